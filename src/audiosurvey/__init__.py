@@ -1,0 +1,19 @@
+"""audiosurvey: train, compare and ship audio classifiers from one YAML file."""
+
+from typing import TYPE_CHECKING, Any
+
+from audiosurvey.version import __version__
+
+if TYPE_CHECKING:
+    from audiosurvey.deploy.artefact import load as load
+
+__all__ = ["__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use, so that `import audiosurvey` and the command line's --help do not wait for torch.
+    if name == "load":
+        from audiosurvey.deploy.artefact import load
+
+        return load
+    raise AttributeError(f"module 'audiosurvey' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""`python -m audiosurvey` and `torchrun -m audiosurvey`: the same as the console script."""
+
+from audiosurvey.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What is done to training clips, drawn for each clip from its own random stream."""

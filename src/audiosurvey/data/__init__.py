@@ -1,0 +1,1 @@
+"""From files on disk to batches of waveforms: tables, the store, folds."""

@@ -1,0 +1,55 @@
+"""The one form every data set takes: a table with a row a clip. Nothing after it knows where the clips came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Side = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One row: a sound file, or a stretch of one, with what is known about it."""
+
+    id: str
+    """Path relative to the root, with forward slashes; `#1.500-3.000` (seconds) is appended for a stretch. Unique in
+    the table, the same on every machine: random streams and predictions are keyed by it."""
+    path: Path
+    labels: tuple[int, ...]
+    """Indices into `Table.classes`; exactly one unless the table is multi-label."""
+    fold: int | None = None
+    """Fold in which this clip is tested, from 1."""
+    source: str | None = None
+    """The recording it was cut from (ESC-50 `src_file`, UrbanSound8K `fsID`); clips of one source stay together."""
+    start_s: float | None = None
+    end_s: float | None = None
+    side: Side | None = None
+    """For tables that come with a train/val/test column instead of folds."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set: classes in the order of the network's outputs, and the clips."""
+
+    name: str
+    root: Path
+    classes: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    subset: str | None = None
+    multi_label: bool = False
+    official: bool = False
+    """Whole, with the folds its authors published: a mean over all of them may be compared with the literature."""
+    licence: str | None = None
+    notes: tuple[str, ...] = field(default=())
+    """What the reader should be told: rows left out, folds made by us, ..."""
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds to be tested, ascending; (1,) for a table with a train/test column."""
+        if any(clip.side for clip in self.clips):
+            return (1,)
+        return tuple(sorted({clip.fold for clip in self.clips if clip.fold is not None}))
+
+    def select(self, rows: Sequence[int]) -> tuple[Clip, ...]:
+        return tuple(self.clips[row] for row in rows)

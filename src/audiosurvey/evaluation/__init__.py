@@ -1,0 +1,1 @@
+"""From logits to results: metrics, the protocol of folds, run folders."""

@@ -1,0 +1,1 @@
+"""From mel spectrograms to logits: the grammar of blocks and the networks built from it."""

@@ -1,0 +1,1 @@
+"""Shipped configs, each usable by name wherever a config file is."""
