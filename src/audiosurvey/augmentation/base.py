@@ -1,0 +1,128 @@
+"""What all augmentations have in common: draw for one clip, then apply to a batch.
+
+`draw` takes the clip's own random generator and returns plain data, or None where the coin leaves the clip
+alone; `apply` is pure and batched, and touches only the clips that have a draw. Nothing drawn is kept on the
+object, so a draw can be fixed by a test, or replayed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from pydantic import AfterValidator, Field
+from torch import Tensor
+
+
+def _chance(p: float) -> float:
+    if not 0 <= p <= 1:
+        raise ValueError(f"p is the chance that a clip is changed, so it lies between 0 and 1; got {p:g}")
+    return p
+
+
+Probability = Annotated[float, AfterValidator(_chance), Field(json_schema_extra={"minimum": 0, "maximum": 1})]
+"""The chance, for each single clip, that an operation is applied."""
+
+Fill = Literal["silence", "mean"]
+"""What covered cells of a spectrogram hold: the value that digital silence has, or the mean of the clip's own
+map."""
+
+Draw = TypeVar("Draw")
+
+
+class _Operation(ABC, Generic[Draw]):
+    """A name, by which the random stream is keyed, and the chance of being applied."""
+
+    name: ClassVar[str]
+
+    def __init__(self, p: float) -> None:
+        self.p = p
+
+    def _fires(self, rng: np.random.Generator) -> bool:
+        """The coin, always the first number of a clip's stream: below p, with p = 1 always and p = 0
+        never."""
+        return bool(rng.random() < self.p)
+
+    def describe(self, draw: Draw) -> dict[str, object]:
+        """What was drawn, in words and numbers that JSON can hold, for a reader."""
+        fields: Any = draw
+        return dict(asdict(fields))
+
+
+class WaveOperation(_Operation[Draw]):
+    """An augmentation of waveforms (B, S)."""
+
+    def draw(self, rng: np.random.Generator, samples: int, valid: int) -> Draw | None:
+        """The draw of one clip, or None. `samples`: length of the window, `valid`: samples of it before
+        padding."""
+        return self.draw_fired(rng, samples, valid) if self._fires(rng) else None
+
+    def apply(self, wave_BS: Tensor, draws: Sequence[Draw | None], valid: Sequence[int]) -> Tensor:
+        """The batch with the drawn changes; clips whose draw is None pass untouched. `valid`: of each
+        clip."""
+        rows = _fired(draws)
+        if not rows:
+            return wave_BS
+        chosen = [draw for draw in draws if draw is not None]
+        if len(rows) == len(draws):
+            return self.render(wave_BS, chosen, list(valid))
+        index = torch.tensor(rows, device=wave_BS.device)
+        changed = self.render(wave_BS.index_select(0, index), chosen, [valid[row] for row in rows])
+        return wave_BS.index_copy(0, index, changed)
+
+    def valid_after(self, draw: Draw, samples: int, valid: int) -> int:
+        """How many samples of the window the clip fills once this was applied."""
+        return valid
+
+    @abstractmethod
+    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> Draw:
+        """The draw of a clip that the coin has chosen."""
+
+    @abstractmethod
+    def render(self, wave_BS: Tensor, draws: list[Draw], valid: list[int]) -> Tensor:
+        """Applies one draw to each clip; returns a new tensor of the same shape."""
+
+
+class MelOperation(_Operation[Draw]):
+    """An augmentation of mel spectrograms (B, C, T, F)."""
+
+    def draw(self, rng: np.random.Generator, frames: int, bands: int) -> Draw | None:
+        """The draw of one clip, or None, for a map of `frames` by `bands`."""
+        return self.draw_fired(rng, frames, bands) if self._fires(rng) else None
+
+    def apply(self, mel_BCTF: Tensor, draws: Sequence[Draw | None]) -> Tensor:
+        """The batch with the drawn changes; clips whose draw is None pass untouched."""
+        rows = _fired(draws)
+        if not rows:
+            return mel_BCTF
+        chosen = [draw for draw in draws if draw is not None]
+        if len(rows) == len(draws):
+            return self.render(mel_BCTF, chosen)
+        index = torch.tensor(rows, device=mel_BCTF.device)
+        return mel_BCTF.index_copy(0, index, self.render(mel_BCTF.index_select(0, index), chosen))
+
+    @abstractmethod
+    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> Draw:
+        """The draw of a clip that the coin has chosen."""
+
+    @abstractmethod
+    def render(self, mel_BCTF: Tensor, draws: list[Draw]) -> Tensor:
+        """Applies one draw to each clip; returns a new tensor of the same shape."""
+
+
+def fill_value(mel_BCTF: Tensor, fill: Fill, silence: float) -> Tensor:
+    """The value for covered cells, of a shape that broadcasts over the batch."""
+    if fill == "mean":
+        return mel_BCTF.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.full((1, 1, 1, 1), silence, dtype=mel_BCTF.dtype, device=mel_BCTF.device)
+
+
+def mean_power(wave_BS: Tensor, valid_B: Tensor) -> Tensor:
+    """Mean square of each clip over the samples it really has (B); 0 for a silent one. Padding is silence."""
+    return wave_BS.square().sum(1) / valid_B.to(wave_BS.device).clamp(min=1)
+
+
+def _fired(draws: Sequence[object]) -> list[int]:
+    return [row for row, draw in enumerate(draws) if draw is not None]

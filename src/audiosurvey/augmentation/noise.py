@@ -1,0 +1,95 @@
+"""Noise: white Gaussian noise is added at a drawn signal-to-noise ratio.
+
+Enters and leaves: waveforms (B, S). The ratio refers to the mean power of the clip before padding; the noise
+fills the whole window, as a microphone would hear it. A silent clip has no power to refer to and stays
+silent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import field_validator
+from torch import Tensor
+
+from audiosurvey.augmentation.base import Probability, WaveOperation, mean_power
+from audiosurvey.randomness import stream
+from audiosurvey.section import Section
+
+TABLE_SAMPLES = 2**22
+"""Length of the fixed table of normal numbers (16 MB): 140 s at 30 kHz, entered at any sample and with either
+sign."""
+
+
+class NoiseConfig(Section):
+    """White noise is added."""
+
+    p: Probability = 0.0
+    """Chance that a clip gets noise."""
+    min_snr_db: float = 1.0
+    """One bound of the signal-to-noise ratio in dB; drawn evenly between the two, whichever is the
+    greater."""
+    max_snr_db: float = 30.0
+    """The other bound in dB."""
+
+    @field_validator("min_snr_db", "max_snr_db")
+    @classmethod
+    def _audible(cls, db: float) -> float:
+        if not -60 <= db <= 120:
+            raise ValueError(
+                "a signal-to-noise ratio lies between -60 dB (nothing but noise) and 120 dB (no noise "
+                f"at all); got {db:g} dB"
+            )
+        return db
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseDraw:
+    snr_db: float
+    offset: int
+    """Where in the table of normal numbers the clip's noise begins (modulo the places there are)."""
+    sign: int
+
+
+class Noise(WaveOperation[NoiseDraw]):
+    """Adds noise to each clip at its own ratio, from its own window into a fixed table of normal numbers."""
+
+    name = "noise"
+
+    def __init__(self, config: NoiseConfig) -> None:
+        super().__init__(config.p)
+        self.config = config
+        self._tables: dict[torch.device, Tensor] = {}
+
+    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> NoiseDraw:
+        low, high = sorted((self.config.min_snr_db, self.config.max_snr_db))
+        snr_db = float(rng.uniform(low, high))
+        return NoiseDraw(snr_db, int(rng.integers(TABLE_SAMPLES)), 1 if rng.random() < 0.5 else -1)
+
+    def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
+        device, samples = wave_BS.device, wave_BS.shape[1]
+        windows = self._table(device, samples).unfold(0, samples, 1)
+        offsets = [draw.offset % len(windows) for draw in draws]
+        noise_BS = windows.index_select(0, torch.tensor(offsets, device=device))
+        valid_B = torch.tensor(valid, device=device)
+        # Dividing by the power that this stretch of noise really has over the clip makes the ratio exact,
+        # however short the clip. Below some ten samples that power says nothing; the bound keeps the rest of
+        # the window sane.
+        inside_BS = torch.arange(samples, device=device) < valid_B[:, None]
+        noise_power_B = mean_power(noise_BS * inside_BS, valid_B).clamp(min=0.25)
+        wanted_B = torch.tensor([10 ** (-draw.snr_db / 10) for draw in draws], device=device)
+        sign_B = torch.tensor([float(draw.sign) for draw in draws], device=device)
+        gain_B = sign_B * torch.sqrt(mean_power(wave_BS, valid_B) * wanted_B / noise_power_B)
+        return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
+
+    def describe(self, draw: NoiseDraw) -> dict[str, object]:
+        return {"snr_db": draw.snr_db}
+
+    def _table(self, device: torch.device, samples: int) -> Tensor:
+        """The table on this device, repeated where the window is longer than it. Made once on the CPU, by
+        numpy."""
+        if device not in self._tables:
+            normals = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
+            self._tables[device] = torch.from_numpy(normals).to(device)
+        table = self._tables[device]
+        return table if samples <= len(table) else table.repeat(-(-samples // len(table)))

@@ -1,0 +1,213 @@
+"""What no section can see alone: whether the parts of a config fit together.
+
+In: a config whose every key is valid by itself, and what was repaired to make it so. Out: faults (it cannot
+work) and warnings (it runs, and is likely a mistake), with the path of the key to change.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from audiosurvey.config.document import Path
+from audiosurvey.config.repair import Repaired, touches
+from audiosurvey.config.root import Config
+from audiosurvey.errors import Fault
+from audiosurvey.model.faults import shape_faults
+from audiosurvey.section import Section
+
+
+class Warn(Fault):
+    """Of the same form as a fault; it does not keep a run from starting."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule, and the dotted keys that it reads."""
+
+    needs: tuple[str, ...]
+    find: Callable[[Config], Iterable[Fault]]
+    about_length: bool = False
+    """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
+    still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
+
+
+def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
+    """All faults and warnings of a config whose sections are valid, without those that only a repair
+    brought in."""
+    repaired = repaired or Repaired()
+    found = [
+        fault
+        for check in CHECKS
+        for fault in _found(check, config, repaired.unknown)
+        if not any(touches(fault.path, path) for path in repaired.faulty)
+    ]
+    return [f for f in found if not isinstance(f, Warn)], [f for f in found if isinstance(f, Warn)]
+
+
+def _found(check: Check, config: Config, unknown: Collection[Path]) -> list[Fault]:
+    if not any(touches(tuple(need.split(".")), path) for need in check.needs for path in unknown):
+        return list(check.find(config))
+    if not check.about_length:
+        return []
+    still = {fault.path for fault in check.find(_longer(config))}
+    note = " (reckoned with the defaults of faulty keys)"
+    return [Fault(fault.path, fault.message + note) for fault in check.find(config) if fault.path in still]
+
+
+def _longer(config: Config) -> Config:
+    dataset = config.dataset.model_copy(update={"clip_seconds": 2 * _seconds(config)})
+    return config.model_copy(update={"dataset": dataset})
+
+
+def _seconds(config: Config) -> float:
+    return config.clip_samples / config.sample_rate
+
+
+def _window_fits(config: Config) -> Iterable[Fault]:
+    mel, seconds = config.mel_spectrogram, _seconds(config)
+    if seconds < mel.win_length:
+        path = ("dataset", "clip_seconds") if config.dataset.clip_seconds else ("mel_spectrogram", "win_length")
+        yield Fault(path, f"a clip of {seconds:g} s is shorter than one window of {mel.win_length:g} s")
+    elif config.num_frames < 1:
+        n_fft = mel.fft_samples(config.sample_rate)
+        yield Fault(
+            ("mel_spectrogram", "n_fft"),
+            f"a clip of {config.clip_samples} samples is shorter than one transform of {n_fft}: no frame is left",
+        )
+    elif mel.center and mel.pad_mode in ("reflect", "circular"):
+        half = mel.fft_samples(config.sample_rate) // 2
+        if half >= config.clip_samples + 2 * mel.pad:
+            yield Fault(
+                ("mel_spectrogram", "n_fft"),
+                f"a clip of {config.clip_samples} samples is too short to be continued by {half} samples "
+                f"(pad_mode: {mel.pad_mode}); shorten the transform or use pad_mode: constant",
+            )
+
+
+def _transform_holds_window(config: Config) -> Iterable[Fault]:
+    mel, rate = config.mel_spectrogram, config.sample_rate
+    if mel.n_fft is not None and mel.n_fft < mel.win_samples(rate):
+        yield Fault(
+            ("mel_spectrogram", "n_fft"),
+            f"{mel.n_fft} samples cannot hold the window of {mel.win_length:g} s, "
+            f"{mel.win_samples(rate)} samples at {rate} Hz",
+        )
+
+
+def _band_below_half_rate(config: Config) -> Iterable[Fault]:
+    mel, half = config.mel_spectrogram, config.sample_rate / 2
+    if mel.f_min >= half:
+        yield Fault(
+            ("mel_spectrogram", "f_min"),
+            f"{mel.f_min:g} Hz is not below half of sample_rate ({half:g} Hz): there is no sound above it",
+        )
+
+
+def _empty_filters(config: Config) -> Iterable[Fault]:
+    mel, rate = config.mel_spectrogram, config.sample_rate
+    if mel.f_min >= rate / 2:
+        return
+    above = mel.f_max is not None and mel.f_max > rate / 2
+    empty = mel.empty_bands(rate)
+    beyond: list[int] = []
+    if above:
+        assert mel.f_max is not None
+        beyond = _beyond(config, empty)
+        named = (
+            f"nothing reaches mel {_bands(beyond)}" if beyond else "the highest bands hear only a part of their range"
+        )
+        yield Warn(
+            ("mel_spectrogram", "f_max"),
+            f"{mel.f_max:g} Hz is above half of sample_rate ({rate / 2:g} Hz): {named}; "
+            f"set f_max to {rate / 2:g} or lower",
+        )
+    narrow = [band for band in empty if band not in beyond]
+    if narrow:
+        n_fft = mel.fft_samples(rate)
+        yield Warn(
+            ("mel_spectrogram", "n_mels"),
+            f"{mel.n_mels} bands are too many for n_fft = {n_fft} ({rate / n_fft:.3g} Hz a bin): "
+            f"nothing reaches mel {_bands(narrow)}; lower n_mels or raise n_fft or f_min",
+        )
+
+
+def _beyond(config: Config, empty: list[int]) -> list[int]:
+    """Those empty bands that are at the top: empty because the sound ends below them."""
+    top, band = [], config.mel_spectrogram.n_mels - 1
+    while band in empty:
+        top.append(band)
+        band -= 1
+    return top[::-1]
+
+
+def _bands(bands: list[int]) -> str:
+    """`filter 127`, `filters 1, 2, 4`, `filters 100 to 127`; counted from 0."""
+    if len(bands) == 1:
+        return f"filter {bands[0]}"
+    runs: list[list[int]] = []
+    for band in bands:
+        if runs and runs[-1][-1] == band - 1:
+            runs[-1].append(band)
+        else:
+            runs.append([band])
+    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return "filters " + ", ".join(words)
+
+
+def _time_masks_fit(config: Config) -> Iterable[Fault]:
+    frames, masks, drop = config.num_frames, config.augmentation.time_masking, config.augmentation.dropblock
+    if frames < 1:
+        return
+    have = f"longer than the clip, which has {frames} ({_seconds(config):g} s)"
+    if _asked(masks.p, masks, "tmp") and masks.tmp > frames:
+        yield Fault(("augmentation", "time_masking", "tmp"), f"masks of up to {masks.tmp} frames are {have}")
+    if _asked(drop.p, drop.block_size, "t") and drop.block_size.t > frames:
+        path = ("augmentation", "dropblock", "block_size", "t")
+        yield Fault(path, f"a block of {drop.block_size.t} frames is {have}")
+
+
+def _band_masks_fit(config: Config) -> Iterable[Fault]:
+    bands = config.mel_spectrogram.n_mels
+    masks, drop = config.augmentation.freq_masking, config.augmentation.dropblock
+    have = f"higher than the spectrogram, which has {bands} (n_mels)"
+    if _asked(masks.p, masks, "fmp") and masks.fmp > bands:
+        yield Fault(("augmentation", "freq_masking", "fmp"), f"masks of up to {masks.fmp} bands are {have}")
+    if _asked(drop.p, drop.block_size, "f") and drop.block_size.f > bands:
+        path = ("augmentation", "dropblock", "block_size", "f")
+        yield Fault(path, f"a block of {drop.block_size.f} bands is {have}")
+
+
+def _asked(p: float, section: Section, key: str) -> bool:
+    """Whether an operation is on, or its `key` was moved from the default: then the user means it."""
+    return p > 0 or getattr(section, key) != type(section).model_fields[key].default
+
+
+def _shapes_fit(config: Config) -> Iterable[Fault]:
+    if config.num_frames < 1:
+        return []
+    return shape_faults(config.model, config.input_shape)
+
+
+def _patience_is_used(config: Config) -> Iterable[Fault]:
+    if config.protocol.selection == "last" and config.train.patience:
+        yield Fault(
+            ("protocol", "selection"),
+            "last takes the weights after a fixed number of epochs, so train.patience has nothing to watch; "
+            "remove train.patience, or choose selection: validation",
+        )
+
+
+_WINDOW = ("sample_rate", *(f"mel_spectrogram.{key}" for key in ("win_length", "n_fft")))
+_LENGTH = ("dataset.name", "dataset.clip_seconds", *_WINDOW)
+_FRAMES = (*_LENGTH, *(f"mel_spectrogram.{key}" for key in ("hop_length", "center", "pad")))
+_BANDS = tuple(f"mel_spectrogram.{key}" for key in ("n_mels", "f_min", "f_max", "mel_scale"))
+CHECKS = (
+    Check(_LENGTH, _window_fits),
+    Check(_WINDOW, _transform_holds_window),
+    Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate),
+    Check((*_WINDOW, *_BANDS), _empty_filters),
+    Check(_FRAMES, _time_masks_fit, about_length=True),
+    Check(("mel_spectrogram.n_mels",), _band_masks_fit),
+    Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
+    Check(("protocol.selection", "train.patience"), _patience_is_used),
+)
+"""Every rule, in no particular order: the lines are sorted by their place in the file."""

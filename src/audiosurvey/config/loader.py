@@ -1,0 +1,126 @@
+"""From what the user typed to a checked config: a file or a preset's name, `--set` words, presets filled in.
+
+In: CONFIG and the `--set` words. Out: a `LoadedConfig`, or a `UserError` with every fault at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosurvey.config.checks import cross_faults
+from audiosurvey.config.document import Document, read
+from audiosurvey.config.faults import did_you_mean, lines, refuse
+from audiosurvey.config.overrides import override
+from audiosurvey.config.presets import preset_document, preset_names
+from audiosurvey.config.resolved import resolved_yaml
+from audiosurvey.config.root import Config
+from audiosurvey.config.validate import validate
+from audiosurvey.errors import Fault, UserError
+
+_NEUTRAL_BLOCK = {"dropout": 0.0}
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A checked config and where it came from."""
+
+    config: Config
+    """Resolved: every `auto` and absent length settled."""
+    source: str
+    """CONFIG as the user typed it."""
+    warnings: tuple[str, ...]
+    """Located lines on what runs but is likely a mistake; the command line writes them to stderr."""
+
+    @property
+    def name(self) -> str:
+        """A short name for run folders: the file's, without folder and extension, or the preset's."""
+        return Path(self.source).stem
+
+    def resolved_yaml(self) -> str:
+        """A valid config with every value in it, which loads to the same config."""
+        return resolved_yaml(self.config)
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read, override and check a config. `source` is a file or a preset's name, an override is `KEY=VALUE`.
+
+    Raises UserError with one line a fault, by line of the file, those of `--set` last.
+    """
+    return load_document(open_document(source), overrides)
+
+
+def load_text(text: str | bytes, name: str, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """As `load_config`, for a config's text; `name` stands for the file in messages."""
+    return load_document(read(text, name), overrides)
+
+
+def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedConfig:
+    fill_preset(document)
+    for word in overrides:
+        override(document, word)
+        fill_preset(document)
+    checked = validate(Config, document, _NEUTRAL_BLOCK)
+    if checked.config is None:
+        refuse(document, checked.faults)
+        raise RuntimeError("a config that cannot be repaired, without a fault that says why")
+    config = checked.config.resolved()
+    crossed, warnings = cross_faults(config, checked.repaired)
+    refuse(document, [*checked.faults, *crossed])
+    return LoadedConfig(config, document.name, lines(document, warnings))
+
+
+def open_document(source: str | Path) -> Document:
+    """The document that CONFIG names: a file first, else a preset."""
+    name, path = str(source), Path(source)
+    if path.is_file():
+        try:
+            return read(path.read_bytes(), name)
+        except OSError as error:
+            raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    if name in preset_names():
+        return preset_document(name)
+    if path.is_dir():
+        inside = path / "config.yaml"
+        mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else ""
+        raise UserError(f"{name}: is a folder, not a config file{mend}")
+    raise UserError(f"{name}: no such file, and no preset of that name{_near_source(path, name)}")
+
+
+def fill_preset(document: Document) -> None:
+    """Replace `model: {preset: NAME}` by the model of that preset; further keys beside it (`init`) stay
+    and win."""
+    seen: list[str] = []
+    while (model := document.data.get("model")) and isinstance(model, dict):
+        name = model.get("preset")
+        if not isinstance(name, str):
+            return
+        where = ("model", "preset")
+        place = document.place(where)
+        if fault := _cannot_fill(model, name, seen):
+            document.faults.append((place, Fault(where, fault)))
+            document.put(where, None, place)
+            return
+        seen.append(name)
+        preset = preset_document(name).data.get("model") or {}
+        for key, value in preset.items():
+            if key not in model or key == "preset":
+                document.put(("model", key), value, place)
+        if "preset" not in preset:
+            del model["preset"]
+
+
+def _cannot_fill(model: dict[str, object], name: str, seen: list[str]) -> str | None:
+    if name not in preset_names():
+        return f"no preset {name!r}{did_you_mean(name, preset_names())} (audiosurvey presets lists them)"
+    if not seen and model.get("blocks") is not None:
+        mend = f"--set 'model={{preset: {name}}}' replaces the whole section"
+        return f"the preset brings its own blocks, and blocks are given too; keep one of the two ({mend})"
+    return "this preset leads back to itself" if name in seen else None
+
+
+def _near_source(path: Path, name: str) -> str:
+    """What the user may have meant: a preset, or a config that lies beside the missing file."""
+    known = preset_names()
+    if path.parent.is_dir():
+        known += [file.as_posix() for file in sorted(path.parent.glob("*.y*ml"))]
+    return f"{did_you_mean(name, known)} (audiosurvey presets lists them)"

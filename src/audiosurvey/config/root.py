@@ -1,0 +1,118 @@
+"""The whole config: the sections of all stages, and what they settle together."""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field
+
+from audiosurvey.augmentation.chain import AugmentationConfig
+from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.protocol import ProtocolConfig
+from audiosurvey.features.mel import MelConfig
+from audiosurvey.model.grammar import ModelConfig
+from audiosurvey.section import Section
+from audiosurvey.training.averaging import EmaConfig
+from audiosurvey.training.loss import LossConfig
+from audiosurvey.training.optimizer import OptimizerConfig
+from audiosurvey.training.precision import Precision
+from audiosurvey.training.schedule import ScheduleConfig
+from audiosurvey.training.settings import DEFAULT_EPOCHS, PretrainConfig, TrainConfig
+
+_Stage = TypeVar("_Stage", bound=TrainConfig)
+Tracker = Literal["tensorboard", "wandb", "mlflow"]
+
+
+def _default_mel() -> MelConfig:
+    return MelConfig(f_min=50, compression="db", standardize="batch_norm")
+
+
+class Config(Section):
+    """A whole experiment: data, front end, augmentation, network, training, protocol."""
+
+    sample_rate: int = Field(32_000, ge=1000, le=384_000)
+    """Rate in Hz that every clip is resampled to."""
+    mel_spectrogram: MelConfig = Field(default_factory=_default_mel)
+    """The front end. Where the whole section is absent: 64 bands from 50 Hz, 32 ms windows every 10 ms, in decibels, with a
+    batch-norm per band."""
+    augmentation: AugmentationConfig = AugmentationConfig()
+    """What is done to training clips, for each clip by its own chance."""
+    dataset: DatasetConfig = DatasetConfig()
+    """The sounds."""
+    protocol: ProtocolConfig = ProtocolConfig()
+    """How a score is earned."""
+    pretrain_urban: bool = False
+    """Pretrain on UrbanSound8K first."""
+    pretrain: PretrainConfig = PretrainConfig()
+    """The pretraining stage; used with `pretrain_urban: true` or a `pretrain.dataset`."""
+    train: TrainConfig = TrainConfig()
+    """The training stage."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    seed: int = Field(0, ge=0)
+    """All randomness follows from it."""
+    precision: Precision = "auto"
+    """Number format of training: `auto` picks bf16 where the device is fast in it. Evaluation is always float32."""
+    loss: LossConfig = LossConfig()
+    """What training minimises."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How gradients become steps."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """How the learning rate moves."""
+    ema: EmaConfig = EmaConfig()
+    """Averaging of the weights."""
+    tracking: list[Tracker] = ["tensorboard"]
+    """Where scalars and pictures of the run go, besides the run folder."""
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples of one window of the network."""
+        return round(self.dataset.resolved_clip_seconds() * self.sample_rate)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of one window."""
+        return self.mel_spectrogram.num_frames(self.clip_samples, self.sample_rate)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """What the network sees of one window: (channels, frames, mel bands)."""
+        return (1, self.num_frames, self.mel_spectrogram.n_mels)
+
+    @property
+    def pretrain_dataset(self) -> DatasetConfig | None:
+        """The data set to pretrain on, or None."""
+        if self.pretrain.dataset is not None:
+            return self.pretrain.dataset
+        return DatasetConfig(name="urbansound8k") if self.pretrain_urban else None
+
+    def resolved(self) -> "Config":
+        """The same experiment with every `auto` and absent length settled; `precision` stays as asked."""
+        train = _settle_epochs(self.train)
+        by_patience = bool(train.patience)
+        selection = self.protocol.selection
+        if selection == "auto":
+            selection = "validation" if by_patience else "last"
+        return self.model_copy(
+            update={
+                "train": train,
+                "pretrain": _settle_epochs(self.pretrain),
+                "protocol": self.protocol.model_copy(update={"selection": selection}),
+                "schedule": self.schedule.model_copy(update={"name": self._schedule_name(by_patience)}),
+                "ema": self.ema.model_copy(update={"decay": self._ema_decay(by_patience)}),
+            }
+        )
+
+    def _schedule_name(self, by_patience: bool) -> str:
+        if self.schedule.name != "auto":
+            return self.schedule.name
+        return "constant" if by_patience else "cosine"
+
+    def _ema_decay(self, by_patience: bool) -> float:
+        if self.ema.decay is not None:
+            return self.ema.decay
+        return 0.0 if by_patience else 0.999
+
+
+def _settle_epochs(stage: _Stage) -> _Stage:
+    if stage.epochs is not None:
+        return stage
+    return stage.model_copy(update={"epochs": 0 if stage.patience else DEFAULT_EPOCHS})

@@ -1,0 +1,236 @@
+"""Sound files to waveforms: any format that libsndfile reads, any rate, any number of channels.
+
+Enters: a path or the bytes of a file, and if wanted a stretch in seconds; leaves: float32 mono at the wanted
+sample rate, resampled with soxr's HQ setting. The first stage of the pipeline; the store calls it once a
+clip, prediction calls it directly. What cannot be read raises `BadAudio` with a plain reason.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import soundfile
+import soxr
+
+from audiosurvey.data.integrity import close_wav, missing_end, unclosed_wav
+
+Mono = Literal["mean", "left", "loudest"]
+Source = Path | str | bytes
+"""A path, or the content of a sound file."""
+
+_UNKNOWN_FRAMES = 2**62
+"""libsndfile gives 2^63-1 frames where a header leaves the length open."""
+_BLOCK_FRAMES = 1 << 18
+_NOT_AUDIO_CODES = (1, 7)
+"""libsndfile's "format not recognised", and what its MP3 reader says of a file without MP3 frames."""
+
+
+class BadAudio(Exception):
+    """A file, or a stretch of it, that gives no usable sound; `reason` says why, without the path."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the header says of a sound file."""
+
+    frames: int | None
+    """Samples a channel; None where the header leaves it open."""
+    sample_rate: int
+    channels: int
+    format: str
+    """Container, as libsndfile names it: WAV, FLAC, OGG, MP3, AIFF, ..."""
+    subtype: str
+    """Encoding: PCM_16, FLOAT, VORBIS, ..."""
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.frames is None else self.frames / self.sample_rate
+
+
+def probe(source: Source) -> Probe:
+    """The header of a sound file, without decoding it. Raises BadAudio."""
+    with _opened(source) as sound:
+        frames = sound.frames if sound.frames < _UNKNOWN_FRAMES else None
+        return Probe(frames, sound.samplerate, sound.channels, sound.format, sound.subtype)
+
+
+def decode(
+    source: Source,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    mono: Mono = "mean",
+    sample_rate: int | None,
+) -> np.ndarray:
+    """The sound from `start_s` up to `end_s` as float32 mono at `sample_rate` (None: the file's own).
+
+    `mono`: the mean of the channels, the first one, or the one with the largest RMS in this stretch. Full
+    scale is 1; floating-point files may go beyond. `end_s` beyond the end of the file stands for the end.
+
+    Shape: (S,), where S = round(frames * sample_rate / own rate) for the `frames` of the stretch, halves up.
+    Raises BadAudio: unreadable or not audio, cut short, without frames, NaN or infinite samples, a stretch
+    that begins behind the end.
+    """
+    x_SC, rate = read(source, start_s=start_s, end_s=end_s)
+    wave_S = to_mono(x_SC, mono)
+    return resample(wave_S, rate, sample_rate) if sample_rate else wave_S
+
+
+def read(
+    source: Source, *, start_s: float | None = None, end_s: float | None = None
+) -> tuple[np.ndarray, int]:
+    """All channels of a stretch as they are in the file: float32 (S, C), and the sample rate in Hz.
+
+    Raises BadAudio as `decode` does.
+    """
+    with _opened(source) as sound:
+        rate = sound.samplerate
+        known = sound.frames if sound.frames < _UNKNOWN_FRAMES else None
+        begin = 0 if start_s is None else round(start_s * rate)
+        end = _UNKNOWN_FRAMES if end_s is None else round(end_s * rate)
+        if known is not None:
+            end = min(end, known)
+        if known == 0:
+            raise BadAudio("holds no sound (zero frames)")
+        if known is not None and begin >= known:
+            raise BadAudio(f"the stretch begins at {start_s:g} s, the file ends at {known / rate:.3f} s")
+        if begin < 0 or end <= begin:
+            raise BadAudio(f"the stretch from {start_s or 0:g} s to {end_s or 0:g} s holds no sound")
+        try:
+            x_SC = _read_to(sound, end)[begin:] if known is None else _read_between(sound, begin, end)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise BadAudio(f"cannot be decoded ({_message(error)})") from error
+    if known is not None and len(x_SC) < end - begin:
+        raise BadAudio(f"cut short: {end - begin} frames promised, {len(x_SC)} decoded")
+    if len(x_SC) == 0:
+        raise BadAudio("holds no sound (zero frames)")
+    # The extremes carry any NaN or infinity, without a mask as long as the sound.
+    if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
+        raise BadAudio("holds samples that are not numbers (NaN or infinity)")
+    return x_SC, rate
+
+
+def to_mono(x_SC: np.ndarray, mono: Mono) -> np.ndarray:
+    """One channel (S,) of float32 (S, C); `mono` as in `decode`, the first of equally loud channels."""
+    if x_SC.shape[1] == 1:
+        return np.ascontiguousarray(x_SC[:, 0])
+    if mono == "left":
+        channel = 0
+    elif mono == "loudest":
+        channel = int(np.argmax(np.einsum("sc,sc->c", x_SC, x_SC, dtype=np.float64)))
+    elif mono == "mean":
+        return x_SC.mean(axis=1, dtype=np.float32)
+    else:
+        raise ValueError(f"unknown way to mono: {mono!r}")
+    return np.ascontiguousarray(x_SC[:, channel])
+
+
+def resample(wave_S: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """float32 (S,) from `rate` to `sample_rate` (Hz): round(S * sample_rate / rate) samples, halves up.
+
+    Raises BadAudio where that is none.
+    """
+    length = resampled_length(len(wave_S), rate, sample_rate)
+    if length == 0:
+        raise BadAudio(
+            f"too short: {len(wave_S)} frames at {rate} Hz are less than a sample at {sample_rate} Hz"
+        )
+    if rate == sample_rate:
+        return wave_S
+    out_S = soxr.resample(wave_S, rate, sample_rate, quality="HQ")
+    # soxr rounds the length in its own way; a sample more or less at the end is cut or silence.
+    if len(out_S) < length:
+        out_S = np.pad(out_S, (0, length - len(out_S)))
+    return out_S[:length]
+
+
+def resampled_length(frames: int, rate: int, sample_rate: int) -> int:
+    """round(frames * sample_rate / rate), halves up, in whole numbers so that it is the same everywhere."""
+    return (2 * frames * sample_rate + rate) // (2 * rate)
+
+
+class _Forward(soundfile.SoundFile):
+    """A file of unknown length, read from its beginning only: seeking at its open end fails."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _read_between(sound: Any, begin: int, end: int) -> np.ndarray:
+    if begin:
+        sound.seek(begin)
+    return sound.read(end - begin, dtype="float32", always_2d=True)
+
+
+def _read_to(sound: Any, end: int) -> np.ndarray:
+    blocks: list[np.ndarray] = []
+    while not blocks or (end > 0 and len(blocks[-1]) == _BLOCK_FRAMES):
+        blocks.append(sound.read(min(end, _BLOCK_FRAMES), dtype="float32", always_2d=True))
+        end -= len(blocks[-1])
+    return np.concatenate(blocks)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Any]:
+    """The open soundfile.SoundFile, after the checks that need no decoding."""
+    target: Any
+    if isinstance(source, bytes):
+        target = _checked(io.BytesIO(source)) or io.BytesIO(source)
+    else:
+        path = Path(source)
+        try:
+            with path.open("rb") as stream:
+                target = _checked(stream)
+        except FileNotFoundError:
+            raise BadAudio("file not found") from None
+        except OSError as error:
+            reason = "is a folder" if path.is_dir() else f"cannot be opened ({error.strerror or error})"
+            raise BadAudio(reason) from error
+        if target is None:
+            # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the
+            # bytes of the name are given, so that names which are no valid UTF-8 work too.
+            target = str(path) if os.name == "nt" else os.fsencode(path)
+    try:
+        sound = soundfile.SoundFile(target)
+        if sound.frames >= _UNKNOWN_FRAMES:
+            sound.close()
+            if isinstance(target, io.BytesIO):
+                target.seek(0)
+            sound = _Forward(target)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, soundfile.LibsndfileError) and error.code not in _NOT_AUDIO_CODES:
+            raise BadAudio(f"cannot be decoded ({_message(error)})") from error
+        raise BadAudio("not a sound file that can be read (WAV, FLAC, OGG, MP3, AIFF, ...)") from error
+    with sound:
+        yield sound
+
+
+def _checked(stream: BinaryIO) -> io.BytesIO | None:
+    """The repaired content of a file of which libsndfile would not take what is there, None for others.
+
+    Raises BadAudio for an empty or cut one.
+    """
+    if not stream.read(1):
+        raise BadAudio("the file is empty (0 bytes)")
+    fault = missing_end(stream)
+    if fault:
+        raise BadAudio(fault)
+    begin = unclosed_wav(stream)
+    if begin is None:
+        return None
+    stream.seek(0)
+    return io.BytesIO(close_wav(stream.read(), begin))
+
+
+def _message(error: Exception) -> str:
+    text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return text.strip().rstrip(".")

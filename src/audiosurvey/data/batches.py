@@ -1,0 +1,216 @@
+"""Waveform batches out of the store, for training and for evaluation.
+
+Enters: a store and the clips of a fold's side; leaves: batches of equal length, float32 on the CPU. What is
+in a training batch is a function of (seed, epoch, clips) alone: reader threads only fetch it earlier, and
+processes of a distributed run each take their share of the same global batch.
+"""
+
+import itertools
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from audiosurvey.data.readahead import in_order
+from audiosurvey.data.store import Store
+from audiosurvey.data.table import Clip
+from audiosurvey.randomness import stream
+
+Pad = Literal["zeros", "repeat"]
+"""What follows a clip that is shorter than the batch: silence, or the clip again and again."""
+Partner = Callable[[Clip, int], Clip | None]
+
+
+@dataclass
+class Batch:
+    """Training clips, and where mixing asks for it a partner of each."""
+
+    clips: tuple[Clip, ...]
+    wave_BS: torch.Tensor
+    valid_B: torch.Tensor
+    """int64: samples before the padding begins; all of them with pad "repeat"."""
+    target_BK: torch.Tensor
+    """float32: 1 for each label of the clip, 0 elsewhere."""
+    partners: tuple[Clip | None, ...]
+    partner_BS: torch.Tensor | None = None
+    """The partners' waves, and a clip's own where it has none; None where no clip of the batch has one."""
+    partner_valid_B: torch.Tensor | None = None
+    partner_target_BK: torch.Tensor | None = None
+
+
+@dataclass
+class Windows:
+    """Windows of evaluation clips; `rows[i]` is the place in the list of clips that window i belongs to."""
+
+    rows: np.ndarray
+    wave_BS: torch.Tensor
+    valid_B: torch.Tensor
+
+
+class TrainBatches:
+    """The training clips in random order, each once an epoch, cropped or padded to `clip_samples`.
+
+    `batch_size` counts the clips of a global batch: with `world` processes, the one of this `rank` gets every
+    world-th of them. The short last batch is kept; one with fewer clips than processes is joined to the batch
+    before, so that no process stands without clips. `num_workers` threads fill batches ahead. `partner(clip,
+    epoch)` names the clip that it is mixed with. `pin_memory`: page-locked memory, for faster copies to a
+    GPU.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clips: Sequence[Clip],
+        num_classes: int,
+        *,
+        clip_samples: int,
+        pad: Pad,
+        batch_size: int,
+        seed: int,
+        num_workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        partner: Partner | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        if not 0 <= rank < world <= batch_size:
+            raise ValueError(f"rank {rank} of {world} cannot share batches of {batch_size} clips")
+        if len(clips) < world:
+            raise ValueError(f"{len(clips)} training clips cannot be shared by {world} processes")
+        self.clips = tuple(clips)
+        self._store = store
+        self._num_classes = num_classes
+        self._samples = clip_samples
+        self._pad: Pad = pad
+        self._seed = seed
+        self._num_workers = num_workers
+        self._rank = rank
+        self._world = world
+        self._partner = partner
+        self._pin_memory = pin_memory
+        starts = list(range(0, len(self.clips), batch_size))
+        if len(starts) > 1 and len(self.clips) - starts[-1] < world:
+            del starts[-1]
+        self._bounds = list(itertools.pairwise([*starts, len(self.clips)]))
+
+    def __len__(self) -> int:
+        """Batches an epoch, the same for every rank."""
+        return len(self._bounds)
+
+    def epoch(self, epoch: int) -> Generator[Batch, None, None]:
+        """The batches of an epoch. Close the iterator (or exhaust it) to end its reader threads."""
+        order = stream(self._seed, epoch, "order").permutation(len(self.clips))
+
+        def fill(bounds: tuple[int, int]) -> Batch:
+            rows = order[slice(*bounds)][self._rank :: self._world]
+            return self._fill([self.clips[row] for row in rows], epoch)
+
+        return in_order(fill, self._bounds, workers=self._num_workers, ahead=2 * self._num_workers)
+
+    def _fill(self, clips: Sequence[Clip], epoch: int) -> Batch:
+        wave_BS, valid_B = self._waves(clips, epoch)
+        batch = Batch(tuple(clips), wave_BS, valid_B, self._targets(clips), (None,) * len(clips))
+        if self._partner is not None:
+            batch.partners = tuple(self._partner(clip, epoch) for clip in clips)
+        if any(batch.partners):
+            mixed = [partner or clip for clip, partner in zip(clips, batch.partners, strict=True)]
+            batch.partner_BS, batch.partner_valid_B = self._waves(mixed, epoch)
+            batch.partner_target_BK = self._targets(mixed)
+        return batch
+
+    def _waves(self, clips: Sequence[Clip], epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        starts = [self._crop(clip, epoch) for clip in clips]
+        return _waves(self._store, clips, starts, self._samples, self._pad, self._pin_memory)
+
+    def _crop(self, clip: Clip, epoch: int) -> int:
+        spare = self._store.length(clip.id) - self._samples
+        return int(stream(self._seed, epoch, clip.id, "crop").integers(spare + 1)) if spare > 0 else 0
+
+    def _targets(self, clips: Sequence[Clip]) -> torch.Tensor:
+        target_BK = np.zeros((len(clips), self._num_classes), np.float32)
+        for row, clip in enumerate(clips):
+            target_BK[row, list(clip.labels)] = 1
+        return torch.from_numpy(target_BK)
+
+
+class EvalBatches:
+    """Every sample of every clip, in order, nothing drawn: windows of `clip_samples`, padded as in training.
+
+    A clip that is longer gives ceil(length / clip_samples) windows, evenly spread, the first at its beginning
+    and the last at its end. `batch_size` counts windows; `reverse` gives them last first. Batches fall across
+    clips.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clips: Sequence[Clip],
+        *,
+        clip_samples: int,
+        pad: Pad,
+        batch_size: int,
+        num_workers: int = 0,
+        reverse: bool = False,
+        pin_memory: bool = False,
+    ) -> None:
+        self.clips = tuple(clips)
+        self._store = store
+        self._samples = clip_samples
+        self._pad: Pad = pad
+        self._batch_size = batch_size
+        self._num_workers = num_workers
+        self._pin_memory = pin_memory
+        lengths = [store.length(clip.id) for clip in self.clips]
+        windows = [
+            (row, at) for row, length in enumerate(lengths) for at in window_starts(length, clip_samples)
+        ]
+        self._windows = windows[::-1] if reverse else windows
+
+    def __len__(self) -> int:
+        return -(-len(self._windows) // self._batch_size)
+
+    def __iter__(self) -> Generator[Windows, None, None]:
+        starts = range(0, len(self._windows), self._batch_size)
+        return in_order(self._fill, starts, workers=self._num_workers, ahead=2 * self._num_workers)
+
+    def _fill(self, first: int) -> Windows:
+        windows = self._windows[first : first + self._batch_size]
+        clips = [self.clips[row] for row, _ in windows]
+        wave_BS, valid_B = _waves(
+            self._store, clips, [at for _, at in windows], self._samples, self._pad, self._pin_memory
+        )
+        return Windows(np.array([row for row, _ in windows], np.int64), wave_BS, valid_B)
+
+
+def window_starts(length: int, window: int) -> list[int]:
+    """Where ceil(length / window) windows begin that cover `length` samples, evenly spread, without a gap."""
+    count = max(1, -(-length // window))
+    # The step is (length - window) / (count - 1) <= window, so that rounding down leaves no sample out.
+    return [place * (length - window) // (count - 1) for place in range(count)] if count > 1 else [0]
+
+
+def _waves(
+    store: Store, clips: Sequence[Clip], starts: Sequence[int], samples: int, pad: Pad, pin_memory: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each clip from its start on, written straight into one tensor (B, S); the valid samples of each."""
+    wave_BS = torch.empty(len(clips), samples, pin_memory=pin_memory)
+    valid_B = torch.empty(len(clips), dtype=torch.int64)
+    rows_BS = wave_BS.numpy()
+    for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        filled = store.read_into(clip.id, rows_BS[row], start)
+        if pad == "repeat":
+            filled = _repeat(rows_BS[row], filled)
+        rows_BS[row, filled:] = 0
+        valid_B[row] = filled
+    return wave_BS, valid_B
+
+
+def _repeat(row_S: np.ndarray, filled: int) -> int:
+    """Fills the row with its first `filled` samples again and again (doubling: quick for short clips too)."""
+    while 0 < filled < len(row_S):
+        more = min(filled, len(row_S) - filled)
+        row_S[filled : filled + more] = row_S[:more]
+        filled += more
+    return filled

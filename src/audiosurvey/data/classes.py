@@ -1,0 +1,54 @@
+"""Which of a data set's classes are used.
+
+Enters: the table, the classes asked for and those not wanted. Leaves: the table with their clips, labelled anew.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from audiosurvey.data.table import Table
+from audiosurvey.errors import UserError
+
+
+def kept_classes(
+    classes: Sequence[str], wanted: Sequence[str] | None, excluded: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Those of `classes` that are wanted (None: all) and not excluded, in the order of `classes`."""
+    return tuple(name for name in classes if (wanted is None or name in wanted) and name not in (excluded or ()))
+
+
+def select_classes(table: Table, wanted: Sequence[str] | None, excluded: Sequence[str] | None) -> Table:
+    """The table with the clips of the selected classes; of several labels, those selected stay.
+
+    Errors: `UserError` with a line for every class that the table does not have.
+    """
+    if wanted is None and excluded is None:
+        return table
+    faults = [
+        f"dataset.{key}: {fault}"
+        for key, names in (("classes", wanted), ("exclude_classes", excluded))
+        for fault in unknown_classes(names or [], table.classes)
+    ]
+    if faults:
+        raise UserError(*faults)
+    classes = kept_classes(table.classes, wanted, excluded)
+    index = {table.classes.index(name): label for label, name in enumerate(classes)}
+    clips = tuple(
+        replace(clip, labels=tuple(index[label] for label in clip.labels if label in index))
+        for clip in table.clips
+        if any(label in index for label in clip.labels)
+    )
+    counts = f"{len(classes)} of {len(table.classes)} classes, {len(clips)} of {len(table.clips)} clips"
+    return replace(table, classes=classes, clips=clips, official=False, notes=(*table.notes, f"selected: {counts}"))
+
+
+def unknown_classes(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """A fault for every name that is not known, with the nearest one that is."""
+    lower = {name.lower(): name for name in known}
+    faults = []
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name.lower().replace(" ", "_"), lower, n=1)
+            faults.append(f"unknown class '{name}'" + (f"; did you mean '{lower[near[0]]}'?" if near else ""))
+    return faults

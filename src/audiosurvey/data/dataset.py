@@ -1,0 +1,248 @@
+"""The `dataset` section, and the one call that turns it into a table.
+
+Enters: the section of the config. Leaves: the table of any data set: classes selected, folds there, files
+looked for.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationInfo, field_validator
+
+from audiosurvey.data import esc50, toy, urbansound8k
+from audiosurvey.data.classes import kept_classes, select_classes, unknown_classes
+from audiosurvey.data.csv import ColumnsConfig, read_csv
+from audiosurvey.data.folder import read_folder
+from audiosurvey.data.folds import assign_folds, is_published_leak
+from audiosurvey.data.table import Table
+from audiosurvey.errors import UserError
+from audiosurvey.section import Section
+
+Name = Literal["esc50", "urbansound8k", "folder", "csv", "toy"]
+
+_ROOTS = {"esc50": Path("data/ESC-50"), "urbansound8k": Path("data/UrbanSound8K"), "toy": Path("data/toy")}
+_CLIP_SECONDS = {"esc50": 5.0, "urbansound8k": 4.0, "toy": 1.0}
+_OWN_CLIP_SECONDS = 5.0
+# Options that mean something for some data sets only.
+_APPLIES_TO: dict[str, tuple[Name, ...]] = {
+    "subset": ("esc50",),
+    "num_folds": ("folder", "csv"),
+    "source_pattern": ("folder",),
+    "table": ("csv",),
+    "columns": ("csv",),
+    "label_separator": ("csv",),
+}
+
+
+class DatasetConfig(Section):
+    """Which clips there are, where they lie, and how long a stretch of them the network hears."""
+
+    name: Name = "esc50"
+    """esc50, urbansound8k; folder: a folder a class; csv: a table of one's own; toy: made when missing."""
+    root: Path | None = None
+    """The folder of the data set, taken from the working folder; null: data/ESC-50, data/UrbanSound8K,
+    data/toy."""
+    subset: Literal["esc10"] | None = None
+    """esc10: the 400 clips of ESC-50 that make up ESC-10."""
+    clip_seconds: float | None = None
+    """Length in seconds that the network hears at once: shorter clips are padded, of longer ones stretches
+    are taken; null: 4 for urbansound8k, 1 for toy, 5 else."""
+    pad: Literal["zeros", "repeat"] = "zeros"
+    """What follows a clip that is too short: silence, or the clip again."""
+    mono: Literal["mean", "left", "loudest"] = "mean"
+    """What becomes of several channels: their mean, the first, or the one of most energy."""
+    store: Path | None = None
+    """The folder for decoded audio; null: the cache folder of the user."""
+    classes: list[str] | None = None
+    """The classes to keep, in whatever order; null: all."""
+    exclude_classes: list[str] | None = None
+    """Classes to leave out."""
+    num_folds: int = 5
+    """Folds that are made where the data has none, stratified by class, recordings kept together."""
+    source_pattern: str | None = None
+    """Regular expression found in a file's name: its first group (or all of it) names the source recording,
+    whose clips stay on one side of every split, as `^(.+?)_` does for `rec07_0012.wav`."""
+    table: Path | None = None
+    """The CSV, taken from the working folder or else from root; null: the one CSV that lies in root."""
+    columns: ColumnsConfig = ColumnsConfig()
+    """Names of the columns of the CSV."""
+    label_separator: str = "|"
+    """What stands between several labels in one cell."""
+
+    @field_validator("subset", "num_folds", "source_pattern", "table", "columns", "label_separator")
+    @classmethod
+    def _applies(cls, value: Any, info: ValidationInfo) -> Any:
+        field, name = str(info.field_name), info.data.get("name")
+        if name is None or name in _APPLIES_TO[field] or value == cls.model_fields[field].default:
+            return value
+        raise ValueError(f"applies to name: {' or '.join(_APPLIES_TO[field])}, not to {name}")
+
+    @field_validator("root")
+    @classmethod
+    def _folder_needs_root(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("name") == "folder":
+            raise ValueError("needed for name: folder; the folder that holds one folder a class")
+        return value
+
+    @field_validator("table")
+    @classmethod
+    def _csv_needs_place(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("name") == "csv" and info.data.get("root", Path()) is None:
+            raise ValueError("needed for name: csv; the CSV file, or set root to the folder it lies in")
+        return value
+
+    @field_validator("clip_seconds")
+    @classmethod
+    def _some_length(cls, value: float | None) -> float | None:
+        if value is not None and value <= 0:
+            raise ValueError(f"a clip of {value:g} s holds no sound; expected more than 0 seconds")
+        return value
+
+    @field_validator("num_folds")
+    @classmethod
+    def _two_folds(cls, value: int) -> int:
+        if value < 2:
+            raise ValueError("at least 2 folds are needed, one to train on and one to test")
+        return value
+
+    @field_validator("label_separator")
+    @classmethod
+    def _some_separator(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("blanks occur inside labels; expected a mark such as | or ;")
+        return value
+
+    @field_validator("source_pattern")
+    @classmethod
+    def _valid_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        return value
+
+    @field_validator("classes", "exclude_classes", mode="before")
+    @classmethod
+    def _numbers_as_names(cls, value: Any) -> Any:
+        # In YAML, class folders called 0, 1, 2 are written as numbers.
+        if not isinstance(value, list):
+            return value
+        return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
+
+    @field_validator("classes", "exclude_classes")
+    @classmethod
+    def _known_classes(cls, value: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        if value is None:
+            return value
+        if info.field_name == "classes" and not value:
+            raise ValueError("no class is left; leave the key out for all classes")
+        if twice := sorted({name for name in value if value.count(name) > 1}):
+            raise ValueError(f"'{twice[0]}' stands there twice")
+        known = _all_classes(info.data.get("name"), info.data.get("subset"))
+        if known is not None and (unknown := unknown_classes(value, known)):
+            raise ValueError("; ".join(unknown))
+        if both := sorted(set(value) & set(info.data.get("classes") or ())) if info.field_name != "classes" else []:
+            raise ValueError(f"'{both[0]}' is in dataset.classes too")
+        return value
+
+    def resolved_root(self) -> Path:
+        """The folder of the data set; for a csv without one, the folder of its table."""
+        if self.root is not None:
+            return self.root.expanduser()
+        return _ROOTS[self.name] if self.name in _ROOTS else self.resolved_table().parent
+
+    def resolved_table(self) -> Path:
+        """The CSV of `name: csv`. Errors: `UserError` if it is not there, or not the only one in root."""
+        root = None if self.root is None else self.root.expanduser()
+        if self.table is not None:
+            places = [self.table.expanduser()] + ([] if root is None else [root / self.table.expanduser()])
+            if found := next((place for place in places if place.is_file()), None):
+                return found
+            raise UserError(f"{' and '.join(place.as_posix() for place in places)}: not found; set dataset.table")
+        if root is None or not root.is_dir():
+            raise UserError(f"{'.' if root is None else root.as_posix()}: no such folder; set dataset.root")
+        tables = sorted(path for path in root.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+        if len(tables) != 1:
+            there = ", ".join(path.name for path in tables) or "none"
+            raise UserError(f"{root.as_posix()}: expected one CSV file, there are: {there}; set dataset.table")
+        return tables[0]
+
+    def resolved_clip_seconds(self) -> float:
+        """Length in seconds that the network hears at once."""
+        return self.clip_seconds or _CLIP_SECONDS.get(self.name, _OWN_CLIP_SECONDS)
+
+
+def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
+    """The table of the data set, with folds or sides, its classes those selected.
+
+    Rows whose files are missing stay: building the store tells of them. Without `divide` no folds are made where
+    the data has none, and a single class will do: enough for scoring a model that is trained already.
+    Errors: `UserError` for data that is not there, a faulty table, unknown classes, too few clips.
+    """
+    table = select_classes(_read(config), config.classes, config.exclude_classes)
+    if divide and len(table.classes) < 2 and not table.multi_label:
+        only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"
+        raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two")
+    own = config.name in ("folder", "csv")
+    if table.folds and own and config.num_folds not in (5, len(table.folds)):
+        mend = "leave it out, or set dataset.columns.fold and dataset.columns.split to null to have folds made"
+        raise UserError(f"dataset.num_folds: {config.num_folds}, but the table divides its clips itself; {mend}")
+    if divide and not table.folds:
+        clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
+        table = replace(table, clips=clips, notes=(*table.notes, *notes))
+    return _tell_of_spread_sources(_look_for_files(table, own))
+
+
+def builtin_classes(config: DatasetConfig) -> tuple[str, ...] | None:
+    """The classes as selected, where they are known without data on disk; None for one's own data."""
+    known = _all_classes(config.name, config.subset)
+    return None if known is None else kept_classes(known, config.classes, config.exclude_classes)
+
+
+def _read(config: DatasetConfig) -> Table:
+    root = config.resolved_root()
+    if config.name == "toy":
+        return toy.read_toy(root)
+    if config.name == "folder":
+        return read_folder(root, config.source_pattern)
+    if config.name == "csv":
+        return read_csv(root, config.resolved_table(), config.columns, config.label_separator)
+    if not root.is_dir():
+        raise UserError(f"{root.as_posix()}: not found; run 'audiosurvey download {config.name}' or set dataset.root")
+    if config.name == "esc50":
+        return esc50.read_esc50(root, config.subset)
+    return urbansound8k.read_urbansound8k(root)
+
+
+def _all_classes(name: str | None, subset: str | None) -> tuple[str, ...] | None:
+    if name == "esc50":
+        return esc50.CLASSES if subset is None else esc50.ESC10_CLASSES
+    return {"urbansound8k": urbansound8k.CLASSES, "toy": toy.CLASSES}.get(name or "")
+
+
+def _look_for_files(table: Table, own: bool) -> Table:
+    paths = dict.fromkeys(clip.path for clip in table.clips)
+    missing = [path for path in paths if not path.is_file()]
+    if not missing:
+        return table
+    if len(missing) == len(paths):
+        mend = "paths are relative to dataset.root" if own else f"run 'audiosurvey download {table.name}'"
+        first = missing[0].as_posix()
+        raise UserError(f"{first}: not found, nor any other of the {len(paths)} files in the table; {mend}")
+    note = f"{len(missing)} of {len(paths)} sound files are not there, {missing[0].as_posix()} the first of them"
+    return replace(table, official=False, notes=(*table.notes, note))
+
+
+def _tell_of_spread_sources(table: Table) -> Table:
+    """Published folds are kept as they are; what `make_split` does about their leaks is said here."""
+    folds: dict[str, set[int | None]] = {}
+    for clip in table.clips:
+        if clip.source is not None:
+            folds.setdefault(clip.source, set()).add(clip.fold)
+    spread = [source for source, where in folds.items() if len(where) > 1]
+    if not spread or not is_published_leak(table, spread):
+        return table
+    note = f"{len(spread)} recordings have clips in two folds: where one is tested, its other clips do not train"
+    return replace(table, notes=(*table.notes, note))

@@ -1,0 +1,45 @@
+"""Work done ahead in threads and handed over in order: for decoding, hashing and filling batches.
+
+Threads, not processes: libsndfile, soxr and hashing let go of Python's lock, so two threads decode twice as
+fast, and nothing is copied between processes. Memory is bounded: only `ahead` results are ever waiting.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+) -> Generator[Result, None, None]:
+    """`function` of each item, in the order of the items, worked out by `workers` threads (0: in this one).
+
+    An exception in a thread is raised here, at its item. The threads end when the iterator is exhausted or
+    closed.
+    """
+    if workers <= 0:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="audiosurvey-reader")
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= max(ahead, workers):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

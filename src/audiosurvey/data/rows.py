@@ -1,0 +1,121 @@
+"""A CSV file as rows of plain text with their line numbers, and its faults gathered to be told all at once.
+
+Enters: the path of a CSV file (UTF-8; comma, semicolon or tab). Leaves: `Row`s, every cell still text, so
+that no reader guesses types (`001` stays `001`, a class named `NA` stays a class). Used by every table that
+comes as a CSV.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosurvey.errors import UserError
+
+SHOWN_FAULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the line it ends on (the header is line 1) and its cells by column name, stripped of
+    blanks."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+
+class Faults:
+    """The faults of one file, each a line: `labels.csv:12: fold: 'x' is not a number`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines: list[tuple[int, str]] = []
+
+    def add(self, line: int, place: str, message: str) -> None:
+        self._lines.append((line, f"{self._path.as_posix()}:{line}: {place}: {message}"))
+
+    def raise_all(self) -> None:
+        """Raise `UserError` with every fault in the order of lines; do nothing if there is none."""
+        if not self._lines:
+            return
+        lines = [text for _, text in sorted(self._lines, key=lambda fault: fault[0])]
+        rest = len(lines) - SHOWN_FAULTS
+        more = [f"{self._path.as_posix()}: ... and {rest} more faults"] if rest > 0 else []
+        raise UserError(*lines[:SHOWN_FAULTS], *more)
+
+
+def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """The column names and the rows of a CSV file; blank lines are passed over, short rows are filled with
+    "".
+
+    Errors: `UserError` for a file that is no UTF-8 text, has no header or no rows, or has rows longer than
+    the header.
+    """
+    place = path.as_posix()
+    try:
+        # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{place}: not UTF-8 text (byte {error.start}); save it as CSV in UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{place}: cannot be read ({error.strerror})") from None
+    if "\0" in text:
+        raise UserError(f"{place}: not a text file; expected a CSV file")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        header = tuple(cell.strip() for cell in next(reader, []))
+        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise UserError(f"{place}:{reader.line_num}: {error}") from None
+    named = [column for column in header if column]
+    if not named:
+        raise UserError(f"{place}: empty; expected a first line with the names of the columns")
+    if twice := sorted({column for column in named if named.count(column) > 1}):
+        raise UserError(f"{place}:1: column {twice[0]} stands there twice")
+    if not rows:
+        raise UserError(f"{place}: no rows below the line with the names of the columns")
+    faults = Faults(path)
+    for line, cells in rows:
+        if any(cell.strip() for cell in cells[len(header) :]):
+            message = f"{len(cells)} cells where the first line names {len(header)} columns"
+            faults.add(line, "row", f"{message}; put a cell that holds the delimiter in double quotes")
+    faults.raise_all()
+    return tuple(named), [Row(line, _by_name(header, cells)) for line, cells in rows]
+
+
+def need_columns(path: Path, header: tuple[str, ...], columns: tuple[str, ...]) -> None:
+    """Errors: `UserError` naming those of `columns` that the header lacks."""
+    if missing := [column for column in columns if column not in header]:
+        raise UserError(f"{path.as_posix()}:1: no column {', '.join(missing)}; there are {', '.join(header)}")
+
+
+def whole_number(text: str) -> int | None:
+    """`3`, also written `3.0` as spreadsheets do when a cell of the column is empty; None for anything
+    else."""
+    value = number(text)
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def number(text: str) -> float | None:
+    """A finite decimal number with a decimal point; None for anything else (`nan`, `1_000`, `1,5`)."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def _delimiter(text: str) -> str:
+    # The header decides: names of columns hold no delimiters, while labels and file names may.
+    first = text.split("\n", 1)[0]
+    return max(",;\t", key=lambda mark: (first.count(mark), mark == ","))
+
+
+def _by_name(header: tuple[str, ...], cells: list[str]) -> dict[str, str]:
+    filled = cells + [""] * (len(header) - len(cells))
+    return {column: cell.strip() for column, cell in zip(header, filled, strict=False) if column}

@@ -1,0 +1,33 @@
+"""A data set, ready for use: its table without the clips that cannot be read, and its store."""
+
+from dataclasses import dataclass
+
+from audiosurvey.data.building import Progress
+from audiosurvey.data.dataset import DatasetConfig, load_table
+from audiosurvey.data.store import Store, kept, prepare
+from audiosurvey.data.table import Table
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Table and store of a data set, and how windows are cut from it."""
+
+    config: DatasetConfig
+    table: Table
+    store: Store
+
+    @property
+    def window_samples(self) -> int:
+        """Samples of one window of the network."""
+        return round(self.config.resolved_clip_seconds() * self.store.sample_rate)
+
+
+def prepare_sounds(
+    dataset: DatasetConfig, sample_rate: int, *, workers: int | None = None, progress: Progress | None = None
+) -> Sounds:
+    """Reads the table and builds the store where it is missing or something changed; clips that fail are left out."""
+    table = load_table(dataset)
+    store = prepare(
+        table, sample_rate=sample_rate, mono=dataset.mono, folder=dataset.store, workers=workers, progress=progress
+    )
+    return Sounds(dataset, kept(table, store), store)

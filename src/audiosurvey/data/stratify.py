@@ -1,0 +1,68 @@
+"""How clips are dealt out to folds so that every class has its share in each.
+
+Enters: clips, and what has to stay together (a unit: the clips of one source recording). Leaves: fold
+numbers from 0.
+"""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+
+from audiosurvey.data.table import Clip
+
+
+def by_scikit_learn(clips: list[Clip], unit_of: Mapping[str, Hashable], num_folds: int) -> list[int] | None:
+    """Fold, from 0, of every clip; None where scikit-learn declines (every class smaller than the folds)."""
+    # Imported here: it takes a second, and data sets with folds of their own never need it.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    number_of = {unit: number for number, unit in enumerate(dict.fromkeys(unit_of[clip.id] for clip in clips))}
+    groups = np.array([number_of[unit_of[clip.id]] for clip in clips])
+    labels = np.array([clip.labels[0] for clip in clips])
+    if np.bincount(labels).max() < num_folds:
+        return None
+    splitter = (StratifiedKFold if len(number_of) == len(clips) else StratifiedGroupKFold)(num_folds)
+    folds = np.full(len(clips), -1)
+    with warnings.catch_warnings():
+        # It warns of small classes; the notes say so in our words.
+        warnings.simplefilter("ignore", UserWarning)
+        for fold, (_, test) in enumerate(splitter.split(np.zeros((len(clips), 1)), labels, groups)):
+            folds[test] = fold
+    return folds.tolist() if len(np.unique(folds)) == num_folds else None
+
+
+def by_rarest_label(units: list[list[Clip]], num_folds: int, num_classes: int) -> list[int]:
+    """Fold, from 0, of every unit, for several labels a clip.
+
+    Iterative stratification: the label with the fewest undecided units goes first, each of its units to the
+    fold that still wants most of that label; among equals, to the one that wants most clips. Source: K.
+    Sechidis, G. Tsoumakas and I. Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011.
+    """
+    # Columns: a count a class, and one of all clips, which alone speaks for clips without a label.
+    counts_UK = np.zeros((len(units), num_classes + 1), dtype=np.int64)
+    for row, unit in enumerate(units):
+        for clip in unit:
+            counts_UK[row, [*clip.labels, num_classes]] += 1
+    # What a fold still wants, times num_folds, so that all stays in whole numbers.
+    wanted_NK = np.tile(counts_UK.sum(axis=0), (num_folds, 1))
+    folds = np.full(len(units), -1)
+    while (undecided := np.flatnonzero(folds < 0)).size:
+        left_K = (counts_UK[undecided] > 0).sum(axis=0)
+        label = min((k for k in range(num_classes + 1) if left_K[k]), key=lambda k: (left_K[k], k))
+        carriers = [row for row in undecided if counts_UK[row, label]]
+        for row in sorted(carriers, key=lambda row: -counts_UK[row, label]):
+            fold = max(range(num_folds), key=lambda n: (wanted_NK[n, label], wanted_NK[n, -1], -n))
+            folds[row] = fold
+            wanted_NK[fold] -= num_folds * counts_UK[row]
+    return folds.tolist()
+
+
+def lonely_classes(clips: Sequence[Clip], folds: Sequence[int]) -> dict[int, int]:
+    """Classes that lie in a single fold, and which."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for clip, fold in zip(clips, folds, strict=True):
+        for label in clip.labels:
+            found[label].add(fold)
+    return {label: min(where) for label, where in sorted(found.items()) if len(where) == 1}

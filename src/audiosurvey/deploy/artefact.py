@@ -1,0 +1,193 @@
+"""The artefact: a folder that holds a trained model and everything needed to use it, and nothing that runs.
+
+    model/
+      weights.safetensors   all tensors of the network
+      config.yaml           the resolved config it was trained with
+      model.json            labels in order, windows, data, licence, checksums
+      trained_on.json       the clips it was trained on, by id and content
+      README.md             the same for a reader
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.audio import BadAudio, decode, resample
+from audiosurvey.data.batches import window_starts
+from audiosurvey.errors import UserError
+from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.training.loss import Loss
+from audiosurvey.version import __version__
+
+SCHEMA = 1
+
+
+def save_artefact(
+    folder: Path,
+    *,
+    config: Config,
+    resolved_yaml: str,
+    network: Network,
+    labels: Sequence[str],
+    multi_label: bool,
+    about: dict[str, Any],
+    trained_on: dict[str, str],
+) -> None:
+    """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
+
+    `about`: data set, licence, fold, protocol and results, as they are to be shown; `trained_on`: content digest of each
+    clip that took part in the training, by clip id.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / "weights.safetensors", network.state_dict())
+    _write(folder / "config.yaml", resolved_yaml)
+    _write(folder / "trained_on.json", json.dumps(trained_on, indent=0, ensure_ascii=False) + "\n")
+    facts = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "labels": list(labels),
+        "sample_rate": config.sample_rate,
+        "clip_samples": config.clip_samples,
+        "pad": config.dataset.pad,
+        "mono": config.dataset.mono,
+        "multi_label": multi_label,
+        "about": about,
+        "sha256": {name: _sha256(folder / name) for name in ("weights.safetensors", "config.yaml", "trained_on.json")},
+    }
+    _write(folder / "README.md", _card(facts, config, len(trained_on)))
+    _write(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def load(path: str | Path) -> "Model":
+    """The model in an artefact folder, on the processor, ready to predict.
+
+    Raises UserError for a folder that is not an artefact, is incomplete or was changed.
+    """
+    folder = Path(path)
+    if not (folder / "model.json").is_file():
+        inside = sorted(found.parent.as_posix() for found in folder.glob("*/model/model.json"))
+        hint = f"; models here: {', '.join(str(p) for p in inside)}" if inside else "; expected a folder with a model.json"
+        raise UserError(f"{path}: not a model{hint}")
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if facts.get("schema") != SCHEMA:
+        raise UserError(f"{path}: model of schema {facts.get('schema')}; this version of audiosurvey reads {SCHEMA}")
+    for name, digest in facts["sha256"].items():
+        if not (folder / name).is_file():
+            raise UserError(f"{path}: incomplete, {name} is missing; copy the whole folder again")
+        if _sha256(folder / name) != digest:
+            raise UserError(f"{path}: {name} was changed since it was written; copy the whole folder again")
+    stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = Config.model_validate(stored).resolved()
+    trained_on = json.loads((folder / "trained_on.json").read_text(encoding="utf-8"))
+    return Model(config, facts, load_tensors(folder / "weights.safetensors")[0], trained_on)
+
+
+class Model:
+    """A trained classifier: sounds in, labels with scores out."""
+
+    def __init__(
+        self, config: Config, facts: dict[str, Any], tensors: dict[str, torch.Tensor], trained_on: dict[str, str]
+    ) -> None:
+        self.config = config
+        self.trained_on = trained_on
+        """Content digest of each clip that took part in the training, by clip id."""
+        self.facts = facts
+        self.labels: list[str] = facts["labels"]
+        """Class names, in the order of the columns of `scores`."""
+        self.sample_rate: int = facts["sample_rate"]
+        """Rate in Hz of the waves that `logits` and `scores` take."""
+        self.clip_samples: int = facts["clip_samples"]
+        self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+        self.network = build_network(
+            config.model,
+            input_shape=config.input_shape,
+            classes=len(self.labels),
+            seed=0,
+            standardize=config.mel_spectrogram.standardize,
+        )
+        self.network.load_state_dict(tensors)
+        self.network.eval().requires_grad_(False)
+        self.to_scores = Loss(config.loss, facts["multi_label"]).scores
+
+    @torch.no_grad()
+    def logits(self, wave: Any) -> np.ndarray:
+        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        wave_BS = torch.atleast_2d(torch.as_tensor(np.asarray(wave, dtype=np.float32)))
+        return self.network(self.front_end(wave_BS)).numpy()
+
+    def scores(self, wave: Any) -> np.ndarray:
+        """Probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
+
+    def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
+        """`{label: score}`, highest first, for a path, an array (S), or each of a list or an array (B, S).
+
+        Arrays are taken at `sample_rate` (default: the model's). Long sounds are cut into the windows that evaluation
+        uses, and their scores averaged. Raises UserError for a file that cannot be read.
+        """
+        if isinstance(sound, (list, tuple)) or (isinstance(sound, np.ndarray) and sound.ndim == 2):
+            return [self.predict(one, sample_rate) for one in sound]
+        wave_S = self._wave(sound, sample_rate)
+        starts = window_starts(len(wave_S), self.clip_samples)
+        windows_BS = np.zeros((len(starts), self.clip_samples), dtype=np.float32)
+        for row, begin in zip(windows_BS, starts, strict=True):
+            part = wave_S[begin : begin + self.clip_samples]
+            row[: len(part)] = part
+            if self.facts["pad"] == "repeat":
+                row[:] = np.resize(part, self.clip_samples)
+        score_K = self.scores(windows_BS).mean(axis=0)
+        order = np.argsort(-score_K, kind="stable")
+        return {self.labels[k]: float(score_K[k]) for k in order}
+
+    def _wave(self, sound: Any, sample_rate: int | None) -> np.ndarray:
+        if isinstance(sound, (str, Path)):
+            try:
+                return decode(Path(sound), mono=self.facts["mono"], sample_rate=self.sample_rate)
+            except BadAudio as error:
+                raise UserError(f"{sound}: {error.reason}") from None
+        wave_S = np.asarray(sound, dtype=np.float32)
+        if wave_S.ndim != 1 or not len(wave_S):
+            raise UserError(f"a sound is a path or an array of samples; this one has the shape {wave_S.shape}")
+        rate = sample_rate or self.sample_rate
+        return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card(facts: dict[str, Any], config: Config, clips: int) -> str:
+    about = facts["about"]
+    licence = about.get("licence") or "not stated"
+    lines = [
+        "# An audiosurvey model",
+        "",
+        f"Classifies sound into {len(facts['labels'])} classes: {', '.join(facts['labels'])}.",
+        "",
+        f"- trained on: {about.get('dataset')}, {clips} clips; fold {about.get('fold')} held out",
+        f"- licence of the data: {licence}",
+        f"- input: mono, {config.sample_rate} Hz, windows of {config.clip_samples / config.sample_rate:g} s",
+        f"- epoch chosen by: {config.protocol.selection}",
+        *(f"- {name} on the held-out fold: {value:.4f}" for name, value in about.get("metrics", {}).items() if value),
+        *(f"- **{said}**" for said in about.get("caveats", [])),
+        "",
+        '    import audiosurvey; audiosurvey.load("this folder").predict("sound.wav")',
+        "",
+    ]
+    return "\n".join(lines)

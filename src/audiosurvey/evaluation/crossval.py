@@ -1,0 +1,177 @@
+"""Cross-validation in a run folder: fold after fold, each one's results written as soon as it ends."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.folds import Split, make_split
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Table
+from audiosurvey.deploy.artefact import save_artefact
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.fold import FoldOutcome, train_fold
+from audiosurvey.evaluation.foldlog import FoldLog, read_history
+from audiosurvey.evaluation.predictions import write_predictions
+from audiosurvey.evaluation.pretraining import Pretrained, pretrain
+from audiosurvey.evaluation.results import Results, add_fold, new_results, write_json
+from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.stage import Stage
+from audiosurvey.evaluation.tracking import Tracking
+from audiosurvey.model.network import Network
+from audiosurvey.report.console import FoldProgress
+from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
+from audiosurvey.report.summary import caveats
+
+
+class CrossValidation:
+    """A run: which folds are asked for, which are done, and how one more is trained and recorded."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: Config,
+        resolved_yaml: str,
+        sounds: Sounds,
+        *,
+        folds: Sequence[int] | None,
+        accelerator: Accelerator,
+        quiet: bool = False,
+    ) -> None:
+        """`config` is resolved. Raises UserError for a fold that is not there, a leak, or data that changed since."""
+        self.run, self.config, self.resolved_yaml, self.sounds = run, config, resolved_yaml, sounds
+        self.accelerator, self.quiet = accelerator, quiet
+        asked = sorted(set(folds)) if folds else sounds.table.folds
+        self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
+        self.pretrained: Pretrained | None = None
+        leaking = any(split.leaking for split in self.splits.values())
+        self.results: Results = run.read_results() or new_results(config, sounds.table, sounds.store, leaking=leaking)
+        self.results["leaking"] = self.results["leaking"] or leaking
+        if self.results["dataset"]["hash"] != sounds.store.hash:
+            raise UserError(f"{run.path}: the data changed since the run began; give another --run-dir")
+
+    @property
+    def pending(self) -> list[int]:
+        """Folds that are asked for and not done."""
+        done = {row["fold"] for row in self.results["folds"]}
+        return [fold for fold in self.splits if fold not in done]
+
+    def stage(self, fold: int) -> Stage:
+        return Stage(
+            self.config,
+            self.sounds,
+            self.splits[fold].train,
+            accelerator=self.accelerator,
+            settings=self.config.train,
+            name="train",
+            fold=fold,
+        )
+
+    def pretrain_on(self, other: Sounds) -> None:
+        """The stage before: trained once, or taken from the run folder."""
+        settings = self.config.pretrain
+        with FoldProgress(f"pretraining on {other.table.name}", settings.epochs or 0, quiet=self._silent) as shown:
+            log = FoldLog(self.run.pretraining, shown, None)
+            self.pretrained = pretrain(
+                self.config,
+                other,
+                self.sounds.table,
+                accelerator=self.accelerator,
+                folder=self.run.pretraining,
+                listener=log,
+            )
+        self.accelerator.free_memory()
+        self.results["init"] = self.pretrained.name
+        self.results["pretraining"] = self.pretrained.about
+
+    def train(self, fold: int) -> None:
+        """Trains one fold to its end, writes what it found, and with it the results of the run so far."""
+        folder = self.run.fold(fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            title = f"fold {fold} of {len(self.sounds.table.folds)}"
+            shown = stack.enter_context(FoldProgress(title, self.config.train.epochs or 0, quiet=self._silent))
+            tracking = None
+            if self.accelerator.is_main_process:
+                tracking = Tracking(self.config.tracking, folder, f"{self.run.path.name}-fold-{fold}", self._flat())
+                stack.callback(tracking.close)
+            outcome = train_fold(
+                self.config,
+                self.sounds,
+                self.splits[fold],
+                accelerator=self.accelerator,
+                start=lambda stage, network: self._start(stage, network, tracking),
+                folder=folder,
+                listener=FoldLog(folder, shown, tracking) if self.accelerator.is_main_process else shown,
+            )
+        self.accelerator.free_memory()
+        if self.accelerator.is_main_process:
+            self._record(folder, self.splits[fold], outcome)
+        self.accelerator.wait_for_everyone()
+
+    def _start(self, stage: Stage, network: Network, tracking: Tracking | None) -> None:
+        if self.pretrained is not None:
+            self.pretrained.put_into(network, stage)
+        if tracking and tracking.trackers:
+            batches = stage.batches.epoch(1)
+            batch = next(batches)
+            batches.close()
+            mel_BCTF, _ = stage.step(network).render(batch, epoch=1)
+            self.accelerator.free_memory()
+            tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
+
+    def _record(self, folder: Path, split: Split, outcome: FoldOutcome) -> None:
+        table, results = self.sounds.table, self.results
+        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
+        add_fold(results, outcome.row, outcome.confusion_KK, table)
+        save_artefact(
+            folder / "model",
+            config=self.config,
+            resolved_yaml=self.resolved_yaml,
+            network=outcome.network,
+            labels=table.classes,
+            multi_label=table.multi_label,
+            about={
+                "dataset": table.name,
+                "subset": table.subset,
+                "data_hash": self.sounds.store.hash,
+                "licence": table.licence,
+                "fold": split.fold,
+                "init": results["init"],
+                "metrics": {name: outcome.row[name] for name in results["mean"]},
+                "caveats": caveats(results),
+            },
+            trained_on={clip.id: self.sounds.store.digest(clip.id) for clip in split.train + split.validation},
+        )
+        write_json(self.run.results_path, results)
+        self._draw()
+
+    def _draw(self) -> None:
+        results = self.results
+        name = results["dataset"]["subset"] or results["dataset"]["name"]
+        done = [row["fold"] for row in results["folds"]]
+        words = f"{name}, fold{'s' if len(done) > 1 else ''} {', '.join(map(str, done))}"
+        if results["confusion"]:
+            accuracy = results["mean"]["accuracy"]
+            draw_confusion(
+                self.run.path / "confusion.png",
+                results["confusion"],
+                results["classes"],
+                f"{words}: accuracy {accuracy:.3f}" + (" (optimistic)" if results["optimistic"] else ""),
+            )
+        draw_curves(self.run.path / "curves.png", {fold: read_history(self.run.fold(fold)) for fold in done}, words)
+
+    def _split(self, table: Table, fold: int) -> Split:
+        protocol = self.config.protocol
+        assert protocol.selection != "auto", "the config is resolved"
+        return make_split(table, fold, protocol.selection, protocol.allow_leakage)
+
+    @property
+    def _silent(self) -> bool:
+        return self.quiet or not self.accelerator.is_main_process
+
+    def _flat(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")

@@ -1,0 +1,97 @@
+"""One fold of cross-validation: train on the others, look at the held-out clips, return scores and the network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.folds import Split
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.evaluation.metrics import Metrics, confusion, evaluate
+from audiosurvey.evaluation.scores import truth
+from audiosurvey.evaluation.stage import Stage
+from audiosurvey.model.network import Network
+from audiosurvey.training.loop import Listener, Look
+
+
+@dataclass(frozen=True)
+class FoldOutcome:
+    """What is known when a fold has ended."""
+
+    row: dict[str, Any]
+    """Its entry in results.json."""
+    scores_NK: np.ndarray
+    confusion_KK: np.ndarray | None
+    """None for multi-label data."""
+    network: Network
+    history: list[dict[str, Any]]
+
+
+def train_fold(
+    config: Config,
+    sounds: Sounds,
+    split: Split,
+    *,
+    accelerator: Accelerator,
+    start: Callable[[Stage, Network], None],
+    folder: Path,
+    listener: Listener,
+) -> FoldOutcome:
+    """Trains this fold, from its last finished epoch where it was interrupted. `start` puts pretrained weights in."""
+    stage = Stage(config, sounds, split.train, accelerator=accelerator, settings=config.train, name="train", fold=split.fold)
+    network = stage.build()
+    start(stage, network)
+    fit = stage.fit(network, _watch(config, stage, split), folder / "checkpoint", listener)
+    chosen = fit.run(resume=True)
+    # The chosen weights go back into a plain network of our own: an average has its gradients switched off.
+    network.load_state_dict(chosen.state_dict())
+    network.eval()
+    scores_NK = stage.scores(network, split.test)
+    table = sounds.table
+    truth_NK = truth(split.test, len(table.classes))
+    metrics = evaluate(scores_NK, truth_NK, table.multi_label)
+    seconds = sum(record["seconds"] for record in fit.journal.history)
+    row = {"fold": split.fold} | metrics | {
+        "clips": len(split.test),
+        "train_clips": len(split.train),
+        "epochs": fit.journal.epoch,
+        "chosen_epoch": fit.journal.best_epoch or fit.journal.epoch,
+        "seconds": round(seconds, 3),
+    }
+    counts = None if table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
+    return FoldOutcome(row, scores_NK, counts, network, fit.journal.history)
+
+
+
+
+def _watch(config: Config, stage: Stage, split: Split) -> Callable[[nn.Module, int, bool], Look]:
+    """What is evaluated after an epoch, and what the choice of the epoch goes by."""
+    selection, every = config.protocol.selection, config.protocol.test_every
+
+    def watch(network: nn.Module, epoch: int, last: bool) -> Look:
+        record: dict[str, Any] = {}
+        score: tuple[float, ...] | None = None
+        with torch.no_grad():
+            if selection == "validation":
+                seen = stage.metrics(network, split.validation)
+                record |= {f"val_{name}": value for name, value in seen.items()}
+                score = monitored(seen)
+            if selection == "test" or last or (every and epoch % every == 0):
+                seen = stage.metrics(network, split.test)
+                record |= {f"test_{name}": value for name, value in seen.items()}
+                score = monitored(seen) if selection == "test" else score
+        return Look(record, score)
+
+    return watch
+
+
+def monitored(metrics: Metrics) -> tuple[float, float]:
+    """Accuracy (mAP where clips have several labels), ties by loss; greater is better."""
+    main = metrics["map"] if "map" in metrics else metrics["accuracy"]
+    return (main or 0.0, -(metrics["loss"] or 0.0))

@@ -1,0 +1,69 @@
+"""What a run is about to do: counts, and after a few probe steps on a copy, time, memory and disk."""
+
+import copy
+import time
+from dataclasses import dataclass
+from itertools import islice
+
+import psutil
+import torch
+
+from audiosurvey.evaluation.stage import Stage
+
+PROBE_STEPS = 3
+PROBE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Measured on this machine, moments before the run."""
+
+    seconds_per_step: float
+    steps: int
+    """Optimizer steps of one fold; of one epoch where only patience ends it."""
+    evaluation_seconds: float
+    """Looking at the held-out clips, over all epochs of a fold."""
+    peak_bytes: int
+    """Memory of the process (of the device on CUDA) at its highest so far."""
+    disk_bytes: int
+    """What a fold leaves in the run folder."""
+
+    @property
+    def seconds(self) -> float:
+        return self.steps * self.seconds_per_step + self.evaluation_seconds
+
+
+def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
+    """Takes a few training steps on a copy of the network, and times evaluation by one batch; nothing is kept."""
+    network = stage.build()
+    parameters = sum(value.numel() for value in network.state_dict().values())
+    step = stage.step(copy.deepcopy(network))
+    times = []
+    for index, batch in enumerate(list(islice(stage.batches.epoch(1), PROBE_STEPS + 1))):
+        if sum(times) > PROBE_SECONDS:
+            break
+        started = time.perf_counter()
+        step([batch], epoch=1, step=index, lr=0.0)
+        # A full batch's worth, though the probe may have met a short one.
+        times.append((time.perf_counter() - started) * stage.settings.batch_size / len(batch.clips))
+    # The first step pays for memory and caches; the fastest of the rest is the least disturbed.
+    seconds_per_batch = min(times[1:] or times)
+    epochs = stage.settings.epochs or 1
+    steps = len(stage.batches) * epochs
+    clips = stage.train_clips[: stage.settings.batch_size]
+    started = time.perf_counter()
+    stage.scores(network, clips)
+    per_clip = (time.perf_counter() - started) / len(clips)
+    stage.accelerator.free_memory()
+    looks = epochs if stage.config.protocol.selection != "last" or stage.config.protocol.test_every else 1
+    state = 4 * parameters * (3 + (1 if stage.config.ema.decay else 0) + 1)
+    return Forecast(seconds_per_batch, steps, per_clip * evaluated_clips * looks, _peak_bytes(stage), state)
+
+
+def _peak_bytes(stage: Stage) -> int:
+    device = stage.accelerator.device
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    memory = psutil.Process().memory_info()
+    # Windows counts the peak itself; elsewhere what is in use after the probe is nearly all there will be.
+    return getattr(memory, "peak_wset", memory.rss)

@@ -1,0 +1,133 @@
+"""Evaluation of what is already trained: a run on its own test folds, a model on other sounds."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from audiosurvey.config.loader import load_config
+from audiosurvey.config.root import Config
+from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.folds import make_split
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Clip
+from audiosurvey.deploy.artefact import Model, load
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.metrics import confusion, evaluate, recall
+from audiosurvey.evaluation.results import Results, add_fold, new_results
+from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.scores import score_clips, truth
+from audiosurvey.training.precision import pick_device
+
+Prepare = Callable[[DatasetConfig, int], Sounds]
+
+
+def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
+    """Each fold's model on its own test fold, in the form of results.json. Raises UserError where no fold is done."""
+    config = Config.model_validate(yaml.safe_load(run.config_path.read_text(encoding="utf-8"))).resolved()
+    before = run.read_results()
+    if before is None:
+        raise UserError(f"{run.path}: no fold has ended yet; go on with 'audiosurvey train --resume'")
+    sounds = prepare(config.dataset, config.sample_rate)
+    if sounds.store.hash != before["dataset"]["hash"]:
+        raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated on it")
+    results = new_results(config, sounds.table, sounds.store, leaking=before["leaking"])
+    results |= {name: before[name] for name in ("init", "parameters", "macs")}
+    protocol = config.protocol
+    assert protocol.selection != "auto", "the config is resolved"
+    for row in before["folds"]:
+        split = make_split(sounds.table, row["fold"], protocol.selection, protocol.allow_leakage)
+        model = load(run.fold(row["fold"]) / "model")
+        metrics, counts = _measure(model, sounds, split.test, device, reverse)
+        kept = {name: row[name] for name in ("epochs", "seconds") if name in row}
+        add_fold(results, {"fold": row["fold"]} | metrics | {"clips": len(split.test)} | kept, counts, sounds.table)
+    return results
+
+
+def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
+    """A model on `data`: a config file, or the root of a data set whose layout tells what it is.
+
+    Classes are matched by name; one that the model does not know is an error. Clips that took part in the training, by
+    content, are counted and named: a score over them is not a test.
+    """
+    model = load(path)
+    dataset = _dataset(data, model)
+    sounds = prepare(dataset, model.sample_rate)
+    unknown = [name for name in sounds.table.classes if name not in model.labels]
+    if unknown:
+        raise UserError(f"{data}: classes that the model does not know: {', '.join(unknown)}; it knows {', '.join(model.labels)}")
+    column = [model.labels.index(name) for name in sounds.table.classes]
+    clips = tuple(_relabel(clip, column) for clip in sounds.table.clips)
+    metrics, counts = _measure(model, sounds, clips, device, reverse)
+    known = set(model.trained_on.values())
+    seen = [clip.id for clip in clips if sounds.store.digest(clip.id) in known]
+    unseen = tuple(clip for clip in clips if sounds.store.digest(clip.id) not in known)
+    return {
+        "schema": 1,
+        "model": path.as_posix(),
+        "dataset": {
+            "name": sounds.table.name,
+            "subset": sounds.table.subset,
+            "sample_rate": model.sample_rate,
+            "clips": len(clips),
+            "hash": sounds.store.hash,
+            "licence": sounds.table.licence,
+        },
+        "classes": model.labels,
+        "metrics": metrics,
+        "clips": len(clips),
+        "trained_on": seen,
+        "metrics_unseen": _measure(model, sounds, unseen, device, reverse)[0] if seen and unseen else None,
+        "confusion": None if counts is None else counts.tolist(),
+        "recall": None if counts is None else dict(zip(model.labels, recall(counts), strict=True)),
+        "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in sounds.store.skipped],
+    }
+
+
+def _measure(model: Model, sounds: Sounds, clips: tuple[Clip, ...], device: str, reverse: bool) -> tuple[dict[str, Any], Any]:
+    network = model.network.to(pick_device(device), memory_format=torch.channels_last)
+    scores_NK = score_clips(
+        network,
+        model.front_end.to(pick_device(device)),
+        model.to_scores,
+        sounds.store,
+        clips,
+        clip_samples=model.clip_samples,
+        pad=model.facts["pad"],
+        batch_size=model.config.train.batch_size,
+        num_workers=model.config.train.num_workers,
+        reverse=reverse,
+    )
+    truth_NK = truth(clips, len(model.labels))
+    metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"])
+    counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
+    return metrics, counts
+
+
+def _dataset(data: str, model: Model) -> DatasetConfig:
+    """The data set that `--data` names, read as the model was trained (mono, padding, length of a window)."""
+    path = Path(data)
+    if path.is_dir():
+        if (path / "meta" / "esc50.csv").exists():
+            found: dict[str, Any] = {"name": "esc50", "root": path}
+            own = model.config.dataset
+            if own.name == "esc50" and own.subset:
+                found["subset"] = own.subset
+        elif (path / "metadata" / "UrbanSound8K.csv").exists():
+            found = {"name": "urbansound8k", "root": path}
+        else:
+            found = {"name": "folder", "root": path, "num_folds": 2}
+        base = DatasetConfig(**found)
+    elif path.suffix in (".yaml", ".yml") or not path.exists():
+        base = load_config(data).config.dataset
+    else:
+        raise UserError(f"{data}: expected a config file or the root folder of a data set")
+    window = model.clip_samples / model.sample_rate
+    return base.model_copy(update={"mono": model.facts["mono"], "pad": model.facts["pad"], "clip_seconds": window})
+
+
+def _relabel(clip: Clip, column: list[int]) -> Clip:
+    return replace(clip, labels=tuple(column[label] for label in clip.labels))

@@ -1,0 +1,98 @@
+"""Metrics as pure functions of scores: (N, K) probabilities and what was true.
+
+A metric that the data cannot give (AUROC where only one class occurs, top-3 of three classes) is None, never a
+number that looks like one.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+
+Metrics = dict[str, float | None]
+
+
+def accuracy(scores_NK: np.ndarray, target_N: np.ndarray) -> float:
+    """Share of clips whose highest score is the true class."""
+    return float((scores_NK.argmax(axis=1) == target_N).mean())
+
+
+def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float | None:
+    """Share of clips whose true class is among the `k` highest scores; None where k classes are nearly all (K <= k)."""
+    if scores_NK.shape[1] <= k:
+        return None
+    true_N1 = np.take_along_axis(scores_NK, target_N[:, None], axis=1)
+    # Ties count against the clip only as far as their order in the table does, as with argmax.
+    columns = np.arange(scores_NK.shape[1])[None, :]
+    ahead = (scores_NK > true_N1) | ((scores_NK == true_N1) & (columns < target_N[:, None]))
+    return float((ahead.sum(axis=1) < k).mean())
+
+
+def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
+    """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present."""
+    return _macro(binary_auroc, scores_NK, truth_NK)
+
+
+def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
+    """Average precision of each class, mean over the classes with both kinds of clips present (mAP)."""
+    return _macro(binary_average_precision, scores_NK, truth_NK)
+
+
+def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool) -> float:
+    """Mean negative log-likelihood of the truth under the scores, without smoothing; scores bounded at 1e-7."""
+    p = np.clip(scores_NK.astype(np.float64), 1e-7, 1 - 1e-7)
+    if multi_label:
+        return float(-(truth_NK * np.log(p) + (1 - truth_NK) * np.log1p(-p)).mean())
+    return float(-(truth_NK * np.log(p)).sum(axis=1).mean())
+
+
+def confusion(scores_NK: np.ndarray, target_N: np.ndarray) -> np.ndarray:
+    """Counts (K, K): row the true class, column the one that scored highest."""
+    classes = scores_NK.shape[1]
+    pairs = target_N * classes + scores_NK.argmax(axis=1)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def recall(confusion_KK: np.ndarray) -> list[float | None]:
+    """Share of each class's clips that were recognised; None for a class without clips."""
+    totals = confusion_KK.sum(axis=1)
+    hits = confusion_KK.diagonal()
+    return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
+
+
+def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool) -> Metrics:
+    """All metrics of one set of clips, under their names in results.json."""
+    shared: Metrics = {"auroc": auroc(scores_NK, truth_NK), "loss": cross_entropy(scores_NK, truth_NK, multi_label)}
+    if multi_label:
+        return {"map": mean_average_precision(scores_NK, truth_NK)} | shared
+    target_N = truth_NK.argmax(axis=1)
+    return {
+        "accuracy": accuracy(scores_NK, target_N),
+        "top3_accuracy": top_k_accuracy(scores_NK, target_N, 3),
+    } | shared
+
+
+def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics, Metrics]:
+    """Mean and sample standard deviation (n - 1) of each metric over the folds; None where a fold has none."""
+    mean: Metrics = {}
+    std: Metrics = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        numbers = [value for value in values if value is not None]
+        whole = bool(numbers) and len(numbers) == len(values)
+        mean[name] = float(np.mean(numbers)) if whole else None
+        std[name] = float(np.std(numbers, ddof=1)) if whole and len(numbers) > 1 else None
+    return mean, std
+
+
+def _macro(metric: Any, scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
+    scores, truth = torch.from_numpy(np.asarray(scores_NK)), torch.from_numpy(np.asarray(truth_NK))
+    per_class = [
+        float(metric(scores[:, k], truth[:, k].long()))
+        for k in range(truth.shape[1])
+        if 0 < float(truth[:, k].sum()) < len(truth)
+    ]
+    values = [value for value in per_class if not math.isnan(value)]
+    return sum(values) / len(values) if values else None

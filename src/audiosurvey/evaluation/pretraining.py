@@ -1,0 +1,141 @@
+"""Pretraining: another data set first, once a run; every fold then starts from those weights.
+
+No recording of the target data set is heard here: clips whose source occurs anywhere in the target table are left
+out, whichever fold they belong to, and counted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.folds import make_split, without_sources
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Clip, Table
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.fold import monitored
+from audiosurvey.evaluation.results import read_json, write_json
+from audiosurvey.evaluation.stage import Stage
+from audiosurvey.model.network import Network
+from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.training.loop import Listener, Look
+
+WEIGHTS = "weights.safetensors"
+ABOUT = "pretraining.json"
+_CLASSIFIER = "classifier."
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights that every fold starts from."""
+
+    name: str
+    tensors: dict[str, torch.Tensor]
+    about: dict[str, Any]
+
+    def put_into(self, network: Network, stage: Stage) -> None:
+        """Loads everything but the classifier, which stays fresh. Raises UserError where the shapes disagree."""
+        own = network.state_dict()
+        body = {name: value for name, value in self.tensors.items() if not name.startswith(_CLASSIFIER)}
+        # A batch-norm's counter is a scalar of no consequence; everything else has to fit.
+        differing = [name for name, value in body.items() if name not in own or own[name].shape != value.shape]
+        missing = [name for name in own if not name.startswith(_CLASSIFIER) and name not in body]
+        if differing or missing:
+            first = (differing + missing)[0]
+            raise UserError(
+                f"pretrain: the network for {self.name} does not fit the one for {stage.sounds.table.name} ({first}): "
+                "its size depends on the length of a clip; set the same dataset.clip_seconds in both, or pool over time"
+            )
+        network.load_state_dict(body | {name: own[name] for name in own if name.startswith(_CLASSIFIER)})
+
+
+def pretrain(
+    config: Config,
+    sounds: Sounds,
+    target: Table,
+    *,
+    accelerator: Accelerator,
+    folder: Path,
+    listener: Listener,
+) -> Pretrained:
+    """Pretrains on `sounds`, or takes what `folder` holds from before. `config` is resolved."""
+    done = finished(folder)
+    if done is not None:
+        return done
+    table, left_out = outside(sounds.table, target)
+    settings = config.pretrain
+    train_clips, held_out = _split(table, bool(settings.patience))
+    remaining = Sounds(sounds.config, table, sounds.store)
+    stage = Stage(config, remaining, train_clips, accelerator=accelerator, settings=settings, name="pretrain", fold=0)
+    network = stage.build()
+    fit = stage.fit(network, _watch(stage, held_out), folder / "checkpoint", listener)
+    chosen = fit.run(resume=True)
+    about = {
+        "dataset": table.name,
+        "hash": sounds.store.hash,
+        "clips": len(train_clips),
+        "held_out": len(held_out),
+        "left_out": [clip.id for clip in left_out],
+        "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in sounds.store.skipped],
+        "epochs": fit.journal.epoch,
+        "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
+        "last": fit.journal.history[-1],
+    }
+    if accelerator.is_main_process:
+        write_json(folder / ABOUT, about)
+        save_tensors(folder / WEIGHTS, chosen.state_dict())
+    accelerator.wait_for_everyone()
+    return Pretrained(table.name, {k: v.cpu() for k, v in chosen.state_dict().items()}, about)
+
+
+def finished(folder: Path) -> Pretrained | None:
+    """What a pretraining that came to its end left in `folder`."""
+    if not (folder / WEIGHTS).exists():
+        return None
+    about = read_json(folder / ABOUT)
+    return Pretrained(about["dataset"], load_tensors(folder / WEIGHTS)[0], about)
+
+
+def outside(table: Table, target: Table) -> tuple[Table, tuple[Clip, ...]]:
+    """The pretraining table without recordings of the target's, and what was left out.
+
+    ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound ids, so they can be compared. Raises UserError where
+    nothing is left.
+    """
+    kept, left_out = without_sources(table, {clip.source for clip in target.clips if clip.source is not None})
+    if not kept.clips:
+        raise UserError(f"pretrain.dataset: every recording of {table.name} is also in {target.name}; nothing is left")
+    return kept, left_out
+
+
+def start_from(pretrained: Pretrained | None) -> Callable[[Stage, Network], None]:
+    """How a fold's fresh network gets its first weights."""
+
+    def start(stage: Stage, network: Network) -> None:
+        if pretrained is not None:
+            pretrained.put_into(network, stage)
+
+    return start
+
+
+def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """All clips train; where patience ends the stage, one fold is held out to measure by."""
+    if not by_patience:
+        return table.clips, ()
+    split = make_split(table, table.folds[0], "last", allow_leakage=True)
+    return split.train, split.test
+
+
+def _watch(stage: Stage, held_out: tuple[Clip, ...]) -> Callable[[nn.Module, int, bool], Look]:
+    def watch(network: nn.Module, epoch: int, last: bool) -> Look:
+        if not held_out:
+            return Look({})
+        seen = stage.metrics(network, held_out)
+        return Look({f"val_{name}": value for name, value in seen.items()}, monitored(seen))
+
+    return watch

@@ -1,0 +1,63 @@
+"""One training clip as the network is shown it: any clip, any epoch, rendered again."""
+
+from typing import Any
+
+import torch
+
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.config.root import Config
+from audiosurvey.data.batches import TrainBatches
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.errors import UserError
+from audiosurvey.features.mel import MelFrontEnd
+
+
+@torch.no_grad()
+def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dict[str, Any]:
+    """The arguments of `write_preview`: waves and spectrograms before and after, and what was drawn.
+
+    Mixing partners come from the whole table here, as no fold is chosen; in a fold they come from its training clips.
+    """
+    found = [clip for clip in sounds.table.clips if clip.id == clip_id]
+    if not found:
+        examples = ", ".join(clip.id for clip in sounds.table.clips[:3])
+        raise UserError(f"--clip {clip_id}: no such clip; ids look like {examples}")
+    clip = found[0]
+    front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+    chain = Chain(
+        config.augmentation,
+        seed=config.seed,
+        sample_rate=config.sample_rate,
+        train_clips=sounds.table.clips,
+        silence=front_end.silence,
+    )
+    batches = TrainBatches(
+        sounds.store,
+        [clip],
+        len(sounds.table.classes),
+        clip_samples=sounds.window_samples,
+        pad=sounds.config.pad,
+        batch_size=1,
+        seed=config.seed,
+        partner=chain.partner,
+    )
+    (batch,) = list(batches.epoch(epoch))
+    mixed_BS, valid_B, _ = chain.mix(batch, epoch)
+    after_BS = chain.wave(mixed_BS, valid_B, batch.clips, epoch)
+    mel_before = front_end(batch.wave_BS)
+    mel_after = chain.mel(front_end(after_BS), batch.clips, epoch)
+    frames, bands = mel_after.shape[2:]
+    drawn = chain.describe(
+        clip, epoch, samples=sounds.window_samples, frames=frames, bands=bands, valid=int(valid_B[0])
+    )
+    return {
+        "clip": clip,
+        "epoch": epoch,
+        "before": batch.wave_BS[0].numpy(),
+        "after": after_BS[0].numpy(),
+        "sample_rate": config.sample_rate,
+        "mel_before": mel_before[0, 0].numpy(),
+        "mel_after": mel_after[0, 0].numpy(),
+        "drawn": drawn,
+        "hop_s": front_end.hop / config.sample_rate,
+    }

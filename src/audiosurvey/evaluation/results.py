@@ -1,0 +1,82 @@
+"""results.json: what a run found, written anew each time a fold ends."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.store import Store
+from audiosurvey.data.table import Table
+from audiosurvey.evaluation.metrics import mean_and_std, recall
+from audiosurvey.version import __version__
+
+Results = dict[str, Any]
+
+
+def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> Results:
+    """The results of a run of which no fold is trained yet. `config` is resolved, `table` without skipped clips."""
+    return {
+        "schema": 1,
+        "version": __version__,
+        "dataset": {
+            "name": table.name,
+            "subset": table.subset,
+            "sample_rate": config.sample_rate,
+            "clips": len(table.clips),
+            "hash": store.hash,
+            "licence": table.licence,
+        },
+        "protocol": config.protocol.model_dump(mode="json"),
+        "official": False,
+        "selection": config.protocol.selection,
+        "optimistic": config.protocol.selection == "test",
+        "leaking": leaking,
+        "seed": config.seed,
+        "classes": list(table.classes),
+        "multi_label": table.multi_label,
+        "init": None,
+        "folds": [],
+        "mean": {},
+        "std": {},
+        "parameters": None,
+        "macs": None,
+        "seconds": 0.0,
+        "confusion": None,
+        "recall": None,
+        "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in store.skipped],
+        "notes": list(table.notes),
+    }
+
+
+def metric_names(results: Results) -> list[str]:
+    return ["map", "auroc", "loss"] if results["multi_label"] else ["accuracy", "top3_accuracy", "auroc", "loss"]
+
+
+def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None, table: Table) -> None:
+    """Puts a fold's row in, and with it the means, the pooled confusion matrix and whether it is the official protocol."""
+    folds = sorted([old for old in results["folds"] if old["fold"] != row["fold"]] + [row], key=lambda r: r["fold"])
+    results["folds"] = folds
+    results["mean"], results["std"] = mean_and_std(folds, metric_names(results))
+    results["seconds"] = round(sum(fold["seconds"] for fold in folds), 3)
+    trained = {fold["fold"] for fold in folds}
+    results["official"] = bool(
+        table.official and not results["skipped"] and not results["leaking"] and trained == set(table.folds)
+    )
+    if confusion_KK is not None:
+        pooled = np.asarray(results["confusion"] or np.zeros_like(confusion_KK)) + confusion_KK
+        results["confusion"] = pooled.tolist()
+        results["recall"] = dict(zip(results["classes"], recall(pooled), strict=True))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON written beside `path` and renamed there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

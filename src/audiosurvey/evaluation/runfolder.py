@@ -1,0 +1,124 @@
+"""The run folder: who may write into it, and what it was made with."""
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from filelock import FileLock, Timeout
+
+from audiosurvey.config.root import Config
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.results import Results, read_json, write_json
+from audiosurvey.version import __version__
+
+
+class RunFolder:
+    """A run on disk. Each fold has its own folder, made when the fold starts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def results_path(self) -> Path:
+        return self.path / "results.json"
+
+    def fold(self, number: int) -> Path:
+        return self.path / f"fold-{number}"
+
+    @property
+    def pretraining(self) -> Path:
+        return self.path / "pretrain"
+
+    def read_results(self) -> Results | None:
+        """What stands in results.json, None before the first fold has ended."""
+        return read_json(self.results_path) if self.results_path.exists() else None
+
+    def refuse(self, config: Config, *, resume: bool) -> None:
+        """Raises UserError where a run of this (resolved) config cannot be written here. Touches nothing.
+
+        The folder holds something and `resume` is not asked for, or was made with another config: each differing key is
+        named.
+        """
+        if self.path.is_dir() and any(entry.name != "lock" for entry in self.path.iterdir()):
+            if not resume:
+                raise UserError(f"{self.path}: already there; give --resume to go on with it, or another --run-dir")
+            if not self.config_path.exists():
+                raise UserError(f"{self.path}: not a run folder (no config.yaml in it); give another --run-dir")
+            self._compare(config)
+        elif self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path}: is a file; give another --run-dir")
+
+    def start(self, resolved_yaml: str) -> None:
+        """Writes what a run begins with; a run that is there already keeps its own."""
+        if self.config_path.exists():
+            return
+        write_json(self.path / "environment.json", environment())
+        beside = self.config_path.with_name("config.yaml.tmp")
+        beside.write_text(resolved_yaml, encoding="utf-8")
+        beside.replace(self.config_path)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held while a process trains here. The operating system frees it when the process ends, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"{self.path}: another process is training in this folder") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _compare(self, config: Config) -> None:
+        stored = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+        # The stored text is read through the same models, so that a key left to its default equals one written out.
+        before = _flat(Config.model_validate(stored).resolved().model_dump(mode="json"))
+        after = _flat(config.model_dump(mode="json"))
+        differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+        if differing:
+            raise UserError(
+                f"{self.path}: the run was made with another config; give another --run-dir, or set these back:",
+                *(f"  {key}: {before.get(key)} in the run, {after.get(key)} now" for key in differing),
+            )
+
+
+def environment() -> dict[str, Any]:
+    """What bit-equality depends on: versions, processor, threads."""
+    packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "torchmetrics")
+    return {
+        "audiosurvey": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cuda": torch.version.cuda,
+        "devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "host": socket.gethostname(),
+        "packages": {name: metadata.version(name) for name in packages},
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys; lists stay whole."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flat

@@ -1,0 +1,155 @@
+"""One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.config.root import Config
+from audiosurvey.data.batches import EvalBatches, TrainBatches
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Clip
+from audiosurvey.evaluation.metrics import Metrics, evaluate
+from audiosurvey.evaluation.scores import score_clips, truth
+from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.normalise import BandStatistics
+from audiosurvey.randomness import torch_seed
+from audiosurvey.training.loop import Fit, Listener, Watch
+from audiosurvey.training.loss import Loss
+from audiosurvey.training.optimizer import build_optimizer
+from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.step import TrainStep
+
+
+class Stage:
+    """Everything that one network is trained with. `name` is "pretrain" or "train"; it names random streams."""
+
+    def __init__(
+        self,
+        config: Config,
+        sounds: Sounds,
+        train_clips: Sequence[Clip],
+        *,
+        accelerator: Accelerator,
+        settings: TrainConfig,
+        name: str,
+        fold: int,
+    ) -> None:
+        """`config` is resolved."""
+        self.config, self.sounds, self.settings = config, sounds, settings
+        self.accelerator = accelerator
+        self.train_clips = tuple(train_clips)
+        self.name, self.fold = name, fold
+        self.loss = Loss(config.loss, sounds.table.multi_label)
+        self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate).to(accelerator.device)
+        seed = config.seed if name == "train" else torch_seed(config.seed, name)
+        self.chain = Chain(
+            config.augmentation,
+            seed=seed,
+            sample_rate=config.sample_rate,
+            train_clips=self.train_clips,
+            silence=self.front_end.silence,
+        )
+        self.batches = TrainBatches(
+            sounds.store,
+            self.train_clips,
+            len(sounds.table.classes),
+            clip_samples=sounds.window_samples,
+            pad=sounds.config.pad,
+            batch_size=settings.batch_size,
+            seed=seed,
+            num_workers=settings.num_workers,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+            partner=self.chain.partner,
+        )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return (1, self.front_end.num_frames(self.sounds.window_samples), self.front_end.num_bands)
+
+    def build(self) -> Network:
+        """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
+        network = build_network(
+            self.config.model,
+            input_shape=self.input_shape,
+            classes=len(self.sounds.table.classes),
+            seed=torch_seed(self.config.seed, self.name, self.fold, "init"),
+            standardize=self.config.mel_spectrogram.standardize,
+        )
+        if isinstance(network.standardize, BandStatistics):
+            network.standardize.set_statistics(*self.band_statistics())
+        network.use_checkpoint = self.settings.use_checkpoint
+        return network.to(self.accelerator.device, memory_format=torch.channels_last)
+
+    def step(self, network: nn.Module) -> TrainStep:
+        optimizer = build_optimizer(
+            network.parameters(), self.config.optimizer, lr=self.settings.lr, weight_decay=self.settings.weight_decay
+        )
+        return TrainStep(
+            accelerator=self.accelerator,
+            network=network,
+            front_end=self.front_end,
+            chain=self.chain,
+            loss=self.loss,
+            optimizer=optimizer,
+            settings=self.settings,
+            stream=(self.config.seed, self.name, self.fold),
+        )
+
+    def fit(self, network: nn.Module, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
+        return Fit(
+            network=network,
+            step=self.step(network),
+            batches=self.batches,
+            settings=self.settings,
+            schedule=self.config.schedule,
+            ema_decay=self.config.ema.decay or 0.0,
+            watch=watch,
+            folder=folder,
+            listener=listener,
+        )
+
+    def scores(self, network: nn.Module, clips: Sequence[Clip]) -> np.ndarray:
+        """Probabilities (N, K), float32 throughout."""
+        return score_clips(
+            network,
+            self.front_end,
+            self.loss.scores,
+            self.sounds.store,
+            clips,
+            clip_samples=self.sounds.window_samples,
+            pad=self.sounds.config.pad,
+            batch_size=self.settings.batch_size,
+            num_workers=self.settings.num_workers,
+            accelerator=self.accelerator,
+        )
+
+    def metrics(self, network: nn.Module, clips: Sequence[Clip]) -> Metrics:
+        table = self.sounds.table
+        return evaluate(self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label)
+
+    @torch.no_grad()
+    def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each."""
+        batches = EvalBatches(
+            self.sounds.store,
+            self.train_clips,
+            clip_samples=self.sounds.window_samples,
+            pad=self.sounds.config.pad,
+            batch_size=32,
+        )
+        count, total, squares = 0, 0.0, 0.0
+        for windows in batches:
+            mel_BCTF = self.front_end(windows.wave_BS.to(self.accelerator.device)).double()
+            count += mel_BCTF.shape[0] * mel_BCTF.shape[2]
+            total = total + mel_BCTF.sum(dim=(0, 1, 2))
+            squares = squares + mel_BCTF.square().sum(dim=(0, 1, 2))
+        mean_F = torch.as_tensor(total) / count
+        variance_F = torch.as_tensor(squares) / count - mean_F.square()
+        return mean_F.float(), variance_F.clamp(min=0).sqrt().float()

@@ -1,0 +1,62 @@
+"""Scalars and pictures of a fold, sent to TensorBoard, Weights & Biases or MLflow through accelerate's trackers."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
+
+from audiosurvey.errors import UserError
+
+_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
+
+
+class Tracking:
+    """The trackers of one fold. Nothing a tracker does reaches the training."""
+
+    def __init__(self, names: Sequence[str], folder: Path, run_name: str, config: dict[str, Any]) -> None:
+        self.trackers: list[GeneralTracker] = []
+        for name in names:
+            kind = LOGGER_TYPE_TO_CLASS[name]
+            if name == "wandb":
+                tracker = kind("audiosurvey", name=run_name, dir=str(folder))
+            elif name == "mlflow":
+                tracker = kind("audiosurvey", logging_dir=str(folder / "mlruns"), run_name=run_name)
+            else:
+                tracker = kind("", logging_dir=str(folder))
+            tracker.start()
+            self.trackers.append(tracker)
+
+    def scalars(self, record: dict[str, Any]) -> None:
+        """One epoch's record: `train_loss` becomes `train/loss`, the rest stands under its own name."""
+        values = {_tag(name): value for name, value in record.items() if name != "epoch" and value is not None}
+        for tracker in self.trackers:
+            tracker.log(values, step=record["epoch"])
+
+    def picture(self, tag: str, picture_HWC: np.ndarray) -> None:
+        """A picture, uint8 (H, W, 3), for the trackers that take pictures."""
+        for tracker in self.trackers:
+            if hasattr(tracker, "log_images"):
+                tracker.log_images({tag: picture_HWC[None]}, step=0, **_picture_options(tracker))  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        for tracker in self.trackers:
+            tracker.finish()
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raises UserError for a tracker whose package is not installed."""
+    for name in names:
+        if find_spec(_PACKAGES[name]) is None:
+            raise UserError(f"tracking: {name} is not installed; run 'pip install {_PACKAGES[name]}' or take it out")
+
+
+def _tag(name: str) -> str:
+    side, _, metric = name.partition("_")
+    return f"{side}/{metric}" if side in ("train", "test", "val") else name
+
+
+def _picture_options(tracker: GeneralTracker) -> dict[str, Any]:
+    return {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}

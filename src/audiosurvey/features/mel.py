@@ -1,0 +1,211 @@
+"""The mel front end: waveforms (B, S) in, log-mel spectrograms (B, 1, T, F) out, on the device the waves are on.
+
+Equal to `torchaudio.transforms.MelSpectrogram` for the same arguments, then compressed. Framing is a strided view,
+transformed a few clips at a time: a clip's frames then stay in the processor's cache, which is what makes it fast.
+"""
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, ValidationInfo, field_validator
+from torch import nn
+
+from audiosurvey.features.filters import empty_filters, mel_filters
+from audiosurvey.section import Section
+
+WINDOWS = {
+    "hann": torch.hann_window,
+    "hamming": torch.hamming_window,
+    "blackman": torch.blackman_window,
+    "bartlett": torch.bartlett_window,
+    "kaiser": torch.kaiser_window,
+}
+
+
+class MelConfig(Section):
+    """The mel spectrogram. Lengths are in seconds; any further argument of torchaudio's MelSpectrogram goes by its own name."""
+
+    win_length: float = Field(0.032, gt=0)
+    """Length of the analysis window in seconds."""
+    hop_length: float = Field(0.010, gt=0)
+    """Step from frame to frame in seconds."""
+    n_mels: int = Field(64, ge=1)
+    """Number of mel bands."""
+    f_min: float = Field(0.0, ge=0)
+    """Lower edge of the lowest band in Hz."""
+    f_max: float | None = Field(None, gt=0)
+    """Upper edge of the highest band in Hz; half the sample rate where absent."""
+    n_fft: int | None = Field(None, ge=1)
+    """Length of the Fourier transform in samples; the window where absent. Powers of two are several times faster than
+    lengths with large prime factors."""
+    power: float = Field(2.0, gt=0)
+    """Exponent of the magnitude: 1 for magnitude, 2 for power."""
+    normalized: bool | Literal["window", "frame_length"] = False
+    """Divide the spectrum by the window's root energy (true, `window`) or by the root of n_fft (`frame_length`)."""
+    center: bool = True
+    """Frames are centred on their time; the signal is padded by half a transform on both sides."""
+    pad_mode: Literal["reflect", "constant", "replicate", "circular"] = "reflect"
+    """What the padding of `center` holds."""
+    pad: int = Field(0, ge=0)
+    """Zeros appended on both sides before anything else, in samples."""
+    window_fn: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann"
+    """Shape of the window."""
+    wkwargs: dict[str, float | bool] | None = None
+    """Further arguments of the window function, such as `periodic: false` or `beta: 12` (kaiser)."""
+    onesided: bool = True
+    """Kept for torchaudio's name; the spectrum of a real signal is always one-sided, and `false` is refused."""
+    norm: Literal["slaney"] | None = None
+    """`slaney`: triangles of unit area; absent: triangles with peak 1."""
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    """Formula of the mel scale."""
+    compression: Literal["log10p1", "db"] = "log10p1"
+    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor."""
+    floor_db: float = Field(-100.0, lt=0)
+    """Floor of `compression: db`, in dB relative to 1."""
+    standardize: Literal["none", "batch_norm", "statistics"] = "none"
+    """What comes before the first block: nothing, a batch-norm per mel band (learned), or the mean and deviation of each
+    band over the training clips (fixed)."""
+
+    @field_validator("onesided")
+    @classmethod
+    def _one_side(cls, value: bool) -> bool:
+        if not value:
+            raise ValueError("a mel spectrogram needs the one-sided spectrum; leave this out")
+        return value
+
+    @field_validator("f_max")
+    @classmethod
+    def _above_f_min(cls, value: float | None, info: ValidationInfo) -> float | None:
+        f_min = info.data.get("f_min")
+        if value is not None and f_min is not None and value <= f_min:
+            raise ValueError(f"{value:g} Hz is not above f_min ({f_min:g} Hz): no band would be left")
+        return value
+
+    @field_validator("hop_length")
+    @classmethod
+    def _hop_reasonable(cls, value: float) -> float:
+        if value > 10:
+            raise ValueError(f"a step of {value:g} seconds; the unit is seconds, 0.01 is usual")
+        return value
+
+    @field_validator("win_length")
+    @classmethod
+    def _window_reasonable(cls, value: float) -> float:
+        if value > 10:
+            raise ValueError(f"a window of {value:g} seconds; the unit is seconds, 0.03 is usual")
+        return value
+
+    def win_samples(self, sample_rate: int) -> int:
+        return max(1, round(self.win_length * sample_rate))
+
+    def hop_samples(self, sample_rate: int) -> int:
+        return max(1, round(self.hop_length * sample_rate))
+
+    def fft_samples(self, sample_rate: int) -> int:
+        return self.n_fft or self.win_samples(sample_rate)
+
+    def num_frames(self, samples: int, sample_rate: int) -> int:
+        """Frames of a wave of `samples` samples; 0 where it is shorter than one transform (uncentred)."""
+        n_fft, padded = self.fft_samples(sample_rate), samples + 2 * self.pad
+        if self.center:
+            padded += 2 * (n_fft // 2)
+        return max(0, 1 + (padded - n_fft) // self.hop_samples(sample_rate))
+
+    def filters(self, sample_rate: int) -> torch.Tensor:
+        """The filter bank of this config, (bins, bands)."""
+        return mel_filters(
+            n_fft=self.fft_samples(sample_rate),
+            sample_rate=sample_rate,
+            n_mels=self.n_mels,
+            f_min=self.f_min,
+            f_max=self.f_max if self.f_max is not None else sample_rate / 2,
+            norm=self.norm,
+            mel_scale=self.mel_scale,
+        )
+
+    def empty_bands(self, sample_rate: int) -> list[int]:
+        """Bands that stay silent whatever the sound, counted from 0."""
+        return empty_filters(self.filters(sample_rate))
+
+
+class MelFrontEnd(nn.Module):
+    """Waves (B, S) to compressed mel spectrograms (B, 1, T, F), float32 whatever the autocast.
+
+    Holds no trained parameters, and nothing of it is stored with the weights: the config says it all.
+    """
+
+    window: torch.Tensor
+    bank: torch.Tensor
+
+    def __init__(self, config: MelConfig, sample_rate: int) -> None:
+        super().__init__()
+        self.config = config
+        self.sample_rate = sample_rate
+        self.hop = config.hop_samples(sample_rate)
+        self.n_fft = config.fft_samples(sample_rate)
+        self.register_buffer("window", _window(config, sample_rate), persistent=False)
+        self.register_buffer("bank", config.filters(sample_rate), persistent=False)
+        self._floor = 10 ** (config.floor_db / 10)
+
+    @property
+    def num_bands(self) -> int:
+        return self.config.n_mels
+
+    @property
+    def silence(self) -> float:
+        """The value that digital silence has after compression."""
+        return 0.0 if self.config.compression == "log10p1" else self.config.floor_db
+
+    def num_frames(self, samples: int) -> int:
+        return self.config.num_frames(samples, self.sample_rate)
+
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(wave_BS.device.type, enabled=False):
+            return self.compress(self.mel(wave_BS.float())).unsqueeze(1)
+
+    def mel(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        """The uncompressed mel spectrogram, (B, T, F)."""
+        config = self.config
+        if config.pad:
+            wave_BS = F.pad(wave_BS, (config.pad, config.pad))
+        if config.center:
+            half = self.n_fft // 2
+            wave_BS = F.pad(wave_BS.unsqueeze(1), (half, half), mode=config.pad_mode).squeeze(1)
+        frames_BTN = wave_BS.unfold(1, self.n_fft, self.hop)
+        step = self._clips_at_once(frames_BTN)
+        if step >= len(frames_BTN):
+            return self._bands(frames_BTN)
+        return torch.cat([self._bands(part) for part in frames_BTN.split(step)])
+
+    def compress(self, mel: torch.Tensor) -> torch.Tensor:
+        if self.config.compression == "log10p1":
+            return torch.log10(1 + mel)
+        return 10 * torch.log10(mel.clamp(min=self._floor))
+
+    def _bands(self, frames_BTN: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft(frames_BTN * self.window)
+        power = torch.view_as_real(spectrum).square().sum(dim=-1)
+        if self.config.power != 2:
+            # The tiny offset keeps the gradient of a power below 2 finite at silence; it is far below float32's reach.
+            power = (power + 1e-30) ** (self.config.power / 2)
+        return power @ self.bank
+
+    def _clips_at_once(self, frames_BTN: torch.Tensor) -> int:
+        if frames_BTN.device.type != "cpu":
+            return len(frames_BTN)
+        # About 4 MB of frames at a time: the second-level caches of two cores.
+        return max(1, 2**20 // max(1, frames_BTN.shape[1] * self.n_fft))
+
+
+def _window(config: MelConfig, sample_rate: int) -> torch.Tensor:
+    """The window, centred in a transform's length, scaled where `normalized` asks for it."""
+    length, n_fft = config.win_samples(sample_rate), config.fft_samples(sample_rate)
+    arguments: dict[str, Any] = dict(config.wkwargs or {})
+    window = WINDOWS[config.window_fn](length, dtype=torch.float64, **arguments)
+    if config.normalized in (True, "window"):
+        window = window / window.square().sum().sqrt()
+    elif config.normalized == "frame_length":
+        window = window / n_fft**0.5
+    before = (n_fft - length) // 2
+    return F.pad(window, (before, n_fft - length - before)).float()

@@ -1,0 +1,69 @@
+"""The menu of `model.blocks`: which key builds which block, and how a YAML entry becomes one.
+
+A new family adds its file, and a line for each of its items here.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
+from pydantic_core import CoreSchema, core_schema
+
+from audiosurvey.model.activation import ActivationItem
+from audiosurvey.model.conv_block import ConvBlockItem
+from audiosurvey.model.convolution import ConvItem
+from audiosurvey.model.drop import DropItem, DropoutItem
+from audiosurvey.model.item import BlockItem
+from audiosurvey.model.linear import FcItem
+from audiosurvey.model.normalise import NormItem
+from audiosurvey.model.pooling import MaxPoolItem, PoolingItem, PoolItem
+from audiosurvey.model.res import ResItem
+from audiosurvey.model.residual import ResidualItem
+from audiosurvey.model.separable import SeparableItem
+
+BLOCKS: dict[str, type[BlockItem]] = {
+    "res": ResItem,
+    "max_pool": MaxPoolItem,
+    "activation": ActivationItem,
+    "drop": DropItem,
+    "dropout": DropoutItem,
+    "fc": FcItem,
+    "pooling": PoolingItem,
+    "conv": ConvItem,
+    "conv_block": ConvBlockItem,
+    "residual": ResidualItem,
+    "separable": SeparableItem,
+    "norm": NormItem,
+    "pool": PoolItem,
+}
+
+
+class _OneOfBlocks:
+    """Reads a one-key mapping as the block of that key, so that a fault is placed at the block's own
+    values."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        menu = core_schema.union_schema([handler.generate_schema(item) for item in BLOCKS.values()])
+        return core_schema.no_info_wrap_validator_function(_by_key, menu)
+
+
+def _by_key(value: Any, _: ValidatorFunctionWrapHandler) -> BlockItem:
+    if isinstance(value, BlockItem):
+        return value
+    if not isinstance(value, Mapping):
+        hint = f"; write `{value}: ...`" if value in BLOCKS else ", such as `res: [32, 32]`"
+        raise ValueError(f"a block is one key with its value{hint}")
+    if len(value) != 1:
+        keys = ", ".join(str(key) for key in value) or "nothing"
+        raise ValueError(f"one block an item, found {keys}; give each block a line with a dash of its own")
+    key = str(next(iter(value)))
+    if key not in BLOCKS:
+        close = get_close_matches(key.lower().replace("-", "_"), BLOCKS, n=1)
+        mend = f"did you mean {close[0]}?" if close else f"known blocks: {', '.join(BLOCKS)}"
+        raise ValueError(f"unknown block {key}; {mend}")
+    # Faults inside keep their own places (`res.0`): pydantic adds the way to here.
+    return BLOCKS[key].model_validate(value)
+
+
+Block = Annotated[BlockItem, _OneOfBlocks()]

@@ -1,0 +1,80 @@
+"""What layers cost, found by sending a shape without values through the network: output shapes and MACs.
+
+A multiply-accumulate (MAC) is one product added to a sum; convolutions and matrix products are counted, as in
+the literature, norms, activations and biases are not.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one layer makes of one clip."""
+
+    output_shape: tuple[int, ...]
+    macs: int
+
+
+def trainable(module: nn.Module) -> int:
+    """Number of trained values; buffers, such as running statistics, are not among them."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def module_macs(module: nn.Module, output: Tensor) -> int:
+    """MACs of one module itself, without its children, for what it gave.
+
+    A module that multiplies matrices in its own `forward` says so by a method `own_macs(output) -> int`.
+    """
+    if isinstance(module, (nn.Conv1d, nn.Conv2d)):
+        # Each output value sums over the input channels of its group and the kernel.
+        return output.numel() * (module.in_channels // module.groups) * prod(module.kernel_size)
+    if isinstance(module, nn.Linear):
+        return output.numel() * module.in_features
+    own = getattr(module, "own_macs", None)
+    return own(output) if own else 0
+
+
+def trace(network: nn.Module, input_shape: tuple[int, ...], layers: Sequence[nn.Module]) -> list[Cost]:
+    """The cost of each of `layers` (parts of `network` that do not overlap) for one clip.
+
+    All tensors are on torch's meta device: nothing is computed and the network itself is left as it is.
+    """
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
+    macs: dict[nn.Module, int] = defaultdict(int)
+    handles = []
+    for layer in layers:
+        handles.append(layer.register_forward_hook(_noting_shape(layer, shapes)))
+        handles += [part.register_forward_hook(_adding_macs(layer, macs)) for part in layer.modules()]
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    shadows = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
+    was_training = network.training
+    try:
+        network.eval()
+        with torch.no_grad():
+            functional_call(network, shadows, (torch.empty(1, *input_shape, device="meta"),))
+    finally:
+        network.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return [Cost(shapes[layer], macs[layer]) for layer in layers]
+
+
+def _noting_shape(layer: nn.Module, shapes: dict[nn.Module, tuple[int, ...]]):
+    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        shapes[layer] = tuple(output.shape[1:])
+
+    return hook
+
+
+def _adding_macs(layer: nn.Module, macs: dict[nn.Module, int]):
+    def hook(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        macs[layer] += module_macs(module, output)
+
+    return hook

@@ -1,0 +1,80 @@
+"""Regularisers inside the network: `drop` hides blocks of a map, `dropout` whole channels or single
+features."""
+
+from typing import Annotated
+
+import torch
+from torch import nn
+
+from audiosurvey.augmentation.dropblock import cover, solve_gamma
+from audiosurvey.model.fields import Chance, Rate, Side, takes
+from audiosurvey.model.item import BlockItem
+from audiosurvey.model.res_block import ResBlockConfig
+from audiosurvey.model.shapes import Shape, is_map, map_sizes
+
+
+class DropItem(BlockItem):
+    """DropBlock: with chance `p` a clip loses blocks of `t` frames x `f` bands, a mean share `dp` of its
+    map."""
+
+    drop: Annotated[
+        tuple[Chance, Rate, Side, Side],
+        takes("four numbers, [p: chance a clip, dp: mean share dropped, t: frames, f: bands of a block]", 4),
+    ]
+
+    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+        return map_sizes(shape, "drop")
+
+    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+        return DropBlock(*self.drop)
+
+
+class DropoutItem(BlockItem):
+    """Dropout: whole channels of a map, single features after `pooling`."""
+
+    dropout: Rate
+
+    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+        return shape
+
+    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+        return nn.Dropout2d(self.dropout) if is_map(shape) else nn.Dropout(self.dropout)
+
+
+class DropBlock(nn.Module):
+    """Zeroes blocks of the map in training and rescales what is left, clip by clip; otherwise changes
+    nothing.
+
+    All channels of a clip lose the same blocks: a channel that kept the spot would give away what the others
+    hide. A block is clamped to the map. Numbers come from torch's global generator, which the training loop
+    seeds.
+
+    Source: Ghiasi et al. 2018, "DropBlock", with gamma solved for the share that is dropped (overlaps and
+    borders counted), a rescaling per clip instead of per batch, and masks shared by the channels.
+    """
+
+    def __init__(self, p: float, dp: float, block_t: int, block_f: int) -> None:
+        super().__init__()
+        self.p = p
+        self.dp = dp
+        self.block_t = block_t
+        self.block_f = block_f
+
+    def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0 or self.dp == 0:
+            return x_BCTF
+        keep_B1TF = self.draw_keep(len(x_BCTF), x_BCTF.shape[2], x_BCTF.shape[3], x_BCTF.device)
+        # A clip that lost everything stays zero instead of becoming infinite.
+        kept_B111 = keep_B1TF.mean(dim=(2, 3), keepdim=True)
+        return x_BCTF * (keep_B1TF / kept_B111.clamp(min=1e-6)).to(x_BCTF.dtype)
+
+    def draw_keep(self, clips: int, frames: int, bands: int, device: torch.device) -> torch.Tensor:
+        """1 where a clip keeps the map, 0 where it is dropped, (B, 1, T, F) float32."""
+        block_t, block_f = min(self.block_t, frames), min(self.block_f, bands)
+        gamma = solve_gamma(frames, bands, block_t, block_f, self.dp)
+        hit_B111 = torch.rand(clips, 1, 1, 1, device=device) < self.p
+        seeds = torch.rand(clips, 1, frames - block_t + 1, bands - block_f + 1, device=device) < gamma
+        return 1 - cover((seeds & hit_B111).float(), block_t, block_f)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, dp={self.dp}, block={self.block_t}x{self.block_f}"

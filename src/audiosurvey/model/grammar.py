@@ -1,0 +1,50 @@
+"""`model`: the section of the config that describes a network, as a list of blocks or the name of a
+preset."""
+
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from audiosurvey.model.blocks import Block
+from audiosurvey.model.res_block import ResBlockConfig
+from audiosurvey.section import Section
+
+DEFAULT_BLOCKS: list[dict[str, Any]] = [
+    {"conv_block": {"channels": 16, "layers": 1, "kernel": [5, 5], "stride": [2, 2], "pool": [1, 1]}},
+    {"residual": {"channels": 24, "stride": [2, 2]}},
+    {"residual": {"channels": 56, "stride": [2, 2]}},
+    {"residual": {"channels": 128, "stride": [2, 2]}},
+    {"pooling": {"mode": "avg+max", "flat": False}},
+    {"dropout": 0.2},
+]
+"""The small residual network of a config that names none: strides early, batch-norm everywhere."""
+
+
+class ModelConfig(Section):
+    """The network. Without `blocks` and `preset` it is a small residual network that is fast on a CPU."""
+
+    preset: str | None = None
+    """Name of a shipped architecture instead of `blocks`; `audiosurvey presets` lists them."""
+    res_block: ResBlockConfig = ResBlockConfig()
+    """What all `res` blocks share."""
+    blocks: list[Block] | None = Field(None, min_length=1)
+    """The network from input to features, a block an item. A linear layer to the classes is appended by
+    itself."""
+
+    @field_validator("blocks", mode="before")
+    @classmethod
+    def _blocks_or_preset(cls, blocks: Any, info: ValidationInfo) -> Any:
+        preset = info.data.get("preset")
+        if blocks == []:
+            raise ValueError("an empty list; leave `blocks` out for the network that is used by default")
+        if blocks is not None and preset is not None:
+            raise ValueError(f"stands beside `preset: {preset}`; keep one of the two")
+        return DEFAULT_BLOCKS if blocks is None and preset is None else blocks
+
+    def network_blocks(self) -> list[Block]:
+        """The blocks to build; a preset must have been replaced by its blocks before."""
+        if self.blocks is None:
+            raise RuntimeError(
+                f"preset {self.preset!r} was not replaced by its blocks before the network was built"
+            )
+        return self.blocks

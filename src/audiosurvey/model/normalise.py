@@ -1,0 +1,70 @@
+"""Norms: the `norm` block, and the standardisation of the mel bands before the first block."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from audiosurvey.model.item import BlockItem
+from audiosurvey.model.res_block import ResBlockConfig
+from audiosurvey.model.shapes import Shape, is_map
+
+Standardize = Literal["none", "batch_norm", "statistics"]
+
+
+class NormItem(BlockItem):
+    """Batch-norm with a learned scale and shift per channel (per feature after `pooling`)."""
+
+    norm: Literal["batch"]
+
+    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+        return shape
+
+    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+        return nn.BatchNorm2d(shape[0]) if is_map(shape) else nn.BatchNorm1d(shape[0])
+
+
+class BandBatchNorm(nn.Module):
+    """Batch-norm per mel band, (B, C, T, F) -> same: one mean, deviation, scale and shift a band.
+
+    Source: PANNs (Kong et al. 2020), where it is the only normalisation of the input.
+    """
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(bands)
+
+    def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
+        return self.norm(x_BCTF.transpose(1, 3)).transpose(1, 3)
+
+
+class BandStatistics(nn.Module):
+    """Fixed standardisation (B, C, T, F) -> same: minus the mean, over the deviation of each band.
+
+    Starts as the identity; `set_statistics` takes what was measured over the training clips. Stored with the
+    weights.
+    """
+
+    mean_F: torch.Tensor
+    deviation_F: torch.Tensor
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.register_buffer("mean_F", torch.zeros(bands))
+        self.register_buffer("deviation_F", torch.ones(bands))
+
+    def set_statistics(self, mean_F: torch.Tensor, deviation_F: torch.Tensor) -> None:
+        """Sets mean and standard deviation, (F,) each. A band that never changes (an empty filter) is not
+        stretched."""
+        usable = deviation_F > 1e-5
+        self.mean_F.copy_(mean_F)
+        self.deviation_F.copy_(torch.where(usable, deviation_F, torch.ones_like(deviation_F)))
+
+    def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
+        return (x_BCTF - self.mean_F) / self.deviation_F
+
+
+def make_standardize(kind: Standardize, bands: int) -> nn.Module:
+    """The network's first layer, as `mel_spectrogram.standardize` names it."""
+    table: dict[str, type[nn.Module]] = {"batch_norm": BandBatchNorm, "statistics": BandStatistics}
+    return nn.Identity() if kind == "none" else table[kind](bands)

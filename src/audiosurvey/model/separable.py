@@ -1,0 +1,48 @@
+"""The `separable` block: a convolution a channel, then a 1 x 1 convolution across channels. Few
+parameters."""
+
+from torch import nn
+
+from audiosurvey.model.activations import PlainActivation
+from audiosurvey.model.conv_block import conv_norm_act
+from audiosurvey.model.convolution import same_reach
+from audiosurvey.model.fields import Sides, Width
+from audiosurvey.model.item import BlockItem
+from audiosurvey.model.res_block import ResBlockConfig
+from audiosurvey.model.shapes import Reach, Shape, map_sizes, same_length
+from audiosurvey.section import Section
+
+
+class SeparableConfig(Section):
+    """A depthwise-separable convolution."""
+
+    channels: Width
+    """Channels it makes."""
+    kernel: Sides = (3, 3)
+    """Kernel [frames, bands] of the convolution a channel."""
+    stride: Sides = (1, 1)
+    """Every how manieth position [frames, bands] is computed."""
+    activation: PlainActivation = "relu"
+    """Activation after each of the two batch-norms."""
+
+
+class SeparableItem(BlockItem):
+    """Depthwise convolution, batch-norm, activation; 1 x 1 convolution, batch-norm, activation
+    (MobileNet)."""
+
+    separable: SeparableConfig
+
+    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+        _, frames, bands = map_sizes(shape, "separable")
+        stride_t, stride_f = self.separable.stride
+        return self.separable.channels, same_length(frames, stride_t), same_length(bands, stride_f)
+
+    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+        block, channels = self.separable, shape[0]
+        return nn.Sequential(
+            *conv_norm_act(channels, channels, block.kernel, block.stride, channels, block.activation),
+            *conv_norm_act(channels, block.channels, (1, 1), activation=block.activation),
+        )
+
+    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+        return (same_reach(self.separable.kernel, self.separable.stride),)

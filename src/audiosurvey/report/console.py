@@ -1,0 +1,102 @@
+"""How a run shows itself: progress bars on a terminal, one plain line an epoch elsewhere. All of it goes to stderr."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+STDERR = Console(stderr=True, highlight=False)
+
+
+def _bars(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    return Progress(*columns, console=console)
+
+
+@contextmanager
+def progress_bar(what: str, console: Console = STDERR) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with (done, total); on a terminal it moves a bar, elsewhere it says a line now and then."""
+    if not console.is_terminal:
+        yield _plain(what, console)
+        return
+    with _bars(console) as bars:
+        task = bars.add_task(what, total=None, note="")
+
+        def move(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
+        yield move
+
+
+def _plain(what: str, console: Console) -> Callable[[int, int], None]:
+    started = last = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 10:
+            last = now
+            left = (now - started) / max(done, 1) * (total - done)
+            console.print(f"{what}: {done} of {total}, about {left:.0f} s left", soft_wrap=True)
+
+    return say
+
+
+class FoldProgress:
+    """Tells how one stage goes on: a bar of its epochs with the current score, or a line an epoch."""
+
+    def __init__(self, title: str, epochs: int, console: Console = STDERR, quiet: bool = False) -> None:
+        self.title, self.epochs, self.console, self.quiet = title, epochs, console, quiet
+        self._bars = _bars(console) if console.is_terminal and not quiet else None
+        self._task: TaskID | None = None
+        self._note = ""
+
+    def __enter__(self) -> "FoldProgress":
+        if self._bars:
+            self._bars.start()
+            self._task = self._bars.add_task(self.title, total=self.epochs or None, note="")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
+        if self._bars and self._task is not None:
+            done = step / max(1, steps_per_epoch)
+            self._bars.update(self._task, completed=round(done, 2), note=f"loss {loss:.3f} {self._note}")
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        self._note = _scores(record)
+        if self._bars is None and not self.quiet:
+            of = f"/{self.epochs}" if self.epochs else ""
+            line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"
+            self.console.print(f"{line}, lr {record['lr']:.2e}, {record['seconds']:.1f} s", soft_wrap=True)
+
+
+def _scores(record: dict[str, Any]) -> str:
+    for side in ("val", "test"):
+        for metric in ("accuracy", "map"):
+            value = record.get(f"{side}_{metric}")
+            if value is not None:
+                return f"{side} {metric} {value:.4f}"
+    return f"train accuracy {record['train_accuracy']:.4f}"

@@ -1,0 +1,95 @@
+"""The two pictures of a run folder: confusion.png and curves.png. Drawn with figures of their own, no global state."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+INK = "#1f2933"
+BLUE, ORANGE = "#2563a8", "#d97706"
+
+
+def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
+    """Rows are true classes, columns predictions; shade is the share of the row, the number is the count."""
+    counts = np.asarray(confusion_KK)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = max(5.0, 0.34 * len(classes) + 2.6)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    small = 10 if len(classes) <= 15 else 6.5
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        ink = "white" if share[row, column] > 0.55 else INK
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=small)
+    ticks = range(len(classes))
+    names = [name.replace("_", " ") for name in classes]
+    axes.set_xticks(ticks, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=small)
+    axes.set_yticks(ticks, names, fontsize=small)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.spines[:].set_visible(False)
+    _save(figure, path)
+
+
+def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]], title: str) -> None:
+    """Loss and score over the epochs: a thin line a fold, the mean of the folds on top."""
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    loss, score = figure.subplots(1, 2)
+    keys = {key for history in histories.values() for record in history for key in record}
+    held = "val" if "val_loss" in keys else "test"
+    main = "map" if f"{held}_map" in keys else "accuracy"
+    for axes, train, other in ((loss, "train_loss", f"{held}_loss"), (score, "train_accuracy", f"{held}_{main}")):
+        _lines(axes, histories, train, BLUE, "train (augmented clips)")
+        _lines(axes, histories, other, ORANGE, "validation fold" if held == "val" else "test fold")
+        axes.set_xlabel("epoch")
+        axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+    loss.set_ylabel("loss")
+    score.set_ylabel("mAP" if main == "map" else "accuracy")
+    score.set_ylim(0, 1.02)
+    if loss.get_legend_handles_labels()[0]:
+        loss.legend(frameon=False, fontsize=9)
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    _save(figure, path)
+
+
+def draw_batch(mel_BCTF: np.ndarray, titles: Sequence[str]) -> np.ndarray:
+    """A batch of spectrograms as the network gets them, as a picture (H, W, 3), uint8."""
+    shown = mel_BCTF[:8, 0]
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for index, (mel_TF, title) in enumerate(zip(shown, titles, strict=False)):
+        axes = figure.add_subplot(2, 4, index + 1)
+        axes.imshow(mel_TF.T, origin="lower", aspect="auto", cmap="magma", interpolation="nearest")
+        axes.set_title(title, fontsize=8)
+        axes.set_axis_off()
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _lines(axes: Any, histories: Mapping[int, Sequence[Mapping[str, Any]]], key: str, colour: str, label: str) -> None:
+    curves = [
+        [(record["epoch"], record[key]) for record in history if record.get(key) is not None]
+        for history in histories.values()
+    ]
+    curves = [curve for curve in curves if curve]
+    for curve in curves:
+        axes.plot(*zip(*curve, strict=True), color=colour, linewidth=0.8, alpha=0.35 if len(curves) > 1 else 0)
+    by_epoch: dict[int, list[float]] = {}
+    for curve in curves:
+        for epoch, value in curve:
+            by_epoch.setdefault(epoch, []).append(value)
+    if by_epoch:
+        epochs = sorted(by_epoch)
+        axes.plot(epochs, [np.mean(by_epoch[e]) for e in epochs], color=colour, linewidth=2, label=label)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    beside = path.with_name(path.name + ".tmp")
+    figure.savefig(beside, dpi=130, format="png")
+    beside.replace(path)

@@ -1,0 +1,121 @@
+"""What augmentation did to a clip, to be heard and seen: sound files, a picture and the drawn numbers.
+
+Enters: one clip's wave and spectrogram before and after, with what was drawn; leaves: four files in a folder.
+"""
+
+import json
+import os
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from audiosurvey.data.table import Clip
+
+LONGEST_NAME = 120
+
+
+def write_preview(
+    folder: Path,
+    clip: Clip,
+    epoch: int,
+    before: ArrayLike,
+    after: ArrayLike,
+    sample_rate: int,
+    mel_before: ArrayLike,
+    mel_after: ArrayLike,
+    drawn: Sequence[Mapping[str, object]],
+    hop_s: float,
+) -> tuple[Path, ...]:
+    """Writes NAME-before.wav, NAME-after.wav, NAME.png and NAME.json; returns their paths in this order.
+
+    `before`, `after`: waves (S) at `sample_rate` in Hz, written as 32-bit floats so that their levels compare
+    and nothing clips; `mel_before`, `mel_after`: spectrograms (T, F) with frames `hop_s` seconds apart;
+    `drawn`: as `Chain.describe` gives it. NAME is the clip's id, fit for a file name, and the epoch.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{file_name(clip.id)}-epoch{epoch}"
+    mels_TF = (np.asarray(mel_before, np.float32), np.asarray(mel_after, np.float32))
+    facts = {"clip": clip.id, "epoch": epoch, "sample_rate": sample_rate, "drawn": list(drawn)}
+    writers: dict[str, Callable[[Path], object]] = {
+        f"{name}-before.wav": lambda path: _write_wave(path, before, sample_rate),
+        f"{name}-after.wav": lambda path: _write_wave(path, after, sample_rate),
+        f"{name}.png": lambda path: draw_figure(f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s).savefig(
+            path, format="png"
+        ),
+        f"{name}.json": lambda path: path.write_text(
+            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        ),
+    }
+    for file, write in writers.items():
+        unfinished = folder / f".{file}.{os.getpid()}.tmp"
+        write(unfinished)
+        unfinished.replace(folder / file)
+    return tuple(folder / file for file in writers)
+
+
+def draw_figure(
+    title: str,
+    mel_before_TF: np.ndarray,
+    mel_after_TF: np.ndarray,
+    drawn: Sequence[Mapping[str, object]],
+    hop_s: float,
+) -> Figure:
+    """Both spectrograms one above the other, on the same scales of time, band and colour."""
+    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 1, sharex=True, sharey=True)
+    low = float(min(mel_before_TF.min(), mel_after_TF.min()))
+    high = float(max(mel_before_TF.max(), mel_after_TF.max()))
+    image = None
+    for ax, name, mel_TF in zip(axes, ("before", "after"), (mel_before_TF, mel_after_TF), strict=True):
+        frames, bands = mel_TF.shape
+        # Frame i is centred on its time i * hop, and band j on its number.
+        extent = (-hop_s / 2, (frames - 0.5) * hop_s, -0.5, bands - 0.5)
+        image = ax.imshow(
+            mel_TF.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma"
+        )
+        ax.set_ylabel(f"{name}\nmel band")
+    axes[-1].set_xlabel("time in s")
+    assert image is not None
+    figure.colorbar(image, ax=list(axes), label="value on the spectrogram", pad=0.01)
+    figure.suptitle("\n".join([title, *textwrap.wrap(in_words(drawn), 120)]), fontsize=9)
+    return figure
+
+
+def in_words(drawn: Sequence[Mapping[str, object]]) -> str:
+    """`gain (gain_db -3.21); noise (snr_db 12.3)`, or `nothing drawn: the clip is left as it is`."""
+    parts = []
+    for operation in drawn:
+        facts = ", ".join(f"{key} {_short(value)}" for key, value in operation.items() if key != "operation")
+        parts.append(f"{operation['operation']} ({facts})")
+    return "; ".join(parts) or "nothing drawn: the clip is left as it is"
+
+
+def file_name(clip_id: str) -> str:
+    """A clip's id as part of a file name on every system: folders joined by `__`, no `.wav` at the end.
+
+    Where characters are lost, eight digits of the id's digest keep two clips apart.
+    """
+    plain = clip_id.removesuffix(".wav").replace("/", "__")
+    safe = re.sub(r"[^A-Za-z0-9._#-]", "_", plain).lstrip(".")[-LONGEST_NAME:]
+    return safe if safe == plain else f"{safe}-{blake2b(clip_id.encode(), digest_size=4).hexdigest()}"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list | tuple):
+        return "[" + " ".join(_short(item) for item in value) + "]"
+    return str(value)
+
+
+def _write_wave(path: Path, wave_S: ArrayLike, sample_rate: int) -> None:
+    soundfile.write(path, np.asarray(wave_S, np.float32), sample_rate, format="WAV", subtype="FLOAT")

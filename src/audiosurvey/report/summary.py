@@ -1,0 +1,79 @@
+"""The result of a run as a table on the terminal, with the words that belong to the number."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+_TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
+
+
+def print_summary(results: dict[str, Any], console: Console) -> None:
+    """A row a fold, then mean and sample standard deviation; below it every caveat and what was skipped."""
+    names = list(results["mean"])
+    data = results["dataset"]
+    label = data["name"] + (f" ({data['subset']})" if data["subset"] else "")
+    table = RichTable(title=f"{label}, {len(results['classes'])} classes, selection: {results['selection']}", title_justify="left")
+    table.add_column("fold")
+    for name in names:
+        table.add_column(_TITLES[name], justify="right")
+    for name in ("clips", "epochs", "seconds"):
+        table.add_column(name, justify="right")
+    for row in results["folds"]:
+        cells = [_number(row[name]) for name in names]
+        table.add_row(str(row["fold"]), *cells, str(row["clips"]), str(row["epochs"]), f"{row['seconds']:.0f}")
+    if len(results["folds"]) > 1:
+        table.add_section()
+        table.add_row("mean", *[_number(results["mean"][name]) for name in names], "", "", f"{results['seconds']:.0f}")
+        table.add_row("std", *[_number(results["std"][name]) for name in names], "", "", "")
+    console.print(table)
+    for said in caveats(results):
+        console.print(said, soft_wrap=True)
+    for note in results["notes"]:
+        console.print(f"note: {note}", soft_wrap=True)
+    for bad in results["skipped"]:
+        console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
+    if data.get("licence"):
+        console.print(f"licence of the data: {data['licence']}", soft_wrap=True)
+
+
+def print_evaluation(results: dict[str, Any], console: Console) -> None:
+    """A model's scores on other data; where it was trained on some of the clips, both numbers and the words for it."""
+    table = RichTable(title=f"{results['model']} on {results['dataset']['name']}", title_justify="left")
+    for name in ("clips", *(_TITLES[name] for name in results["metrics"])):
+        table.add_column(name, justify="right")
+    seen, unseen = results["trained_on"], results["metrics_unseen"]
+    table.add_row(str(results["clips"]), *[_number(value) for value in results["metrics"].values()])
+    if unseen:
+        table.add_row(str(results["clips"] - len(seen)), *[_number(value) for value in unseen.values()])
+    console.print(table)
+    if seen:
+        rest = "the second row is without them" if unseen else "no other clips are left"
+        console.print(f"the model was trained on {len(seen)} of these clips, so the score over all is no test; {rest}", soft_wrap=True)
+    for bad in results["skipped"]:
+        console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
+
+
+def caveats(results: dict[str, Any]) -> list[str]:
+    """What has to be said wherever the number is shown."""
+    said = []
+    if results["optimistic"]:
+        said.append("optimistic: the epoch was chosen on the test fold")
+    if results["leaking"]:
+        said.append("leaking: one recording stands on both sides of a split")
+    if not results["official"]:
+        said.append("not the official protocol" + _why_not(results))
+    return said
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _why_not(results: dict[str, Any]) -> str:
+    trained = [fold["fold"] for fold in results["folds"]]
+    if results["skipped"]:
+        return f": {len(results['skipped'])} clips skipped"
+    if results["dataset"]["name"] in ("esc50", "urbansound8k"):
+        return f": fold{'s' if len(trained) > 1 else ''} {', '.join(map(str, trained))} only, or not the whole data set"
+    return ": this data set has none"

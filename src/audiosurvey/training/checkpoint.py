@@ -1,0 +1,95 @@
+"""The state of a stage at the end of an epoch, in one file that is replaced atomically.
+
+A safetensors file holds the tensors (network, average, optimizer); its header holds everything else as JSON. No
+generator's state is kept: every draw is named by seed, stage, fold, epoch and step.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+
+@dataclass
+class Journal:
+    """How far a stage has come."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    step: int = 0
+    """Optimizer steps taken."""
+    best: list[float] | None = None
+    """The best monitored score so far, greater is better."""
+    best_epoch: int = 0
+    done: bool = False
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """The records of all epochs, as in metrics.jsonl."""
+
+
+def save_state(
+    path: Path,
+    journal: Journal,
+    network: nn.Module,
+    average: nn.Module | None,
+    optimizer: torch.optim.Optimizer,
+    scaler: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes the state beside `path` and renames it there. `scaler`: the loss scaler's state (fp16)."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        for slot, value in slots.items():
+            if value is not None:
+                tensors[f"optimizer.{index}.{slot}"] = torch.as_tensor(value)
+    metadata = {"journal": json.dumps(asdict(journal)), "scaler": json.dumps(scaler or {})}
+    save_tensors(path, tensors, metadata)
+
+
+def load_state(
+    path: Path, network: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer
+) -> tuple[Journal, dict[str, Any]]:
+    """Puts a saved state back; returns how far the stage had come and the loss scaler's state."""
+    tensors, metadata = load_tensors(path)
+    network.load_state_dict(_under("network.", tensors))
+    if average is not None:
+        average.load_state_dict(_under("average.", tensors))
+    state = optimizer.state_dict()
+    slots: dict[int, dict[str, Any]] = {}
+    for name, value in _under("optimizer.", tensors).items():
+        index, slot = name.split(".", 1)
+        slots.setdefault(int(index), {})[slot] = value
+    state["state"] = slots
+    optimizer.load_state_dict(state)
+    return Journal(**json.loads(metadata["journal"])), json.loads(metadata["scaler"])
+
+
+def read_journal(path: Path) -> Journal:
+    """How far the stage in this file had come, without reading its tensors."""
+    with safe_open(path, framework="pt") as file:
+        return Journal(**json.loads(file.metadata()["journal"]))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
+    """One safetensors file, written beside `path` and renamed there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".tmp")
+    # Copies: safetensors wants contiguous tensors that share no memory.
+    save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, beside, metadata)
+    beside.replace(path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors of a safetensors file and its metadata."""
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

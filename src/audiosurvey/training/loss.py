@@ -1,0 +1,43 @@
+"""The loss: logits and (possibly mixed) targets in, one loss for each clip out."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+
+from audiosurvey.section import Section
+
+
+class LossConfig(Section):
+    """What training minimises."""
+
+    name: Literal["auto", "cross_entropy", "bce"] = "auto"
+    """`cross_entropy` over softmax scores, or `bce`: binary cross-entropy, each class for itself. `auto`: bce where clips
+    have several labels, cross-entropy elsewhere."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all classes (arXiv 1906.02629); evaluation is never smoothed."""
+
+
+class Loss:
+    """Loss of each clip, shape (B,); the caller averages, so that groups of batches can be weighted by their clips."""
+
+    def __init__(self, config: LossConfig, multi_label: bool) -> None:
+        self.binary = config.name == "bce" or (config.name == "auto" and multi_label)
+        self.smoothing = config.label_smoothing
+
+    def __call__(self, logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+        """`target_BK`: probabilities for cross-entropy (rows sum to 1), 0..1 for each class for bce."""
+        classes = logits_BK.shape[1]
+        logits_BK = logits_BK.float()
+        if self.binary:
+            # Smoothing towards 1/2: a binary target has two outcomes.
+            target_BK = target_BK * (1 - self.smoothing) + self.smoothing / 2
+            loss_BK = F.binary_cross_entropy_with_logits(logits_BK, target_BK, reduction="none")
+            return loss_BK.mean(dim=1)
+        target_BK = target_BK * (1 - self.smoothing) + self.smoothing / classes
+        return -(target_BK * F.log_softmax(logits_BK, dim=1)).sum(dim=1)
+
+    def scores(self, logits_BK: torch.Tensor) -> torch.Tensor:
+        """Probabilities: softmax, or a sigmoid for each class."""
+        return logits_BK.float().sigmoid() if self.binary else logits_BK.float().softmax(dim=1)

@@ -1,0 +1,49 @@
+"""Optimizers by name, with weight decay where it belongs."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from audiosurvey.section import Section
+
+
+class OptimizerConfig(Section):
+    """How gradients become steps. The learning rate and weight decay stand in `train`."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    """`adamw`: decay apart from the gradient; `adam`: decay as a penalty in the gradient; `sgd` with momentum."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    """Memory of the mean gradient (adam, adamw)."""
+    beta2: float = Field(0.999, ge=0, lt=1)
+    """Memory of the mean squared gradient (adam, adamw)."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the root of the mean squared gradient (adam, adamw)."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Memory of the step (sgd)."""
+    nesterov: bool = False
+    """Nesterov's momentum (sgd)."""
+    decay_all: bool = False
+    """Decay every tensor, as the original system did; otherwise only those of two or more dimensions (no biases, no
+    normalisation)."""
+
+
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, lr: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """An optimizer with two groups: decayed tensors and the rest."""
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    decayed = [p for p in trained if config.decay_all or p.ndim >= 2]
+    spared = [p for p in trained if not (config.decay_all or p.ndim >= 2)]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if config.name == "sgd":
+        nesterov = config.nesterov and config.momentum > 0
+        return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=nesterov)
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=lr, betas=(config.beta1, config.beta2), eps=config.eps)

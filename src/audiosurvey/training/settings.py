@@ -1,0 +1,53 @@
+"""The `train` and `pretrain` sections: how long, how fast, in what portions."""
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.section import Section
+
+DEFAULT_EPOCHS = 40
+
+
+class TrainConfig(Section):
+    """One stage of training."""
+
+    num_workers: int = Field(2, ge=0, le=256)
+    """Reader threads that fill batches ahead; 0: none. The results do not depend on it."""
+    epochs: int | None = Field(None, ge=0)
+    """Passes over the training clips. 0: until `patience` ends it; absent: 0 with a patience, else 40."""
+    patience: int | None = Field(None, ge=0)
+    """Stop when the monitored score (accuracy, ties by loss) has not improved for so many epochs; with `epochs` above 0
+    that is the upper bound. Absent or 0: no early stopping."""
+    lr: float = Field(1e-3, gt=0)
+    """Learning rate at its highest."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Weight decay, on tensors of two or more dimensions only."""
+    batch_size: int = Field(16, ge=1)
+    """Clips in a batch, over all devices."""
+    accum_iter: int = Field(1, ge=1)
+    """Batches whose gradients are averaged, over their clips, into one optimizer step."""
+    grad_clip_value: float = Field(0.0, ge=0)
+    """Bound on each element of the gradient; 0: none. Applied after the norm."""
+    grad_clip_norm: float = Field(0.0, ge=0)
+    """Bound on the global norm of the gradient; 0: none."""
+    use_checkpoint: bool = False
+    """Gradient checkpointing: less memory, more time, the same gradients."""
+
+    @field_validator("patience")
+    @classmethod
+    def _endless(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("epochs") == 0 and not value:
+            raise ValueError("epochs: 0 trains until the patience runs out, and there is none; give a patience or epochs")
+        return value
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether patience alone ends this stage."""
+        return bool(self.patience) and not self.epochs
+
+
+class PretrainConfig(TrainConfig):
+    """The stage before: another data set, whose weights every fold starts from."""
+
+    dataset: DatasetConfig | None = None
+    """Data set to pretrain on; `pretrain_urban: true` is short for `{name: urbansound8k}`."""

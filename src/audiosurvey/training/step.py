@@ -1,0 +1,158 @@
+"""The training step: the one place to read what happens to a group of batches.
+
+    waves -> mixing -> wave augmentation -> mel -> mel augmentation -> network -> loss -> gradients -> clipping -> step
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.data.batches import Batch
+from audiosurvey.errors import UserError
+from audiosurvey.randomness import torch_seed
+from audiosurvey.training.loss import Loss
+from audiosurvey.training.settings import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one optimizer step saw."""
+
+    loss: float
+    """Mean over the clips of the group."""
+    accuracy: float
+    """Share of clips whose heaviest target class scored highest."""
+    clips: int
+
+
+class Prepared(nn.Module):
+    """A view of the network for accelerate to wrap, so that the network itself stays as it was for evaluation."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x)
+
+
+class TrainStep:
+    """One optimizer step on a group of `accum_iter` batches (fewer at the end of an epoch)."""
+
+    def __init__(
+        self,
+        *,
+        accelerator: Accelerator,
+        network: nn.Module,
+        front_end: nn.Module,
+        chain: Chain,
+        loss: Loss,
+        optimizer: torch.optim.Optimizer,
+        settings: TrainConfig,
+        stream: tuple[str | int, ...],
+    ) -> None:
+        """`stream` names the random stream of dropout: (seed, stage, fold)."""
+        self.accelerator = accelerator
+        self.network, self.optimizer = accelerator.prepare(Prepared(network), optimizer)
+        self.front_end = front_end
+        self.chain = chain
+        self.loss = loss
+        self.settings = settings
+        self.stream = stream
+
+    def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
+        """Raises UserError, before anything is changed, where the loss or a gradient is not finite."""
+        for part in self.optimizer.param_groups:
+            part["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        clips = self._total(sum(len(batch.clips) for batch in group))
+        loss_sum = correct = torch.zeros((), device=self.accelerator.device)
+        with self._seeded(epoch, step):
+            for index, batch in enumerate(group):
+                last = index == len(group) - 1
+                with nullcontext() if last else self.accelerator.no_sync(self.network):
+                    batch_loss, batch_correct = self._backward(batch, epoch, clips)
+                loss_sum, correct = loss_sum + batch_loss, correct + batch_correct
+        totals = self.accelerator.reduce(torch.stack([loss_sum, correct.float()]), reduction="sum")
+        loss_mean, accuracy = (float(total) / clips for total in totals)
+        if not torch.isfinite(torch.tensor(loss_mean)):
+            raise UserError(self._not_finite(f"the loss is {loss_mean}", group, epoch, step))
+        self._clip(group, epoch, step)
+        self.optimizer.step()
+        return Progress(loss_mean, accuracy, clips)
+
+    def render(self, batch: Batch, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The augmented spectrograms (B, 1, T, F) and targets (B, K) of a batch, as the network sees them."""
+        device = self.accelerator.device
+        wave_BS, valid_B, target_BK = self.chain.mix(_moved(batch, device), epoch)
+        wave_BS = self.chain.wave(wave_BS, valid_B, batch.clips, epoch)
+        mel_BCTF = self.chain.mel(self.front_end(wave_BS), batch.clips, epoch)
+        return mel_BCTF, target_BK
+
+    def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.no_grad():
+            mel_BCTF, target_BK = self.render(batch, epoch)
+        logits_BK = self.network(mel_BCTF.contiguous(memory_format=torch.channels_last))
+        loss = self.loss(logits_BK, target_BK).sum()
+        # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
+        # each of them scales by their number.
+        self.accelerator.backward(loss * (self.accelerator.num_processes / clips))
+        correct = (logits_BK.argmax(1) == target_BK.argmax(1)).sum()
+        return loss.detach(), correct
+
+    def _clip(self, group: Sequence[Batch], epoch: int, step: int) -> None:
+        """The norm first, then the elements; 0 switches either off."""
+        parameters = list(self.network.parameters())
+        if self.settings.grad_clip_norm > 0:
+            norm = self.accelerator.clip_grad_norm_(parameters, self.settings.grad_clip_norm)
+            # Under fp16 a scaled gradient may overflow: the scaler then skips the step by itself.
+            if self.accelerator.mixed_precision != "fp16" and norm is not None and not torch.isfinite(norm):
+                raise UserError(self._not_finite(f"the gradient's norm is {float(norm)}", group, epoch, step))
+        if self.settings.grad_clip_value > 0:
+            self.accelerator.clip_grad_value_(parameters, self.settings.grad_clip_value)
+
+    def _total(self, clips: int) -> int:
+        if self.accelerator.num_processes == 1:
+            return clips
+        counted = self.accelerator.reduce(torch.tensor(clips, device=self.accelerator.device), reduction="sum")
+        return int(counted)
+
+    def _seeded(self, epoch: int, step: int) -> "_SeededFork":
+        return _SeededFork(
+            torch_seed(*self.stream, epoch, step, self.accelerator.process_index), self.accelerator.device
+        )
+
+    def _not_finite(self, what: str, group: Sequence[Batch], epoch: int, step: int) -> str:
+        names = [clip.id for batch in group for clip in batch.clips]
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        return (
+            f"train: epoch {epoch}, step {step}: {what}; lower train.lr, set train.grad_clip_norm: 1 or precision: fp32. "
+            f"Clips of the step: {shown}"
+        )
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch with its waves and targets on the device."""
+    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    return replace(batch, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
+
+
+class _SeededFork:
+    """Inside: torch's generators seeded for this step. Outside: as they were."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        devices = [device] if device.type == "cuda" else []
+        self._fork = torch.random.fork_rng(devices=devices)
+        self._seed = seed
+
+    def __enter__(self) -> None:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: object) -> None:
+        self._fork.__exit__(*error)
