@@ -36,9 +36,7 @@ CONTAINERS = [
 
 @pytest.mark.parametrize(("format", "subtype", "endian"), CONTAINERS)
 @pytest.mark.parametrize("lost", [0.001, 0.1, 0.8])
-def test_a_cut_file_is_found_and_a_whole_one_is_not(
-    format: str, subtype: str, endian: str | None, lost: float
-) -> None:
+def test_a_cut_file_is_found_and_a_whole_one_is_not(format: str, subtype: str, endian: str | None, lost: float) -> None:
     whole = content(format, subtype, endian)
     cut = whole[: min(len(whole) - 2, round((1 - lost) * len(whole)))]
     assert missing_end(io.BytesIO(whole)) is None
@@ -67,9 +65,7 @@ def test_what_a_pipe_left_is_taken_as_it_is(size: int) -> None:
     data = wav.index(b"data")
     wav[4:8] = struct.pack("<I", 0 if size == 0 else 0xFFFFFFFF)
     wav[data + 4 : data + 8] = struct.pack("<I", size)
-    assert np.array_equal(
-        decode(bytes(wav), sample_rate=RATE), decode(content("WAV", "PCM_16"), sample_rate=RATE)
-    )
+    assert np.array_equal(decode(bytes(wav), sample_rate=RATE), decode(content("WAV", "PCM_16"), sample_rate=RATE))
 
 
 def test_a_closed_wav_without_sound_is_empty_in_spite_of_its_tags() -> None:

@@ -143,17 +143,17 @@ def test_the_default_network_learns_three_easy_classes_in_90_steps() -> None:
     generator = torch.Generator().manual_seed(0)
 
     def clips(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        # In decibels over a floor of -90: a steady tone at a band of its own, a click at a frame of its own, noise.
-        x = torch.randn(3 * count, 1, 40, 32, generator=generator) * 5 - 90
+        # Decibels over a floor of -90: a steady tone in a band of its own, a click in a frame of its own, noise.
+        x = torch.randn(3 * count, 1, 32, 24, generator=generator) * 5 - 90
         where = torch.rand(count, generator=generator)
         for row in range(count):
-            x[row, :, :, 4 + int(where[row] * 24)] += 50
-            x[count + row, :, 4 + int(where[row] * 32)] += 50
+            x[row, :, :, 4 + int(where[row] * 16)] += 50
+            x[count + row, :, 4 + int(where[row] * 24)] += 50
             x[2 * count + row] += 25 + 25 * where[row]
         return x, torch.arange(3).repeat_interleave(count)
 
     x, label = clips(18)
-    network = build_network(ModelConfig(), input_shape=(1, 40, 32), classes=3, seed=0, standardize="batch_norm")
+    network = build_network(ModelConfig(), input_shape=(1, 32, 24), classes=3, seed=0, standardize="batch_norm")
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

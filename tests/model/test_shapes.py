@@ -84,9 +84,7 @@ MAP_BLOCKS = st.one_of(
     st.just({"norm": "batch"}),
     st.just({"drop": [1.0, 0.5, 3, 2]}),
 )
-TAILS = st.sampled_from(
-    [[], [{"fc": 5}, {"activation": "swiglu"}], [{"norm": "batch"}, {"dropout": 0.5}, {"fc": 2}]]
-)
+TAILS = st.sampled_from([[], [{"fc": 5}, {"activation": "swiglu"}], [{"norm": "batch"}, {"dropout": 0.5}, {"fc": 2}]])
 
 
 @settings(max_examples=60, deadline=None)
@@ -129,9 +127,12 @@ def test_receptive_field_by_hand() -> None:
 def test_receptive_field_is_where_the_gradient_goes(block: dict[str, Any]) -> None:
     config = model({"conv": {"channels": 2, "kernel": [3, 3]}}, block, POOLING)
     network = build_network(config, input_shape=(1, 61, 62), classes=2, seed=1).double().eval()
-    for norm in network.modules():
-        if isinstance(norm, torch.nn.MaxPool2d):
-            norm.forward = lambda x, pool=norm: torch.nn.functional.avg_pool2d(x, pool.kernel_size, pool.stride)
+    for part in network.modules():
+        if isinstance(part, torch.nn.MaxPool2d):
+            # A maximum passes the gradient of one value alone; the mean of the same values passes all.
+            part.forward = lambda x, pool=part: torch.nn.functional.avg_pool2d(x, pool.kernel_size, pool.stride)
+        if isinstance(part, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(part.weight)
     x = torch.randn(1, 1, 61, 62, dtype=torch.float64, requires_grad=True)
     y = network.blocks[1](network.blocks[0](x))
     y[0, :, y.shape[2] // 2, y.shape[3] // 2 - 1].sum().backward()

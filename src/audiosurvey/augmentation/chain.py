@@ -111,9 +111,7 @@ class Chain:
         for clip, other in zip(batch.clips, batch.partners, strict=True):
             draw = None if other is None else self._mixup_draw(clip, epoch)
             if other is not None and (draw is None or self._clips[draw.partner].id != other.id):
-                raise RuntimeError(
-                    f"{clip.id} came with {other.id}, which is not its partner in epoch {epoch}"
-                )
+                raise RuntimeError(f"{clip.id} came with {other.id}, which is not its partner in epoch {epoch}")
             draws.append(draw)
         own = (batch.wave_BS, batch.valid_B, batch.target_BK)
         rows = [row for row, draw in enumerate(draws) if draw is not None]
@@ -147,9 +145,7 @@ class Chain:
         """Augments mel spectrograms (B, C, T, F)."""
         frames, bands = mel_BCTF.shape[2:]
         for operation in self.mel_operations:
-            draws = [
-                operation.draw(self._stream(clip, epoch, operation.name), frames, bands) for clip in clips
-            ]
+            draws = [operation.draw(self._stream(clip, epoch, operation.name), frames, bands) for clip in clips]
             mel_BCTF = operation.apply(mel_BCTF, draws)
         return mel_BCTF
 
@@ -164,9 +160,7 @@ class Chain:
         done: list[dict[str, object]] = []
         mixed = self._mixup_draw(clip, epoch)
         if mixed is not None:
-            done.append(
-                {"operation": "mixup", "partner": self._clips[mixed.partner].id, "ratio": mixed.ratio}
-            )
+            done.append({"operation": "mixup", "partner": self._clips[mixed.partner].id, "ratio": mixed.ratio})
         length = samples if valid is None else valid
         for operation in self.wave_operations:
             draw = operation.draw(self._stream(clip, epoch, operation.name), samples, length)
@@ -195,9 +189,7 @@ def _rows(values: Tensor | None, rows: list[int]) -> Tensor:
     return values.index_select(0, torch.tensor(rows, device=values.device))
 
 
-def _valid_after(
-    operation: WaveOperation, draws: Sequence[object], samples: int, valid: Sequence[int]
-) -> list[int]:
+def _valid_after(operation: WaveOperation, draws: Sequence[object], samples: int, valid: Sequence[int]) -> list[int]:
     return [
         length if draw is None else operation.valid_after(draw, samples, length)
         for draw, length in zip(draws, valid, strict=True)

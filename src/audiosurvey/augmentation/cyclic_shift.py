@@ -27,9 +27,7 @@ class CyclicShiftConfig(Section):
     @classmethod
     def _moves(cls, seconds: float | None) -> float | None:
         if seconds is not None and seconds <= 0:
-            raise ValueError(
-                f"the greatest shift is a time above 0 s; got {seconds:g} (leave it out for any shift)"
-            )
+            raise ValueError(f"the greatest shift is a time above 0 s; got {seconds:g} (leave it out for any shift)")
         return seconds
 
 

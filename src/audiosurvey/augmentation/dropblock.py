@@ -33,9 +33,7 @@ class BlockSize(Section):
     @classmethod
     def _covers_something(cls, side: int) -> int:
         if side < 1:
-            raise ValueError(
-                f"a block of {side} covers nothing; its sides are counted in frames and bands, from 1"
-            )
+            raise ValueError(f"a block of {side} covers nothing; its sides are counted in frames and bands, from 1")
         return side
 
 
@@ -58,9 +56,7 @@ class DropBlockConfig(Section):
     @classmethod
     def _leaves_something(cls, dp: float) -> float:
         if not 0 <= dp < 1:
-            raise ValueError(
-                f"the covered share lies between 0 and below 1, else no sound is left; got {dp:g}"
-            )
+            raise ValueError(f"the covered share lies between 0 and below 1, else no sound is left; got {dp:g}")
         return dp
 
 
@@ -98,9 +94,7 @@ class DropBlock(MelOperation[DropBlockDraw]):
         block_t, block_f = min(self.config.block_size.t, frames), min(self.config.block_size.f, bands)
         shape = (batch, 1, frames - block_t + 1, bands - block_f + 1)
         places = shape[2] * shape[3]
-        begins = np.concatenate(
-            [row * places + np.asarray(d.places, np.int64) for row, d in enumerate(draws)]
-        )
+        begins = np.concatenate([row * places + np.asarray(d.places, np.int64) for row, d in enumerate(draws)])
         seeds = torch.zeros(batch * places, dtype=torch.bool, device=mel_BCTF.device)
         seeds[torch.from_numpy(begins).to(mel_BCTF.device)] = True
         mask_B1TF = cover(seeds.view(shape), block_t, block_f)

@@ -6,6 +6,7 @@ silent.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -59,7 +60,6 @@ class Noise(WaveOperation[NoiseDraw]):
     def __init__(self, config: NoiseConfig) -> None:
         super().__init__(config.p)
         self.config = config
-        self._tables: dict[torch.device, Tensor] = {}
 
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> NoiseDraw:
         low, high = sorted((self.config.min_snr_db, self.config.max_snr_db))
@@ -68,7 +68,7 @@ class Noise(WaveOperation[NoiseDraw]):
 
     def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
         device, samples = wave_BS.device, wave_BS.shape[1]
-        windows = self._table(device, samples).unfold(0, samples, 1)
+        windows = noise_table(device, samples).unfold(0, samples, 1)
         offsets = [draw.offset % len(windows) for draw in draws]
         noise_BS = windows.index_select(0, torch.tensor(offsets, device=device))
         valid_B = torch.tensor(valid, device=device)
@@ -85,11 +85,14 @@ class Noise(WaveOperation[NoiseDraw]):
     def describe(self, draw: NoiseDraw) -> dict[str, object]:
         return {"snr_db": draw.snr_db}
 
-    def _table(self, device: torch.device, samples: int) -> Tensor:
-        """The table on this device, repeated where the window is longer than it. Made once on the CPU, by
-        numpy."""
-        if device not in self._tables:
-            normals = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
-            self._tables[device] = torch.from_numpy(normals).to(device)
-        table = self._tables[device]
-        return table if samples <= len(table) else table.repeat(-(-samples // len(table)))
+
+def noise_table(device: torch.device, samples: int) -> Tensor:
+    """Normal numbers on this device, at least `samples` of them: the same everywhere, made once by numpy."""
+    table = _normals(device)
+    return table if samples <= len(table) else table.repeat(-(-samples // len(table)))
+
+
+@lru_cache(maxsize=8)
+def _normals(device: torch.device) -> Tensor:
+    normals = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
+    return torch.from_numpy(normals).to(device)

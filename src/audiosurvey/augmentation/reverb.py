@@ -50,9 +50,7 @@ class Reverb(WaveOperation[ReverbDraw]):
         super().__init__(config.p)
         named = {}
         if config.p > 0:
-            named = (
-                room_bank(sample_rate) if config.folder is None else read_folder(config.folder, sample_rate)
-            )
+            named = room_bank(sample_rate) if config.folder is None else read_folder(config.folder, sample_rate)
         self.names = list(named)
         self.rooms = [align(response) for response in named.values()]
 
@@ -85,10 +83,7 @@ def reverberate(wave_BS: Tensor, rooms_BR: Tensor) -> Tensor:
     wet_BS = torch.fft.irfft(spectrum, length)[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
     dry_B1 = wave_BS.square().mean(1, keepdim=True)
     wet_B1 = wet_BS.square().mean(1, keepdim=True)
-    return (
-        wet_BS
-        * torch.where(wet_B1 > 0, dry_B1 / wet_B1.clamp(min=torch.finfo(wet_B1.dtype).tiny), 0.0).sqrt()
-    )
+    return wet_BS * torch.where(wet_B1 > 0, dry_B1 / wet_B1.clamp(min=torch.finfo(wet_B1.dtype).tiny), 0.0).sqrt()
 
 
 def align(response: np.ndarray) -> np.ndarray:
@@ -106,21 +101,15 @@ def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
         ".oga",
         ".opus",
     }
-    paths = (
-        sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
-    )
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
     if not paths:
-        raise UserError(
-            f"augmentation.reverb.folder: no sound files in {folder}; name a folder of impulse responses"
-        )
+        raise UserError(f"augmentation.reverb.folder: no sound files in {folder}; name a folder of impulse responses")
     responses = {}
     for path in paths:
         try:
             samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise UserError(
-                f"{path}: cannot be read as an impulse response ({error}); remove or repair it"
-            ) from None
+            raise UserError(f"{path}: cannot be read as an impulse response ({error}); remove or repair it") from None
         response = soxr.resample(samples[:, 0], rate, sample_rate) if rate != sample_rate else samples[:, 0]
         if not np.isfinite(response).all() or not np.any(response):
             raise UserError(f"{path}: holds no impulse response, only silence or broken samples; remove it")

@@ -145,9 +145,7 @@ def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
     places_BS = (positions_BS >> FRACTION_BITS).clamp_(0, samples - 1) + row_starts
     drop = FRACTION_BITS - (PHASES.bit_length() - 1)
     phases_BS = (positions_BS & (2**FRACTION_BITS - 1)) + 2 ** (drop - 1) >> drop
-    products = inputs.index_select(0, places_BS.reshape(-1)).mul_(
-        kernels.index_select(0, phases_BS.reshape(-1))
-    )
+    products = inputs.index_select(0, places_BS.reshape(-1)).mul_(kernels.index_select(0, phases_BS.reshape(-1)))
     return products.sum(1).view(batch, samples)
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -41,7 +41,7 @@ SCALARS: dict[str, tuple[str, list[str]]] = {
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    """PyYAML's safe reader with the scalars above instead of its own."""
 
 
 def resolver(kind: str) -> tuple[str, re.Pattern[str], list[str]]:
@@ -51,6 +51,7 @@ def resolver(kind: str) -> tuple[str, re.Pattern[str], list[str]]:
     return _TAG + kind, re.compile(f"(?:{pattern})$"), first
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _kind in SCALARS:
     _Loader.add_implicit_resolver(*resolver(_kind))
 

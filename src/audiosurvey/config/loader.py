@@ -3,6 +3,7 @@
 In: CONFIG and the `--set` words. Out: a `LoadedConfig`, or a `UserError` with every fault at once.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +73,19 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
 def open_document(source: str | Path) -> Document:
     """The document that CONFIG names: a file first, else a preset."""
     name, path = str(source), Path(source)
-    if path.is_file():
-        try:
-            return read(path.read_bytes(), name)
-        except OSError as error:
+    if not name:
+        raise UserError("CONFIG is empty; expected a file, or the name of a preset")
+    try:
+        return read(path.read_bytes(), name)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+        pass
+    except OSError as error:
+        # A folder, to Windows, is a file that may not be read.
+        if not _is_dir(path) and error.errno != errno.ENAMETOOLONG:
             raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     if name in preset_names():
         return preset_document(name)
-    if path.is_dir():
+    if _is_dir(path):
         inside = path / "config.yaml"
         mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else ""
         raise UserError(f"{name}: is a folder, not a config file{mend}")
@@ -118,9 +124,16 @@ def _cannot_fill(model: dict[str, object], name: str, seen: list[str]) -> str | 
     return "this preset leads back to itself" if name in seen else None
 
 
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _near_source(path: Path, name: str) -> str:
     """What the user may have meant: a preset, or a config that lies beside the missing file."""
     known = preset_names()
-    if path.parent.is_dir():
+    if _is_dir(path.parent):
         known += [file.as_posix() for file in sorted(path.parent.glob("*.y*ml"))]
     return f"{did_you_mean(name, known)} (audiosurvey presets lists them)"

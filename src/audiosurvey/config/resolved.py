@@ -28,6 +28,13 @@ class _Dumper(yaml.SafeDumper):
         return node
 
 
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML leaves the rarer line ends as they are unless the text is in double quotes, and reads them as spaces.
+    style = '"' if text.splitlines() not in ([], [text]) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 # Text that our reader, unlike YAML 1.1, takes for a number must be quoted too.
 for _kind in SCALARS:
     _Dumper.add_implicit_resolver(*resolver(_kind))

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from audiosurvey.config.document import Document, Path, get
-from audiosurvey.config.faults import did_you_mean
+from audiosurvey.config.faults import did_you_mean, nearest
 from audiosurvey.config.known import all_keys, description_of, keys_at, sections_at
 from audiosurvey.config.repair import Repaired, existing, repair, touches
 from audiosurvey.config.wording import choices, explain, is_mismatch, mismatch, show
@@ -76,7 +76,8 @@ def _read(model: type[BaseModel], data: Any, error: ValidationError) -> list[tup
     """Pydantic's errors as faults at paths of the document. A null section is no fault: it is one left
     out."""
     found: dict[Path, Fault | None] = {}
-    for problem in _merge_unions([_locate(model, data, item) for item in error.errors(include_url=False)]):
+    problems = _merge_unions([_locate(model, data, item) for item in error.errors(include_url=False)])
+    for problem in _without_echoes(model, problems):
         if problem.value is None and is_mismatch(problem.kind) and sections_at(model, problem.path):
             found.setdefault(problem.path, None)
             continue
@@ -127,6 +128,18 @@ def _merge_unions(problems: list[_Problem]) -> list[_Problem]:
         text = mismatch(first.value, [(p.kind, p.context) for member in members.values() for p in member])
         kept.append(_Problem(where, "value_error", first.value, {"error": text}, text, None))
     return kept
+
+
+def _without_echoes(model: type[BaseModel], problems: list[_Problem]) -> list[_Problem]:
+    """A misspelt key that is needed fails twice, as unknown and as missing: the first says it all."""
+    strays = [problem.path for problem in problems if problem.kind == "extra_forbidden"]
+    meant = {(*path[:-1], nearest(path[-1], keys_at(model, path[:-1]))) for path in strays}
+    blocks = {path[:-1] for path in strays if len(path) > 1 and isinstance(path[-2], int)}
+    return [
+        problem
+        for problem in problems
+        if problem.kind != "missing" or (problem.path not in meant and problem.path[:-1] not in blocks)
+    ]
 
 
 def _word(model: type[BaseModel], data: Any, problem: _Problem) -> tuple[Path, str]:

@@ -85,9 +85,7 @@ def decode(
     return resample(wave_S, rate, sample_rate) if sample_rate else wave_S
 
 
-def read(
-    source: Source, *, start_s: float | None = None, end_s: float | None = None
-) -> tuple[np.ndarray, int]:
+def read(source: Source, *, start_s: float | None = None, end_s: float | None = None) -> tuple[np.ndarray, int]:
     """All channels of a stretch as they are in the file: float32 (S, C), and the sample rate in Hz.
 
     Raises BadAudio as `decode` does.
@@ -141,9 +139,7 @@ def resample(wave_S: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     """
     length = resampled_length(len(wave_S), rate, sample_rate)
     if length == 0:
-        raise BadAudio(
-            f"too short: {len(wave_S)} frames at {rate} Hz are less than a sample at {sample_rate} Hz"
-        )
+        raise BadAudio(f"too short: {len(wave_S)} frames at {rate} Hz are less than a sample at {sample_rate} Hz")
     if rate == sample_rate:
         return wave_S
     out_S = soxr.resample(wave_S, rate, sample_rate, quality="HQ")

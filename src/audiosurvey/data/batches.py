@@ -163,9 +163,7 @@ class EvalBatches:
         self._num_workers = num_workers
         self._pin_memory = pin_memory
         lengths = [store.length(clip.id) for clip in self.clips]
-        windows = [
-            (row, at) for row, length in enumerate(lengths) for at in window_starts(length, clip_samples)
-        ]
+        windows = [(row, at) for row, length in enumerate(lengths) for at in window_starts(length, clip_samples)]
         self._windows = windows[::-1] if reverse else windows
 
     def __len__(self) -> int:

@@ -9,8 +9,4 @@ import platformdirs
 def cache_folder() -> Path:
     """The user's cache: `AUDIOSURVEY_CACHE` where it is set, else the platform's place. Not created here."""
     chosen = os.environ.get("AUDIOSURVEY_CACHE")
-    return (
-        Path(chosen).expanduser()
-        if chosen
-        else Path(platformdirs.user_cache_dir("audiosurvey", appauthor=False))
-    )
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("audiosurvey", appauthor=False))

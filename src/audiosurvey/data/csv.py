@@ -101,9 +101,6 @@ def read_csv(root: Path, path: Path, columns: ColumnsConfig, label_separator: st
         # Folds are counted from 1 everywhere; a table that counts from 0 means the same folds.
         read = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
         notes.append(f"folds are counted from 1: column {columns.fold} counts from 0")
-    if folds and len({row.clip.fold for row in read}) == 1:
-        mend = "a test needs a second one; set dataset.columns.fold to null to have folds made"
-        raise UserError(f"{place}: column {columns.fold} puts every clip in one fold; {mend}")
 
     multi_label = any(len(row.labels) > 1 for row in read)
     unlabelled = [row for row in read if not row.labels]

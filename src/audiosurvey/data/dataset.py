@@ -189,6 +189,9 @@ def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
     if table.folds and own and config.num_folds not in (5, len(table.folds)):
         mend = "leave it out, or set dataset.columns.fold and dataset.columns.split to null to have folds made"
         raise UserError(f"dataset.num_folds: {config.num_folds}, but the table divides its clips itself; {mend}")
+    if divide and len(table.folds) == 1 and not any(clip.side for clip in table.clips):
+        mend = "; set dataset.columns.fold to null to have folds made" if config.name == "csv" else ""
+        raise UserError(f"{table.root.as_posix()}: every clip is in one fold, a test needs a second{mend}")
     if divide and not table.folds:
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))

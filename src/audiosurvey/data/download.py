@@ -70,7 +70,7 @@ PUBLISHED = {
         clips=8732,
         clip_path=lambda row: f"audio/fold{row['fold']}/{row['slice_file_name']}",
         clip_bytes=None,
-        licence="CC BY-NC 3.0 (4.0 by its Zenodo record); authors of the recordings in its FREESOUNDCREDITS.txt",
+        licence="CC BY-NC 3.0 (its Zenodo record: 4.0); authors of the recordings in FREESOUNDCREDITS.txt",
     ),
 }
 
@@ -112,9 +112,7 @@ def download(
     if _occupied(root):
         fault = table_fault(root, known)
         if fault:
-            raise UserError(
-                f"{root}: is there, but is not {known.title} ({fault}); move it away or choose another"
-            )
+            raise UserError(f"{root}: is there, but is not {known.title} ({fault}); move it away or choose another")
         return _summary(root, known, already_there=True)
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
@@ -203,9 +201,7 @@ def _unpack(archive: Path, root: Path, known: Published) -> None:
 def _alone(root: Path) -> Iterator[None]:
     locks = cache_folder() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(
-        locks / f"download-{hashlib.sha256(str(root).encode(errors='replace')).hexdigest()[:16]}.lock"
-    )
+    lock = FileLock(locks / f"download-{hashlib.sha256(str(root).encode(errors='replace')).hexdigest()[:16]}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -224,8 +220,7 @@ def _check_disk(folder: Path, needed: int, known: Published) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder}: {known.title} needs {needed / 1e9:.1f} GB (archive and unpacked), "
-            f"{free / 1e9:.1f} GB are free"
+            f"{folder}: {known.title} needs {needed / 1e9:.1f} GB (archive and unpacked), {free / 1e9:.1f} GB are free"
         )
 
 

@@ -29,9 +29,7 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes there are and the bytes there will be, None where the server does not say."""
 
 
-def fetch(
-    url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progress: Progress | None = None
-) -> None:
+def fetch(url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progress: Progress | None = None) -> None:
     """Completes `part` from `url`.
 
     A cut connection is taken up again by a range request; `tries` attempts in a row that bring nothing new,

@@ -120,9 +120,7 @@ def _chunks(stream: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, in
 
 
 def _is_placeholder(promised: int) -> bool:
-    return (
-        promised == 0 or promised >= 2**63 or any(end - _SLACK <= promised <= end for end in (2**31, 2**32))
-    )
+    return promised == 0 or promised >= 2**63 or any(end - _SLACK <= promised <= end for end in (2**31, 2**32))
 
 
 def _ogg_fault(stream: BinaryIO, size: int) -> str | None:

@@ -140,9 +140,7 @@ def prepare(
     missing = [Skipped(clip.id, _absence(clip)) for clip in table.clips if clip.id not in names]
     if not names:
         raise _nothing(table, missing)
-    key = _digest(
-        {"format": FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))}
-    )
+    key = _digest({"format": FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))})
     target = stores / key
     index = _index(target)
     if index is None:
@@ -166,8 +164,7 @@ def prepare(
                     index = json.loads((target / INDEX).read_text(encoding="utf-8"))
         except OSError as error:
             raise UserError(
-                f"{stores}: the store cannot be written ({error.strerror or error}); "
-                "dataset.store places it elsewhere"
+                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere"
             ) from error
     assert index is not None
     if not any(name in index["clips"] for name in names.values()):
@@ -262,14 +259,15 @@ def _nothing(table: Table, skipped: Sequence[Skipped]) -> UserError:
 
 
 def _data_hash(table: Table, found: Mapping[Path, Fingerprint | None]) -> str:
-    rows = []
+    hashed = hashlib.blake2b(json.dumps(table.classes).encode(), digest_size=16)
     for clip in sorted(table.clips, key=lambda clip: clip.id):
         fingerprint = found[clip.path]
         labels = sorted(table.classes[label] for label in clip.labels)
         stretch = [None if second is None else float(second) for second in (clip.start_s, clip.end_s)]
         content = fingerprint.digest if fingerprint else None
-        rows.append([clip.id, labels, clip.fold, clip.source, clip.side, stretch, content])
-    return _digest({"classes": table.classes, "clips": rows})
+        row = [clip.id, labels, clip.fold, clip.source, clip.side, stretch, content]
+        hashed.update(json.dumps(row).encode())
+    return hashed.hexdigest()
 
 
 def _digest(value: object) -> str:

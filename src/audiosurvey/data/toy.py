@@ -67,11 +67,12 @@ def make_toy(root: Path, seed: int = 0) -> None:
     old = beside.with_name(f"{beside.name}-old")
     try:
         _write(beside, seed)
-        if root.exists():
-            root.rename(old)
-        beside.rename(root)
+        # Another process may have been first, and is reading its set already; it is the same.
+        if not _is_whole(root, seed):
+            if root.exists():
+                root.rename(old)
+            beside.rename(root)
     except OSError as error:
-        # Another process may have been first; its set is the same.
         if not _is_whole(root, seed):
             raise UserError(f"{place}: the toy set cannot be written ({error.strerror})") from error
     finally:

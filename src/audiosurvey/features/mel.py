@@ -4,7 +4,8 @@ Equal to `torchaudio.transforms.MelSpectrogram` for the same arguments, then com
 transformed a few clips at a time: a clip's frames then stay in the processor's cache, which is what makes it fast.
 """
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +15,13 @@ from torch import nn
 from audiosurvey.features.filters import empty_filters, mel_filters
 from audiosurvey.section import Section
 
-WINDOWS = {
-    "hann": torch.hann_window,
-    "hamming": torch.hamming_window,
-    "blackman": torch.blackman_window,
-    "bartlett": torch.bartlett_window,
-    "kaiser": torch.kaiser_window,
+# Each window with the arguments that it takes besides `periodic`, and their defaults.
+WINDOWS: dict[str, tuple[Callable[..., torch.Tensor], dict[str, float]]] = {
+    "hann": (torch.hann_window, {}),
+    "hamming": (torch.hamming_window, {"alpha": 0.54, "beta": 0.46}),
+    "blackman": (torch.blackman_window, {}),
+    "bartlett": (torch.bartlett_window, {}),
+    "kaiser": (torch.kaiser_window, {"beta": 12.0}),
 }
 
 
@@ -66,6 +68,15 @@ class MelConfig(Section):
     standardize: Literal["none", "batch_norm", "statistics"] = "none"
     """What comes before the first block: nothing, a batch-norm per mel band (learned), or the mean and deviation of each
     band over the training clips (fixed)."""
+
+    @field_validator("wkwargs")
+    @classmethod
+    def _known_arguments(cls, value: dict[str, float | bool] | None, info: ValidationInfo) -> dict[str, float | bool] | None:
+        known = ["periodic", *WINDOWS[info.data.get("window_fn", "hann")][1]]
+        unknown = [name for name in value or {} if name not in known]
+        if unknown:
+            raise ValueError(f"{unknown[0]}: not an argument of this window; it takes {', '.join(known)}")
+        return value
 
     @field_validator("onesided")
     @classmethod
@@ -201,8 +212,10 @@ class MelFrontEnd(nn.Module):
 def _window(config: MelConfig, sample_rate: int) -> torch.Tensor:
     """The window, centred in a transform's length, scaled where `normalized` asks for it."""
     length, n_fft = config.win_samples(sample_rate), config.fft_samples(sample_rate)
-    arguments: dict[str, Any] = dict(config.wkwargs or {})
-    window = WINDOWS[config.window_fn](length, dtype=torch.float64, **arguments)
+    make, shape = WINDOWS[config.window_fn]
+    given = config.wkwargs or {}
+    values = [given.get(name, default) for name, default in shape.items()]
+    window = make(length, bool(given.get("periodic", True)), *values, dtype=torch.float64)
     if config.normalized in (True, "window"):
         window = window / window.square().sum().sqrt()
     elif config.normalized == "frame_length":

@@ -18,14 +18,10 @@ class ActivationItem(BlockItem):
             return shape
         if gate_axis(self.activation) == "last":
             if shape[-1] < 2:
-                raise ShapeError(
-                    "activation: swiglu halves the last axis, and there is only one value along it"
-                )
+                raise ShapeError("activation: swiglu halves the last axis, and there is only one value along it")
             return *shape[:-1], (shape[-1] + 1) // 2
         if not is_map(shape):
-            raise ShapeError(
-                "activation: swiglu by channel needs a map; after `pooling` write `activation: swiglu`"
-            )
+            raise ShapeError("activation: swiglu by channel needs a map; after `pooling` write `activation: swiglu`")
         if shape[0] % 2:
             raise ShapeError(f"activation: swiglu by channel halves the channels, and {shape[0]} is odd")
         return shape[0] // 2, *shape[1:]

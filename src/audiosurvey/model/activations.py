@@ -93,9 +93,7 @@ class SwiGLU(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.shape[self.axis] % 2:
             if self.axis != -1:
-                raise ValueError(
-                    f"swiglu by channel needs an even number of channels, not {x.shape[self.axis]}"
-                )
+                raise ValueError(f"swiglu by channel needs an even number of channels, not {x.shape[self.axis]}")
             x = F.pad(x, (0, 1))
         value, gate = x.chunk(2, dim=self.axis)
         return value * F.silu(gate)

@@ -71,9 +71,7 @@ class ConvItem(BlockItem):
     def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
         channels, frames, bands = map_sizes(shape, "conv")
         if channels % self.conv.groups:
-            raise ShapeError(
-                f"conv: {channels} channels cannot be split into {self.conv.groups} equal groups"
-            )
+            raise ShapeError(f"conv: {channels} channels cannot be split into {self.conv.groups} equal groups")
         stride_t, stride_f = self.conv.stride
         return self.conv.channels, same_length(frames, stride_t), same_length(bands, stride_f)
 

@@ -16,9 +16,7 @@ def _from_to(low: int, high: int, what: str) -> AfterValidator:
 
 def _share(value: float) -> float:
     if not 0 <= value < 1:
-        raise ValueError(
-            f"the share that is dropped is 0 or more and below 1, else nothing is left; not {value:g}"
-        )
+        raise ValueError(f"the share that is dropped is 0 or more and below 1, else nothing is left; not {value:g}")
     return value
 
 
@@ -55,9 +53,7 @@ Side = Annotated[
 """A side of a kernel, stride or block, in frames or bands of the map it meets."""
 Sides = Annotated[tuple[Side, Side], takes("two numbers, [frames, bands]", 2)]
 """A pair of sides."""
-Rate = Annotated[
-    float, AfterValidator(_share), Field(json_schema_extra={"minimum": 0, "exclusiveMaximum": 1})
-]
+Rate = Annotated[float, AfterValidator(_share), Field(json_schema_extra={"minimum": 0, "exclusiveMaximum": 1})]
 """A share that is dropped."""
 Chance = Annotated[float, AfterValidator(_chance), Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 """A probability for each single clip."""

@@ -44,7 +44,5 @@ class ModelConfig(Section):
     def network_blocks(self) -> list[Block]:
         """The blocks to build; a preset must have been replaced by its blocks before."""
         if self.blocks is None:
-            raise RuntimeError(
-                f"preset {self.preset!r} was not replaced by its blocks before the network was built"
-            )
+            raise RuntimeError(f"preset {self.preset!r} was not replaced by its blocks before the network was built")
         return self.blocks

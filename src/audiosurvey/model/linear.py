@@ -15,9 +15,7 @@ class FcItem(BlockItem):
 
     def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
         if is_map(shape):
-            raise ShapeError(
-                "fc: needs features, not a map; put `pooling: {mode: avg, flat: true}` before it"
-            )
+            raise ShapeError("fc: needs features, not a map; put `pooling: {mode: avg, flat: true}` before it")
         return (self.fc,)
 
     def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:

@@ -71,6 +71,9 @@ class Residual(nn.Module):
             *inside,
             *conv_norm_act(out, out, kernel, activation=None),
         )
+        # The way around alone speaks at first: a small training set is then learned from coarse features before
+        # fine ones, and sounds at pitches that it lacks are judged far better.
+        nn.init.zeros_(self.body[-1].weight)
         around: list[nn.Module] = []
         if stride != (1, 1):
             around.append(nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False))

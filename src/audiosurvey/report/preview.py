@@ -72,20 +72,20 @@ def draw_figure(
     figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
-    low = float(min(mel_before_TF.min(), mel_after_TF.min()))
-    high = float(max(mel_before_TF.max(), mel_after_TF.max()))
+    # Percentiles, because one loud instant or one covered cell would leave the rest of the scale to nothing.
+    low = float(np.percentile(mel_before_TF, 0.5))
+    high = float(np.percentile(np.concatenate([mel_before_TF.ravel(), mel_after_TF.ravel()]), 99.5))
+    high = max(high, low + 1e-3)
     image = None
     for ax, name, mel_TF in zip(axes, ("before", "after"), (mel_before_TF, mel_after_TF), strict=True):
         frames, bands = mel_TF.shape
         # Frame i is centred on its time i * hop, and band j on its number.
         extent = (-hop_s / 2, (frames - 0.5) * hop_s, -0.5, bands - 0.5)
-        image = ax.imshow(
-            mel_TF.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma"
-        )
+        image = ax.imshow(mel_TF.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma")
         ax.set_ylabel(f"{name}\nmel band")
     axes[-1].set_xlabel("time in s")
     assert image is not None
-    figure.colorbar(image, ax=list(axes), label="value on the spectrogram", pad=0.01)
+    figure.colorbar(image, ax=list(axes), label="value on the spectrogram", pad=0.01, extend="both")
     figure.suptitle("\n".join([title, *textwrap.wrap(in_words(drawn), 120)]), fontsize=9)
     return figure
 

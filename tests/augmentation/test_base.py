@@ -1,0 +1,107 @@
+"""What all operations promise: the coin comes first, p 0 and 1 are never and always, untouched clips are untouched."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from audiosurvey.augmentation.base import MelOperation, WaveOperation
+from audiosurvey.augmentation.chain import AugmentationConfig
+from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
+from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
+from audiosurvey.augmentation.gain import Gain, GainConfig
+from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
+from audiosurvey.augmentation.noise import Noise, NoiseConfig
+from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
+from audiosurvey.randomness import stream
+
+SAMPLES = 4000
+
+
+def wave_operations(p: float) -> list[WaveOperation]:
+    return [
+        Gain(GainConfig(p=p)),
+        CyclicShift(CyclicShiftConfig(p=p), sample_rate=8000),
+        TimeShift(TimeShiftConfig(p=p), sample_rate=8000),
+        Noise(NoiseConfig(p=p)),
+    ]
+
+
+def mel_operations(p: float) -> list[MelOperation]:
+    return [
+        DropBlock(DropBlockConfig(p=p), silence=-1.0),
+        TimeMasking(TimeMaskingConfig(p=p), silence=-1.0),
+        FreqMasking(FreqMaskingConfig(p=p), silence=-1.0),
+    ]
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_wave_operation_is_never_applied_at_0_and_always_at_1(index: int) -> None:
+    never, always = wave_operations(0)[index], wave_operations(1)[index]
+    assert all(never.draw(stream(i), SAMPLES, SAMPLES) is None for i in range(50))
+    assert all(always.draw(stream(i), SAMPLES, SAMPLES) is not None for i in range(50))
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_mel_operation_is_never_applied_at_0_and_always_at_1(index: int) -> None:
+    never, always = mel_operations(0)[index], mel_operations(1)[index]
+    assert all(never.draw(stream(i), 60, 40) is None for i in range(50))
+    assert all(always.draw(stream(i), 60, 40) is not None for i in range(50))
+
+
+@pytest.mark.parametrize("operation", wave_operations(0.5), ids=lambda operation: operation.name)
+def test_only_clips_with_a_draw_are_changed_and_the_input_is_not(operation: WaveOperation) -> None:
+    wave_BS = torch.from_numpy(stream("wave").standard_normal((6, SAMPLES), dtype=np.float32))
+    given = wave_BS.clone()
+    draws = [operation.draw(stream(operation.name, i), SAMPLES, SAMPLES) for i in range(6)]
+    assert 0 < sum(draw is not None for draw in draws) < 6
+    out_BS = operation.apply(wave_BS, draws, [SAMPLES] * 6)
+    assert torch.equal(wave_BS, given)
+    for row, draw in enumerate(draws):
+        assert torch.equal(out_BS[row], given[row]) == (draw is None)
+
+
+@pytest.mark.parametrize("operation", mel_operations(0.5), ids=lambda operation: operation.name)
+def test_only_maps_with_a_draw_are_changed_and_the_input_is_not(operation: MelOperation) -> None:
+    mel_BCTF = torch.rand(6, 2, 60, 40, generator=torch.Generator().manual_seed(0))
+    given = mel_BCTF.clone()
+    draws = [operation.draw(stream(operation.name, i), 60, 40) for i in range(6)]
+    assert 0 < sum(draw is not None for draw in draws) < 6
+    out_BCTF = operation.apply(mel_BCTF, draws)
+    assert torch.equal(mel_BCTF, given)
+    for row, draw in enumerate(draws):
+        assert torch.equal(out_BCTF[row], given[row]) == (draw is None)
+        assert torch.equal(out_BCTF[row, 0] == -1, out_BCTF[row, 1] == -1), "channels share their masks"
+
+
+def test_the_coin_is_the_first_number_of_the_stream() -> None:
+    operation = Gain(GainConfig(p=0.3))
+    for i in range(100):
+        assert (operation.draw(stream(i), 10, 10) is not None) == (stream(i).random() < 0.3)
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        ({"noise": {"p": 1.5}}, "chance that a clip is changed"),
+        ({"reverb": {"p": -0.1}}, "chance that a clip is changed"),
+        ({"noise": {"min_snr_db": 500}}, "signal-to-noise ratio lies between"),
+        ({"dropblock": {"dp": 1.0}}, "no sound is left"),
+        ({"dropblock": {"block_size": {"t": 0}}}, "covers nothing"),
+        ({"time_masking": {"tmp": -1}}, "counted from 0"),
+        ({"freq_masking": {"num": -2}}, "counted from 0"),
+        ({"mixup": {"alpha": 0}}, "must be above 0"),
+        ({"gain": {"max_db": 90}}, "leaves nothing but rounding"),
+        ({"cyclic_shift": {"max_s": 0}}, "a time above 0 s"),
+    ],
+)
+def test_a_range_is_refused_with_its_reason_in_audio_terms(section: dict, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        AugmentationConfig.model_validate(section)
+
+
+def test_every_field_is_explained() -> None:
+    sections = [AugmentationConfig, *(field.annotation for field in AugmentationConfig.model_fields.values())]
+    for section in sections:
+        for name, field in section.model_fields.items():  # pyright: ignore[reportOptionalMemberAccess]
+            assert field.description, f"{section}.{name}"

@@ -1,0 +1,171 @@
+"""What is done to a clip depends on seed, epoch, clip and training set, and on nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.data.batches import Batch
+from audiosurvey.data.table import Clip
+from audiosurvey.randomness import stream
+
+SAMPLES, FRAMES, BANDS = 6000, 60, 32
+CLIPS = [Clip(f"clip-{i}.wav", Path(f"clip-{i}.wav"), (i % 3,)) for i in range(12)]
+WAVE_BS = torch.from_numpy(0.1 * stream("waves").standard_normal((12, SAMPLES), dtype=np.float32))
+VALID_B = torch.full((12,), SAMPLES)
+MEL_BCTF = torch.from_numpy(stream("mels").random((12, 1, FRAMES, BANDS), dtype=np.float32))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> AugmentationConfig:
+    soundfile.write(tmp_path / "room.wav", np.exp(-np.arange(900) / 100) * (-1.0) ** np.arange(900), 8000)
+    return AugmentationConfig.model_validate(
+        {
+            "mixup": {"p": 0.5},
+            "gain": {"p": 0.5},
+            "cyclic_shift": {"p": 0.5},
+            "reverb": {"p": 0.5, "folder": tmp_path},
+            "time_shift": {"p": 0.5},
+            "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1},
+            "dropblock": {"p": 0.5, "dp": 0.5, "block_size": {"t": 32, "f": 4}},
+            "time_masking": {"p": 0.5, "tmp": 20, "num": 6},
+            "freq_masking": {"p": 0.5, "fmp": 5, "num": 5},
+        }
+    )
+
+
+def chain(config: AugmentationConfig, seed: int = 1, clips: list[Clip] | None = None) -> Chain:
+    return Chain(config, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0)
+
+
+def batch_of(made: Chain, rows: list[int], epoch: int) -> Batch:
+    clips = [CLIPS[row] for row in rows]
+    partners = [made.partner(clip, epoch) for clip in clips]
+    others = [CLIPS.index(partner) if partner else row for partner, row in zip(partners, rows, strict=True)]
+    target_BK = torch.eye(3)[[clip.labels[0] for clip in CLIPS]]
+    return Batch(
+        clips=tuple(clips),
+        wave_BS=WAVE_BS[rows],
+        valid_B=VALID_B[rows],
+        target_BK=target_BK[rows],
+        partners=tuple(partners),
+        partner_BS=WAVE_BS[others],
+        partner_valid_B=VALID_B[others],
+        partner_target_BK=target_BK[others],
+    )
+
+
+def test_everything_off_changes_nothing() -> None:
+    made = chain(AugmentationConfig())
+    assert made.wave(WAVE_BS, VALID_B, CLIPS, 0) is WAVE_BS
+    assert made.mel(MEL_BCTF, CLIPS, 0) is MEL_BCTF
+    assert all(made.partner(clip, 0) is None for clip in CLIPS)
+    batch = batch_of(made, [0, 1], 0)
+    assert made.mix(batch, 0)[0] is batch.wave_BS
+    assert made.describe(CLIPS[0], 0, samples=SAMPLES, frames=FRAMES, bands=BANDS) == []
+
+
+def test_the_company_and_the_order_of_a_batch_do_not_matter(config: AugmentationConfig) -> None:
+    made = chain(config)
+    wave_BS = made.wave(WAVE_BS, VALID_B, CLIPS, 3)
+    mel_BCTF = made.mel(MEL_BCTF, CLIPS, 3)
+    for rows in ([11, 2, 7, 5, 0], [4], list(range(11, -1, -1))):
+        clips = [CLIPS[row] for row in rows]
+        part_BS = made.wave(WAVE_BS[rows], VALID_B[rows], clips, 3)
+        torch.testing.assert_close(part_BS, wave_BS[rows], atol=1e-5, rtol=0)
+        torch.testing.assert_close(made.mel(MEL_BCTF[rows], clips, 3), mel_BCTF[rows], atol=1e-6, rtol=0)
+
+
+def test_mixing_is_free_of_the_batch_too(config: AugmentationConfig) -> None:
+    made = chain(config)
+    whole = made.mix(batch_of(made, list(range(12)), 2), 2)
+    rows = [9, 3, 6]
+    for part, expected in zip(made.mix(batch_of(made, rows, 2), 2), whole, strict=True):
+        torch.testing.assert_close(part, expected[rows])
+    mixed = [made.partner(clip, 2) is not None for clip in CLIPS]
+    assert 0 < sum(mixed) < 12
+    for row, was_mixed in enumerate(mixed):
+        assert torch.equal(whole[0][row], WAVE_BS[row]) != was_mixed
+    torch.testing.assert_close(whole[2].sum(1), torch.ones(12))
+
+
+def test_the_same_again_in_a_new_process_but_not_in_another_epoch_or_seed(config: AugmentationConfig) -> None:
+    once = chain(config).wave(WAVE_BS, VALID_B, CLIPS, 0)
+    assert torch.equal(once, chain(config).wave(WAVE_BS, VALID_B, CLIPS, 0))
+    assert not torch.equal(once, chain(config).wave(WAVE_BS, VALID_B, CLIPS, 1))
+    assert not torch.equal(once, chain(config, seed=2).wave(WAVE_BS, VALID_B, CLIPS, 0))
+
+
+def test_global_random_state_is_neither_read_nor_moved(config: AugmentationConfig) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    once = chain(config).mel(MEL_BCTF, CLIPS, 0)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(99)
+    assert torch.equal(once, chain(config).mel(MEL_BCTF, CLIPS, 0))
+
+
+def test_partners_do_not_depend_on_the_order_of_the_training_clips(config: AugmentationConfig) -> None:
+    one, other = chain(config), chain(config, clips=CLIPS[::-1])
+    partners = [one.partner(clip, 4) for clip in CLIPS]
+    assert partners == [other.partner(clip, 4) for clip in CLIPS]
+    assert all(partner != clip for partner, clip in zip(partners, CLIPS, strict=True))
+
+
+def test_each_operation_fires_for_its_share_of_the_clips(config: AugmentationConfig) -> None:
+    made = chain(config)
+    fired: dict[str, int] = {}
+    for epoch in range(40):
+        for clip in CLIPS:
+            for done in made.describe(clip, epoch, samples=SAMPLES, frames=FRAMES, bands=BANDS):
+                fired[str(done["operation"])] = fired.get(str(done["operation"]), 0) + 1
+    assert set(fired) == set(AugmentationConfig.model_fields)
+    assert all(0.4 < count / (40 * 12) < 0.6 for count in fired.values()), fired
+
+
+def test_the_description_is_what_was_done(config: AugmentationConfig) -> None:
+    quiet = config.model_copy(update={"mixup": AugmentationConfig().mixup})
+    made = chain(quiet)
+    wave_BS, mel_BCTF = made.wave(WAVE_BS, VALID_B, CLIPS, 5), made.mel(MEL_BCTF, CLIPS, 5)
+    on_waves = {operation.name for operation in made.wave_operations}
+    for row, clip in enumerate(CLIPS):
+        done = made.describe(clip, 5, samples=SAMPLES, frames=FRAMES, bands=BANDS)
+        names = {str(step["operation"]) for step in done}
+        assert torch.equal(wave_BS[row], WAVE_BS[row]) == (not names & on_waves)
+        assert torch.equal(mel_BCTF[row], MEL_BCTF[row]) == (not names - on_waves)
+
+
+def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:
+    config = AugmentationConfig.model_validate(
+        {"time_shift": {"p": 1}, "noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}}
+    )
+    only_warped = chain(config.model_copy(update={"noise": AugmentationConfig().noise}))
+    valid_B = torch.full((12,), 2500)
+    wave_BS = WAVE_BS * (torch.arange(SAMPLES) < 2500)
+    warped_BS = only_warped.wave(wave_BS, valid_B, CLIPS, 0)
+    noise_BS = chain(config).wave(wave_BS, valid_B, CLIPS, 0) - warped_BS
+    for warped_S, noise_S in zip(warped_BS, noise_BS, strict=True):
+        end = int(warped_S.nonzero()[-1]) + 1
+        snr_db = 10 * torch.log10(warped_S[:end].square().mean() / noise_S[:end].square().mean())
+        assert snr_db == pytest.approx(20, abs=0.1)
+
+
+def test_a_batch_with_wrong_partners_is_our_own_mistake(config: AugmentationConfig) -> None:
+    made = chain(config)
+    batch = batch_of(made, list(range(12)), 0)
+    batch.partners = tuple(clip for clip in CLIPS)
+    with pytest.raises(RuntimeError, match="not its partner"):
+        made.mix(batch, 0)
+
+
+def test_one_training_clip_has_nobody_to_mix_with() -> None:
+    config = AugmentationConfig.model_validate({"mixup": {"p": 1}})
+    assert chain(config, clips=CLIPS[:1]).partner(CLIPS[0], 0) is None
+
+
+def test_silence_in_all_operations_gives_no_nan(config: AugmentationConfig) -> None:
+    out_BS = chain(config).wave(torch.zeros(12, SAMPLES), torch.zeros(12, dtype=torch.int64), CLIPS, 0)
+    assert torch.equal(out_BS, torch.zeros(12, SAMPLES))

@@ -1,0 +1,25 @@
+"""A change of level in dB is what it says."""
+
+import math
+
+import pytest
+import torch
+
+from audiosurvey.augmentation.gain import Gain, GainConfig, GainDraw
+from audiosurvey.randomness import stream
+
+
+def test_6_db_double_the_amplitude() -> None:
+    wave_BS = torch.tensor([[0.1, -0.2], [0.3, 0.4]])
+    draws = [GainDraw(20 * math.log10(2)), GainDraw(-20.0)]
+    out_BS = Gain(GainConfig(p=1)).apply(wave_BS, draws, [2, 2])
+    torch.testing.assert_close(out_BS, torch.tensor([[0.2, -0.4], [0.03, 0.04]]))
+
+
+@pytest.mark.parametrize("bounds", [(-3, 9), (9, -3)])
+def test_drawn_evenly_between_the_bounds_in_either_order(bounds: tuple[float, float]) -> None:
+    gain = Gain(GainConfig(p=1, min_db=bounds[0], max_db=bounds[1]))
+    drawn = [draw.gain_db for i in range(400) if (draw := gain.draw(stream(i), 10, 10))]
+    assert -3 <= min(drawn) < -2.5
+    assert 8.5 < max(drawn) <= 9
+    assert abs(sum(drawn) / len(drawn) - 3) < 0.6

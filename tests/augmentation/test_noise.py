@@ -1,0 +1,77 @@
+"""The noise has the asked level over the clip, is white and Gaussian, and silence stays silence."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosurvey.augmentation.noise import TABLE_SAMPLES, Noise, NoiseConfig, NoiseDraw, noise_table
+from audiosurvey.randomness import stream
+
+
+def padded_tone(samples: int, valid: int, level: float = 0.1) -> torch.Tensor:
+    wave_S = level * torch.sin(torch.arange(samples) * 0.3)
+    wave_S[valid:] = 0
+    return wave_S[None]
+
+
+@given(st.floats(-20, 60), st.integers(50, 4000), st.integers(0, TABLE_SAMPLES - 1), st.sampled_from([-1, 1]))
+def test_ratio_over_the_clip_before_padding(snr_db: float, valid: int, offset: int, sign: int) -> None:
+    wave_BS = padded_tone(4000, valid).double()
+    noisy_BS = Noise(NoiseConfig(p=1)).apply(wave_BS.float(), [NoiseDraw(snr_db, offset, sign)], [valid]).double()
+    power = wave_BS[0, :valid].square().mean()
+    added = (noisy_BS - wave_BS)[0, :valid].square().mean()
+    # Single precision rounds the sum: at 60 dB that is heard in the third digit of the difference.
+    assert abs(10 * torch.log10(power / added).item() - snr_db) < 0.1
+
+
+def test_noise_fills_the_padding_too() -> None:
+    noisy_BS = Noise(NoiseConfig(p=1)).apply(padded_tone(4000, 1000), [NoiseDraw(10, 5, 1)], [1000])
+    inside = (noisy_BS - padded_tone(4000, 1000))[0, :1000].std()
+    assert 0.85 < noisy_BS[0, 1000:].std() / inside < 1.15
+
+
+def test_a_silent_clip_stays_silent() -> None:
+    silent_BS = torch.zeros(2, 500)
+    out_BS = Noise(NoiseConfig(p=1)).apply(silent_BS, [NoiseDraw(-20, 3, 1), NoiseDraw(5, 9, -1)], [500, 0])
+    assert torch.equal(out_BS, silent_BS)
+
+
+def test_a_clip_of_one_sample_does_not_deafen_the_window() -> None:
+    wave_BS = torch.zeros(1, 500)
+    wave_BS[0, 0] = 0.5
+    for offset in range(200):
+        out_BS = Noise(NoiseConfig(p=1)).apply(wave_BS, [NoiseDraw(0, offset, 1)], [1])
+        assert out_BS[0, 1:].abs().max() < 0.5 * 2 * 6
+
+
+def test_white_and_gaussian() -> None:
+    wave_BS = torch.full((1, 200_000), 1e-3)
+    noise_S = (Noise(NoiseConfig(p=1)).apply(wave_BS, [NoiseDraw(-40, 77, 1)], [200_000]) - wave_BS)[0].numpy()
+    normed = noise_S / noise_S.std()
+    assert abs(np.mean(normed**4) - 3) < 0.1, "a normal distribution has kurtosis 3"
+    spectrum = np.abs(np.fft.rfft(noise_S)) ** 2
+    bands = spectrum[1 : 1 + 100_000 - 100_000 % 8].reshape(8, -1).mean(1)
+    assert bands.max() / bands.min() < 1.1, "each eighth of the band holds the same power"
+
+
+@pytest.mark.parametrize("bounds", [(30, 1), (1, 30)])
+def test_ratio_is_drawn_evenly_between_the_bounds_in_either_order(bounds: tuple[float, float]) -> None:
+    noise = Noise(NoiseConfig(p=1, min_snr_db=bounds[0], max_snr_db=bounds[1]))
+    drawn = np.array([draw.snr_db for i in range(500) if (draw := noise.draw(stream(i), 10, 10))])
+    assert 1 <= drawn.min() < 2
+    assert 29 < drawn.max() <= 30
+    assert np.allclose(np.quantile(drawn, [0.25, 0.5, 0.75]), [8.25, 15.5, 22.75], atol=2)
+
+
+def test_two_clips_get_different_noise() -> None:
+    noise = Noise(NoiseConfig(p=1))
+    draws = [noise.draw(stream(i), 4000, 4000) for i in range(2)]
+    out_BS = noise.apply(padded_tone(4000, 4000).repeat(2, 1), draws, [4000, 4000]) - padded_tone(4000, 4000)
+    assert abs(np.corrcoef(out_BS.numpy())[0, 1]) < 0.1
+
+
+def test_windows_longer_than_the_table_are_filled() -> None:
+    assert len(noise_table(torch.device("cpu"), TABLE_SAMPLES + 10)) >= TABLE_SAMPLES + 10
+    assert len(noise_table(torch.device("cpu"), 10)) == TABLE_SAMPLES

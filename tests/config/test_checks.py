@@ -1,0 +1,121 @@
+"""Rules across sections, each at the border where it begins to hold."""
+
+import pytest
+
+from audiosurvey.config.loader import load_text
+from audiosurvey.errors import UserError
+
+MEL = "mel_spectrogram: {win_length: 0.032, hop_length: 0.01}\n"
+
+
+def faults(text: str) -> list[tuple[str, str]]:
+    """(dotted path, message) of every fault."""
+    try:
+        load_text(text, "x")
+    except UserError as error:
+        return [(line.split(": ")[1], line.split(": ", 2)[2]) for line in error.lines]
+    return []
+
+
+def warnings(text: str) -> list[tuple[str, str]]:
+    return [(line.split(": ")[1], line.split(": ", 2)[2]) for line in load_text(text, "x").warnings]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "fits"),
+    [
+        # 5 s in steps of 10 ms: 501 frames; 64 bands.
+        ("time_masking: {{p: 0.5, tmp: {}}}", "time_masking.tmp", 501),
+        ("freq_masking: {{p: 0.5, fmp: {}}}", "freq_masking.fmp", 64),
+        ("dropblock: {{p: 0.5, block_size: {{t: {}}}}}", "dropblock.block_size.t", 501),
+        ("dropblock: {{p: 0.5, block_size: {{f: {}}}}}", "dropblock.block_size.f", 64),
+        ("time_masking: {{tmp: {}}}", "time_masking.tmp", 501),
+    ],
+)
+def test_masks_must_fit(section: str, key: str, fits: int) -> None:
+    def text(size: int) -> str:
+        return MEL + "augmentation: {" + section.format(size) + "}\n"
+
+    assert faults(text(fits)) == []
+    ((path, message),) = faults(text(fits + 1))
+    assert path == f"augmentation.{key}"
+    assert str(fits) in message
+
+
+def test_defaults_of_what_is_off_may_be_longer_than_a_short_clip() -> None:
+    # 100 ms: 11 frames; the default mask is 20 frames, and off.
+    text = MEL + "dataset: {name: toy, clip_seconds: 0.1}\nmodel: {blocks: [pooling: {flat: true}]}\n"
+    assert faults(text) == []
+    assert [path for path, _ in faults(text + "augmentation: {time_masking: {p: 0.1}}\n")] == [
+        "augmentation.time_masking.tmp"
+    ]
+
+
+def test_a_clip_shorter_than_a_window() -> None:
+    ((path, message),) = faults(MEL + "dataset: {name: toy, clip_seconds: 0.03}\n")
+    assert path == "dataset.clip_seconds"
+    assert "0.03 s is shorter than one window of 0.032 s" in message
+    ((path, _),) = faults("mel_spectrogram: {win_length: 1.5}\ndataset: {name: toy}\n")
+    assert path == "mel_spectrogram.win_length"
+
+
+def test_a_transform_longer_than_the_clip() -> None:
+    text = "sample_rate: 16000\ndataset: {{name: toy}}\nmel_spectrogram: {{n_fft: {}, center: {}}}\n"
+    assert faults(text.format(16_000, "false") + "model: {blocks: [pooling: {flat: true}]}") == []
+    assert [path for path, _ in faults(text.format(16_001, "false"))] == ["mel_spectrogram.n_fft"]
+    # Reflection needs more samples than it adds.
+    assert [path for path, _ in faults(text.format(32_000, "true"))] == ["mel_spectrogram.n_fft"]
+
+
+def test_a_transform_that_cannot_hold_its_window() -> None:
+    ((path, message),) = faults("sample_rate: 32000\nmel_spectrogram: {win_length: 0.032, n_fft: 1023}\n")
+    assert path == "mel_spectrogram.n_fft"
+    assert "1024 samples" in message
+
+
+def test_bands_above_half_the_rate() -> None:
+    assert [path for path, _ in faults("sample_rate: 8000\nmel_spectrogram: {f_min: 4000}\n")] == [
+        "mel_spectrogram.f_min"
+    ]
+    assert warnings("sample_rate: 32000\nmel_spectrogram: {f_max: 16000}\n") == []
+    ((path, message),) = warnings("sample_rate: 16000\nmel_spectrogram: {f_max: 16000}\n")
+    assert path == "mel_spectrogram.f_max"
+    assert "above half of sample_rate (8000 Hz)" in message
+    assert "to 63" in message
+
+
+def test_too_many_bands_for_the_transform() -> None:
+    # 125 Hz a bin: the lowest triangles fall between the bins.
+    ((path, message),) = warnings("sample_rate: 32000\nmel_spectrogram: {n_mels: 128, n_fft: 256, win_length: 0.008}\n")
+    assert path == "mel_spectrogram.n_mels"
+    assert "128 bands are too many for n_fft = 256 (125 Hz a bin)" in message
+    assert "nothing reaches mel filters" in message
+
+
+def test_a_pooling_that_leaves_nothing() -> None:
+    blocks = ", ".join(["max_pool: [2, 2]"] * 9)
+    ((path, message),) = faults(f"model: {{blocks: [{blocks}, pooling: {{flat: true}}]}}\n{MEL}")
+    # 501 frames halve to 1 in eight steps.
+    assert path == "model.blocks.8"
+    assert "T" in message
+
+
+def test_patience_beside_fixed_epochs() -> None:
+    ((path, message),) = faults("protocol: {selection: last}\ntrain: {patience: 3}\n")
+    assert path == "protocol.selection"
+    assert "remove train.patience" in message
+    assert "selection: validation" in message
+    assert faults("train: {patience: 3}\n") == []
+    assert faults("protocol: {selection: last}\ntrain: {patience: 0, epochs: 4}\n") == []
+
+
+def test_epochs_without_an_end() -> None:
+    ((_, message),) = faults("train: {epochs: 0}\n")
+    assert "epochs: 0" in message
+
+
+def test_what_stays_wrong_with_longer_clips_is_told_although_the_step_is_unknown() -> None:
+    text = "mel_spectrogram: {hop_length: x}\naugmentation: {time_masking: {p: 1, tmp: %d}}\n"
+    assert [path for path, _ in faults(text % 9000)] == ["mel_spectrogram.hop_length", "augmentation.time_masking.tmp"]
+    # 600 frames fit if the step was meant to be shorter.
+    assert [path for path, _ in faults(text % 600)] == ["mel_spectrogram.hop_length"]

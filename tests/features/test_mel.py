@@ -1,0 +1,177 @@
+"""The mel front end against torch.stft with the same arguments, against torchaudio where it imports, and its facts."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from audiosurvey.features.mel import MelConfig, MelFrontEnd
+
+RATE = 16_000
+
+
+def waves(samples: int = 8_000, clips: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(clips, samples, generator=generator) * 0.3
+
+
+def by_stft(wave_BS: torch.Tensor, config: MelConfig, rate: int) -> torch.Tensor:
+    """The definition of torchaudio.transforms.MelSpectrogram, written out with torch.stft."""
+    import librosa
+
+    win, hop = round(config.win_length * rate), round(config.hop_length * rate)
+    n_fft = config.n_fft or win
+    window_of = getattr(torch, f"{config.window_fn}_window")
+    window = window_of(win, **(config.wkwargs or {}))
+    if config.pad:
+        wave_BS = torch.nn.functional.pad(wave_BS, (config.pad, config.pad))
+    spectrum = torch.stft(
+        wave_BS,
+        n_fft,
+        hop,
+        win,
+        window,
+        center=config.center,
+        pad_mode=config.pad_mode,
+        normalized=config.normalized == "frame_length",
+        return_complex=True,
+    )
+    if config.normalized in (True, "window"):
+        spectrum = spectrum / window.pow(2).sum().sqrt()
+    bank = librosa.filters.mel(
+        sr=rate,
+        n_fft=n_fft,
+        n_mels=config.n_mels,
+        fmin=config.f_min,
+        fmax=config.f_max or rate / 2,
+        htk=config.mel_scale == "htk",
+        norm=config.norm,
+    )
+    return (spectrum.abs() ** config.power).transpose(1, 2) @ torch.from_numpy(bank.T)
+
+
+VARIANTS = [
+    {},
+    {"n_fft": 512},
+    {"n_fft": 1024, "n_mels": 128},
+    {"power": 1.0},
+    {"power": 1.5},
+    {"normalized": True},
+    {"normalized": "window"},
+    {"normalized": "frame_length"},
+    {"center": False},
+    {"pad_mode": "constant"},
+    {"pad_mode": "replicate"},
+    {"pad_mode": "circular"},
+    {"norm": "slaney", "mel_scale": "slaney"},
+    {"norm": "slaney"},
+    {"pad": 123},
+    {"window_fn": "hamming"},
+    {"window_fn": "blackman", "wkwargs": {"periodic": False}},
+    {"window_fn": "kaiser", "wkwargs": {"periodic": True, "beta": 8.0}},
+    {"f_min": 100, "f_max": 5_000},
+    {"win_length": 0.0313, "hop_length": 0.0077, "n_fft": 930},
+]
+
+
+@pytest.mark.parametrize("arguments", VARIANTS, ids=str)
+def test_equal_to_stft(arguments):
+    config = MelConfig(**{"win_length": 0.025, "hop_length": 0.01, "n_mels": 40} | arguments)
+    ours = MelFrontEnd(config, RATE).mel(waves())
+    theirs = by_stft(waves(), config, RATE)
+    assert ours.shape == theirs.shape
+    assert ours.shape[1] == config.num_frames(8_000, RATE)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6 * float(theirs.max()))
+
+
+@pytest.mark.parametrize("arguments", VARIANTS, ids=str)
+def test_equal_to_torchaudio(arguments):
+    try:
+        from torchaudio.transforms import MelSpectrogram  # pyright: ignore[reportMissingImports]
+    except (ImportError, OSError):
+        pytest.skip("torchaudio does not import here")
+    config = MelConfig(**{"win_length": 0.025, "hop_length": 0.01, "n_mels": 40} | arguments)
+    names = ("f_min", "f_max", "n_mels", "pad", "power", "normalized", "wkwargs", "center", "pad_mode", "norm", "mel_scale")
+    theirs = MelSpectrogram(
+        RATE,
+        n_fft=config.fft_samples(RATE),
+        win_length=config.win_samples(RATE),
+        hop_length=config.hop_samples(RATE),
+        window_fn=getattr(torch, f"{config.window_fn}_window"),
+        **{name: getattr(config, name) for name in names},
+    )(waves()).transpose(1, 2)
+    torch.testing.assert_close(MelFrontEnd(config, RATE).mel(waves()), theirs, rtol=1e-4, atol=1e-6 * float(theirs.max()))
+
+
+def test_clips_do_not_depend_on_their_batch():
+    front_end = MelFrontEnd(MelConfig(), RATE)
+    wave = waves(16_000, 40)
+    together = front_end(wave)
+    alone = torch.cat([front_end(one[None]) for one in wave])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("compression", ["log10p1", "db"])
+def test_silence_is_finite_and_named(compression):
+    front_end = MelFrontEnd(MelConfig(compression=compression), RATE)
+    mel = front_end(torch.zeros(2, 8_000))
+    assert mel.shape == (2, 1, front_end.num_frames(8_000), 64)
+    assert torch.all(mel == front_end.silence)
+
+
+def test_decibels_by_hand():
+    """Ten times the amplitude is twenty decibels more."""
+    front_end = MelFrontEnd(MelConfig(compression="db"), RATE)
+    difference = front_end(waves() * 10) - front_end(waves())
+    torch.testing.assert_close(difference, torch.full_like(difference, 20.0), rtol=0, atol=1e-3)
+
+
+def test_tone_lands_in_its_band():
+    front_end = MelFrontEnd(MelConfig(n_mels=40, n_fft=1024), RATE)
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(16_000) / RATE)[None]
+    band = int(front_end.mel(tone).mean(dim=1).argmax())
+    mels = np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 42)
+    centres_hz = 700 * (10 ** (mels[1:-1] / 2595) - 1)
+    assert band == int(np.abs(centres_hz - 1000).argmin())
+
+
+@pytest.mark.parametrize("arguments", [{}, {"power": 1.0}, {"compression": "db"}])
+def test_gradient_by_finite_differences(arguments):
+    config = MelConfig(win_length=0.004, hop_length=0.002, n_mels=4, **arguments)
+    front_end = MelFrontEnd(config, 8_000).double()
+    wave = torch.randn(1, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: front_end.compress(front_end.mel(x)), wave, eps=1e-6, atol=1e-5)
+
+
+def test_gradient_at_silence_is_finite():
+    for power in (1.0, 2.0):
+        wave = torch.zeros(1, 4_000, requires_grad=True)
+        MelFrontEnd(MelConfig(power=power), RATE)(wave).sum().backward()
+        assert wave.grad is not None
+        assert torch.isfinite(wave.grad).all()
+
+
+def test_autocast_does_not_reach_it():
+    front_end = MelFrontEnd(MelConfig(), RATE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = front_end(waves())
+    assert inside.dtype == torch.float32
+    assert torch.equal(inside, front_end(waves()))
+
+
+def test_nothing_is_stored_with_the_weights():
+    assert MelFrontEnd(MelConfig(), RATE).state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"f_min": 5000, "f_max": 4000}, "no band would be left"),
+        ({"onesided": False}, "one-sided"),
+        ({"hop_length": 256}, "the unit is seconds"),
+        ({"win_length": 512}, "the unit is seconds"),
+    ],
+)
+def test_wrong_settings(arguments, words):
+    with pytest.raises(ValidationError, match=words):
+        MelConfig(**arguments)

@@ -1,0 +1,73 @@
+"""A state that is put back is the state that was saved, and goes on as if nothing had happened."""
+
+import pickletools
+
+import pytest
+import torch
+from torch import nn
+
+from audiosurvey.training.averaging import Average
+from audiosurvey.training.checkpoint import Journal, load_state, read_journal, save_state
+from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
+
+
+def parts(name: str) -> tuple[nn.Module, Average, torch.optim.Optimizer]:
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    optimizer = build_optimizer(network.parameters(), OptimizerConfig(name=name), lr=0.01, weight_decay=0.1)
+    return network, Average(network, 0.9), optimizer
+
+
+def step(network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, number: int) -> None:
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(number))
+    optimizer.zero_grad()
+    network(x).square().sum().backward()
+    optimizer.step()
+    average.update(network, number)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_going_on_equals_never_having_stopped(tmp_path, name):
+    whole = parts(name)
+    for number in range(6):
+        step(*whole, number)
+    broken = parts(name)
+    for number in range(3):
+        step(*broken, number)
+    path = tmp_path / "state.safetensors"
+    journal = Journal(epoch=3, step=3, best=[0.5, -1.0], best_epoch=2, history=[{"epoch": 1}])
+    save_state(path, journal, broken[0], broken[1].network, broken[2])
+    again = parts(name)
+    for number in range(2):
+        step(*again, number + 10)
+    restored, scaler = load_state(path, again[0], again[1].network, again[2])
+    assert restored == journal == read_journal(path)
+    assert scaler == {}
+    for number in range(3, 6):
+        step(*again, number)
+    for ours, theirs in zip(again[0].state_dict().values(), whole[0].state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+    for ours, theirs in zip(again[1].network.state_dict().values(), whole[1].network.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_nothing_is_pickled(tmp_path):
+    path = tmp_path / "state.safetensors"
+    network, average, optimizer = parts("adamw")
+    save_state(path, Journal(), network, average.network, optimizer)
+    with pytest.raises(ValueError), path.open("rb") as file:
+        list(pickletools.genops(file))
+
+
+def test_a_failed_write_leaves_the_old_state(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    network, average, optimizer = parts("adamw")
+    save_state(path, Journal(epoch=1), network, average.network, optimizer)
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("audiosurvey.training.checkpoint.save_file", fail)
+    with pytest.raises(OSError, match="no space"):
+        save_state(path, Journal(epoch=2), network, average.network, optimizer)
+    assert read_journal(path).epoch == 1
