@@ -119,3 +119,12 @@ def test_what_stays_wrong_with_longer_clips_is_told_although_the_step_is_unknown
     assert [path for path, _ in faults(text % 9000)] == ["mel_spectrogram.hop_length", "augmentation.time_masking.tmp"]
     # 600 frames fit if the step was meant to be shorter.
     assert [path for path, _ in faults(text % 600)] == ["mel_spectrogram.hop_length"]
+
+
+def test_pretraining_on_what_is_tested() -> None:
+    urban = "dataset: {name: urbansound8k}\n"
+    assert [path for path, _ in faults(urban + "pretrain_urban: true")] == ["pretrain_urban"]
+    assert [path for path, _ in faults(urban + "pretrain: {dataset: {name: urbansound8k}}")] == ["pretrain.dataset"]
+    assert faults(urban + "pretrain: {dataset: {name: esc50}}") == []
+    both = "pretrain_urban: true\npretrain: {dataset: {name: toy}}"
+    assert [path for path, _ in faults(both)] == ["pretrain_urban"]

@@ -159,8 +159,16 @@ def test_overrides_reach_every_key() -> None:
 
 
 def test_warnings_of_set_name_the_key() -> None:
-    loaded = load_text("", "config.yaml", ["mel_spectrogram.f_max=20000"])
+    loaded = load_text("mel_spectrogram: {}", "config.yaml", ["mel_spectrogram.f_max=20000"])
     assert loaded.warnings[0].startswith("--set mel_spectrogram.f_max: 20000 Hz is above half")
+
+
+def test_a_front_end_that_set_brings_into_being_is_told() -> None:
+    (warning,) = load_text("", "config.yaml", ["mel_spectrogram.n_mels=80"]).warnings
+    assert warning.startswith("--set mel_spectrogram.n_mels: mel_spectrogram: a section given without compression")
+    keys = ["mel_spectrogram.n_mels=80", "mel_spectrogram.compression=db"]
+    assert load_text("", "config.yaml", keys).warnings == ()
+    assert load_text("mel_spectrogram: {}", "config.yaml", keys[:1]).warnings == ()
 
 
 def test_a_preset_fills_the_model_and_can_be_changed() -> None:

@@ -29,7 +29,7 @@ class SkipItem(Section):
 
 
 class Noise(Section):
-    p: float = Field(0.0, ge=0, le=1)
+    p: float = Field(default=0.0, ge=0, le=1)
     """Chance that a clip gets noise. Zero is off."""
     min_snr_db: float = 1.0
     max_snr_db: float = 30.0
@@ -43,7 +43,7 @@ class Noise(Section):
 
 
 class Train(Section):
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     epochs: int | None = None
     fast: bool = False
     rate: float | Literal["auto"] = "auto"

@@ -196,6 +196,19 @@ def _patience_is_used(config: Config) -> Iterable[Fault]:
         )
 
 
+def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
+    given, first = config.pretrain.dataset, config.pretrain_dataset
+    if config.pretrain_urban and given is not None and given.name != "urbansound8k":
+        yield Fault(
+            ("pretrain_urban",),
+            f"true asks for UrbanSound8K, but pretrain.dataset is {given.name}; keep one of the two",
+        )
+        return
+    path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
+    if first is not None and first.name == config.dataset.name and first.name in ("esc50", "urbansound8k"):
+        yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
+
+
 _WINDOW = ("sample_rate", *(f"mel_spectrogram.{key}" for key in ("win_length", "n_fft")))
 _LENGTH = ("dataset.name", "dataset.clip_seconds", *_WINDOW)
 _FRAMES = (*_LENGTH, *(f"mel_spectrogram.{key}" for key in ("hop_length", "center", "pad")))
@@ -208,6 +221,7 @@ CHECKS = (
     Check(_FRAMES, _time_masks_fit, about_length=True),
     Check(("mel_spectrogram.n_mels",), _band_masks_fit),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
+    Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
 )
 """Every rule, in no particular order: the lines are sorted by their place in the file."""

@@ -67,7 +67,16 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
     config = checked.config.resolved()
     crossed, warnings = cross_faults(config, checked.repaired)
     refuse(document, [*checked.faults, *crossed])
-    return LoadedConfig(config, document.name, lines(document, warnings))
+    return LoadedConfig(config, document.name, lines(document, [*_front_end_changed(document), *warnings]))
+
+
+def _front_end_changed(document: Document) -> list[Fault]:
+    """`--set mel_spectrogram.n_mels=80` makes the section exist, and with it the defaults of the original."""
+    section, path = document.data.get("mel_spectrogram"), ("mel_spectrogram",)
+    if not isinstance(document.place(path), str) or not isinstance(section, dict) or "compression" in section:
+        return []
+    keep = "--set mel_spectrogram.compression=db --set mel_spectrogram.standardize=batch_norm"
+    return [Fault(path, f"a section given without compression uses log10p1, as the original did; add {keep}")]
 
 
 def open_document(source: str | Path) -> Document:

@@ -33,7 +33,7 @@ def _bars(console: Console) -> Progress:
 
 
 @contextmanager
-def progress_bar(what: str, console: Console = STDERR) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str, console: Console = STDERR) -> Iterator[Callable[[int, int | None], None]]:
     """A function to call with (done, total); on a terminal it moves a bar, elsewhere it says a line now and then."""
     if not console.is_terminal:
         yield _plain(what, console)
@@ -41,22 +41,22 @@ def progress_bar(what: str, console: Console = STDERR) -> Iterator[Callable[[int
     with _bars(console) as bars:
         task = bars.add_task(what, total=None, note="")
 
-        def move(done: int, total: int) -> None:
+        def move(done: int, total: int | None) -> None:
             bars.update(task, completed=done, total=total)
 
         yield move
 
 
-def _plain(what: str, console: Console) -> Callable[[int, int], None]:
+def _plain(what: str, console: Console) -> Callable[[int, int | None], None]:
     started = last = time.monotonic()
 
-    def say(done: int, total: int) -> None:
+    def say(done: int, total: int | None) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= 10:
             last = now
-            left = (now - started) / max(done, 1) * (total - done)
-            console.print(f"{what}: {done} of {total}, about {left:.0f} s left", soft_wrap=True)
+            of = f" of {total}, about {(now - started) / max(done, 1) * (total - done):.0f} s left" if total else ""
+            console.print(f"{what}: {done}{of}", soft_wrap=True)
 
     return say
 
