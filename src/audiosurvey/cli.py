@@ -25,7 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="A config file, or the name of a shipped preset.")]
+ConfigArgument = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A config file, or the name of a shipped preset.")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times.")
 ]
@@ -87,7 +89,9 @@ def check(
 def describe(
     config: ConfigArgument,
     overrides: SetOption = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Number of classes; from the data set where absent.")] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Number of classes; from the data set where absent.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the layers of the network: shapes, parameters, MACs, receptive field."""
@@ -106,7 +110,9 @@ def describe(
     from rich.table import Table
 
     heading, *rows, total = table_rows(description)
-    table = Table(title=f"{config}, {classes} classes, input {' x '.join(map(str, description.input_shape))}", show_footer=True)
+    table = Table(
+        title=f"{config}, {classes} classes, input {' x '.join(map(str, description.input_shape))}", show_footer=True
+    )
     for index, title in enumerate(heading):
         table.add_column(title, footer=total[index], justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
@@ -158,7 +164,9 @@ def prepare(
 def preview(
     config: ConfigArgument,
     overrides: SetOption = None,
-    clip: Annotated[list[str] | None, typer.Option(help="Clip id; may be given several times. Default: the first.")] = None,
+    clip: Annotated[
+        list[str] | None, typer.Option(help="Clip id; may be given several times. Default: the first.")
+    ] = None,
     epoch: Annotated[list[int] | None, typer.Option(min=1, help="Epoch; may be given several times.")] = None,
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
 ) -> None:

@@ -99,7 +99,9 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
     """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked."""
     if (target / "config.yaml").exists() and not (target / "model.json").exists():
         if data is not None:
-            raise UserError(f"{target}: is a run, which brings its own data; --data goes with a model, such as fold-1/model")
+            raise UserError(
+                f"{target}: is a run, which brings its own data; --data goes with a model, such as fold-1/model"
+            )
         return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
     if data is None:
         raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")
@@ -157,9 +159,7 @@ def _forecast_line(expected: Forecast, folds: CrossValidation, config: Config) -
     if not config.train.epochs:
         epoch = _duration(expected.seconds)
         return f"about {epoch} an epoch on {precision}; the patience of {config.train.patience} ends it; {memory}"
-    return (
-        f"about {_duration(expected.seconds)} a fold, {_duration(expected.seconds * number)} in all on {precision}; {memory}"
-    )
+    return f"about {_duration(expected.seconds)} a fold, {_duration(expected.seconds * number)} in all on {precision}; {memory}"
 
 
 def _duration(seconds: float) -> str:

@@ -87,6 +87,13 @@ def test_a_delayed_response_adds_no_delay(rooms: Path) -> None:
         assert np.square(room).sum() == pytest.approx(1, rel=1e-4)
 
 
+def test_the_direct_sound_is_the_first_strong_peak_not_the_greatest() -> None:
+    response = np.zeros(1000)
+    response[[300, 301, 700]] = 0.5, 0.6, 1.0
+    room = align(response)
+    assert np.flatnonzero(room).tolist() == [LEAD_SAMPLES - 1, LEAD_SAMPLES, LEAD_SAMPLES + 399]
+
+
 def test_responses_are_brought_to_the_sample_rate(rooms: Path) -> None:
     responses = read_folder(rooms, RATE)
     assert len(responses["a.wav"]) == pytest.approx((0.2 + 300 / 16000) * RATE, abs=2)

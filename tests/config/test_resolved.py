@@ -22,7 +22,7 @@ class Inner(Section):
 class Outer(Section):
     name: str = "x"
     inner: Inner = Inner()
-    blocks: list[dict[str, list[int]]] = []  # noqa: RUF012
+    blocks: list[dict[str, list[int]]] = []
 
 
 def test_the_form() -> None:

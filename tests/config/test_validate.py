@@ -47,7 +47,7 @@ class Train(Section):
     epochs: int | None = None
     fast: bool = False
     rate: float | Literal["auto"] = "auto"
-    names: list[str] = []  # noqa: RUF012
+    names: list[str] = []
     way: Literal["last", "best"] | bool = "last"
 
 
@@ -56,8 +56,8 @@ class Root(Section):
     noise: Noise = Noise()
     train: Train = Train()
     pool: Pool | None = None
-    blocks: list[PoolItem | ConvItem | SkipItem] = []  # noqa: RUF012
-    tagged: Annotated[list[Pool], Field(max_length=2)] = []  # noqa: RUF012
+    blocks: list[PoolItem | ConvItem | SkipItem] = []
+    tagged: Annotated[list[Pool], Field(max_length=2)] = []
 
 
 def check(text: str, *overrides: str, neutral: bool = True) -> tuple[Checked[Root], list[str]]:

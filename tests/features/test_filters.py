@@ -12,7 +12,9 @@ from audiosurvey.features.filters import empty_filters, hz_to_mel, mel_filters, 
 
 @pytest.mark.parametrize("scale", ["htk", "slaney"])
 @pytest.mark.parametrize("norm", [None, "slaney"])
-@pytest.mark.parametrize(("rate", "n_fft", "n_mels", "f_min", "f_max"), [(32_000, 1024, 64, 50, 14_000), (16_000, 512, 40, 0, 8_000)])
+@pytest.mark.parametrize(
+    ("rate", "n_fft", "n_mels", "f_min", "f_max"), [(32_000, 1024, 64, 50, 14_000), (16_000, 512, 40, 0, 8_000)]
+)
 def test_equal_to_librosa(scale, norm, rate, n_fft, n_mels, f_min, f_max):
     ours = mel_filters(
         n_fft=n_fft, sample_rate=rate, n_mels=n_mels, f_min=f_min, f_max=f_max, norm=norm, mel_scale=scale
@@ -38,8 +40,6 @@ def test_slaney_by_hand():
 
 def test_filter_above_the_spectrum_is_empty():
     """The original's config: f_max 16 kHz at a rate of 30 kHz leaves the highest filter without a bin."""
-    bank = mel_filters(
-        n_fft=930, sample_rate=30_000, n_mels=128, f_min=30, f_max=16_000, norm=None, mel_scale="htk"
-    )
+    bank = mel_filters(n_fft=930, sample_rate=30_000, n_mels=128, f_min=30, f_max=16_000, norm=None, mel_scale="htk")
     assert 127 in empty_filters(bank)
     assert len(empty_filters(bank)) < 10

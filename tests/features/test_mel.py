@@ -91,7 +91,19 @@ def test_equal_to_torchaudio(arguments):
     except (ImportError, OSError):
         pytest.skip("torchaudio does not import here")
     config = MelConfig(**{"win_length": 0.025, "hop_length": 0.01, "n_mels": 40} | arguments)
-    names = ("f_min", "f_max", "n_mels", "pad", "power", "normalized", "wkwargs", "center", "pad_mode", "norm", "mel_scale")
+    names = (
+        "f_min",
+        "f_max",
+        "n_mels",
+        "pad",
+        "power",
+        "normalized",
+        "wkwargs",
+        "center",
+        "pad_mode",
+        "norm",
+        "mel_scale",
+    )
     theirs = MelSpectrogram(
         RATE,
         n_fft=config.fft_samples(RATE),
@@ -100,7 +112,9 @@ def test_equal_to_torchaudio(arguments):
         window_fn=getattr(torch, f"{config.window_fn}_window"),
         **{name: getattr(config, name) for name in names},
     )(waves()).transpose(1, 2)
-    torch.testing.assert_close(MelFrontEnd(config, RATE).mel(waves()), theirs, rtol=1e-4, atol=1e-6 * float(theirs.max()))
+    torch.testing.assert_close(
+        MelFrontEnd(config, RATE).mel(waves()), theirs, rtol=1e-4, atol=1e-6 * float(theirs.max())
+    )
 
 
 def test_clips_do_not_depend_on_their_batch():

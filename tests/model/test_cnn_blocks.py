@@ -53,7 +53,9 @@ def test_residual_starts_as_its_way_around() -> None:
 def test_residual_adds_the_body_to_the_way_around() -> None:
     module = block({"residual": {"channels": 4, "stride": [2, 2]}})
     assert isinstance(module, Residual)
-    nn.init.ones_(module.body[-1].weight)  # type: ignore[arg-type]
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.ones_(part.weight)
     first, second, around = convs(module)
     x = torch.randn(2, 3, 9, 8)
     y = F.relu(norm(F.conv2d(x, first.weight, padding=1, stride=2)))

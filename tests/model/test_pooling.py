@@ -21,8 +21,8 @@ X = torch.tensor([[[[1.0, 10.0], [3.0, 30.0]], [[-1.0, 0.5], [-3.0, 0.5]]]])  # 
     ],
 )
 def test_modes_by_hand(mode: str, flat: list[float], no_flat: list[float]) -> None:
-    torch.testing.assert_close(Pooling(mode, flat=True)(X), torch.tensor([flat]))
-    torch.testing.assert_close(Pooling(mode, flat=False)(X), torch.tensor([no_flat]))
+    torch.testing.assert_close(Pooling(mode, flat=True)(X), torch.tensor([flat], dtype=torch.float32))
+    torch.testing.assert_close(Pooling(mode, flat=False)(X), torch.tensor([no_flat], dtype=torch.float32))
 
 
 def test_sums_of_half_precision_maps_do_not_lose_bits() -> None:

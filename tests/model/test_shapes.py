@@ -46,7 +46,7 @@ def test_a_kernel_that_leaves_nothing() -> None:
         ([POOLING, {"activation": {"swiglu": {"axis": "channel"}}}], 1, "needs a map"),
         ([POOLING, {"fc": 1}, {"activation": "swiglu"}], 2, "only one value"),
         ([{"res": [8, 8]}, {"dropout": 0.1}], 1, "end the blocks with `pooling:"),
-        ([{"conv_block": {"channels": 4, "pool": [16, 2]}}, POOLING], 0, "conv_block: kernel 16 leaves nothing of T = 12"),
+        ([{"conv_block": {"channels": 4, "pool": [16, 2]}}, POOLING], 0, "kernel 16 leaves nothing of T = 12"),
     ],
 )  # fmt: skip
 def test_a_block_that_cannot_work(blocks: list[Any], index: int, words: str) -> None:
@@ -117,10 +117,10 @@ def test_receptive_field_by_hand() -> None:
     [
         {"res": [4, 2]},
         {"conv": {"channels": 2, "kernel": [4, 3], "stride": [2, 1]}},
-        {"conv_block": {"channels": 2, "layers": 3, "pool": [2, 1]}},
-        {"residual": {"channels": 2, "stride": [2, 2]}},
-        {"separable": {"channels": 2, "kernel": [5, 3]}},
-        {"max_pool": [3, 2]},
+        {"conv_block": {"channels": 2, "layers": 3, "pool": [2, 1], "activation": "gelu"}},
+        {"residual": {"channels": 2, "stride": [2, 2], "activation": "gelu"}},
+        {"separable": {"channels": 2, "kernel": [5, 3], "activation": "gelu"}},
+        {"pool": {"mode": "avg", "kernel": [3, 2]}},
         {"activation": "swiglu"},
     ],
 )
@@ -128,9 +128,6 @@ def test_receptive_field_is_where_the_gradient_goes(block: dict[str, Any]) -> No
     config = model({"conv": {"channels": 2, "kernel": [3, 3]}}, block, POOLING)
     network = build_network(config, input_shape=(1, 61, 62), classes=2, seed=1).double().eval()
     for part in network.modules():
-        if isinstance(part, torch.nn.MaxPool2d):
-            # A maximum passes the gradient of one value alone; the mean of the same values passes all.
-            part.forward = lambda x, pool=part: torch.nn.functional.avg_pool2d(x, pool.kernel_size, pool.stride)
         if isinstance(part, torch.nn.BatchNorm2d):
             torch.nn.init.ones_(part.weight)
     x = torch.randn(1, 1, 61, 62, dtype=torch.float64, requires_grad=True)

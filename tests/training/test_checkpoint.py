@@ -47,7 +47,9 @@ def test_going_on_equals_never_having_stopped(tmp_path, name):
         step(*again, number)
     for ours, theirs in zip(again[0].state_dict().values(), whole[0].state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
-    for ours, theirs in zip(again[1].network.state_dict().values(), whole[1].network.state_dict().values(), strict=True):
+    for ours, theirs in zip(
+        again[1].network.state_dict().values(), whole[1].network.state_dict().values(), strict=True
+    ):
         assert torch.equal(ours, theirs)
 
 

@@ -87,10 +87,16 @@ def reverberate(wave_BS: Tensor, rooms_BR: Tensor) -> Tensor:
 
 
 def align(response: np.ndarray) -> np.ndarray:
-    """The response with its direct sound, the greatest peak, at sample LEAD_SAMPLES, and unit energy."""
+    """The response with its direct sound at sample LEAD_SAMPLES, and unit energy.
+
+    The direct sound is the first peak of at least half the greatest one's height: it comes before every
+    reflection, but reflections that arrive together can be the louder.
+    """
     response = response.astype(np.float32) / np.sqrt(np.square(response, dtype=np.float64).sum())
-    start = int(np.abs(response).argmax()) - LEAD_SAMPLES
-    return response[start:] if start >= 0 else np.pad(response, (-start, 0))
+    height = np.abs(response)
+    first = int(np.flatnonzero(height >= 0.5 * height.max())[0])
+    direct = first + int(height[first : first + LEAD_SAMPLES // 8].argmax())
+    return np.pad(response, (LEAD_SAMPLES, 0))[direct:].astype(np.float32)
 
 
 def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:

@@ -28,9 +28,10 @@ PHASES = 2048
 KAISER_BETA = 7.0
 FRACTION_BITS = 36
 """Positions are integers in units of 2^-36 samples: exact, and alike on every device."""
-SAMPLES_AT_ONCE = {"cpu": 2**18}
-"""Output samples that are interpolated together, in whole clips: each needs TAPS inputs and TAPS weights at
-hand."""
+MAPPED_AT_ONCE = {"cpu": 2**18}
+"""Output samples, in whole clips, whose positions are worked out together; elsewhere than on the CPU 2^23."""
+READ_AT_ONCE = {"cpu": 2**14}
+"""Output samples that are interpolated together: each needs TAPS inputs and TAPS weights, which stay in the cache."""
 
 
 class TimeShiftConfig(Section):
@@ -78,7 +79,7 @@ class TimeShift(WaveOperation[TimeShiftDraw]):
     def render(self, wave_BS: Tensor, draws: list[TimeShiftDraw], valid: list[int]) -> Tensor:
         samples, device = wave_BS.shape[1], wave_BS.device
         corner = corner_samples(self.sample_rate, samples)
-        clips = max(1, SAMPLES_AT_ONCE.get(device.type, 2**23) // samples)
+        clips = max(1, MAPPED_AT_ONCE.get(device.type, 2**23) // samples)
         warped_BS = torch.empty_like(wave_BS)
         for first in range(0, len(draws), clips):
             part = slice(first, first + clips)
@@ -96,14 +97,12 @@ class TimeShift(WaveOperation[TimeShiftDraw]):
 
 
 def corner_samples(sample_rate: int, samples: int) -> int:
-    """Half the time over which the speed changes from part to part: 5 ms, less in a short window; a power of
-    two."""
+    """Half the time over which the speed changes from part to part: 5 ms, less in a short window; a power of two."""
     return 1 << max(0, int(np.log2(max(1, min(0.005 * sample_rate, samples * SHORTEST_PART / 4)))))
 
 
 def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device: torch.device) -> Tensor:
-    """Where each output sample is read in the input, in units of 2^-FRACTION_BITS samples. Shape (B, S),
-    int64.
+    """Where each output sample is read in the input, in units of 2^-FRACTION_BITS samples. Shape (B, S), int64.
 
     The map is piecewise linear; around each inner end the speed runs evenly from one value to the next, from
     `corner` samples before to `corner` samples after, which leaves the map outside of that stretch as it is.
@@ -123,16 +122,18 @@ def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device
             rows += [row] * 4
             places += [end - corner, end - corner + 1, end + corner, end + corner + 1]
             halves += [half, half, -half, -half]
-    growth_BS = torch.zeros(len(draws), samples, dtype=torch.int64)
-    where = (torch.tensor(rows, dtype=torch.int64), torch.tensor(places, dtype=torch.int64))
-    growth_BS.index_put_(where, torch.tensor(halves, dtype=torch.int64), accumulate=True)
-    speed_BS = growth_BS.to(device).cumsum(1).cumsum(1) + torch.tensor(starts, device=device)[:, None]
+    where = (
+        torch.tensor(rows, dtype=torch.int64, device=device),
+        torch.tensor(places, dtype=torch.int64, device=device),
+    )
+    growth_BS = torch.zeros(len(draws), samples, dtype=torch.int64, device=device)
+    growth_BS.index_put_(where, torch.tensor(halves, dtype=torch.int64, device=device), accumulate=True)
+    speed_BS = growth_BS.cumsum(1).cumsum(1) + torch.tensor(starts, device=device)[:, None]
     return speed_BS.cumsum(1) - speed_BS
 
 
 def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
-    """The waves at fractional positions, by a Kaiser-windowed sinc of TAPS samples; silence beyond the
-    window.
+    """The waves at fractional positions, by a Kaiser-windowed sinc of TAPS samples; silence beyond the window.
 
     Up to 0.35 of the sample rate the error is below -60 dB. Sounds above 0.4 of it that are played faster
     than 1 fold back, but not below 0.375.
@@ -145,14 +146,17 @@ def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
     places_BS = (positions_BS >> FRACTION_BITS).clamp_(0, samples - 1) + row_starts
     drop = FRACTION_BITS - (PHASES.bit_length() - 1)
     phases_BS = (positions_BS & (2**FRACTION_BITS - 1)) + 2 ** (drop - 1) >> drop
-    products = inputs.index_select(0, places_BS.reshape(-1)).mul_(kernels.index_select(0, phases_BS.reshape(-1)))
-    return products.sum(1).view(batch, samples)
+    chunk = READ_AT_ONCE.get(wave_BS.device.type, 2**23)
+    parts = [
+        inputs.index_select(0, places).mul_(kernels.index_select(0, phases)).sum(1)
+        for places, phases in zip(places_BS.reshape(-1).split(chunk), phases_BS.reshape(-1).split(chunk), strict=True)
+    ]
+    return torch.cat(parts).view(batch, samples)
 
 
 @lru_cache(maxsize=8)
 def kernel_table(device: torch.device) -> Tensor:
-    """Interpolation kernels: row i reads the signal i / PHASES samples after the middle. Shape (PHASES + 1,
-    TAPS)."""
+    """Interpolation kernels: row i reads the signal i / PHASES samples after the middle. Shape (PHASES + 1, TAPS)."""
     offset = np.arange(TAPS) - (TAPS // 2 - 1) - np.arange(PHASES + 1)[:, None] / PHASES
     window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (offset / (TAPS / 2)) ** 2, 0, None)))
     kernel = np.sinc(offset) * window

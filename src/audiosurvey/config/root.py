@@ -28,11 +28,11 @@ def _default_mel() -> MelConfig:
 class Config(Section):
     """A whole experiment: data, front end, augmentation, network, training, protocol."""
 
-    sample_rate: int = Field(32_000, ge=1000, le=384_000)
+    sample_rate: int = Field(default=32_000, ge=1000, le=384_000)
     """Rate in Hz that every clip is resampled to."""
     mel_spectrogram: MelConfig = Field(default_factory=_default_mel)
-    """The front end. Where the whole section is absent: 64 bands from 50 Hz, 32 ms windows every 10 ms, in decibels, with a
-    batch-norm per band."""
+    """The front end. Where the whole section is absent: 64 bands from 50 Hz, 32 ms windows every 10 ms, in decibels,
+    with a batch-norm per band."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """What is done to training clips, for each clip by its own chance."""
     dataset: DatasetConfig = DatasetConfig()
@@ -47,7 +47,7 @@ class Config(Section):
     """The training stage."""
     model: ModelConfig = ModelConfig()
     """The network."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """All randomness follows from it."""
     precision: Precision = "auto"
     """Number format of training: `auto` picks bf16 where the device is fast in it. Evaluation is always float32."""

@@ -26,22 +26,23 @@ WINDOWS: dict[str, tuple[Callable[..., torch.Tensor], dict[str, float]]] = {
 
 
 class MelConfig(Section):
-    """The mel spectrogram. Lengths are in seconds; any further argument of torchaudio's MelSpectrogram goes by its own name."""
+    """The mel spectrogram. Lengths are in seconds; any further argument of torchaudio's MelSpectrogram goes by its
+    own name."""
 
-    win_length: float = Field(0.032, gt=0)
+    win_length: float = Field(default=0.032, gt=0)
     """Length of the analysis window in seconds."""
-    hop_length: float = Field(0.010, gt=0)
+    hop_length: float = Field(default=0.010, gt=0)
     """Step from frame to frame in seconds."""
-    n_mels: int = Field(64, ge=1)
+    n_mels: int = Field(default=64, ge=1)
     """Number of mel bands."""
-    f_min: float = Field(0.0, ge=0)
+    f_min: float = Field(default=0.0, ge=0)
     """Lower edge of the lowest band in Hz."""
-    f_max: float | None = Field(None, gt=0)
+    f_max: float | None = Field(default=None, gt=0)
     """Upper edge of the highest band in Hz; half the sample rate where absent."""
-    n_fft: int | None = Field(None, ge=1)
+    n_fft: int | None = Field(default=None, ge=1)
     """Length of the Fourier transform in samples; the window where absent. Powers of two are several times faster than
     lengths with large prime factors."""
-    power: float = Field(2.0, gt=0)
+    power: float = Field(default=2.0, gt=0)
     """Exponent of the magnitude: 1 for magnitude, 2 for power."""
     normalized: bool | Literal["window", "frame_length"] = False
     """Divide the spectrum by the window's root energy (true, `window`) or by the root of n_fft (`frame_length`)."""
@@ -49,7 +50,7 @@ class MelConfig(Section):
     """Frames are centred on their time; the signal is padded by half a transform on both sides."""
     pad_mode: Literal["reflect", "constant", "replicate", "circular"] = "reflect"
     """What the padding of `center` holds."""
-    pad: int = Field(0, ge=0)
+    pad: int = Field(default=0, ge=0)
     """Zeros appended on both sides before anything else, in samples."""
     window_fn: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann"
     """Shape of the window."""
@@ -63,15 +64,17 @@ class MelConfig(Section):
     """Formula of the mel scale."""
     compression: Literal["log10p1", "db"] = "log10p1"
     """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor."""
-    floor_db: float = Field(-100.0, lt=0)
+    floor_db: float = Field(default=-100.0, lt=0)
     """Floor of `compression: db`, in dB relative to 1."""
     standardize: Literal["none", "batch_norm", "statistics"] = "none"
-    """What comes before the first block: nothing, a batch-norm per mel band (learned), or the mean and deviation of each
-    band over the training clips (fixed)."""
+    """What comes before the first block: nothing, a batch-norm per mel band (learned), or the mean and deviation of
+    each band over the training clips (fixed)."""
 
     @field_validator("wkwargs")
     @classmethod
-    def _known_arguments(cls, value: dict[str, float | bool] | None, info: ValidationInfo) -> dict[str, float | bool] | None:
+    def _known_arguments(
+        cls, value: dict[str, float | bool] | None, info: ValidationInfo
+    ) -> dict[str, float | bool] | None:
         known = ["periodic", *WINDOWS[info.data.get("window_fn", "hann")][1]]
         unknown = [name for name in value or {} if name not in known]
         if unknown:

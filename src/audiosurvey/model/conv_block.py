@@ -20,7 +20,7 @@ class ConvBlockConfig(Section):
 
     channels: Width
     """Channels that each convolution makes."""
-    layers: int = Field(2, ge=1, le=16)
+    layers: int = Field(default=2, ge=1, le=16)
     """Convolutions in a row, each followed by batch-norm and activation."""
     kernel: Sides = (3, 3)
     """Kernel [frames, bands] of each convolution."""

@@ -49,7 +49,7 @@ class ConvConfig(Section):
     """Kernel [frames, bands]."""
     stride: Sides = (1, 1)
     """Every how manieth position [frames, bands] is computed."""
-    groups: int = Field(1, ge=1)
+    groups: int = Field(default=1, ge=1)
     """Groups of channels that do not see each other; as many as channels for a depthwise convolution."""
     bias: bool = True
     """Adds a constant to each channel; superfluous where `norm: batch` follows."""

@@ -27,7 +27,7 @@ class ModelConfig(Section):
     """Name of a shipped architecture instead of `blocks`; `audiosurvey presets` lists them."""
     res_block: ResBlockConfig = ResBlockConfig()
     """What all `res` blocks share."""
-    blocks: list[Block] | None = Field(None, min_length=1)
+    blocks: list[Block] | None = Field(default=None, min_length=1)
     """The network from input to features, a block an item. A linear layer to the classes is appended by
     itself."""
 

@@ -25,7 +25,7 @@ def make_classifier(features: int, classes: int, seed: int) -> nn.Linear:
     # The layer's own constructor draws weights, which ours replace: keep it off the global generator.
     with torch.random.fork_rng(devices=[]):
         classifier = nn.Linear(features, classes)
-    _normal(classifier, 0.5 / math.sqrt(features), torch.Generator().manual_seed(torch_seed(seed, "classifier")))
+    _normal(classifier, 0.1 / math.sqrt(features), torch.Generator().manual_seed(torch_seed(seed, "classifier")))
     return classifier
 
 

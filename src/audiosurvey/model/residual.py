@@ -6,7 +6,7 @@ from torch import nn
 
 from audiosurvey.model.activations import PlainActivation, make_activation
 from audiosurvey.model.conv_block import conv_norm_act
-from audiosurvey.model.convolution import same_reach
+from audiosurvey.model.convolution import same_conv, same_reach
 from audiosurvey.model.fields import Rate, Sides, Width
 from audiosurvey.model.item import BlockItem
 from audiosurvey.model.res_block import ResBlockConfig
@@ -65,15 +65,17 @@ class Residual(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
+        last_norm = nn.BatchNorm2d(out)
+        # The way around alone speaks at first: a small training set is then learned from coarse features before
+        # fine ones, and sounds at pitches that it lacks are judged far better.
+        nn.init.zeros_(last_norm.weight)
         inside = [nn.Dropout2d(dropout)] if dropout else []
         self.body = nn.Sequential(
             *conv_norm_act(channels, out, kernel, stride, activation=activation),
             *inside,
-            *conv_norm_act(out, out, kernel, activation=None),
+            same_conv(out, out, kernel, bias=False),
+            last_norm,
         )
-        # The way around alone speaks at first: a small training set is then learned from coarse features before
-        # fine ones, and sounds at pitches that it lacks are judged far better.
-        nn.init.zeros_(self.body[-1].weight)
         around: list[nn.Module] = []
         if stride != (1, 1):
             around.append(nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False))

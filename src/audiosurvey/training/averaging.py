@@ -12,7 +12,7 @@ from audiosurvey.section import Section
 class EmaConfig(Section):
     """Averaging of the weights over the steps."""
 
-    decay: float | None = Field(None, ge=0, lt=1)
+    decay: float | None = Field(default=None, ge=0, lt=1)
     """Share of the average kept at each step; 0: no averaging. Absent: 0.999 where the number of epochs is fixed, 0 where
     patience decides (as the original)."""
 

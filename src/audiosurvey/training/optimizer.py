@@ -15,13 +15,13 @@ class OptimizerConfig(Section):
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     """`adamw`: decay apart from the gradient; `adam`: decay as a penalty in the gradient; `sgd` with momentum."""
-    beta1: float = Field(0.9, ge=0, lt=1)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
     """Memory of the mean gradient (adam, adamw)."""
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
     """Memory of the mean squared gradient (adam, adamw)."""
-    eps: float = Field(1e-8, gt=0)
+    eps: float = Field(default=1e-8, gt=0)
     """Added to the root of the mean squared gradient (adam, adamw)."""
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     """Memory of the step (sgd)."""
     nesterov: bool = False
     """Nesterov's momentum (sgd)."""

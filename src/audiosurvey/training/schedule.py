@@ -14,9 +14,9 @@ class ScheduleConfig(Section):
     name: Literal["auto", "constant", "cosine"] = "auto"
     """`cosine`: linear warm-up, then half a cosine down to `final`; `constant`: warm-up only if `warmup` is given.
     `auto`: cosine where the number of epochs is known, constant where patience decides (as the original)."""
-    warmup: float = Field(0.1, ge=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps in which the rate rises to `lr` (cosine); without a known end: of an epoch (constant)."""
-    final: float = Field(0.01, ge=0, le=1)
+    final: float = Field(default=0.01, ge=0, le=1)
     """Rate at the last step relative to `lr` (cosine)."""
 
 

@@ -11,24 +11,24 @@ DEFAULT_EPOCHS = 40
 class TrainConfig(Section):
     """One stage of training."""
 
-    num_workers: int = Field(2, ge=0, le=256)
+    num_workers: int = Field(default=2, ge=0, le=256)
     """Reader threads that fill batches ahead; 0: none. The results do not depend on it."""
-    epochs: int | None = Field(None, ge=0)
+    epochs: int | None = Field(default=None, ge=0)
     """Passes over the training clips. 0: until `patience` ends it; absent: 0 with a patience, else 40."""
-    patience: int | None = Field(None, ge=0)
+    patience: int | None = Field(default=None, ge=0)
     """Stop when the monitored score (accuracy, ties by loss) has not improved for so many epochs; with `epochs` above 0
     that is the upper bound. Absent or 0: no early stopping."""
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     """Learning rate at its highest."""
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     """Weight decay, on tensors of two or more dimensions only."""
-    batch_size: int = Field(16, ge=1)
+    batch_size: int = Field(default=16, ge=1)
     """Clips in a batch, over all devices."""
-    accum_iter: int = Field(1, ge=1)
+    accum_iter: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged, over their clips, into one optimizer step."""
-    grad_clip_value: float = Field(0.0, ge=0)
+    grad_clip_value: float = Field(default=0.0, ge=0)
     """Bound on each element of the gradient; 0: none. Applied after the norm."""
-    grad_clip_norm: float = Field(0.0, ge=0)
+    grad_clip_norm: float = Field(default=0.0, ge=0)
     """Bound on the global norm of the gradient; 0: none."""
     use_checkpoint: bool = False
     """Gradient checkpointing: less memory, more time, the same gradients."""
