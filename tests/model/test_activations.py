@@ -29,7 +29,7 @@ def test_channels_of_a_map_are_halved() -> None:
     torch.testing.assert_close(SwiGLU(axis=1)(x), x[:, :3] * silu(x[:, 3:]))
 
 
-def test_an_odd_axis_is_padded_by_one_silent_band() -> None:
+def test_an_odd_axis_is_padded_by_one_band_of_zeros() -> None:
     x = torch.randn(2, 3, 5, 7)
     padded = torch.cat([x, torch.zeros(2, 3, 5, 1)], dim=-1)
     assert SwiGLU()(x).shape == (2, 3, 5, 4)

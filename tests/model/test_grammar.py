@@ -95,6 +95,8 @@ def test_a_name_like_nothing_gets_the_menu() -> None:
         ({}, (), "one block an item, found nothing"),
         ("res", (), "write `res: ...`"),
         (7, (), "a block is one key with its value"),
+        (["res", [8, 8]], (), "a block is one key with its value"),
+        ({"activation": ["relu"]}, ("activation",), "unknown activation"),
     ],
 )
 def test_a_wrong_block_is_refused_at_its_place(block: Any, place: tuple[str | int, ...], words: str) -> None:

@@ -82,7 +82,7 @@ ActivationChoice = Annotated[ActivationName | SwigluChoice, WrapValidator(_name_
 class SwiGLU(nn.Module):
     """The gate value * SiLU(gate): first half of an axis is the value, second half the gate.
 
-    An odd axis gets one zero at its end first (one silent band above the highest). Source: Shazeer 2020, "GLU
+    An odd axis gets one zero at its end first (a band of zeros above the highest). Source: Shazeer 2020, "GLU
     variants improve transformer", with beta 1 and the two linear maps left to the layer before it.
     """
 

@@ -52,7 +52,7 @@ def _by_key(value: Any, _: ValidatorFunctionWrapHandler) -> BlockItem:
     if isinstance(value, BlockItem):
         return value
     if not isinstance(value, Mapping):
-        hint = f"; write `{value}: ...`" if value in BLOCKS else ", such as `res: [32, 32]`"
+        hint = f"; write `{value}: ...`" if isinstance(value, str) and value in BLOCKS else ", such as `res: [32, 32]`"
         raise ValueError(f"a block is one key with its value{hint}")
     if len(value) != 1:
         keys = ", ".join(str(key) for key in value) or "nothing"
