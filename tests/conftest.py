@@ -1,11 +1,32 @@
-"""Fixtures for all tests: where the real data is, and a cache of the test's own."""
+"""Fixtures for all tests: where the real data is, a cache of the test's own, and runs small enough to be trained here."""
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+TINY = """\
+sample_rate: 8000
+mel_spectrogram: {{win_length: 0.032, hop_length: 0.016, n_mels: 16, f_min: 50, compression: db, standardize: batch_norm}}
+dataset: {{name: folder, root: '{root}', num_folds: 3, clip_seconds: 0.5}}
+train: {{epochs: 2, lr: 0.02, batch_size: 8, num_workers: 0}}
+model:
+  blocks:
+    - conv_block: {{channels: 8, layers: 1}}
+    - conv_block: {{channels: 8, layers: 1}}
+    - pooling: {{mode: avg, flat: false}}
+precision: fp32
+tracking: []
+"""
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +44,108 @@ def tmp_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("AUDIOSURVEY_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four class folders with six clips each: half a second of a tone, or of noise, at 8 kHz."""
+    root = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(0)
+    seconds = np.arange(4000) / 8000
+    for name, hertz in {"low": 300, "mid": 900, "high": 2500, "noise": 0}.items():
+        (root / name).mkdir()
+        for number in range(6):
+            tone = 0.3 * np.sin(2 * np.pi * hertz * seconds + number) if hertz else 0.0
+            wave = tone + (0.02 if hertz else 0.2) * rng.standard_normal(len(seconds))
+            soundfile.write(root / name / f"{number}.wav", wave, 8000)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_yaml(tones: Path) -> str:
+    """A config of a network of two small blocks, for the tones: three folds, two epochs, a second in all."""
+    return TINY.format(root=tones.as_posix())
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_yaml: str) -> Callable[..., Any]:
+    """`tiny("train.epochs=1", ...)`: that config with these keys set."""
+    from audiosurvey.config.loader import load_text
+
+    return lambda *overrides: load_text(tiny_yaml, "tiny.yaml", overrides)
+
+
+@pytest.fixture(scope="session")
+def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
+    from audiosurvey.pipeline import TrainOptions, train
+
+    def run(
+        run_dir: Path,
+        *overrides: str,
+        folds: list[int] | None = None,
+        resume: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> dict[str, Any]:
+        with one_thread():
+            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, "cpu", quiet=True), say)
+        assert outcome is not None
+        return outcome[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_run(train_tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with all folds done and TensorBoard events. For reading only."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOSURVEY_CACHE", str(folder / "cache"))
+        train_tiny(folder / "run", "train.epochs=6", "tracking=[tensorboard]")
+    return folder / "run"
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`command("train", "toy", ...)` runs the command line in this process: exit status, stdout, stderr."""
+    from audiosurvey.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["audiosurvey", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended, one_thread():
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path, tmp_cache: Path) -> Callable[..., subprocess.Popen[str]]:
+    """`process("train", ...)` starts the command line as a process of its own, in one thread, in `tmp_path`."""
+
+    def start(*words: object, python: tuple[str, ...] = ("-m", "audiosurvey")) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *python, *map(str, words)],
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "AUDIOSURVEY_CACHE": str(tmp_cache)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small tensors gain nothing from threads, and equal bits need equal numbers of them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

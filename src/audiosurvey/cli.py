@@ -5,8 +5,9 @@ Exit status: 0 done; 1 done, but something failed or was found; 2 a user's mista
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="audiosurvey",
     help="Train, compare and ship audio classifiers from one YAML file.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,11 +37,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on st
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
         print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -198,13 +201,15 @@ def train(
     from audiosurvey.report.console import STDERR
     from audiosurvey.report.summary import print_summary
 
-    _check_device(device)
     options = TrainOptions(run_dir, numbers, resume, device)
-    results, path = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
+    outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
+    if outcome is None:
+        return
+    results, path = outcome
     if as_json:
         _print_json(results)
     else:
-        print_summary(results, _out())
+        print_summary(results, _out(), told=True)
         print(f"results: {path / 'results.json'}")
 
 
@@ -221,8 +226,9 @@ def evaluate(
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure
     from audiosurvey.report.summary import print_evaluation, print_summary
+    from audiosurvey.training.devices import check_device
 
-    _check_device(device)
+    check_device(device)
     results = measure(target, data, device, reverse)
     if as_json:
         _print_json(results)
@@ -245,18 +251,39 @@ def presets() -> None:
 def main() -> None:
     """Runs the command line; a user's mistake ends with its lines and status 2."""
     try:
-        app()
+        status = app(standalone_mode=False)
+        if status == _INTERRUPTED:
+            print("interrupted; a run goes on with --resume", file=sys.stderr)
+        sys.exit(status)
     except UserError as error:
-        for line in error.lines:
-            print(line, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; a run goes on with --resume", file=sys.stderr)
-        sys.exit(130)
+        _fail(error.lines)
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "audiosurvey"
+        _fail([f"{command}: {_one_line(error.format_message())}; '{command} --help' tells what there is"])
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nobody is left to tell.
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        _fail([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+
+
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+# The base of typer's complaints about what stands on the command line; typer does not export it by name.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def _fail(lines: Sequence[str]) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def _one_line(message: str) -> str:
+    words = " ".join(message.split()).rstrip(".")
+    return words[:1].lower() + words[1:]
 
 
 def _load(config: str, overrides: list[str] | None) -> "LoadedConfig":
@@ -275,15 +302,6 @@ def _folds(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UserError(f"--folds {text}: expected numbers with commas between them, such as 1,2") from None
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device="cpu" if device == "auto" else device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UserError(f"--device {device}: not to be had on this machine; cpu always is") from None
 
 
 def _out() -> Any:

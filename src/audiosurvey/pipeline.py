@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,20 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds, prepare_sounds
+from audiosurvey.data.table import Table
+from audiosurvey.deploy.artefact import find_model
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.forecast import Forecast, forecast
 from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
+from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
 from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.evaluation.tracking import check_trackers
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.network import build_network
+from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar
 from audiosurvey.report.preview import write_preview
 from audiosurvey.training.devices import make_accelerator
@@ -41,10 +47,10 @@ def describe_model(config: Config, classes: int) -> Description:
     return describe(network, config.input_shape)
 
 
-def prepare(dataset: DatasetConfig, sample_rate: int) -> Sounds:
-    """Table and store of a data set, with a progress bar while the store is built."""
-    with progress_bar(f"preparing {dataset.name}") as moved:
-        return prepare_sounds(dataset, sample_rate, progress=moved)
+def prepare(dataset: DatasetConfig, sample_rate: int, *, divide: bool = True, quiet: bool = False) -> Sounds:
+    """Table and store of a data set, with a progress bar while the store is built; `divide`: with folds."""
+    with nullcontext() if quiet else progress_bar(f"preparing {dataset.name}") as moved:
+        return prepare_sounds(dataset, sample_rate, divide=divide, progress=moved)
 
 
 @dataclass(frozen=True)
@@ -58,16 +64,24 @@ class TrainOptions:
     quiet: bool = False
 
 
-def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path]:
-    """Pretrains where asked to, then cross-validates. Returns the results, and the run folder they are in."""
+def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
+    """Pretrains where asked to, then cross-validates. Returns the results, and the run folder they are in.
+
+    Of several processes (torchrun) the main one alone looks at the run folder, writes into it, speaks, and returns
+    something; each prepares the data, which one of them then does for all.
+    """
     config = loaded.config
-    run = RunFolder(options.run_dir or _default_run_dir(loaded.name))
-    run.refuse(config, resume=options.resume)
     check_trackers(config.tracking)
     accelerator = make_accelerator(options.device, config.precision)
-    sounds = prepare(config.dataset, config.sample_rate)
+    main = accelerator.is_main_process
+    run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
+    if main:
+        run.refuse(config, resume=options.resume)
+    quiet = options.quiet or not main
+    start = _start(config, quiet=quiet)
+    sounds = prepare(config.dataset, config.sample_rate, quiet=quiet)
     pretraining = config.pretrain_dataset
-    other = prepare(pretraining, config.sample_rate) if pretraining else None
+    other = prepare(pretraining, config.sample_rate, quiet=quiet) if pretraining else None
     folds = CrossValidation(
         run,
         config,
@@ -75,24 +89,32 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
         sounds,
         folds=options.folds,
         accelerator=accelerator,
-        quiet=options.quiet,
+        start=start,
+        quiet=quiet,
     )
     description = describe_model(config, len(sounds.table.classes))
     folds.results |= {"parameters": description.parameters, "macs": description.macs}
-    for line in _intentions(folds, description, sounds, run):
-        say(line)
-    with run.lock():
-        # Another process may have finished folds between the first look and the lock.
-        run.refuse(config, resume=options.resume)
-        run.start(loaded.resolved_yaml())
-        if folds.pending:
-            expected = forecast(folds.stage(folds.pending[0]), _looked_at(folds))
-            say(_forecast_line(expected, folds, config))
+    if other is not None:
+        check_length(config, other)
+    with run.lock() if main else nullcontext():
+        if main:
+            # Another process may have finished folds between the first look and the lock.
+            run.refuse(config, resume=options.resume)
+            run.start(loaded.resolved_yaml(), accelerator, sounds.store.hash)
+            for line in _intentions(folds, description, other):
+                say(line)
+        pending = folds.pending
+        if pending:
+            expected = forecast(folds.stage(pending[0]), _looked_at(folds))
+            if main:
+                say(_forecast_line(expected, folds))
             if other is not None:
                 folds.pretrain_on(other)
-        for fold in folds.pending:
+        for fold in pending:
             folds.train(fold)
-    return folds.results, run.path
+        if main and not pending:
+            folds.draw()
+    return (folds.results, run.path) if main else None
 
 
 def evaluate(target: Path, data: str | None, device: str, reverse: bool = False) -> Results:
@@ -103,6 +125,7 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
                 f"{target}: is a run, which brings its own data; --data goes with a model, such as fold-1/model"
             )
         return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+    find_model(target)
     if data is None:
         raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")
     return evaluate_model(target, data, prepare, device=device, reverse=reverse)
@@ -131,35 +154,75 @@ def _looked_at(folds: CrossValidation) -> int:
     return len(split.test) + len(split.validation)
 
 
-def _intentions(folds: CrossValidation, description: Description, sounds: Sounds, run: RunFolder) -> list[str]:
-    table, config = sounds.table, folds.config
-    subset = f" ({table.subset})" if table.subset else ""
+def _agreed(path: Path) -> Path:
+    """The main process's path, in all of them: clocks, and so names with a time in them, may differ."""
+    from accelerate.utils import broadcast_object_list
+
+    return Path(broadcast_object_list([path])[0])
+
+
+def _start(config: Config, *, quiet: bool) -> Start | None:
+    """What `model.init` names, with a progress bar where it has to be fetched."""
+    init = config.model.init
+    fetched = init is not None and on_disk(init) is None
+    with progress_bar(f"fetching {init}") if fetched and not quiet else nullcontext() as moved:
+        return open_start(config, moved)
+
+
+def _intentions(folds: CrossValidation, description: Description, other: Sounds | None) -> list[str]:
+    """What is about to be done, a line for each thing."""
+    table, config = folds.sounds.table, folds.config
     lines = [
-        f"data: {table.name}{subset}, {len(table.clips)} clips, {len(table.classes)} classes, {len(table.folds)} folds"
-        + (f"; licence: {table.licence}" if table.licence else ""),
+        f"data: {_about(table)}, {len(table.folds)} folds" + _licence(table),
         f"network: {description.parameters:,} parameters, {description.macs / 1e6:,.1f} MMAC a clip of "
         f"{config.clip_samples / config.sample_rate:g} s, input {' x '.join(map(str, description.input_shape))}",
+    ]
+    if folds.start is not None:
+        lines += folds.start.lines
+    if other is not None:
+        kept, left_out = outside(other.table, table)
+        also = f"; left out, being in {table.name} too: {len(left_out)} clips" if left_out else ""
+        lines.append(f"pretraining: {_about(kept)}{also}{_licence(kept)}")
+    lines += [
         f"protocol: selection {config.protocol.selection}; folds to train: "
         + (", ".join(map(str, folds.pending)) or "none, all are done"),
-        f"run folder: {run.path}",
+        f"run folder: {folds.run.path}",
     ]
     if config.protocol.selection == "validation":
-        lines.append("a patience is set, so the next fold, cyclically, is held out to choose the epoch by")
+        lines.append("the next fold, cyclically, is held out of training to choose the epoch by")
     if config.protocol.selection == "test":
         lines.append("optimistic: the epoch is chosen on the test fold itself")
-    lines += [f"note: {note}" for note in table.notes]
-    lines += [f"skipped: {bad.id}: {bad.reason}" for bad in sounds.store.skipped]
+    for sounds in (folds.sounds, other) if other is not None else (folds.sounds,):
+        lines += [f"note: {note}" for note in sounds.table.notes]
+        lines += [f"skipped: {bad.id}: {bad.reason}" for bad in sounds.store.skipped]
     return lines
 
 
-def _forecast_line(expected: Forecast, folds: CrossValidation, config: Config) -> str:
-    number = len(folds.pending)
-    memory = f"memory about {expected.peak_bytes / 1e9:.1f} GB, disk {expected.disk_bytes * number / 1e6:.0f} MB"
-    precision = f"{folds.accelerator.device.type}, {folds.accelerator.mixed_precision.replace('no', 'fp32')}"
-    if not config.train.epochs:
-        epoch = _duration(expected.seconds)
-        return f"about {epoch} an epoch on {precision}; the patience of {config.train.patience} ends it; {memory}"
-    return f"about {_duration(expected.seconds)} a fold, {_duration(expected.seconds * number)} in all on {precision}; {memory}"
+def _about(table: Table) -> str:
+    subset = f" ({table.subset})" if table.subset else ""
+    return f"{table.name}{subset}, {len(table.clips)} clips, {len(table.classes)} classes"
+
+
+def _licence(table: Table) -> str:
+    return f"; licence: {table.licence}" if table.licence else ""
+
+
+def _forecast_line(expected: Forecast, folds: CrossValidation) -> str:
+    number, train = len(folds.pending), folds.config.train
+    memory = f"memory about {_size(expected.peak_bytes)}, disk {_size(expected.disk_bytes * number)}"
+    where = f"{folds.accelerator.device.type}, {folds.accelerator.mixed_precision.replace('no', 'fp32')}"
+    if not train.epochs:
+        ends = f"the patience of {train.patience} ends it"
+        return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}"
+    total = f", {_duration(expected.seconds * number)} in all" if number > 1 else ""
+    return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}"
+
+
+def _size(count: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"
 
 
 def _duration(seconds: float) -> str:

@@ -26,7 +26,7 @@ def step(network: nn.Module, average: Average, optimizer: torch.optim.Optimizer,
     average.update(network, number)
 
 
-@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "adams", "sgd"])
 def test_going_on_equals_never_having_stopped(tmp_path, name):
     whole = parts(name)
     for number in range(6):

@@ -15,7 +15,7 @@ def decays(optimizer: torch.optim.Optimizer) -> dict[int, float]:
     return {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
 
 
-@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "adams", "sgd"])
 def test_only_matrices_decay(name):
     net = network()
     decay = decays(build_optimizer(net.parameters(), OptimizerConfig(name=name), lr=0.1, weight_decay=0.5))

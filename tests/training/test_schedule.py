@@ -1,6 +1,7 @@
 """Learning rates by hand."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,3 +35,29 @@ def test_never_zero_in_the_warm_up_and_never_above_one(total, warmup, final):
     warm = round(warmup * total)
     assert all(earlier < later for earlier, later in zip(factors[: warm - 1], factors[1:warm], strict=False))
     assert all(later <= earlier + 1e-9 for earlier, later in zip(factors[warm:], factors[warm + 1 :], strict=False))
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(100, 0.1), (57, 0.3)])
+def test_one_cycle_is_torchs(total, warmup):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    torchs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=1.0, total_steps=total, pct_start=warmup, div_factor=25, final_div_factor=1e4
+    )
+    config = ScheduleConfig(name="one_cycle", warmup=warmup, start=1 / 25, final=1 / 25 / 1e4)
+    for step in range(total):
+        assert rate_factor(config, step, total) == pytest.approx(torchs.get_last_lr()[0], abs=1e-6)
+        optimizer.step()
+        if step < total - 1:
+            torchs.step()
+
+
+def test_ramp_has_efficientats_values():
+    """80 epochs, warm-up 10, line down from 10 to 75, floor 0.01; one step stands for an epoch here."""
+    config = ScheduleConfig(name="ramp", warmup=10 / 80, ramp_start=10 / 80, ramp_end=75 / 80, final=0.01)
+    for epoch, factor in [(0, 0.011), (5, 0.287), (10, 1.0), (42, 0.513), (75, 0.01), (79, 0.01)]:
+        assert rate_factor(config, epoch, 80) == pytest.approx(factor, abs=5e-4)
+
+
+def test_a_line_that_ends_before_it_begins():
+    with pytest.raises(ValueError, match="before it begins"):
+        ScheduleConfig(name="ramp", ramp_start=0.5, ramp_end=0.4)

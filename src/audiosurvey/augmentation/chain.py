@@ -2,7 +2,8 @@
 streams.
 
 Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, gain,
-cyclic shift, reverb, time shift, noise; then, on the mel spectrogram, blocks, time masks, frequency masks.
+cyclic shift, reverb, time shift, noise; then the mel spectrogram, with its bands moved; blocks, time masks, frequency
+masks.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation) and, for mixing, of the set of
 training clips: not of the batch it stands in, nor of threads, ranks or resumption.
@@ -18,6 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
 from audiosurvey.augmentation.base import MelOperation, WaveOperation
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
 from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
@@ -51,6 +53,8 @@ class AugmentationConfig(Section):
     """Parts of the clip are stretched and compressed."""
     noise: NoiseConfig = Field(default_factory=NoiseConfig)
     """White noise is added."""
+    band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
+    """The edges of the mel bands are moved."""
     dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
     """Blocks of the spectrogram are covered."""
     time_masking: TimeMaskingConfig = Field(default_factory=TimeMaskingConfig)
@@ -91,6 +95,7 @@ class Chain:
             TimeMasking(config.time_masking, silence=silence),
             FreqMasking(config.freq_masking, silence=silence),
         ]
+        self.band_jitter = BandJitter(config.band_jitter)
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
         self._clips = sorted(train_clips, key=lambda clip: clip.id)
@@ -141,6 +146,12 @@ class Chain:
             valid = _valid_after(operation, draws, samples, valid)
         return wave_BS
 
+    def edge_shifts(self, clips: Sequence[Clip], epoch: int) -> Tensor | None:
+        """Hz by which the band edges of each clip are moved, (B, 2), for the front end; None where none are."""
+        if self.band_jitter.p == 0:
+            return None
+        return self.band_jitter.shifts([self._jitter_draw(clip, epoch) for clip in clips])
+
     def mel(self, mel_BCTF: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments mel spectrograms (B, C, T, F)."""
         frames, bands = mel_BCTF.shape[2:]
@@ -167,6 +178,8 @@ class Chain:
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
             (length,) = _valid_after(operation, [draw], samples, [length])
+        if self.band_jitter.p > 0 and (moved := self._jitter_draw(clip, epoch)) is not None:
+            done.append({"operation": self.band_jitter.name, **self.band_jitter.describe(moved)})
         for operation in self.mel_operations:
             draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands)
             if draw is not None:
@@ -178,6 +191,9 @@ class Chain:
             return None
         rng = self._stream(clip, epoch, self.mixup.name)
         return self.mixup.draw(rng, len(self._clips), self._rows.get(clip.id))
+
+    def _jitter_draw(self, clip: Clip, epoch: int) -> BandJitterDraw | None:
+        return self.band_jitter.draw(self._stream(clip, epoch, self.band_jitter.name))
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
         return stream(self.seed, epoch, clip.id, operation)

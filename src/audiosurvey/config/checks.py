@@ -7,11 +7,15 @@ work) and warnings (it runs, and is likely a mistake), with the path of the key 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+import torch
+
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.pretrained import init_faults
 from audiosurvey.section import Section
 
 
@@ -75,7 +79,7 @@ def _window_fits(config: Config) -> Iterable[Fault]:
         )
     elif mel.center and mel.pad_mode in ("reflect", "circular"):
         half = mel.fft_samples(config.sample_rate) // 2
-        if half >= config.clip_samples + 2 * mel.pad:
+        if half >= mel.framed_samples(config.clip_samples):
             yield Fault(
                 ("mel_spectrogram", "n_fft"),
                 f"a clip of {config.clip_samples} samples is too short to be continued by {half} samples "
@@ -187,6 +191,28 @@ def _shapes_fit(config: Config) -> Iterable[Fault]:
     return shape_faults(config.model, config.input_shape)
 
 
+def _weights_fit(config: Config) -> Iterable[Fault]:
+    model, mel = config.model, config.mel_spectrogram
+    if model.init is None:
+        return []
+
+    def build() -> Network:
+        with torch.device("meta"):
+            shape = config.input_shape
+            return build_network(model, input_shape=shape, classes=2, seed=0, standardize=mel.standardize)
+
+    possible = config.num_frames >= 1 and not shape_faults(model, config.input_shape)
+    return init_faults(model.init, config.sample_rate, mel, build if possible else None)
+
+
+def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
+    if config.model.freeze is not None and config.model.init is None and config.pretrain_dataset is None:
+        yield Fault(
+            ("model", "freeze"),
+            "what is frozen would keep random weights; give model.init, or a pretraining, or leave it out",
+        )
+
+
 def _patience_is_used(config: Config) -> Iterable[Fault]:
     if config.protocol.selection == "last" and config.train.patience:
         yield Fault(
@@ -221,6 +247,8 @@ CHECKS = (
     Check(_FRAMES, _time_masks_fit, about_length=True),
     Check(("mel_spectrogram.n_mels",), _band_masks_fit),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
+    Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
+    Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
 )

@@ -17,6 +17,7 @@ from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.validate import validate
 from audiosurvey.errors import Fault, UserError
+from audiosurvey.model.pretrained import front_end_of
 
 _NEUTRAL_BLOCK = {"dropout": 0.0}
 
@@ -60,6 +61,7 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
     for word in overrides:
         override(document, word)
         fill_preset(document)
+    fill_front_end(document)
     checked = validate(Config, document, _NEUTRAL_BLOCK)
     if checked.config is None:
         refuse(document, checked.faults)
@@ -122,6 +124,29 @@ def fill_preset(document: Document) -> None:
                 document.put(("model", key), value, place)
         if "preset" not in preset:
             del model["preset"]
+
+
+def fill_front_end(document: Document) -> None:
+    """With `model.init`, what the config leaves out of the front end is that of the weights, if they are here."""
+    model, mel = document.data.get("model"), document.data.get("mel_spectrogram")
+    init = model.get("init") if isinstance(model, dict) else None
+    if not isinstance(init, str) or not isinstance(mel, dict | None):
+        return
+    try:
+        trained = front_end_of(init)
+    except UserError:
+        # Told, with its place, by the check that the weights fit.
+        return
+    if trained is None:
+        return
+    place = document.place(("model", "init"))
+    if document.data.get("sample_rate") is None:
+        document.put(("sample_rate",), trained.sample_rate, place)
+    if mel is None:
+        document.put(("mel_spectrogram",), {}, place)
+    for key, value in trained.given().items():
+        if key not in document.data["mel_spectrogram"]:
+            document.put(("mel_spectrogram", key), value, place)
 
 
 def _cannot_fill(model: dict[str, object], name: str, seen: list[str]) -> str | None:

@@ -23,10 +23,18 @@ class Sounds:
 
 
 def prepare_sounds(
-    dataset: DatasetConfig, sample_rate: int, *, workers: int | None = None, progress: Progress | None = None
+    dataset: DatasetConfig,
+    sample_rate: int,
+    *,
+    divide: bool = True,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Sounds:
-    """Reads the table and builds the store where it is missing or something changed; clips that fail are left out."""
-    table = load_table(dataset)
+    """Reads the table and builds the store where it is missing or something changed; clips that fail are left out.
+
+    Without `divide` no folds are made where the data has none: enough for a model that is trained already.
+    """
+    table = load_table(dataset, divide=divide)
     store = prepare(
         table, sample_rate=sample_rate, mono=dataset.mono, folder=dataset.store, workers=workers, progress=progress
     )

@@ -1,11 +1,11 @@
 """The artefact: a folder that holds a trained model and everything needed to use it, and nothing that runs.
 
-    model/
-      weights.safetensors   all tensors of the network
-      config.yaml           the resolved config it was trained with
-      model.json            labels in order, windows, data, licence, checksums
-      trained_on.json       the clips it was trained on, by id and content
-      README.md             the same for a reader
+model/
+  weights.safetensors   all tensors of the network
+  config.yaml           the resolved config it was trained with
+  model.json            labels in order, windows, data, licence, checksums
+  trained_on.json       the clips it was trained on, by id and content
+  README.md             the same for a reader
 """
 
 import hashlib
@@ -44,8 +44,8 @@ def save_artefact(
 ) -> None:
     """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
 
-    `about`: data set, licence, fold, protocol and results, as they are to be shown; `trained_on`: content digest of each
-    clip that took part in the training, by clip id.
+    `about`: data set, licence, fold, protocol and results, as they are to be shown; `trained_on`: content digest of
+    each clip that took part in the training, by clip id.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder / "weights.safetensors", network.state_dict())
@@ -63,6 +63,7 @@ def save_artefact(
         "about": about,
         "sha256": {name: _sha256(folder / name) for name in ("weights.safetensors", "config.yaml", "trained_on.json")},
     }
+    facts["sha256"]["model.json"] = _digest(facts)
     _write(folder / "README.md", _card(facts, config, len(trained_on)))
     _write(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
@@ -72,23 +73,37 @@ def load(path: str | Path) -> "Model":
 
     Raises UserError for a folder that is not an artefact, is incomplete or was changed.
     """
-    folder = Path(path)
-    if not (folder / "model.json").is_file():
-        inside = sorted(found.parent.as_posix() for found in folder.glob("*/model/model.json"))
-        hint = f"; models here: {', '.join(str(p) for p in inside)}" if inside else "; expected a folder with a model.json"
-        raise UserError(f"{path}: not a model{hint}")
-    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    if facts.get("schema") != SCHEMA:
-        raise UserError(f"{path}: model of schema {facts.get('schema')}; this version of audiosurvey reads {SCHEMA}")
-    for name, digest in facts["sha256"].items():
+    folder = find_model(Path(path))
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        schema, digests = facts["schema"], facts["sha256"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: model.json is not that of a model; copy the whole folder again") from None
+    if schema != SCHEMA:
+        raise UserError(f"{path}: model of schema {schema}; this version of audiosurvey reads {SCHEMA}")
+    for name, digest in digests.items():
         if not (folder / name).is_file():
             raise UserError(f"{path}: incomplete, {name} is missing; copy the whole folder again")
-        if _sha256(folder / name) != digest:
+        if (_digest(facts) if name == "model.json" else _sha256(folder / name)) != digest:
             raise UserError(f"{path}: {name} was changed since it was written; copy the whole folder again")
     stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     config = Config.model_validate(stored).resolved()
     trained_on = json.loads((folder / "trained_on.json").read_text(encoding="utf-8"))
     return Model(config, facts, load_tensors(folder / "weights.safetensors")[0], trained_on)
+
+
+def find_model(path: Path) -> Path:
+    """The artefact folder that `path` means: itself, or the `model` in a run that has a final one.
+
+    Raises UserError elsewhere, naming the models that are in a run.
+    """
+    for folder in (path, path / "model"):
+        if (folder / "model.json").is_file():
+            return folder
+    inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
+    if inside:
+        raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
+    raise UserError(f"{path}: not a model; expected a folder with a model.json")
 
 
 class Model:
@@ -131,12 +146,20 @@ class Model:
     def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
         """`{label: score}`, highest first, for a path, an array (S), or each of a list or an array (B, S).
 
-        Arrays are taken at `sample_rate` (default: the model's). Long sounds are cut into the windows that evaluation
-        uses, and their scores averaged. Raises UserError for a file that cannot be read.
+        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, full scale is 1. Long sounds
+        are cut into the windows that evaluation uses, and their scores averaged. Raises UserError for a sound that
+        cannot be read.
         """
-        if isinstance(sound, (list, tuple)) or (isinstance(sound, np.ndarray) and sound.ndim == 2):
+        if isinstance(sound, (list, tuple)):
             return [self.predict(one, sample_rate) for one in sound]
-        wave_S = self._wave(sound, sample_rate)
+        if isinstance(sound, (str, Path)):
+            return self._predict(self._decoded(Path(sound)))
+        wave = np.asarray(sound)
+        if wave.ndim == 2:
+            return [self.predict(one, sample_rate) for one in wave]
+        return self._predict(self._resampled(wave, sample_rate))
+
+    def _predict(self, wave_S: np.ndarray) -> dict[str, float]:
         starts = window_starts(len(wave_S), self.clip_samples)
         windows_BS = np.zeros((len(starts), self.clip_samples), dtype=np.float32)
         for row, begin in zip(windows_BS, starts, strict=True):
@@ -148,16 +171,24 @@ class Model:
         order = np.argsort(-score_K, kind="stable")
         return {self.labels[k]: float(score_K[k]) for k in order}
 
-    def _wave(self, sound: Any, sample_rate: int | None) -> np.ndarray:
-        if isinstance(sound, (str, Path)):
-            try:
-                return decode(Path(sound), mono=self.facts["mono"], sample_rate=self.sample_rate)
-            except BadAudio as error:
-                raise UserError(f"{sound}: {error.reason}") from None
-        wave_S = np.asarray(sound, dtype=np.float32)
-        if wave_S.ndim != 1 or not len(wave_S):
-            raise UserError(f"a sound is a path or an array of samples; this one has the shape {wave_S.shape}")
-        rate = sample_rate or self.sample_rate
+    def _decoded(self, path: Path) -> np.ndarray:
+        try:
+            return decode(path, mono=self.facts["mono"], sample_rate=self.sample_rate)
+        except BadAudio as error:
+            raise UserError(f"{path}: {error.reason}") from None
+
+    def _resampled(self, wave: np.ndarray, sample_rate: int | None) -> np.ndarray:
+        if wave.ndim != 1 or not len(wave) or wave.dtype.kind not in "fiu":
+            raise UserError(f"a sound is a path or an array of samples; this is {wave.dtype} of the shape {wave.shape}")
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        if rate <= 0:
+            raise UserError(f"sample_rate: {rate} Hz; expected the rate of the samples")
+        if wave.dtype.kind != "f":
+            offset = 2 ** (8 * wave.itemsize - 1)
+            wave = (wave.astype(np.float64) - (offset if wave.dtype.kind == "u" else 0)) / offset
+        wave_S = wave.astype(np.float32)
+        if not np.isfinite(wave_S).all():
+            raise UserError("a sound of this array has samples that are not numbers")
         return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
 
 
@@ -165,6 +196,12 @@ def _write(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".tmp")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    """Of everything in model.json but this digest itself."""
+    others = {name: digest for name, digest in facts["sha256"].items() if name != "model.json"}
+    return hashlib.sha256(json.dumps(facts | {"sha256": others}, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -12,7 +12,6 @@ from audiosurvey.data.folds import Split, make_split
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import save_artefact
-from audiosurvey.errors import UserError
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.predictions import write_predictions
@@ -20,11 +19,12 @@ from audiosurvey.evaluation.pretraining import Pretrained, pretrain
 from audiosurvey.evaluation.results import Results, add_fold, new_results, write_json
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.stage import Stage
+from audiosurvey.evaluation.starting import Start
 from audiosurvey.evaluation.tracking import Tracking
 from audiosurvey.model.network import Network
 from audiosurvey.report.console import FoldProgress
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
-from audiosurvey.report.summary import caveats
+from audiosurvey.report.summary import marks
 
 
 class CrossValidation:
@@ -39,19 +39,24 @@ class CrossValidation:
         *,
         folds: Sequence[int] | None,
         accelerator: Accelerator,
+        start: Start | None = None,
         quiet: bool = False,
     ) -> None:
-        """`config` is resolved. Raises UserError for a fold that is not there, a leak, or data that changed since."""
+        """`config` is resolved; `start`: its `model.init`. Raises UserError for a fold that is not there, or a leak."""
+        self.start = start
         self.run, self.config, self.resolved_yaml, self.sounds = run, config, resolved_yaml, sounds
         self.accelerator, self.quiet = accelerator, quiet
         asked = sorted(set(folds)) if folds else sounds.table.folds
         self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
         self.pretrained: Pretrained | None = None
         leaking = any(split.leaking for split in self.splits.values())
+        if start is not None:
+            allowed = config.protocol.allow_leakage
+            leaking |= start.refuse_seen(self.splits.values(), sounds.store, allow_leakage=allowed)
         self.results: Results = run.read_results() or new_results(config, sounds.table, sounds.store, leaking=leaking)
         self.results["leaking"] = self.results["leaking"] or leaking
-        if self.results["dataset"]["hash"] != sounds.store.hash:
-            raise UserError(f"{run.path}: the data changed since the run began; give another --run-dir")
+        if start is not None:
+            self.results["init"] = start.name
 
     @property
     def pending(self) -> list[int]:
@@ -74,7 +79,7 @@ class CrossValidation:
         """The stage before: trained once, or taken from the run folder."""
         settings = self.config.pretrain
         with FoldProgress(f"pretraining on {other.table.name}", settings.epochs or 0, quiet=self._silent) as shown:
-            log = FoldLog(self.run.pretraining, shown, None)
+            log = FoldLog(self.run.pretraining, shown, None) if self.accelerator.is_main_process else shown
             self.pretrained = pretrain(
                 self.config,
                 other,
@@ -82,9 +87,11 @@ class CrossValidation:
                 accelerator=self.accelerator,
                 folder=self.run.pretraining,
                 listener=log,
+                start=self.start,
             )
         self.accelerator.free_memory()
-        self.results["init"] = self.pretrained.name
+        before = [self.start.name] if self.start else []
+        self.results["init"] = ", then ".join([*before, self.pretrained.name])
         self.results["pretraining"] = self.pretrained.about
 
     def train(self, fold: int) -> None:
@@ -113,14 +120,14 @@ class CrossValidation:
         self.accelerator.wait_for_everyone()
 
     def _start(self, stage: Stage, network: Network, tracking: Tracking | None) -> None:
+        if self.start is not None:
+            self.start.put_into(network)
+            if self.accelerator.is_main_process:
+                write_json(self.run.path / "init.json", self.start.report.as_dict())
         if self.pretrained is not None:
-            self.pretrained.put_into(network, stage)
+            self.pretrained.put_into(network)
         if tracking and tracking.trackers:
-            batches = stage.batches.epoch(1)
-            batch = next(batches)
-            batches.close()
-            mel_BCTF, _ = stage.step(network).render(batch, epoch=1)
-            self.accelerator.free_memory()
+            batch, mel_BCTF = stage.first_batch()
             tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
 
     def _record(self, folder: Path, split: Split, outcome: FoldOutcome) -> None:
@@ -142,27 +149,27 @@ class CrossValidation:
                 "fold": split.fold,
                 "init": results["init"],
                 "metrics": {name: outcome.row[name] for name in results["mean"]},
-                "caveats": caveats(results),
+                "caveats": marks(results),
             },
-            trained_on={clip.id: self.sounds.store.digest(clip.id) for clip in split.train + split.validation},
+            trained_on=(self.start.trained_on if self.start else {})
+            | {clip.id: self.sounds.store.digest(clip.id) for clip in split.train + split.validation},
         )
         write_json(self.run.results_path, results)
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """confusion.png and curves.png of the folds that are done."""
         results = self.results
         name = results["dataset"]["subset"] or results["dataset"]["name"]
         done = [row["fold"] for row in results["folds"]]
         words = f"{name}, fold{'s' if len(done) > 1 else ''} {', '.join(map(str, done))}"
+        said = [name for name in ("optimistic", "leaking") if results[name]]
+        marked = f" ({', '.join(said)})" if said else ""
         if results["confusion"]:
-            accuracy = results["mean"]["accuracy"]
-            draw_confusion(
-                self.run.path / "confusion.png",
-                results["confusion"],
-                results["classes"],
-                f"{words}: accuracy {accuracy:.3f}" + (" (optimistic)" if results["optimistic"] else ""),
-            )
-        draw_curves(self.run.path / "curves.png", {fold: read_history(self.run.fold(fold)) for fold in done}, words)
+            title = f"{words}: accuracy {results['mean']['accuracy']:.3f}{marked}"
+            draw_confusion(self.run.path / "confusion.png", results["confusion"], results["classes"], title)
+        histories = {fold: read_history(self.run.fold(fold)) for fold in done}
+        draw_curves(self.run.path / "curves.png", histories, words + marked)
 
     def _split(self, table: Table, fold: int) -> Split:
         protocol = self.config.protocol

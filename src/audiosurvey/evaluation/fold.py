@@ -17,7 +17,7 @@ from audiosurvey.evaluation.metrics import Metrics, confusion, evaluate
 from audiosurvey.evaluation.scores import truth
 from audiosurvey.evaluation.stage import Stage
 from audiosurvey.model.network import Network
-from audiosurvey.training.loop import Listener, Look
+from audiosurvey.training.loop import Listener, Look, Watch
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ def train_fold(
     listener: Listener,
 ) -> FoldOutcome:
     """Trains this fold, from its last finished epoch where it was interrupted. `start` puts pretrained weights in."""
-    stage = Stage(config, sounds, split.train, accelerator=accelerator, settings=config.train, name="train", fold=split.fold)
+    stage = Stage(
+        config, sounds, split.train, accelerator=accelerator, settings=config.train, name="train", fold=split.fold
+    )
     network = stage.build()
     start(stage, network)
     fit = stage.fit(network, _watch(config, stage, split), folder / "checkpoint", listener)
@@ -57,20 +59,22 @@ def train_fold(
     truth_NK = truth(split.test, len(table.classes))
     metrics = evaluate(scores_NK, truth_NK, table.multi_label)
     seconds = sum(record["seconds"] for record in fit.journal.history)
-    row = {"fold": split.fold} | metrics | {
-        "clips": len(split.test),
-        "train_clips": len(split.train),
-        "epochs": fit.journal.epoch,
-        "chosen_epoch": fit.journal.best_epoch or fit.journal.epoch,
-        "seconds": round(seconds, 3),
-    }
+    row = (
+        {"fold": split.fold}
+        | metrics
+        | {
+            "clips": len(split.test),
+            "train_clips": len(split.train),
+            "epochs": fit.journal.epoch,
+            "chosen_epoch": fit.journal.best_epoch or fit.journal.epoch,
+            "seconds": round(seconds, 3),
+        }
+    )
     counts = None if table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
     return FoldOutcome(row, scores_NK, counts, network, fit.journal.history)
 
 
-
-
-def _watch(config: Config, stage: Stage, split: Split) -> Callable[[nn.Module, int, bool], Look]:
+def _watch(config: Config, stage: Stage, split: Split) -> Watch:
     """What is evaluated after an epoch, and what the choice of the epoch goes by."""
     selection, every = config.protocol.selection, config.protocol.test_every
 

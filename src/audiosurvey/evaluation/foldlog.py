@@ -13,8 +13,8 @@ METRICS = "metrics.jsonl"
 
 
 class FoldLog:
-    """Writes each epoch's record, then tells `shown`. Starts from what the checkpoint knows, so that a line lost or doubled
-    by a kill is put right."""
+    """Writes each epoch's record, then tells `shown`. Starts from what the checkpoint knows, so that a line lost or
+    doubled by a kill is put right."""
 
     def __init__(self, folder: Path, shown: Listener, tracking: Tracking | None) -> None:
         self.path = folder / METRICS

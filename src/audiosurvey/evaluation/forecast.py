@@ -39,8 +39,12 @@ def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
     parameters = sum(value.numel() for value in network.state_dict().values())
     step = stage.step(copy.deepcopy(network))
     times = []
-    for index, batch in enumerate(list(islice(stage.batches.epoch(1), PROBE_STEPS + 1))):
-        if sum(times) > PROBE_SECONDS:
+    batches = stage.batches.epoch(1)
+    probes = list(islice(batches, PROBE_STEPS + 1))
+    batches.close()
+    for index, batch in enumerate(probes):
+        # Processes step together, so that none of them may stop by its own clock.
+        if sum(times) > PROBE_SECONDS and stage.accelerator.num_processes == 1:
             break
         started = time.perf_counter()
         step([batch], epoch=1, step=index, lr=0.0)

@@ -1,9 +1,8 @@
 """Evaluation of what is already trained: a run on its own test folds, a model on other sounds."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import yaml
@@ -22,7 +21,11 @@ from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.scores import score_clips, truth
 from audiosurvey.training.precision import pick_device
 
-Prepare = Callable[[DatasetConfig, int], Sounds]
+
+class Prepare(Protocol):
+    """Table and store of a data set; `divide`: with folds."""
+
+    def __call__(self, dataset: DatasetConfig, sample_rate: int, *, divide: bool = True) -> Sounds: ...
 
 
 def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
@@ -55,10 +58,11 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     """
     model = load(path)
     dataset = _dataset(data, model)
-    sounds = prepare(dataset, model.sample_rate)
+    sounds = prepare(dataset, model.sample_rate, divide=False)
     unknown = [name for name in sounds.table.classes if name not in model.labels]
     if unknown:
-        raise UserError(f"{data}: classes that the model does not know: {', '.join(unknown)}; it knows {', '.join(model.labels)}")
+        labels = ", ".join(model.labels)
+        raise UserError(f"{data}: classes that the model does not know: {', '.join(unknown)}; it knows {labels}")
     column = [model.labels.index(name) for name in sounds.table.classes]
     clips = tuple(_relabel(clip, column) for clip in sounds.table.clips)
     metrics, counts = _measure(model, sounds, clips, device, reverse)
@@ -87,8 +91,10 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     }
 
 
-def _measure(model: Model, sounds: Sounds, clips: tuple[Clip, ...], device: str, reverse: bool) -> tuple[dict[str, Any], Any]:
-    network = model.network.to(pick_device(device), memory_format=torch.channels_last)
+def _measure(
+    model: Model, sounds: Sounds, clips: tuple[Clip, ...], device: str, reverse: bool
+) -> tuple[dict[str, Any], Any]:
+    network = model.network.to(pick_device(device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     scores_NK = score_clips(
         network,
         model.front_end.to(pick_device(device)),
@@ -119,7 +125,7 @@ def _dataset(data: str, model: Model) -> DatasetConfig:
         elif (path / "metadata" / "UrbanSound8K.csv").exists():
             found = {"name": "urbansound8k", "root": path}
         else:
-            found = {"name": "folder", "root": path, "num_folds": 2}
+            found = {"name": "folder", "root": path}
         base = DatasetConfig(**found)
     elif path.suffix in (".yaml", ".yml") or not path.exists():
         base = load_config(data).config.dataset

@@ -9,7 +9,9 @@ import pandas as pd
 from audiosurvey.data.table import Clip
 
 
-def write_predictions(path: Path, clips: Sequence[Clip], fold: int, classes: Sequence[str], scores_NK: np.ndarray) -> None:
+def write_predictions(
+    path: Path, clips: Sequence[Clip], fold: int, classes: Sequence[str], scores_NK: np.ndarray
+) -> None:
     """Columns clip, fold, label (several joined with `|`), then `p:CLASS`; written beside and renamed."""
     frame = pd.DataFrame(
         {

@@ -4,7 +4,6 @@ No recording of the target data set is heard here: clips whose source occurs any
 out, whichever fold they belong to, and counted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from audiosurvey.errors import UserError
 from audiosurvey.evaluation.fold import monitored
 from audiosurvey.evaluation.results import read_json, write_json
 from audiosurvey.evaluation.stage import Stage
+from audiosurvey.evaluation.starting import Start
+from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import Network
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
-from audiosurvey.training.loop import Listener, Look
+from audiosurvey.training.loop import Listener, Look, Watch
 
 WEIGHTS = "weights.safetensors"
 ABOUT = "pretraining.json"
@@ -38,20 +39,14 @@ class Pretrained:
     tensors: dict[str, torch.Tensor]
     about: dict[str, Any]
 
-    def put_into(self, network: Network, stage: Stage) -> None:
-        """Loads everything but the classifier, which stays fresh. Raises UserError where the shapes disagree."""
-        own = network.state_dict()
+    def put_into(self, network: Network) -> None:
+        """Loads everything but the classifier, which stays fresh.
+
+        Front end and rate are the config's in both stages, and no block's size depends on the length of a clip.
+        """
         body = {name: value for name, value in self.tensors.items() if not name.startswith(_CLASSIFIER)}
-        # A batch-norm's counter is a scalar of no consequence; everything else has to fit.
-        differing = [name for name, value in body.items() if name not in own or own[name].shape != value.shape]
-        missing = [name for name in own if not name.startswith(_CLASSIFIER) and name not in body]
-        if differing or missing:
-            first = (differing + missing)[0]
-            raise UserError(
-                f"pretrain: the network for {self.name} does not fit the one for {stage.sounds.table.name} ({first}): "
-                "its size depends on the length of a clip; set the same dataset.clip_seconds in both, or pool over time"
-            )
-        network.load_state_dict(body | {name: own[name] for name in own if name.startswith(_CLASSIFIER)})
+        fresh = {name: value for name, value in network.state_dict().items() if name.startswith(_CLASSIFIER)}
+        network.load_state_dict(body | fresh)
 
 
 def pretrain(
@@ -62,10 +57,13 @@ def pretrain(
     accelerator: Accelerator,
     folder: Path,
     listener: Listener,
+    start: Start | None = None,
 ) -> Pretrained:
     """Pretrains on `sounds`, or takes what `folder` holds from before. `config` is resolved."""
     done = finished(folder)
     if done is not None:
+        if done.about["hash"] != sounds.store.hash:
+            raise UserError(f"{folder}: the pretraining data changed since the run began; give another --run-dir")
         return done
     table, left_out = outside(sounds.table, target)
     settings = config.pretrain
@@ -73,6 +71,8 @@ def pretrain(
     remaining = Sounds(sounds.config, table, sounds.store)
     stage = Stage(config, remaining, train_clips, accelerator=accelerator, settings=settings, name="pretrain", fold=0)
     network = stage.build()
+    if start is not None:
+        start.put_into(network)
     fit = stage.fit(network, _watch(stage, held_out), folder / "checkpoint", listener)
     chosen = fit.run(resume=True)
     about = {
@@ -93,6 +93,15 @@ def pretrain(
     return Pretrained(table.name, {k: v.cpu() for k, v in chosen.state_dict().items()}, about)
 
 
+def check_length(config: Config, sounds: Sounds) -> None:
+    """Raises UserError, before anything is trained, where clips of the pretraining data are too short for the network."""
+    frames = config.mel_spectrogram.num_frames(sounds.window_samples, config.sample_rate)
+    faults = shape_faults(config.model, (1, frames, config.mel_spectrogram.n_mels))
+    if faults:
+        seconds = f"{sounds.window_samples / config.sample_rate:g} s"
+        raise UserError(f"pretrain.dataset: clips of {seconds} are too short for the network: {faults[0].message}")
+
+
 def finished(folder: Path) -> Pretrained | None:
     """What a pretraining that came to its end left in `folder`."""
     if not (folder / WEIGHTS).exists():
@@ -104,23 +113,13 @@ def finished(folder: Path) -> Pretrained | None:
 def outside(table: Table, target: Table) -> tuple[Table, tuple[Clip, ...]]:
     """The pretraining table without recordings of the target's, and what was left out.
 
-    ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound ids, so they can be compared. Raises UserError where
-    nothing is left.
+    ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound ids, so they can be compared. Raises UserError
+    where nothing is left.
     """
     kept, left_out = without_sources(table, {clip.source for clip in target.clips if clip.source is not None})
     if not kept.clips:
         raise UserError(f"pretrain.dataset: every recording of {table.name} is also in {target.name}; nothing is left")
     return kept, left_out
-
-
-def start_from(pretrained: Pretrained | None) -> Callable[[Stage, Network], None]:
-    """How a fold's fresh network gets its first weights."""
-
-    def start(stage: Stage, network: Network) -> None:
-        if pretrained is not None:
-            pretrained.put_into(network, stage)
-
-    return start
 
 
 def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
@@ -131,7 +130,7 @@ def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Cli
     return split.train, split.test
 
 
-def _watch(stage: Stage, held_out: tuple[Clip, ...]) -> Callable[[nn.Module, int, bool], Look]:
+def _watch(stage: Stage, held_out: tuple[Clip, ...]) -> Watch:
     def watch(network: nn.Module, epoch: int, last: bool) -> Look:
         if not held_out:
             return Look({})

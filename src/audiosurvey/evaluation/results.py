@@ -14,6 +14,9 @@ from audiosurvey.version import __version__
 
 Results = dict[str, Any]
 
+PUBLISHED = ("esc50", "urbansound8k")
+"""Data sets with folds that their authors published."""
+
 
 def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> Results:
     """The results of a run of which no fold is trained yet. `config` is resolved, `table` without skipped clips."""
@@ -30,6 +33,7 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
         },
         "protocol": config.protocol.model_dump(mode="json"),
         "official": False,
+        "not_official": None,
         "selection": config.protocol.selection,
         "optimistic": config.protocol.selection == "test",
         "leaking": leaking,
@@ -55,19 +59,33 @@ def metric_names(results: Results) -> list[str]:
 
 
 def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None, table: Table) -> None:
-    """Puts a fold's row in, and with it the means, the pooled confusion matrix and whether it is the official protocol."""
+    """Puts a fold's row in, and with it the means, the pooled confusion matrix, and whether it is official."""
     folds = sorted([old for old in results["folds"] if old["fold"] != row["fold"]] + [row], key=lambda r: r["fold"])
     results["folds"] = folds
     results["mean"], results["std"] = mean_and_std(folds, metric_names(results))
     results["seconds"] = round(sum(fold["seconds"] for fold in folds), 3)
-    trained = {fold["fold"] for fold in folds}
-    results["official"] = bool(
-        table.official and not results["skipped"] and not results["leaking"] and trained == set(table.folds)
-    )
+    results["not_official"] = _why_not(results, table)
+    results["official"] = results["not_official"] is None
     if confusion_KK is not None:
         pooled = np.asarray(results["confusion"] or np.zeros_like(confusion_KK)) + confusion_KK
         results["confusion"] = pooled.tolist()
         results["recall"] = dict(zip(results["classes"], recall(pooled), strict=True))
+
+
+def _why_not(results: Results, table: Table) -> str | None:
+    """Why the mean may not be compared with the literature; None where it may."""
+    trained = [row["fold"] for row in results["folds"]]
+    if table.name not in PUBLISHED:
+        return "this data set has none"
+    if skipped := len(results["skipped"]):
+        return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
+    if not table.official:
+        return "not the whole data set as published"
+    if results["leaking"]:
+        return "one recording stands on both sides of a split"
+    if trained != list(table.folds):
+        return f"fold{'s' if len(trained) > 1 else ''} {', '.join(map(str, trained))} of {len(table.folds)} only"
+    return None
 
 
 def write_json(path: Path, value: Any) -> None:

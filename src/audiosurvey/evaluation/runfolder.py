@@ -12,12 +12,16 @@ from typing import Any
 
 import torch
 import yaml
+from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.results import Results, read_json, write_json
 from audiosurvey.version import __version__
+
+_BEFORE_THE_CONFIG = ("lock", "environment.json", "environment.json.tmp", "config.yaml.tmp")
+"""What a process that died in its first moments may leave: such a folder holds no run."""
 
 
 class RunFolder:
@@ -51,7 +55,7 @@ class RunFolder:
         The folder holds something and `resume` is not asked for, or was made with another config: each differing key is
         named.
         """
-        if self.path.is_dir() and any(entry.name != "lock" for entry in self.path.iterdir()):
+        if self.path.is_dir() and any(entry.name not in _BEFORE_THE_CONFIG for entry in self.path.iterdir()):
             if not resume:
                 raise UserError(f"{self.path}: already there; give --resume to go on with it, or another --run-dir")
             if not self.config_path.exists():
@@ -60,11 +64,15 @@ class RunFolder:
         elif self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path}: is a file; give another --run-dir")
 
-    def start(self, resolved_yaml: str) -> None:
-        """Writes what a run begins with; a run that is there already keeps its own."""
+    def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str) -> None:
+        """Writes what a run begins with. A run that is there already keeps its own; raises UserError where its data was
+        another."""
         if self.config_path.exists():
+            before = read_json(self.path / "environment.json").get("data_hash")
+            if before != data_hash:
+                raise UserError(f"{self.path}: the data changed since the run began; give another --run-dir")
             return
-        write_json(self.path / "environment.json", environment())
+        write_json(self.path / "environment.json", environment(accelerator) | {"data_hash": data_hash})
         beside = self.config_path.with_name("config.yaml.tmp")
         beside.write_text(resolved_yaml, encoding="utf-8")
         beside.replace(self.config_path)
@@ -96,8 +104,8 @@ class RunFolder:
             )
 
 
-def environment() -> dict[str, Any]:
-    """What bit-equality depends on: versions, processor, threads."""
+def environment(accelerator: Accelerator) -> dict[str, Any]:
+    """What bit-equality depends on: versions, processor, threads, processes, number format."""
     packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "torchmetrics")
     return {
         "audiosurvey": __version__,
@@ -106,6 +114,9 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
+        "device": accelerator.device.type,
+        "precision": accelerator.mixed_precision.replace("no", "fp32"),
+        "processes": accelerator.num_processes,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.version.cuda,
         "devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],

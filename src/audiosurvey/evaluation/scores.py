@@ -8,9 +8,10 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
-from audiosurvey.data.batches import EvalBatches
+from audiosurvey.data.batches import EvalBatches, Pad
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
 
 
 def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
@@ -30,7 +31,7 @@ def score_clips(
     clips: Sequence[Clip],
     *,
     clip_samples: int,
-    pad: str,
+    pad: Pad,
     batch_size: int,
     num_workers: int = 0,
     reverse: bool = False,
@@ -38,8 +39,8 @@ def score_clips(
 ) -> np.ndarray:
     """Probabilities (N, K) of the clips in their order, float32.
 
-    Of several processes each scores its share, and all get all scores. `reverse` goes through the batches backwards: the
-    result must not depend on it.
+    Of several processes each scores its share, and all get all scores. `reverse` goes through the batches backwards:
+    the result must not depend on it. Raises UserError, naming the clips, where a score is not finite.
     """
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     mine = list(range(rank, len(clips), world))
@@ -64,6 +65,9 @@ def score_clips(
     pairs = [(row, total / count) for row, (total, count) in sums.items()]
     if world > 1:
         pairs = gather_object(pairs)
-    return np.stack([score for _, score in sorted(pairs, key=lambda pair: pair[0])]).astype(np.float32)
-
-
+    scores_NK = np.stack([score for _, score in sorted(pairs, key=lambda pair: pair[0])]).astype(np.float32)
+    broken = [clip.id for clip, score_K in zip(clips, scores_NK, strict=True) if not np.isfinite(score_K).all()]
+    if broken:
+        shown = ", ".join(broken[:8]) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
+        raise UserError(f"the scores are not finite; lower train.lr or set train.grad_clip_norm: 1. Clips: {shown}")
+    return scores_NK

@@ -10,12 +10,14 @@ from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.config.root import Config
-from audiosurvey.data.batches import EvalBatches, TrainBatches
+from audiosurvey.data.batches import Batch, EvalBatches, TrainBatches
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
 from audiosurvey.evaluation.scores import score_clips, truth
 from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.randomness import torch_seed
@@ -23,7 +25,7 @@ from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.optimizer import build_optimizer
 from audiosurvey.training.settings import TrainConfig
-from audiosurvey.training.step import TrainStep
+from audiosurvey.training.step import TrainStep, render
 
 
 class Stage:
@@ -40,7 +42,8 @@ class Stage:
         name: str,
         fold: int,
     ) -> None:
-        """`config` is resolved."""
+        """`config` is resolved. Raises UserError where there are more processes than clips to share."""
+        self._refuse_empty_shares(name, accelerator.num_processes, settings.batch_size, len(train_clips))
         self.config, self.sounds, self.settings = config, sounds, settings
         self.accelerator = accelerator
         self.train_clips = tuple(train_clips)
@@ -85,7 +88,10 @@ class Stage:
         if isinstance(network.standardize, BandStatistics):
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
-        return network.to(self.accelerator.device, memory_format=torch.channels_last)
+        if self.name == "train" or self.config.model.init:
+            # A pretraining that starts from nothing has nothing to keep.
+            network.freeze(frozen_blocks(self.config.model.freeze, len(network.blocks)))
+        return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def step(self, network: nn.Module) -> TrainStep:
         optimizer = build_optimizer(
@@ -114,6 +120,20 @@ class Stage:
             folder=folder,
             listener=listener,
         )
+
+    def first_batch(self) -> tuple[Batch, torch.Tensor]:
+        """The first training batch, and its augmented spectrograms (B, 1, T, F) as the network is shown them."""
+        batches = self.batches.epoch(1)
+        batch = next(batches)
+        batches.close()
+        mel_BCTF, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
+        return batch, mel_BCTF
+
+    @staticmethod
+    def _refuse_empty_shares(name: str, processes: int, batch_size: int, clips: int) -> None:
+        if processes > min(batch_size, clips):
+            few = f"{name}.batch_size: {batch_size} clips" if batch_size <= clips else f"{clips} training clips"
+            raise UserError(f"{few} cannot be shared by {processes} processes; start fewer of them")
 
     def scores(self, network: nn.Module, clips: Sequence[Clip]) -> np.ndarray:
         """Probabilities (N, K), float32 throughout."""

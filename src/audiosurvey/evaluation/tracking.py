@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, TensorBoardTracker
 
 from audiosurvey.errors import UserError
 
@@ -59,4 +59,4 @@ def _tag(name: str) -> str:
 
 
 def _picture_options(tracker: GeneralTracker) -> dict[str, Any]:
-    return {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+    return {"dataformats": "NHWC"} if isinstance(tracker, TensorBoardTracker) else {}

@@ -1,18 +1,20 @@
 """The mel front end: waveforms (B, S) in, log-mel spectrograms (B, 1, T, F) out, on the device the waves are on.
 
-Equal to `torchaudio.transforms.MelSpectrogram` for the same arguments, then compressed. Framing is a strided view,
-transformed a few clips at a time: a clip's frames then stay in the processor's cache, which is what makes it fast.
+Equal to `torchaudio.transforms.MelSpectrogram` for the same arguments, then compressed. What other families do besides
+(pre-emphasis, Kaldi's filters, natural logarithm, a shift and a scale) is there under keys of ours. Framing is a
+strided view, transformed a few clips at a time: a clip's frames then stay in the processor's cache, which is what makes
+it fast.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
-from audiosurvey.features.filters import empty_filters, mel_filters
+from audiosurvey.features.filters import MelScale, empty_filters, filters_between, mel_filters
 from audiosurvey.section import Section
 
 # Each window with the arguments that it takes besides `periodic`, and their defaults.
@@ -60,15 +62,24 @@ class MelConfig(Section):
     """Kept for torchaudio's name; the spectrum of a real signal is always one-sided, and `false` is refused."""
     norm: Literal["slaney"] | None = None
     """`slaney`: triangles of unit area; absent: triangles with peak 1."""
-    mel_scale: Literal["htk", "slaney"] = "htk"
-    """Formula of the mel scale."""
-    compression: Literal["log10p1", "db"] = "log10p1"
-    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor."""
+    mel_scale: MelScale = "htk"
+    """Formula of the mel scale; `kaldi` is HTK's, with triangles that are straight in mel instead of Hz."""
+    preemphasis: float = Field(default=0.0, ge=0, le=1)
+    """Share of each sample that is taken from the next one, which lifts high frequencies: x[n+1] - preemphasis x[n]; 0:
+    none, 0.97 is usual. It costs one sample, so 5 s give 500 frames of 10 ms instead of 501."""
+    compression: Literal["log10p1", "db", "ln"] = "log10p1"
+    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor; `ln`: ln(x + log_offset)."""
     floor_db: float = Field(default=-100.0, lt=0)
     """Floor of `compression: db`, in dB relative to 1."""
-    standardize: Literal["none", "batch_norm", "statistics"] = "none"
-    """What comes before the first block: nothing, a batch-norm per mel band (learned), or the mean and deviation of
-    each band over the training clips (fixed)."""
+    log_offset: float = Field(default=1e-5, gt=0)
+    """What `compression: ln` adds before the logarithm; it sets the value of silence."""
+    shift: float = 0.0
+    """Added to the compressed values."""
+    divide: float = Field(default=1.0, gt=0)
+    """What the shifted values are divided by, so that the network meets values of about unit size."""
+    standardize: Literal["none", "batch_norm", "batch_norm_channel", "statistics"] = "none"
+    """What comes before the first block: nothing, a batch-norm per mel band (learned) or one for all bands together, or
+    the mean and deviation of each band over the training clips (fixed)."""
 
     @field_validator("wkwargs")
     @classmethod
@@ -79,6 +90,15 @@ class MelConfig(Section):
         unknown = [name for name in value or {} if name not in known]
         if unknown:
             raise ValueError(f"{unknown[0]}: not an argument of this window; it takes {', '.join(known)}")
+        return value
+
+    @field_validator("mel_scale")
+    @classmethod
+    def _peaks_at_one(cls, value: MelScale, info: ValidationInfo) -> MelScale:
+        if value == "kaldi" and info.data.get("norm") is not None:
+            raise ValueError(
+                "kaldi's triangles have peak 1 and no unit area; leave `norm` out, or use slaney or htk"
+            )
         return value
 
     @field_validator("onesided")
@@ -119,24 +139,38 @@ class MelConfig(Section):
     def fft_samples(self, sample_rate: int) -> int:
         return self.n_fft or self.win_samples(sample_rate)
 
+    def framed_samples(self, samples: int) -> int:
+        """Samples that are cut into frames, before the padding of `center`: pre-emphasis takes one, `pad` adds some."""
+        return max(0, samples - (self.preemphasis > 0)) + 2 * self.pad
+
     def num_frames(self, samples: int, sample_rate: int) -> int:
         """Frames of a wave of `samples` samples; 0 where it is shorter than one transform (uncentred)."""
-        n_fft, padded = self.fft_samples(sample_rate), samples + 2 * self.pad
+        n_fft, padded = self.fft_samples(sample_rate), self.framed_samples(samples)
         if self.center:
             padded += 2 * (n_fft // 2)
         return max(0, 1 + (padded - n_fft) // self.hop_samples(sample_rate))
 
     def filters(self, sample_rate: int) -> torch.Tensor:
         """The filter bank of this config, (bins, bands)."""
-        return mel_filters(
-            n_fft=self.fft_samples(sample_rate),
-            sample_rate=sample_rate,
-            n_mels=self.n_mels,
-            f_min=self.f_min,
-            f_max=self.f_max if self.f_max is not None else sample_rate / 2,
-            norm=self.norm,
-            mel_scale=self.mel_scale,
-        )
+        f_min, f_max = self.limits_hz(sample_rate)
+        return mel_filters(f_min=f_min, f_max=f_max, **self._kind_of_filters(sample_rate))
+
+    def filters_between(self, limits_hz: torch.Tensor, sample_rate: int) -> torch.Tensor:
+        """The same with other limits: (B, 2) in Hz give a bank each, (B, bins, bands)."""
+        return filters_between(limits_hz, **self._kind_of_filters(sample_rate))
+
+    def limits_hz(self, sample_rate: int) -> tuple[float, float]:
+        """Lower edge of the lowest band and upper edge of the highest."""
+        return self.f_min, self.f_max if self.f_max is not None else sample_rate / 2
+
+    def _kind_of_filters(self, sample_rate: int) -> dict[str, Any]:
+        return {
+            "n_fft": self.fft_samples(sample_rate),
+            "sample_rate": sample_rate,
+            "n_mels": self.n_mels,
+            "norm": self.norm,
+            "mel_scale": self.mel_scale,
+        }
 
     def empty_bands(self, sample_rate: int) -> list[int]:
         """Bands that stay silent whatever the sound, counted from 0."""
@@ -169,41 +203,63 @@ class MelFrontEnd(nn.Module):
     @property
     def silence(self) -> float:
         """The value that digital silence has after compression."""
-        return 0.0 if self.config.compression == "log10p1" else self.config.floor_db
+        return float(self.compress(torch.zeros(1)))
 
     def num_frames(self, samples: int) -> int:
         return self.config.num_frames(samples, self.sample_rate)
 
-    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
+    def forward(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None) -> torch.Tensor:
+        """`edge_shifts_B2`: Hz by which the lowest and the highest band edge of each clip are moved, in training."""
         with torch.autocast(wave_BS.device.type, enabled=False):
-            return self.compress(self.mel(wave_BS.float())).unsqueeze(1)
+            return self.compress(self.mel(wave_BS.float(), edge_shifts_B2)).unsqueeze(1)
 
-    def mel(self, wave_BS: torch.Tensor) -> torch.Tensor:
+    def mel(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None) -> torch.Tensor:
         """The uncompressed mel spectrogram, (B, T, F)."""
         config = self.config
+        if config.preemphasis:
+            wave_BS = wave_BS[:, 1:] - config.preemphasis * wave_BS[:, :-1]
         if config.pad:
             wave_BS = F.pad(wave_BS, (config.pad, config.pad))
         if config.center:
             half = self.n_fft // 2
             wave_BS = F.pad(wave_BS.unsqueeze(1), (half, half), mode=config.pad_mode).squeeze(1)
         frames_BTN = wave_BS.unfold(1, self.n_fft, self.hop)
+        if edge_shifts_B2 is not None:
+            power_BTN = torch.cat([self._power(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))])
+            return power_BTN @ self._shifted_banks(edge_shifts_B2)
         step = self._clips_at_once(frames_BTN)
         if step >= len(frames_BTN):
-            return self._bands(frames_BTN)
-        return torch.cat([self._bands(part) for part in frames_BTN.split(step)])
+            return self._power(frames_BTN) @ self.bank
+        return torch.cat([self._power(part) @ self.bank for part in frames_BTN.split(step)])
 
     def compress(self, mel: torch.Tensor) -> torch.Tensor:
-        if self.config.compression == "log10p1":
-            return torch.log10(1 + mel)
-        return 10 * torch.log10(mel.clamp(min=self._floor))
+        config = self.config
+        if config.compression == "log10p1":
+            values = torch.log10(1 + mel)
+        elif config.compression == "ln":
+            values = torch.log(mel + config.log_offset)
+        else:
+            values = 10 * torch.log10(mel.clamp(min=self._floor))
+        if config.shift or config.divide != 1:
+            values = (values + config.shift) / config.divide
+        return values
 
-    def _bands(self, frames_BTN: torch.Tensor) -> torch.Tensor:
+    def _shifted_banks(self, edge_shifts_B2: torch.Tensor) -> torch.Tensor:
+        """A filter bank a clip, (B, bins, bands); edges stay within what can be heard."""
+        where = self.bank.device
+        # Apple's GPUs have no float64.
+        shifts = edge_shifts_B2.to(where, torch.float32 if where.type == "mps" else torch.float64)
+        limits_B2 = shifts + torch.tensor(self.config.limits_hz(self.sample_rate), dtype=shifts.dtype, device=where)
+        banks = self.config.filters_between(limits_B2.clamp(0, self.sample_rate / 2), self.sample_rate)
+        return banks.to(self.bank.dtype)
+
+    def _power(self, frames_BTN: torch.Tensor) -> torch.Tensor:
         spectrum = torch.fft.rfft(frames_BTN * self.window)
         power = torch.view_as_real(spectrum).square().sum(dim=-1)
         if self.config.power != 2:
             # The tiny offset keeps the gradient of a power below 2 finite at silence; it is far below float32's reach.
             power = (power + 1e-30) ** (self.config.power / 2)
-        return power @ self.bank
+        return power
 
     def _clips_at_once(self, frames_BTN: torch.Tensor) -> int:
         if frames_BTN.device.type != "cpu":

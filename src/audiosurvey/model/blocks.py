@@ -13,10 +13,15 @@ from pydantic_core import CoreSchema, core_schema
 from audiosurvey.model.activation import ActivationItem
 from audiosurvey.model.conv_block import ConvBlockItem
 from audiosurvey.model.convolution import ConvItem
-from audiosurvey.model.drop import DropItem, DropoutItem
+from audiosurvey.model.drop import CellDropoutItem, DropItem, DropoutItem
+from audiosurvey.model.erann import ArbItem
+from audiosurvey.model.inverted import InvertedItem
 from audiosurvey.model.item import BlockItem
 from audiosurvey.model.linear import FcItem
+from audiosurvey.model.mean import MeanItem
+from audiosurvey.model.mobilenetv3 import MnBlockItem, MnConvItem
 from audiosurvey.model.normalise import NormItem
+from audiosurvey.model.panns import PannsResidualItem
 from audiosurvey.model.pooling import MaxPoolItem, PoolingItem, PoolItem
 from audiosurvey.model.res import ResItem
 from audiosurvey.model.residual import ResidualItem
@@ -36,6 +41,13 @@ BLOCKS: dict[str, type[BlockItem]] = {
     "separable": SeparableItem,
     "norm": NormItem,
     "pool": PoolItem,
+    "mean": MeanItem,
+    "cell_dropout": CellDropoutItem,
+    "panns_residual": PannsResidualItem,
+    "inverted": InvertedItem,
+    "arb": ArbItem,
+    "mn_conv": MnConvItem,
+    "mn_block": MnBlockItem,
 }
 
 

@@ -1,5 +1,5 @@
-"""Regularisers inside the network: `drop` hides blocks of a map, `dropout` whole channels or single
-features."""
+"""Regularisers inside the network: `drop` hides blocks of a map, `dropout` whole channels or single features,
+`cell_dropout` single cells."""
 
 from typing import Annotated
 
@@ -39,6 +39,18 @@ class DropoutItem(BlockItem):
 
     def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
         return nn.Dropout2d(self.dropout) if is_map(shape) else nn.Dropout(self.dropout)
+
+
+class CellDropoutItem(BlockItem):
+    """Dropout of single cells, on maps too: a channel stays audible through its other cells (PANNs)."""
+
+    cell_dropout: Rate
+
+    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+        return shape
+
+    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+        return nn.Dropout(self.cell_dropout)
 
 
 class DropBlock(nn.Module):

@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from audiosurvey.model.blocks import Block
+from audiosurvey.model.freeze import Freeze, frozen_blocks
+from audiosurvey.model.initial import Initial
 from audiosurvey.model.res_block import ResBlockConfig
 from audiosurvey.section import Section
 
@@ -27,9 +29,19 @@ class ModelConfig(Section):
     """Name of a shipped architecture instead of `blocks`; `audiosurvey presets` lists them."""
     res_block: ResBlockConfig = ResBlockConfig()
     """What all `res` blocks share."""
+    initial: Initial = "he"
+    """How fresh weights are drawn: `he`, normal by a layer's inputs, and small for the classes; `xavier`, uniform by
+    inputs and outputs, as PANNs; `fan_out`, normal by outputs, as MobileNetV3."""
     blocks: list[Block] | None = Field(default=None, min_length=1)
     """The network from input to features, a block an item. A linear layer to the classes is appended by
     itself."""
+    init: str | None = Field(default=None, min_length=1)
+    """Pretrained weights to start from: a file, the folder of a model of ours, an address, or a name such as
+    `efficientat/mn04_as`. The classifier stays fresh. The front end is that of the weights: what the config leaves out
+    is taken from them, what differs is refused."""
+    freeze: Freeze = None
+    """What keeps its pretrained weights: `body` (all but the classifier), a number of blocks from the first, or a list
+    of block numbers as `describe` counts them."""
 
     @field_validator("blocks", mode="before")
     @classmethod
@@ -40,6 +52,14 @@ class ModelConfig(Section):
         if blocks is not None and preset is not None:
             raise ValueError(f"stands beside `preset: {preset}`; keep one of the two")
         return DEFAULT_BLOCKS if blocks is None and preset is None else blocks
+
+    @field_validator("freeze")
+    @classmethod
+    def _freezes_what_is_there(cls, freeze: Freeze, info: ValidationInfo) -> Freeze:
+        blocks = info.data.get("blocks")
+        if blocks is not None:
+            frozen_blocks(freeze, len(blocks))
+        return freeze
 
     def network_blocks(self) -> list[Block]:
         """The blocks to build; a preset must have been replaced by its blocks before."""

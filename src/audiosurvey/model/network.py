@@ -1,12 +1,14 @@
 """The network: input standardisation, the blocks in a row, and the linear layer to the classes."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
 from audiosurvey.model.checkpointing import checkpointed, segments
 from audiosurvey.model.faults import Step, thread_shapes
 from audiosurvey.model.grammar import ModelConfig
-from audiosurvey.model.initial import initialise, make_classifier
+from audiosurvey.model.initial import Initial, initialise, make_classifier
 from audiosurvey.model.normalise import Standardize, make_standardize
 from audiosurvey.model.shapes import Shape
 
@@ -24,6 +26,10 @@ class Network(nn.Module):
         time."""
         self.steps: tuple[Step, ...] = ()
         """The config's blocks with the shapes they were built for, one for each of `blocks`."""
+        self.initial: Initial = "he"
+        """How a fresh classifier is drawn, as the rest was."""
+        self.frozen: tuple[int, ...] = ()
+        """The blocks that keep their weights and statistics in training."""
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.embed(x_BCTF)).float()
@@ -39,10 +45,28 @@ class Network(nn.Module):
             x = block(x)
         return x
 
+    def freeze(self, blocks: Iterable[int]) -> None:
+        """These blocks keep their weights and statistics from now on, and with block 0 the input standardisation."""
+        self.frozen = tuple(sorted(set(blocks)))
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Network":
+        """As usual, but for the frozen blocks: they stay as in evaluation. Blocks without weights (dropout) follow."""
+        super().train(mode)
+        for part in self._frozen_parts():
+            if part.state_dict():
+                part.eval()
+        return self
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        return [self.blocks[i] for i in self.frozen] + ([self.standardize] if 0 in self.frozen else [])
+
     def replace_classifier(self, classes: int, seed: int) -> None:
         """A fresh last layer for other classes, the rest kept: call it before the optimizer is made."""
         weight = self.classifier.weight
-        fresh = make_classifier(self.classifier.in_features, classes, seed)
+        fresh = make_classifier(self.classifier.in_features, classes, seed, self.initial)
         self.classifier = fresh.to(device=weight.device, dtype=weight.dtype)
 
 
@@ -67,8 +91,8 @@ def build_network(
     network = Network(
         make_standardize(standardize, input_shape[-1]),
         blocks,
-        make_classifier(steps[-1].left[0], classes, seed),
+        make_classifier(steps[-1].left[0], classes, seed, config.initial),
     )
-    initialise(network.blocks, seed, "weights")
-    network.steps = tuple(steps)
+    initialise(network.blocks, seed, "weights", rule=config.initial)
+    network.steps, network.initial = tuple(steps), config.initial
     return network

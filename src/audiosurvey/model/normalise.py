@@ -9,7 +9,7 @@ from audiosurvey.model.item import BlockItem
 from audiosurvey.model.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Shape, is_map
 
-Standardize = Literal["none", "batch_norm", "statistics"]
+Standardize = Literal["none", "batch_norm", "batch_norm_channel", "statistics"]
 
 
 class NormItem(BlockItem):
@@ -66,5 +66,8 @@ class BandStatistics(nn.Module):
 
 def make_standardize(kind: Standardize, bands: int) -> nn.Module:
     """The network's first layer, as `mel_spectrogram.standardize` names it."""
+    if kind == "batch_norm_channel":
+        # A spectrogram is one channel: its bands keep their levels relative to each other.
+        return nn.BatchNorm2d(1)
     table: dict[str, type[nn.Module]] = {"batch_norm": BandBatchNorm, "statistics": BandStatistics}
     return nn.Identity() if kind == "none" else table[kind](bands)

@@ -8,6 +8,7 @@ from audiosurvey.model.conv_block import conv_norm_act
 from audiosurvey.model.convolution import same_reach
 from audiosurvey.model.fields import Sides, Width
 from audiosurvey.model.item import BlockItem
+from audiosurvey.model.pooling import pooled_shape
 from audiosurvey.model.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Reach, Shape, map_sizes, same_length
 from audiosurvey.section import Section
@@ -22,6 +23,9 @@ class SeparableConfig(Section):
     """Kernel [frames, bands] of the convolution a channel."""
     stride: Sides = (1, 1)
     """Every how manieth position [frames, bands] is computed."""
+    pool: Sides = (1, 1)
+    """Size [frames, bands] of a mean between the convolution a channel and its norm: what PANNs have for a stride. Odd
+    ends are left out."""
     activation: PlainActivation = "relu"
     """Activation after each of the two batch-norms."""
 
@@ -35,14 +39,23 @@ class SeparableItem(BlockItem):
     def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
         _, frames, bands = map_sizes(shape, "separable")
         stride_t, stride_f = self.separable.stride
-        return self.separable.channels, same_length(frames, stride_t), same_length(bands, stride_f)
+        strided = self.separable.channels, same_length(frames, stride_t), same_length(bands, stride_f)
+        return pooled_shape("separable", strided, self.separable.pool)
 
     def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
         block, channels = self.separable, shape[0]
         return nn.Sequential(
-            *conv_norm_act(channels, channels, block.kernel, block.stride, channels, block.activation),
+            *depthwise(channels, block.kernel, block.stride, block.pool, block.activation),
             *conv_norm_act(channels, block.channels, (1, 1), activation=block.activation),
         )
 
     def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
-        return (same_reach(self.separable.kernel, self.separable.stride),)
+        return same_reach(self.separable.kernel, self.separable.stride), Reach(self.separable.pool, self.separable.pool)
+
+
+def depthwise(
+    channels: int, kernel: tuple[int, int], stride: tuple[int, int], pool: tuple[int, int], activation: str
+) -> list[nn.Module]:
+    """A convolution for each channel by itself, a mean where `pool` asks for one, batch-norm, and the activation."""
+    conv, *norm_act = conv_norm_act(channels, channels, kernel, stride, channels, activation)
+    return [conv, *norm_act] if pool == (1, 1) else [conv, nn.AvgPool2d(pool), *norm_act]

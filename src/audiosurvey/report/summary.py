@@ -8,12 +8,17 @@ from rich.table import Table as RichTable
 _TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
 
 
-def print_summary(results: dict[str, Any], console: Console) -> None:
-    """A row a fold, then mean and sample standard deviation; below it every caveat and what was skipped."""
+def print_summary(results: dict[str, Any], console: Console, *, told: bool = False) -> None:
+    """A row a fold, then mean and sample standard deviation; below it every caveat.
+
+    Notes on the data, skipped clips and the licence follow, unless they were `told` before the run.
+    """
     names = list(results["mean"])
     data = results["dataset"]
     label = data["name"] + (f" ({data['subset']})" if data["subset"] else "")
-    table = RichTable(title=f"{label}, {len(results['classes'])} classes, selection: {results['selection']}", title_justify="left")
+    table = RichTable(
+        title=f"{label}, {len(results['classes'])} classes, selection: {results['selection']}", title_justify="left"
+    )
     table.add_column("fold")
     for name in names:
         table.add_column(_TITLES[name], justify="right")
@@ -29,8 +34,10 @@ def print_summary(results: dict[str, Any], console: Console) -> None:
     console.print(table)
     for said in caveats(results):
         console.print(said, soft_wrap=True)
+    if told:
+        return
     for note in results["notes"]:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
     for bad in results["skipped"]:
         console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
     if data.get("licence"):
@@ -49,31 +56,31 @@ def print_evaluation(results: dict[str, Any], console: Console) -> None:
     console.print(table)
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
-        console.print(f"the model was trained on {len(seen)} of these clips, so the score over all is no test; {rest}", soft_wrap=True)
+        console.print(
+            f"the model was trained on {len(seen)} of these clips, so the score over all is no test; {rest}",
+            soft_wrap=True,
+        )
     for bad in results["skipped"]:
         console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
 
 
 def caveats(results: dict[str, Any]) -> list[str]:
     """What has to be said wherever the number is shown."""
+    said = marks(results)
+    if not results["official"]:
+        said.append("not the official protocol" + (f": {why}" if (why := results["not_official"]) else ""))
+    return said
+
+
+def marks(results: dict[str, Any]) -> list[str]:
+    """What is wrong with each single fold's number, however many folds there are."""
     said = []
     if results["optimistic"]:
         said.append("optimistic: the epoch was chosen on the test fold")
     if results["leaking"]:
         said.append("leaking: one recording stands on both sides of a split")
-    if not results["official"]:
-        said.append("not the official protocol" + _why_not(results))
     return said
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _why_not(results: dict[str, Any]) -> str:
-    trained = [fold["fold"] for fold in results["folds"]]
-    if results["skipped"]:
-        return f": {len(results['skipped'])} clips skipped"
-    if results["dataset"]["name"] in ("esc50", "urbansound8k"):
-        return f": fold{'s' if len(trained) > 1 else ''} {', '.join(map(str, trained))} only, or not the whole data set"
-    return ": this data set has none"

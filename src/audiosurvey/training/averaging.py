@@ -13,8 +13,8 @@ class EmaConfig(Section):
     """Averaging of the weights over the steps."""
 
     decay: float | None = Field(default=None, ge=0, lt=1)
-    """Share of the average kept at each step; 0: no averaging. Absent: 0.999 where the number of epochs is fixed, 0 where
-    patience decides (as the original)."""
+    """Share of the average kept at each step; 0: no averaging. Absent: 0.999 where the number of epochs is fixed, 0
+    where patience decides (as the original)."""
 
 
 class Average:
@@ -34,6 +34,6 @@ class Average:
         keep = min(self.decay, (1 + step) / (10 + step))
         source, target = network.state_dict(), self.network.state_dict()
         floats = [name for name, value in target.items() if value.is_floating_point()]
-        torch._foreach_lerp_([target[n] for n in floats], [source[n] for n in floats], 1 - keep)
+        torch._foreach_lerp_([target[n] for n in floats], [source[n] for n in floats], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
         for name in target.keys() - set(floats):
             target[name].copy_(source[name])

@@ -4,17 +4,38 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from audiosurvey.errors import UserError
 from audiosurvey.training.precision import Precision, pick_device, pick_precision
+
+_KINDS = ("cpu", "cuda", "mps", "xpu")
 
 
 def make_accelerator(device: str = "auto", precision: Precision = "auto") -> Accelerator:
-    """An accelerator for this device and precision.
+    """An accelerator for this device and precision. Raises UserError for one that is not to be had.
 
     accelerate keeps one state a process and refuses a second format; runs here follow each other in one process (a
     pretraining, a fold, a test), so the state of the run before is dropped first. Process groups are kept.
     """
+    check_device(device)
     picked = pick_device(device)
+    number_format = pick_precision(precision, picked)
+    if number_format == "fp16" and picked.type == "cpu":
+        raise UserError("precision: fp16 needs a GPU; on a processor set bf16, fp32, or auto, which picks what is fast")
     formats = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     AcceleratorState._reset_state(reset_partial_state=not distributed)
-    return Accelerator(cpu=picked.type == "cpu", mixed_precision=formats[pick_precision(precision, picked)])
+    if picked.type == "cuda" and picked.index is not None and not distributed:
+        # accelerate takes the current device.
+        torch.cuda.set_device(picked)
+    return Accelerator(cpu=picked.type == "cpu", mixed_precision=formats[number_format])
+
+
+def check_device(device: str) -> None:
+    """Raises UserError for a device that this machine has not."""
+    try:
+        there = device == "auto" or torch.device(device).type in _KINDS
+        torch.empty(0, device="cpu" if device == "auto" else device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        there = False
+    if not there:
+        raise UserError(f"--device {device}: not to be had on this machine; cpu always is")

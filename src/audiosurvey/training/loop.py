@@ -15,7 +15,7 @@ from audiosurvey.training.averaging import Average
 from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
 from audiosurvey.training.schedule import ScheduleConfig, rate_factor
 from audiosurvey.training.settings import TrainConfig
-from audiosurvey.training.step import TrainStep
+from audiosurvey.training.step import TrainStep, average_statistics
 
 Record = dict[str, Any]
 """One line of metrics.jsonl."""
@@ -107,7 +107,9 @@ class Fit:
             if self.average:
                 self.average.update(self.network, journal.step)
             journal.step += 1
-            loss, correct, clips = loss + seen.loss * seen.clips, correct + seen.accuracy * seen.clips, clips + seen.clips
+            loss += seen.loss * seen.clips
+            correct += seen.accuracy * seen.clips
+            clips += seen.clips
             self.listener.on_step(epoch, journal.step, self.steps_per_epoch, seen.loss)
         record: Record = {
             "epoch": epoch,
@@ -116,6 +118,7 @@ class Fit:
             "train_loss": loss / clips,
             "train_accuracy": correct / clips,
         }
+        average_statistics(self.step.accelerator, self.network, *([self.average.network] if self.average else []))
         journal.epoch = epoch
         last = self._full()
         look = self.watch(self.evaluated, epoch, last)
@@ -185,4 +188,3 @@ class Fit:
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[Sequence[Batch]]:
     while group := list(islice(batches, size)):
         yield group
-

@@ -13,8 +13,8 @@ class LossConfig(Section):
     """What training minimises."""
 
     name: Literal["auto", "cross_entropy", "bce"] = "auto"
-    """`cross_entropy` over softmax scores, or `bce`: binary cross-entropy, each class for itself. `auto`: bce where clips
-    have several labels, cross-entropy elsewhere."""
+    """`cross_entropy` over softmax scores, or `bce`: binary cross-entropy, each class for itself. `auto`: bce where
+    clips have several labels, cross-entropy elsewhere."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target spread evenly over all classes (arXiv 1906.02629); evaluation is never smoothed."""
 

@@ -8,19 +8,21 @@ from pydantic import Field
 from torch import nn
 
 from audiosurvey.section import Section
+from audiosurvey.training.adams import AdamS
 
 
 class OptimizerConfig(Section):
     """How gradients become steps. The learning rate and weight decay stand in `train`."""
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
-    """`adamw`: decay apart from the gradient; `adam`: decay as a penalty in the gradient; `sgd` with momentum."""
+    name: Literal["adamw", "adam", "adams", "sgd"] = "adamw"
+    """`adamw`: decay apart from the gradient; `adam`: decay as a penalty in the gradient; `adams`: decay scaled by the
+    gradients of all weights (arXiv 2011.11152; its `weight_decay` is 1e-4 to 5e-4); `sgd` with momentum."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Memory of the mean gradient (adam, adamw)."""
+    """Memory of the mean gradient (adam, adamw, adams)."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    """Memory of the mean squared gradient (adam, adamw)."""
+    """Memory of the mean squared gradient (adam, adamw, adams)."""
     eps: float = Field(default=1e-8, gt=0)
-    """Added to the root of the mean squared gradient (adam, adamw)."""
+    """Added to the root of the mean squared gradient (adam, adamw, adams)."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Memory of the step (sgd)."""
     nesterov: bool = False
@@ -45,5 +47,5 @@ def build_optimizer(
     if config.name == "sgd":
         nesterov = config.nesterov and config.momentum > 0
         return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=nesterov)
-    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=lr, betas=(config.beta1, config.beta2), eps=config.eps)
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adams": AdamS}
+    return kinds[config.name](groups, lr=lr, betas=(config.beta1, config.beta2), eps=config.eps)

@@ -37,7 +37,9 @@ class TrainConfig(Section):
     @classmethod
     def _endless(cls, value: int | None, info: ValidationInfo) -> int | None:
         if info.data.get("epochs") == 0 and not value:
-            raise ValueError("epochs: 0 trains until the patience runs out, and there is none; give a patience or epochs")
+            raise ValueError(
+                "epochs: 0 trains until the patience runs out, and there is none; give a patience or epochs"
+            )
         return value
 
     @property

@@ -1,10 +1,11 @@
 """The training step: the one place to read what happens to a group of batches.
 
-    waves -> mixing -> wave augmentation -> mel -> mel augmentation -> network -> loss -> gradients -> clipping -> step
+waves -> mixing -> wave augmentation -> mel -> mel augmentation -> network -> loss -> gradients -> clipping -> step
 """
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -54,9 +55,9 @@ class TrainStep:
         loss: Loss,
         optimizer: torch.optim.Optimizer,
         settings: TrainConfig,
-        stream: tuple[str | int, ...],
+        stream: tuple[int, str, int],
     ) -> None:
-        """`stream` names the random stream of dropout: (seed, stage, fold)."""
+        """`stream` names the random stream of dropout: (seed, name of the stage, fold)."""
         self.accelerator = accelerator
         self.network, self.optimizer = accelerator.prepare(Prepared(network), optimizer)
         self.front_end = front_end
@@ -66,13 +67,13 @@ class TrainStep:
         self.stream = stream
 
     def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
-        """Raises UserError, before anything is changed, where the loss or a gradient is not finite."""
+        """Raises UserError, before a weight is changed, where the loss or a gradient is not finite."""
         for part in self.optimizer.param_groups:
             part["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
         clips = self._total(sum(len(batch.clips) for batch in group))
         loss_sum = correct = torch.zeros((), device=self.accelerator.device)
-        with self._seeded(epoch, step):
+        with _seeded(torch_seed(*self.stream, epoch, step, self.accelerator.process_index), self.accelerator.device):
             for index, batch in enumerate(group):
                 last = index == len(group) - 1
                 with nullcontext() if last else self.accelerator.no_sync(self.network):
@@ -86,17 +87,8 @@ class TrainStep:
         self.optimizer.step()
         return Progress(loss_mean, accuracy, clips)
 
-    def render(self, batch: Batch, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The augmented spectrograms (B, 1, T, F) and targets (B, K) of a batch, as the network sees them."""
-        device = self.accelerator.device
-        wave_BS, valid_B, target_BK = self.chain.mix(_moved(batch, device), epoch)
-        wave_BS = self.chain.wave(wave_BS, valid_B, batch.clips, epoch)
-        mel_BCTF = self.chain.mel(self.front_end(wave_BS), batch.clips, epoch)
-        return mel_BCTF, target_BK
-
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.no_grad():
-            mel_BCTF, target_BK = self.render(batch, epoch)
+        mel_BCTF, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
         logits_BK = self.network(mel_BCTF.contiguous(memory_format=torch.channels_last))
         loss = self.loss(logits_BK, target_BK).sum()
         # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
@@ -108,11 +100,11 @@ class TrainStep:
     def _clip(self, group: Sequence[Batch], epoch: int, step: int) -> None:
         """The norm first, then the elements; 0 switches either off."""
         parameters = list(self.network.parameters())
-        if self.settings.grad_clip_norm > 0:
-            norm = self.accelerator.clip_grad_norm_(parameters, self.settings.grad_clip_norm)
-            # Under fp16 a scaled gradient may overflow: the scaler then skips the step by itself.
-            if self.accelerator.mixed_precision != "fp16" and norm is not None and not torch.isfinite(norm):
-                raise UserError(self._not_finite(f"the gradient's norm is {float(norm)}", group, epoch, step))
+        # A bound of infinity clips nothing and measures the norm all the same.
+        norm = self.accelerator.clip_grad_norm_(parameters, self.settings.grad_clip_norm or math.inf)
+        # Under fp16 a scaled gradient may overflow: the scaler then skips the step by itself.
+        if self.accelerator.scaler is None and norm is not None and not torch.isfinite(norm):
+            raise UserError(self._not_finite(f"the gradient's norm is {float(norm)}", group, epoch, step))
         if self.settings.grad_clip_value > 0:
             self.accelerator.clip_grad_value_(parameters, self.settings.grad_clip_value)
 
@@ -120,20 +112,36 @@ class TrainStep:
         if self.accelerator.num_processes == 1:
             return clips
         counted = self.accelerator.reduce(torch.tensor(clips, device=self.accelerator.device), reduction="sum")
-        return int(counted)
-
-    def _seeded(self, epoch: int, step: int) -> "_SeededFork":
-        return _SeededFork(
-            torch_seed(*self.stream, epoch, step, self.accelerator.process_index), self.accelerator.device
-        )
+        return int(torch.as_tensor(counted))
 
     def _not_finite(self, what: str, group: Sequence[Batch], epoch: int, step: int) -> str:
+        stage = self.stream[1]
         names = [clip.id for batch in group for clip in batch.clips]
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         return (
-            f"train: epoch {epoch}, step {step}: {what}; lower train.lr, set train.grad_clip_norm: 1 or precision: fp32. "
-            f"Clips of the step: {shown}"
+            f"{stage}: epoch {epoch}, step {step}: {what}; lower {stage}.lr, set {stage}.grad_clip_norm: 1 "
+            f"or precision: fp32. Clips of the step: {shown}"
         )
+
+
+@torch.no_grad()
+def render(
+    batch: Batch, epoch: int, chain: Chain, front_end: nn.Module, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The augmented spectrograms (B, 1, T, F) and targets (B, K) of a batch, as the network sees them."""
+    wave_BS, valid_B, target_BK = chain.mix(_moved(batch, device), epoch)
+    wave_BS = chain.wave(wave_BS, valid_B, batch.clips, epoch)
+    return chain.mel(front_end(wave_BS, chain.edge_shifts(batch.clips, epoch)), batch.clips, epoch), target_BK
+
+
+def average_statistics(accelerator: Accelerator, *networks: nn.Module) -> None:
+    """Each process counts batch-norm's running statistics over its own clips; this makes them the mean over all."""
+    if accelerator.num_processes == 1:
+        return
+    for network in networks:
+        for buffer in network.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(torch.as_tensor(accelerator.reduce(buffer, reduction="mean")))
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
@@ -142,17 +150,9 @@ def _moved(batch: Batch, device: torch.device) -> Batch:
     return replace(batch, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
-class _SeededFork:
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Inside: torch's generators seeded for this step. Outside: as they were."""
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        devices = [device] if device.type == "cuda" else []
-        self._fork = torch.random.fork_rng(devices=devices)
-        self._seed = seed
-
-    def __enter__(self) -> None:
-        self._fork.__enter__()
-        torch.manual_seed(self._seed)
-
-    def __exit__(self, *error: object) -> None:
-        self._fork.__exit__(*error)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,64 @@
+"""Band jitter: the mel filters of a clip are spread a little wider or narrower.
+
+Enters: a clip's random stream; leaves: Hz, for the front end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from audiosurvey.augmentation.base import Probability
+from audiosurvey.section import Section
+
+
+class BandJitterConfig(Section):
+    """The edges of the mel bands are moved, so that a sound does not always fall into the same ones."""
+
+    p: Probability = 0.0
+    """Chance that a clip's bands are moved."""
+    low_hz: float = Field(default=10.0, ge=0)
+    """The lower edge of the lowest band rises by up to this many Hz, drawn evenly."""
+    high_hz: float = Field(default=1000.0, ge=0)
+    """The upper edge of the highest band moves by up to this many Hz either way, drawn evenly; it stays below half the
+    sample rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandJitterDraw:
+    low_hz: float
+    high_hz: float
+
+
+class BandJitter:
+    """Draws the shifts; the front end applies them, for they change its filters.
+
+    Source: EfficientAT (Schmid et al. 2022), where one draw serves a whole batch; here each clip has its own.
+    """
+
+    name = "band_jitter"
+
+    def __init__(self, config: BandJitterConfig) -> None:
+        self.config = config
+        self.p = config.p
+
+    def draw(self, rng: np.random.Generator) -> BandJitterDraw | None:
+        """The draw of one clip, or None; the coin is the first number drawn."""
+        if rng.random() >= self.p:
+            return None
+        low, high = self.config.low_hz, self.config.high_hz
+        return BandJitterDraw(float(rng.uniform(0, low)), float(rng.uniform(-high, high)))
+
+    def shifts(self, draws: Sequence[BandJitterDraw | None]) -> torch.Tensor | None:
+        """Hz to add to the lowest and the highest edge of each clip, (B, 2) float64; None where no clip is touched."""
+        if not any(draws):
+            return None
+        return torch.tensor(
+            [(0, 0) if draw is None else (draw.low_hz, draw.high_hz) for draw in draws], dtype=torch.float64
+        )
+
+    def describe(self, draw: BandJitterDraw) -> dict[str, object]:
+        """What was drawn, for a reader."""
+        return asdict(draw)

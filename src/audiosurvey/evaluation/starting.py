@@ -1,0 +1,84 @@
+"""What a run starts from: the weights of `model.init`, looked over before anything is prepared or trained."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.fetch import Progress
+from audiosurvey.data.folds import Split
+from audiosurvey.data.store import Store
+from audiosurvey.errors import UserError
+from audiosurvey.model.cost import trainable
+from audiosurvey.model.freeze import frozen_blocks
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.pretrained import Report, Weights, open_weights
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights that fit the network of a run, and what becomes of each of their tensors."""
+
+    weights: Weights
+    report: Report
+    lines: list[str]
+    """For a reader: what was taken, dropped and left fresh, and what is frozen."""
+
+    @property
+    def name(self) -> str:
+        return self.weights.name
+
+    @property
+    def trained_on(self) -> dict[str, str]:
+        """Content digests of the clips behind the weights, for the artefact that comes of them."""
+        return {f"init/{clip}": digest for clip, digest in self.weights.trained_on.items()}
+
+    def put_into(self, network: Network) -> None:
+        self.weights.put_into(network)
+
+    def seen(self, splits: Iterable[Split], store: Store) -> list[str]:
+        """Held-out clips, of any of the folds, that the weights were trained on already, by content."""
+        known = set(self.weights.trained_on.values())
+        held_out = {clip.id for split in splits for clip in split.validation + split.test}
+        return sorted(clip for clip in held_out if store.digest(clip) in known) if known else []
+
+    def refuse_seen(self, splits: Iterable[Split], store: Store, *, allow_leakage: bool) -> bool:
+        """Whether held-out clips are known to the weights; raises UserError unless that is allowed."""
+        seen = self.seen(splits, store)
+        if seen and not allow_leakage:
+            raise UserError(
+                f"model.init: {self.name}: was trained on {len(seen)} clips that are to be tested on, such as "
+                f"{seen[0]}; take other weights, train only the folds that these left out (--folds), or set "
+                "protocol.allow_leakage: true"
+            )
+        return bool(seen)
+
+
+def open_start(config: Config, progress: Progress | None = None) -> Start | None:
+    """The weights that the config names, fetched where needed; None where it names none.
+
+    Raises UserError where they are not to be had, were trained with another front end, or do not fit.
+    """
+    model, mel = config.model, config.mel_spectrogram
+    if model.init is None:
+        return None
+    weights = open_weights(model.init, progress)
+    if faults := weights.faults(config.sample_rate, mel):
+        raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
+    with torch.device("meta"):
+        network = build_network(model, input_shape=config.input_shape, classes=2, seed=0, standardize=mel.standardize)
+    report = weights.put_into(network)
+    return Start(weights, report, report.lines() + frozen_line(config, network))
+
+
+def frozen_line(config: Config, network: Network) -> list[str]:
+    """`frozen: ...`, where something is; `network` is one of the config, whose blocks this freezes."""
+    frozen = frozen_blocks(config.model.freeze, len(network.blocks))
+    if not frozen:
+        return []
+    body = trainable(network) - trainable(network.classifier)
+    network.freeze(frozen)
+    left = trainable(network) - trainable(network.classifier)
+    trained = f"{left:,} of {body:,} parameters before the classifier are trained"
+    return [f"frozen: {len(frozen)} of {len(network.blocks)} blocks; {trained}"]

@@ -1,0 +1,75 @@
+"""Whether two front ends hear alike: the settings in which they differ, as faults that name the key and the mend."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from audiosurvey.errors import Fault
+from audiosurvey.features.mel import WINDOWS, MelConfig
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """A front end as data: what a network hears, or what weights were trained with."""
+
+    sample_rate: int
+    """Hz."""
+    mel: MelConfig
+
+    def given(self) -> dict[str, Any]:
+        """The mel settings that differ from the defaults, as they would stand in the YAML."""
+        default = MelConfig().model_dump(mode="json")
+        return {key: value for key, value in self.mel.model_dump(mode="json").items() if value != default[key]}
+
+
+def disagreements(ours: FrontEnd, trained: FrontEnd, weights: str) -> list[Fault]:
+    """A fault for each setting of `ours` that is not what the weights (named `weights`) were trained with.
+
+    Settings that change nothing are not compared: the floor of a logarithm that is not used, the same length written in
+    another way.
+    """
+    differing: list[tuple[tuple[str, ...], str, str]] = []
+    if ours.sample_rate != trained.sample_rate:
+        differing.append((("sample_rate",), str(ours.sample_rate), str(trained.sample_rate)))
+    # Both at the rate of the weights: a wrong rate is one fault, and not one in every length besides.
+    mine, theirs = (_heard(mel, trained.sample_rate) for mel in (ours.mel, trained.mel))
+    for key, value in theirs.items():
+        if mine.get(key, value) != value:
+            own, right = _shown(ours.mel, key, mine[key]), _shown(trained.mel, key, value)
+            differing.append((("mel_spectrogram", key), own, right))
+    return [
+        Fault(path, f"{own}, the weights of {weights} were trained with {right}; write {path[-1]}: {right}")
+        for path, own, right in differing
+    ]
+
+
+def _heard(mel: MelConfig, sample_rate: int) -> dict[str, Any]:
+    """The settings that make a difference, in a form in which equal ones are equal."""
+    values = mel.model_dump()
+    del values["onesided"]
+    periodic = {"periodic": True} | WINDOWS[mel.window_fn][1] | (mel.wkwargs or {})
+    values |= {
+        "win_length": mel.win_samples(sample_rate),
+        "hop_length": mel.hop_samples(sample_rate),
+        "n_fft": mel.fft_samples(sample_rate),
+        "f_max": mel.limits_hz(sample_rate)[1],
+        "normalized": "window" if mel.normalized is True else mel.normalized,
+        "wkwargs": {name: float(value) for name, value in periodic.items()},
+    }
+    used = {"floor_db": mel.compression == "db", "log_offset": mel.compression == "ln", "pad_mode": mel.center}
+    return {key: value for key, value in values.items() if used.get(key, True)}
+
+
+def _shown(mel: MelConfig, key: str, heard: Any) -> str:
+    """A value as it would be written in the YAML."""
+    if key in ("win_length", "hop_length"):
+        return f"{getattr(mel, key):g}"
+    if key == "wkwargs":
+        given = {"periodic": True} | (mel.wkwargs or {})
+        return "{" + ", ".join(f"{name}: {_word(value)}" for name, value in given.items()) + "}"
+    return _word(heard)
+
+
+def _word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

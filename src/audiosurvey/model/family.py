@@ -1,0 +1,53 @@
+"""What a family of networks offers so that its authors' checkpoints can be loaded: map of names, front end, files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from audiosurvey.features.agreement import FrontEnd
+from audiosurvey.model.network import Network
+
+
+@dataclass
+class Placed:
+    """The tensors of a checkpoint under the names of a network of ours; nothing is left unsaid."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    """By our names, in our layout."""
+    source: dict[str, str] = field(default_factory=dict)
+    """Our name: the checkpoint's."""
+    dropped: dict[str, str] = field(default_factory=dict)
+    """The checkpoint's name: why it is not used."""
+
+    def put(self, theirs: str, ours: str, tensor: Tensor) -> None:
+        self.tensors[ours], self.source[ours] = tensor, theirs
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the checkpoints of one family are recognised and read."""
+
+    name: str
+    recognises: Callable[[Mapping[str, Tensor]], bool]
+    """Whether a checkpoint's tensors are those of this family."""
+    place: Callable[[Mapping[str, Tensor], Network], Placed]
+    """The map of names; raises UserError (`model.init: ...`) where the network is none of the family."""
+    front_end: Callable[[Mapping[str, Tensor]], FrontEnd | None]
+    """What these weights were trained with, as far as they tell."""
+    preset: Callable[[Mapping[str, Tensor]], str | None] = lambda tensors: None
+    """The shipped preset that they are the weights of."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """A checkpoint that its authors published."""
+
+    url: str
+    front_end: FrontEnd
+    sha256: str | None = None
+    """Of the file, or as many of its first digits as are published; None where none are."""
+
+    @property
+    def file(self) -> str:
+        return self.url.split("?")[0].rsplit("/", 1)[-1].replace("%3D", "=")

@@ -1,0 +1,204 @@
+"""Pretrained weights: what `model.init` names, put into a network, with every tensor accounted for.
+
+Enters: checkpoints of the families that are built here, and artefacts of our own; leaves: a network that starts from
+them, with a fresh classifier, and a report of what was taken, renamed, dropped and left fresh.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiosurvey.data.fetch import Progress
+from audiosurvey.errors import Fault, UserError
+from audiosurvey.features.agreement import FrontEnd, disagreements
+from audiosurvey.features.mel import MelConfig
+from audiosurvey.model.efficientat import EFFICIENTAT
+from audiosurvey.model.family import Family, Placed
+from audiosurvey.model.network import Network
+from audiosurvey.model.released import locate, on_disk, released
+from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_trained_on, read_weights, sha256
+
+_CLASSIFIER = "classifier."
+_COUNTER = ".num_batches_tracked"
+
+OURS = Family(
+    name="audiosurvey",
+    recognises=lambda tensors: "classifier.weight" in tensors and any(name.startswith("blocks.") for name in tensors),
+    place=lambda tensors, network: Placed(dict(tensors), {name: name for name in tensors}),
+    front_end=lambda tensors: None,
+)
+FAMILIES = (OURS, EFFICIENTAT)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of every tensor; plain data."""
+
+    name: str
+    """As `model.init` has it."""
+    family: str
+    sha256: str
+    matched: list[str]
+    """Taken under the name they had."""
+    renamed: dict[str, str]
+    """Taken: the checkpoint's name, ours."""
+    dropped: dict[str, str]
+    """Not taken: the checkpoint's name, why."""
+    fresh: list[str]
+    """Of our network, not in the checkpoint."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For a reader: what was taken, dropped and left fresh."""
+        taken = len(self.matched) + len(self.renamed)
+        of = taken + len(self.dropped)
+        lines = [
+            f"init: {self.name} ({self.family}): {taken} of {of} tensors taken, {len(self.renamed)} of them renamed"
+        ]
+        reasons = sorted(set(self.dropped.values()))
+        for reason in reasons:
+            names = [name for name, why in self.dropped.items() if why == reason]
+            lines.append(f"init: dropped, {reason}: {_some(names)}")
+        return [*lines, f"init: left fresh: {_some(self.fresh)}"] if self.fresh else lines
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights as they were read, not yet in a network."""
+
+    name: str
+    tensors: Tensors
+    family: Family
+    front_end: FrontEnd | None
+    """What they were trained with; None where that is not known."""
+    sha256: str
+    trained_on: dict[str, str]
+    """Content digest of each clip they were trained on, by clip id; empty where that is not known."""
+
+    def faults(self, sample_rate: int, mel: MelConfig) -> list[Fault]:
+        """The settings of a front end in which it is not the one that these weights were trained with."""
+        return _front_end_faults(self.name, self.front_end, FrontEnd(sample_rate, mel))
+
+    def put_into(self, network: Network, *, keep_classifier: bool = False) -> Report:
+        """Loads everything but the classifier, which stays fresh, unless `keep_classifier`.
+
+        Raises UserError where a tensor has another shape or no place, or a place no tensor: then nothing is changed.
+        """
+        placed, own = self._placed(network), network.state_dict()
+        if not keep_classifier:
+            for name in [name for name in placed.tensors if name.startswith(_CLASSIFIER)]:
+                rows = len(placed.tensors.pop(name))
+                placed.dropped[placed.source.pop(name)] = f"a classifier for {rows} classes"
+        self._refuse_misfits(placed, {name: tuple(value.shape) for name, value in own.items()}, keep_classifier)
+        fresh = [name for name in own if name not in placed.tensors]
+        if not next(iter(own.values())).is_meta:
+            network.load_state_dict(own | placed.tensors)
+        return Report(
+            name=self.name,
+            family=self.family.name,
+            sha256=self.sha256,
+            matched=[ours for ours, theirs in placed.source.items() if theirs == ours],
+            renamed={theirs: ours for ours, theirs in placed.source.items() if theirs != ours},
+            dropped=placed.dropped,
+            fresh=fresh,
+        )
+
+    def _placed(self, network: Network) -> Placed:
+        try:
+            return self.family.place(self.tensors, network)
+        except UserError as error:
+            raise UserError(f"{error}{self._hint()}") from None
+        except (KeyError, ValueError, IndexError):
+            raise UserError(
+                f"model.init: {self.name}: its tensors are not named as those of {self.family.name}"
+            ) from None
+
+    def _refuse_misfits(self, placed: Placed, own: dict[str, tuple[int, ...]], classifier: bool) -> None:
+        for name, tensor in placed.tensors.items():
+            theirs = f"model.init: {self.name}: {placed.source[name]} ({_size(tensor.shape)})"
+            if name not in own:
+                raise UserError(f"{theirs} has no place in the network{self._hint()}")
+            if own[name] != tuple(tensor.shape):
+                raise UserError(f"{theirs} does not fit {name} ({_size(own[name])}){self._hint()}")
+        lacking = [
+            name
+            for name in own
+            if name not in placed.tensors
+            and not name.endswith(_COUNTER)
+            and (classifier or not name.startswith(_CLASSIFIER))
+        ]
+        if lacking:
+            raise UserError(f"model.init: {self.name}: holds nothing for {_some(lacking)} of the network{self._hint()}")
+
+    def _hint(self) -> str:
+        preset = self.family.preset(self.tensors)
+        return f"; they are the weights of preset {preset}" if preset else "; the network is not the one they are from"
+
+
+def open_weights(init: str, progress: Progress | None = None) -> Weights:
+    """The weights that `model.init` names, fetched where they are not here.
+
+    Raises UserError in one line: not there, no network, damaged, of no family that is known.
+    """
+    return _read(init, locate(init, progress))
+
+
+def front_end_of(init: str) -> FrontEnd | None:
+    """The front end of these weights as far as it can be known without fetching anything.
+
+    Raises UserError where they are here and cannot be read.
+    """
+    if (known := released(init)) is not None:
+        return known.front_end
+    path = on_disk(init)
+    return None if path is None else _read(init, path).front_end
+
+
+def init_faults(init: str, sample_rate: int, mel: MelConfig, build: Callable[[], Network] | None = None) -> list[Fault]:
+    """Why these weights cannot start a network, as far as can be told without fetching anything.
+
+    `build` makes the network on the meta device. Faults of the weights themselves stand at `model.init`.
+    """
+    try:
+        faults = _front_end_faults(init, front_end_of(init), FrontEnd(sample_rate, mel))
+        path = on_disk(init)
+        # A wrong number of bands misfits in the network too: one fault is enough.
+        if path is not None and build is not None and not faults:
+            _read(init, path).put_into(build())
+    except UserError as error:
+        message = str(error).removeprefix("model.init: ")
+        return [Fault(("model", "init"), message)]
+    return faults
+
+
+def _read(init: str, path: Path) -> Weights:
+    tensors = read_weights(path)
+    family = next((family for family in FAMILIES if family.recognises(tensors)), None)
+    if family is None:
+        known = ", ".join(family.name for family in FAMILIES)
+        raise UserError(
+            f"model.init: {init}: weights of no family that is known here ({known}); it holds {_some(tensors)}"
+        )
+    if family is OURS:
+        return Weights(init, tensors, family, artefact_front_end(path), sha256(path), artefact_trained_on(path))
+    known_as = released(init)
+    front_end = known_as.front_end if known_as else family.front_end(tensors)
+    return Weights(init, tensors, family, front_end, sha256(path), {})
+
+
+def _front_end_faults(name: str, trained: FrontEnd | None, ours: FrontEnd) -> list[Fault]:
+    return [] if trained is None else disagreements(ours, trained, name)
+
+
+def _some(names: Any) -> str:
+    listed = list(names)
+    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+
+
+def _size(shape: torch.Size | tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "one number"

@@ -1,0 +1,75 @@
+"""AdamS: Adam with stable weight decay. The decay is scaled by the root of the mean squared gradient of all weights.
+
+Source: Xie et al., "On the Overlooked Pitfalls of Weight Decay and How to Mitigate Them", NeurIPS 2023
+(arXiv 2011.11152). With v^ the bias-corrected mean squared gradient and v- its mean over all n elements of all groups:
+
+    theta <- theta - lr * m^ / (sqrt(v^) + eps) - lr * decay / sqrt(v-) * theta
+
+Decay lies on the scale of L2 penalties and SGD (1e-4 to 5e-4), not on AdamW's. Groups without decay count in v- too.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+_LEAST_MEAN_SQUARE = 1e-16
+"""Guard below the root: with all gradients zero the decay would otherwise be infinite."""
+
+
+class AdamS(Optimizer):
+    """Takes `lr`, `betas`, `eps` and `weight_decay` as torch's Adam does; with a decay of 0 it is Adam."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-4,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step. The moments of all groups are moved first, as the decay of each depends on all."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        squares, elements = 0.0, 0
+        for group in self.param_groups:
+            for parameter in _with_gradient(group):
+                corrected = self._move(parameter, group["betas"])
+                squares += float(corrected.sum())
+                elements += corrected.numel()
+        root_mean_square = max(squares / max(elements, 1), _LEAST_MEAN_SQUARE) ** 0.5
+        for group in self.param_groups:
+            for parameter in _with_gradient(group):
+                self._apply(parameter, group, root_mean_square)
+        return loss
+
+    def _move(self, parameter: torch.Tensor, betas: tuple[float, float]) -> torch.Tensor:
+        """Moves both moments of a tensor; returns the corrected mean square."""
+        assert parameter.grad is not None
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        state["step"] += 1
+        state["exp_avg"].lerp_(parameter.grad, 1 - betas[0])
+        state["exp_avg_sq"].mul_(betas[1]).addcmul_(parameter.grad, parameter.grad, value=1 - betas[1])
+        return state["exp_avg_sq"] / (1 - betas[1] ** float(state["step"]))
+
+    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], root_mean_square: float) -> None:
+        state, (beta1, beta2) = self.state[parameter], group["betas"]
+        step = float(state["step"])
+        spread = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
+        parameter.mul_(1 - group["lr"] * group["weight_decay"] / root_mean_square)
+        parameter.addcdiv_(state["exp_avg"], spread, value=-group["lr"] / (1 - beta1**step))
+
+
+def _with_gradient(group: dict[str, Any]) -> list[torch.Tensor]:
+    return [parameter for parameter in group["params"] if parameter.grad is not None]

@@ -1,0 +1,161 @@
+"""Pretraining: trained once, every fold starts from it with a new classifier that learns, no recording is heard twice."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from audiosurvey.data.dataset import DatasetConfig, load_table
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.crossval import CrossValidation
+from audiosurvey.evaluation.pretraining import outside
+from audiosurvey.evaluation.stage import Stage
+from audiosurvey.training.checkpoint import load_tensors
+
+Train = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def other(tmp_path: Path, tones: Path) -> str:
+    """Pretraining data: the tones told apart in two classes, one of whose recordings is in the target too."""
+    rows = ["path,label,fold,source"]
+    rows += [f"{tones.as_posix()}/{name}/{n}.wav,tone,{n % 2 + 1},{name}{n}" for name in ("low", "mid") for n in range(6)]
+    rows += [f"{tones.as_posix()}/noise/{n}.wav,noise,{n % 2 + 1},noise{n}" for n in range(6)]
+    (tmp_path / "other.csv").write_text("\n".join(rows), encoding="utf-8")
+    return f"pretrain.dataset={{name: csv, table: '{(tmp_path / 'other.csv').as_posix()}', clip_seconds: 0.5}}"
+
+
+@pytest.fixture
+def target(tmp_path: Path, tones: Path) -> str:
+    rows = ["path,label,fold,source"]
+    rows += [f"{tones.as_posix()}/{name}/{n}.wav,{name},{n % 2 + 1},new-{name}{n}" for name in ("low", "high") for n in range(6)]
+    rows += [f"{tones.as_posix()}/mid/{n}.wav,mid,{n % 2 + 1},mid{n}" for n in range(2)]
+    (tmp_path / "target.csv").write_text("\n".join(rows), encoding="utf-8")
+    return f"dataset={{name: csv, table: '{(tmp_path / 'target.csv').as_posix()}', clip_seconds: 0.5}}"
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
+    """The weights that each fold starts from."""
+    seen: list[dict[str, torch.Tensor]] = []
+    true_start = CrossValidation._start
+
+    def start(self: CrossValidation, stage: Stage, network: Any, tracking: Any) -> None:
+        true_start(self, stage, network, tracking)
+        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+
+    monkeypatch.setattr(CrossValidation, "_start", start)
+    return seen
+
+
+PRETRAIN = "pretrain={epochs: 2, batch_size: 8, num_workers: 0}"
+
+
+def body(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in tensors.items() if not name.startswith("classifier.")}
+
+
+def test_every_fold_starts_from_the_pretrained_body_with_a_classifier_that_learns(
+    tmp_path, train_tiny: Train, other, target, starts
+):
+    run = tmp_path / "run"
+    results = train_tiny(run, PRETRAIN, other, target)
+    pretrained = load_tensors(run / "pretrain" / "weights.safetensors")[0]
+    assert pretrained["classifier.weight"].shape[0] == 2
+    assert len(starts) == 2
+    for fold, start in zip((1, 2), starts, strict=True):
+        for name, value in body(pretrained).items():
+            assert torch.equal(start[name], value), name
+        ended = load_tensors(run / f"fold-{fold}" / "model" / "weights.safetensors")[0]
+        assert start["classifier.weight"].shape[0] == 3
+        assert not torch.equal(start["classifier.weight"], ended["classifier.weight"])
+        assert any(not torch.equal(start[name], ended[name]) for name in body(start) if name.startswith("blocks"))
+    assert results["init"] == "csv"
+    about = results["pretraining"]
+    # The recordings mid0 and mid1 are in both: their clips are left out, and named.
+    assert [Path(name).name for name in about["left_out"]] == ["0.wav", "1.wav"]
+    assert all("/mid/" in name for name in about["left_out"])
+    assert (about["clips"], about["held_out"], about["epochs"]) == (16, 0, 2)
+    assert json.loads((run / "results.json").read_text(encoding="utf-8"))["pretraining"] == about
+    assert len((run / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_pretraining_that_is_done_is_taken_from_the_run(tmp_path, train_tiny: Train, other, target, monkeypatch):
+    run = tmp_path / "run"
+    train_tiny(run, PRETRAIN, other, target, folds=[1])
+    weights = run / "pretrain" / "weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    results = train_tiny(run, PRETRAIN, other, target, resume=True)
+    assert weights.stat().st_mtime_ns == before
+    assert [row["fold"] for row in results["folds"]] == [1, 2]
+    assert results["init"] == "csv"
+
+
+def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, other, target, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    whole = train_tiny(tmp_path / "whole", PRETRAIN, other, target, folds=[1])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("audiosurvey.evaluation.foldlog.FoldLog.on_epoch", killed)
+        train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
+    assert not (tmp_path / "broken" / "pretrain" / "weights.safetensors").exists()
+    again = train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1], resume=True)
+    assert again["folds"][0] | {"seconds": 0} == whole["folds"][0] | {"seconds": 0}
+    lines = (tmp_path / "broken" / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+
+
+def test_patience_holds_a_fold_of_the_pretraining_data_out(tmp_path, train_tiny: Train, other, target):
+    patient = "pretrain={epochs: 2, patience: 1, batch_size: 8, num_workers: 0}"
+    about = train_tiny(tmp_path / "run", patient, other, target, folds=[1])["pretraining"]
+    assert (about["clips"], about["held_out"]) == (8, 8)
+    assert "val_accuracy" in about["last"]
+
+
+def test_clips_too_short_for_the_network_are_told_before_anything_is_trained(tmp_path, train_tiny: Train, other, target):
+    short = other.replace("clip_seconds: 0.5", "clip_seconds: 0.02")
+    with pytest.raises(UserError, match=r"pretrain.*0.02 s.*short") as error:
+        train_tiny(tmp_path / "run", PRETRAIN, short, target, folds=[1])
+    assert len(error.value.lines) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_changed_since_is_refused(tmp_path, train_tiny: Train, other, target):
+    train_tiny(tmp_path / "run", PRETRAIN, other, target, folds=[1])
+    table = tmp_path / "other.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(UserError, match="the pretraining data changed"):
+        train_tiny(tmp_path / "run", PRETRAIN, other, target, resume=True)
+
+
+def test_freesound_recordings_in_both_sets_are_left_out(shared: Path):
+    urban = load_table(DatasetConfig(name="urbansound8k", root=shared / "data" / "urbansound8k-15"))
+    esc50 = load_table(DatasetConfig(name="esc50", root=shared / "data" / "esc50-16k"))
+    kept, left_out = outside(urban, esc50)
+    assert len(kept.clips) + len(left_out) == 15
+    assert {clip.source for clip in left_out} == {"100648"}
+    assert len(left_out) == 3
+    assert not {clip.source for clip in kept.clips} & {clip.source for clip in esc50.clips}
+
+
+def test_nothing_left_is_one_line(shared: Path):
+    urban = load_table(DatasetConfig(name="urbansound8k", root=shared / "data" / "urbansound8k-15"))
+    with pytest.raises(UserError, match="every recording of urbansound8k is also in urbansound8k"):
+        outside(urban, urban)
+
+
+def test_urbansound8k_first(tmp_path, train_tiny: Train, shared: Path):
+    root = (shared / "data" / "urbansound8k-15").as_posix()
+    urban = f"pretrain.dataset={{name: urbansound8k, root: '{root}', clip_seconds: 1}}"
+    said: list[str] = []
+    results = train_tiny(tmp_path / "run", PRETRAIN, urban, "train.epochs=1", folds=[1], say=said.append)
+    assert results["init"] == "urbansound8k"
+    assert any(line.startswith("pretraining: urbansound8k, 15 clips") and "licence: " in line for line in said)

@@ -1,0 +1,222 @@
+"""The loop, with a network of one number: when it ends, what it keeps, and that it goes on where it stopped."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from audiosurvey.data.batches import Batch
+from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.loop import Fit, Look
+from audiosurvey.training.schedule import ScheduleConfig
+from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.step import Progress
+
+
+class Counter(nn.Module):
+    """A network whose one weight is the number of steps taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.Parameter(torch.zeros(()))
+
+
+class Stepping:
+    """In place of the training step."""
+
+    def __init__(self, network: Counter) -> None:
+        self.network, self.accelerator = network, make_accelerator("cpu", "fp32")
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+        self.seen: list[tuple[int, int, float, int]] = []
+
+    def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
+        self.network.steps.data += 1
+        self.seen.append((epoch, step, lr, len(group)))
+        clips = sum(len(batch.clips) for batch in group)
+        return Progress(loss=float(step), accuracy=1.0, clips=clips)
+
+
+class Batches:
+    """Batches of four clips, the last one of a single clip."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __len__(self) -> int:
+        return self.number
+
+    def epoch(self, epoch: int) -> Iterator[Any]:
+        yield from (SimpleNamespace(clips=[None] * (4 if n < self.number - 1 else 1)) for n in range(self.number))
+
+
+class Watching:
+    """Says each epoch's score off a list and remembers what it was asked."""
+
+    def __init__(self, scores: Sequence[float | None]) -> None:
+        self.scores, self.asked = scores, list[tuple[int, bool]]()
+
+    def __call__(self, network: nn.Module, epoch: int, last: bool) -> Look:
+        self.asked.append((epoch, last))
+        score = self.scores[epoch - 1]
+        return Look(
+            {"val_accuracy": score} | ({"test_accuracy": 0.5} if last else {}), None if score is None else (score,)
+        )
+
+
+class Killed(Exception):
+    pass
+
+
+class Hearing:
+    def __init__(self, killed_after: int | None = None) -> None:
+        self.killed_after, self.records = killed_after, list[dict[str, Any]]()
+
+    def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None: ...
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+        if record["epoch"] == self.killed_after:
+            raise Killed
+
+
+def fit(
+    scores: Sequence[float | None],
+    folder: Path | None = None,
+    batches: int = 1,
+    hearing: Hearing | None = None,
+    ema: float = 0.0,
+    **settings: Any,
+) -> tuple[Fit, Stepping, Watching]:
+    network = Counter()
+    step, watch = Stepping(network), Watching(scores)
+    made = Fit(
+        network=network,
+        step=step,  # pyright: ignore[reportArgumentType]
+        batches=Batches(batches),  # pyright: ignore[reportArgumentType]
+        settings=TrainConfig(lr=1.0, **settings),
+        schedule=ScheduleConfig(name="constant"),
+        ema_decay=ema,
+        watch=watch,
+        folder=folder,
+        listener=hearing or Hearing(),
+    )
+    return made, step, watch
+
+
+def steps_of(network: nn.Module) -> float:
+    return float(network.state_dict()["steps"])
+
+
+def test_a_fixed_number_of_epochs_keeps_the_last_weights():
+    made, _, watch = fit([None] * 3, epochs=3)
+    assert steps_of(made.run()) == 3
+    assert watch.asked == [(1, False), (2, False), (3, True)]
+    assert made.journal.done
+
+
+@pytest.mark.parametrize(
+    ("scores", "ends", "best"),
+    [
+        ([0.1, 0.5, 0.4, 0.3], 4, 2),
+        ([0.5, 0.4, 0.6, 0.5, 0.5], 5, 3),
+        # An equal score is no improvement: the earlier epoch stays.
+        ([0.5, 0.5, 0.5], 3, 1),
+        ([0.1, 0.2, 0.3, 0.4, 0.4, 0.4], 6, 4),
+    ],
+)
+def test_patience_ends_it_and_the_best_epoch_is_kept(scores, ends, best):
+    made, _, watch = fit([*scores, 9.9], epochs=0, patience=2)
+    assert steps_of(made.run()) == best
+    assert (made.journal.epoch, made.journal.best_epoch) == (ends, best)
+    # The last epoch is looked at a second time, now as the last one.
+    assert watch.asked[-2:] == [(ends, False), (ends, True)]
+    assert made.journal.history[-1]["test_accuracy"] == 0.5
+    assert "test_accuracy" not in made.journal.history[-2]
+
+
+def test_epochs_are_the_upper_bound_of_patience():
+    made, _, watch = fit([0.1, 0.2, 0.3], epochs=3, patience=2)
+    assert steps_of(made.run()) == 3
+    assert watch.asked == [(1, False), (2, False), (3, True)]
+
+
+def test_ties_go_by_the_second_number():
+    made, _, watch = fit([0.0] * 4, epochs=4)
+    looks = iter([(0.5, -2.0), (0.5, -1.0), (0.5, -1.5), (0.4, 0.0)])
+    made.watch = lambda network, epoch, last: Look({}, next(looks))
+    assert steps_of(made.run()) == 2
+
+
+def test_groups_and_the_record_of_an_epoch():
+    hearing = Hearing()
+    made, step, _ = fit([None, None], batches=5, hearing=hearing, epochs=2, accum_iter=2)
+    made.run()
+    assert step.seen == [(1, 0, 1.0, 2), (1, 1, 1.0, 2), (1, 2, 1.0, 1), (2, 3, 1.0, 2), (2, 4, 1.0, 2), (2, 5, 1.0, 1)]
+    first = hearing.records[0]
+    # Losses 0, 1, 2 of groups with 8, 8 and 1 clips.
+    assert first["train_loss"] == pytest.approx((0 * 8 + 1 * 8 + 2 * 1) / 17)
+    assert [first[name] for name in ("epoch", "step", "lr", "train_accuracy")] == [1, 3, 1.0, 1.0]
+    assert made.steps_per_epoch == 3
+    assert made.total_steps == 6
+
+
+def test_the_average_is_what_is_looked_at_and_kept():
+    made, _, _ = fit([None] * 2, epochs=2, ema=0.5)
+    network = made.run()
+    # The decay rises as (1 + t) / (10 + t): of the steps t = 0 and 1, 0.1 and 2/11 are kept of the average.
+    first = 0.9 * 1
+    assert steps_of(network) == pytest.approx(2 / 11 * first + 9 / 11 * 2)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("killed_after", [1, 2, 3, 4])
+def test_a_broken_stage_ends_as_an_unbroken_one(tmp_path, killed_after, ema):
+    scores, settings = [0.1, 0.5, 0.4, 0.3], {"epochs": 0, "patience": 2, "ema": ema}
+    whole, _, _ = fit(scores, tmp_path / "whole", **settings)
+    wanted = whole.run()
+    broken, _, _ = fit(scores, tmp_path / "broken", hearing=Hearing(killed_after), **settings)
+    with pytest.raises(Killed):
+        broken.run()
+    again, step, _ = fit(scores, tmp_path / "broken", **settings)
+    network = again.run(resume=True)
+    assert len(step.seen) == 4 - killed_after
+    assert steps_of(network) == steps_of(wanted)
+    unlike = {"seconds"}
+    assert [{k: v for k, v in record.items() if k not in unlike} for record in again.journal.history] == [
+        {k: v for k, v in record.items() if k not in unlike} for record in whole.journal.history
+    ]
+
+
+def test_only_the_best_epoch_is_on_disk(tmp_path):
+    made, _, _ = fit([0.1, 0.5, 0.4, 0.6, 0.2], tmp_path, epochs=5)
+    made.run()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-00004.safetensors", "state.safetensors"]
+
+
+def test_a_kill_between_best_and_state_goes_back_to_the_former_best(tmp_path, monkeypatch):
+    def killed(*_: object) -> None:
+        raise Killed
+
+    scores = [0.1, 0.5, 0.9, 0.2]
+    made, _, _ = fit(scores, tmp_path, epochs=4, hearing=Hearing(killed_after=2))
+    with pytest.raises(Killed):
+        made.run()
+    made, _, _ = fit(scores, tmp_path, epochs=4)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("audiosurvey.training.loop.save_state", killed)
+        made.run(resume=True)
+    assert (tmp_path / "best-00003.safetensors").exists()
+    made, step, _ = fit(scores, tmp_path, epochs=4)
+    assert steps_of(made.run(resume=True)) == 3
+    assert [epoch for epoch, *_ in step.seen] == [3, 4]
+
+
+def test_without_resume_it_starts_anew(tmp_path):
+    fit([None] * 2, tmp_path, epochs=2)[0].run()
+    made, step, _ = fit([None] * 2, tmp_path, epochs=2)
+    made.run()
+    assert len(step.seen) == 2
