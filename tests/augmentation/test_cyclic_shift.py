@@ -1,13 +1,14 @@
 """Turning a window loses nothing and moves everything by the same time."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig, CyclicShiftDraw
 from audiosurvey.randomness import stream
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-300, 300), min_size=1, max_size=5), st.integers(1, 40))
 def test_equals_a_roll(shifts: list[int], samples: int) -> None:
     wave_BS = torch.arange(len(shifts) * samples, dtype=torch.float32).reshape(len(shifts), samples)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.masking import (
@@ -51,6 +51,7 @@ def test_widths_are_even_from_0_to_below_the_bound_and_starts_fill_the_axis() ->
     assert ends.max() == 100
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.integers(0, 30), st.integers(1, 20), st.integers(0, 10**6))
 def test_masks_lie_on_the_axis_whatever_the_numbers(num: int, bound: int, size: int, seed: int) -> None:
     draw = draw_masks(stream(seed), num, bound, size)

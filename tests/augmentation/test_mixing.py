@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.mixing import Mixup, MixupConfig, MixupDraw, level_aware_gains
@@ -39,6 +39,7 @@ def test_level_aware_gains_by_the_published_formula() -> None:
     torch.testing.assert_close(torch.cat(gains), torch.tensor([p / norm, (1 - p) / norm]))
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 0.95), st.floats(0.003, 0.5), st.floats(0.003, 0.5))
 def test_what_is_heard_has_the_ratio_of_the_label(ratio: float, level: float, partner_level: float) -> None:
     one, zero = tone(level, 0.3), torch.zeros(6000)
@@ -72,6 +73,7 @@ def test_the_ends_of_the_ratio_are_the_clips_themselves() -> None:
     torch.testing.assert_close(mix(waves, 0.0, MixupConfig(p=1))[0], waves[1])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(0, 10**6))
 def test_a_clip_is_never_its_own_partner(clips: int, seed: int) -> None:
     mixup = Mixup(MixupConfig(p=1))

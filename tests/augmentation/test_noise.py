@@ -1,12 +1,14 @@
 """The noise has the asked level over the clip, is white and Gaussian, and silence stays silence."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosurvey.augmentation.noise import TABLE_SAMPLES, Noise, NoiseConfig, NoiseDraw, noise_table
+from audiosurvey.augmentation.noise import SLOPES, TABLE_SAMPLES, Noise, NoiseConfig, NoiseDraw, noise_table
 from audiosurvey.randomness import stream
 
 
@@ -16,6 +18,7 @@ def padded_tone(samples: int, valid: int, level: float = 0.1) -> torch.Tensor:
     return wave_S[None]
 
 
+@settings(deadline=None)
 @given(st.floats(-20, 60), st.integers(50, 4000), st.integers(0, TABLE_SAMPLES - 1), st.sampled_from([-1, 1]))
 def test_ratio_over_the_clip_before_padding(snr_db: float, valid: int, offset: int, sign: int) -> None:
     wave_BS = padded_tone(4000, valid).double()
@@ -75,3 +78,46 @@ def test_two_clips_get_different_noise() -> None:
 def test_windows_longer_than_the_table_are_filled() -> None:
     assert len(noise_table(torch.device("cpu"), TABLE_SAMPLES + 10)) >= TABLE_SAMPLES + 10
     assert len(noise_table(torch.device("cpu"), 10)) == TABLE_SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("colour", "db_an_octave"), [("white", 0), ("pink", -3.01), ("brown", -6.02), ("blue", 3.01), ("violet", 6.02)]
+)
+def test_the_power_of_a_colour_goes_with_frequency(colour: str, db_an_octave: float) -> None:
+    table_S = noise_table(torch.device("cpu"), 10, colour).numpy()
+    assert np.mean(np.square(table_S, dtype=np.float64)) == pytest.approx(1, rel=1e-2)
+    frames = table_S[: 2**19].reshape(-1, 4096) * np.hanning(4096)
+    power = np.square(np.abs(np.fft.rfft(frames.astype(np.float64)))).mean(0)
+    octaves_db = [10 * np.log10(power[first : 2 * first].mean()) for first in (16, 32, 64, 128, 256, 512, 1024)]
+    assert np.polyfit(range(7), octaves_db, 1)[0] == pytest.approx(db_an_octave, abs=0.2)
+    assert np.abs(np.diff(octaves_db) - db_an_octave).max() < 0.8
+
+
+@pytest.mark.parametrize("colour", list(SLOPES))
+def test_a_colour_has_the_asked_ratio_too(colour: str) -> None:
+    wave_BS = padded_tone(4000, 3000)
+    out_BS = Noise(NoiseConfig(p=1)).apply(wave_BS, [NoiseDraw(15, 2**20, 1, colour)], [3000])
+    added = (out_BS - wave_BS)[0, :3000].square().mean()
+    assert 10 * torch.log10(wave_BS[0, :3000].square().mean() / added).item() == pytest.approx(15, abs=0.1)
+
+
+def test_colours_of_one_batch_do_not_meet() -> None:
+    draws = [NoiseDraw(3, 100 + row, 1, colour) for row, colour in enumerate([*SLOPES, *SLOPES])]
+    noise, wave_BS = Noise(NoiseConfig(p=1)), padded_tone(800, 800).repeat(10, 1)
+    together_BS = noise.apply(wave_BS, draws, [800] * 10)
+    for row, draw in enumerate(draws):
+        torch.testing.assert_close(noise.apply(wave_BS[:1], [draw], [800])[0], together_BS[row], atol=1e-6, rtol=0)
+
+
+def test_random_colours_come_alike_and_leave_the_other_numbers_as_they_are() -> None:
+    white, any_colour = Noise(NoiseConfig(p=1)), Noise(NoiseConfig(p=1, colour="random"))
+    found: Counter[str] = Counter()
+    for i in range(500):
+        one, other = white.draw(stream(i), 10, 10), any_colour.draw(stream(i), 10, 10)
+        assert one is not None
+        assert other is not None
+        assert (one.snr_db, one.offset, one.sign) == (other.snr_db, other.offset, other.sign)
+        assert one.colour == "white"
+        found[other.colour] += 1
+    assert set(found) == set(SLOPES)
+    assert min(found.values()) > 60

@@ -8,13 +8,13 @@ import pytest
 import soundfile
 import torch
 
+from audiosurvey.augmentation import reverb as reverb_module
 from audiosurvey.augmentation.reverb import (
     LEAD_SAMPLES,
     Reverb,
     ReverbConfig,
     ReverbDraw,
     align,
-    fast_length,
     read_folder,
     reverberate,
 )
@@ -54,6 +54,28 @@ def test_equals_direct_convolution() -> None:
         expected = np.convolve(wave.astype(float), room)[LEAD_SAMPLES : LEAD_SAMPLES + 5000]
         expected *= np.sqrt(np.mean(wave.astype(float) ** 2) / np.mean(expected**2))
         np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+def test_kept_spectra_change_nothing(rooms: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave_BS = torch.from_numpy(stream("waves").standard_normal((5, 3000), dtype=np.float32))
+    draws = [ReverbDraw(row % 2, "") for row in range(5)]
+    keeping = Reverb(ReverbConfig(p=1, folder=rooms), sample_rate=RATE)
+    first, again = (keeping.apply(wave_BS, draws, [3000] * 5) for _ in range(2))
+    other = keeping.apply(wave_BS[:, :1000], draws, [1000] * 5)
+    monkeypatch.setattr(reverb_module, "KEPT_BYTES", 0)
+    anew = Reverb(ReverbConfig(p=1, folder=rooms), sample_rate=RATE)
+    assert torch.equal(first, again)
+    torch.testing.assert_close(anew.apply(wave_BS, draws, [3000] * 5), first, atol=1e-6, rtol=0)
+    torch.testing.assert_close(anew.apply(wave_BS[:, :1000], draws, [1000] * 5), other, atol=1e-6, rtol=0)
+
+
+def test_rooms_are_transformed_once_for_a_length(rooms: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reverb = Reverb(ReverbConfig(p=1, folder=rooms), sample_rate=RATE)
+    transformed: list[int] = []
+    monkeypatch.setattr(reverb, "_responses", lambda rows, longest: transformed.append(1) or torch.ones(2, longest))
+    for samples in (3000, 3000, 3000, 1000, 1000):
+        reverb.apply(torch.ones(2, samples), [ReverbDraw(0, ""), ReverbDraw(1, "")], [samples] * 2)
+    assert len(transformed) == 2
 
 
 def test_the_tail_decays_as_the_room_does(tmp_path: Path) -> None:
@@ -121,17 +143,6 @@ def test_folders_that_hold_no_response(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "broken.wav", np.zeros(100), RATE)
     with pytest.raises(UserError, match=r"broken\.wav: holds no impulse response"):
         read_folder(tmp_path, RATE)
-
-
-def test_lengths_for_the_fft() -> None:
-    for at_least in (1, 2, 7, 97, 1025, 150_001, 174_000):
-        length = fast_length(at_least)
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        assert rest == 1
-        assert at_least <= length <= max(at_least * 1.07, at_least + 1)
 
 
 def test_the_bank_is_made_once_and_is_the_same_each_time(tmp_cache: Path) -> None:

@@ -6,15 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosurvey.augmentation.interpolation import FRACTION_BITS
 from audiosurvey.augmentation.time_shift import (
     FASTEST,
-    FRACTION_BITS,
     SLOWEST,
     TimeShift,
     TimeShiftConfig,
     TimeShiftDraw,
     corner_samples,
-    interpolate,
     warp_positions,
 )
 from audiosurvey.randomness import stream
@@ -90,16 +89,6 @@ def test_a_tone_changes_its_pitch_by_the_speed() -> None:
     for part, speed in ((out_S[1000:15_000], 1.1), (out_S[17_000:31_000], 0.9)):
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part))))
         assert spectrum.argmax() * RATE / len(part) == pytest.approx(1000 * speed, abs=1.5)
-
-
-@pytest.mark.parametrize("frequency", [0.01, 0.1, 0.2, 0.3, 0.35])
-def test_interpolation_error_is_below_60_db(frequency: float) -> None:
-    samples = 20_000
-    position_S = 0.9 * torch.arange(samples, dtype=torch.float64) + 1000.3
-    wave_S = torch.sin(2 * torch.pi * frequency * torch.arange(samples, dtype=torch.float64))
-    out_S = interpolate(wave_S.float()[None], (position_S * 2**FRACTION_BITS).round().long()[None])[0]
-    error = out_S.double() - torch.sin(2 * torch.pi * frequency * position_S)
-    assert 20 * torch.log10(error.square().mean().sqrt() * 2**0.5) < -60
 
 
 def test_no_energy_bursts_where_the_parts_meet() -> None:

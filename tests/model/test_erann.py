@@ -16,7 +16,7 @@ from audiosurvey.model.network import build_network
 
 FIVE_SECONDS = (1, 640, 128)
 # s, W: parameters with 527, 50 and 10 classes without the input norm, and GMAC for 5 s as they are rounded.
-SIZES = {
+SIZES: dict[tuple[int, int], tuple[int, int, int, str]] = {
     (0, 1): (1_572_001, 1_510_468, 1_505_308, "1.76"),
     (0, 2): (6_143_665, 6_021_076, 6_010_796, "7.04"),
     (1, 2): (6_154_417, 6_031_828, 6_021_548, "4.30"),
@@ -54,11 +54,13 @@ def described(model: ModelConfig, classes: int, standardize: Any = "batch_norm_c
 
 @pytest.mark.parametrize(("s", "w"), SIZES)
 def test_sizes_and_cost_are_the_papers(s: int, w: int) -> None:
-    model, rounded = ModelConfig.model_validate({"blocks": erann(s, w)}), SIZES[s, w][3]
-    for classes, parameters in zip((527, 50, 10), SIZES[s, w], strict=False):
+    model = ModelConfig.model_validate({"blocks": erann(s, w)})
+    *sizes, rounded = SIZES[s, w]
+    for classes, parameters in zip((527, 50, 10), sizes, strict=True):
         description = described(model, classes)
         assert description.parameters == parameters + INPUT_NORM
-        assert f"{description.macs / 1e9:.{len(rounded.split('.')[1])}f}" == rounded
+        digits = len(str(rounded).split(".")[1])
+        assert f"{description.macs / 1e9:.{digits}f}" == rounded
 
 
 @pytest.mark.parametrize(("s", "w"), PRESETS)

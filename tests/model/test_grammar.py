@@ -17,7 +17,7 @@ EVERY_BLOCK: list[dict[str, Any]] = [
     {"max_pool": [3, 2]},
     {"drop": [0.25, 0.5, 8, 4]},
     {"pool": {"mode": "avg+max", "kernel": [2, 2]}},
-    {"separable": {"channels": 16, "kernel": [3, 3], "stride": [1, 1], "activation": "relu6"}},
+    {"separable": {"channels": 16, "kernel": [3, 3], "stride": [1, 1], "pool": [2, 1], "activation": "relu6"}},
     {"residual": {"channels": 8, "kernel": [3, 3], "stride": [2, 2], "activation": "silu", "dropout": 0.1}},
     {
         "conv_block": {
@@ -30,6 +30,11 @@ EVERY_BLOCK: list[dict[str, Any]] = [
             "pool_mode": "max",
         }
     },
+    {"panns_residual": {"channels": 8, "bottleneck": True, "pool": [2, 2], "dropout": 0.1}},
+    {"inverted": {"channels": 8, "expand": 2, "pool": [1, 2], "activation": "relu"}},
+    {"arb": {"channels": 8, "stride": [4, 2]}},
+    {"cell_dropout": 0.2},
+    {"mean": "bands"},
     {"pooling": {"mode": "mul", "flat": True}},
     {"dropout": 0.15},
     {"fc": 12},

@@ -4,7 +4,7 @@ import torch
 
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import build_network
-from audiosurvey.model.normalise import BandBatchNorm, BandStatistics
+from audiosurvey.model.normalise import BandBatchNorm, BandStatistics, make_standardize
 
 LOUD_LOW = torch.tensor([0.0, -20, -40, -80])
 SPREAD = torch.tensor([10.0, 5, 2, 1])
@@ -22,6 +22,14 @@ def test_every_band_gets_mean_0_and_deviation_1() -> None:
     torch.testing.assert_close(out.mean(dim=(0, 1, 2)), torch.zeros(4), atol=1e-5, rtol=0)
     torch.testing.assert_close(out.std(dim=(0, 1, 2)), torch.ones(4), atol=1e-2, rtol=0)
     assert sum(parameter.numel() for parameter in norm.parameters()) == 2 * 4
+
+
+def test_one_norm_for_the_channel_keeps_the_bands_apart() -> None:
+    norm = make_standardize("batch_norm_channel", 4)
+    x = spectrograms()
+    out = norm(x)
+    assert sum(parameter.numel() for parameter in norm.parameters()) == 2
+    torch.testing.assert_close(out, (x - x.mean()) / x.std(correction=0))
 
 
 def test_measured_statistics_are_fixed_and_stored() -> None:

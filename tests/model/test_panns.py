@@ -1,4 +1,4 @@
-"""PANNs: the published sizes to the last parameter, their cost, their shapes, and the bricks against plain functions."""
+"""PANNs: the published sizes to the last parameter, cost, shapes, and the bricks against plain functions."""
 
 import math
 from typing import Any

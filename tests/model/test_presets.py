@@ -93,12 +93,12 @@ def test_bf16_is_close_to_float32(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_the_loss_falls_on_a_batch_that_is_learned_by_heart(name: str) -> None:
     network, x = built(name, frames=64)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-4)
     losses = []
-    for _ in range(6):
+    for _ in range(8):
         loss = loss_of(network, x)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]

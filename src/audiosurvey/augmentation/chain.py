@@ -1,9 +1,9 @@
 """The whole of augmentation: which operations there are, in which order, and each clip's draws from its own
 streams.
 
-Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, gain,
-cyclic shift, reverb, time shift, noise; then the mel spectrogram, with its bands moved; blocks, time masks, frequency
-masks.
+Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
+gain, cyclic shift, reverb, time shift, noise; then the mel spectrogram, with its bands moved; blocks, time masks,
+frequency masks; mixing of the spectrograms.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation) and, for mixing, of the set of
 training clips: not of the batch it stands in, nor of threads, ranks or resumption.
@@ -11,24 +11,32 @@ training clips: not of the batch it stands in, nor of threads, ranks or resumpti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
 from audiosurvey.augmentation.base import MelOperation, WaveOperation
+from audiosurvey.augmentation.cutmix import Cutmix, CutmixConfig
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
 from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
+from audiosurvey.augmentation.freqmix import Freqmix, FreqmixConfig
 from audiosurvey.augmentation.gain import Gain, GainConfig
 from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
-from audiosurvey.augmentation.mixing import Mixup, MixupConfig, MixupDraw
+from audiosurvey.augmentation.mel_mixup import MelMixup, MelMixupConfig
+from audiosurvey.augmentation.mixer import Mixer
+from audiosurvey.augmentation.mixing import MelMixing, MixingConfig, WaveMixing
+from audiosurvey.augmentation.mixup import Mixup, MixupConfig
 from audiosurvey.augmentation.noise import Noise, NoiseConfig
+from audiosurvey.augmentation.phmix import Phmix, PhmixConfig
+from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
 from audiosurvey.augmentation.reverb import Reverb, ReverbConfig
+from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
+from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 from audiosurvey.section import Section
@@ -37,12 +45,30 @@ if TYPE_CHECKING:
     from audiosurvey.data.batches import Batch
 
 
+FrontEnd = Callable[[Tensor, Tensor | None], Tensor]
+"""Waves (B, S), and Hz by which their band edges are moved (B, 2) or None, to spectrograms (B, C, T, F)."""
+
+
 class AugmentationConfig(Section):
     """What is done to training clips. Everything is off unless its `p`, the chance for each single clip, is
     set."""
 
     mixup: MixupConfig = Field(default_factory=MixupConfig)
     """A second training clip is mixed in, with its share of the label."""
+    timemix: TimemixConfig = Field(default_factory=TimemixConfig)
+    """One end of the clip is another training clip's."""
+    freqmix: FreqmixConfig = Field(default_factory=FreqmixConfig)
+    """The low or the high frequencies are another training clip's."""
+    phmix: PhmixConfig = Field(default_factory=PhmixConfig)
+    """The phases are blended with another training clip's."""
+    mel_mixup: MelMixupConfig = Field(default_factory=MelMixupConfig)
+    """A second training clip's spectrogram is added."""
+    cutmix: CutmixConfig = Field(default_factory=CutmixConfig)
+    """A rectangle of the spectrogram is another training clip's."""
+    speed: SpeedConfig = Field(default_factory=SpeedConfig)
+    """The clip is played faster and higher, or slower and lower."""
+    polarity: PolarityConfig = Field(default_factory=PolarityConfig)
+    """The wave is turned upside down."""
     gain: GainConfig = Field(default_factory=GainConfig)
     """The level is changed."""
     cyclic_shift: CyclicShiftConfig = Field(default_factory=CyclicShiftConfig)
@@ -52,7 +78,7 @@ class AugmentationConfig(Section):
     time_shift: TimeShiftConfig = Field(default_factory=TimeShiftConfig)
     """Parts of the clip are stretched and compressed."""
     noise: NoiseConfig = Field(default_factory=NoiseConfig)
-    """White noise is added."""
+    """White or coloured noise is added."""
     band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
     """The edges of the mel bands are moved."""
     dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
@@ -61,6 +87,18 @@ class AugmentationConfig(Section):
     """Stretches of frames are covered."""
     freq_masking: FreqMaskingConfig = Field(default_factory=FreqMaskingConfig)
     """Stretches of mel bands are covered."""
+
+    @field_validator("mixup", "timemix", "freqmix", "phmix", "mel_mixup", "cutmix")
+    @classmethod
+    def _one_way_a_clip(cls, mixing: MixingConfig, info: ValidationInfo) -> MixingConfig:
+        before = {name: other.p for name, other in info.data.items() if isinstance(other, MixingConfig) and other.p}
+        if mixing.p and sum(before.values()) + mixing.p > 1 + 1e-9:
+            others = ", ".join(f"{name} {p:g}" for name, p in before.items())
+            raise ValueError(
+                f"a clip is mixed in one way only, so the chances p of all mixings add up to 1 at most; {mixing.p:g} "
+                f"is too much beside {others}"
+            )
+        return mixing
 
 
 class Chain:
@@ -82,8 +120,17 @@ class Chain:
     ) -> None:
         self.seed = seed
         self.sample_rate = sample_rate
-        self.mixup = Mixup(config.mixup)
+        mixings: list[WaveMixing[Any] | MelMixing[Any]] = [
+            Mixup(config.mixup),
+            Timemix(config.timemix),
+            Freqmix(config.freqmix, sample_rate=sample_rate),
+            Phmix(config.phmix, sample_rate=sample_rate),
+            MelMixup(config.mel_mixup),
+            Cutmix(config.cutmix),
+        ]
         waves: list[WaveOperation] = [
+            Speed(config.speed),
+            Polarity(config.polarity),
             Gain(config.gain),
             CyclicShift(config.cyclic_shift, sample_rate=sample_rate),
             Reverb(config.reverb, sample_rate=sample_rate),
@@ -98,13 +145,18 @@ class Chain:
         self.band_jitter = BandJitter(config.band_jitter)
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
-        self._clips = sorted(train_clips, key=lambda clip: clip.id)
-        self._rows = {clip.id: row for row, clip in enumerate(self._clips)}
+        self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips)
 
     def partner(self, clip: Clip, epoch: int) -> Clip | None:
         """The training clip that this one is mixed with in this epoch, or None."""
-        draw = self._mixup_draw(clip, epoch)
-        return None if draw is None else self._clips[draw.partner]
+        mixed = self.mixer.draw(clip, epoch)
+        return None if mixed is None else mixed.partner
+
+    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Tensor, Tensor]:
+        """The whole way: what the network is shown of a batch, (B, C, T, F), and the targets (B, K)."""
+        wave_BS, valid_B, target_BK = self.mix(batch, epoch)
+        mel_BCTF = self._shown(wave_BS, valid_B, batch.clips, epoch, front_end)
+        return self.mix_mel(mel_BCTF, target_BK, batch, epoch, front_end)
 
     def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """The first stage: mixes the raw waves of a batch with those of its partners.
@@ -112,27 +164,7 @@ class Chain:
         Returns waves (B, S), samples before padding (B) and targets (B, K), on the devices they came on. A
         clip for which the batch holds no partner stays as it is.
         """
-        draws: list[MixupDraw | None] = []
-        for clip, other in zip(batch.clips, batch.partners, strict=True):
-            draw = None if other is None else self._mixup_draw(clip, epoch)
-            if other is not None and (draw is None or self._clips[draw.partner].id != other.id):
-                raise RuntimeError(f"{clip.id} came with {other.id}, which is not its partner in epoch {epoch}")
-            draws.append(draw)
-        own = (batch.wave_BS, batch.valid_B, batch.target_BK)
-        rows = [row for row, draw in enumerate(draws) if draw is not None]
-        if not rows:
-            return own
-        loaded = (batch.partner_BS, batch.partner_valid_B, batch.partner_target_BK)
-        waves, valids, targets = (
-            (_rows(mine, rows), _rows(theirs, rows)) for mine, theirs in zip(own, loaded, strict=True)
-        )
-        mixed_BS, target_BK = self.mixup.apply(waves, valids, targets, [draws[row] for row in rows])
-        changed = (mixed_BS, torch.maximum(*valids), target_BK)
-        wave_BS, valid_B, all_target_BK = (
-            whole.index_copy(0, torch.tensor(rows, device=whole.device), new)
-            for whole, new in zip(own, changed, strict=True)
-        )
-        return wave_BS, valid_B, all_target_BK
+        return self.mixer.mix_waves(batch, epoch)
 
     def wave(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments waveforms (B, S); `valid_B`: samples of each clip before padding."""
@@ -154,11 +186,35 @@ class Chain:
 
     def mel(self, mel_BCTF: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments mel spectrograms (B, C, T, F)."""
+        if not self.mel_operations:
+            return mel_BCTF
         frames, bands = mel_BCTF.shape[2:]
         for operation in self.mel_operations:
             draws = [operation.draw(self._stream(clip, epoch, operation.name), frames, bands) for clip in clips]
             mel_BCTF = operation.apply(mel_BCTF, draws)
         return mel_BCTF
+
+    def mix_mel(
+        self, mel_BCTF: Tensor, target_BK: Tensor, batch: Batch, epoch: int, front_end: FrontEnd
+    ) -> tuple[Tensor, Tensor]:
+        """The last stage: mixes the augmented spectrograms of a batch with those of its partners; and the targets.
+
+        A partner is rendered as this epoch renders it for itself, by its own draws, but for its own mixing: nobody
+        is mixed with a mixture.
+        """
+        rows = self.mixer.mel_rows(batch, epoch)
+        if not rows or batch.partner_BS is None or batch.partner_valid_B is None:
+            return mel_BCTF, target_BK
+        partners = [partner for row in rows if (partner := batch.partners[row]) is not None]
+        wave_BS, valid_B = batch.partner_BS[rows], batch.partner_valid_B[rows]
+        partner_BCTF = self._shown(wave_BS, valid_B, partners, epoch, front_end)
+        return self.mixer.mix_mels(mel_BCTF, target_BK, partner_BCTF, rows, batch, epoch)
+
+    def _shown(
+        self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd
+    ) -> Tensor:
+        wave_BS = self.wave(wave_BS, valid_B, clips, epoch)
+        return self.mel(front_end(wave_BS, self.edge_shifts(clips, epoch)), clips, epoch)
 
     def describe(
         self, clip: Clip, epoch: int, *, samples: int, frames: int, bands: int, valid: int | None = None
@@ -169,9 +225,9 @@ class Chain:
         absent).
         """
         done: list[dict[str, object]] = []
-        mixed = self._mixup_draw(clip, epoch)
-        if mixed is not None:
-            done.append({"operation": "mixup", "partner": self._clips[mixed.partner].id, "ratio": mixed.ratio})
+        mixed = self.mixer.draw(clip, epoch)
+        if mixed is not None and isinstance(mixed.mixing, WaveMixing):
+            done.append(mixed.describe())
         length = samples if valid is None else valid
         for operation in self.wave_operations:
             draw = operation.draw(self._stream(clip, epoch, operation.name), samples, length)
@@ -184,25 +240,15 @@ class Chain:
             draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands)
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
+        if mixed is not None and isinstance(mixed.mixing, MelMixing):
+            done.append(mixed.describe())
         return done
-
-    def _mixup_draw(self, clip: Clip, epoch: int) -> MixupDraw | None:
-        if self.mixup.config.p == 0:
-            return None
-        rng = self._stream(clip, epoch, self.mixup.name)
-        return self.mixup.draw(rng, len(self._clips), self._rows.get(clip.id))
 
     def _jitter_draw(self, clip: Clip, epoch: int) -> BandJitterDraw | None:
         return self.band_jitter.draw(self._stream(clip, epoch, self.band_jitter.name))
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
         return stream(self.seed, epoch, clip.id, operation)
-
-
-def _rows(values: Tensor | None, rows: list[int]) -> Tensor:
-    if values is None:
-        raise RuntimeError("a batch that names partners holds no waves of theirs")
-    return values.index_select(0, torch.tensor(rows, device=values.device))
 
 
 def _valid_after(operation: WaveOperation, draws: Sequence[object], samples: int, valid: Sequence[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Noise: white Gaussian noise is added at a drawn signal-to-noise ratio.
+"""Noise: white or coloured noise is added at a drawn signal-to-noise ratio.
 
 Enters and leaves: waveforms (B, S). The ratio refers to the mean power of the clip before padding; the noise
 fills the whole window, as a microphone would hear it. A silent clip has no power to refer to and stays
@@ -7,6 +7,7 @@ silent.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,12 +19,17 @@ from audiosurvey.randomness import stream
 from audiosurvey.section import Section
 
 TABLE_SAMPLES = 2**22
-"""Length of the fixed table of normal numbers (16 MB): 140 s at 30 kHz, entered at any sample and with either
-sign."""
+"""Length of the fixed table of a colour (16 MB): 140 s at 30 kHz, entered at any sample and with either sign."""
+FLAT_BELOW = 1e-3
+"""Share of the sample rate below which every colour is flat. Without it, nearly all the power of brown noise would lie
+where nothing is heard."""
+Colour = Literal["white", "pink", "brown", "blue", "violet"]
+SLOPES: dict[Colour, float] = {"white": 0, "pink": -0.5, "brown": -1, "blue": 0.5, "violet": 1}
+"""By which power of frequency the amplitude goes: steps of 3 dB an octave."""
 
 
 class NoiseConfig(Section):
-    """White noise is added."""
+    """Noise is added."""
 
     p: Probability = 0.0
     """Chance that a clip gets noise."""
@@ -32,6 +38,9 @@ class NoiseConfig(Section):
     greater."""
     max_snr_db: float = 30.0
     """The other bound in dB."""
+    colour: Colour | Literal["random"] = "white"
+    """How the power goes with frequency: white is even, pink falls by 3 dB an octave and brown by 6, blue rises by 3
+    and violet by 6; random: for each clip one of the five."""
 
     @field_validator("min_snr_db", "max_snr_db")
     @classmethod
@@ -48,12 +57,13 @@ class NoiseConfig(Section):
 class NoiseDraw:
     snr_db: float
     offset: int
-    """Where in the table of normal numbers the clip's noise begins (modulo the places there are)."""
+    """Where in the table of its colour the clip's noise begins (modulo the places there are)."""
     sign: int
+    colour: Colour = "white"
 
 
 class Noise(WaveOperation[NoiseDraw]):
-    """Adds noise to each clip at its own ratio, from its own window into a fixed table of normal numbers."""
+    """Adds noise to each clip at its own ratio, from its own window into the fixed table of a colour."""
 
     name = "noise"
 
@@ -64,13 +74,21 @@ class Noise(WaveOperation[NoiseDraw]):
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> NoiseDraw:
         low, high = sorted((self.config.min_snr_db, self.config.max_snr_db))
         snr_db = float(rng.uniform(low, high))
-        return NoiseDraw(snr_db, int(rng.integers(TABLE_SAMPLES)), 1 if rng.random() < 0.5 else -1)
+        offset, sign = int(rng.integers(TABLE_SAMPLES)), 1 if rng.random() < 0.5 else -1
+        colours = get_args(Colour)
+        asked = self.config.colour
+        return NoiseDraw(snr_db, offset, sign, colours[rng.integers(len(colours))] if asked == "random" else asked)
 
     def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
         device, samples = wave_BS.device, wave_BS.shape[1]
-        windows = noise_table(device, samples).unfold(0, samples, 1)
-        offsets = [draw.offset % len(windows) for draw in draws]
-        noise_BS = windows.index_select(0, torch.tensor(offsets, device=device))
+        noise_BS = torch.empty_like(wave_BS)
+        for colour in SLOPES:
+            rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
+            if not rows:
+                continue
+            windows = noise_table(device, samples, colour).unfold(0, samples, 1)
+            offsets = [draws[row].offset % len(windows) for row in rows]
+            noise_BS[rows] = windows.index_select(0, torch.tensor(offsets, device=device))
         valid_B = torch.tensor(valid, device=device)
         # Dividing by the power that this stretch of noise really has over the clip makes the ratio exact,
         # however short the clip. Below some ten samples that power says nothing; the bound keeps the rest of
@@ -83,16 +101,23 @@ class Noise(WaveOperation[NoiseDraw]):
         return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
 
     def describe(self, draw: NoiseDraw) -> dict[str, object]:
-        return {"snr_db": draw.snr_db}
+        return {"snr_db": draw.snr_db, "colour": draw.colour}
 
 
-def noise_table(device: torch.device, samples: int) -> Tensor:
-    """Normal numbers on this device, at least `samples` of them: the same everywhere, made once by numpy."""
-    table = _normals(device)
+def noise_table(device: torch.device, samples: int, colour: Colour = "white") -> Tensor:
+    """Noise of unit power on this device, at least `samples` of it: the same everywhere, made once by numpy."""
+    table = _table(device, colour)
     return table if samples <= len(table) else table.repeat(-(-samples // len(table)))
 
 
-@lru_cache(maxsize=8)
-def _normals(device: torch.device) -> Tensor:
-    normals = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
-    return torch.from_numpy(normals).to(device)
+@lru_cache(maxsize=4 * len(SLOPES))
+def _table(device: torch.device, colour: Colour) -> Tensor:
+    noise = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
+    if slope := SLOPES[colour]:
+        # The table is shaped as a whole, round its end: its windows have no seam, and their spectra the whole slope.
+        spectrum = np.fft.rfft(noise.astype(np.float64))
+        spectrum *= np.maximum(np.fft.rfftfreq(TABLE_SAMPLES), FLAT_BELOW) ** slope
+        spectrum[0] = 0
+        shaped = np.fft.irfft(spectrum, TABLE_SAMPLES)
+        noise = (shaped / shaped.std()).astype(np.float32)
+    return torch.from_numpy(noise).to(device)

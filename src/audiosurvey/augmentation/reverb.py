@@ -5,6 +5,7 @@ synthesised rooms. The direct sound stays where it was, the window keeps its len
 cut) and its level.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.rooms import room_bank
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
@@ -22,6 +24,9 @@ from audiosurvey.section import Section
 LEAD_SAMPLES = 64
 """Samples kept before the direct sound: a band-limited response begins to swing a little before its peak."""
 CLIPS_AT_ONCE = 16
+KEPT_BYTES = 2**28
+"""Spectra of all rooms are kept where they take no more memory than this: 32 rooms for clips of 5 s at 30 kHz take
+20 MB. Those of a greater bank are worked out anew for each clip."""
 
 
 class ReverbConfig(Section):
@@ -53,6 +58,7 @@ class Reverb(WaveOperation[ReverbDraw]):
             named = room_bank(sample_rate) if config.folder is None else read_folder(config.folder, sample_rate)
         self.names = list(named)
         self.rooms = [align(response) for response in named.values()]
+        self._kept: tuple[tuple[int, int, torch.device], Tensor] | None = None
 
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> ReverbDraw:
         room = int(rng.integers(len(self.rooms)))
@@ -62,25 +68,50 @@ class Reverb(WaveOperation[ReverbDraw]):
         # The transform's length follows from the window and the whole bank, not from the rooms that this
         # batch drew, so that a clip's samples are the same to the last digits in any company.
         longest = min(max(map(len, self.rooms)), wave_BS.shape[1] + LEAD_SAMPLES)
+        length = fast_length(wave_BS.shape[1] + longest - 1)
         parts = []
         for first in range(0, len(draws), CLIPS_AT_ONCE):
             part = slice(first, first + CLIPS_AT_ONCE)
-            rooms = np.zeros((len(draws[part]), longest), np.float32)
-            for row, draw in enumerate(draws[part]):
-                room = self.rooms[draw.room][:longest]
-                rooms[row, : len(room)] = room
-            parts.append(reverberate(wave_BS[part], torch.from_numpy(rooms).to(wave_BS.device)))
+            spectra_BN = self._spectra([draw.room for draw in draws[part]], longest, length, wave_BS.device)
+            parts.append(convolve(wave_BS[part], spectra_BN, length))
         return torch.cat(parts)
+
+    def _spectra(self, rooms: list[int], longest: int, length: int, device: torch.device) -> Tensor:
+        """The transforms of these rooms, cut to `longest` samples; Shape (B, length // 2 + 1). They are the same for
+        every batch of a run, so that a clip costs two transforms and not three; those of one length are kept."""
+        if len(self.rooms) * (length // 2 + 1) * 8 > KEPT_BYTES:
+            return torch.fft.rfft(self._responses(rooms, longest).to(device), length)
+        key = (longest, length, device)
+        if self._kept is None or self._kept[0] != key:
+            everything = range(len(self.rooms))
+            spectra = [
+                torch.fft.rfft(self._responses(everything[first : first + CLIPS_AT_ONCE], longest).to(device), length)
+                for first in range(0, len(self.rooms), CLIPS_AT_ONCE)
+            ]
+            self._kept = (key, torch.cat(spectra))
+        return self._kept[1].index_select(0, torch.tensor(rooms, device=device))
+
+    def _responses(self, rooms: Sequence[int], longest: int) -> Tensor:
+        """The responses of these rooms, cut or filled up to `longest` samples; Shape (B, R)."""
+        responses_BR = np.zeros((len(rooms), longest), np.float32)
+        for row, room in enumerate(rooms):
+            response = self.rooms[room][:longest]
+            responses_BR[row, : len(response)] = response
+        return torch.from_numpy(responses_BR)
 
 
 def reverberate(wave_BS: Tensor, rooms_BR: Tensor) -> Tensor:
     """Convolution of every clip with its aligned room, at the clip's own level; Shape (B, S) and (B, R) ->
     (B, S)."""
+    length = fast_length(wave_BS.shape[1] + rooms_BR.shape[1] - 1)
+    return convolve(wave_BS, torch.fft.rfft(rooms_BR, length), length)
+
+
+def convolve(wave_BS: Tensor, spectra_BN: Tensor, length: int) -> Tensor:
+    """The same with the rooms' transforms of this length, (B, length // 2 + 1)."""
     samples = wave_BS.shape[1]
-    length = fast_length(samples + rooms_BR.shape[1] - 1)
-    spectrum = torch.fft.rfft(wave_BS, length)
-    spectrum *= torch.fft.rfft(rooms_BR, length)
-    wet_BS = torch.fft.irfft(spectrum, length)[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
+    wet_BS = torch.fft.irfft(torch.fft.rfft(wave_BS, length) * spectra_BN, length)
+    wet_BS = wet_BS[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
     dry_B1 = wave_BS.square().mean(1, keepdim=True)
     wet_B1 = wet_BS.square().mean(1, keepdim=True)
     return wet_BS * torch.where(wet_B1 > 0, dry_B1 / wet_B1.clamp(min=torch.finfo(wet_B1.dtype).tiny), 0.0).sqrt()
@@ -121,17 +152,3 @@ def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: holds no impulse response, only silence or broken samples; remove it")
         responses[path.relative_to(folder).as_posix()] = response
     return responses
-
-
-def fast_length(at_least: int) -> int:
-    """The smallest length from `at_least` on that has no prime factor above 5: an FFT of it is quick."""
-    best = 1 << (at_least - 1).bit_length()
-    five = 1
-    while five < best:
-        odd = five
-        while odd < best:
-            twos = -(-at_least // odd)
-            best = min(best, odd << (twos - 1).bit_length())
-            odd *= 3
-        five *= 5
-    return best

@@ -6,14 +6,13 @@ interpolation: nothing is cut apart, so nothing clicks. A part played faster als
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
 from audiosurvey.section import Section
 
 MIN_PARTS, MAX_PARTS = 2, 5
@@ -23,15 +22,6 @@ SHORTEST_PART = 0.05
 """Share of the window that a part takes at least."""
 SMALLEST_WINDOW = 400
 """Windows of fewer samples are too short to be cut into parts, and stay as they are."""
-TAPS = 16
-PHASES = 2048
-KAISER_BETA = 7.0
-FRACTION_BITS = 36
-"""Positions are integers in units of 2^-36 samples: exact, and alike on every device."""
-MAPPED_AT_ONCE = {"cpu": 2**18}
-"""Output samples, in whole clips, whose positions are worked out together; elsewhere than on the CPU 2^23."""
-READ_AT_ONCE = {"cpu": 2**14}
-"""Output samples that are interpolated together: each needs TAPS inputs and TAPS weights, which stay in the cache."""
 
 
 class TimeShiftConfig(Section):
@@ -79,7 +69,7 @@ class TimeShift(WaveOperation[TimeShiftDraw]):
     def render(self, wave_BS: Tensor, draws: list[TimeShiftDraw], valid: list[int]) -> Tensor:
         samples, device = wave_BS.shape[1], wave_BS.device
         corner = corner_samples(self.sample_rate, samples)
-        clips = max(1, MAPPED_AT_ONCE.get(device.type, 2**23) // samples)
+        clips = clips_at_once(device, samples)
         warped_BS = torch.empty_like(wave_BS)
         for first in range(0, len(draws), clips):
             part = slice(first, first + clips)
@@ -130,34 +120,3 @@ def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device
     growth_BS.index_put_(where, torch.tensor(halves, dtype=torch.int64, device=device), accumulate=True)
     speed_BS = growth_BS.cumsum(1).cumsum(1) + torch.tensor(starts, device=device)[:, None]
     return speed_BS.cumsum(1) - speed_BS
-
-
-def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
-    """The waves at fractional positions, by a Kaiser-windowed sinc of TAPS samples; silence beyond the window.
-
-    Up to 0.35 of the sample rate the error is below -60 dB. Sounds above 0.4 of it that are played faster
-    than 1 fold back, but not below 0.375.
-    """
-    batch, samples = wave_BS.shape
-    padded = pad(wave_BS, (TAPS // 2 - 1, TAPS)).reshape(-1)
-    inputs = padded.unfold(0, TAPS, 1)
-    kernels = kernel_table(wave_BS.device)
-    row_starts = torch.arange(batch, device=wave_BS.device)[:, None] * (len(padded) // batch)
-    places_BS = (positions_BS >> FRACTION_BITS).clamp_(0, samples - 1) + row_starts
-    drop = FRACTION_BITS - (PHASES.bit_length() - 1)
-    phases_BS = (positions_BS & (2**FRACTION_BITS - 1)) + 2 ** (drop - 1) >> drop
-    chunk = READ_AT_ONCE.get(wave_BS.device.type, 2**23)
-    parts = [
-        inputs.index_select(0, places).mul_(kernels.index_select(0, phases)).sum(1)
-        for places, phases in zip(places_BS.reshape(-1).split(chunk), phases_BS.reshape(-1).split(chunk), strict=True)
-    ]
-    return torch.cat(parts).view(batch, samples)
-
-
-@lru_cache(maxsize=8)
-def kernel_table(device: torch.device) -> Tensor:
-    """Interpolation kernels: row i reads the signal i / PHASES samples after the middle. Shape (PHASES + 1, TAPS)."""
-    offset = np.arange(TAPS) - (TAPS // 2 - 1) - np.arange(PHASES + 1)[:, None] / PHASES
-    window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (offset / (TAPS / 2)) ** 2, 0, None)))
-    kernel = np.sinc(offset) * window
-    return torch.from_numpy((kernel / kernel.sum(1, keepdims=True)).astype(np.float32)).to(device)

@@ -162,7 +162,7 @@ class CrossValidation:
         results = self.results
         name = results["dataset"]["subset"] or results["dataset"]["name"]
         done = [row["fold"] for row in results["folds"]]
-        words = f"{name}, fold{'s' if len(done) > 1 else ''} {', '.join(map(str, done))}"
+        words = f"{name}, {_folds_in_words(done)}"
         said = [name for name in ("optimistic", "leaking") if results[name]]
         marked = f" ({', '.join(said)})" if said else ""
         if results["confusion"]:
@@ -182,3 +182,11 @@ class CrossValidation:
 
     def _flat(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
+
+
+def _folds_in_words(folds: Sequence[int]) -> str:
+    """`fold 3`, `folds 1 to 5`, `folds 1, 3, 4`."""
+    if len(folds) == 1:
+        return f"fold {folds[0]}"
+    whole = len(folds) > 2 and list(folds) == list(range(folds[0], folds[-1] + 1))
+    return f"folds {folds[0]} to {folds[-1]}" if whole else f"folds {', '.join(map(str, folds))}"

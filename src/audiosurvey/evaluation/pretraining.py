@@ -94,7 +94,7 @@ def pretrain(
 
 
 def check_length(config: Config, sounds: Sounds) -> None:
-    """Raises UserError, before anything is trained, where clips of the pretraining data are too short for the network."""
+    """Raises UserError, before anything is trained, where the network cannot take clips so short."""
     frames = config.mel_spectrogram.num_frames(sounds.window_samples, config.sample_rate)
     faults = shape_faults(config.model, (1, frames, config.mel_spectrogram.n_mels))
     if faults:

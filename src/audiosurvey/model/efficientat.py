@@ -42,7 +42,7 @@ def _front_end(**other: Any) -> FrontEnd:
 
 
 def _released(file: str, sha256: str | None = None, **other: Any) -> Released:
-    return Released(_URL + file, _front_end(**other), sha256)
+    return Released(_URL + file, _front_end(**other), f"sha256:{sha256}" if sha256 else None)
 
 
 RELEASED = {
@@ -52,7 +52,9 @@ RELEASED = {
         "mn04_as_mAP_432.pt", "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
     ),
     "efficientat/mn05_as": _released("mn05_as_mAP_443.pt"),
-    "efficientat/mn10_as": _released("mn10_as_mAP_471.pt", "0bd7dc24"),
+    "efficientat/mn10_as": _released(
+        "mn10_as_mAP_471.pt", "0bd7dc2443af498c289a2e739f02ebb515d6aa3fd3ab9db539c86123ae368a4e"
+    ),
     "efficientat/mn20_as": _released("mn20_as_mAP_478.pt"),
     "efficientat/mn30_as": _released("mn30_as_mAP_482.pt"),
     "efficientat/mn40_as": _released("mn40_as_mAP_484.pt"),

@@ -45,8 +45,8 @@ class Released:
 
     url: str
     front_end: FrontEnd
-    sha256: str | None = None
-    """Of the file, or as many of its first digits as are published; None where none are."""
+    digest: str | None = None
+    """`sha256:...` or `md5:...` of the file, where one is published."""
 
     @property
     def file(self) -> str:

@@ -18,7 +18,8 @@ from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.efficientat import EFFICIENTAT
 from audiosurvey.model.family import Family, Placed
 from audiosurvey.model.network import Network
-from audiosurvey.model.released import locate, on_disk, released
+from audiosurvey.model.panns_checkpoint import PANNS
+from audiosurvey.model.released import locate, misnamed, on_disk, released
 from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_trained_on, read_weights, sha256
 
 _CLASSIFIER = "classifier."
@@ -30,7 +31,7 @@ OURS = Family(
     place=lambda tensors, network: Placed(dict(tensors), {name: name for name in tensors}),
     front_end=lambda tensors: None,
 )
-FAMILIES = (OURS, EFFICIENTAT)
+FAMILIES = (OURS, EFFICIENTAT, PANNS)
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,8 @@ def init_faults(init: str, sample_rate: int, mel: MelConfig, build: Callable[[],
 
     `build` makes the network on the meta device. Faults of the weights themselves stand at `model.init`.
     """
+    if (unknown := misnamed(init)) is not None:
+        return [Fault(("model", "init"), unknown)]
     try:
         faults = _front_end_faults(init, front_end_of(init), FrontEnd(sample_rate, mel))
         path = on_disk(init)

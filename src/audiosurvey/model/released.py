@@ -9,11 +9,10 @@ from filelock import FileLock
 from audiosurvey.data.cache import cache_folder
 from audiosurvey.data.fetch import Progress, discard, fetch
 from audiosurvey.errors import UserError
-from audiosurvey.model import efficientat
+from audiosurvey.model import efficientat, panns_checkpoint
 from audiosurvey.model.family import Released
-from audiosurvey.model.weightfile import sha256
 
-RELEASED: dict[str, Released] = {**efficientat.RELEASED}
+RELEASED: dict[str, Released] = {**efficientat.RELEASED, **panns_checkpoint.RELEASED}
 """Weights that `model.init` takes by name."""
 
 
@@ -61,11 +60,13 @@ def _fetch(init: str, target: Path, progress: Progress | None, tries: int, pause
         fetch(known.url if known else init, part, tries=tries, pause_s=pause_s, progress=progress)
     except UserError as error:
         raise UserError(f"model.init: {error}; without a network, put the file at {target}") from None
-    wanted = known.sha256 if known else None
-    if wanted and not sha256(part).startswith(wanted):
-        found = sha256(part)
-        discard(part)
-        raise UserError(f"model.init: {init}: the file that came is another one (sha256 {found}); it was removed")
+    if known and known.digest:
+        kind = known.digest.split(":")[0]
+        with part.open("rb") as file:
+            found = hashlib.file_digest(file, kind).hexdigest()
+        if known.digest != f"{kind}:{found}":
+            discard(part)
+            raise UserError(f"model.init: {init}: the file that came is another one ({kind} {found}); it was removed")
     part.replace(target)
     discard(part)  # its note
 
@@ -78,6 +79,14 @@ def _cached(init: str) -> Path | None:
         address = hashlib.sha256(init.encode()).hexdigest()[:12]
         return cache_folder() / "weights" / f"{address}-{init.split('?')[0].rsplit('/', 1)[-1]}"
     return None
+
+
+def misnamed(init: str) -> str | None:
+    """What to say where this looks like a name and is none; None otherwise."""
+    families = {name.split("/")[0] for name in RELEASED}
+    if init in RELEASED or "/" not in init or init.split("/")[0] not in families or on_disk(init):
+        return None
+    return f"{init}: no weights of that name{_near(init)}"
 
 
 def _near(init: str) -> str:

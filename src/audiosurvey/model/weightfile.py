@@ -6,6 +6,7 @@ opened with `weights_only`: tensors, numbers, text and lists of them, numpy arra
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,9 @@ def _safetensors(file: Path) -> Tensors:
 
 def _torch_file(file: Path) -> Tensors:
     try:
-        with torch.serialization.safe_globals(_numpy_arrays()):
+        with torch.serialization.safe_globals(_numpy_arrays()), warnings.catch_warnings():
+            # torch's thoughts on the pickle of a file that is none of its own.
+            warnings.simplefilter("ignore")
             content = torch.load(file, map_location="cpu", weights_only=True)
     # A damaged file can raise nearly anything while it is read.
     except Exception as error:

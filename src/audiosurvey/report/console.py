@@ -21,13 +21,13 @@ STDERR = Console(stderr=True, highlight=False)
 
 def _bars(console: Console) -> Progress:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     return Progress(*columns, console=console)
 
@@ -56,7 +56,7 @@ def _plain(what: str, console: Console) -> Callable[[int, int | None], None]:
         if now - last >= 10:
             last = now
             of = f" of {total}, about {(now - started) / max(done, 1) * (total - done):.0f} s left" if total else ""
-            console.print(f"{what}: {done}{of}", soft_wrap=True)
+            console.print(f"{what}: {done}{of}", soft_wrap=True, markup=False)
 
     return say
 
@@ -90,7 +90,7 @@ class FoldProgress:
         if self._bars is None and not self.quiet:
             of = f"/{self.epochs}" if self.epochs else ""
             line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"
-            self.console.print(f"{line}, lr {record['lr']:.2e}, {record['seconds']:.1f} s", soft_wrap=True)
+            self.console.print(f"{line}, lr {record['lr']:.2e}, {record['seconds']:.1f} s", soft_wrap=True, markup=False)
 
 
 def _scores(record: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The two pictures of a run folder: confusion.png and curves.png. Drawn with figures of their own, no global state."""
 
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK = "#1f2933"
 BLUE, ORANGE = "#2563a8", "#d97706"
@@ -26,12 +29,14 @@ def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: S
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=small)
     ticks = range(len(classes))
     names = [name.replace("_", " ") for name in classes]
-    axes.set_xticks(ticks, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=small)
+    upright = len(classes) * max(map(len, names)) <= 40
+    turned: dict[str, Any] = {} if upright else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(ticks, names, fontsize=small, **turned)
     axes.set_yticks(ticks, names, fontsize=small)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title, fontsize=11, loc="left")
     axes.spines[:].set_visible(False)
+    _head(figure, title)
     _save(figure, path)
 
 
@@ -46,6 +51,7 @@ def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]]
         _lines(axes, histories, train, BLUE, "train (augmented clips)")
         _lines(axes, histories, other, ORANGE, "validation fold" if held == "val" else "test fold")
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
     loss.set_ylabel("loss")
@@ -53,19 +59,21 @@ def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]]
     score.set_ylim(0, 1.02)
     if loss.get_legend_handles_labels()[0]:
         loss.legend(frameon=False, fontsize=9)
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    _head(figure, title)
     _save(figure, path)
 
 
 def draw_batch(mel_BCTF: np.ndarray, titles: Sequence[str]) -> np.ndarray:
     """A batch of spectrograms as the network gets them, as a picture (H, W, 3), uint8."""
     shown = mel_BCTF[:8, 0]
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    columns = min(4, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(3 * columns, 2.5 * rows), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     for index, (mel_TF, title) in enumerate(zip(shown, titles, strict=False)):
-        axes = figure.add_subplot(2, 4, index + 1)
+        axes = figure.add_subplot(rows, columns, index + 1)
         axes.imshow(mel_TF.T, origin="lower", aspect="auto", cmap="magma", interpolation="nearest")
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title if len(title) <= 40 else "…" + title[-39:], fontsize=8)
         axes.set_axis_off()
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -85,7 +93,15 @@ def _lines(axes: Any, histories: Mapping[int, Sequence[Mapping[str, Any]]], key:
             by_epoch.setdefault(epoch, []).append(value)
     if by_epoch:
         epochs = sorted(by_epoch)
-        axes.plot(epochs, [np.mean(by_epoch[e]) for e in epochs], color=colour, linewidth=2, label=label)
+        means = [np.mean(by_epoch[e]) for e in epochs]
+        # A single epoch is a point, which a line alone would not show.
+        axes.plot(epochs, means, color=colour, linewidth=2, marker="o" if len(epochs) == 1 else "", label=label)
+
+
+def _head(figure: Figure, title: str) -> None:
+    """The title at the left edge, in as many lines as the width asks for."""
+    lines = textwrap.wrap(title, round(11 * figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,0 +1,103 @@
+"""Speed: the whole clip is played faster and higher, or slower and lower, as on tape.
+
+Enters and leaves: waveforms (B, S), both read from their beginning. What a slowed clip has beyond the window is cut;
+where a hastened one has ended, the window is silent.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import field_validator
+from torch import Tensor
+
+from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.fft_length import fast_length
+from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
+from audiosurvey.section import Section
+
+PASSED = 0.9
+"""Share of the band that stays in hearing when a clip is hastened; from there to its end sounds are faded out."""
+SPILL_SAMPLES = 512
+"""Silence after the window while it is filtered, so that its end does not ring into its beginning."""
+
+
+class SpeedConfig(Section):
+    """The clip is played at another speed, which also moves its pitch."""
+
+    p: Probability = 0.0
+    """Chance that a clip's speed is changed."""
+    min: float = 0.8
+    """One bound of the speed (1: as recorded, 2: twice as fast, an octave higher); drawn evenly in octaves between the
+    two, whichever is the greater."""
+    max: float = 1.25
+    """The other bound."""
+
+    @field_validator("min", "max")
+    @classmethod
+    def _recognisable(cls, speed: float) -> float:
+        if not 0.25 <= speed <= 4:
+            raise ValueError(
+                "a speed lies between 0.25 and 4, two octaves down and up, else no sound stays what it was; "
+                f"got {speed:g}"
+            )
+        return speed
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedDraw:
+    speed: float
+    """Samples of the clip as it came to samples as it leaves."""
+
+
+class Speed(WaveOperation[SpeedDraw]):
+    """Resamples each clip by its own factor and plays it at the old rate.
+
+    Source: EAT (arXiv 2204.11479), where one of 0.8, 0.9, 1.1, 1.2 is drawn for a batch; here each clip has its own
+    speed out of a range.
+    """
+
+    name = "speed"
+
+    def __init__(self, config: SpeedConfig) -> None:
+        super().__init__(config.p)
+        self.config = config
+
+    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SpeedDraw:
+        low, high = sorted((self.config.min, self.config.max))
+        return SpeedDraw(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+
+    def render(self, wave_BS: Tensor, draws: list[SpeedDraw], valid: list[int]) -> Tensor:
+        clips = clips_at_once(wave_BS.device, wave_BS.shape[1])
+        speeds = [draw.speed for draw in draws]
+        parts = [
+            replay(wave_BS[first : first + clips], speeds[first : first + clips])
+            for first in range(0, len(draws), clips)
+        ]
+        return torch.cat(parts)
+
+    def valid_after(self, draw: SpeedDraw, samples: int, valid: int) -> int:
+        return min(samples, math.ceil(valid / draw.speed))
+
+
+def replay(wave_BS: Tensor, speeds: list[float]) -> Tensor:
+    """The waves read at these speeds (B), from their beginning; silence where they have ended."""
+    samples, device = wave_BS.shape[1], wave_BS.device
+    steps_B1 = torch.tensor([[round(speed * 2**FRACTION_BITS)] for speed in speeds], device=device)
+    positions_BS = torch.arange(samples, device=device) * steps_B1
+    read_BS = interpolate(without_folding(wave_BS, speeds), positions_BS)
+    return torch.where(positions_BS < samples << FRACTION_BITS, read_BS, 0.0)
+
+
+def without_folding(wave_BS: Tensor, speeds: list[float]) -> Tensor:
+    """The waves without what would lie above half the sample rate once they are played at these speeds (B), and would
+    fold back. Speeds up to 1 leave all as it is."""
+    samples, device = wave_BS.shape[1], wave_BS.device
+    length = fast_length(samples + SPILL_SAMPLES)
+    # As a share of half the sample rate: what sounds at 1/speed of it ends up at the whole of it.
+    share_N = torch.linspace(0, 1, length // 2 + 1, device=device)
+    heard_BN = share_N * torch.tensor([[speed if speed > 1 else 0.0] for speed in speeds], device=device)
+    fade_BN = ((1 - heard_BN) / (1 - PASSED)).clamp(0, 1)
+    gain_BN = 0.5 - 0.5 * torch.cos(torch.pi * fade_BN)
+    return torch.fft.irfft(torch.fft.rfft(wave_BS, length) * gain_BN, length)[:, :samples]

@@ -1,0 +1,47 @@
+"""The forecast: plausible numbers, and nothing of the run is changed by it."""
+
+import pytest
+import torch
+
+from audiosurvey.evaluation.forecast import Forecast, forecast
+from audiosurvey.evaluation.stage import Stage
+from audiosurvey.pipeline import prepare
+from audiosurvey.training.devices import make_accelerator
+
+
+def stage(tiny, *overrides: str) -> Stage:
+    config = tiny(*overrides).config
+    sounds = prepare(config.dataset, config.sample_rate)
+    accelerator = make_accelerator("cpu", "fp32")
+    return Stage(config, sounds, sounds.table.clips[:18], accelerator=accelerator, settings=config.train, name="train", fold=1)
+
+
+def test_steps_and_looks_of_a_fold(tiny):
+    found = forecast(stage(tiny, "train.epochs=10"), 6)
+    assert found.steps == 30
+    assert 0 < found.seconds_per_step < 5
+    assert found.seconds == pytest.approx(30 * found.seconds_per_step + found.evaluation_seconds)
+    assert found.peak_bytes > 1e7
+    # Weights, their average, two moments of the optimizer and the model: five times the state in float32.
+    parameters = sum(value.numel() for value in stage(tiny).build().state_dict().values())
+    assert found.disk_bytes == 4 * 5 * parameters
+
+
+def test_of_one_epoch_where_patience_decides(tiny):
+    assert forecast(stage(tiny, "train={epochs: 0, patience: 3, batch_size: 8}"), 6).steps == 3
+
+
+def test_nothing_random_is_used_up_and_weights_are_built_the_same(tiny):
+    made = stage(tiny)
+    before, generator = made.build().state_dict(), torch.get_rng_state()
+    forecast(made, 6)
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert all(torch.equal(before[name], value) for name, value in made.build().state_dict().items())
+
+
+def test_seconds_of_a_fold_are_said_in_words(tiny):
+    from audiosurvey.pipeline import _duration, _size
+
+    assert Forecast(0.5, 100, 10.0, 0, 0).seconds == 60
+    assert [_duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]
+    assert [_size(count) for count in (1_500, 2_340_000, 5e9)] == ["2 kB", "2.3 MB", "5.0 GB"]

@@ -1,0 +1,89 @@
+"""Runs that start from weights: taken, recorded, frozen where asked, and no test clip known beforehand."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.starting import open_start
+from audiosurvey.training.checkpoint import load_tensors
+
+Train = Callable[..., dict[str, Any]]
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_tensors(folder / "model" / "weights.safetensors")[0]
+
+
+def test_without_init_there_is_no_start(tiny) -> None:
+    assert open_start(tiny().config) is None
+
+
+def test_a_run_from_a_model_of_ours(tmp_path: Path, finished_run: Path, train_tiny: Train) -> None:
+    """Frozen, the body stays the one it came with, statistics included; the classifier is trained."""
+    said: list[str] = []
+    init = (finished_run / "fold-1" / "model").as_posix()
+    options = (f"model.init={init}", "model.freeze=body", "train.epochs=1", "ema.decay=0.5")
+    results = train_tiny(tmp_path / "run", *options, folds=[1], say=said.append)
+    assert results["init"] == init
+    assert results["folds"][0]["fold"] == 1
+    before, after = weights(finished_run / "fold-1"), weights(tmp_path / "run" / "fold-1")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert same == {name for name in before if not name.startswith("classifier.")}
+    report = json.loads((tmp_path / "run" / "init.json").read_text(encoding="utf-8"))
+    assert (report["family"], report["fresh"]) == ("audiosurvey", ["classifier.weight", "classifier.bias"])
+    assert len(report["matched"]) == len(before) - 2
+    about = json.loads((tmp_path / "run" / "fold-1" / "model" / "model.json").read_text(encoding="utf-8"))["about"]
+    assert about["init"] == init
+    lines = [line for line in said if line.startswith(("init: ", "frozen: "))]
+    assert (
+        lines[0] == f"init: {init} (audiosurvey): {len(before) - 2} of {len(before)} tensors taken, 0 of them renamed"
+    )
+    assert lines[1].startswith("init: dropped, a classifier for 4 classes: ")
+    assert lines[-1].startswith("frozen: 3 of 3 blocks; 0 of ")
+    # The clips behind the weights count as heard by what comes of them.
+    heard = json.loads((tmp_path / "run" / "fold-1" / "model" / "trained_on.json").read_text(encoding="utf-8"))
+    assert len([name for name in heard if name.startswith("init/")]) == 16
+
+
+def test_without_freezing_everything_is_trained(tmp_path: Path, finished_run: Path, train_tiny: Train) -> None:
+    init = f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}"
+    train_tiny(tmp_path / "run", init, "train.epochs=1", "train.lr=0.0001", folds=[1])
+    before, after = weights(finished_run / "fold-1"), weights(tmp_path / "run" / "fold-1")
+    kernels = [name for name, value in before.items() if name.startswith("blocks.") and value.ndim == 4]
+    assert kernels
+    for name in kernels:
+        assert not torch.equal(before[name], after[name])
+        torch.testing.assert_close(before[name], after[name], rtol=0, atol=0.01)
+
+
+def test_test_clips_that_the_weights_know_are_refused(tmp_path: Path, finished_run: Path, train_tiny: Train) -> None:
+    init = f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}"
+    with pytest.raises(UserError, match="was trained on 8 clips that are to be tested on, such as ") as caught:
+        train_tiny(tmp_path / "run", init, folds=[2])
+    assert "--folds" in caught.value.lines[0]
+    assert not (tmp_path / "run" / "fold-2").exists()
+    results = train_tiny(tmp_path / "run", init, "train.epochs=1", "protocol.allow_leakage=true", folds=[2])
+    assert results["leaking"]
+    assert not results["official"]
+
+
+def test_weights_that_went_missing_stop_the_run_at_once(tmp_path: Path, train_tiny: Train) -> None:
+    with pytest.raises(UserError, match="no such file or folder"):
+        train_tiny(tmp_path / "run", "model.init=gone.safetensors")
+    assert not (tmp_path / "run").exists()
+
+
+def test_init_first_then_pretraining(tmp_path: Path, finished_run: Path, train_tiny: Train, tones: Path) -> None:
+    init = (finished_run / "fold-1" / "model").as_posix()
+    toy = f"pretrain={{epochs: 1, batch_size: 16, num_workers: 0, dataset: {{name: toy, root: '{tmp_path.as_posix()}/toy'}}}}"
+    results = train_tiny(tmp_path / "run", f"model.init={init}", toy, "train.epochs=1", "model.freeze=1", folds=[1])
+    assert results["init"] == f"{init}, then toy"
+    before, after = weights(finished_run / "fold-1"), weights(tmp_path / "run" / "fold-1")
+    for name in before:
+        if name.startswith(("blocks.0.", "standardize.")):
+            assert torch.equal(before[name], after[name]), name
+    assert not torch.equal(before["blocks.1.0.weight"], after["blocks.1.0.weight"])

@@ -1,0 +1,83 @@
+"""How a run shows itself: bars on a terminal, plain lines elsewhere."""
+
+import io
+
+from rich.console import Console
+
+from audiosurvey.report.console import FoldProgress, progress_bar
+
+RECORD = {"epoch": 2, "train_loss": 0.51234, "train_accuracy": 0.9, "lr": 0.001, "seconds": 3.21, "test_accuracy": 0.75}
+
+
+def plain() -> Console:
+    return Console(file=io.StringIO(), force_terminal=False, width=60)
+
+
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=120)
+
+
+def text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_plain_line_an_epoch_however_narrow():
+    console = plain()
+    with FoldProgress("fold 1 of 5", 10, console) as shown:
+        shown.on_step(1, 1, 4, 0.7)
+        shown.on_epoch(RECORD)
+    line = "fold 1 of 5: epoch 2/10: train loss 0.5123, test accuracy 0.7500, lr 1.00e-03, 3.2 s\n"
+    assert text(console) == line
+
+
+def test_without_an_end_no_total_and_validation_comes_first():
+    console = plain()
+    with FoldProgress("fold 1 of 5", 0, console) as shown:
+        shown.on_epoch(RECORD | {"val_accuracy": 0.5})
+    assert "epoch 2: " in text(console)
+    assert "val accuracy 0.5000" in text(console)
+
+
+def test_several_labels_show_map_and_no_look_shows_training():
+    console = plain()
+    with FoldProgress("fold", 0, console) as shown:
+        shown.on_epoch({name: value for name, value in RECORD.items() if name != "test_accuracy"} | {"test_map": 0.25})
+        shown.on_epoch({name: value for name, value in RECORD.items() if name != "test_accuracy"})
+    assert "test map 0.2500" in text(console)
+    assert "train accuracy 0.9000" in text(console)
+
+
+def test_a_bar_with_the_score_on_a_terminal():
+    console = terminal()
+    with FoldProgress("fold 1 of 5", 2, console) as shown:
+        shown.on_epoch(RECORD)
+        shown.on_step(2, 8, 4, 0.25)
+    assert "fold 1 of 5" in text(console)
+    assert "2/2" in text(console)
+    assert "loss 0.250 test accuracy 0.7500" in text(console)
+    assert "train loss" not in text(console)
+
+
+def test_quiet_is_quiet():
+    for console in (plain(), terminal()):
+        with FoldProgress("fold 1 of 5", 2, console, quiet=True) as shown:
+            shown.on_step(1, 1, 4, 0.7)
+            shown.on_epoch(RECORD)
+        assert text(console) == ""
+
+
+def test_the_bar_of_a_preparation():
+    for console, wanted in ((plain(), ""), (terminal(), "preparing toy")):
+        with progress_bar("preparing toy", console) as moved:
+            moved(1, 10)
+            moved(10, 10)
+        assert wanted in text(console)
+        assert bool(text(console)) is bool(wanted)
+
+
+def test_brackets_in_names_are_no_markup():
+    console = plain()
+    with FoldProgress("fold [red]1[/red]", 2, console) as shown:
+        shown.on_epoch(RECORD)
+    assert "fold [red]1[/red]" in text(console)

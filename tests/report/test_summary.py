@@ -1,0 +1,93 @@
+"""The table at the end of a run, and the words that belong to its number."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from audiosurvey.report.summary import caveats, marks, print_evaluation, print_summary
+
+
+def results(**changed: Any) -> dict[str, Any]:
+    row = {"accuracy": 0.5, "top3_accuracy": None, "auroc": 0.75, "loss": 1.25, "clips": 8, "epochs": 3, "seconds": 61.4}
+    return {
+        "dataset": {"name": "esc50", "subset": "esc10", "licence": "CC BY 3.0"},
+        "classes": ["a", "b", "c"],
+        "selection": "last",
+        "optimistic": False,
+        "leaking": False,
+        "official": True,
+        "not_official": None,
+        "folds": [{"fold": 1} | row, {"fold": 2} | row | {"accuracy": 0.75}],
+        "mean": {"accuracy": 0.625, "top3_accuracy": None, "auroc": 0.75, "loss": 1.25},
+        "std": {"accuracy": 0.1768, "top3_accuracy": None, "auroc": 0.0, "loss": 0.0},
+        "seconds": 122.8,
+        "notes": ["folds [were] made"],
+        "skipped": [{"clip": "a/b[1].wav", "reason": "no frames"}],
+    } | changed
+
+
+def shown(value: dict[str, Any], **options: Any) -> str:
+    console = Console(file=io.StringIO(), width=100, highlight=False)
+    print_summary(value, console, **options)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_mean_and_deviation_stand_below_the_folds():
+    text = shown(results())
+    assert "esc50 (esc10), 3 classes, selection: last" in text
+    mean = next(line for line in text.splitlines() if "mean" in line)
+    assert "0.6250" in mean
+    assert "123" in mean
+    assert "0.1768" in next(line for line in text.splitlines() if "std" in line)
+    # What does not exist is a dash, never a number.
+    assert " - " in mean
+
+
+def test_one_fold_has_no_mean():
+    text = shown(results(folds=results()["folds"][:1]))
+    assert "mean" not in text
+    assert "std" not in text
+
+
+def test_what_was_told_before_the_run_is_not_told_again():
+    long, short = shown(results()), shown(results(), told=True)
+    for words in ("note: folds [were] made", "skipped: a/b[1].wav: no frames", "licence of the data: CC BY 3.0"):
+        assert words in long
+        assert words not in short
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_caveats_are_always_told(told):
+    text = shown(results(optimistic=True, leaking=True, official=False, not_official="fold 1 of 5 only"), told=told)
+    assert "optimistic: the epoch was chosen on the test fold" in text
+    assert "leaking: one recording stands on both sides" in text
+    assert "not the official protocol: fold 1 of 5 only" in text
+    assert caveats(results()) == []
+    assert "optimistic" not in shown(results(), told=told)
+
+
+def test_marks_belong_to_a_single_fold_too():
+    assert marks(results(official=False, not_official="x")) == []
+    assert len(marks(results(optimistic=True, leaking=True))) == 2
+
+
+def test_a_model_on_other_data():
+    value = {
+        "model": "run/fold-1/model",
+        "dataset": {"name": "folder"},
+        "clips": 10,
+        "metrics": {"accuracy": 0.9, "auroc": None},
+        "trained_on": ["a", "b"],
+        "metrics_unseen": {"accuracy": 0.875, "auroc": 0.5},
+        "skipped": [],
+    }
+    console = Console(file=io.StringIO(), width=100, highlight=False)
+    print_evaluation(value, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "0.9000" in text
+    assert "0.8750" in text
+    assert "trained on 2 of these clips, so the score over all is no test" in text

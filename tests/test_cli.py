@@ -1,0 +1,275 @@
+"""The command line: help at once, exit status, one clear line for every mistake, JSON alone on stdout."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+import audiosurvey
+
+Command = Callable[..., tuple[int, str, str]]
+COMMANDS = ["init", "check", "describe", "download", "prepare", "preview", "train", "evaluate", "presets"]
+HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn")
+
+
+@pytest.fixture
+def config(tiny_yaml: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(tiny_yaml, encoding="utf-8")
+    return path
+
+
+def mistake(outcome: tuple[int, str, str], *words: str, lines: int = 1) -> None:
+    """Exit status 2, nothing on stdout, so many lines on stderr with these words in them."""
+    status, out, err = outcome
+    assert status == 2, err
+    assert out == ""
+    said = [line for line in err.splitlines() if not line.startswith("warning: ")]
+    assert len(said) == lines, err
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(command: Command, name):
+    status, out, err = command(name, "--help")
+    assert status == 0
+    assert "Usage: audiosurvey" in out
+    assert "--help" in out
+    assert err == ""
+
+
+def test_help_and_version_wait_for_nothing_heavy():
+    code = (
+        "import sys\nfrom audiosurvey.cli import main\nsys.argv = ['audiosurvey', *sys.argv[1:]]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]\nassert not heavy, heavy\n"
+    )
+    for words in (["--help"], ["train", "--help"]):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_version(command: Command):
+    assert command("--version") == (0, f"{audiosurvey.__version__}\n", "")
+
+
+def test_alone_it_shows_its_commands(command: Command):
+    status, out, _ = command()
+    assert status == 0
+    assert all(name in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian", "toy"], "Did you mean 'train'?"),
+        (["train"], "missing argument 'CONFIG'"),
+        (["train", "toy", "--nonsense"], "no such option: --nonsense"),
+        (["train", "toy", "more"], "unexpected extra argument"),
+        (["describe", "toy", "--classes", "many"], "invalid value for '--classes'"),
+        (["check"], "which config?"),
+        (["check", "nosuch"], "no such file, and no preset of that name"),
+        (["check", "orignal"], "did you mean original?"),
+        (["check", "toy", "--set", "train.lr"], "--set train.lr"),
+        (["check", "toy", "--set", "train.epohcs=3"], "did you mean epochs?"),
+        (["check", "toy", "--set", "train.lr=fast"], "--set train.lr"),
+        (["init", "nowhere/config.yaml"], "the folder nowhere is missing"),
+        (["init", "--dataset", "imagenet"], "imagenet"),
+        (["download", "imagenet"], "choose one of esc50, urbansound8k"),
+        (["train", "tiny.yaml", "--resume"], "--resume: which run?"),
+        (["train", "tiny.yaml", "--folds", "first"], "--folds first: expected numbers"),
+        (["train", "tiny.yaml", "--folds", ""], "expected numbers"),
+        (["train", "tiny.yaml", "--folds", "9"], "fold 9: not in the table, whose folds are 1, 2, 3"),
+        (["train", "tiny.yaml", "--device", "banana"], "--device banana: not to be had"),
+        (["train", "tiny.yaml", "--set", "precision=fp16", "--device", "cpu"], "fp16 needs a GPU"),
+        (["train", "tiny.yaml", "--set", "dataset.root=nowhere"], "nowhere"),
+        (["train", "esc50.yaml"], "audiosurvey download esc50"),
+        (["train", "."], "is a folder, not a config file"),
+        (["train", "tiny.yaml", "--run-dir", "tiny.yaml"], "tiny.yaml: is a file"),
+        (["train", "tiny.yaml", "--run-dir", "tiny.yaml/run"], "tiny.yaml"),
+        (["preview", "tiny.yaml", "--clip", "nowhere.wav"], "--clip nowhere.wav: no such clip"),
+        (["preview", "tiny.yaml", "--epoch", "0"], "--epoch"),
+        (["evaluate", "nowhere"], "nowhere: no such folder"),
+        (["evaluate", "tiny.yaml"], "no such folder"),
+        (["evaluate", "."], "not a model"),
+        (["evaluate", ".", "--device", "banana"], "--device banana"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(command: Command, config: Path, words, said):
+    Path("esc50.yaml").write_text("dataset: {name: esc50, root: nowhere}\n", encoding="utf-8")
+    mistake(command(*words), said)
+    assert not Path("runs").exists()
+
+
+def test_binary_and_broken_files_are_no_config(command: Command, config: Path):
+    for content in (b"\x00\xff\xfe", b"a: [1, 2", b"- 1\n", b"\xff\xfea\x00"):
+        Path("odd.yaml").write_bytes(content)
+        status, out, err = command("check", "odd.yaml")
+        assert (status, out) == (2, "")
+        assert "odd.yaml" in err
+        assert "Traceback" not in err
+
+
+def test_check_prints_a_config_that_is_its_own_resolution(command: Command, config: Path):
+    status, out, _ = command("check", config)
+    assert status == 0
+    Path("again.yaml").write_text(out, encoding="utf-8")
+    assert command("check", "again.yaml")[1] == out
+    status, as_json, _ = command("check", config, "--json", "--set", "train.lr=0.5")
+    assert json.loads(as_json)["train"]["lr"] == 0.5
+    assert json.loads(as_json)["dataset"]["num_folds"] == yaml.safe_load(out)["dataset"]["num_folds"]
+
+
+def test_schema_is_json(command: Command):
+    status, out, err = command("check", "--schema")
+    assert (status, err) == (0, "")
+    assert "properties" in json.loads(out)
+
+
+def test_the_original_has_4050004_parameters_and_json_is_alone(command: Command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = command("describe", "original", "--json")
+    described = json.loads(out)
+    assert status == 0
+    assert described["parameters"] == 4_050_004
+    assert described["classes"] == 50
+    assert described["input_shape"][0] == 1
+    assert described["macs"] == pytest.approx(35.0e9, rel=0.01)
+    assert {"name", "output_shape", "parameters"} <= described["layers"][0].keys()
+    # The empty mel filter that its f_max causes is told, on stderr.
+    assert err.startswith("warning: ")
+
+
+def test_the_original_config_file_is_accepted(command: Command, shared: Path):
+    status, out, err = command("describe", shared / "spec" / "original-config.yaml", "--json")
+    assert status == 0
+    assert json.loads(out)["parameters"] == 4_050_004
+    assert "nothing reaches mel filter 127" in err
+
+
+def test_describe_shows_a_table(command: Command, config: Path):
+    status, out, _ = command("describe", config, "--classes", "7")
+    assert status == 0
+    assert "7 classes" in out
+    assert "conv_block" in out
+
+
+def test_presets_are_listed_and_init_writes_one_that_checks(command: Command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = command("presets")
+    assert status == 0
+    assert {"original", "toy", "esc10"} <= {line.split()[0] for line in out.splitlines()}
+    assert command("init", "config.yaml", "--dataset", "toy")[0] == 0
+    assert command("check", "config.yaml")[0] == 0
+    mistake(command("init", "config.yaml"), "already there")
+    assert command("init", "config.yaml", "--force")[0] == 0
+
+
+def test_prepare_says_where_and_what(command: Command, config: Path):
+    status, out, _ = command("prepare", config)
+    assert status == 0
+    assert out.startswith("24 clips, 0 skipped")
+
+
+def test_preview_names_its_files(command: Command, config: Path):
+    status, out, _ = command(
+        "preview", config, "--clip", "low/0.wav", "--epoch", "1", "--epoch", "2", "--output", "seen",
+        "--set", "augmentation.noise.p=1",
+    )  # fmt: skip
+    assert status == 0
+    files = [Path(line) for line in out.splitlines()]
+    assert len(files) == 8
+    assert all(file.is_file() for file in files)
+
+
+def test_train_and_evaluate_in_words_and_in_json(command: Command, config: Path):
+    status, out, err = command("train", config, "--run-dir", "run", "--folds", "1,2", "--device", "cpu")
+    assert status == 0
+    assert "mean" in out
+    assert "not the official protocol: this data set has none" in out
+    assert out.splitlines()[-1] == f"results: {Path('run') / 'results.json'}"
+    for words in ("data: folder, 24 clips, 4 classes, 3 folds", "parameters", "MMAC", "folds to train: 1, 2", "about "):
+        assert words in err
+    assert sum(": epoch " in line for line in err.splitlines()) == 4
+    status, out, err = command("train", config, "--run-dir", "run", "--resume", "--json", "--device", "cpu")
+    results = json.loads(out)
+    assert status == 0
+    assert [row["fold"] for row in results["folds"]] == [1, 2, 3]
+    assert results == json.loads(Path("run/results.json").read_text(encoding="utf-8"))
+    status, out, _ = command("evaluate", "run", "--json", "--reverse", "--device", "cpu")
+    assert status == 0
+    assert json.loads(out)["mean"]["accuracy"] == results["mean"]["accuracy"]
+    root = yaml.safe_load(config.read_text(encoding="utf-8"))["dataset"]["root"]
+    status, out, _ = command("evaluate", "run/fold-1/model", "--data", root)
+    assert status == 0
+    assert "trained on 16 of these clips" in out
+
+
+def test_optimistic_is_said_before_and_after(command: Command, config: Path):
+    words = ("--set", "protocol.selection=test", "--set", "train.epochs=1", "--folds", "1")
+    _, out, err = command("train", config, "--run-dir", "run", *words)
+    assert "optimistic: the epoch is chosen on the test fold itself" in err
+    assert "optimistic: the epoch was chosen on the test fold" in out
+    assert json.loads(Path("run/results.json").read_text(encoding="utf-8"))["optimistic"] is True
+    assert "optimistic" in command("evaluate", "run")[1]
+
+
+def test_an_existing_folder_is_left_alone(command: Command, config: Path):
+    Path("run").mkdir()
+    Path("run/notes.txt").write_text("mine", encoding="utf-8")
+    mistake(command("train", config, "--run-dir", "run"), "run: already there; give --resume")
+    mistake(command("train", config, "--run-dir", "run", "--resume"), "not a run folder")
+    assert [path.name for path in Path("run").iterdir()] == ["notes.txt"]
+
+
+def test_resume_with_another_config_names_the_keys(command: Command, config: Path):
+    run = ("train", config, "--run-dir", "run", "--folds", "1", "--set", "train.epochs=1")
+    assert command(*run, "--resume")[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")}
+    mistake(command(*run, "--resume", "--set", "train.lr=0.5", "--set", "seed=3"), "train.lr", "seed", lines=3)
+    mistake(command(*run), "already there")
+    assert {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")} == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(command: Command, config: Path):
+    if sys.platform == "win32" or os.geteuid() != 0:
+        locked = Path("locked")
+        locked.mkdir(mode=0o500)
+    else:
+        locked = Path("/proc")
+    mistake_lines = command("train", config, "--run-dir", locked / "run")[2].splitlines()
+    assert "locked" in mistake_lines[-1] or "/proc" in mistake_lines[-1]
+    assert not any("Traceback" in line for line in mistake_lines)
+
+
+def test_warnings_do_not_reach_stdout(command: Command, config: Path):
+    status, out, err = command("check", config, "--json", "--set", "mel_spectrogram.f_max=6000")
+    assert status == 0
+    assert json.loads(out)["mel_spectrogram"]["f_max"] == 6000
+    assert err.startswith("warning: ")
+
+
+def test_interruption_is_told(command: Command, config: Path, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("audiosurvey.pipeline.train", interrupt)
+    status, out, err = command("train", config, "--run-dir", "run")
+    assert (status, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted; a run goes on with --resume"
+
+
+def test_a_reader_that_has_gone_is_no_traceback(process, config: Path):
+    with process("presets") as gone:
+        assert gone.stdout is not None
+        assert gone.stderr is not None
+        gone.stdout.close()
+        assert "Traceback" not in gone.stderr.read()
