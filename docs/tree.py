@@ -1,6 +1,6 @@
 """Writes the tree in docs/architecture.md anew: a line a module, the first sentence of its docstring.
 
-    python docs/tree.py
+python docs/tree.py
 """
 
 import ast
@@ -21,7 +21,9 @@ def first_sentence(path: Path) -> str:
 
 def make_tree() -> str:
     """The Markdown between the two marks."""
-    alone = [PACKAGE / f"{name}.py" for name in ("cli", "pipeline", "section", "errors", "randomness", "version", "__main__")]
+    alone = [
+        PACKAGE / f"{name}.py" for name in ("cli", "pipeline", "section", "errors", "randomness", "version", "__main__")
+    ]
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:
         heading = first_sentence(PACKAGE / stage / "__init__.py")

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: where the real data is, a cache of the test's own, and runs small enough to be trained here."""
+"""Fixtures for all tests: where the real data is, a cache of the test's own, and runs small enough to be trained."""
 
 import os
 import subprocess
@@ -16,7 +16,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 TINY = """\
 sample_rate: 8000
-mel_spectrogram: {{win_length: 0.032, hop_length: 0.016, n_mels: 16, f_min: 50, compression: db, standardize: batch_norm}}
+mel_spectrogram:
+  {{win_length: 0.032, hop_length: 0.016, n_mels: 16, f_min: 50, compression: db, standardize: batch_norm}}
 dataset: {{name: folder, root: '{root}', num_folds: 3, clip_seconds: 0.5}}
 train: {{epochs: 2, lr: 0.02, batch_size: 8, num_workers: 0}}
 model:
@@ -122,11 +123,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def process(tmp_path: Path, tmp_cache: Path) -> Callable[..., subprocess.Popen[str]]:
+def process(tmp_path: Path, tmp_cache: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`process("train", ...)` starts the command line as a process of its own, in one thread, in `tmp_path`."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*words: object, python: tuple[str, ...] = ("-m", "audiosurvey")) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        one = subprocess.Popen(
             [sys.executable, *python, *map(str, words)],
             cwd=tmp_path,
             env=os.environ | {"OMP_NUM_THREADS": "1", "AUDIOSURVEY_CACHE": str(tmp_cache)},
@@ -134,8 +136,20 @@ def process(tmp_path: Path, tmp_cache: Path) -> Callable[..., subprocess.Popen[s
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(one)
+        return one
 
-    return start
+    yield start
+    for one in started:
+        one.terminate()
+        try:
+            one.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            one.kill()
+            one.communicate()
+        except ValueError:
+            # A test has closed a pipe itself.
+            one.wait()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """From the command line to the results: a run that is killed and goes on, a folder of one's own, several processes."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 import soundfile
 
 Command = Callable[..., tuple[int, str, str]]
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 def without_seconds(value: Any) -> Any:
@@ -42,15 +41,15 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(tmp_path, tiny_yaml, c
     config, run = tmp_path / "tiny.yaml", tmp_path / "run"
     config.write_text(tiny_yaml.replace("epochs: 2", "epochs: 30"), encoding="utf-8")
     assert command("train", config, "--run-dir", tmp_path / "whole", "--device", "cpu")[0] == 0
-    with process("train", config, "--run-dir", run, "--device", "cpu") as first:
-        wait_for(run / "fold-2" / "metrics.jsonl", 2, first)
-        first.send_signal(signal.SIGSTOP)
-        # It still lives, so that nobody else may train here.
-        status, out, err = command("train", config, "--run-dir", run, "--resume", "--device", "cpu")
-        assert (status, out) == (2, "")
-        assert err.splitlines() == [f"{run}: another process is training in this folder"]
-        first.kill()
-        first.wait()
+    first = process("train", config, "--run-dir", run, "--device", "cpu")
+    wait_for(run / "fold-2" / "metrics.jsonl", 2, first)
+    first.send_signal(signal.SIGSTOP)
+    # It still lives, so that nobody else may train here.
+    status, out, err = command("train", config, "--run-dir", run, "--resume", "--device", "cpu")
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [f"{run}: another process is training in this folder"]
+    first.kill()
+    first.wait()
     assert [row["fold"] for row in written(run)["folds"]] == [1]
     trained = len((run / "fold-2" / "metrics.jsonl").read_bytes().splitlines())
     assert 2 <= trained < 30
@@ -69,11 +68,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(tmp_path, tiny_yaml, c
         assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 31))
 
 
-BAD = {
-    "bell/empty.wav": "no frames",
-    "bell/truncated.flac": "",
-    "saw/text.wav": "",
-}
+BAD = {"bell/empty.wav", "bell/truncated.flac", "saw/text.wav"}
 
 
 @pytest.fixture
@@ -88,7 +83,11 @@ def own_folder(tmp_path: Path) -> Path:
         ("mp3", 32000, 1, None),
         ("wav", 22050, 1, "FLOAT"),
     ]
-    for name, shape in {"bell": lambda t: np.sin(5000 * t) * np.exp(-6 * t), "saw": lambda t: t * 300 % 1 - 0.5, "hiss": None}.items():
+    for name, shape in {
+        "bell": lambda t: np.sin(5000 * t) * np.exp(-6 * t),
+        "saw": lambda t: t * 300 % 1 - 0.5,
+        "hiss": None,
+    }.items():
         (root / name).mkdir(parents=True)
         for number, (ending, rate, channels, subtype) in enumerate(kinds):
             seconds = np.arange(rate) / rate
@@ -112,7 +111,7 @@ def test_a_folder_of_ones_own_trains_and_its_bad_files_are_named_once(own_folder
     assert status == 0, err
     results = written(run)
     assert results["dataset"]["clips"] == 15
-    assert {bad["clip"]: True for bad in results["skipped"]} == dict.fromkeys(BAD, True)
+    assert {bad["clip"] for bad in results["skipped"]} == BAD
     assert all(bad["reason"] for bad in results["skipped"])
     for name in BAD:
         told = [line for line in (out + err).splitlines() if name in line]
@@ -126,9 +125,9 @@ def test_two_processes_share_a_run(tmp_path, tiny_yaml, process, command: Comman
     config, run = tmp_path / "tiny.yaml", tmp_path / "run"
     config.write_text(tiny_yaml.replace("epochs: 2", "epochs: 8"), encoding="utf-8")
     words = ("train", config, "--run-dir", run, "--folds", "1,2", "--device", "cpu", "--set", "tracking=[tensorboard]")
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "-m", "audiosurvey")
-    with process(*words, python=launcher) as both:
-        out, err = both.communicate(timeout=PATIENCE_S)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "audiosurvey")
+    both = process(*words, python=launcher)
+    out, err = both.communicate(timeout=PATIENCE_S)
     assert both.returncode == 0, err
     assert out.count("results: ") == 1
     assert sum("fold 1 of 3: epoch" in line for line in err.splitlines()) == 8
@@ -159,9 +158,8 @@ def _first_line(command: Command, config: Path, run: Path) -> str:
 def test_more_processes_than_clips_is_one_line(tmp_path, tiny_yaml, process):
     config = tmp_path / "tiny.yaml"
     config.write_text(tiny_yaml.replace("batch_size: 8", "batch_size: 1"), encoding="utf-8")
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "-m", "audiosurvey")
-    with process("train", config, "--run-dir", tmp_path / "run", "--device", "cpu", python=launcher) as both:
-        _, err = both.communicate(timeout=PATIENCE_S)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "audiosurvey")
+    both = process("train", config, "--run-dir", tmp_path / "run", "--device", "cpu", python=launcher)
+    _, err = both.communicate(timeout=PATIENCE_S)
     assert both.returncode
     assert "train.batch_size: 1 clips cannot be shared by 2 processes; start fewer of them" in err
-    assert os.listdir(tmp_path)

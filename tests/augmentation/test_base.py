@@ -12,6 +12,8 @@ from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
 from audiosurvey.augmentation.gain import Gain, GainConfig
 from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
 from audiosurvey.augmentation.noise import Noise, NoiseConfig
+from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
+from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.randomness import stream
 
@@ -23,7 +25,9 @@ def wave_operations(p: float) -> list[WaveOperation]:
         Gain(GainConfig(p=p)),
         CyclicShift(CyclicShiftConfig(p=p), sample_rate=8000),
         TimeShift(TimeShiftConfig(p=p), sample_rate=8000),
-        Noise(NoiseConfig(p=p)),
+        Noise(NoiseConfig(p=p, colour="random")),
+        Speed(SpeedConfig(p=p)),
+        Polarity(PolarityConfig(p=p)),
     ]
 
 
@@ -35,7 +39,7 @@ def mel_operations(p: float) -> list[MelOperation]:
     ]
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(6))
 def test_wave_operation_is_never_applied_at_0_and_always_at_1(index: int) -> None:
     never, always = wave_operations(0)[index], wave_operations(1)[index]
     assert all(never.draw(stream(i), SAMPLES, SAMPLES) is None for i in range(50))
@@ -91,6 +95,11 @@ def test_the_coin_is_the_first_number_of_the_stream() -> None:
         ({"time_masking": {"tmp": -1}}, "counted from 0"),
         ({"freq_masking": {"num": -2}}, "counted from 0"),
         ({"mixup": {"alpha": 0}}, "must be above 0"),
+        ({"mel_mixup": {"min_ratio": 1}}, "nothing is mixed in"),
+        ({"timemix": {"min_ratio": -0.1}}, "nothing is mixed in"),
+        ({"freqmix": {"p": 2}}, "chance that a clip is changed"),
+        ({"cutmix": {"alpha": -1}}, "size of the rectangle"),
+        ({"speed": {"min": 0}}, "two octaves down and up"),
         ({"gain": {"max_db": 90}}, "leaves nothing but rounding"),
         ({"cyclic_shift": {"max_s": 0}}, "a time above 0 s"),
     ],

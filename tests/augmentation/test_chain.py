@@ -16,6 +16,8 @@ SAMPLES, FRAMES, BANDS = 6000, 60, 32
 CLIPS = [Clip(f"clip-{i}.wav", Path(f"clip-{i}.wav"), (i % 3,)) for i in range(12)]
 WAVE_BS = torch.from_numpy(0.1 * stream("waves").standard_normal((12, SAMPLES), dtype=np.float32))
 VALID_B = torch.full((12,), SAMPLES)
+WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
+MEL_MIXINGS = ("mel_mixup", "cutmix")
 MEL_BCTF = torch.from_numpy(stream("mels").random((12, 1, FRAMES, BANDS), dtype=np.float32))
 
 
@@ -24,12 +26,20 @@ def config(tmp_path: Path) -> AugmentationConfig:
     soundfile.write(tmp_path / "room.wav", np.exp(-np.arange(900) / 100) * (-1.0) ** np.arange(900), 8000)
     return AugmentationConfig.model_validate(
         {
-            "mixup": {"p": 0.5},
+            "mixup": {"p": 0.1},
+            "timemix": {"p": 0.1},
+            "freqmix": {"p": 0.1},
+            "phmix": {"p": 0.1},
+            "mel_mixup": {"p": 0.1},
+            "cutmix": {"p": 0.1},
+            "speed": {"p": 0.5},
+            "polarity": {"p": 0.5},
             "gain": {"p": 0.5},
             "cyclic_shift": {"p": 0.5},
             "reverb": {"p": 0.5, "folder": tmp_path},
             "time_shift": {"p": 0.5},
-            "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1},
+            "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1, "colour": "random"},
+            "band_jitter": {"p": 0.5},
             "dropblock": {"p": 0.5, "dp": 0.5, "block_size": {"t": 32, "f": 4}},
             "time_masking": {"p": 0.5, "tmp": 20, "num": 6},
             "freq_masking": {"p": 0.5, "fmp": 5, "num": 5},
@@ -39,6 +49,12 @@ def config(tmp_path: Path) -> AugmentationConfig:
 
 def chain(config: AugmentationConfig, seed: int = 1, clips: list[Clip] | None = None) -> Chain:
     return Chain(config, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0)
+
+
+def mixed_by(config: AugmentationConfig, names: tuple[str, ...], p: float) -> AugmentationConfig:
+    """The same config, but for its mixings: these alone, with the chance `p` in all."""
+    keys = config.model_dump() | {name: {"p": 0} for name in WAVE_MIXINGS + MEL_MIXINGS}
+    return AugmentationConfig.model_validate(keys | {name: {"p": p / len(names)} for name in names})
 
 
 def batch_of(made: Chain, rows: list[int], epoch: int) -> Batch:
@@ -79,17 +95,57 @@ def test_the_company_and_the_order_of_a_batch_do_not_matter(config: Augmentation
         torch.testing.assert_close(made.mel(MEL_BCTF[rows], clips, 3), mel_BCTF[rows], atol=1e-6, rtol=0)
 
 
-def test_mixing_is_free_of_the_batch_too(config: AugmentationConfig) -> None:
-    made = chain(config)
-    whole = made.mix(batch_of(made, list(range(12)), 2), 2)
-    rows = [9, 3, 6]
-    for part, expected in zip(made.mix(batch_of(made, rows, 2), 2), whole, strict=True):
-        torch.testing.assert_close(part, expected[rows])
-    mixed = [made.partner(clip, 2) is not None for clip in CLIPS]
-    assert 0 < sum(mixed) < 12
-    for row, was_mixed in enumerate(mixed):
-        assert torch.equal(whole[0][row], WAVE_BS[row]) != was_mixed
-    torch.testing.assert_close(whole[2].sum(1), torch.ones(12))
+def front_end(wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None) -> torch.Tensor:
+    """In place of the real one: levels of 60 frames in 32 bands, moved a little where the bands are."""
+    map_BCTF = wave_BS[:, : FRAMES * 96].reshape(-1, 1, FRAMES, BANDS, 3).square().mean(4)
+    if edge_shifts_B2 is not None:
+        map_BCTF = map_BCTF + edge_shifts_B2.float().mean(1)[:, None, None, None] / 1e4
+    return map_BCTF
+
+
+@pytest.mark.parametrize("names", [WAVE_MIXINGS, MEL_MIXINGS, WAVE_MIXINGS + MEL_MIXINGS])
+def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: tuple[str, ...]) -> None:
+    made = chain(mixed_by(config, names, 0.8))
+    shown_BCTF, target_BK = made.render(batch_of(made, list(range(12)), 2), 2, front_end)
+    for rows in ([9, 3, 6], [5], list(range(11, -1, -1))):
+        part_BCTF, part_BK = made.render(batch_of(made, rows, 2), 2, front_end)
+        torch.testing.assert_close(part_BCTF, shown_BCTF[rows], atol=1e-5, rtol=0)
+        torch.testing.assert_close(part_BK, target_BK[rows])
+    torch.testing.assert_close(target_BK.sum(1), torch.ones(12))
+
+
+def test_only_those_who_have_a_partner_are_mixed(config: AugmentationConfig) -> None:
+    made = chain(mixed_by(config, WAVE_MIXINGS, 0.5))
+    batch = batch_of(made, list(range(12)), 2)
+    mixed_BS, _, target_BK = made.mix(batch, 2)
+    has_partner = [partner is not None for partner in batch.partners]
+    assert 0 < sum(has_partner) < 12
+    for row, expected in enumerate(has_partner):
+        assert torch.equal(mixed_BS[row], WAVE_BS[row]) != expected
+        assert expected or torch.equal(target_BK[row], batch.target_BK[row])
+
+
+def test_a_mixed_spectrogram_is_made_of_the_two_as_each_is_shown_alone(config: AugmentationConfig) -> None:
+    made, alone = chain(mixed_by(config, ("mel_mixup",), 1)), chain(mixed_by(config, (), 0))
+    batch = batch_of(made, list(range(12)), 7)
+    assert made.mix(batch, 7)[0] is batch.wave_BS
+    shown_BCTF, shown_BK = made.render(batch, 7, front_end)
+    each_BCTF, target_BK = alone.render(batch_of(alone, list(range(12)), 7), 7, front_end)
+    for row, clip in enumerate(CLIPS):
+        mixed = made.mixer.draw(clip, 7)
+        assert mixed is not None
+        other, ratio = CLIPS.index(mixed.partner), mixed.draw.ratio
+        expected_CTF = ratio * each_BCTF[row] + (1 - ratio) * each_BCTF[other]
+        torch.testing.assert_close(shown_BCTF[row], expected_CTF, atol=1e-5, rtol=0)
+        torch.testing.assert_close(shown_BK[row], ratio * target_BK[row] + (1 - ratio) * target_BK[other])
+        done = made.describe(clip, 7, samples=SAMPLES, frames=FRAMES, bands=BANDS)
+        assert done[-1] == {"operation": "mel_mixup", "partner": mixed.partner.id, "ratio": ratio}
+
+
+def test_a_waveform_is_shown_as_it_is_where_nothing_is_done_to_spectrograms() -> None:
+    made = chain(AugmentationConfig.model_validate({"gain": {"p": 1}}))
+    shown_B1S, _ = made.render(batch_of(made, [0, 1], 0), 0, lambda wave_BS, shifts: wave_BS[:, None])
+    assert shown_B1S.shape == (2, 1, SAMPLES)
 
 
 def test_the_same_again_in_a_new_process_but_not_in_another_epoch_or_seed(config: AugmentationConfig) -> None:
@@ -123,19 +179,20 @@ def test_each_operation_fires_for_its_share_of_the_clips(config: AugmentationCon
             for done in made.describe(clip, epoch, samples=SAMPLES, frames=FRAMES, bands=BANDS):
                 fired[str(done["operation"])] = fired.get(str(done["operation"]), 0) + 1
     assert set(fired) == set(AugmentationConfig.model_fields)
-    assert all(0.4 < count / (40 * 12) < 0.6 for count in fired.values()), fired
+    for name, count in fired.items():
+        p = getattr(config, name).p
+        assert count / (40 * 12) == pytest.approx(p, abs=0.1 if p == 0.5 else 0.05), name
 
 
 def test_the_description_is_what_was_done(config: AugmentationConfig) -> None:
-    quiet = config.model_copy(update={"mixup": AugmentationConfig().mixup})
-    made = chain(quiet)
+    made = chain(mixed_by(config, (), 0))
     wave_BS, mel_BCTF = made.wave(WAVE_BS, VALID_B, CLIPS, 5), made.mel(MEL_BCTF, CLIPS, 5)
     on_waves = {operation.name for operation in made.wave_operations}
     for row, clip in enumerate(CLIPS):
         done = made.describe(clip, 5, samples=SAMPLES, frames=FRAMES, bands=BANDS)
         names = {str(step["operation"]) for step in done}
         assert torch.equal(wave_BS[row], WAVE_BS[row]) == (not names & on_waves)
-        assert torch.equal(mel_BCTF[row], MEL_BCTF[row]) == (not names - on_waves)
+        assert torch.equal(mel_BCTF[row], MEL_BCTF[row]) == (not names - on_waves - {"band_jitter"})
 
 
 def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:

@@ -71,9 +71,11 @@ def test_speeds_are_drawn_evenly_in_octaves_between_the_bounds(bounds: tuple[flo
     drawn = np.array([draw.speed for i in range(400) if (draw := speed.draw(stream(i), 10, 10))])
     assert drawn.min() >= 0.8
     assert drawn.max() <= 1.25
-    assert np.allclose(np.quantile(np.log2(drawn), [0.25, 0.5, 0.75]), np.log2(1.25) * np.array([-0.5, 0, 0.5]), atol=0.05)
+    assert np.allclose(
+        np.quantile(np.log2(drawn), [0.25, 0.5, 0.75]), np.log2(1.25) * np.array([-0.5, 0, 0.5]), atol=0.05
+    )
 
 
 def test_a_speed_that_leaves_nothing_recognisable_is_refused() -> None:
-    with pytest.raises(ValidationError, match="between 0.25 and 4"):
+    with pytest.raises(ValidationError, match=r"between 0\.25 and 4"):
         SpeedConfig(max=5)

@@ -1,4 +1,4 @@
-"""`model.init` and `model.freeze` in a config: the front end comes from the weights, and faults stand at their lines."""
+"""`model.init` and `model.freeze` in a config: the front end comes from the weights, faults stand at their lines."""
 
 from pathlib import Path
 

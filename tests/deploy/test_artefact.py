@@ -138,7 +138,7 @@ def test_a_run_with_a_final_model_and_a_fold_stand_for_theirs(finished_run: Path
 @pytest.mark.parametrize("path", ["nowhere", "file.txt", ""])
 def test_what_is_no_model_is_one_line(tmp_path, path):
     (tmp_path / "file.txt").write_text("x")
-    with pytest.raises(UserError, match="not a model; expected a folder with a model.json"):
+    with pytest.raises(UserError, match=r"not a model; expected a folder with a model\.json"):
         audiosurvey.load(tmp_path / path)
 
 

@@ -34,7 +34,8 @@ def outcome(run: Path) -> tuple[Any, ...]:
     """All that must not depend on anything but the config."""
     folds = sorted(run.glob("fold-*"))
     metrics = [
-        [without_seconds(json.loads(line)) for line in (fold / "metrics.jsonl").read_text().splitlines()] for fold in folds
+        [without_seconds(json.loads(line)) for line in (fold / "metrics.jsonl").read_text().splitlines()]
+        for fold in folds
     ]
     files = [(fold / name).read_bytes() for fold in folds for name in ("predictions.csv", "model/weights.safetensors")]
     return without_seconds(written(run)), metrics, files
@@ -170,9 +171,10 @@ def test_a_break_while_a_fold_is_recorded_is_mended(tmp_path, train_tiny: Train,
         raise Killed
 
     train_tiny(tmp_path / "whole", folds=[1])
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(f"audiosurvey.evaluation.crossval.{place}", killed)
-        train_tiny(tmp_path / "broken", folds=[1])
+        with pytest.raises(Killed):
+            train_tiny(tmp_path / "broken", folds=[1])
     assert not (tmp_path / "broken" / "results.json").exists()
     train_tiny(tmp_path / "broken", folds=[1], resume=True)
     assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
@@ -186,7 +188,9 @@ def test_a_fold_that_is_not_there(tmp_path, train_tiny: Train):
 
 def test_a_recording_on_both_sides_is_refused_or_marked(tmp_path, train_tiny: Train, tones, command):
     rows = ["path,label,fold,source"]
-    rows += [f"{tones.as_posix()}/{name}/{n}.wav,{name},{n % 2 + 1},{name}" for name in ("low", "high") for n in range(6)]
+    rows += [
+        f"{tones.as_posix()}/{name}/{n}.wav,{name},{n % 2 + 1},{name}" for name in ("low", "high") for n in range(6)
+    ]
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = f"dataset={{name: csv, table: '{(tmp_path / 'table.csv').as_posix()}', clip_seconds: 0.5}}"
     with pytest.raises(UserError, match="stand on both sides"):

@@ -84,7 +84,9 @@ def test_what_the_test_fold_says_does_not_move_the_choice(tmp_path, train_tiny: 
 
 
 @pytest.mark.parametrize(("selection", "side"), [("validation", "val"), ("test", "test")])
-def test_the_best_epoch_by_accuracy_then_loss_is_what_is_kept(tmp_path, train_tiny: Train, selection, side, monkeypatch):
+def test_the_best_epoch_by_accuracy_then_loss_is_what_is_kept(
+    tmp_path, train_tiny: Train, selection, side, monkeypatch
+):
     # After four steps the rate is far too high, so that the last epochs are the worst.
     monkeypatch.setattr("audiosurvey.training.loop.rate_factor", lambda schedule, step, total: 500 if step >= 4 else 1)
     results = train_tiny(tmp_path, "train.epochs=5", "ema.decay=0", f"protocol.selection={selection}", folds=[1])

@@ -34,7 +34,9 @@ def test_a_line_an_epoch(tmp_path):
 def test_what_the_checkpoint_knows_is_what_stands_there(tmp_path):
     network = nn.Linear(1, 1)
     journal = Journal(epoch=2, step=2, history=[{"epoch": 1}, {"epoch": 2}])
-    save_state(tmp_path / "checkpoint" / "state.safetensors", journal, network, None, torch.optim.SGD(network.parameters()))
+    save_state(
+        tmp_path / "checkpoint" / "state.safetensors", journal, network, None, torch.optim.SGD(network.parameters())
+    )
     # Epoch 2 is lost, half a line of an epoch 3 that no checkpoint knows is there.
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo', encoding="utf-8")
     FoldLog(tmp_path, Shown(), None).on_epoch({"epoch": 3})

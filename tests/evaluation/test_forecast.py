@@ -13,7 +13,9 @@ def stage(tiny, *overrides: str) -> Stage:
     config = tiny(*overrides).config
     sounds = prepare(config.dataset, config.sample_rate)
     accelerator = make_accelerator("cpu", "fp32")
-    return Stage(config, sounds, sounds.table.clips[:18], accelerator=accelerator, settings=config.train, name="train", fold=1)
+    return Stage(
+        config, sounds, sounds.table.clips[:18], accelerator=accelerator, settings=config.train, name="train", fold=1
+    )
 
 
 def test_steps_and_looks_of_a_fold(tiny):

@@ -25,7 +25,7 @@ def test_columns_and_labels(tmp_path):
     assert [row["clip"] for row in rows] == [clip.id for clip in CLIPS]
     assert [row["fold"] for row in rows] == ["2", "2", "2"]
     assert [row["label"] for row in rows] == ["dog", "sea, waves|дождь", ""]
-    assert float(rows[0]["p:a \"quoted\" one"]) == np.float32(0.3)
+    assert float(rows[0]['p:a "quoted" one']) == np.float32(0.3)
 
 
 def test_float32_is_read_back_to_the_bit(tmp_path):

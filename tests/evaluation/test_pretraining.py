@@ -1,4 +1,4 @@
-"""Pretraining: trained once, every fold starts from it with a new classifier that learns, no recording is heard twice."""
+"""Pretraining: trained once, every fold starts from it with a new classifier, no recording is heard twice."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,9 @@ Train = Callable[..., dict[str, Any]]
 def other(tmp_path: Path, tones: Path) -> str:
     """Pretraining data: the tones told apart in two classes, one of whose recordings is in the target too."""
     rows = ["path,label,fold,source"]
-    rows += [f"{tones.as_posix()}/{name}/{n}.wav,tone,{n % 2 + 1},{name}{n}" for name in ("low", "mid") for n in range(6)]
+    rows += [
+        f"{tones.as_posix()}/{name}/{n}.wav,tone,{n % 2 + 1},{name}{n}" for name in ("low", "mid") for n in range(6)
+    ]
     rows += [f"{tones.as_posix()}/noise/{n}.wav,noise,{n % 2 + 1},noise{n}" for n in range(6)]
     (tmp_path / "other.csv").write_text("\n".join(rows), encoding="utf-8")
     return f"pretrain.dataset={{name: csv, table: '{(tmp_path / 'other.csv').as_posix()}', clip_seconds: 0.5}}"
@@ -31,7 +33,11 @@ def other(tmp_path: Path, tones: Path) -> str:
 @pytest.fixture
 def target(tmp_path: Path, tones: Path) -> str:
     rows = ["path,label,fold,source"]
-    rows += [f"{tones.as_posix()}/{name}/{n}.wav,{name},{n % 2 + 1},new-{name}{n}" for name in ("low", "high") for n in range(6)]
+    rows += [
+        f"{tones.as_posix()}/{name}/{n}.wav,{name},{n % 2 + 1},new-{name}{n}"
+        for name in ("low", "high")
+        for n in range(6)
+    ]
     rows += [f"{tones.as_posix()}/mid/{n}.wav,mid,{n % 2 + 1},mid{n}" for n in range(2)]
     (tmp_path / "target.csv").write_text("\n".join(rows), encoding="utf-8")
     return f"dataset={{name: csv, table: '{(tmp_path / 'target.csv').as_posix()}', clip_seconds: 0.5}}"
@@ -102,9 +108,10 @@ def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, othe
         raise Killed
 
     whole = train_tiny(tmp_path / "whole", PRETRAIN, other, target, folds=[1])
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr("audiosurvey.evaluation.foldlog.FoldLog.on_epoch", killed)
-        train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
+        with pytest.raises(Killed):
+            train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
     assert not (tmp_path / "broken" / "pretrain" / "weights.safetensors").exists()
     again = train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1], resume=True)
     assert again["folds"][0] | {"seconds": 0} == whole["folds"][0] | {"seconds": 0}
@@ -119,7 +126,9 @@ def test_patience_holds_a_fold_of_the_pretraining_data_out(tmp_path, train_tiny:
     assert "val_accuracy" in about["last"]
 
 
-def test_clips_too_short_for_the_network_are_told_before_anything_is_trained(tmp_path, train_tiny: Train, other, target):
+def test_clips_too_short_for_the_network_are_told_before_anything_is_trained(
+    tmp_path, train_tiny: Train, other, target
+):
     short = other.replace("clip_seconds: 0.5", "clip_seconds: 0.02")
     with pytest.raises(UserError, match=r"pretrain.*0.02 s.*short") as error:
         train_tiny(tmp_path / "run", PRETRAIN, short, target, folds=[1])

@@ -11,7 +11,9 @@ from audiosurvey.pipeline import prepare
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.step import render
 
-AUGMENTED = "augmentation={gain: {p: 1}, noise: {p: 1}, cyclic_shift: {p: 1}, time_masking: {p: 1, tmp: 9}, mixup: {p: 0.5}}"
+AUGMENTED = (
+    "augmentation={gain: {p: 1}, noise: {p: 1}, cyclic_shift: {p: 1}, time_masking: {p: 1, tmp: 9}, mixup: {p: 0.5}}"
+)
 
 
 def test_every_clip_of_a_batch_is_rendered_again_alone(tiny):

@@ -22,7 +22,11 @@ def table(name: str = "esc50", official: bool = True, folds: int = 3) -> Table:
 
 
 def results(
-    data: Table, folds: tuple[int, ...] = (1, 2, 3), skipped: tuple[Skipped, ...] = (), leaking: bool = False, **config: Any
+    data: Table,
+    folds: tuple[int, ...] = (1, 2, 3),
+    skipped: tuple[Skipped, ...] = (),
+    leaking: bool = False,
+    **config: Any,
 ) -> dict[str, Any]:
     store = SimpleNamespace(hash="abc", skipped=skipped)
     made = new_results(Config.model_validate(config).resolved(), data, store, leaking=leaking)  # type: ignore[arg-type]

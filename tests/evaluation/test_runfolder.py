@@ -22,7 +22,9 @@ def begun(path: Path) -> RunFolder:
 
 
 def inside(path: Path) -> dict[str, tuple[int, bytes]]:
-    return {str(file): (file.stat().st_mtime_ns, file.read_bytes()) for file in sorted(path.rglob("*")) if file.is_file()}
+    return {
+        str(file): (file.stat().st_mtime_ns, file.read_bytes()) for file in sorted(path.rglob("*")) if file.is_file()
+    }
 
 
 def test_a_new_or_empty_folder_is_fine(tmp_path):
@@ -88,9 +90,9 @@ def test_a_key_left_out_equals_its_default_written_out(tmp_path):
 
 def test_a_second_holder_of_the_lock_is_refused_and_a_third_after_it_is_not(tmp_path):
     run = RunFolder(tmp_path / "run")
-    with run.lock():
-        with pytest.raises(UserError, match="another process is training in this folder"), RunFolder(run.path).lock():
-            pass
+    second = RunFolder(run.path)
+    with run.lock(), pytest.raises(UserError, match="another process is training in this folder"), second.lock():
+        pass
     with RunFolder(run.path).lock():
         pass
 

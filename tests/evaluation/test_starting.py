@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from audiosurvey.config.loader import load_text
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.starting import open_start
 from audiosurvey.training.checkpoint import load_tensors
 
 Train = Callable[..., dict[str, Any]]
+
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_tensors(folder / "model" / "weights.safetensors")[0]
@@ -20,6 +22,13 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_without_init_there_is_no_start(tiny) -> None:
     assert open_start(tiny().config) is None
+
+
+def test_a_file_that_is_published_has_its_name_in_the_results(shared: Path) -> None:
+    path = (shared / "weights" / "mn04_as_mAP_432.pt").as_posix()
+    start = open_start(load_text(f"model: {{preset: mn04, init: {path}}}", "config.yaml").config)
+    assert start is not None
+    assert start.name == "efficientat/mn04_as"
 
 
 def test_a_run_from_a_model_of_ours(tmp_path: Path, finished_run: Path, train_tiny: Train) -> None:
@@ -79,7 +88,8 @@ def test_weights_that_went_missing_stop_the_run_at_once(tmp_path: Path, train_ti
 
 def test_init_first_then_pretraining(tmp_path: Path, finished_run: Path, train_tiny: Train, tones: Path) -> None:
     init = (finished_run / "fold-1" / "model").as_posix()
-    toy = f"pretrain={{epochs: 1, batch_size: 16, num_workers: 0, dataset: {{name: toy, root: '{tmp_path.as_posix()}/toy'}}}}"
+    data = f"{{name: toy, root: '{tmp_path.as_posix()}/toy'}}"
+    toy = f"pretrain={{epochs: 1, batch_size: 16, num_workers: 0, dataset: {data}}}"
     results = train_tiny(tmp_path / "run", f"model.init={init}", toy, "train.epochs=1", "model.freeze=1", folds=[1])
     assert results["init"] == f"{init}, then toy"
     before, after = weights(finished_run / "fold-1"), weights(tmp_path / "run" / "fold-1")

@@ -18,7 +18,7 @@ from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.panns_checkpoint import RELEASED
-from audiosurvey.model.pretrained import front_end_of, init_faults, open_weights
+from audiosurvey.model.pretrained import front_end_of, hearing_faults, open_weights
 
 MELS, SHAPE = 64, (1, 64, 64)
 TAIL: list[dict[str, Any]] = [
@@ -294,7 +294,7 @@ def test_cnn14_at_its_size(tmp_path: Path) -> None:
     report = open_weights(path).put_into(cnn14)
     assert (len(report.renamed), len(report.dropped), len(report.fresh)) == (79, 5, 2)
     assert report.renamed["bn0.running_mean"] == "standardize.norm.running_mean"
-    assert init_faults(path, config.sample_rate, config.mel_spectrogram) == []
+    assert hearing_faults(path, config.sample_rate, config.mel_spectrogram) == []
     with torch.device("meta"):
         other = build_network(mn04.model, input_shape=(1, 501, 64), classes=50, seed=0)
     with pytest.raises(UserError, match=r"12 convolutions, the network has \d+; they are the weights of preset cnn14"):
@@ -310,7 +310,7 @@ def test_the_front_end_is_read_from_the_stored_filters(tmp_path: Path, n_fft: in
     assert trained.sample_rate == rate
     assert (trained.mel.f_min, trained.mel.f_max, trained.mel.n_mels) == (50, top, MELS)
     assert open_weights(path).put_into(ours(CNN)).dropped
-    (fault,) = init_faults(path, rate, trained.mel.model_copy(update={"norm": None}))
+    (fault,) = hearing_faults(path, rate, trained.mel.model_copy(update={"norm": None}))
     assert fault.message.endswith("write norm: slaney")
 
 
@@ -335,16 +335,16 @@ def test_without_the_norm_of_the_bands(tmp_path: Path) -> None:
     bare = build_network(config, input_shape=SHAPE, classes=7, seed=0)
     with pytest.raises(UserError, match=r"bn0\.weight \(64\) has no place"):
         open_weights(path).put_into(bare)
-    (fault,) = init_faults(
+    (fault,) = hearing_faults(
         path, 32_000, RELEASED["panns/cnn14"].front_end.mel.model_copy(update={"standardize": "none"})
     )
     assert fault.dotted == "mel_spectrogram.standardize"
-    assert init_faults(path, 32_000, MelConfig()) != []
+    assert hearing_faults(path, 32_000, MelConfig()) != []
 
 
 @pytest.mark.parametrize("name", [name for name in RELEASED if "_16k" not in name])
 def test_the_presets_hear_what_the_published_weights_heard(name: str) -> None:
     config = load_config(name.split("/")[1]).config
     released = RELEASED[name].front_end
-    assert init_faults(name, config.sample_rate, config.mel_spectrogram) == []
+    assert hearing_faults(name, config.sample_rate, config.mel_spectrogram) == []
     assert config.sample_rate == released.sample_rate

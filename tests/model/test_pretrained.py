@@ -12,7 +12,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.model.pretrained import FAMILIES, front_end_of, init_faults, open_weights
+from audiosurvey.model.pretrained import FAMILIES, fit_faults, front_end_of, hearing_faults, open_weights
 from audiosurvey.training.checkpoint import save_tensors
 
 SHAPE = (1, 40, 32)
@@ -208,21 +208,23 @@ def test_the_front_end_of_a_model_of_ours(artefact: Callable[..., Path]) -> None
     assert trained is not None
     assert trained.sample_rate == 16_000
     assert trained.mel == MelConfig(n_mels=32, f_min=50, compression="db", win_length=0.025)
-    (fault,) = init_faults(folder, 16_000, trained.mel.model_copy(update={"n_mels": 64}))
+    (fault,) = hearing_faults(folder, 16_000, trained.mel.model_copy(update={"n_mels": 64}))
     assert fault.dotted == "mel_spectrogram.n_mels"
     assert fault.message.startswith("64, the weights of ")
-    assert init_faults(folder, 16_000, trained.mel, network) == []
+    assert hearing_faults(folder, 16_000, trained.mel) == []
+    assert fit_faults(folder, network()) == []
 
 
 def test_faults_of_the_weights_stand_at_their_key(artefact: Callable[..., Path], tmp_path: Path) -> None:
     folder = str(artefact(ours()))
-    (fault,) = init_faults(folder, 1, MelConfig(), lambda: network(BLOCKS[:4] + BLOCKS[4:5]))
+    assert hearing_faults(folder, 1, MelConfig()) == []
+    (fault,) = fit_faults(folder, network(BLOCKS[:5]))
     assert fault.dotted == "model.init"
     assert "has no place" in fault.message
     (tmp_path / "notes.pt").write_text("not weights")
-    (fault,) = init_faults(str(tmp_path / "notes.pt"), 1, MelConfig())
+    (fault,) = hearing_faults(str(tmp_path / "notes.pt"), 1, MelConfig())
     assert fault.dotted == "model.init"
-    (fault,) = init_faults("efficientat/mn4_as", 1, MelConfig())
+    (fault,) = hearing_faults("efficientat/mn4_as", 1, MelConfig())
     assert "did you mean efficientat/mn" in fault.message
 
 
@@ -239,12 +241,14 @@ def test_what_named_weights_hear_is_known_without_them(name: str, other: dict[st
     assert trained.sample_rate == preset.sample_rate
     if other is not None:
         assert trained.mel == preset.mel_spectrogram.model_copy(update=other)
-    assert init_faults(name, preset.sample_rate, trained.mel) == []
+    assert hearing_faults(name, preset.sample_rate, trained.mel) == []
+    assert fit_faults(name, network()) == []
 
 
 def test_of_a_file_that_is_not_here_nothing_is_said() -> None:
     assert front_end_of("somewhere/else.pt") is None
-    assert init_faults("somewhere/else.pt", 1, MelConfig()) == []
+    assert hearing_faults("somewhere/else.pt", 1, MelConfig()) == []
+    assert fit_faults("somewhere/else.pt", network()) == []
 
 
 def test_frozen_blocks_keep_weights_and_statistics() -> None:

@@ -1,5 +1,7 @@
 """Learning rates by hand."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -33,8 +35,8 @@ def test_never_zero_in_the_warm_up_and_never_above_one(total, warmup, final):
     factors = [rate_factor(config, step, total) for step in range(total)]
     assert all(0 <= factor <= 1 + 1e-9 for factor in factors)
     warm = round(warmup * total)
-    assert all(earlier < later for earlier, later in zip(factors[: warm - 1], factors[1:warm], strict=False))
-    assert all(later <= earlier + 1e-9 for earlier, later in zip(factors[warm:], factors[warm + 1 :], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(factors[:warm]))
+    assert all(later <= earlier + 1e-9 for earlier, later in pairwise(factors[warm:]))
 
 
 @pytest.mark.parametrize(("total", "warmup"), [(100, 0.1), (57, 0.3)])

@@ -51,10 +51,10 @@ class Phmix(WaveMixing[PhmixDraw]):
         def blend(own_BNT: Tensor, other_BNT: Tensor, rows: list[int]) -> Tensor:
             ratio_B11 = ratio_B[rows, None, None]
             own_phase, other_phase = phase(own_BNT), phase(other_BNT)
-            loudness = other_BNT.abs()
-            heard = loudness > AUDIBLE * loudness.amax(1, keepdim=True)
+            power = _power(other_BNT)
+            heard = power > AUDIBLE**2 * power.amax(1, keepdim=True)
             blended = torch.where(heard, ratio_B11 * own_phase + (1 - ratio_B11) * other_phase, own_phase)
-            return torch.polar(own_BNT.abs(), blended)
+            return torch.polar(_power(own_BNT).sqrt(), blended)
 
         # Without a window, as in the paper: frames that no longer fit each other are heard as they meet.
         mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=False)
@@ -64,3 +64,7 @@ class Phmix(WaveMixing[PhmixDraw]):
 def phase(spectrum: Tensor) -> Tensor:
     """Angles in (-pi, pi]. Adding 0 makes the zeros of real bins positive, whatever sign a transform gives them."""
     return torch.atan2(spectrum.imag + 0.0, spectrum.real)
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    return spectrum.real.square() + spectrum.imag.square()

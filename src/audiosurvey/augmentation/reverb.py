@@ -110,8 +110,8 @@ def reverberate(wave_BS: Tensor, rooms_BR: Tensor) -> Tensor:
 def convolve(wave_BS: Tensor, spectra_BN: Tensor, length: int) -> Tensor:
     """The same with the rooms' transforms of this length, (B, length // 2 + 1)."""
     samples = wave_BS.shape[1]
-    wet_BS = torch.fft.irfft(torch.fft.rfft(wave_BS, length) * spectra_BN, length)
-    wet_BS = wet_BS[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
+    spectrum_BN = torch.fft.rfft(wave_BS, length).mul_(spectra_BN)
+    wet_BS = torch.fft.irfft(spectrum_BN, length)[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
     dry_B1 = wave_BS.square().mean(1, keepdim=True)
     wet_B1 = wet_BS.square().mean(1, keepdim=True)
     return wet_BS * torch.where(wet_B1 > 0, dry_B1 / wet_B1.clamp(min=torch.finfo(wet_B1.dtype).tiny), 0.0).sqrt()

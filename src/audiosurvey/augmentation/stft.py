@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from audiosurvey.augmentation.mixing import Pair
 
@@ -33,8 +34,17 @@ def through_spectra(waves: Pair, chosen: Sequence[tuple[int, int]], blend: Blend
         rows = [row for row, size in enumerate(chosen) if size == (n_fft, hop)]
         index = torch.tensor(rows, device=mixed_BS.device)
         window = (torch.hann_window if hann else torch.ones)(n_fft, device=mixed_BS.device)
+        # A frame of silence at the end: without it the last samples would stand at the edge of the last frame alone,
+        # where a window lets nearly nothing through, and what was blended there would be blown up on the way back.
         own_BNT, other_BNT = (
-            torch.stft(wave.index_select(0, index), n_fft, hop, window=window, pad_mode="constant", return_complex=True)
+            torch.stft(
+                pad(wave.index_select(0, index), (0, n_fft)),
+                n_fft,
+                hop,
+                window=window,
+                pad_mode="constant",
+                return_complex=True,
+            )
             for wave in waves
         )
         blended_BNT = blend(own_BNT, other_BNT, rows)

@@ -14,8 +14,8 @@ from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
-from audiosurvey.model.network import Network, build_network
-from audiosurvey.model.pretrained import init_faults
+from audiosurvey.model.network import build_network
+from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
 
 
@@ -191,18 +191,21 @@ def _shapes_fit(config: Config) -> Iterable[Fault]:
     return shape_faults(config.model, config.input_shape)
 
 
+def _front_end_is_that_of_the_weights(config: Config) -> Iterable[Fault]:
+    init = config.model.init
+    return [] if init is None else hearing_faults(init, config.sample_rate, config.mel_spectrogram)
+
+
 def _weights_fit(config: Config) -> Iterable[Fault]:
-    model, mel = config.model, config.mel_spectrogram
-    if model.init is None:
+    model, mel, shape = config.model, config.mel_spectrogram, config.input_shape
+    if model.init is None or config.num_frames < 1 or shape_faults(model, shape):
         return []
-
-    def build() -> Network:
-        with torch.device("meta"):
-            shape = config.input_shape
-            return build_network(model, input_shape=shape, classes=2, seed=0, standardize=mel.standardize)
-
-    possible = config.num_frames >= 1 and not shape_faults(model, config.input_shape)
-    return init_faults(model.init, config.sample_rate, mel, build if possible else None)
+    if hearing_faults(model.init, config.sample_rate, mel):
+        # A wrong number of bands misfits in the network too: one fault is enough.
+        return []
+    with torch.device("meta"):
+        network = build_network(model, input_shape=shape, classes=2, seed=0, standardize=mel.standardize)
+    return fit_faults(model.init, network)
 
 
 def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
@@ -247,6 +250,7 @@ CHECKS = (
     Check(_FRAMES, _time_masks_fit, about_length=True),
     Check(("mel_spectrogram.n_mels",), _band_masks_fit),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
+    Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),

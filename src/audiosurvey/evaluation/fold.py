@@ -65,6 +65,8 @@ def train_fold(
         | {
             "clips": len(split.test),
             "train_clips": len(split.train),
+            # Clips of recordings that the published folds themselves have on both sides; they train nothing.
+            "left_out": [clip.id for clip in split.left_out],
             "epochs": fit.journal.epoch,
             "chosen_epoch": fit.journal.best_epoch or fit.journal.epoch,
             "seconds": round(seconds, 3),

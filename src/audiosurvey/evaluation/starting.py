@@ -14,6 +14,7 @@ from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.pretrained import Report, Weights, open_weights
+from audiosurvey.model.released import name_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Start:
 
     @property
     def name(self) -> str:
-        return self.weights.name
+        """As results tell it: under which name the weights are published, else where they came from."""
+        return name_of(self.report.sha256) or self.weights.name
 
     @property
     def trained_on(self) -> dict[str, str]:

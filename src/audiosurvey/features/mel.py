@@ -96,9 +96,7 @@ class MelConfig(Section):
     @classmethod
     def _peaks_at_one(cls, value: MelScale, info: ValidationInfo) -> MelScale:
         if value == "kaldi" and info.data.get("norm") is not None:
-            raise ValueError(
-                "kaldi's triangles have peak 1 and no unit area; leave `norm` out, or use slaney or htk"
-            )
+            raise ValueError("kaldi's triangles have peak 1 and no unit area; leave `norm` out, or use slaney or htk")
         return value
 
     @field_validator("onesided")

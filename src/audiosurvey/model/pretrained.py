@@ -4,7 +4,6 @@ Enters: checkpoints of the families that are built here, and artefacts of our ow
 them, with a fresh classifier, and a report of what was taken, renamed, dropped and left fresh.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_t
 
 _CLASSIFIER = "classifier."
 _COUNTER = ".num_batches_tracked"
+_INIT = ("model", "init")
 
 OURS = Family(
     name="audiosurvey",
@@ -73,11 +73,11 @@ class Weights:
     """Weights as they were read, not yet in a network."""
 
     name: str
+    path: Path
     tensors: Tensors
     family: Family
     front_end: FrontEnd | None
     """What they were trained with; None where that is not known."""
-    sha256: str
     trained_on: dict[str, str]
     """Content digest of each clip they were trained on, by clip id; empty where that is not known."""
 
@@ -102,7 +102,7 @@ class Weights:
         return Report(
             name=self.name,
             family=self.family.name,
-            sha256=self.sha256,
+            sha256=sha256(self.path),
             matched=[ours for ours, theirs in placed.source.items() if theirs == ours],
             renamed={theirs: ours for ours, theirs in placed.source.items() if theirs != ours},
             dropped=placed.dropped,
@@ -160,23 +160,25 @@ def front_end_of(init: str) -> FrontEnd | None:
     return None if path is None else _read(init, path).front_end
 
 
-def init_faults(init: str, sample_rate: int, mel: MelConfig, build: Callable[[], Network] | None = None) -> list[Fault]:
-    """Why these weights cannot start a network, as far as can be told without fetching anything.
-
-    `build` makes the network on the meta device. Faults of the weights themselves stand at `model.init`.
-    """
+def hearing_faults(init: str, sample_rate: int, mel: MelConfig) -> list[Fault]:
+    """Why these weights cannot be had, or hear otherwise, as far as can be told without fetching anything."""
     if (unknown := misnamed(init)) is not None:
-        return [Fault(("model", "init"), unknown)]
+        return [Fault(_INIT, unknown)]
     try:
-        faults = _front_end_faults(init, front_end_of(init), FrontEnd(sample_rate, mel))
-        path = on_disk(init)
-        # A wrong number of bands misfits in the network too: one fault is enough.
-        if path is not None and build is not None and not faults:
-            _read(init, path).put_into(build())
+        return _front_end_faults(init, front_end_of(init), FrontEnd(sample_rate, mel))
     except UserError as error:
-        message = str(error).removeprefix("model.init: ")
-        return [Fault(("model", "init"), message)]
-    return faults
+        return [_at_init(error)]
+
+
+def fit_faults(init: str, network: Network) -> list[Fault]:
+    """Why these weights do not fit a network (on the meta device), if they are here."""
+    path = on_disk(init)
+    try:
+        if path is not None:
+            _read(init, path).put_into(network)
+    except UserError as error:
+        return [_at_init(error)]
+    return []
 
 
 def _read(init: str, path: Path) -> Weights:
@@ -188,10 +190,14 @@ def _read(init: str, path: Path) -> Weights:
             f"model.init: {init}: weights of no family that is known here ({known}); it holds {_some(tensors)}"
         )
     if family is OURS:
-        return Weights(init, tensors, family, artefact_front_end(path), sha256(path), artefact_trained_on(path))
+        return Weights(init, path, tensors, family, artefact_front_end(path), artefact_trained_on(path))
     known_as = released(init)
     front_end = known_as.front_end if known_as else family.front_end(tensors)
-    return Weights(init, tensors, family, front_end, sha256(path), {})
+    return Weights(init, path, tensors, family, front_end, {})
+
+
+def _at_init(error: UserError) -> Fault:
+    return Fault(_INIT, str(error).removeprefix("model.init: "))
 
 
 def _front_end_faults(name: str, trained: FrontEnd | None, ours: FrontEnd) -> list[Fault]:

@@ -24,6 +24,11 @@ def released(init: str) -> Released | None:
     return next((found for found in RELEASED.values() if found.file == file), None)
 
 
+def name_of(sha256: str) -> str | None:
+    """The name under which a file of this digest is published."""
+    return next((name for name, found in RELEASED.items() if found.digest == f"sha256:{sha256}"), None)
+
+
 def on_disk(init: str) -> Path | None:
     """Where these weights are, if they are here; fetches nothing."""
     path = _cached(init) or Path(init).expanduser()

@@ -90,7 +90,8 @@ class FoldProgress:
         if self._bars is None and not self.quiet:
             of = f"/{self.epochs}" if self.epochs else ""
             line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"
-            self.console.print(f"{line}, lr {record['lr']:.2e}, {record['seconds']:.1f} s", soft_wrap=True, markup=False)
+            line += f", lr {record['lr']:.2e}, {record['seconds']:.1f} s"
+            self.console.print(line, soft_wrap=True, markup=False)
 
 
 def _scores(record: dict[str, Any]) -> str:

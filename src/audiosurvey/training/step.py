@@ -129,9 +129,7 @@ def render(
     batch: Batch, epoch: int, chain: Chain, front_end: nn.Module, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The augmented spectrograms (B, 1, T, F) and targets (B, K) of a batch, as the network sees them."""
-    wave_BS, valid_B, target_BK = chain.mix(_moved(batch, device), epoch)
-    wave_BS = chain.wave(wave_BS, valid_B, batch.clips, epoch)
-    return chain.mel(front_end(wave_BS, chain.edge_shifts(batch.clips, epoch)), batch.clips, epoch), target_BK
+    return chain.render(_moved(batch, device), epoch, front_end)
 
 
 def average_statistics(accelerator: Accelerator, *networks: nn.Module) -> None:
