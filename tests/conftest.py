@@ -1,5 +1,6 @@
 """Fixtures for all tests: where the real data is, a cache of the test's own, and runs small enough to be trained."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -80,6 +81,10 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
     from audiosurvey.pipeline import TrainOptions, train
+
+    # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.
+    gc.collect()
+    gc.freeze()
 
     def run(
         run_dir: Path,

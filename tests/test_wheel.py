@@ -12,8 +12,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-pytestmark = pytest.mark.slow
-
 
 def run(*words: object, cwd: Path, **environment: str) -> str:
     done = subprocess.run(

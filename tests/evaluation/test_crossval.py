@@ -162,22 +162,31 @@ def test_results_are_on_disk_as_soon_as_a_fold_ends(tmp_path, train_tiny: Train,
     assert states == [None, [1], [1, 2]]
 
 
+@pytest.fixture(scope="module")
+def one_fold(train_tiny: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of fold 1 that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("one")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOSURVEY_CACHE", str(folder / "cache"))
+        train_tiny(folder / "run", folds=[1])
+    return folder / "run"
+
+
 @pytest.mark.parametrize("place", ["save_artefact", "write_json", "write_predictions"])
-def test_a_break_while_a_fold_is_recorded_is_mended(tmp_path, train_tiny: Train, monkeypatch, place):
+def test_a_break_while_a_fold_is_recorded_is_mended(tmp_path, train_tiny: Train, monkeypatch, place, one_fold: Path):
     class Killed(Exception):
         pass
 
     def killed(*_: object, **__: object) -> None:
         raise Killed
 
-    train_tiny(tmp_path / "whole", folds=[1])
     with monkeypatch.context() as patch:
         patch.setattr(f"audiosurvey.evaluation.crossval.{place}", killed)
         with pytest.raises(Killed):
             train_tiny(tmp_path / "broken", folds=[1])
     assert not (tmp_path / "broken" / "results.json").exists()
     train_tiny(tmp_path / "broken", folds=[1], resume=True)
-    assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "broken") == outcome(one_fold)
 
 
 def test_a_fold_that_is_not_there(tmp_path, train_tiny: Train):

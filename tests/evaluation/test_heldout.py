@@ -33,6 +33,14 @@ def test_the_order_of_the_batches_does_not_matter(finished_run: Path):
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
 
 
+def test_evaluation_is_float32_whatever_the_training_was(train_tiny, tmp_path):
+    before = train_tiny(tmp_path / "run", "precision=bf16", folds=[1])
+    known = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
+    assert known["precision"] == "bf16"
+    again = evaluate_run(RunFolder(tmp_path / "run"), prepare, device="cpu")
+    assert again["folds"][0]["loss"] == pytest.approx(before["folds"][0]["loss"], abs=1e-6)
+
+
 def test_a_model_on_the_data_it_comes_from_marks_what_it_was_trained_on(finished_run: Path, tones: Path):
     results = evaluate(finished_run / "fold-1" / "model", str(tones), "cpu")
     first = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))["folds"][0]

@@ -33,6 +33,17 @@ EVERY_BLOCK: list[dict[str, Any]] = [
     {"panns_residual": {"channels": 8, "bottleneck": True, "pool": [2, 2], "dropout": 0.1}},
     {"inverted": {"channels": 8, "expand": 2, "pool": [1, 2], "activation": "relu"}},
     {"arb": {"channels": 8, "stride": [4, 2]}},
+    {"mn_conv": {"channels": 8, "kernel": [3, 3], "stride": [2, 2], "activation": "hardswish"}},
+    {
+        "mn_block": {
+            "expanded": 16,
+            "channels": 8,
+            "kernel": [5, 5],
+            "stride": [1, 1],
+            "squeeze": 4,
+            "activation": "relu",
+        }
+    },
     {"cell_dropout": 0.2},
     {"mean": "bands"},
     {"pooling": {"mode": "mul", "flat": True}},

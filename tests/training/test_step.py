@@ -25,7 +25,7 @@ SAMPLES, CLASSES = 12, 3
 class Reshape(nn.Module):
     """In place of the front end: waves (B, S) as maps (B, 1, 4, 3)."""
 
-    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
+    def forward(self, wave_BS: torch.Tensor, *_: object) -> torch.Tensor:
         return wave_BS.reshape(-1, 1, 4, SAMPLES // 4)
 
 
