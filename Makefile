@@ -14,8 +14,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 train: setup
-	rm -rf runs/toy
-	$(BIN)/audiosurvey train toy --run-dir runs/toy
+	$(BIN)/audiosurvey train toy
 
 test: setup
 	$(BIN)/pytest -m "not slow and not gpu"

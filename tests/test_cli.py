@@ -156,7 +156,7 @@ def test_the_original_config_file_is_accepted(command: Command, shared: Path):
 
 
 def test_describe_shows_a_table(command: Command, config: Path):
-    status, out, _ = command("describe", config, "--classes", "7")
+    status, out, _ = command("describe", "tiny.yaml", "--classes", "7")
     assert status == 0
     assert "7 classes" in out
     assert "conv_block" in out

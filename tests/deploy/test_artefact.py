@@ -39,7 +39,7 @@ def test_whole_clips_score_as_in_predictions_csv(model: Model, finished_run: Pat
     clips, _, scores_NK = read_predictions(finished_run / "fold-1" / "predictions.csv")
     for clip, score_K in zip(clips, scores_NK, strict=True):
         predicted = model.predict(tones / clip)
-        np.testing.assert_allclose([predicted[label] for label in LABELS], score_K, atol=2e-3)
+        np.testing.assert_allclose([predicted[label] for label in LABELS], score_K, atol=1e-5)
         assert max(predicted, key=predicted.__getitem__) == LABELS[score_K.argmax()]
 
 
@@ -78,9 +78,9 @@ def test_long_sounds_are_windowed_and_short_ones_padded(model: Model, tones: Pat
     windows = np.stack([wave[:4000], np.roll(wave, 7)[:4000]])
     twice = model.predict(np.concatenate(list(windows)))
     mean = model.scores(windows).mean(axis=0)
-    assert [twice[label] for label in LABELS] == pytest.approx(list(mean), abs=1e-6)
+    assert [twice[label] for label in LABELS] == pytest.approx(list(mean), abs=1e-4)
     short = np.concatenate([wave[:1000], np.zeros(3000, np.float32)])
-    assert model.predict(wave[:1000]) == pytest.approx(model.predict(short), abs=1e-6)
+    assert model.predict(wave[:1000]) == pytest.approx(model.predict(short), abs=1e-4)
 
 
 def test_logits_and_scores_are_in_label_order(model: Model, tones: Path):

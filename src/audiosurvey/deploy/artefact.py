@@ -21,6 +21,7 @@ import yaml
 from audiosurvey.config.root import Config
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
+from audiosurvey.data.building import quantize
 from audiosurvey.errors import UserError
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.model.network import Network, build_network
@@ -160,6 +161,9 @@ class Model:
         return self._predict(self._resampled(wave, sample_rate))
 
     def _predict(self, wave_S: np.ndarray) -> dict[str, float]:
+        # Through the 16 bits of the store, as in training and evaluation: in decibels their rounding shows in silence.
+        stored_S, scale = quantize(wave_S)
+        wave_S = stored_S * np.float32(scale)
         starts = window_starts(len(wave_S), self.clip_samples)
         windows_BS = np.zeros((len(starts), self.clip_samples), dtype=np.float32)
         for row, begin in zip(windows_BS, starts, strict=True):
