@@ -70,7 +70,7 @@ def test_alone_it_shows_its_commands(command: Command):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trian", "toy"], "Did you mean 'train'?"),
+        (["trian", "toy"], "no such command 'trian'; did you mean 'train'? ('audiosurvey --help' tells what there is)"),
         (["train"], "missing argument 'CONFIG'"),
         (["train", "toy", "--nonsense"], "no such option: --nonsense"),
         (["train", "toy", "more"], "unexpected extra argument"),
@@ -96,7 +96,13 @@ def test_alone_it_shows_its_commands(command: Command):
         (["train", "tiny.yaml", "--run-dir", "tiny.yaml"], "tiny.yaml: is a file"),
         (["train", "tiny.yaml", "--run-dir", "tiny.yaml/run"], "tiny.yaml"),
         (["preview", "tiny.yaml", "--clip", "nowhere.wav"], "--clip nowhere.wav: no such clip"),
-        (["preview", "tiny.yaml", "--epoch", "0"], "--epoch"),
+        (["preview", "tiny.yaml", "--epoch", "0"], "invalid value for '--epoch': must be at least 1"),
+        (["preview", "tiny.yaml", "--output", "tiny.yaml"], "--output tiny.yaml: is a file"),
+        (["preview", "tiny.yaml", "--output", "tiny.yaml/seen"], "or lies in one; give a folder"),
+        (["check", "--schema", "toy"], "leave CONFIG out"),
+        (["check", "--schema", "--set", "seed=1"], "leave CONFIG out"),
+        (["train", "esc50"], "'audiosurvey init --dataset esc50' writes a config for it"),
+        (["init", "."], "init .: is a folder"),
         (["evaluate", "nowhere"], "nowhere: no such folder"),
         (["evaluate", "tiny.yaml"], "no such folder"),
         (["evaluate", "."], "not a model"),
@@ -194,7 +200,7 @@ def test_train_and_evaluate_in_words_and_in_json(command: Command, config: Path)
     status, out, err = command("train", config, "--run-dir", "run", "--folds", "1,2", "--device", "cpu")
     assert status == 0
     assert "mean" in out
-    assert "not the official protocol: this data set has none" in out
+    assert "own folds; there is no official protocol for this data" in out
     assert out.splitlines()[-1] == f"results: {Path('run') / 'results.json'}"
     for words in ("data: folder, 24 clips, 4 classes, 3 folds", "parameters", "MMAC", "folds to train: 1, 2", "about "):
         assert words in err
@@ -271,3 +277,13 @@ def test_a_reader_that_has_gone_is_no_traceback(process):
     gone = process("presets")
     gone.stdout.close()
     assert "Traceback" not in gone.stderr.read()
+
+
+def test_a_config_that_cannot_be_written_is_one_line(command: Command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(self: Path, *args: object, **options: object) -> int:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    mistake(command("init", "x.yaml"), "init x.yaml: cannot be written (Permission denied); give another path")

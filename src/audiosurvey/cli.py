@@ -58,11 +58,16 @@ def init(
     from audiosurvey.config.starter import starter
 
     text = starter(dataset, preset)
+    if path.is_dir():
+        raise UserError(f"init {path}: is a folder; give the path of a file")
     if path.exists() and not force:
         raise UserError(f"{path}: already there; give another name, or --force to overwrite it")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path}: the folder {path.parent} is missing")
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"init {path}: cannot be written ({error.strerror}); give another path") from None
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 
@@ -75,6 +80,8 @@ def check(
 ) -> None:
     """Validate a config and print it with every value resolved."""
     if schema:
+        if config is not None or overrides:
+            raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
         from audiosurvey.config.schema import schema_text
 
         print(schema_text(), end="")
@@ -174,6 +181,8 @@ def preview(
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
 ) -> None:
     """Render what augmentation makes of a clip: WAV before and after, a picture, and what was drawn."""
+    if any(place.exists() and not place.is_dir() for place in (output, *output.parents)):
+        raise UserError(f"--output {output}: is a file, or lies in one; give a folder to write into")
     loaded = _load(config, overrides)
     from audiosurvey.pipeline import preview as render
 
@@ -260,7 +269,7 @@ def main() -> None:
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "audiosurvey"
-        _fail([f"{command}: {_one_line(error.format_message())}; '{command} --help' tells what there is"])
+        _fail([f"{command}: {_one_line(error.format_message())} ('{command} --help' tells what there is)"])
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nobody is left to tell.
         sys.stderr.close()
@@ -282,7 +291,10 @@ def _fail(lines: Sequence[str]) -> NoReturn:
 
 
 def _one_line(message: str) -> str:
+    """A complaint of typer's as one clause: its second sentence joined on, its words for a broken range ours."""
     words = " ".join(message.split()).rstrip(".")
+    words = words.replace(". Did you mean", "; did you mean").replace("Input should be", "must be")
+    words = words.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
     return words[:1].lower() + words[1:]
 
 

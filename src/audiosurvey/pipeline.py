@@ -101,6 +101,8 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
             # Another process may have finished folds between the first look and the lock.
             run.refuse(config, resume=options.resume)
             run.start(loaded.resolved_yaml(), accelerator, sounds.store.hash)
+        folds.refresh()
+        if main:
             for line in _intentions(folds, description, other):
                 say(line)
         pending = folds.pending
@@ -180,7 +182,7 @@ def _intentions(folds: CrossValidation, description: Description, other: Sounds 
     if folds.start is not None:
         lines += folds.start.lines
     if other is not None:
-        kept, left_out = outside(other.table, table)
+        kept, left_out = outside(other, folds.sounds)
         also = f"; left out, being in {table.name} too: {len(left_out)} clips" if left_out else ""
         lines.append(f"pretraining: {_about(kept)}{also}{_licence(kept)}")
     lines += [

@@ -110,8 +110,11 @@ def test_patience_beside_fixed_epochs() -> None:
 
 
 def test_epochs_without_an_end() -> None:
-    ((_, message),) = faults("train: {epochs: 0}\n")
-    assert "epochs: 0" in message
+    for stage in ("train", "pretrain"):
+        for text in ("{epochs: 0}", "{epochs: 0, patience: 0}"):
+            ((path, message),) = faults(f"{stage}: {text}\n")
+            assert path == f"{stage}.epochs"
+            assert message.startswith("0 trains until the patience runs out, and there is none")
 
 
 def test_what_stays_wrong_with_longer_clips_is_told_although_the_step_is_unknown() -> None:

@@ -166,3 +166,8 @@ def test_any_text_gives_a_document_or_one_located_line(text: str) -> None:
 @given(st.binary(max_size=40))
 def test_any_bytes_give_a_document_or_one_located_line(text: bytes) -> None:
     assert located_or_read(text)
+
+
+@pytest.mark.parametrize("content", [b"\x00\xff\xfe", b"RIFF\x24\x00\x00\x00WAVE", b"PK\x03\x04\x00\x00"])
+def test_binary_data_is_not_text(content: bytes) -> None:
+    assert fault_of(content) == "config.yaml: is not text (UTF-8) but binary data; a config is a YAML file"

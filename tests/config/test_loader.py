@@ -256,3 +256,50 @@ def test_any_misspelt_key_is_found_at_its_line(
         assert "did you mean" in about[0]
     # Nothing else is blamed, but for what the lost key leaves open.
     assert len(found) <= 2
+
+
+def test_epochs_of_zero_are_told_where_they_were_given() -> None:
+    (line,) = faults_of("seed: 1\ntrain: {lr: 0.1}\n", "train.epochs=0")
+    assert line.startswith("--set train.epochs: 0 trains until the patience runs out")
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"), [("tinny", "(audiosurvey presets lists them)"), ("cnn66", "did you mean cnn6?")]
+)
+def test_a_misspelt_preset_of_the_network_gets_a_mend(name: str, mend: str) -> None:
+    (line,) = faults_of(f"seed: 1\nmodel: {{preset: {name}}}\n")
+    assert line.startswith(f"config.yaml:2: model.preset: no preset '{name}'")
+    assert mend in line
+
+
+def test_a_block_of_a_config_without_blocks() -> None:
+    (line,) = faults_of("seed: 1\n", "model.blocks.3.res=[64,64]")
+    assert line == (
+        "--set model.blocks.3.res: this config has no model.blocks to change one of; "
+        "give model.preset or the whole list"
+    )
+
+
+@pytest.mark.parametrize("name", ["esc50", "urbansound8k"])
+def test_a_data_set_is_no_config(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        load_config(name)
+    assert caught.value.lines == (
+        f"{name}: is a data set, not a config; 'audiosurvey init --dataset {name}' writes a config for it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train: {optimizer: {name: sgd}}", "optimizer is a section of its own at the top of the config"),
+        ("train: {schedule: {}}", "schedule is a section of its own at the top of the config"),
+        ("train: {dataset: {}}", "dataset is a section of its own at the top of the config"),
+        ("train: {seed: 1}", "seed stands at the top of the config"),
+        ("train: {n_mels: 1}", "did you mean mel_spectrogram.n_mels?"),
+    ],
+)
+def test_a_key_of_elsewhere(text: str, said: str) -> None:
+    (line,) = faults_of(text)
+    assert line.endswith(f"unknown key here; {said}")

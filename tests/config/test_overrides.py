@@ -66,6 +66,13 @@ def test_what_cannot_be_set(word: str, message: str) -> None:
     assert data == before
 
 
+def test_an_item_of_a_list_that_is_not_there() -> None:
+    _, faults = applied("dataset.classes.0=dog")
+    assert faults == [
+        "--set dataset.classes.0: this config has no dataset.classes to change one of; give the whole list"
+    ]
+
+
 def test_the_later_one_wins_and_places_follow() -> None:
     document = read(TEXT, "config.yaml")
     override(document, "train.lr=1")

@@ -1,5 +1,6 @@
 """The shipped schema and manual are what the classes say, and both know every key."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ def test_every_key_has_a_description() -> None:
         if not described(schema, node) and not section.get("description")
     ]
     assert bare == []
+
+
+def test_every_preset_that_the_docs_name_is_there() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("results/*.md")]
+    commands = "check|describe|prepare|preview|train"
+    patterns = (
+        r"\bpreset: ([a-z][\w-]*)",
+        r"--preset ([a-z][\w-]*)",
+        rf"audiosurvey (?:{commands}) ([a-z][\w-]*)(?=[\s`])",
+    )
+    named = {name for page in pages for pattern in patterns for name in re.findall(pattern, page.read_text("utf-8"))}
+    assert len(named) > 3
+    assert named <= set(preset_names())
 
 
 def described(schema: dict[str, Any], node: dict[str, Any]) -> bool:

@@ -59,6 +59,8 @@ def test_defaults(options: dict[str, Any], root: str, seconds: float):
         ({"classes": []}, "classes", "no class is left"),
         ({"classes": ["dgo"]}, "classes", "unknown class 'dgo'; did you mean 'dog'?"),
         ({"classes": ["Sea waves"]}, "classes", "did you mean 'sea_waves'?"),
+        ({"name": "toy", "classes": ["xyzzy", "qqq"]}, "classes", "'xyzzy'; unknown class 'qqq'; known: "),
+        ({"classes": ["xyzzy"]}, "classes", "... (50 in all)"),
         ({"subset": "esc10", "exclude_classes": ["pig"]}, "exclude_classes", "unknown class 'pig'"),
         ({"classes": ["dog", "dog"]}, "classes", "'dog' stands there twice"),
         ({"classes": ["dog"], "exclude_classes": ["dog"]}, "exclude_classes", "'dog' is in dataset.classes too"),
@@ -122,7 +124,7 @@ def test_classes_of_ones_own_data_are_looked_up_in_the_table(tmp_path: Path):
     with pytest.raises(UserError) as caught:
         load_table(config.model_copy(update={"classes": ["a", "x"], "exclude_classes": ["B"]}))
     assert caught.value.lines == (
-        "dataset.classes: unknown class 'x'",
+        "dataset.classes: unknown class 'x'; known: a, b, c",
         "dataset.exclude_classes: unknown class 'B'; did you mean 'b'?",
     )
 

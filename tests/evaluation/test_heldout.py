@@ -120,3 +120,13 @@ def test_a_run_whose_data_changed(train_tiny, tones: Path, tmp_path):
     soundfile.write(tmp_path / "tones" / "low" / "0.wav", np.zeros(4000), 8000)
     with pytest.raises(UserError, match="the data changed since the run"):
         evaluate(tmp_path / "run", None, "cpu")
+
+
+def test_one_label_a_clip_is_not_asked_of_clips_with_several(finished_run: Path, tones: Path, tmp_path: Path):
+    rows = ["path,label", f"{tones.as_posix()}/low/0.wav,low|mid", f"{tones.as_posix()}/mid/0.wav,mid"]
+    (tmp_path / "several.csv").write_text("\n".join(rows), encoding="utf-8")
+    (tmp_path / "several.yaml").write_text(
+        f"dataset: {{name: csv, table: '{(tmp_path / 'several.csv').as_posix()}'}}", encoding="utf-8"
+    )
+    with pytest.raises(UserError, match="several labels"):
+        evaluate_model(finished_run / "fold-1" / "model", str(tmp_path / "several.yaml"), prepare, device="cpu")

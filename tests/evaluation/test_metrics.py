@@ -77,16 +77,16 @@ def test_confusion_and_recall_by_hand():
 def test_cross_entropy_by_hand_and_bounded():
     truth = np.eye(4, dtype=np.float32)[TARGET]
     by_hand = -np.mean(np.log([0.7, 0.5, 0.1, 0.4]))
-    assert metrics.cross_entropy(SCORES, truth, multi_label=False) == pytest.approx(by_hand, rel=1e-6)
-    assert np.isfinite(metrics.cross_entropy(1 - truth, truth, multi_label=False))
+    assert metrics.cross_entropy(SCORES, truth, binary=False) == pytest.approx(by_hand, rel=1e-6)
+    assert np.isfinite(metrics.cross_entropy(1 - truth, truth, binary=False))
     half = np.full((4, 4), 0.5, dtype=np.float32)
-    assert metrics.cross_entropy(half, truth, multi_label=True) == pytest.approx(np.log(2))
+    assert metrics.cross_entropy(half, truth, binary=True) == pytest.approx(np.log(2))
 
 
 def test_names_of_single_and_multi_label():
     truth = np.eye(4, dtype=np.float32)[TARGET]
-    assert set(metrics.evaluate(SCORES, truth, False)) == {"accuracy", "top3_accuracy", "auroc", "loss"}
-    assert set(metrics.evaluate(SCORES, truth, True)) == {"map", "auroc", "loss"}
+    assert set(metrics.evaluate(SCORES, truth, False, False)) == {"accuracy", "top3_accuracy", "auroc", "loss"}
+    assert set(metrics.evaluate(SCORES, truth, True, True)) == {"map", "auroc", "loss"}
 
 
 def test_mean_and_sample_deviation():
@@ -95,3 +95,12 @@ def test_mean_and_sample_deviation():
     assert mean == {"accuracy": pytest.approx(0.6), "auroc": None}
     assert std["accuracy"] == pytest.approx(0.2 / np.sqrt(2))
     assert metrics.mean_and_std(rows[:1], ["accuracy"])[1] == {"accuracy": None}
+
+
+def test_a_bce_model_that_says_yes_to_everything_scores_badly():
+    """Sigmoid scores are judged class by class, also where each clip has one label: a yes to all is no good loss."""
+    truth = np.eye(4, dtype=np.float32)[TARGET]
+    everything = np.full((4, 4), 0.999, dtype=np.float32)
+    metric = metrics.evaluate(everything, truth, False, True)["loss"]
+    assert metric is not None
+    assert metric > 3

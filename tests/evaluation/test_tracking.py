@@ -55,3 +55,11 @@ def test_a_tracker_that_is_not_installed_is_one_line(name, monkeypatch, train_ti
 def test_trackers_that_are_there():
     check_trackers(["tensorboard"])
     check_trackers([])
+
+
+def test_all_that_is_missing_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(tracking, "find_spec", lambda package: None)
+    with pytest.raises(UserError) as error:
+        check_trackers(["wandb", "mlflow"])
+    said = "wandb and mlflow are not installed; run 'pip install wandb mlflow' or take them out"
+    assert error.value.lines == (f"tracking: {said}",)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from audiosurvey.report import figures
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
 
 
@@ -82,3 +83,12 @@ def test_no_figure_is_left_in_the_global_state(tmp_path):
     draw_curves(tmp_path / "curves.png", {1: history(3)}, "x")
     assert pyplot.get_fignums() == before
     assert matplotlib.get_backend()
+
+
+def test_the_ticks_of_a_single_epoch_are_whole(tmp_path, monkeypatch):
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure))
+    draw_curves(tmp_path / "curves.png", {1: history(1)}, "x")
+    for axes in drawn[0].axes:
+        low, high = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]

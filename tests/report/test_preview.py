@@ -42,6 +42,15 @@ def test_both_maps_are_drawn_on_the_same_scales() -> None:
     assert np.array_equal(np.asarray(lower.images[0].get_array()), loud.T)
 
 
+def test_titles_and_units() -> None:
+    map_TF = np.zeros((50, 8), np.float32)
+    upper, lower, bar = draw_figure("title", map_TF, map_TF, [], 0.02, "dB").axes
+    assert (upper.get_title("left"), lower.get_title("left")) == ("before", "after")
+    assert upper.get_ylabel() == lower.get_ylabel() == "mel band"
+    assert bar.get_ylabel() == "dB"
+    assert draw_figure("title", map_TF, map_TF, [], 0.02).axes[2].get_ylabel() == "value on the spectrogram"
+
+
 def test_an_even_map_can_be_drawn() -> None:
     figure = draw_figure("silence", np.zeros((5, 4), np.float32), np.zeros((5, 4), np.float32), [], 0.01)
     low, high = figure.axes[0].images[0].get_clim()
@@ -49,7 +58,10 @@ def test_an_even_map_can_be_drawn() -> None:
 
 
 def test_words() -> None:
-    assert in_words(DRAWN) == "noise (snr_db 12.3); time_masking (covered_frames [[1 4]])"
+    assert in_words(DRAWN) == "noise (snr_db 12.3); time_masking (frames 1 to 4)"
+    bands = [{"operation": "freq_masking", "covered_bands": [[33, 38], [40, 40], [61, 63]]}]
+    assert in_words(bands) == "freq_masking (bands 33 to 38, 40, 61 to 63)"
+    assert in_words([{"operation": "freq_masking", "covered_bands": []}]) == "freq_masking (bands none)"
     assert in_words([]) == "nothing drawn: the clip is left as it is"
 
 

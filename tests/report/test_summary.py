@@ -77,6 +77,11 @@ def test_caveats_are_always_told(told):
     assert "optimistic" not in shown(results(), told=told)
 
 
+def test_data_of_ones_own_has_no_official_protocol_to_miss():
+    own = results(dataset={"name": "folder", "subset": None}, official=False, not_official="this data set has none")
+    assert caveats(own) == ["own folds; there is no official protocol for this data"]
+
+
 def test_marks_belong_to_a_single_fold_too():
     assert marks(results(official=False, not_official="x")) == []
     assert len(marks(results(optimistic=True, leaking=True))) == 2
@@ -98,4 +103,6 @@ def test_a_model_on_other_data():
     text = console.file.getvalue()
     assert "0.9000" in text
     assert "0.8750" in text
+    assert next(line for line in text.splitlines() if "0.9000" in line).split()[1] == "all"
+    assert "not trained on" in next(line for line in text.splitlines() if "0.8750" in line)
     assert "trained on 2 of these clips, so the score over all is no test" in text

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from audiosurvey.errors import UserError
 from audiosurvey.training.loss import Loss, LossConfig
 
 
@@ -40,7 +41,11 @@ def test_bce_by_hand():
 def test_auto_follows_the_labels_and_a_choice_wins():
     assert not Loss(LossConfig(), multi_label=False).binary
     assert Loss(LossConfig(name="bce"), multi_label=False).binary
-    assert not Loss(LossConfig(name="cross_entropy"), multi_label=True).binary
+
+
+def test_a_softmax_cannot_tell_several_labels():
+    with pytest.raises(UserError, match="several labels"):
+        Loss(LossConfig(name="cross_entropy"), multi_label=True)
 
 
 def test_scores_are_probabilities():

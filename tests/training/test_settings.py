@@ -7,10 +7,10 @@ from audiosurvey.config.root import Config
 from audiosurvey.training.settings import DEFAULT_EPOCHS, TrainConfig
 
 
-def test_epochs_zero_needs_a_patience():
-    with pytest.raises(ValidationError, match="epochs: 0 trains until the patience runs out, and there is none"):
-        TrainConfig(epochs=0, patience=0)
+def test_patience_alone_ends_it_where_no_epochs_are_given():
     assert TrainConfig(epochs=0, patience=3).open_ended
+    assert TrainConfig(patience=3).open_ended
+    assert not TrainConfig(epochs=9, patience=3).open_ended
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
 from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
+from audiosurvey.training.settings import TrainConfig
 
 
 class Warn(Fault):
@@ -225,6 +226,22 @@ def _patience_is_used(config: Config) -> Iterable[Fault]:
         )
 
 
+def _training_ends(config: Config) -> Iterable[Fault]:
+    return _stage_ends("train", config.train)
+
+
+def _pretraining_ends(config: Config) -> Iterable[Fault]:
+    return _stage_ends("pretrain", config.pretrain)
+
+
+def _stage_ends(name: str, stage: TrainConfig) -> Iterable[Fault]:
+    if stage.epochs == 0 and not stage.patience:
+        yield Fault(
+            (name, "epochs"),
+            f"0 trains until the patience runs out, and there is none; give {name}.patience, or epochs",
+        )
+
+
 def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
     given, first = config.pretrain.dataset, config.pretrain_dataset
     if config.pretrain_urban and given is not None and given.name != "urbansound8k":
@@ -255,5 +272,7 @@ CHECKS = (
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
+    Check(("train.epochs", "train.patience"), _training_ends),
+    Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )
 """Every rule, in no particular order: the lines are sorted by their place in the file."""

@@ -135,7 +135,10 @@ def read_value(text: str) -> Any:
 def _decode(text: str | bytes, name: str) -> str:
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
-    encoding = "utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    marked = text[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if b"\0" in text and not marked:
+        raise UserError(f"{name}: is not text (UTF-8) but binary data; a config is a YAML file")
+    encoding = "utf-16" if marked else "utf-8-sig"
     try:
         return text.decode(encoding)
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from audiosurvey.config.checks import cross_faults
 from audiosurvey.config.document import Document, read
@@ -16,9 +17,11 @@ from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.validate import validate
+from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.model.pretrained import front_end_of
 
+DATASETS: tuple[str, ...] = get_args(DatasetName)
 _NEUTRAL_BLOCK = {"dropout": 0.0}
 
 
@@ -100,6 +103,9 @@ def open_document(source: str | Path) -> Document:
         inside = path / "config.yaml"
         mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else ""
         raise UserError(f"{name}: is a folder, not a config file{mend}")
+    if name in DATASETS:
+        mend = f"'audiosurvey init --dataset {name}' writes a config for it"
+        raise UserError(f"{name}: is a data set, not a config; {mend}")
     raise UserError(f"{name}: no such file, and no preset of that name{_near_source(path, name)}")
 
 

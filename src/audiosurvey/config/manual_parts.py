@@ -38,7 +38,7 @@ audiosurvey train original --set train.lr=1e-3 --set model.blocks.3.res=[64,64] 
 Sections on the way are made where they are missing; `augmentation={}` and `augmentation=null` both put a whole section
 back to its defaults. Another key for a block makes it another block. A preset named in `model.preset` is filled in
 first, so that its blocks can be changed one by one. Faults in such values read `--set KEY: ...` instead of a line of
-the file. Quote what the shell would take for its own: `--set 'model={preset: tiny}'`.
+the file. Quote what the shell would take for its own: `--set 'model={preset: cnn6}'`.
 
 ## Completion in editors
 

@@ -36,7 +36,14 @@ def _put(document: Document, path: tuple[str, ...], value: Any, place: str) -> N
         if depth == len(path) - 1:
             document.put(tuple(way), value, place)
         elif isinstance(node, dict) and node.get(part) is None:
+            if path[depth + 1].isdecimal():
+                raise UserError(_no_list(".".join(map(str, way))))
             document.put(tuple(way), {}, place)
+
+
+def _no_list(name: str) -> str:
+    whole = "give model.preset or the whole list" if name == "model.blocks" else "give the whole list"
+    return f"this config has no {name} to change one of; {whole}"
 
 
 def _step(document: Document, node: Any, way: list[str | int], part: str, place: str) -> str | int:

@@ -76,6 +76,8 @@ _BEGINNING = """\
 """
 _COLUMN = 40
 
+_FRONT_END = ("sample_rate", "mel_spectrogram")
+
 
 def starter(dataset: str, preset: str | None = None) -> str:
     """The text of a starter config. Raises UserError for a data set or a preset that there is not."""
@@ -135,6 +137,9 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     if "train" in given:
         # A whole recipe: what it leaves open is not ours to set.
         merged = {key: value for key, value in merged.items() if key in given or key not in ("loss", "protocol")}
+    if given.get("model", {}).get("init"):
+        # The weights bring the front end that they were trained with.
+        merged = {key: value for key, value in merged.items() if key in given or key not in _FRONT_END}
     return {**merged, "model": {"preset": preset}}
 
 

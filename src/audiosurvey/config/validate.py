@@ -167,6 +167,9 @@ def _unknown_key(model: type[BaseModel], path: Path) -> str:
     if key.isdecimal():
         return "unknown key; a comma separates keys, a decimal takes a point"
     elsewhere = all_keys(model).get(key, [])
+    if key in elsewhere:
+        what = "is a section of its own at the top" if sections_at(model, (key,)) else "stands at the top"
+        return f"unknown key here; {key} {what} of the config"
     if elsewhere:
         return f"unknown key here; did you mean {' or '.join(elsewhere[:3])}?"
     return f"unknown key; known here: {', '.join(known)}"

@@ -10,6 +10,9 @@ from dataclasses import replace
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 
+MOST_SHOWN = 10
+"""Names of classes in one message."""
+
 
 def kept_classes(
     classes: Sequence[str], wanted: Sequence[str] | None, excluded: Sequence[str] | None
@@ -44,11 +47,16 @@ def select_classes(table: Table, wanted: Sequence[str] | None, excluded: Sequenc
 
 
 def unknown_classes(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """A fault for every name that is not known, with the nearest one that is."""
+    """A fault for every name that is not known, with the nearest one that is; where none is near, what there is."""
     lower = {name.lower(): name for name in known}
-    faults = []
+    faults: list[str] = []
+    strange = False
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name.lower().replace(" ", "_"), lower, n=1)
             faults.append(f"unknown class '{name}'" + (f"; did you mean '{lower[near[0]]}'?" if near else ""))
+            strange = strange or not near
+    if strange:
+        more = f", ... ({len(known)} in all)" if len(known) > MOST_SHOWN else ""
+        faults[-1] += f"; known: {', '.join(known[:MOST_SHOWN])}{more}"
     return faults

@@ -1,6 +1,5 @@
 """The one form every data set takes: a table with a row a clip. Nothing after it knows where the clips came from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -50,6 +49,3 @@ class Table:
         if any(clip.side for clip in self.clips):
             return (1,)
         return tuple(sorted({clip.fold for clip in self.clips if clip.fold is not None}))
-
-    def select(self, rows: Sequence[int]) -> tuple[Clip, ...]:
-        return tuple(self.clips[row] for row in rows)

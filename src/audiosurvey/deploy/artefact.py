@@ -132,13 +132,28 @@ class Model:
         )
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
-        self.to_scores = Loss(config.loss, facts["multi_label"]).scores
+        self.loss = Loss(config.loss, facts["multi_label"])
+        self.to_scores = self.loss.scores
 
     @torch.no_grad()
     def logits(self, wave: Any) -> np.ndarray:
-        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
+
+        Raises UserError for waves of another shape, that are not numbers, or too short for the network.
+        """
         wave_BS = torch.atleast_2d(torch.as_tensor(np.asarray(wave, dtype=np.float32)))
-        return self.network(self.front_end(wave_BS)).numpy()
+        if wave_BS.ndim != 2 or not torch.isfinite(wave_BS).all():
+            raise UserError(f"waves are arrays (S) or (B, S) of finite samples; these have the shape {np.shape(wave)}")
+        try:
+            return self.network(self.front_end(wave_BS)).numpy()
+        except (RuntimeError, ValueError) as error:
+            if wave_BS.shape[1] >= self.clip_samples:
+                raise
+            seconds = self.clip_samples / self.sample_rate
+            raise UserError(
+                f"a wave of {wave_BS.shape[1]} samples is too short for this network; pad it to {seconds:g} s, as "
+                "predict does"
+            ) from error
 
     def scores(self, wave: Any) -> np.ndarray:
         """Probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""

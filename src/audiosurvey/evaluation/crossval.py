@@ -83,7 +83,7 @@ class CrossValidation:
             self.pretrained = pretrain(
                 self.config,
                 other,
-                self.sounds.table,
+                self.sounds,
                 accelerator=self.accelerator,
                 folder=self.run.pretraining,
                 listener=log,
@@ -151,11 +151,24 @@ class CrossValidation:
                 "metrics": {name: outcome.row[name] for name in results["mean"]},
                 "caveats": marks(results),
             },
-            trained_on=(self.start.trained_on if self.start else {})
+            trained_on=self._heard_before()
             | {clip.id: self.sounds.store.digest(clip.id) for clip in split.train + split.validation},
         )
         write_json(self.run.results_path, results)
         self.draw()
+
+    def _heard_before(self) -> dict[str, str]:
+        """Content digests of the clips behind the weights that the folds started from."""
+        before = dict(self.start.trained_on) if self.start else {}
+        pretrained = self.pretrained.heard if self.pretrained else {}
+        return before | {f"pretrain/{clip}": digest for clip, digest in pretrained.items()}
+
+    def refresh(self) -> None:
+        """Takes in what another process wrote since this one first looked; to be called with the lock held."""
+        stored = self.run.read_results()
+        if stored is not None:
+            stored["leaking"] = stored["leaking"] or self.results["leaking"]
+            self.results = stored
 
     def draw(self) -> None:
         """confusion.png and curves.png of the folds that are done."""

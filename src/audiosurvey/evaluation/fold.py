@@ -30,7 +30,6 @@ class FoldOutcome:
     confusion_KK: np.ndarray | None
     """None for multi-label data."""
     network: Network
-    history: list[dict[str, Any]]
 
 
 def train_fold(
@@ -57,7 +56,7 @@ def train_fold(
     scores_NK = stage.scores(network, split.test)
     table = sounds.table
     truth_NK = truth(split.test, len(table.classes))
-    metrics = evaluate(scores_NK, truth_NK, table.multi_label)
+    metrics = evaluate(scores_NK, truth_NK, table.multi_label, stage.loss.binary)
     seconds = sum(record["seconds"] for record in fit.journal.history)
     row = (
         {"fold": split.fold}
@@ -73,7 +72,7 @@ def train_fold(
         }
     )
     counts = None if table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    return FoldOutcome(row, scores_NK, counts, network, fit.journal.history)
+    return FoldOutcome(row, scores_NK, counts, network)
 
 
 def _watch(config: Config, stage: Stage, split: Split) -> Watch:

@@ -38,15 +38,14 @@ def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reve
     if sounds.store.hash != before["dataset"]["hash"]:
         raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated on it")
     results = new_results(config, sounds.table, sounds.store, leaking=before["leaking"])
-    results |= {name: before[name] for name in ("init", "parameters", "macs")}
+    results |= {name: before[name] for name in ("init", "parameters", "macs", "pretraining") if name in before}
     protocol = config.protocol
     assert protocol.selection != "auto", "the config is resolved"
     for row in before["folds"]:
         split = make_split(sounds.table, row["fold"], protocol.selection, protocol.allow_leakage)
         model = load(run.fold(row["fold"]) / "model")
         metrics, counts = _measure(model, sounds, split.test, device, reverse)
-        kept = {name: row[name] for name in ("epochs", "seconds") if name in row}
-        add_fold(results, {"fold": row["fold"]} | metrics | {"clips": len(split.test)} | kept, counts, sounds.table)
+        add_fold(results, row | metrics | {"clips": len(split.test)}, counts, sounds.table)
     return results
 
 
@@ -63,6 +62,10 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     if unknown:
         labels = ", ".join(model.labels)
         raise UserError(f"{data}: classes that the model does not know: {', '.join(unknown)}; it knows {labels}")
+    if sounds.table.multi_label and not model.facts["multi_label"]:
+        raise UserError(
+            f"{data}: clips have several labels, and the model tells one class a clip; give one label a clip"
+        )
     column = [model.labels.index(name) for name in sounds.table.classes]
     clips = tuple(_relabel(clip, column) for clip in sounds.table.clips)
     metrics, counts = _measure(model, sounds, clips, device, reverse)
@@ -108,7 +111,10 @@ def _measure(
         reverse=reverse,
     )
     truth_NK = truth(clips, len(model.labels))
-    metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"])
+    metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"], model.loss.binary)
+    # Predictions of the model stay where the caller expects them, on the processor.
+    model.network.cpu()
+    model.front_end.cpu()
     counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
     return metrics, counts
 

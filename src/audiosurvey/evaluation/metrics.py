@@ -40,10 +40,13 @@ def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float
     return _macro(binary_average_precision, scores_NK, truth_NK)
 
 
-def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool) -> float:
-    """Mean negative log-likelihood of the truth under the scores, without smoothing; scores bounded at 1e-7."""
+def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> float:
+    """Mean negative log-likelihood of the truth under the scores, without smoothing; scores bounded at 1e-7.
+
+    `binary`: scores are a probability for each class by itself (sigmoid), and the mean goes over the classes too.
+    """
     p = np.clip(scores_NK.astype(np.float64), 1e-7, 1 - 1e-7)
-    if multi_label:
+    if binary:
         return float(-(truth_NK * np.log(p) + (1 - truth_NK) * np.log1p(-p)).mean())
     return float(-(truth_NK * np.log(p)).sum(axis=1).mean())
 
@@ -62,9 +65,9 @@ def recall(confusion_KK: np.ndarray) -> list[float | None]:
     return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
 
 
-def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool) -> Metrics:
-    """All metrics of one set of clips, under their names in results.json."""
-    shared: Metrics = {"auroc": auroc(scores_NK, truth_NK), "loss": cross_entropy(scores_NK, truth_NK, multi_label)}
+def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool, binary: bool) -> Metrics:
+    """All metrics of one set of clips, under their names in results.json; `binary` as in `cross_entropy`."""
+    shared: Metrics = {"auroc": auroc(scores_NK, truth_NK), "loss": cross_entropy(scores_NK, truth_NK, binary)}
     if multi_label:
         return {"map": mean_average_precision(scores_NK, truth_NK)} | shared
     target_N = truth_NK.argmax(axis=1)

@@ -1,10 +1,10 @@
 """Pretraining: another data set first, once a run; every fold then starts from those weights.
 
-No recording of the target data set is heard here: clips whose source occurs anywhere in the target table are left
-out, whichever fold they belong to, and counted.
+No recording of the target data set is heard here: clips whose source or file occurs anywhere in the target table are
+left out, whichever fold they belong to, and counted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Pretrained:
     name: str
     tensors: dict[str, torch.Tensor]
     about: dict[str, Any]
+    heard: dict[str, str]
+    """Content digest of each clip that took part, by clip id."""
 
     def put_into(self, network: Network) -> None:
         """Loads everything but the classifier, which stays fresh.
@@ -52,7 +54,7 @@ class Pretrained:
 def pretrain(
     config: Config,
     sounds: Sounds,
-    target: Table,
+    target: Sounds,
     *,
     accelerator: Accelerator,
     folder: Path,
@@ -65,7 +67,7 @@ def pretrain(
         if done.about["hash"] != sounds.store.hash:
             raise UserError(f"{folder}: the pretraining data changed since the run began; give another --run-dir")
         return done
-    table, left_out = outside(sounds.table, target)
+    table, left_out = outside(sounds, target)
     settings = config.pretrain
     train_clips, held_out = _split(table, bool(settings.patience))
     remaining = Sounds(sounds.config, table, sounds.store)
@@ -86,11 +88,12 @@ def pretrain(
         "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
         "last": fit.journal.history[-1],
     }
+    heard = {clip.id: sounds.store.digest(clip.id) for clip in (*train_clips, *held_out)}
     if accelerator.is_main_process:
-        write_json(folder / ABOUT, about)
+        write_json(folder / ABOUT, about | {"heard": heard})
         save_tensors(folder / WEIGHTS, chosen.state_dict())
     accelerator.wait_for_everyone()
-    return Pretrained(table.name, {k: v.cpu() for k, v in chosen.state_dict().items()}, about)
+    return Pretrained(table.name, {k: v.cpu() for k, v in chosen.state_dict().items()}, about, heard)
 
 
 def check_length(config: Config, sounds: Sounds) -> None:
@@ -107,19 +110,41 @@ def finished(folder: Path) -> Pretrained | None:
     if not (folder / WEIGHTS).exists():
         return None
     about = read_json(folder / ABOUT)
-    return Pretrained(about["dataset"], load_tensors(folder / WEIGHTS)[0], about)
+    heard = about.pop("heard")
+    return Pretrained(about["dataset"], load_tensors(folder / WEIGHTS)[0], about, heard)
 
 
-def outside(table: Table, target: Table) -> tuple[Table, tuple[Clip, ...]]:
+def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:
     """The pretraining table without recordings of the target's, and what was left out.
 
-    ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound ids, so they can be compared. Raises UserError
-    where nothing is left.
+    A recording is known by its source (ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound ids) and by the
+    content of its file, whatever stretch of it a clip is. Raises UserError where nothing is left.
     """
-    kept, left_out = without_sources(table, {clip.source for clip in target.clips if clip.source is not None})
+    recordings = {_recording(target, clip) for clip in target.table.clips}
+    known = {clip.source for clip in target.table.clips if clip.source is not None}
+    # A source of a clip that is the same file under another name goes with it.
+    known |= {clip.source for clip in sounds.table.clips if clip.source and _recording(sounds, clip) in recordings}
+    kept, left_out = without_sources(sounds.table, known)
+    same = tuple(clip for clip in kept.clips if _recording(sounds, clip) in recordings)
+    if same:
+        gone = {clip.id for clip in same}
+        note = f"{len(same)} clips left out: their files are in the target data too"
+        kept = replace(
+            kept,
+            clips=tuple(clip for clip in kept.clips if clip.id not in gone),
+            official=False,
+            notes=(*kept.notes, note),
+        )
     if not kept.clips:
-        raise UserError(f"pretrain.dataset: every recording of {table.name} is also in {target.name}; nothing is left")
-    return kept, left_out
+        raise UserError(
+            f"pretrain.dataset: every recording of {sounds.table.name} is also in {target.table.name}; nothing is left"
+        )
+    return kept, (*left_out, *same)
+
+
+def _recording(sounds: Sounds, clip: Clip) -> str:
+    """What names the whole file that a clip is, or is cut from."""
+    return sounds.store.digest(clip.id).split("#")[0]
 
 
 def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:

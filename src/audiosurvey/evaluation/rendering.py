@@ -19,6 +19,9 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     Mixing partners come from the whole table here, as no fold is chosen; in a fold they come from its training clips.
     """
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
+    unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
+    if unreadable:
+        raise UserError(f"--clip {clip_id}: cannot be read: {unreadable[0]}")
     if not found:
         examples = ", ".join(clip.id for clip in sounds.table.clips[:3])
         raise UserError(f"--clip {clip_id}: no such clip; ids look like {examples}")
@@ -61,4 +64,5 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         "mel_after": mel_after[0, 0].numpy(),
         "drawn": drawn,
         "hop_s": front_end.hop / config.sample_rate,
+        "unit": "dB" if config.mel_spectrogram.compression == "db" else None,
     }

@@ -60,7 +60,8 @@ def metric_names(results: Results) -> list[str]:
 
 def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None, table: Table) -> None:
     """Puts a fold's row in, and with it the means, the pooled confusion matrix, and whether it is official."""
-    folds = sorted([old for old in results["folds"] if old["fold"] != row["fold"]] + [row], key=lambda r: r["fold"])
+    assert all(old["fold"] != row["fold"] for old in results["folds"]), "a fold is recorded once"
+    folds = sorted([*results["folds"], row], key=lambda r: r["fold"])
     results["folds"] = folds
     results["mean"], results["std"] = mean_and_std(folds, metric_names(results))
     results["seconds"] = round(sum(fold["seconds"] for fold in folds), 3)

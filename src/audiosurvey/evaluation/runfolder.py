@@ -63,6 +63,9 @@ class RunFolder:
             self._compare(config)
         elif self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path}: is a file; give another --run-dir")
+        there = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
+        if not os.access(there, os.W_OK):
+            raise UserError(f"{self.path}: cannot be written ({there} is read-only for you); give another --run-dir")
 
     def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str) -> None:
         """Writes what a run begins with. A run that is there already keeps its own; raises UserError where its data was

@@ -152,7 +152,9 @@ class Stage:
 
     def metrics(self, network: nn.Module, clips: Sequence[Clip]) -> Metrics:
         table = self.sounds.table
-        return evaluate(self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label)
+        return evaluate(
+            self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label, self.loss.binary
+        )
 
     @torch.no_grad()
     def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -166,7 +168,7 @@ class Stage:
         )
         count, total, squares = 0, 0.0, 0.0
         for windows in batches:
-            mel_BCTF = self.front_end(windows.wave_BS.to(self.accelerator.device)).double()
+            mel_BCTF = self.front_end(windows.wave_BS.to(self.accelerator.device)).cpu().double()
             count += mel_BCTF.shape[0] * mel_BCTF.shape[2]
             total = total + mel_BCTF.sum(dim=(0, 1, 2))
             squares = squares + mel_BCTF.square().sum(dim=(0, 1, 2))

@@ -47,10 +47,13 @@ class Tracking:
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Raises UserError for a tracker whose package is not installed."""
-    for name in names:
-        if find_spec(_PACKAGES[name]) is None:
-            raise UserError(f"tracking: {name} is not installed; run 'pip install {_PACKAGES[name]}' or take it out")
+    """Raises UserError for the trackers whose packages are not installed, all at once."""
+    missing = [name for name in dict.fromkeys(names) if find_spec(_PACKAGES[name]) is None]
+    if missing:
+        verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        install = " ".join(_PACKAGES[name] for name in missing)
+        said = f"{' and '.join(missing)} {verb} not installed"
+        raise UserError(f"tracking: {said}; run 'pip install {install}' or take {them} out")
 
 
 def _tag(name: str) -> str:

@@ -100,4 +100,5 @@ def _scores(record: dict[str, Any]) -> str:
             value = record.get(f"{side}_{metric}")
             if value is not None:
                 return f"{side} {metric} {value:.4f}"
-    return f"train accuracy {record['train_accuracy']:.4f}"
+    accuracy = record.get("train_accuracy")
+    return "" if accuracy is None else f"train accuracy {accuracy:.4f}"

@@ -51,7 +51,8 @@ def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]]
         _lines(axes, histories, train, BLUE, "train (augmented clips)")
         _lines(axes, histories, other, ORANGE, "validation fold" if held == "val" else "test fold")
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # One tick is enough: a single epoch would get fractions around it else.
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
     loss.set_ylabel("loss")

@@ -33,12 +33,14 @@ def write_preview(
     mel_after: ArrayLike,
     drawn: Sequence[Mapping[str, object]],
     hop_s: float,
+    unit: str | None = None,
 ) -> tuple[Path, ...]:
     """Writes NAME-before.wav, NAME-after.wav, NAME.png and NAME.json; returns their paths in this order.
 
     `before`, `after`: waves (S) at `sample_rate` in Hz, written as 32-bit floats so that their levels compare
     and nothing clips; `mel_before`, `mel_after`: spectrograms (T, F) with frames `hop_s` seconds apart;
-    `drawn`: as `Chain.describe` gives it. NAME is the clip's id, fit for a file name, and the epoch.
+    `drawn`: as `Chain.describe` gives it; `unit`: of the spectrograms' values, if they have one (dB).
+    NAME is the clip's id, fit for a file name, and the epoch.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{file_name(clip.id)}-epoch{epoch}"
@@ -47,7 +49,7 @@ def write_preview(
     writers: dict[str, Callable[[Path], object]] = {
         f"{name}-before.wav": lambda path: _write_wave(path, before, sample_rate),
         f"{name}-after.wav": lambda path: _write_wave(path, after, sample_rate),
-        f"{name}.png": lambda path: draw_figure(f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s).savefig(
+        f"{name}.png": lambda path: draw_figure(f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s, unit).savefig(
             path, format="png"
         ),
         f"{name}.json": lambda path: path.write_text(
@@ -67,6 +69,7 @@ def draw_figure(
     mel_after_TF: np.ndarray,
     drawn: Sequence[Mapping[str, object]],
     hop_s: float,
+    unit: str | None = None,
 ) -> Figure:
     """Both spectrograms one above the other, on the same scales of time, band and colour."""
     figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
@@ -82,19 +85,20 @@ def draw_figure(
         # Frame i is centred on its time i * hop, and band j on its number.
         extent = (-hop_s / 2, (frames - 0.5) * hop_s, -0.5, bands - 0.5)
         image = ax.imshow(mel_TF.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma")
-        ax.set_ylabel(f"{name}\nmel band")
+        ax.set_title(name, fontsize=9, loc="left")
+        ax.set_ylabel("mel band")
     axes[-1].set_xlabel("time in s")
     assert image is not None
-    figure.colorbar(image, ax=list(axes), label="value on the spectrogram", pad=0.01, extend="both")
+    figure.colorbar(image, ax=list(axes), label=unit or "value on the spectrogram", pad=0.01, extend="both")
     figure.suptitle("\n".join([title, *textwrap.wrap(in_words(drawn), 120)]), fontsize=9)
     return figure
 
 
 def in_words(drawn: Sequence[Mapping[str, object]]) -> str:
-    """`gain (gain_db -3.21); noise (snr_db 12.3)`, or `nothing drawn: the clip is left as it is`."""
+    """`gain (gain_db -3.21); freq_masking (bands 33 to 38, 61 to 63)`, or that nothing was drawn."""
     parts = []
     for operation in drawn:
-        facts = ", ".join(f"{key} {_short(value)}" for key, value in operation.items() if key != "operation")
+        facts = ", ".join(_fact(key, value) for key, value in operation.items() if key != "operation")
         parts.append(f"{operation['operation']} ({facts})")
     return "; ".join(parts) or "nothing drawn: the clip is left as it is"
 
@@ -107,6 +111,14 @@ def file_name(clip_id: str) -> str:
     plain = clip_id.removesuffix(".wav").replace("/", "__")
     safe = re.sub(r"[^A-Za-z0-9._#-]", "_", plain).lstrip(".")[-LONGEST_NAME:]
     return safe if safe == plain else f"{safe}-{blake2b(clip_id.encode(), digest_size=4).hexdigest()}"
+
+
+def _fact(key: str, value: object) -> str:
+    """`snr_db 12.3`; what a mask covers, given as first and last of each stretch, as `bands 33 to 38, 61 to 63`."""
+    if not key.startswith("covered_") or not isinstance(value, list | tuple):
+        return f"{key} {_short(value)}"
+    stretches = [str(first) if first == last else f"{first} to {last}" for first, last in value]
+    return f"{key.removeprefix('covered_')} {', '.join(stretches) or 'none'}"
 
 
 def _short(value: object) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
+PUBLISHED = ("esc50", "urbansound8k")
+"""Data sets with folds that their authors published; others have no official protocol to keep to."""
 _TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
 
 
@@ -47,12 +49,15 @@ def print_summary(results: dict[str, Any], console: Console, *, told: bool = Fal
 def print_evaluation(results: dict[str, Any], console: Console) -> None:
     """A model's scores on other data; where it was trained on some of the clips, both numbers and the words for it."""
     table = RichTable(title=f"{results['model']} on {results['dataset']['name']}", title_justify="left")
+    table.add_column("")
     for name in ("clips", *(_TITLES[name] for name in results["metrics"])):
         table.add_column(name, justify="right")
     seen, unseen = results["trained_on"], results["metrics_unseen"]
-    table.add_row(str(results["clips"]), *[_number(value) for value in results["metrics"].values()])
+    table.add_row("all", str(results["clips"]), *[_number(value) for value in results["metrics"].values()])
     if unseen:
-        table.add_row(str(results["clips"] - len(seen)), *[_number(value) for value in unseen.values()])
+        table.add_row(
+            "not trained on", str(results["clips"] - len(seen)), *[_number(value) for value in unseen.values()]
+        )
     console.print(table)
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
@@ -67,7 +72,9 @@ def print_evaluation(results: dict[str, Any], console: Console) -> None:
 def caveats(results: dict[str, Any]) -> list[str]:
     """What has to be said wherever the number is shown."""
     said = marks(results)
-    if not results["official"]:
+    if results["dataset"]["name"] not in PUBLISHED:
+        said.append("own folds; there is no official protocol for this data")
+    elif not results["official"]:
         said.append("not the official protocol" + (f": {why}" if (why := results["not_official"]) else ""))
     return said
 

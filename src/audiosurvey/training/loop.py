@@ -99,7 +99,8 @@ class Fit:
         started = time.perf_counter()
         journal, epoch = self.journal, self.journal.epoch + 1
         self.network.train()
-        loss = correct = clips = 0.0
+        loss = clips = 0.0
+        correct: float | None = 0.0
         lr = self.settings.lr
         for group in _groups(self.batches.epoch(epoch), self.settings.accum_iter):
             lr = self.settings.lr * rate_factor(self.schedule, journal.step, self.total_steps)
@@ -108,7 +109,7 @@ class Fit:
                 self.average.update(self.network, journal.step)
             journal.step += 1
             loss += seen.loss * seen.clips
-            correct += seen.accuracy * seen.clips
+            correct = None if correct is None or seen.accuracy is None else correct + seen.accuracy * seen.clips
             clips += seen.clips
             self.listener.on_step(epoch, journal.step, self.steps_per_epoch, seen.loss)
         record: Record = {
@@ -116,8 +117,9 @@ class Fit:
             "step": journal.step,
             "lr": lr,
             "train_loss": loss / clips,
-            "train_accuracy": correct / clips,
         }
+        if correct is not None:
+            record["train_accuracy"] = correct / clips
         average_statistics(self.step.accelerator, self.network, *([self.average.network] if self.average else []))
         journal.epoch = epoch
         last = self._full()

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
+from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 
 
@@ -23,6 +24,10 @@ class Loss:
     """Loss of each clip, shape (B,); the caller averages, so that groups of batches can be weighted by their clips."""
 
     def __init__(self, config: LossConfig, multi_label: bool) -> None:
+        """Raises UserError for a softmax over clips with several labels."""
+        if multi_label and config.name == "cross_entropy":
+            raise UserError("loss.name: clips have several labels, which a softmax cannot tell; take bce, or auto")
+        self.multi_label = multi_label
         self.binary = config.name == "bce" or (config.name == "auto" and multi_label)
         self.smoothing = config.label_smoothing
 

@@ -1,6 +1,6 @@
 """The `train` and `pretrain` sections: how long, how fast, in what portions."""
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.section import Section
@@ -32,15 +32,6 @@ class TrainConfig(Section):
     """Bound on the global norm of the gradient; 0: none."""
     use_checkpoint: bool = False
     """Gradient checkpointing: less memory, more time, the same gradients."""
-
-    @field_validator("patience")
-    @classmethod
-    def _endless(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if info.data.get("epochs") == 0 and not value:
-            raise ValueError(
-                "epochs: 0 trains until the patience runs out, and there is none; give a patience or epochs"
-            )
-        return value
 
     @property
     def open_ended(self) -> bool:

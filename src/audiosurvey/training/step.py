@@ -26,8 +26,8 @@ class Progress:
 
     loss: float
     """Mean over the clips of the group."""
-    accuracy: float
-    """Share of clips whose heaviest target class scored highest."""
+    accuracy: float | None
+    """Share of clips whose heaviest target class scored highest; None where clips have several labels."""
     clips: int
 
 
@@ -85,7 +85,7 @@ class TrainStep:
             raise UserError(self._not_finite(f"the loss is {loss_mean}", group, epoch, step))
         self._clip(group, epoch, step)
         self.optimizer.step()
-        return Progress(loss_mean, accuracy, clips)
+        return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
 
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
         mel_BCTF, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
