@@ -81,6 +81,9 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if not (options.root / "meta" / "esc50.csv").is_file():
+        print(f"not measured: no ESC-10 at {options.root}; give its folder as the argument")
+        return
     if options.measure:
         measure(options.root, options.sample_rate)
         return
