@@ -21,9 +21,8 @@ def first_sentence(path: Path) -> str:
 
 def make_tree() -> str:
     """The Markdown between the two marks."""
-    alone = [
-        PACKAGE / f"{name}.py" for name in ("cli", "pipeline", "section", "errors", "randomness", "version", "__main__")
-    ]
+    names = ("cli", "pipeline", "section", "errors", "atomic", "randomness", "version", "__main__")
+    alone = [PACKAGE / f"{name}.py" for name in names]
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:
         heading = first_sentence(PACKAGE / stage / "__init__.py")

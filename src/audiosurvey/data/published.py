@@ -12,6 +12,9 @@ from audiosurvey.data.rows import Faults, Row, need_columns, read_rows, whole_nu
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 
+PUBLISHED = ("esc50", "urbansound8k")
+"""Data sets whose authors gave them folds: a mean over all of them may be compared with the literature."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import yaml
 
+from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
@@ -50,8 +51,8 @@ def save_artefact(
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder / "weights.safetensors", network.state_dict())
-    _write(folder / "config.yaml", resolved_yaml)
-    _write(folder / "trained_on.json", json.dumps(trained_on, indent=0, ensure_ascii=False) + "\n")
+    write_text(folder / "config.yaml", resolved_yaml)
+    write_text(folder / "trained_on.json", json.dumps(trained_on, indent=0, ensure_ascii=False) + "\n")
     facts = {
         "schema": SCHEMA,
         "version": __version__,
@@ -65,8 +66,8 @@ def save_artefact(
         "sha256": {name: _sha256(folder / name) for name in ("weights.safetensors", "config.yaml", "trained_on.json")},
     }
     facts["sha256"]["model.json"] = _digest(facts)
-    _write(folder / "README.md", _card(facts, config, len(trained_on)))
-    _write(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "README.md", _card(facts, config, len(trained_on)))
+    write_text(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
 def load(path: str | Path) -> "Model":
@@ -209,12 +210,6 @@ class Model:
         if not np.isfinite(wave_S).all():
             raise UserError("a sound of this array has samples that are not numbers")
         return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def _digest(facts: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.atomic import write_text
 from audiosurvey.evaluation.tracking import Tracking
 from audiosurvey.training.checkpoint import read_journal
 from audiosurvey.training.loop import Listener
@@ -22,9 +23,7 @@ class FoldLog:
         state = folder / "checkpoint" / "state.safetensors"
         history = read_journal(state).history if state.exists() else []
         folder.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(METRICS + ".tmp")
-        beside.write_text("".join(json.dumps(record) + "\n" for record in history), encoding="utf-8")
-        beside.replace(self.path)
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in history))
 
     def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
         self.shown.on_step(epoch, step, steps_per_epoch, loss)

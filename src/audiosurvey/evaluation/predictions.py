@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from audiosurvey.atomic import replacing
 from audiosurvey.data.table import Clip
 
 
@@ -21,9 +22,8 @@ def write_predictions(
         }
     )
     probabilities = pd.DataFrame(scores_NK, columns=pd.Index([f"p:{name}" for name in classes]))
-    beside = path.with_name(path.name + ".tmp")
-    pd.concat([frame, probabilities], axis=1).to_csv(beside, index=False, float_format="%.9g")
-    beside.replace(path)
+    with replacing(path) as beside:
+        pd.concat([frame, probabilities], axis=1).to_csv(beside, index=False, float_format="%.9g")
 
 
 def read_predictions(path: Path) -> tuple[list[str], list[str], np.ndarray]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
+from audiosurvey.data.published import PUBLISHED
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Table
 from audiosurvey.evaluation.metrics import mean_and_std, recall
@@ -14,7 +16,6 @@ from audiosurvey.version import __version__
 
 Results = dict[str, Any]
 
-PUBLISHED = ("esc50", "urbansound8k")
 """Data sets with folds that their authors published."""
 
 
@@ -92,9 +93,7 @@ def _why_not(results: Results, table: Table) -> str | None:
 def write_json(path: Path, value: Any) -> None:
     """JSON written beside `path` and renamed there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -15,6 +15,7 @@ import yaml
 from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
+from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.results import Results, read_json, write_json
@@ -76,9 +77,7 @@ class RunFolder:
                 raise UserError(f"{self.path}: the data changed since the run began; give another --run-dir")
             return
         write_json(self.path / "environment.json", environment(accelerator) | {"data_hash": data_hash})
-        beside = self.config_path.with_name("config.yaml.tmp")
-        beside.write_text(resolved_yaml, encoding="utf-8")
-        beside.replace(self.config_path)
+        write_text(self.config_path, resolved_yaml)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from audiosurvey.atomic import replacing
+
 INK = "#1f2933"
 BLUE, ORANGE = "#2563a8", "#d97706"
 
@@ -107,6 +109,5 @@ def _head(figure: Figure, title: str) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure)
-    beside = path.with_name(path.name + ".tmp")
-    figure.savefig(beside, dpi=130, format="png")
-    beside.replace(path)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=130, format="png")

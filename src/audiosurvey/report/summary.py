@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-PUBLISHED = ("esc50", "urbansound8k")
+from audiosurvey.data.published import PUBLISHED
+
 """Data sets with folds that their authors published; others have no official protocol to keep to."""
 _TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
 

@@ -15,6 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from audiosurvey.atomic import replacing
+
 
 @dataclass
 class Journal:
@@ -79,10 +81,9 @@ def read_journal(path: Path) -> Journal:
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
     """One safetensors file, written beside `path` and renamed there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    # Copies: safetensors wants contiguous tensors that share no memory.
-    save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, beside, metadata)
-    beside.replace(path)
+    with replacing(path) as beside:
+        # Copies: safetensors wants contiguous tensors that share no memory.
+        save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, beside, metadata)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -1,0 +1,26 @@
+"""Files that are whole or not there: written beside their name, then renamed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives the name to write to, `path` with `.tmp` behind it; it takes the place of `path` when the block ends well.
+
+    Where it does not, what stood at `path` stands there still, and the unfinished file is removed.
+    """
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        yield beside
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    beside.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file (UTF-8), whole or not there."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
