@@ -25,7 +25,9 @@ def folder(finished_run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Model:
-    return audiosurvey.load(folder)
+    loaded = audiosurvey.load(folder)
+    assert isinstance(loaded, Model)
+    return loaded
 
 
 def test_labels_and_rate(model: Model):

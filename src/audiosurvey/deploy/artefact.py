@@ -20,9 +20,7 @@ import yaml
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
-from audiosurvey.data.audio import BadAudio, decode, resample
-from audiosurvey.data.batches import window_starts
-from audiosurvey.data.building import quantize
+from audiosurvey.deploy.classifier import Classifier, waves
 from audiosurvey.errors import UserError
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.model.network import Network, build_network
@@ -70,7 +68,7 @@ def save_artefact(
     write_text(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
-def load(path: str | Path) -> "Model":
+def load_artefact(path: str | Path) -> "Model":
     """The model in an artefact folder, on the processor, ready to predict.
 
     Raises UserError for a folder that is not an artefact, is incomplete or was changed.
@@ -108,21 +106,16 @@ def find_model(path: Path) -> Path:
     raise UserError(f"{path}: not a model; expected a folder with a model.json")
 
 
-class Model:
-    """A trained classifier: sounds in, labels with scores out."""
+class Model(Classifier):
+    """A trained network as a classifier: sounds in, labels with scores out."""
 
     def __init__(
         self, config: Config, facts: dict[str, Any], tensors: dict[str, torch.Tensor], trained_on: dict[str, str]
     ) -> None:
+        super().__init__(facts)
         self.config = config
         self.trained_on = trained_on
         """Content digest of each clip that took part in the training, by clip id."""
-        self.facts = facts
-        self.labels: list[str] = facts["labels"]
-        """Class names, in the order of the columns of `scores`."""
-        self.sample_rate: int = facts["sample_rate"]
-        """Rate in Hz of the waves that `logits` and `scores` take."""
-        self.clip_samples: int = facts["clip_samples"]
         self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
         self.network = build_network(
             config.model,
@@ -142,9 +135,7 @@ class Model:
 
         Raises UserError for waves of another shape, that are not numbers, or too short for the network.
         """
-        wave_BS = torch.atleast_2d(torch.as_tensor(np.asarray(wave, dtype=np.float32)))
-        if wave_BS.ndim != 2 or not torch.isfinite(wave_BS).all():
-            raise UserError(f"waves are arrays (S) or (B, S) of finite samples; these have the shape {np.shape(wave)}")
+        wave_BS = torch.from_numpy(waves(wave))
         try:
             return self.network(self.front_end(wave_BS)).numpy()
         except (RuntimeError, ValueError) as error:
@@ -159,57 +150,6 @@ class Model:
     def scores(self, wave: Any) -> np.ndarray:
         """Probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
         return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
-
-    def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
-        """`{label: score}`, highest first, for a path, an array (S), or each of a list or an array (B, S).
-
-        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, full scale is 1. Long sounds
-        are cut into the windows that evaluation uses, and their scores averaged. Raises UserError for a sound that
-        cannot be read.
-        """
-        if isinstance(sound, (list, tuple)):
-            return [self.predict(one, sample_rate) for one in sound]
-        if isinstance(sound, (str, Path)):
-            return self._predict(self._decoded(Path(sound)))
-        wave = np.asarray(sound)
-        if wave.ndim == 2:
-            return [self.predict(one, sample_rate) for one in wave]
-        return self._predict(self._resampled(wave, sample_rate))
-
-    def _predict(self, wave_S: np.ndarray) -> dict[str, float]:
-        # Through the 16 bits of the store, as in training and evaluation: in decibels their rounding shows in silence.
-        stored_S, scale = quantize(wave_S)
-        wave_S = stored_S * np.float32(scale)
-        starts = window_starts(len(wave_S), self.clip_samples)
-        windows_BS = np.zeros((len(starts), self.clip_samples), dtype=np.float32)
-        for row, begin in zip(windows_BS, starts, strict=True):
-            part = wave_S[begin : begin + self.clip_samples]
-            row[: len(part)] = part
-            if self.facts["pad"] == "repeat":
-                row[:] = np.resize(part, self.clip_samples)
-        score_K = self.scores(windows_BS).mean(axis=0)
-        order = np.argsort(-score_K, kind="stable")
-        return {self.labels[k]: float(score_K[k]) for k in order}
-
-    def _decoded(self, path: Path) -> np.ndarray:
-        try:
-            return decode(path, mono=self.facts["mono"], sample_rate=self.sample_rate)
-        except BadAudio as error:
-            raise UserError(f"{path}: {error.reason}") from None
-
-    def _resampled(self, wave: np.ndarray, sample_rate: int | None) -> np.ndarray:
-        if wave.ndim != 1 or not len(wave) or wave.dtype.kind not in "fiu":
-            raise UserError(f"a sound is a path or an array of samples; this is {wave.dtype} of the shape {wave.shape}")
-        rate = self.sample_rate if sample_rate is None else sample_rate
-        if rate <= 0:
-            raise UserError(f"sample_rate: {rate} Hz; expected the rate of the samples")
-        if wave.dtype.kind != "f":
-            offset = 2 ** (8 * wave.itemsize - 1)
-            wave = (wave.astype(np.float64) - (offset if wave.dtype.kind == "u" else 0)) / offset
-        wave_S = wave.astype(np.float32)
-        if not np.isfinite(wave_S).all():
-            raise UserError("a sound of this array has samples that are not numbers")
-        return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
 
 
 def _digest(facts: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.folds import make_split
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
-from audiosurvey.deploy.artefact import Model, load
+from audiosurvey.deploy.artefact import Model, load_artefact
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import confusion, evaluate, recall
 from audiosurvey.evaluation.results import Results, add_fold, new_results
@@ -43,7 +43,7 @@ def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reve
     assert protocol.selection != "auto", "the config is resolved"
     for row in before["folds"]:
         split = make_split(sounds.table, row["fold"], protocol.selection, protocol.allow_leakage)
-        model = load(run.fold(row["fold"]) / "model")
+        model = load_artefact(run.fold(row["fold"]) / "model")
         metrics, counts = _measure(model, sounds, split.test, device, reverse)
         add_fold(results, row | metrics | {"clips": len(split.test)}, counts, sounds.table)
     return results
@@ -55,7 +55,7 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     Classes are matched by name; one that the model does not know is an error. Clips that took part in the training, by
     content, are counted and named: a score over them is not a test.
     """
-    model = load(path)
+    model = load_artefact(path)
     dataset = _dataset(data, model)
     sounds = prepare(dataset, model.sample_rate, divide=False)
     unknown = [name for name in sounds.table.classes if name not in model.labels]
