@@ -9,7 +9,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 PACKAGE = DOCS.parent / "src" / "audiosurvey"
-STAGES = ["data", "features", "augmentation", "model", "training", "config", "deploy", "report", "evaluation"]
+STAGES = ["data", "features", "augmentation", "model", "training", "config", "deploy", "report", "evaluation", "cli"]
 BEGIN, END = "<!-- tree: begin -->", "<!-- tree: end -->"
 
 
@@ -21,7 +21,7 @@ def first_sentence(path: Path) -> str:
 
 def make_tree() -> str:
     """The Markdown between the two marks."""
-    names = ("cli", "pipeline", "section", "errors", "atomic", "randomness", "version", "__main__")
+    names = ("pipeline", "section", "errors", "atomic", "randomness", "version", "__main__")
     alone = [PACKAGE / f"{name}.py" for name in names]
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:

@@ -114,7 +114,7 @@ def finished_run(train_tiny: Callable[..., Any], tmp_path_factory: pytest.TempPa
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """`command("train", "toy", ...)` runs the command line in this process: exit status, stdout, stderr."""
-    from audiosurvey.cli import main
+    from audiosurvey.cli.main import main
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["audiosurvey", *map(str, words)])

@@ -1,5 +1,5 @@
 """`python -m audiosurvey` and `torchrun -m audiosurvey`: the same as the console script."""
 
-from audiosurvey.cli import main
+from audiosurvey.cli.main import main
 
 main()

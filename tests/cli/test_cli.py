@@ -48,7 +48,7 @@ def test_every_command_has_help(command: Command, name):
 
 def test_help_and_version_wait_for_nothing_heavy():
     code = (
-        "import sys\nfrom audiosurvey.cli import main\nsys.argv = ['audiosurvey', *sys.argv[1:]]\n"
+        "import sys\nfrom audiosurvey.cli.main import main\nsys.argv = ['audiosurvey', *sys.argv[1:]]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         f"heavy = [name for name in {HEAVY} if name in sys.modules]\nassert not heavy, heavy\n"
     )

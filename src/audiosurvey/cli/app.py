@@ -1,0 +1,66 @@
+"""The application that every command registers with, and what commands share: options, reading a config, printing.
+
+Stages are imported inside the commands, so that --help does not wait for torch.
+"""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audiosurvey.version import __version__
+
+if TYPE_CHECKING:
+    from audiosurvey.config.loader import LoadedConfig
+
+app = typer.Typer(
+    name="audiosurvey",
+    help="Train, compare and ship audio classifiers from one YAML file.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigArgument = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A config file, or the name of a shipped preset.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def load_config(config: str, overrides: list[str] | None) -> "LoadedConfig":
+    """The config of a command, its warnings told on stderr."""
+    from audiosurvey.config.loader import load_config
+
+    loaded = load_config(config, overrides or ())
+    for line in loaded.warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    return loaded
+
+
+def stdout() -> Any:
+    """Where tables go."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """JSON alone on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,102 @@
+"""Commands about configs: init, check, describe, presets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import ConfigArgument, JsonOption, SetOption, app, load_config, print_json, stdout
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
+    dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, folder, csv or toy.")] = "esc50",
+    preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented starter config."""
+    from audiosurvey.config.starter import starter
+
+    text = starter(dataset, preset)
+    if path.is_dir():
+        raise UserError(f"init {path}: is a folder; give the path of a file")
+    if path.exists() and not force:
+        raise UserError(f"{path}: already there; give another name, or --force to overwrite it")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} is missing")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"init {path}: cannot be written ({error.strerror}); give another path") from None
+    print(f"wrote {path}; next: audiosurvey check {path}")
+
+
+@app.command()
+def check(
+    config: Annotated[str | None, typer.Argument(metavar="CONFIG", help="A config file, or a preset's name.")] = None,
+    overrides: SetOption = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the config instead.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate a config and print it with every value resolved."""
+    if schema:
+        if config is not None or overrides:
+            raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
+        from audiosurvey.config.schema import schema_text
+
+        print(schema_text(), end="")
+        return
+    if config is None:
+        raise UserError("check: which config? give a file or a preset's name, or --schema")
+    loaded = load_config(config, overrides)
+    if as_json:
+        print_json(loaded.config.model_dump(mode="json"))
+    else:
+        print(loaded.resolved_yaml(), end="")
+
+
+@app.command()
+def describe(
+    config: ConfigArgument,
+    overrides: SetOption = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Number of classes; from the data set where absent.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the layers of the network: shapes, parameters, MACs, receptive field."""
+    loaded = load_config(config, overrides)
+    from audiosurvey.data.dataset import builtin_classes, load_table
+    from audiosurvey.model.describe import table_rows
+    from audiosurvey.pipeline import describe_model, dump_description
+
+    if classes is None:
+        names = builtin_classes(loaded.config.dataset)
+        classes = len(names if names is not None else load_table(loaded.config.dataset).classes)
+    description = describe_model(loaded.config, classes)
+    if as_json:
+        print_json(dump_description(description))
+        return
+    from rich.table import Table
+
+    heading, *rows, total = table_rows(description)
+    table = Table(
+        title=f"{config}, {classes} classes, input {' x '.join(map(str, description.input_shape))}", show_footer=True
+    )
+    for index, title in enumerate(heading):
+        table.add_column(title, footer=total[index], justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    stdout().print(table)
+
+
+@app.command()
+def presets() -> None:
+    """List the shipped configs."""
+    from audiosurvey.config.presets import preset_names, preset_text
+
+    for name in preset_names():
+        first = preset_text(name).splitlines()[0]
+        print(f"{name:<24}{first.removeprefix('#').strip() if first.startswith('#') else ''}")

@@ -1,0 +1,69 @@
+"""Commands about data: download, prepare, preview."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import ConfigArgument, SetOption, app, load_config
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="esc50 or urbansound8k.")],
+    root: Annotated[Path | None, typer.Option(help="Where to put it; default: where configs look for it.")] = None,
+    url: Annotated[str | None, typer.Option(help="A mirror of the archive; it is verified all the same.")] = None,
+) -> None:
+    """Download a data set: resumable, verified, atomic."""
+    from audiosurvey.data.dataset import DatasetConfig
+    from audiosurvey.data.download import PUBLISHED
+    from audiosurvey.data.download import download as fetch
+    from audiosurvey.report.console import progress_bar
+
+    if name not in PUBLISHED:
+        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(PUBLISHED)}")
+    target = root or DatasetConfig.model_validate({"name": name}).resolved_root()
+    with progress_bar(f"downloading {name}") as moved:
+        done = fetch(name, target, url=url, progress=moved)
+    print(done.text)
+
+
+@app.command()
+def prepare(
+    config: ConfigArgument,
+    overrides: SetOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads; default: one a processor.")] = None,
+) -> None:
+    """Decode and resample the data set once, into the store that training reads."""
+    loaded = load_config(config, overrides)
+    from audiosurvey.data.sounds import prepare_sounds
+    from audiosurvey.report.console import progress_bar
+
+    dataset = loaded.config.dataset
+    with progress_bar(f"preparing {dataset.name}") as moved:
+        sounds = prepare_sounds(dataset, loaded.config.sample_rate, workers=workers, progress=moved)
+    store = sounds.store
+    print(f"{len(sounds.table.clips)} clips, {len(store.skipped)} skipped, {store.nbytes / 1e6:.1f} MB: {store.folder}")
+    for bad in store.skipped:
+        print(f"skipped: {bad.id}: {bad.reason}")
+
+
+@app.command()
+def preview(
+    config: ConfigArgument,
+    overrides: SetOption = None,
+    clip: Annotated[
+        list[str] | None, typer.Option(help="Clip id; may be given several times. Default: the first.")
+    ] = None,
+    epoch: Annotated[list[int] | None, typer.Option(min=1, help="Epoch; may be given several times.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
+) -> None:
+    """Render what augmentation makes of a clip: WAV before and after, a picture, and what was drawn."""
+    if any(place.exists() and not place.is_dir() for place in (output, *output.parents)):
+        raise UserError(f"--output {output}: is a file, or lies in one; give a folder to write into")
+    loaded = load_config(config, overrides)
+    from audiosurvey.pipeline import preview as render
+
+    for path in render(loaded, clip or [], epoch or [1], output):
+        print(path)

@@ -1,0 +1,56 @@
+"""The console script: runs a command, and turns what goes wrong into lines and an exit status.
+
+Exit status: 0 done; 1 done, but something failed or was found; 2 a user's mistake, in one clear line on stderr.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+
+# Importing a file of commands registers them.
+from audiosurvey.cli import configs, data, training  # noqa: F401
+from audiosurvey.cli.app import app
+from audiosurvey.errors import UserError
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends with its lines and status 2."""
+    try:
+        status = app(standalone_mode=False)
+        if status == _INTERRUPTED:
+            print("interrupted; a run goes on with --resume", file=sys.stderr)
+        sys.exit(status)
+    except UserError as error:
+        _fail(error.lines)
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "audiosurvey"
+        _fail([f"{command}: {_one_line(error.format_message())} ('{command} --help' tells what there is)"])
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        _fail([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+
+
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+# The base of typer's complaints about what stands on the command line; typer does not export it by name.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def _fail(lines: Sequence[str]) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def _one_line(message: str) -> str:
+    """A complaint of typer's as one clause: its second sentence joined on, its words for a broken range ours."""
+    words = " ".join(message.split()).rstrip(".")
+    words = words.replace(". Did you mean", "; did you mean").replace("Input should be", "must be")
+    words = words.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
+    return words[:1].lower() + words[1:]

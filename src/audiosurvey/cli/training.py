@@ -1,0 +1,84 @@
+"""Commands that train and measure: train, evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import (
+    ConfigArgument,
+    DeviceOption,
+    JsonOption,
+    SetOption,
+    app,
+    load_config,
+    print_json,
+    stdout,
+)
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def train(
+    config: ConfigArgument,
+    overrides: SetOption = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
+    folds: Annotated[str | None, typer.Option(help="Folds to train, such as 1,2; default: all.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run-dir.")] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Pretrain if asked to, then cross-validate: one model a fold, results written as each fold ends."""
+    if resume and run_dir is None:
+        raise UserError("--resume: which run? give its --run-dir")
+    numbers = fold_numbers(folds)
+    loaded = load_config(config, overrides)
+    from audiosurvey.pipeline import TrainOptions
+    from audiosurvey.pipeline import train as run
+    from audiosurvey.report.console import STDERR
+    from audiosurvey.report.summary import print_summary
+
+    options = TrainOptions(run_dir, numbers, resume, device)
+    outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
+    if outcome is None:
+        return
+    results, path = outcome
+    if as_json:
+        print_json(results)
+    else:
+        print_summary(results, stdout(), told=True)
+        print(f"results: {path / 'results.json'}")
+
+
+@app.command()
+def evaluate(
+    target: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model folder in one.")],
+    data: Annotated[str | None, typer.Option(help="For a model: root folder of a data set, or a config.")] = None,
+    device: DeviceOption = "auto",
+    reverse: Annotated[bool, typer.Option(help="Go through the batches backwards; nothing may change.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a run's models on their own test folds, or a model on other data."""
+    if not target.is_dir():
+        raise UserError(f"{target}: no such folder; expected a run or a model")
+    from audiosurvey.pipeline import evaluate as measure
+    from audiosurvey.report.summary import print_evaluation, print_summary
+    from audiosurvey.training.devices import check_device
+
+    check_device(device)
+    results = measure(target, data, device, reverse)
+    if as_json:
+        print_json(results)
+    elif "folds" in results:
+        print_summary(results, stdout())
+    else:
+        print_evaluation(results, stdout())
+
+
+def fold_numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--folds {text}: expected numbers with commas between them, such as 1,2") from None
