@@ -107,11 +107,12 @@ class _Card:
         return ["## Use", "```python\n" + "\n".join(lines) + "\n```"]
 
     def results(self) -> list[str]:
-        about, std = self.about, self.about.get("std") or {}
+        about = self.about
+        std = {name: value for name, value in about.get("std", {}).items() if value is not None}
         rows = []
         for name, value in about["metrics"].items():
             if value is not None:
-                spread = f" ± {std[name]:.4f}" if std.get(name) is not None else ""
+                spread = f" ± {std[name]:.4f}" if name in std else ""
                 rows.append((_TITLES[name], f"{value:.4f}{spread}"))
         measured = f"Measured on {_dataset(about)}: {protocol_in_words(about)}."
         caveats = [f"**{caveat}**" for caveat in about["caveats"]]

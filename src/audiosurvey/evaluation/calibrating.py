@@ -16,7 +16,7 @@ Scored = tuple[np.ndarray, np.ndarray]
 def calibrate_fold(
     split: Split, scores_NK: np.ndarray, validation_NK: np.ndarray | None, labels: Sequence[str], binary: bool
 ) -> Calibration:
-    """Of a fold's model: fitted on the validation fold, measured on the test fold. Without the former nothing is fitted.
+    """Of a fold's model: fitted on the validation fold, where there is one, and measured on the test fold.
 
     `scores_NK`: of the tested clips; `validation_NK`: of those that the epoch was chosen by, None where there are none.
     """
@@ -33,7 +33,7 @@ def calibrate_fold(
 
 
 def calibrate_final(folds: Mapping[int, Scored], labels: Sequence[str], binary: bool) -> Calibration:
-    """Of a model trained on all folds: fitted on what the models of the folds said of the clips that they had not heard.
+    """Of a model trained on all folds: fitted on what the folds' models said of the clips that they had not heard.
 
     `folds`: by number of the fold. The error is measured fold by fold, with the temperature of the others; of a single
     fold it can only be measured on the clips of the fit, and that is said.

@@ -120,7 +120,7 @@ class CrossValidation:
 
     @contextmanager
     def listening(self, folder: Path, title: str, epochs: int) -> Iterator[tuple[Listener, Tracking | None]]:
-        """Who is told how a stage in `folder` goes on: terminal, log and trackers; of several processes the main one."""
+        """Who is told how a stage in `folder` goes on: terminal, log, trackers (the main process's)."""
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             shown = stack.enter_context(FoldProgress(title, epochs, quiet=self._silent))
