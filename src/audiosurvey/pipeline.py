@@ -13,6 +13,8 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import find_model
+from audiosurvey.deploy.hub import Pushed
+from audiosurvey.deploy.hub import push as push_model
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
@@ -143,6 +145,11 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
     if data is None:
         raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")
     return evaluate_model(target, data, prepare, device=device, reverse=reverse)
+
+
+def push(model: Path, repo: str, private: bool) -> Pushed:
+    """Publishes a model on the Hugging Face Hub, where its golden clips give what they gave when it was made."""
+    return push_model(model, repo, private=private)
 
 
 def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path) -> list[Path]:

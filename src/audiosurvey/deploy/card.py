@@ -49,16 +49,21 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
 def protocol_in_words(about: dict[str, Any]) -> str:
     """How the numbers were earned: which folds, and how the epoch was chosen."""
     choice = _SELECTIONS[about["selection"]]
-    if about.get("fold") is not None:
+    if about["fold"] is not None:
         return f"fold {about['fold']} held out; {choice}"
-    return f"mean over the folds {', '.join(map(str, about['folds']))}, each held out once; {choice}"
+    folds = about["folds"]
+    held_out = (
+        f"mean over folds {', '.join(map(str, folds))}, each held out once" if len(folds) > 1 else f"fold {folds[0]}"
+    )
+    return f"{held_out}; {choice}"
 
 
 def _head(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
     known = _HUB_DATASETS.get(about["dataset"])
     measured = {name: value for name, value in about["metrics"].items() if value is not None and name in _HUB_METRICS}
-    said = "".join(f" ({caveat})" for caveat in about["caveats"])
+    whose = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
+    said = "".join(f" ({caveat})" for caveat in [*whose, *about["caveats"]])
     results = {
         "task": {"type": "audio-classification", "name": "Audio classification"},
         "dataset": {
