@@ -31,6 +31,8 @@ class FinalModel:
 
     def __init__(self, folds: CrossValidation) -> None:
         self.folds = folds
+        # Of several processes only the main one recorded the folds that were just trained.
+        folds.refresh()
 
     @property
     def results(self) -> Results:
@@ -50,8 +52,6 @@ class FinalModel:
 
     def train(self) -> None:
         """Trains it to its end, from its last finished epoch where it was interrupted, and writes the artefact."""
-        # Only the main process recorded the folds that this one just trained.
-        self.folds.refresh()
         epochs, why = final_epochs(self.folds.config, self.results["folds"])
         config = final_config(self.folds.config, epochs)
         folder, accelerator = self.folds.run.final, self.folds.accelerator
