@@ -106,7 +106,7 @@ def main() -> None:
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found[name] = json.loads(printed.splitlines()[-1])
         print(
-            f"{name} checkpointing: {found[name]['peak_above_gb']:.2f} GB above weights, gradients and optimizer state; "
+            f"{name}: {found[name]['peak_above_gb']:.2f} GB above weights, gradients and optimizer state; "
             f"first half of the steps {found[name]['first_half_gb']:.2f}, second {found[name]['second_half_gb']:.2f}; "
             f"{found[name]['seconds_a_step']:.1f} s a step",
             flush=True,
