@@ -45,6 +45,8 @@ def test_a_fold_is_fitted_on_its_validation_clips_and_measured_on_its_test_clips
     assert given.error_before == expected_error(test_NK, np.eye(3)[test], False)
     after_NK = tempered(test_NK, given.temperature, False)
     assert given.error_after == expected_error(after_NK, np.eye(3)[test], False)
+    assert given.error_after is not None
+    assert given.error_before is not None
     assert given.error_after < given.error_before / 2
     assert set(given.thresholds or {}) == set(LABELS)
 
@@ -63,14 +65,15 @@ def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():
         said_NK, labels = overconfident(rng, 300)
         folds[fold] = (said_NK, np.eye(3)[labels])
     given = calibrate_final(folds, LABELS, False)
-    pooled = [np.concatenate(arrays) for arrays in zip(*folds.values(), strict=True)]
-    assert given.temperature == fit_temperature(*pooled, False)
+    all_NK, true_NK = (np.concatenate(arrays) for arrays in zip(*folds.values(), strict=True))
+    assert given.temperature == fit_temperature(all_NK, true_NK, False)
     assert given.fitted_on == "the 900 clips of folds 1, 2, 5, as scored by models that had not heard them"
     after = []
     for fold, (said_NK, _) in folds.items():
-        others = [np.concatenate(arrays) for arrays in zip(*(folds[f] for f in folds if f != fold), strict=True)]
-        after.append(tempered(said_NK, fit_temperature(*others, False), False))
-    assert given.error_after == pytest.approx(expected_error(np.concatenate(after), pooled[1], False))
+        others = [folds[other] for other in folds if other != fold]
+        others_NK, known_NK = (np.concatenate(arrays) for arrays in zip(*others, strict=True))
+        after.append(tempered(said_NK, fit_temperature(others_NK, known_NK, False), False))
+    assert given.error_after == pytest.approx(expected_error(np.concatenate(after), true_NK, False))
     assert given.error_before is not None
     assert given.error_after is not None
     assert given.error_after < given.error_before / 2

@@ -19,6 +19,7 @@ from audiosurvey.evaluation.predictions import read_predictions
 from audiosurvey.evaluation.results import Results, read_json, write_json
 from audiosurvey.evaluation.scores import truth
 from audiosurvey.evaluation.stage import Stage
+from audiosurvey.report.summary import caveats
 from audiosurvey.training.loop import Look
 
 PLAN = "plan.json"
@@ -83,7 +84,12 @@ class FinalModel:
                 "epochs_from": why,
                 "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
             }
-            about = made | {"fold": None, "metrics": self.results["mean"], "std": self.results["std"]}
+            about = made | {
+                "fold": None,
+                "metrics": self.results["mean"],
+                "std": self.results["std"],
+                "caveats": caveats(self.results),
+            }
             self.folds.ship(
                 self.folds.run.model,
                 config,
