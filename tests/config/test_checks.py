@@ -131,3 +131,22 @@ def test_pretraining_on_what_is_tested() -> None:
     assert faults(urban + "pretrain: {dataset: {name: esc50}}") == []
     both = "pretrain_urban: true\npretrain: {dataset: {name: toy}}"
     assert [path for path, _ in faults(both)] == ["pretrain_urban"]
+
+
+def test_weights_of_classes_that_are_not_there() -> None:
+    ((path, message),) = faults("loss: {class_weights: {dog: 2, rooste: 3}}\n")
+    assert path == "loss.class_weights.rooste"
+    assert message == "unknown class 'rooste'; did you mean 'rooster'?"
+    assert [path for path, _ in faults("loss: {class_weights: {cat: 2}}\ndataset: {subset: esc10}\n")] == [
+        "loss.class_weights.cat"
+    ]
+    assert [path for path, _ in faults("loss: {class_weights: {dog: 0}}\n")] == ["loss.class_weights.dog"]
+    assert [path for path, _ in faults("loss: {class_weights: even}\n")] == ["loss.class_weights"]
+
+
+def test_balanced_twice_over() -> None:
+    text = "loss: {class_weights: balanced}\n"
+    assert warnings(text) == []
+    ((path, message),) = warnings(text + "train: {sampling: balanced}\n")
+    assert path == "loss.class_weights"
+    assert "count twice over" in message

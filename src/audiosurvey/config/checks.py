@@ -12,6 +12,8 @@ import torch
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
+from audiosurvey.data.classes import unknown_classes
+from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
@@ -217,6 +219,22 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         )
 
 
+def _weights_name_classes(config: Config) -> Iterable[Fault]:
+    weights, classes = config.loss.class_weights, builtin_classes(config.dataset)
+    if isinstance(weights, dict) and classes is not None:
+        for name in weights:
+            for fault in unknown_classes([name], classes):
+                yield Fault(("loss", "class_weights", name), fault)
+
+
+def _balanced_once(config: Config) -> Iterable[Fault]:
+    if config.train.sampling == "balanced" and config.loss.class_weights == "balanced":
+        yield Warn(
+            ("loss", "class_weights"),
+            "balanced beside train.sampling: balanced makes rare classes count twice over; keep one of the two",
+        )
+
+
 def _patience_is_used(config: Config) -> Iterable[Fault]:
     if config.protocol.selection == "last" and config.train.patience:
         yield Fault(
@@ -272,6 +290,8 @@ CHECKS = (
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
+    Check(("dataset", "loss.class_weights"), _weights_name_classes),
+    Check(("train.sampling", "loss.class_weights"), _balanced_once),
     Check(("train.epochs", "train.patience"), _training_ends),
     Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )

@@ -25,6 +25,7 @@ from audiosurvey.model.network import Network
 from audiosurvey.report.console import FoldProgress
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
 from audiosurvey.report.summary import marks
+from audiosurvey.training.loss import class_weights
 
 
 class CrossValidation:
@@ -49,6 +50,8 @@ class CrossValidation:
         asked = sorted(set(folds)) if folds else sounds.table.folds
         self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
         self.pretrained: Pretrained | None = None
+        # Told before anything is written: classes that loss.class_weights names and the data does not have.
+        class_weights(config.loss, sounds.table.classes, ())
         leaking = any(split.leaking for split in self.splits.values())
         if start is not None:
             allowed = config.protocol.allow_leakage

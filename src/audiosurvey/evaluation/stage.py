@@ -1,6 +1,6 @@
 """One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loop import Fit, Listener, Watch
-from audiosurvey.training.loss import Loss
+from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.optimizer import build_optimizer
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, render
@@ -48,7 +48,7 @@ class Stage:
         self.accelerator = accelerator
         self.train_clips = tuple(train_clips)
         self.name, self.fold = name, fold
-        self.loss = Loss(config.loss, sounds.table.multi_label)
+        self.loss = Loss(config.loss, sounds.table.multi_label, self._class_weights())
         self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate).to(accelerator.device)
         seed = config.seed if name == "train" else torch_seed(config.seed, name)
         self.chain = Chain(
@@ -66,11 +66,20 @@ class Stage:
             pad=sounds.config.pad,
             batch_size=settings.batch_size,
             seed=seed,
+            sampling=settings.sampling,
             num_workers=settings.num_workers,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
             partner=self.chain.partner,
         )
+
+    def _class_weights(self) -> torch.Tensor | None:
+        """A mapping names classes of the target data, so that a pretraining on others goes without."""
+        named = isinstance(self.config.loss.class_weights, Mapping)
+        if self.name != "train" and named:
+            return None
+        weight_K = class_weights(self.config.loss, self.sounds.table.classes, self.train_clips)
+        return None if weight_K is None else weight_K.to(self.accelerator.device)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

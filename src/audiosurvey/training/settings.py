@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.sampling import Sampling
 from audiosurvey.section import Section
 
 DEFAULT_EPOCHS = 40
@@ -24,6 +25,9 @@ class TrainConfig(Section):
     """Weight decay, on tensors of two or more dimensions only."""
     batch_size: int = Field(default=16, ge=1)
     """Clips in a batch, over all devices."""
+    sampling: Sampling = "shuffle"
+    """`shuffle`: every clip once an epoch; `balanced`: every class equally often in an epoch of as many clips, those of
+    rare classes repeatedly, each time augmented anew."""
     accum_iter: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged, over their clips, into one optimizer step."""
     grad_clip_value: float = Field(default=0.0, ge=0)
