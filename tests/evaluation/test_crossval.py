@@ -194,7 +194,13 @@ def break_after_an_epoch(train_tiny: Train, run: Path, *overrides: str) -> None:
             train_tiny(run, *overrides, folds=[1])
 
 
-@pytest.mark.parametrize("options", [BALANCED], ids=["balanced"])
+RISING = (
+    "model.blocks=[{conv_block: {channels: 8, layers: 1}}, {drop: {p: 1, dp: 0.5, t: 3, f: 3, schedule: linear}}, "
+    "{pooling: {mode: avg}}]",
+)
+
+
+@pytest.mark.parametrize("options", [BALANCED, RISING], ids=["balanced", "rising"])
 def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options):
     train_tiny(tmp_path / "whole", *options, folds=[1])
     break_after_an_epoch(train_tiny, tmp_path / "broken", *options)
@@ -229,7 +235,7 @@ def test_an_unbalanced_table_is_heard_evenly(tmp_path, train_tiny: Train, tones,
 
 
 def test_weights_of_classes_that_are_not_in_the_data(tmp_path, train_tiny: Train):
-    with pytest.raises(UserError, match="loss.class_weights: unknown class 'hgh'; did you mean 'high'"):
+    with pytest.raises(UserError, match=r"loss\.class_weights: unknown class 'hgh'; did you mean 'high'"):
         train_tiny(tmp_path / "run", "loss.class_weights={hgh: 2}")
     assert not (tmp_path / "run").exists()
 

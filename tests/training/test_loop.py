@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from audiosurvey.data.batches import Batch
+from audiosurvey.model.drop import DropBlock
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loop import Fit, Look
 from audiosurvey.training.schedule import ScheduleConfig
@@ -32,9 +33,11 @@ class Stepping:
         self.network, self.accelerator = network, make_accelerator("cpu", "fp32")
         self.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
         self.seen: list[tuple[int, int, float, int]] = []
+        self.shares: list[float] = []
 
     def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
         self.network.steps.data += 1
+        self.shares += [module.share for module in self.network.modules() if isinstance(module, DropBlock)]
         self.seen.append((epoch, step, lr, len(group)))
         clips = sum(len(batch.clips) for batch in group)
         return Progress(loss=float(step), accuracy=1.0, clips=clips)
@@ -162,6 +165,15 @@ def test_groups_and_the_record_of_an_epoch():
     assert [first[name] for name in ("epoch", "step", "lr", "train_accuracy")] == [1, 3, 1.0, 1.0]
     assert made.steps_per_epoch == 3
     assert made.total_steps == 6
+
+
+@pytest.mark.parametrize(("settings", "seen"), [({"epochs": 2}, [0, 1 / 3, 2 / 3, 1]), ({"patience": 1}, [1] * 4)])
+def test_progress_goes_from_0_to_1_over_the_steps(settings, seen):
+    """Of two epochs of two steps; where patience ends training it is 1 throughout."""
+    made, step, _ = fit([0.5, 0.5], batches=2, **settings)
+    made.network.add_module("drop", DropBlock(1.0, 0.5, 2, 2, rises=True))
+    made.run()
+    assert [share / 0.5 for share in step.shares] == pytest.approx(seen)
 
 
 def test_the_average_is_what_is_looked_at_and_kept():

@@ -82,7 +82,7 @@ def test_a_class_without_training_clips_weighs_one():
 def test_named_weights_and_classes_that_are_not_there():
     assert class_weights(LossConfig(), ("a", "b"), clips(0)) is None
     assert class_weights(LossConfig(class_weights={"b": 3}), ("a", "b"), clips(0)).tolist() == [1, 3]
-    with pytest.raises(UserError, match="loss.class_weights: unknown class 'dgo'; did you mean 'dog'"):
+    with pytest.raises(UserError, match=r"loss\.class_weights: unknown class 'dgo'; did you mean 'dog'"):
         class_weights(LossConfig(class_weights={"dgo": 2}), ("dog", "cat"), clips(0))
 
 

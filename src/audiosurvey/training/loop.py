@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from audiosurvey.data.batches import Batch, TrainBatches
+from audiosurvey.model.drop import set_progress
 from audiosurvey.training.averaging import Average
 from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
 from audiosurvey.training.schedule import ScheduleConfig, rate_factor
@@ -83,6 +84,11 @@ class Fit:
         return (self.settings.epochs or 0) * self.steps_per_epoch
 
     @property
+    def _progress(self) -> float:
+        """How far training has come with the step that is about to be taken; 1 where its end is not known."""
+        return min(1.0, self.journal.step / (self.total_steps - 1)) if self.total_steps > 1 else 1.0
+
+    @property
     def evaluated(self) -> nn.Module:
         """The network that is looked at and kept: the average where there is one."""
         return self.average.network if self.average else self.network
@@ -104,6 +110,7 @@ class Fit:
         lr = self.settings.lr
         for group in _groups(self.batches.epoch(epoch), self.settings.accum_iter):
             lr = self.settings.lr * rate_factor(self.schedule, journal.step, self.total_steps)
+            set_progress(self.network, self._progress)
             seen = self.step(group, epoch=epoch, step=journal.step, lr=lr)
             if self.average:
                 self.average.update(self.network, journal.step)
