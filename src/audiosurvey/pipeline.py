@@ -72,7 +72,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     """
     config = loaded.config
     check_trackers(config.tracking)
-    accelerator = make_accelerator(options.device, config.precision)
+    accelerator = make_accelerator(options.device, config.precision, thaws=bool(config.model.thaw))
     main = accelerator.is_main_process
     run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
     if main:

@@ -150,3 +150,9 @@ def test_balanced_twice_over() -> None:
     ((path, message),) = warnings(text + "train: {sampling: balanced}\n")
     assert path == "loss.class_weights"
     assert "count twice over" in message
+
+
+def test_thawing_after_the_end() -> None:
+    text = "model: {{freeze: body, thaw: [{{epoch: {}}}]}}\npretrain_urban: true\ntrain: {{epochs: 5}}\n"
+    assert faults(text.format(5)) == []
+    assert faults(text.format(6)) == [("model.thaw.0.epoch", "6 is never reached: train.epochs is 5")]

@@ -66,22 +66,28 @@ def clips(*labels: int) -> list[Clip]:
     return [Clip(str(n), Path(str(n)), (label,)) for n, label in enumerate(labels)]
 
 
+def weights(config: LossConfig, classes: tuple[str, ...], table: list[Clip]) -> torch.Tensor:
+    weight_K = class_weights(config, classes, table)
+    assert weight_K is not None
+    return weight_K
+
+
 def test_balanced_weights_by_hand():
     """Of six clips three, two and one: 6 / (3 n) is 2/3, 1 and 2; the clips weigh 1 on average."""
     table = clips(0, 0, 0, 1, 1, 2)
-    weight_K = class_weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), table)
+    weight_K = weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), table)
     assert weight_K.tolist() == pytest.approx([2 / 3, 1, 2])
     assert sum(weight_K[clip.labels[0]] for clip in table) == pytest.approx(6)
 
 
 def test_a_class_without_training_clips_weighs_one():
-    weight_K = class_weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), clips(0, 0, 1))
+    weight_K = weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), clips(0, 0, 1))
     assert weight_K.tolist() == pytest.approx([0.5, 1, 1])
 
 
 def test_named_weights_and_classes_that_are_not_there():
     assert class_weights(LossConfig(), ("a", "b"), clips(0)) is None
-    assert class_weights(LossConfig(class_weights={"b": 3}), ("a", "b"), clips(0)).tolist() == [1, 3]
+    assert weights(LossConfig(class_weights={"b": 3}), ("a", "b"), clips(0)).tolist() == [1, 3]
     with pytest.raises(UserError, match=r"loss\.class_weights: unknown class 'dgo'; did you mean 'dog'"):
         class_weights(LossConfig(class_weights={"dgo": 2}), ("dog", "cat"), clips(0))
 

@@ -219,6 +219,13 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         )
 
 
+def _thaw_is_reached(config: Config) -> Iterable[Fault]:
+    epochs = config.train.epochs
+    for index, step in enumerate(config.model.thaw):
+        if epochs and step.epoch > epochs:
+            yield Fault(("model", "thaw", index, "epoch"), f"{step.epoch} is never reached: train.epochs is {epochs}")
+
+
 def _weights_name_classes(config: Config) -> Iterable[Fault]:
     weights, classes = config.loss.class_weights, builtin_classes(config.dataset)
     if isinstance(weights, dict) and classes is not None:
@@ -290,6 +297,7 @@ CHECKS = (
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
+    Check(("model.thaw", "train.epochs"), _thaw_is_reached),
     Check(("dataset", "loss.class_weights"), _weights_name_classes),
     Check(("train.sampling", "loss.class_weights"), _balanced_once),
     Check(("train.epochs", "train.patience"), _training_ends),

@@ -1,5 +1,6 @@
 """One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
 from audiosurvey.evaluation.scores import score_clips, truth
 from audiosurvey.features.mel import MelFrontEnd
-from audiosurvey.model.freeze import frozen_blocks
+from audiosurvey.model.freeze import frozen_blocks, frozen_in
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss, class_weights
-from audiosurvey.training.optimizer import build_optimizer
+from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, render
 
@@ -97,16 +98,30 @@ class Stage:
         if isinstance(network.standardize, BandStatistics):
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
-        if self.name == "train" or self.config.model.init:
-            # A pretraining that starts from nothing has nothing to keep.
-            network.freeze(frozen_blocks(self.config.model.freeze, len(network.blocks)))
+        network.freeze(self.frozen(network, epoch=1))
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def step(self, network: nn.Module) -> TrainStep:
+    def frozen(self, network: Network, epoch: int | None) -> list[int]:
+        """The blocks that keep their weights in an epoch; None: those that keep them to the end."""
+        model, blocks = self.config.model, len(network.blocks)
+        if self.name == "train":
+            return frozen_in(sys.maxsize if epoch is None else epoch, model.freeze, model.thaw, blocks)
+        # A pretraining that starts from nothing has nothing to keep.
+        return frozen_blocks(model.freeze, blocks) if model.init else []
+
+    def step(self, network: Network) -> TrainStep:
+        """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        # Optimizer and processes have to know all weights that will ever be trained.
+        network.freeze(self.frozen(network, epoch=None))
+        decay = self.config.optimizer.layer_decay
         optimizer = build_optimizer(
-            network.parameters(), self.config.optimizer, lr=self.settings.lr, weight_decay=self.settings.weight_decay
+            network.parameters(),
+            self.config.optimizer,
+            lr=self.settings.lr,
+            weight_decay=self.settings.weight_decay,
+            rates=layer_rates(network, decay) if decay < 1 else None,
         )
-        return TrainStep(
+        step = TrainStep(
             accelerator=self.accelerator,
             network=network,
             front_end=self.front_end,
@@ -116,8 +131,10 @@ class Stage:
             settings=self.settings,
             stream=(self.config.seed, self.name, self.fold),
         )
+        network.freeze(self.frozen(network, epoch=1))
+        return step
 
-    def fit(self, network: nn.Module, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
+    def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
         return Fit(
             network=network,
             step=self.step(network),
@@ -125,6 +142,7 @@ class Stage:
             settings=self.settings,
             schedule=self.config.schedule,
             ema_decay=self.config.ema.decay or 0.0,
+            begin=lambda epoch: network.freeze(self.frozen(network, epoch)),
             watch=watch,
             folder=folder,
             listener=listener,

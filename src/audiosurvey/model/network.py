@@ -46,7 +46,10 @@ class Network(nn.Module):
         return x
 
     def freeze(self, blocks: Iterable[int]) -> None:
-        """These blocks keep their weights and statistics from now on, and with block 0 the input standardisation."""
+        """These blocks, and no others, keep their weights and statistics from now on, and with block 0 the input
+        standardisation."""
+        for part in self._frozen_parts():
+            part.requires_grad_(True)
         self.frozen = tuple(sorted(set(blocks)))
         for part in self._frozen_parts():
             part.requires_grad_(False)

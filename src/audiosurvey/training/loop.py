@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -60,8 +60,12 @@ class Fit:
         watch: Watch,
         folder: Path | None,
         listener: Listener,
+        begin: Callable[[int], None] = lambda epoch: None,
     ) -> None:
-        """`folder` keeps `state.safetensors` and, where an epoch is chosen, `best.safetensors`; None keeps nothing."""
+        """`folder` keeps `state.safetensors` and, where an epoch is chosen, `best.safetensors`; None keeps nothing.
+
+        `begin` makes the network ready for an epoch, the first after a resume too.
+        """
         self.network = network
         self.step = step
         self.batches = batches
@@ -71,6 +75,7 @@ class Fit:
         self.watch = watch
         self.folder = folder
         self.listener = listener
+        self.begin = begin
         self.journal = Journal()
         self._best: dict[str, Any] | None = None
 
@@ -104,6 +109,7 @@ class Fit:
     def _epoch(self) -> None:
         started = time.perf_counter()
         journal, epoch = self.journal, self.journal.epoch + 1
+        self.begin(epoch)
         self.network.train()
         loss = clips = 0.0
         correct: float | None = 0.0

@@ -69,7 +69,7 @@ class TrainStep:
     def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
         """Raises UserError, before a weight is changed, where the loss or a gradient is not finite."""
         for part in self.optimizer.param_groups:
-            part["lr"] = lr
+            part["lr"] = lr * part.get("rate", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         clips = self._total(sum(len(batch.clips) for batch in group))
         loss_sum = correct = torch.zeros((), device=self.accelerator.device)
