@@ -156,3 +156,18 @@ def test_thawing_after_the_end() -> None:
     text = "model: {{freeze: body, thaw: [{{epoch: {}}}]}}\npretrain_urban: true\ntrain: {{epochs: 5}}\n"
     assert faults(text.format(5)) == []
     assert faults(text.format(6)) == [("model.thaw.0.epoch", "6 is never reached: train.epochs is 5")]
+
+
+def test_one_average_of_the_weights_and_a_known_end() -> None:
+    assert load_text("swa: {start: 0.75}\n", "x").config.ema.decay == 0
+    assert load_text("", "x").config.ema.decay == 0.999
+    ((path, message),) = faults("swa: {start: 0.75}\nema: {decay: 0.99}\n")
+    assert path == "swa.start"
+    assert "ema.decay: 0.99 asks for another" in message
+    ((path, message),) = faults("swa: {start: 0.75}\ntrain: {patience: 3}\n")
+    assert path == "swa.start"
+    assert message.endswith("give train.epochs")
+    assert faults("swa: {start: 0.75}\ntrain: {patience: 3, epochs: 9}\n") == []
+    ((_, message),) = faults("swa: {start: 0.75}\npretrain: {patience: 3}\npretrain_urban: true\n")
+    assert message.endswith("give pretrain.epochs")
+    assert [path for path, _ in faults("swa: {start: 1}\n")] == ["swa.start"]

@@ -200,12 +200,48 @@ RISING = (
 )
 
 
-@pytest.mark.parametrize("options", [BALANCED, RISING], ids=["balanced", "rising"])
+AVERAGED = ("swa.start=0.25", "augmentation={gain: {p: 1}}", *AUGMENTED[1:])
+
+
+@pytest.mark.parametrize("options", [BALANCED, RISING, AVERAGED], ids=["balanced", "rising", "averaged"])
 def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options):
     train_tiny(tmp_path / "whole", *options, folds=[1])
     break_after_an_epoch(train_tiny, tmp_path / "broken", *options)
     train_tiny(tmp_path / "broken", *options, folds=[1], resume=True)
     assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
+
+
+def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Train):
+    """The stored weights are the mean over the steps from the start on, and give the scores that were written."""
+    from audiosurvey.evaluation.heldout import evaluate_run
+    from audiosurvey.evaluation.runfolder import RunFolder
+    from audiosurvey.pipeline import prepare
+    from audiosurvey.training.checkpoint import load_tensors
+    from audiosurvey.training.step import TrainStep
+
+    seen: list[dict[str, Any]] = []
+    true_call = TrainStep.__call__
+
+    def spied(self: TrainStep, group: Any, **at: Any) -> Any:
+        progress = true_call(self, group, **at)
+        if at["lr"]:
+            seen.append({name: value.clone() for name, value in self.network.network.state_dict().items()})
+        return progress
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainStep, "__call__", spied)
+        results = train_tiny(tmp_path / "run", "swa.start=0.5", folds=[1])
+    stored = load_tensors(tmp_path / "run" / "fold-1" / "model" / "weights.safetensors")[0]
+    assert len(seen) == 4
+    for name, value in stored.items():
+        if name.endswith((".weight", ".bias")):
+            np.testing.assert_allclose(value, (seen[2][name] + seen[3][name]) / 2, atol=1e-7)
+    counted = "standardize.norm.running_mean"
+    assert not np.allclose(stored[counted], (seen[2][counted] + seen[3][counted]) / 2)
+    again = evaluate_run(RunFolder(tmp_path / "run"), prepare, device="cpu")
+    assert again["folds"][0]["loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
+    last = json.loads((tmp_path / "run" / "fold-1" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["test_loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
 
 
 def test_an_unbalanced_table_is_heard_evenly(tmp_path, train_tiny: Train, tones, monkeypatch):

@@ -34,6 +34,7 @@ class Stepping:
         self.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
         self.seen: list[tuple[int, int, float, int]] = []
         self.shares: list[float] = []
+        self.counted: list[tuple[int, int]] = []
 
     def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
         self.network.steps.data += 1
@@ -41,6 +42,9 @@ class Stepping:
         self.seen.append((epoch, step, lr, len(group)))
         clips = sum(len(batch.clips) for batch in group)
         return Progress(loss=float(step), accuracy=1.0, clips=clips)
+
+    def count_statistics(self, average: nn.Module, like: nn.Module, batches: Iterator[Any], epoch: int) -> None:
+        self.counted.append((epoch, len(list(batches))))
 
 
 class Batches:
@@ -92,6 +96,7 @@ def fit(
     batches: int = 1,
     hearing: Hearing | None = None,
     ema: float = 0.0,
+    swa: float | None = None,
     **settings: Any,
 ) -> tuple[Fit, Stepping, Watching]:
     network = Counter()
@@ -103,6 +108,7 @@ def fit(
         settings=TrainConfig(lr=1.0, **settings),
         schedule=ScheduleConfig(name="constant"),
         ema_decay=ema,
+        swa_start=swa,
         watch=watch,
         folder=folder,
         listener=hearing or Hearing(),
@@ -182,6 +188,24 @@ def test_the_average_is_what_is_looked_at_and_kept():
     # The decay rises as (1 + t) / (10 + t): of the steps t = 0 and 1, 0.1 and 2/11 are kept of the average.
     first = 0.9 * 1
     assert steps_of(network) == pytest.approx(2 / 11 * first + 9 / 11 * 2)
+
+
+def test_the_even_average_of_the_last_steps_with_statistics_of_their_epochs():
+    made, step, _ = fit([None] * 4, batches=2, epochs=4, swa=0.6)
+    # 0.6 of 8 steps is 4.8: from step 4 on, whose weights are 5, to the last, whose weights are 8.
+    assert steps_of(made.run()) == pytest.approx((5 + 6 + 7 + 8) / 4)
+    assert step.counted == [(3, 2), (4, 2)]
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3, 4])
+def test_a_broken_even_average_ends_as_an_unbroken_one(tmp_path, killed_after):
+    settings = {"batches": 3, "epochs": 5, "swa": 0.4}
+    wanted = fit([None] * 5, tmp_path / "whole", **settings)[0].run()
+    broken, _, _ = fit([None] * 5, tmp_path / "broken", hearing=Hearing(killed_after), **settings)
+    with pytest.raises(Killed):
+        broken.run()
+    again, _, _ = fit([None] * 5, tmp_path / "broken", **settings)
+    assert steps_of(again.run(resume=True)) == steps_of(wanted)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])

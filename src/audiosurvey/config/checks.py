@@ -226,6 +226,24 @@ def _thaw_is_reached(config: Config) -> Iterable[Fault]:
             yield Fault(("model", "thaw", index, "epoch"), f"{step.epoch} is never reached: train.epochs is {epochs}")
 
 
+def _one_average(config: Config) -> Iterable[Fault]:
+    if config.swa.start is not None and config.ema.decay:
+        yield Fault(
+            ("swa", "start"),
+            f"one average of the weights is evaluated, and ema.decay: {config.ema.decay:g} asks for another; keep one",
+        )
+
+
+def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
+    stages = [("train", config.train)] + ([("pretrain", config.pretrain)] if config.pretrain_dataset else [])
+    for name, stage in stages:
+        if config.swa.start is not None and stage.open_ended:
+            yield Fault(
+                ("swa", "start"),
+                f"a share of steps whose number is not known, as {name}.patience alone ends them; give {name}.epochs",
+            )
+
+
 def _weights_name_classes(config: Config) -> Iterable[Fault]:
     weights, classes = config.loss.class_weights, builtin_classes(config.dataset)
     if isinstance(weights, dict) and classes is not None:
@@ -298,6 +316,8 @@ CHECKS = (
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
     Check(("model.thaw", "train.epochs"), _thaw_is_reached),
+    Check(("swa", "ema"), _one_average),
+    Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
     Check(("dataset", "loss.class_weights"), _weights_name_classes),
     Check(("train.sampling", "loss.class_weights"), _balanced_once),
     Check(("train.epochs", "train.patience"), _training_ends),

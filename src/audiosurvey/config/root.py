@@ -10,7 +10,7 @@ from audiosurvey.data.protocol import ProtocolConfig
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.section import Section
-from audiosurvey.training.averaging import EmaConfig
+from audiosurvey.training.averaging import EmaConfig, SwaConfig
 from audiosurvey.training.loss import LossConfig
 from audiosurvey.training.optimizer import OptimizerConfig
 from audiosurvey.training.precision import Precision
@@ -59,6 +59,8 @@ class Config(Section):
     """How the learning rate moves."""
     ema: EmaConfig = EmaConfig()
     """Averaging of the weights."""
+    swa: SwaConfig = SwaConfig()
+    """Even averaging of the weights over the last part of training."""
     tracking: list[Tracker] = ["tensorboard"]
     """Where scalars and pictures of the run go, besides the run folder."""
 
@@ -109,7 +111,7 @@ class Config(Section):
     def _ema_decay(self, by_patience: bool) -> float:
         if self.ema.decay is not None:
             return self.ema.decay
-        return 0.0 if by_patience else 0.999
+        return 0.0 if by_patience or self.swa.start is not None else 0.999
 
 
 def _settle_epochs(stage: _Stage) -> _Stage:

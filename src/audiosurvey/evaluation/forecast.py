@@ -60,7 +60,8 @@ def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
     per_clip = (time.perf_counter() - started) / len(clips)
     stage.accelerator.free_memory()
     looks = epochs if stage.config.protocol.selection != "last" or stage.config.protocol.test_every else 1
-    state = 4 * parameters * (3 + (1 if stage.config.ema.decay else 0) + 1)
+    averaged = stage.config.ema.decay or stage.config.swa.start is not None
+    state = 4 * parameters * (3 + (1 if averaged else 0) + 1)
     return Forecast(seconds_per_batch, steps, per_clip * evaluated_clips * looks, _peak_bytes(stage), state)
 
 

@@ -142,6 +142,7 @@ class Stage:
             settings=self.settings,
             schedule=self.config.schedule,
             ema_decay=self.config.ema.decay or 0.0,
+            swa_start=self.config.swa.start,
             begin=lambda epoch: network.freeze(self.frozen(network, epoch)),
             watch=watch,
             folder=folder,

@@ -12,7 +12,7 @@ from torch import nn
 
 from audiosurvey.data.batches import Batch, TrainBatches
 from audiosurvey.model.drop import set_progress
-from audiosurvey.training.averaging import Average
+from audiosurvey.training.averaging import Average, EvenAverage
 from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
 from audiosurvey.training.schedule import ScheduleConfig, rate_factor
 from audiosurvey.training.settings import TrainConfig
@@ -57,6 +57,7 @@ class Fit:
         settings: TrainConfig,
         schedule: ScheduleConfig,
         ema_decay: float,
+        swa_start: float | None = None,
         watch: Watch,
         folder: Path | None,
         listener: Listener,
@@ -72,6 +73,8 @@ class Fit:
         self.settings = settings
         self.schedule = schedule
         self.average = Average(network, ema_decay) if ema_decay > 0 else None
+        if swa_start is not None:
+            self.average = EvenAverage(network, int(swa_start * self.total_steps))
         self.watch = watch
         self.folder = folder
         self.listener = listener
@@ -133,6 +136,8 @@ class Fit:
         }
         if correct is not None:
             record["train_accuracy"] = correct / clips
+        if self.average and self.average.counts_anew(journal.step - 1):
+            self.step.count_statistics(self.average.network, self.network, self.batches.epoch(epoch), epoch)
         average_statistics(self.step.accelerator, self.network, *([self.average.network] if self.average else []))
         journal.epoch = epoch
         last = self._full()

@@ -18,6 +18,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.statistics import count_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ class TrainStep:
         self._clip(group, epoch, step)
         self.optimizer.step()
         return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
+
+    def count_statistics(self, average: nn.Module, like: nn.Module, batches: Iterator[Batch], epoch: int) -> None:
+        """Counts the batch-norm statistics of `average` over training batches, rendered as in training, in float32."""
+        maps = (render(batch, epoch, self.chain, self.front_end, self.accelerator.device)[0] for batch in batches)
+        count_statistics(average, (map_BCTF.contiguous(memory_format=torch.channels_last) for map_BCTF in maps), like)
 
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
         mel_BCTF, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
