@@ -158,6 +158,50 @@ def test_thawing_after_the_end() -> None:
     assert faults(text.format(6)) == [("model.thaw.0.epoch", "6 is never reached: train.epochs is 5")]
 
 
+HEAD = "model: {preset: mn04, init: efficientat/mn04_as}\n"
+
+
+def test_a_head_needs_a_body() -> None:
+    text = "train: {head_only: true}\n"
+    ((path, message),) = faults(text)
+    assert path == "train.head_only"
+    assert message.endswith("give model.init, or a pretraining")
+    assert faults(text + "pretrain_urban: true\n") == []
+    ((path, message),) = faults("pretrain: {head_only: true}\n")
+    assert path == "pretrain.head_only"
+    assert message.endswith("set train.head_only")
+    for penalty in ("0", "-1", "atuo"):
+        assert [path for path, _ in faults(f"train: {{head_penalty: {penalty}}}\n")] == ["train.head_penalty"]
+
+
+def test_what_has_no_effect_on_a_head_is_named_where_it_stands() -> None:
+    text = HEAD + (
+        "train:\n  head_only: true\n  epochs: 7\n  lr: 0.1\n  batch_size: 64\n"
+        "augmentation:\n  gain: {p: 0.5}\n  noise: {p: 0}\nschedule: {name: constant}\nloss: {label_smoothing: 0.1}\n"
+    )
+    lines = [line for line in load_text(text, "x").warnings if "head_only" in line]
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["x:4", "train.epochs"],
+        ["x:5", "train.lr"],
+        ["x:8", "augmentation.gain"],
+        ["x:10", "schedule.name"],
+    ]
+    assert warnings(HEAD + "train: {head_only: true, head_penalty: auto}\n") == []
+    asked = HEAD + "train: {head_only: true, patience: 3}\nswa: {start: 0.5}\n"
+    # An average over a share of steps asks for a known number of them, probe or not.
+    assert [path for path, _ in faults(asked)] == ["swa.start"]
+    assert [path for path, _ in warnings(asked.replace("patience", "epochs"))] == ["swa.start", "train.epochs"][::-1]
+
+
+def test_a_pretraining_uses_what_a_head_does_not() -> None:
+    text = "train: {head_only: true}\npretrain_urban: true\naugmentation: {gain: {p: 1}}\noptimizer: {beta1: 0.8}\n"
+    assert warnings(text) == []
+
+
+def test_a_penalty_without_a_head() -> None:
+    assert [path for path, _ in warnings("train: {head_penalty: auto}\n")] == ["train.head_penalty"]
+
+
 def test_one_average_of_the_weights_and_a_known_end() -> None:
     assert load_text("swa: {start: 0.75}\n", "x").config.ema.decay == 0
     assert load_text("", "x").config.ema.decay == 0.999

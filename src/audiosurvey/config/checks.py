@@ -4,37 +4,21 @@ In: a config whose every key is valid by itself, and what was repaired to make i
 work) and warnings (it runs, and is likely a mistake), with the path of the key to change.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import torch
 
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
-from audiosurvey.data.classes import unknown_classes
-from audiosurvey.data.dataset import builtin_classes
+from audiosurvey.config.rule import Check, Warn
+from audiosurvey.config.training_checks import TRAINING_CHECKS
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
 from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
-
-
-class Warn(Fault):
-    """Of the same form as a fault; it does not keep a run from starting."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule, and the dotted keys that it reads."""
-
-    needs: tuple[str, ...]
-    find: Callable[[Config], Iterable[Fault]]
-    about_length: bool = False
-    """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
-    still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
 
 
 def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
@@ -219,47 +203,6 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         )
 
 
-def _thaw_is_reached(config: Config) -> Iterable[Fault]:
-    epochs = config.train.epochs
-    for index, step in enumerate(config.model.thaw):
-        if epochs and step.epoch > epochs:
-            yield Fault(("model", "thaw", index, "epoch"), f"{step.epoch} is never reached: train.epochs is {epochs}")
-
-
-def _one_average(config: Config) -> Iterable[Fault]:
-    if config.swa.start is not None and config.ema.decay:
-        yield Fault(
-            ("swa", "start"),
-            f"one average of the weights is evaluated, and ema.decay: {config.ema.decay:g} asks for another; keep one",
-        )
-
-
-def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
-    stages = [("train", config.train)] + ([("pretrain", config.pretrain)] if config.pretrain_dataset else [])
-    for name, stage in stages:
-        if config.swa.start is not None and stage.open_ended:
-            yield Fault(
-                ("swa", "start"),
-                f"a share of steps whose number is not known, as {name}.patience alone ends them; give {name}.epochs",
-            )
-
-
-def _weights_name_classes(config: Config) -> Iterable[Fault]:
-    weights, classes = config.loss.class_weights, builtin_classes(config.dataset)
-    if isinstance(weights, dict) and classes is not None:
-        for name in weights:
-            for fault in unknown_classes([name], classes):
-                yield Fault(("loss", "class_weights", name), fault)
-
-
-def _balanced_once(config: Config) -> Iterable[Fault]:
-    if config.train.sampling == "balanced" and config.loss.class_weights == "balanced":
-        yield Warn(
-            ("loss", "class_weights"),
-            "balanced beside train.sampling: balanced makes rare classes count twice over; keep one of the two",
-        )
-
-
 def _patience_is_used(config: Config) -> Iterable[Fault]:
     if config.protocol.selection == "last" and config.train.patience:
         yield Fault(
@@ -315,11 +258,7 @@ CHECKS = (
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
     Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
-    Check(("model.thaw", "train.epochs"), _thaw_is_reached),
-    Check(("swa", "ema"), _one_average),
-    Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
-    Check(("dataset", "loss.class_weights"), _weights_name_classes),
-    Check(("train.sampling", "loss.class_weights"), _balanced_once),
+    *TRAINING_CHECKS,
     Check(("train.epochs", "train.patience"), _training_ends),
     Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )
