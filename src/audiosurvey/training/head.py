@@ -3,7 +3,8 @@
 Enters: what a frozen network makes of the windows of training clips; leaves: the weights of its last layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -70,7 +71,7 @@ def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None 
     optimizer = torch.optim.LBFGS(
         [weight_KN, bias_K],
         max_iter=_MOST_ITERATIONS,
-        tolerance_grad=1e-6,
+        tolerance_grad=1e-5,
         tolerance_change=1e-10,
         line_search_fn="strong_wolfe",
     )
@@ -84,7 +85,8 @@ def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None 
         value.backward()
         return value
 
-    optimizer.step(objective)  # pyright: ignore[reportArgumentType]
+    with _one_thread():
+        optimizer.step(objective)  # pyright: ignore[reportArgumentType]
     with torch.no_grad():
         plain_KN = weight_KN / deviation_N
         iterations = int(optimizer.state[weight_KN]["n_iter"])
@@ -109,3 +111,15 @@ def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Examples:
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
     return Examples(embedding_MN, target_MK, weight_M)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products so small gain little from threads, and lose much where cores are busy; and their number then changes no
+    bit of the fit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
