@@ -215,3 +215,17 @@ def test_one_average_of_the_weights_and_a_known_end() -> None:
     ((_, message),) = faults("swa: {start: 0.75}\npretrain: {patience: 3}\npretrain_urban: true\n")
     assert message.endswith("give pretrain.epochs")
     assert [path for path, _ in faults("swa: {start: 1}\n")] == ["swa.start"]
+
+
+def test_other_classes_of_the_same_data_may_come_first() -> None:
+    ten = "dataset: {subset: esc10}\n"
+    assert faults(ten + "pretrain: {dataset: {name: esc50, exclude_classes: [dog, rooster]}}\n") == []
+    assert faults(ten + "pretrain: {dataset: {name: esc50}}\n") == []
+    for before, after in (
+        ("{name: esc50}", ""),
+        ("{name: esc50, subset: esc10}", ""),
+        ("{name: esc50, classes: [dog]}", ten),
+    ):
+        ((path, message),) = faults(after + f"pretrain: {{dataset: {before}}}\n")
+        assert path == "pretrain.dataset"
+        assert message.endswith("every clip would be known before")

@@ -13,6 +13,7 @@ from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
 from audiosurvey.config.training_checks import TRAINING_CHECKS
+from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
@@ -237,7 +238,11 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         )
         return
     path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
-    if first is not None and first.name == config.dataset.name and first.name in ("esc50", "urbansound8k"):
+    if first is None or first.name != config.dataset.name or first.name not in ("esc50", "urbansound8k"):
+        return
+    # Of one data set, other classes may come first: ESC-50 without the ten of ESC-10, say.
+    before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
+    if set(before) <= set(after):
         yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
 
 
@@ -256,7 +261,7 @@ CHECKS = (
     Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
-    Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Check(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
     *TRAINING_CHECKS,
     Check(("train.epochs", "train.patience"), _training_ends),
