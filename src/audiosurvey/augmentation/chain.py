@@ -5,8 +5,9 @@ Enters: batches of training clips; leaves: what the network is shown. Order: mix
 gain, cyclic shift, reverb, time shift, noise; then the mel spectrogram, with its bands moved; blocks, time masks,
 frequency masks; mixing of the spectrograms.
 
-What is done to a clip is a function of (seed, epoch, clip id, operation) and, for mixing, of the set of
-training clips: not of the batch it stands in, nor of threads, ranks or resumption.
+What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
+(balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
+or resumption.
 """
 
 from __future__ import annotations
@@ -255,7 +256,7 @@ class Chain:
         return self.band_jitter.draw(self._stream(clip, epoch, self.band_jitter.name))
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
-        return stream(self.seed, epoch, clip.id, operation)
+        return stream(self.seed, epoch, *clip.drawn_by, operation)
 
 
 def _valid_after(operation: WaveOperation, draws: Sequence[object], samples: int, valid: Sequence[int]) -> list[int]:

@@ -4,8 +4,7 @@ In: a config whose every key is valid by itself, and what was repaired to make i
 work) and warnings (it runs, and is likely a mistake), with the path of the key to change.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import torch
 
@@ -13,29 +12,15 @@ from audiosurvey.augmentation.chain import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
+from audiosurvey.config.rule import Check, Warn
+from audiosurvey.config.training_checks import TRAINING_CHECKS
+from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
 from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
-
-
-class Warn(Fault):
-    """Of the same form as a fault; it does not keep a run from starting."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule, and the dotted keys that it reads."""
-
-    needs: tuple[str, ...]
-    find: Callable[[Config], Iterable[Fault]]
-    about_length: bool = False
-    """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
-    still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
-    about_mel: bool = False
-    """Has no say where the network hears no mel spectrogram."""
 
 
 def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
@@ -269,7 +254,11 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         )
         return
     path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
-    if first is not None and first.name == config.dataset.name and first.name in ("esc50", "urbansound8k"):
+    if first is None or first.name != config.dataset.name or first.name not in ("esc50", "urbansound8k"):
+        return
+    # Of one data set, other classes may come first: ESC-50 without the ten of ESC-10, say.
+    before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
+    if set(before) <= set(after):
         yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
 
 
@@ -289,8 +278,9 @@ CHECKS = (
     Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
-    Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Check(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
+    *TRAINING_CHECKS,
     Check(("train.epochs", "train.patience"), _training_ends),
     Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )

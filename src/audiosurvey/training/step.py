@@ -22,6 +22,7 @@ from audiosurvey.model.inputs import laid_out
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.statistics import count_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class TrainStep:
     def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
         """Raises UserError, before a weight is changed, where the loss or a gradient is not finite."""
         for part in self.optimizer.param_groups:
-            part["lr"] = lr
+            part["lr"] = lr * part.get("rate", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         clips = self._total(sum(len(batch.clips) for batch in group))
         loss_sum = correct = torch.zeros((), device=self.accelerator.device)
@@ -90,6 +91,11 @@ class TrainStep:
         self._clip(group, epoch, step)
         self.optimizer.step()
         return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
+
+    def count_statistics(self, average: nn.Module, like: nn.Module, batches: Iterator[Batch], epoch: int) -> None:
+        """Counts the batch-norm statistics of `average` over training batches, rendered as in training, in float32."""
+        shown = (render(batch, epoch, self.chain, self.front_end, self.accelerator.device)[0] for batch in batches)
+        count_statistics(average, (laid_out(heard) for heard in shown), like)
 
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
         heard, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
