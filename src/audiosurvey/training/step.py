@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.mixing import Targets
 from audiosurvey.data.batches import Batch
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import torch_seed
@@ -88,13 +89,13 @@ class TrainStep:
         return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
 
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
-        mel_BCTF, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
+        mel_BCTF, targets = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
         logits_BK = self.network(mel_BCTF.contiguous(memory_format=torch.channels_last))
-        loss = self.loss(logits_BK, target_BK).sum()
+        loss = self.loss.of(logits_BK, targets).sum()
         # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
         # each of them scales by their number.
         self.accelerator.backward(loss * (self.accelerator.num_processes / clips))
-        correct = (logits_BK.argmax(1) == target_BK.argmax(1)).sum()
+        correct = (logits_BK.argmax(1) == targets.weighted_BK.argmax(1)).sum()
         return loss.detach(), correct
 
     def _clip(self, group: Sequence[Batch], epoch: int, step: int) -> None:
@@ -127,8 +128,8 @@ class TrainStep:
 @torch.no_grad()
 def render(
     batch: Batch, epoch: int, chain: Chain, front_end: nn.Module, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The augmented spectrograms (B, 1, T, F) and targets (B, K) of a batch, as the network sees them."""
+) -> tuple[torch.Tensor, Targets]:
+    """The augmented spectrograms (B, 1, T, F) of a batch, as the network sees them, and what is true of them."""
     return chain.render(_moved(batch, device), epoch, front_end)
 
 
