@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
@@ -45,3 +46,21 @@ def test_first_adamw_step_by_hand():
     optimizer.step()
     expected = torch.tensor([[2.0 * 0.95 - 0.1, -1.0 * 0.95 + 0.1]])
     torch.testing.assert_close(weight.detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_amsgrad_never_forgets_a_great_gradient(name):
+    """With beta1 = beta2 = 0 Adam's step is lr times the sign; AMSGrad divides the second by the first's greatness."""
+    config = OptimizerConfig(name=name, beta1=0.0, beta2=0.0, amsgrad=True)
+    weight = nn.Parameter(torch.zeros(1, 1))
+    optimizer = build_optimizer([weight], config, lr=1.0, weight_decay=0.0)
+    for gradient, place in [(4.0, -1.0), (1.0, -1.25)]:
+        weight.grad = torch.tensor([[gradient]])
+        optimizer.step()
+        assert weight.item() == pytest.approx(place, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adams", "sgd"])
+def test_amsgrad_is_refused_where_it_would_do_nothing(name):
+    with pytest.raises(ValidationError, match="variant of adam and adamw"):
+        OptimizerConfig(name=name, amsgrad=True)

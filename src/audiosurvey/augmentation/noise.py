@@ -5,6 +5,7 @@ fills the whole window, as a microphone would hear it. A silent clip has no powe
 silent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -60,11 +61,11 @@ class NoiseConfig(Section):
         return colour
 
     @property
-    def colours(self) -> tuple[Colour, ...]:
+    def colours(self) -> Sequence[Colour]:
         """What a clip's noise is chosen from."""
         if self.colour == "random":
             return RANDOM_COLOURS
-        return tuple(self.colour) if isinstance(self.colour, list) else (self.colour,)
+        return self.colour if isinstance(self.colour, list) else [self.colour]
 
 
 def audible_snr(db: float) -> float:

@@ -34,11 +34,12 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         train_clips=sounds.table.clips,
         silence=front_end.silence,
     )
+    samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(
         sounds.store,
         [clip],
         len(sounds.table.classes),
-        clip_samples=sounds.window_samples,
+        clip_samples=samples,
         pad=sounds.config.pad,
         batch_size=1,
         seed=config.seed,
@@ -52,7 +53,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     frames, bands = mel_after.shape[2:]
     valid_B = batch.valid_B if chain.mixes_last else chain.mix(batch, epoch)[1]
     drawn = chain.describe(
-        clip, epoch, samples=sounds.window_samples, frames=frames, bands=bands, valid=int(valid_B[0])
+        clip, epoch, samples=samples, frames=frames, bands=bands, valid=int(valid_B[0])
     )
     return {
         "clip": clip,

@@ -62,7 +62,7 @@ class Stage:
             sounds.store,
             self.train_clips,
             len(sounds.table.classes),
-            clip_samples=sounds.window_samples,
+            clip_samples=settings.heard_samples(sounds.window_samples, config.sample_rate),
             pad=sounds.config.pad,
             batch_size=settings.batch_size,
             seed=seed,
@@ -74,6 +74,7 @@ class Stage:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
+        """Of a whole window, which a step may hear a section of."""
         return (1, self.front_end.num_frames(self.sounds.window_samples), self.front_end.num_bands)
 
     def build(self) -> Network:

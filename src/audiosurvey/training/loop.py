@@ -13,7 +13,7 @@ from torch import nn
 from audiosurvey.data.batches import Batch, TrainBatches
 from audiosurvey.training.averaging import Average
 from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
-from audiosurvey.training.schedule import ScheduleConfig, rate_factor
+from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, average_statistics
 
@@ -66,6 +66,9 @@ class Fit:
         self.batches = batches
         self.settings = settings
         self.schedule = schedule
+        built = step.optimizer.param_groups[0]
+        self.momentum: float = built["betas"][0] if "betas" in built else built["momentum"]
+        """As the optimizer was built, before any cycle moved it."""
         self.average = Average(network, ema_decay) if ema_decay > 0 else None
         self.watch = watch
         self.folder = folder
@@ -104,7 +107,8 @@ class Fit:
         lr = self.settings.lr
         for group in _groups(self.batches.epoch(epoch), self.settings.accum_iter):
             lr = self.settings.lr * rate_factor(self.schedule, journal.step, self.total_steps)
-            seen = self.step(group, epoch=epoch, step=journal.step, lr=lr)
+            momentum = cycled_momentum(self.schedule, self.momentum, journal.step, self.total_steps)
+            seen = self.step(group, epoch=epoch, step=journal.step, lr=lr, momentum=momentum)
             if self.average:
                 self.average.update(self.network, journal.step)
             journal.step += 1

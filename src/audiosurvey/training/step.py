@@ -67,10 +67,17 @@ class TrainStep:
         self.settings = settings
         self.stream = stream
 
-    def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
-        """Raises UserError, before a weight is changed, where the loss or a gradient is not finite."""
+    def __call__(
+        self, group: Sequence[Batch], *, epoch: int, step: int, lr: float, momentum: float | None = None
+    ) -> Progress:
+        """Raises UserError, before a weight is changed, where the loss or a gradient is not finite.
+
+        `momentum`: beta1 of the Adam family, momentum of SGD; None leaves it as it is.
+        """
         for part in self.optimizer.param_groups:
             part["lr"] = lr
+            if momentum is not None:
+                part.update({"betas": (momentum, part["betas"][1])} if "betas" in part else {"momentum": momentum})
         self.optimizer.zero_grad(set_to_none=True)
         clips = self._total(sum(len(batch.clips) for batch in group))
         loss_sum = correct = torch.zeros((), device=self.accelerator.device)
