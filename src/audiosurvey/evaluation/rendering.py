@@ -52,9 +52,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     mel_after, _ = chain.mix_mel(mel_after, targets, batch, epoch, front_end)
     frames, bands = mel_after.shape[2:]
     valid_B = batch.valid_B if chain.mixes_last else chain.mix(batch, epoch)[1]
-    drawn = chain.describe(
-        clip, epoch, samples=samples, frames=frames, bands=bands, valid=int(valid_B[0])
-    )
+    drawn = chain.describe(clip, epoch, samples=samples, frames=frames, bands=bands, valid=int(valid_B[0]))
     return {
         "clip": clip,
         "epoch": epoch,
