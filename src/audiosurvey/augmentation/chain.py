@@ -12,7 +12,7 @@ training clips: not of the batch it stands in, nor of threads, ranks or resumpti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,7 @@ from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
 from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
 from audiosurvey.data.table import Clip
+from audiosurvey.features.front_end import FrontEnd, Heard
 from audiosurvey.randomness import stream
 from audiosurvey.section import Section
 
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     from audiosurvey.data.batches import Batch
 
 
-FrontEnd = Callable[[Tensor, Tensor | None], Tensor]
-"""Waves (B, S), and Hz by which their band edges are moved (B, 2) or None, to spectrograms (B, C, T, F)."""
+MEL_OPERATIONS = ("band_jitter", "dropblock", "time_masking", "freq_masking")
+"""Sections whose operations work on the mel spectrogram."""
+MEL_MIXINGS = ("mel_mixup", "cutmix")
+"""Sections whose mixings work on the mel spectrogram."""
 
 
 class AugmentationConfig(Section):
@@ -179,11 +182,14 @@ class Chain:
         mixed = self.mixer.draw(clip, epoch)
         return None if mixed is None else mixed.partner
 
-    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Tensor, Targets]:
-        """The whole way: what the network is shown of a batch, (B, C, T, F), and what is true of it."""
+    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Heard, Targets]:
+        """The whole way: what the network hears of a batch, and what is true of it."""
         wave_BS, targets = self.mixed_wave(batch, epoch)
-        mel_BCTF = self._mel_of(wave_BS, batch.clips, epoch, front_end)
-        return self.mix_mel(mel_BCTF, targets, batch, epoch, front_end)
+        heard = self._heard(wave_BS, batch.clips, epoch, front_end)
+        if isinstance(heard, tuple):
+            # Of two inputs no mixing takes the spectrogram alone.
+            return heard, targets
+        return self.mix_mel(heard, targets, batch, epoch, front_end)
 
     def mixed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, Targets]:
         """All that is done to the waves of a batch, mixing first or last: waves (B, S), and the targets."""
@@ -255,11 +261,15 @@ class Chain:
             return mel_BCTF, targets
         partners = _partners(batch, rows)
         wave_BS = self.wave(batch.partner_BS[rows], batch.partner_valid_B[rows], partners, epoch)
-        partner_BCTF = self._mel_of(wave_BS, partners, epoch, front_end)
+        partner_BCTF = self._heard(wave_BS, partners, epoch, front_end)
+        assert isinstance(partner_BCTF, Tensor), "spectrograms are mixed where they alone are heard"
         return self.mixer.mix_mels(mel_BCTF, targets, partner_BCTF, rows, batch, epoch)
 
-    def _mel_of(self, wave_BS: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Tensor:
-        return self.mel(front_end(wave_BS, self.edge_shifts(clips, epoch)), clips, epoch)
+    def _heard(self, wave_BS: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Heard:
+        heard = front_end(wave_BS, self.edge_shifts(clips, epoch))
+        if isinstance(heard, tuple):
+            return heard[0], self.mel(heard[1], clips, epoch)
+        return self.mel(heard, clips, epoch)
 
     def describe(
         self, clip: Clip, epoch: int, *, samples: int, frames: int, bands: int, valid: int | None = None
