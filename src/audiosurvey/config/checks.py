@@ -196,7 +196,7 @@ def _mel_is_heard(config: Config) -> Iterable[Fault]:
     """What works on the spectrogram needs one, and what mixes it must mix all that is heard."""
     asked = [name for name in (*MEL_OPERATIONS, *MEL_MIXINGS) if getattr(config.augmentation, name).p > 0]
     for name in asked:
-        path = ("augmentation", name)
+        path = ("augmentation", name, "p")
         if not config.hears_mel:
             yield Fault(path, "works on the mel spectrogram, and the network hears the wave alone; leave it out")
         elif "wave" in config.model.hears and name in MEL_MIXINGS:

@@ -73,7 +73,8 @@ class PeakNorm(nn.Module):
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         highest_B111 = x_BCTF.abs().amax(dim=(1, 2, 3), keepdim=True)
-        return x_BCTF * torch.where(highest_B111 > SILENT_PEAK, self.peak / highest_B111, 1.0)
+        gain_B111 = self.peak / highest_B111.clamp(min=SILENT_PEAK)
+        return x_BCTF * torch.where(highest_B111 > SILENT_PEAK, gain_B111, 1.0)
 
     def extra_repr(self) -> str:
         return f"peak={self.peak}"
