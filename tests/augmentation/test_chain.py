@@ -121,6 +121,8 @@ def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: t
     shown_BCTF, targets = made.render(batch_of(made, list(range(12)), 2), 2, front_end)
     for rows in ([9, 3, 6], [5], list(range(11, -1, -1))):
         part_BCTF, part = made.render(batch_of(made, rows, 2), 2, front_end)
+        assert isinstance(part_BCTF, torch.Tensor)
+        assert isinstance(shown_BCTF, torch.Tensor)
         torch.testing.assert_close(part_BCTF, shown_BCTF[rows], atol=1e-5, rtol=0)
         torch.testing.assert_close(part.weighted_BK, targets.weighted_BK[rows])
         assert torch.equal(part.mixed_B, targets.mixed_B[rows])

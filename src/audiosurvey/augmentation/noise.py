@@ -101,7 +101,9 @@ class Noise(WaveOperation[NoiseDraw]):
         snr_db = float(rng.uniform(low, high))
         offset, sign = int(rng.integers(TABLE_SAMPLES)), 1 if rng.random() < 0.5 else -1
         colours = self.config.colours
-        return NoiseDraw(snr_db, offset, sign, colours[rng.integers(len(colours))] if len(colours) > 1 else colours[0])
+        return NoiseDraw(
+            snr_db, offset, sign, colours[int(rng.integers(len(colours)))] if len(colours) > 1 else colours[0]
+        )
 
     def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
         device, samples = wave_BS.device, wave_BS.shape[1]
