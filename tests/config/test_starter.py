@@ -31,3 +31,11 @@ def test_names_that_are_not_there() -> None:
         starter("ecs50")
     with pytest.raises(UserError, match=r"^--preset: no preset 'orginal'; did you mean original\?"):
         starter("toy", "orginal")
+
+
+def test_sections_of_a_recipe_are_left_out_where_clips_are_no_longer() -> None:
+    sections = {
+        dataset: load_text(starter(dataset, "erann"), "config.yaml").config.train.crop_seconds
+        for dataset in ("esc50", "urbansound8k", "toy")
+    }
+    assert sections == {"esc50": 4, "urbansound8k": None, "toy": None}

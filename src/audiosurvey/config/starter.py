@@ -144,6 +144,9 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     if given.get("model", {}).get("init"):
         # The weights bring the front end that they were trained with.
         merged = {key: value for key, value in merged.items() if key in given or key not in _FRONT_END}
+    if merged["train"].get("crop_seconds", 0) >= data["dataset"]["clip_seconds"]:
+        # The sections that a recipe trains on are no shorter than the clips of this data set.
+        merged["train"] = {key: value for key, value in merged["train"].items() if key != "crop_seconds"}
     return {**merged, "model": {"preset": preset}}
 
 
