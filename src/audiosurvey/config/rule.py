@@ -20,3 +20,5 @@ class Check:
     about_length: bool = False
     """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
     still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
+    about_mel: bool = False
+    """Has no say where the network hears no mel spectrogram."""

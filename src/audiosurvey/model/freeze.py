@@ -54,8 +54,10 @@ def frozen_in(
     epoch: int, freeze: Literal["body"] | int | list[int] | None, thaw: Sequence[ThawConfig], blocks: int
 ) -> list[int]:
     """The numbers of the blocks, of a network of `blocks`, that are frozen in an epoch."""
-    reached = [step.freeze for step in thaw if step.epoch <= epoch]
-    return frozen_blocks(reached[-1] if reached else freeze, blocks)
+    for step in thaw:
+        if step.epoch <= epoch:
+            freeze = step.freeze
+    return frozen_blocks(freeze, blocks)
 
 
 def check_thaw(freeze: Literal["body"] | int | list[int] | None, thaw: Sequence[ThawConfig], blocks: int) -> None:

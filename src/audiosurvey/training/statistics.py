@@ -1,6 +1,6 @@
 """Batch-norm statistics counted anew: for weights that no step of training has run through.
 
-Enters: a network and spectrograms of its training clips; leaves: the network with other running statistics.
+Enters: a network and its training clips as it hears them; leaves: the network with other running statistics.
 """
 
 from collections.abc import Iterable
@@ -9,9 +9,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from audiosurvey.features.front_end import Heard
+
 
 @torch.no_grad()
-def count_statistics(network: nn.Module, maps: Iterable[torch.Tensor], like: nn.Module) -> None:
+def count_statistics(network: nn.Module, shown: Iterable[Heard], like: nn.Module) -> None:
     """Running means and variances become those of the batches, each weighed by its clips.
 
     Everything else is as in evaluation, dropout too. `like`, the network that is trained, says which norms take part:
@@ -29,12 +31,13 @@ def count_statistics(network: nn.Module, maps: Iterable[torch.Tensor], like: nn.
     for norm in norms:
         norm.train()
     clips = 0
-    for map_BCTF in maps:
-        clips += len(map_BCTF)
+    for heard in shown:
+        batch = len(heard[0] if isinstance(heard, tuple) else heard)
+        clips += batch
         for norm in norms:
             # The first batch replaces what was there; each later one has its clips' share of all so far.
-            norm.momentum = len(map_BCTF) / clips
-        network(map_BCTF)
+            norm.momentum = batch / clips
+        network(heard)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()
