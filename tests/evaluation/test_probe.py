@@ -185,11 +185,18 @@ def test_a_validation_fold_stays_out_of_the_fit(tmp_path: Path, train_tiny: Trai
     assert {"val_accuracy", "test_accuracy"} <= record.keys()
 
 
-def test_after_a_pretraining(tmp_path: Path, train_tiny: Train, tones: Path) -> None:
+WAVE = (
+    "model.blocks=[{input: wave}, "
+    "{conv_block: {channels: 8, layers: 1, kernel: [9, 1], stride: [8, 1], pool: [1, 1]}}, {pooling: {mode: avg}}]"
+)
+
+
+@pytest.mark.parametrize("network", [(), (WAVE,)], ids=["mel", "wave"])
+def test_after_a_pretraining(tmp_path: Path, train_tiny: Train, tones: Path, network: tuple[str, ...]) -> None:
     classes = ", ".join(CLASSES[:2])
     toy = f"{{name: toy, root: '{tmp_path.as_posix()}/toy', clip_seconds: 0.5, classes: [{classes}]}}"
     pretrain = f"pretrain={{epochs: 1, batch_size: 16, num_workers: 0, dataset: {toy}}}"
-    results = train_tiny(tmp_path / "run", "train.head_only=true", pretrain, folds=[1])
+    results = train_tiny(tmp_path / "run", "train.head_only=true", pretrain, *network, folds=[1])
     assert results["init"] == "toy"
     body = load_tensors(tmp_path / "run" / "pretrain" / "weights.safetensors")[0]
     model = load_tensors(tmp_path / "run" / "fold-1" / "model" / "weights.safetensors")[0]
