@@ -48,9 +48,12 @@ def in_order(
 
 
 def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
-    """The items, worked out by a thread of their own, at most `depth` of them ahead; closed as `in_order` is."""
+    """The items, worked out by a thread of their own, `depth` of them ahead; with a depth of 0 in this one.
+
+    The thread ends when the iterator is exhausted or closed.
+    """
     iterator, end = iter(items), object()
-    worked_out = in_order(lambda _: next(iterator, end), itertools.repeat(None), workers=1, ahead=depth)
+    worked_out = in_order(lambda _: next(iterator, end), itertools.repeat(None), workers=min(1, depth), ahead=depth)
     with contextlib.closing(worked_out):
         for item in worked_out:
             if item is end:

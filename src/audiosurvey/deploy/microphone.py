@@ -4,6 +4,7 @@ The sound card's thread puts its blocks into a queue; what does not fit, because
 lost and counted.
 """
 
+import importlib
 import queue
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,9 @@ class Microphone:
         """Blocks of a tenth of a second as they are heard, at `sample_rate`."""
         return converted(self._heard(), self.rate, sample_rate=sample_rate, mono=mono)
 
+    def length(self, sample_rate: int) -> int:
+        raise ValueError("a microphone has no end")
+
     def _heard(self) -> Iterator[np.ndarray]:
         waiting: queue.Queue[np.ndarray] = queue.Queue(_QUEUED)
 
@@ -66,13 +70,12 @@ class Microphone:
 
 def _sounddevice() -> Any:
     try:
-        import sounddevice
+        return importlib.import_module("sounddevice")
     except ImportError:
         raise UserError("--mic: sounddevice is not installed; pip install 'audiosurvey[mic]'") from None
     except OSError:
         mend = "install it, on Debian with: apt install libportaudio2"
         raise UserError(f"--mic: the PortAudio library is missing; {mend}") from None
-    return sounddevice
 
 
 def _one_line(error: Exception) -> str:

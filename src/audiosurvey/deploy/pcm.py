@@ -101,10 +101,8 @@ class PcmSource:
 
     def blocks(self, sample_rate: int, mono: Mono) -> Iterator[np.ndarray]:
         if mono == "loudest" and self.format.channels > 1:
-            raise UserError(
-                f"{self.name}: this model hears the loudest channel of a recording, which a pipe tells at its end only; "
-                "send one channel"
-            )
+            why = "this model hears the loudest channel of a recording, which a pipe tells at its end only"
+            raise UserError(f"{self.name}: {why}; send one channel")
         return converted(self._blocks(), self.format.rate, sample_rate=sample_rate, mono=mono)
 
     def _blocks(self) -> Iterator[np.ndarray]:

@@ -4,7 +4,6 @@ A folder stands for every sound file below it, a pattern (`"*.wav"`, `"**/*.flac
 What looks like a sound and is none is listed too, so that it is named and not passed over in silence.
 """
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,10 @@ class Source(Protocol):
 
     def blocks(self, sample_rate: int, mono: Mono) -> Iterator[np.ndarray]:
         """The sound as mono blocks (S) at this rate. Raises BadAudio, where the fault is."""
+        ...
+
+    def length(self, sample_rate: int) -> int:
+        """Samples at this rate. Raises BadAudio; ValueError for a sound whose end is not known."""
         ...
 
 
@@ -75,10 +78,10 @@ def find_sources(words: Sequence[str]) -> list[FileSource]:
 
     Raises UserError for a word that means nothing.
     """
-    found: dict[str, FileSource] = {}
+    found: dict[Path, FileSource] = {}
     for word in words:
         for source in _meant(word):
-            found.setdefault(os.path.abspath(source.path), source)
+            found.setdefault(source.path.absolute(), source)
     return list(found.values())
 
 
@@ -88,12 +91,12 @@ def _meant(word: str) -> Iterator[FileSource]:
         yield from _folder(path)
     elif os.path.lexists(path):
         yield _file(path)
-    elif glob.has_magic(word):
-        matches = sorted(glob.glob(word, recursive=True))
+    elif any(sign in word for sign in "*?["):
+        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
         if not matches:
             raise UserError(f"{word}: nothing matches this pattern")
         for match in matches:
-            yield from _below(Path(match)) if Path(match).is_dir() else [_file(Path(match))]
+            yield from _below(match) if match.is_dir() else [_file(match)]
     else:
         raise UserError(f"{word}: no such file or folder")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from audiosurvey.deploy.pcm import PcmFormat, PcmSource, wav_header
+from audiosurvey.deploy.scan import SHORT_S
 from audiosurvey.deploy.sources import FileSource, Source
 from audiosurvey.errors import UserError
 
@@ -56,7 +57,9 @@ def open_stdin(stream: BinaryIO, pcm: PcmFormat | None, *, whole: bool) -> Itera
     if head[:4] == b"RIFF" and head[8:] == b"WAVE" and not whole:
         found = wav_header(recorder)
         if found is not None:
-            yield PcmSource(stream, found[0], promised=found[1])
+            format, promised = found
+            short = promised is not None and promised <= SHORT_S * format.rate * format.frame_bytes
+            yield PcmSource(stream, format, promised=promised, live=not short)
             return
     with tempfile.TemporaryDirectory(prefix="audiosurvey-") as folder:
         path = Path(folder, "stdin")
