@@ -4,13 +4,16 @@ A writer is told of each answer as it is known, and of the failures at the end.
 """
 
 import csv
+import io
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
+from audiosurvey.atomic import replacing
 from audiosurvey.deploy.answers import Answer, Failure, Wording
-
-FORMATS = ("table", "csv", "json", "audacity")
 
 
 class Writer:
@@ -123,6 +126,20 @@ class Audacity(Writer):
     def answer(self, answer: Answer) -> None:
         said = ", ".join(f"{label} {score:.2f}" for label, score in answer.labels)
         print(f"{answer.start_s:.6f}\t{answer.end_s:.6f}\t{said}", file=self.file)
+
+
+@contextmanager
+def opened_output(path: Path | None) -> Iterator[TextIO]:
+    """A text file that takes its place when all is written, or (None) stdout, line by line."""
+    if path is None:
+        # Names that are no valid UTF-8 come out as the bytes that they are.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape", line_buffering=True)
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        yield file
 
 
 WRITERS: dict[str, type[Writer]] = {"table": Table, "csv": Csv, "json": Json, "audacity": Audacity}

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.scan import Portion, Windowing
-from audiosurvey.deploy.sources import FileSource
+from audiosurvey.deploy.sources import FileSource, Source
 from audiosurvey.deploy.stream import WindowScores
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
@@ -55,6 +56,11 @@ class Journal:
         except BaseException:
             self._release()
             raise
+
+    @property
+    def num_done(self) -> int:
+        """Sounds that need not be scored again."""
+        return len(self._done)
 
     def is_done(self, sound: int) -> bool:
         return sound in self._done
@@ -132,6 +138,24 @@ class Journal:
             f"{self.path}: left by a run with {', '.join(dict.fromkeys(changes))}; finish that one, or give --restart "
             "to begin anew"
         )
+
+
+@contextmanager
+def opened_journal(
+    output: Path | None, model: str, how: Windowing, sources: Sequence[Source], restart: bool
+) -> Iterator[Journal | None]:
+    """The journal of this output, removed when all ends well; None for what cannot be gone on with: no file, a pipe."""
+    files = [source for source in sources if isinstance(source, FileSource) and source.name != "-"]
+    if output is None or len(files) < len(sources):
+        yield None
+        return
+    journal = Journal(output, model, how, files, restart=restart)
+    finished = False
+    try:
+        yield journal
+        finished = True
+    finally:
+        journal.close(finished=finished)
 
 
 def model_digest(model: Classifier, path: Path) -> str:

@@ -4,9 +4,13 @@ The sound card's thread puts its blocks into a queue; what does not fit, because
 lost and counted.
 """
 
+import contextlib
 import importlib
 import queue
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,6 +35,7 @@ class Microphone:
         self._sounddevice = _sounddevice()
         self.lost = 0
         """Blocks that came too fast."""
+        self._stop = False
         try:
             self.rate = round(float(self._sounddevice.query_devices(kind="input")["default_samplerate"]))
         except (self._sounddevice.PortAudioError, ValueError, OSError) as error:
@@ -61,11 +66,31 @@ class Microphone:
                 blocksize=round(_BLOCK_S * self.rate),
                 callback=take,
             )
-            with stream:
-                while True:
-                    yield waiting.get()
+            with stream, self._stopped_by_interrupt():
+                while not self._stop:
+                    # A limit, so that Ctrl-C is seen where the microphone gives nothing.
+                    with contextlib.suppress(queue.Empty):
+                        yield waiting.get(timeout=1)
         except (self._sounddevice.PortAudioError, OSError) as error:
             raise UserError(f"--mic: the microphone cannot be opened ({_one_line(error)})") from None
+
+    @contextmanager
+    def _stopped_by_interrupt(self) -> Iterator[None]:
+        """The first Ctrl-C ends the sound, so that what was heard is still answered; the second ends the program."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def stop(*_: object) -> None:
+            self._stop = True
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _sounddevice() -> Any:

@@ -29,7 +29,7 @@ class Outcome:
     failures: list[Failure] = field(default_factory=list)
 
 
-def predict(
+def predict_sounds(
     model: Classifier,
     sources: Sequence[Source],
     how: Windowing,
