@@ -1,5 +1,6 @@
 """The command predict: what stands on the command line, checked and turned into what the stages take."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -87,6 +88,9 @@ def predict(
         raise UserError("which sounds? give files, folders, patterns or - for stdin; or --mic alone")
     if paths and "-" in paths and len(paths) > 1:
         raise UserError("-: stdin goes alone; give files and folders in a command of their own")
+    # The threads of a network that spin while they wait for each other take the processors from those that decode, and
+    # a machine with other work slows down tenfold. OpenMP reads this as torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from audiosurvey.pipeline import predict as run
 
     try:
