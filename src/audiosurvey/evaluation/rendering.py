@@ -1,4 +1,4 @@
-"""One training clip as the network is shown it: any clip, any epoch, rendered again."""
+"""One training clip as the network hears it: any clip, any epoch, rendered again."""
 
 from typing import Any
 
@@ -9,14 +9,15 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.batches import TrainBatches
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
-from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.features.front_end import mel_for_show
 
 
 @torch.no_grad()
 def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dict[str, Any]:
     """The arguments of `write_preview`: waves and spectrograms before and after, and what was drawn.
 
-    Mixing partners come from the whole table here, as no fold is chosen; in a fold they come from its training clips.
+    Where the network hears the wave alone, the spectrograms are for show. Mixing partners come from the whole table
+    here, as no fold is chosen; in a fold they come from its training clips.
     """
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
     unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
@@ -26,7 +27,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         examples = ", ".join(clip.id for clip in sounds.table.clips[:3])
         raise UserError(f"--clip {clip_id}: no such clip; ids look like {examples}")
     clip = found[0]
-    front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+    front_end = mel_for_show(config.heard_mel, config.sample_rate)
     chain = Chain(
         config.augmentation,
         seed=config.seed,
@@ -34,26 +35,25 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         train_clips=sounds.table.clips,
         silence=front_end.silence,
     )
+    samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(
         sounds.store,
         [clip],
         len(sounds.table.classes),
-        clip_samples=sounds.window_samples,
+        clip_samples=samples,
         pad=sounds.config.pad,
         batch_size=1,
         seed=config.seed,
         partner=chain.partner,
     )
     (batch,) = list(batches.epoch(epoch))
-    mixed_BS, valid_B, target_BK = chain.mix(batch, epoch)
-    after_BS = chain.wave(mixed_BS, valid_B, batch.clips, epoch)
+    after_BS, targets = chain.mixed_wave(batch, epoch)
     mel_before = front_end(batch.wave_BS)
     mel_after = chain.mel(front_end(after_BS, chain.edge_shifts(batch.clips, epoch)), batch.clips, epoch)
-    mel_after, _ = chain.mix_mel(mel_after, target_BK, batch, epoch, front_end)
+    mel_after, _ = chain.mix_mel(mel_after, targets, batch, epoch, front_end)
     frames, bands = mel_after.shape[2:]
-    drawn = chain.describe(
-        clip, epoch, samples=sounds.window_samples, frames=frames, bands=bands, valid=int(valid_B[0])
-    )
+    valid_B = batch.valid_B if chain.mixes_last else chain.mix(batch, epoch)[1]
+    drawn = chain.describe(clip, epoch, samples=samples, frames=frames, bands=bands, valid=int(valid_B[0]))
     return {
         "clip": clip,
         "epoch": epoch,
@@ -64,5 +64,5 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         "mel_after": mel_after[0, 0].numpy(),
         "drawn": drawn,
         "hop_s": front_end.hop / config.sample_rate,
-        "unit": "dB" if config.mel_spectrogram.compression == "db" else None,
+        "unit": "dB" if front_end.config.compression == "db" else None,
     }
