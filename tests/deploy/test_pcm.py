@@ -1,6 +1,7 @@
 """Samples from a pipe: every encoding against soundfile, whatever the portions they come in; WAV headers."""
 
 import io
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
@@ -36,7 +37,7 @@ def raw(encoding: str) -> tuple[bytes, np.ndarray]:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
-def test_every_encoding_is_what_libsndfile_reads(encoding: str, stream: type[BinaryIO]):
+def test_every_encoding_is_what_libsndfile_reads(encoding: str, stream: Callable[[bytes], BinaryIO]):
     content, wanted = raw(encoding)
     source = PcmSource(stream(content[12:]), PcmFormat(8000, 2, encoding), begin=content[:12])
     blocks = list(source.blocks(8000, "left"))
@@ -94,6 +95,7 @@ def test_a_wav_of_unknown_length_goes_on_to_the_end(size):
     content[place : place + 4] = size.to_bytes(4, "little")
     stream = io.BytesIO(content[12:])
     found = wav_header(stream)
+    assert found is not None
     assert found == (PcmFormat(8000, 2, "s16le"), None)
     assert sum(map(len, PcmSource(stream, found[0]).blocks(8000, "mean"))) == 1000
 

@@ -201,8 +201,9 @@ class Model(Classifier):
     @torch.no_grad()
     def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
         wave_BS = torch.from_numpy(waves(wave))
+        device = self.network.classifier.weight.device
         try:
-            return part(self.front_end(wave_BS.to(self.front_end.bank.device))).cpu().numpy()
+            return part(self.front_end(wave_BS.to(device))).cpu().numpy()
         except (RuntimeError, ValueError) as error:
             if wave_BS.shape[1] >= self.clip_samples:
                 raise
