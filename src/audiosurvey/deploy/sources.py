@@ -4,7 +4,6 @@ A folder stands for every sound file below it, a pattern (`"*.wav"`, `"**/*.flac
 What looks like a sound and is none is listed too, so that it is named and not passed over in silence.
 """
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -93,7 +92,7 @@ def _meant(word: str) -> Iterator[FileSource]:
     elif os.path.lexists(path):
         yield _file(path)
     elif any(sign in word for sign in "*?["):
-        found = map(Path, glob.glob(word, recursive=True))
+        found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
         # What a folder leaves out, a pattern leaves out too, unless it says the name.
         named = set(path.parts)
         matches = sorted(match for match in found if not any(map(is_hidden, set(match.parts) - named)))
