@@ -115,5 +115,5 @@ def test_events_of_a_label_lie_apart_and_hold_their_peaks(scores, on, share, gap
         assert event.mean <= event.peak + 1e-6
     # Every window that reaches `on` lies in an event.
     for number, score in enumerate(scores):
-        if np.float32(score) >= on:
+        if float(np.float32(score)) >= on:
             assert any(event.start_s <= number < event.end_s for event in found)

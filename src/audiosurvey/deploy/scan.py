@@ -120,7 +120,11 @@ def scan(
                 together, num_windows = [], 0
             whole = how.mode == "whole"
             if whole:
-                length = sources[one.sound].length(model.sample_rate)
+                try:
+                    length = sources[one.sound].length(model.sample_rate)
+                except BadAudio as bad:
+                    yield [Portion(one.sound, whole, [], True, bad.reason)]
+                    continue
                 window, hop = model.clip_samples, _spread(length, model.clip_samples)
             batch_size = 1 if sources[one.sound].live else how.batch_size
             for portion in _long(model, one, window, hop, batch_size, whole, known[one.sound], depth):
