@@ -49,13 +49,9 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
 def protocol_in_words(about: dict[str, Any]) -> str:
     """How the numbers were earned: which folds, and how the epoch was chosen."""
     choice = _SELECTIONS[about["selection"]]
-    if about["fold"] is not None:
-        return f"fold {about['fold']} held out; {choice}"
-    folds = about["folds"]
-    held_out = (
-        f"mean over folds {', '.join(map(str, folds))}, each held out once" if len(folds) > 1 else f"fold {folds[0]}"
-    )
-    return f"{held_out}; {choice}"
+    if len(about["folds"]) == 1:
+        return f"fold {about['folds'][0]} held out; {choice}"
+    return f"mean over folds {', '.join(map(str, about['folds']))}, each held out once; {choice}"
 
 
 def _head(facts: dict[str, Any]) -> dict[str, Any]:

@@ -187,7 +187,7 @@ class CrossValidation:
     def _record(self, folder: Path, split: Split, outcome: FoldOutcome) -> None:
         table, results = self.sounds.table, self.results
         write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
-        add_fold(results, outcome.row, outcome.confusion_KK, table)
+        add_fold(results, outcome.row, outcome.confusion_KK)
         binary = Loss(self.config.loss, table.multi_label).binary
         self.ship(
             folder / "model",

@@ -45,7 +45,7 @@ def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reve
         split = make_split(sounds.table, row["fold"], protocol.selection, protocol.allow_leakage)
         model = load_artefact(run.fold(row["fold"]) / "model")
         metrics, counts = _measure(model, sounds, split.test, device, reverse)
-        add_fold(results, row | metrics | {"clips": len(split.test)}, counts, sounds.table)
+        add_fold(results, row | metrics | {"clips": len(split.test)}, counts)
     return results
 
 
