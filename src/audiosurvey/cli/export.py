@@ -16,12 +16,14 @@ def export(
         Literal["onnx", "torch", "executorch"],
         typer.Option(help="onnx: for any language; torch: a torch.export program; executorch: for phones."),
     ] = "onnx",
-    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers: smaller, a little less exact.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers: a third of the size.")] = False,
     calibration: Annotated[
         Path | None,
         typer.Option(help="With --int8: a folder of sounds to measure ranges on; default: the model's golden clips."),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The file to write; default: model.onnx, .pt2 or .pte in MODEL.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; default: model.onnx, model.int8.onnx... in MODEL.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as one file, waveform in, scores out, once it is known to give the model's scores."""

@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.atomic import replacing
 from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.export_card import add_export
 from audiosurvey.deploy.export_formats import OPSET, SUFFIXES, WRITERS, Format, quiet
 from audiosurvey.deploy.export_graph import Scorer, exported_facts, least_samples
 from audiosurvey.deploy.export_int8 import write_int8
-from audiosurvey.deploy.export_parity import INT8_TOLERANCE, LENGTHS_S, TOLERANCE, Compared, compare, probes, processor_ms
+from audiosurvey.deploy.export_parity import (
+    INT8_TOLERANCE,
+    LENGTHS_S,
+    TOLERANCE,
+    Compared,
+    compare,
+    probes,
+    processor_ms,
+)
 from audiosurvey.deploy.exported import Exported, load_exported
 from audiosurvey.errors import UserError
 
@@ -55,10 +62,10 @@ class Outcome:
             f"({faster:.2g} times as long)",
         ]
         if self.same_label is not None:
-            lines.append(
-                f"- scores differ by {self.difference:.1e} (largest of a clip, mean over {self.compared[0].batch} clips; "
-                f"allowed: {self.tolerance:g}); best label the same for {self.same_label:.1%} of them"
-            )
+            lines += [
+                f"- scores differ by {self.difference:.1e} (largest of a clip, mean over {self.compared[0].batch} "
+                f"clips; allowed: {self.tolerance:g}); best label the same for {self.same_label:.1%} of them"
+            ]
             return lines
         lines += [
             f"- largest difference of a score: {self.difference:.1e} (allowed: {self.tolerance:g})",
@@ -165,7 +172,7 @@ def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
     """Real windows (W, S): of the sounds in a folder, a few of each so that all are heard, or the golden clips."""
     if folder is None:
         if model.golden is None:
-            raise UserError("--int8: this model has no golden clips; give --calibration FOLDER with sounds like its own")
+            raise UserError("--int8: this model has no golden clips; give --calibration FOLDER with sounds like its")
         return model.golden.wave_BS
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS)
     if not paths:

@@ -6,8 +6,8 @@ from audiosurvey.atomic import write_text
 
 _SECTION = "## Exports"
 _INTRO = (
-    "Made by `audiosurvey export`. Waves in, scores out; labels, sample rate and window stand in the files. Differences "
-    "are those from this model's own scores; times are of one processor core."
+    "Made by `audiosurvey export`. Waves in, scores out; labels, sample rate and window stand in the files. "
+    "Differences are those from this model's own scores; times are of one processor core."
 )
 
 

@@ -28,7 +28,7 @@ def write_int8(float_path: Path, windows_WS: np.ndarray, path: Path) -> None:
         quantize_static(
             str(float_path),
             str(target),
-            _Windows(windows_WS),
+            _Windows(windows_WS),  # pyright: ignore[reportArgumentType]: asks for get_next, which it has
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             nodes_to_quantize=_quantised(whole.graph.node),

@@ -33,7 +33,7 @@ class MelProducts(nn.Module):
         super().__init__()
         self.n_fft, self.hop = front_end.n_fft, front_end.hop
         self.rows, self.columns = factors(self.n_fft)
-        self.half = self.rows // 2 + 1
+        self.kept = self.rows // 2 + 1
         """How many of the first transform's outputs are needed."""
         self.register_buffer("window", front_end.window.reshape(self.rows, self.columns), persistent=False)
         self.register_buffer("first", _first(self.rows), persistent=False)
@@ -49,10 +49,10 @@ class MelProducts(nn.Module):
         clips, frames = frames_BTN.shape[0], frames_BTN.shape[1]
         grid = frames_BTN.reshape(clips * frames, self.rows, self.columns) * self.window
         # (frames, half * 2, columns) -> for each i all frames: (half, frames, 2 * columns).
-        partial = (self.first @ grid).reshape(clips * frames, self.half, 2 * self.columns).transpose(0, 1)
+        partial = (self.first @ grid).reshape(clips * frames, self.kept, 2 * self.columns).transpose(0, 1)
         spectrum = partial @ self.second
         power = spectrum[..., : self.columns].square() + spectrum[..., self.columns :].square()
-        power_BTN = power.transpose(0, 1).reshape(clips, frames, self.half * self.columns)
+        power_BTN = power.transpose(0, 1).reshape(clips, frames, self.kept * self.columns)
         if self.front_end.config.power != 2:
             power_BTN = (power_BTN + 1e-30) ** (self.front_end.config.power / 2)
         return self.front_end.compress(power_BTN @ self.bank).unsqueeze(1)

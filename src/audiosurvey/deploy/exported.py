@@ -77,7 +77,7 @@ def _onnx(path: Path, threads: int | None) -> Exported:
         raise _unreadable(path, "an ONNX file", error) from error
     properties = session.get_modelmeta().custom_metadata_map
     facts = _facts(path, {name: properties.get(name) for name in properties})
-    return Exported(facts, lambda wave_BS: session.run(["scores"], {"waveform": wave_BS})[0])
+    return Exported(facts, lambda wave_BS: np.asarray(session.run(["scores"], {"waveform": wave_BS})[0]))
 
 
 def _torch(path: Path, threads: int | None) -> Exported:
