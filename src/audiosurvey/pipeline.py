@@ -16,6 +16,7 @@ from audiosurvey.deploy.artefact import find_model, load_artefact
 from audiosurvey.deploy.export import Outcome
 from audiosurvey.deploy.export import export as export_model
 from audiosurvey.deploy.export_formats import SUFFIXES, Format
+from audiosurvey.deploy.exported import is_exported
 from audiosurvey.deploy.hub import Pushed
 from audiosurvey.deploy.hub import push as push_model
 from audiosurvey.errors import UserError
@@ -153,6 +154,8 @@ def export(
     model: Path, format: Format, *, output: Path | None = None, int8: bool = False, calibration: Path | None = None
 ) -> Outcome:
     """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
+    if is_exported(model):
+        raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
     folder = find_model(model)
     loaded = load_artefact(folder)
     name = f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"

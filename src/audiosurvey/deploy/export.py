@@ -24,6 +24,7 @@ from audiosurvey.deploy.export_parity import (
     processor_ms,
 )
 from audiosurvey.deploy.exported import Exported, load_exported
+from audiosurvey.deploy.golden import check_golden
 from audiosurvey.errors import UserError
 
 MOST_WINDOWS = 256
@@ -38,6 +39,8 @@ class Outcome:
     format: str
     megabytes: float
     tolerance: float
+    golden: float | None
+    """The largest difference of a score of the golden clips; None for a model without any."""
     compared: list[Compared]
     same_label: float | None
     """For 8 bits: the share of the calibration windows whose best label is the model's."""
@@ -45,10 +48,14 @@ class Outcome:
     """Processor time of one clip of `clip_seconds`, batch of one."""
     torch_ms: float
     clip_seconds: float
+    one_length: bool
+    """Whether the file takes waves of one window only, not of any length."""
 
     @property
     def difference(self) -> float:
-        return max(row.difference for row in self.compared if row.difference is not None)
+        """What the tolerance is for: the largest of all; for 8 bits, the mean over the clips that ranges are from."""
+        golden = [self.golden] if self.golden is not None and self.same_label is None else []
+        return max(*golden, *(row.difference for row in self.compared if row.difference is not None), 0.0)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"path": self.path.as_posix(), "difference": self.difference}
@@ -61,6 +68,10 @@ class Outcome:
             f"- {self.ms:.1f} ms a clip of {self.clip_seconds:g} s; the model itself in torch: {self.torch_ms:.1f} ms "
             f"({faster:.2g} times as long)",
         ]
+        if self.one_length:
+            lines.append(f"- takes waves of {self.clip_seconds:g} s only, as `predict` cuts them")
+        if self.golden is not None:
+            lines.append(f"- golden clips: largest difference of a score {self.golden:.1e}")
         if self.same_label is not None:
             lines += [
                 f"- scores differ by {self.difference:.1e} (largest of a clip, mean over {self.compared[0].batch} "
@@ -94,6 +105,9 @@ def export(
         raise UserError(f"--output {output}: a file of {format} ends in {SUFFIXES[format]}")
     if not output.parent.is_dir():
         raise UserError(f"--output {output}: the folder {output.parent} is missing")
+    if output.is_dir():
+        raise UserError(f"--output {output}: is a folder; name a file")
+    _refuse_changed(model)
     windows_WS = _calibration_windows(model, calibration) if int8 else None
     # Beside the target, so that the rename is one; under a name with its ending, by which loaders go.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
@@ -106,9 +120,18 @@ def export(
     return outcome
 
 
+def takes_one_length(model: Model, format: Format) -> bool:
+    """Whether a file takes waves of one window only.
+
+    ExecuTorch plans its memory ahead. Networks that hear the wave shorten it a dozen times over, and torch.export does
+    not come to an end with the formula of a free length.
+    """
+    return format == "executorch" or "wave" in model.config.model.hears
+
+
 def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Path) -> None:
     scorer, samples = Scorer(model), model.clip_samples
-    one_length = format == "executorch"
+    one_length = takes_one_length(model, format)
     least = samples if one_length else least_samples(scorer, samples)
     facts = exported_facts(model, least, samples if one_length else None)
     try:
@@ -139,11 +162,13 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
         format=named[format] + ("" if windows_WS is None else f", int8 (ranges of {len(windows_WS)} windows)"),
         megabytes=written.stat().st_size / 1e6,
         tolerance=tolerance,
+        golden=_golden(model, exported),
         compared=compared,
         same_label=same,
         ms=ms,
         torch_ms=torch_ms,
         clip_seconds=model.clip_samples / model.sample_rate,
+        one_length=exported.facts["most_samples"] is not None,
     )
     if not outcome.difference <= tolerance:
         raise UserError(
@@ -151,6 +176,25 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
             "nothing was written"
         )
     return outcome
+
+
+def _refuse_changed(model: Model) -> None:
+    """A model that no longer gives what it gave when it was made is no measure of an exported file."""
+    if model.golden is None:
+        return
+    difference = check_golden(model)
+    if not difference <= model.golden.tolerance:
+        raise UserError(
+            f"the model's golden clips give other logits than when it was made (difference {difference:.2g}, allowed "
+            f"{model.golden.tolerance:.2g}); nothing was written"
+        )
+
+
+def _golden(model: Model, exported: Exported) -> float | None:
+    if model.golden is None:
+        return None
+    pairs = [(exported.scores(wave_S), model.scores(wave_S)) for wave_S in model.golden.wave_BS]
+    return float(max(np.abs(given - wanted).max() for given, wanted in pairs))
 
 
 def _lengths(model: Model, exported: Exported) -> tuple[int, ...]:
@@ -174,6 +218,8 @@ def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
         if model.golden is None:
             raise UserError("--int8: this model has no golden clips; give --calibration FOLDER with sounds like its")
         return model.golden.wave_BS
+    if not folder.is_dir():
+        raise UserError(f"--calibration {folder}: no such folder; expected one with sounds like the model's")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS)
     if not paths:
         raise UserError(f"--calibration {folder}: no audio files found; expected a folder of sounds like the model's")

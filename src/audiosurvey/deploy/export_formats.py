@@ -27,10 +27,10 @@ OPSET = 18
 
 
 def write_onnx(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) -> None:
-    """Input `waveform` (B, S), output `scores` (B, K), B and S free."""
+    """Input `waveform` (B, S), output `scores` (B, K), B free, and S where the facts name no most."""
     needed("onnx", "onnxscript", "onnxruntime", extra="onnx")
     program = torch.onnx.export(
-        _program(scorer, samples),
+        _program(scorer, samples, facts),
         (),
         input_names=["waveform"],
         output_names=["scores"],
@@ -45,9 +45,10 @@ def write_onnx(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) 
         del node.metadata_props[:]
         node.doc_string = ""
     del proto.graph.value_info[:]
-    for value, free in ((proto.graph.input[0], ["batch", "samples"]), (proto.graph.output[0], ["batch"])):
+    free = ["batch"] if _one_length(facts) else ["batch", "samples"]
+    for value, names in ((proto.graph.input[0], free), (proto.graph.output[0], ["batch"])):
         del value.metadata_props[:]
-        for dimension, name in zip(value.type.tensor_type.shape.dim, free, strict=False):
+        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=False):
             dimension.dim_param = name
     del proto.metadata_props[:]
     for name, value in facts.items():
@@ -56,11 +57,12 @@ def write_onnx(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) 
 
 
 def write_torch(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) -> None:
-    """An exported program; `torch.export.load(path).module()` takes waves (B, S), B and S free."""
-    program = _program(scorer, samples)
+    """An exported program; `torch.export.load(path).module()` takes waves (B, S), B free, S as in ONNX."""
+    program = _program(scorer, samples, facts)
     network = program.module()
-    # torch takes a map of one frame for something that is always so, and guards against it: its least is larger.
-    facts = facts | {"least_samples": shortest(lambda length: network(torch.zeros(1, length)), samples)}
+    if not _one_length(facts):
+        # torch takes a map of one frame for something that is always so, and guards against it: its least is larger.
+        facts = facts | {"least_samples": shortest(lambda length: network(torch.zeros(1, length)), samples)}
     program.example_inputs = None
     for node in program.graph.nodes:
         # Where each node came from in our source: of no use to others.
@@ -106,8 +108,13 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _program(scorer: Scorer, samples: int) -> torch.export.ExportedProgram:
-    # Neither a batch of one nor a round length: torch would take either for something that is always so.
-    example = torch.zeros(2, samples + 37)
+def _program(scorer: Scorer, samples: int, facts: dict[str, Any]) -> torch.export.ExportedProgram:
     free = torch.export.Dim.DYNAMIC
-    return torch.export.export(scorer, (example,), dynamic_shapes=({0: free, 1: free},))
+    # Neither a batch of one nor a round length: torch would take either for something that is always so.
+    if _one_length(facts):
+        return torch.export.export(scorer, (torch.zeros(2, samples),), dynamic_shapes=({0: free},))
+    return torch.export.export(scorer, (torch.zeros(2, samples + 37),), dynamic_shapes=({0: free, 1: free},))
+
+
+def _one_length(facts: dict[str, Any]) -> bool:
+    return facts["most_samples"] is not None
