@@ -106,3 +106,17 @@ def test_a_missing_runtime_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("audiosurvey.deploy.extras.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"onnxruntime: not installed; pip install 'audiosurvey\[onnx\]'"):
         load_exported(tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+def test_executorch_takes_windows(model: Model, tmp_path: Path):
+    pytest.importorskip("executorch")
+    outcome = export(model, tmp_path / "model.pte", "executorch")
+    assert outcome.difference <= 1e-4
+    exported = audiosurvey.load(tmp_path / "model.pte")
+    assert exported.labels == model.labels
+    assert model.golden is not None
+    wave_BS = model.golden.wave_BS
+    np.testing.assert_allclose(exported.scores(wave_BS), model.scores(wave_BS), atol=1e-4)
+    with pytest.raises(UserError, match="windows of 4000 samples only"):
+        exported.scores(wave_BS[:, :3999])

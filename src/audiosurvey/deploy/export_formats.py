@@ -18,7 +18,7 @@ import torch
 
 from audiosurvey.deploy.export_graph import Scorer, shortest
 from audiosurvey.deploy.exported import FACTS
-from audiosurvey.deploy.extras import needed
+from audiosurvey.deploy.extras import fitting, needed
 
 Format = Literal["onnx", "torch", "executorch"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "executorch": ".pte"}
@@ -75,10 +75,11 @@ def write_torch(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path)
 def write_executorch(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) -> None:
     """A program for phones and boards: one wave of `samples` samples, computed by XNNPACK where it can."""
     needed("executorch", extra="mobile")
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # pyright: ignore[reportMissingImports]
-        XnnpackPartitioner,
-    )
-    from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
+    with fitting("executorch"):
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # pyright: ignore[reportMissingImports]
+            XnnpackPartitioner,
+        )
+        from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
 
     lowered = to_edge_transform_and_lower(
         torch.export.export(scorer, (torch.zeros(1, samples),)),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.deploy.classifier import Classifier, waves
-from audiosurvey.deploy.extras import needed
+from audiosurvey.deploy.extras import fitting, needed
 from audiosurvey.errors import UserError
 
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -100,7 +100,9 @@ def _torch(path: Path, threads: int | None) -> Exported:
 def _executorch(path: Path, threads: int | None) -> Exported:
     needed("executorch", extra="mobile")
     import torch
-    from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
+
+    with fitting("executorch"):
+        from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
 
     try:
         program = Runtime.get().load_program(path)
