@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 """Largest difference of a score that is put down to another order of sums."""
 INT8_TOLERANCE = 0.1
 """For 8 bits: the largest difference of a clip's scores, in the mean over the clips that the ranges are from."""
-_PATIENCE_S = 20.0
+_PATIENCE_S = 8.0
 _REPEATS = 9
 
 
@@ -40,7 +40,7 @@ class Compared:
 def compare(model: Model, exported: Classifier, lengths: tuple[int, ...]) -> list[Compared]:
     """Both on batches of BATCHES sounds of these lengths in samples, the short ones first.
 
-    A batch that would take the model longer than 20 s, judged by those before, is left out.
+    A batch that would take the model longer than 8 s, judged by those before, is left out.
     """
     rows: list[Compared] = []
     pace = 0.0
