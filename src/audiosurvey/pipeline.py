@@ -14,7 +14,11 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
-from audiosurvey.deploy.artefact import find_model
+from audiosurvey.deploy.artefact import find_model, load_artefact
+from audiosurvey.deploy.export import Outcome as Exported
+from audiosurvey.deploy.export import export as export_model
+from audiosurvey.deploy.export_formats import SUFFIXES, Format
+from audiosurvey.deploy.exported import is_exported
 from audiosurvey.deploy.formats import WRITERS, opened_output
 from audiosurvey.deploy.hub import Pushed
 from audiosurvey.deploy.hub import push as push_model
@@ -151,6 +155,20 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
     if data is None:
         raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")
     return evaluate_model(target, data, prepare, device=device, reverse=reverse)
+
+
+def export(
+    model: Path, format: Format, *, output: Path | None = None, int8: bool = False, calibration: Path | None = None
+) -> Exported:
+    """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
+    if is_exported(model):
+        raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
+    folder = find_model(model)
+    loaded = load_artefact(folder)
+    name = f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"
+    return export_model(
+        loaded, output or folder / name, format, int8=int8, calibration=calibration, card=folder / "README.md"
+    )
 
 
 def push(model: Path, repo: str, private: bool) -> Pushed:
