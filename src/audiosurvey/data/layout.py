@@ -9,7 +9,7 @@ from typing import Any
 from audiosurvey.data import esc50, urbansound8k
 from audiosurvey.data.csv import ColumnsConfig
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.folder import AUDIO_EXTENSIONS, clip_id, is_hidden, sound_files
+from audiosurvey.data.folder import clip_id, is_hidden, sound_files
 from audiosurvey.data.published import read_published
 from audiosurvey.data.rows import read_rows
 from audiosurvey.data.table import Clip, Table
@@ -39,11 +39,10 @@ def dataset_at(path: Path) -> DatasetConfig:
 
 
 def has_class_folders(root: Path) -> bool:
-    """Whether some folder in `root` holds sounds, at whatever depth, and no sound lies in `root` itself."""
-    entries = [entry for entry in root.iterdir() if not is_hidden(entry.name)]
-    if any(entry.suffix.lower() in AUDIO_EXTENSIONS for entry in entries if entry.is_file()):
-        return False
-    return any(next(sound_files(entry), None) for entry in entries if entry.is_dir())
+    """Whether the sounds below `root` lie in folders, at least as many of them as lie in `root` itself."""
+    sounds = list(sound_files(root))
+    loose = sum(path.parent == root for path in sounds)
+    return len(sounds) > loose and len(sounds) >= 2 * loose
 
 
 def read_bare(root: Path) -> Table:

@@ -124,8 +124,8 @@ class _Gathered:
             self._apart = max(self._apart, float(np.abs(x_SC - x_SC[:, :1]).max()))
             self._mean_energy += float(np.einsum("s,s->", wave_S, wave_S, dtype=np.float64))
             # Adding zero makes a minus zero a plain one: they are equal, and so are their bytes then.
-            self._all.update(np.ascontiguousarray(x_SC + np.float32(0)))
-        self._first.update(np.ascontiguousarray(x_SC[:, 0] + np.float32(0)))
+            self._all.update((x_SC + np.float32(0)).tobytes())
+        self._first.update((x_SC[:, 0] + np.float32(0)).tobytes())
         self._add_silence(x_SC)
         self._spectrum.add(wave_S)
         if sum(map(len, self._begin_S)) < LONGEST_S * self._about.sample_rate:

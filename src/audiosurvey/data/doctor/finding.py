@@ -47,6 +47,7 @@ CHECKS: dict[str, Check] = {
     "duration": Check("much longer or shorter than the rest", "see whether it was cut as the others were"),
     "stray-sound": Check("a sound that the table does not name", "add it to the table, or take it away"),
     "mostly-silent": Check("more than four fifths silence", "trim it, or set dataset.pad to repeat"),
+    "overlap": Check("clips of one recording overlap", "nothing: they stay on one side of every split"),
     "same-channels": Check("one channel stored twice", "nothing: the mean of both is the sound"),
     "rates": Check("several sample rates", "nothing: all are resampled; see band-limit"),
     "formats": Check("several formats", "nothing, as long as no class has one of its own"),

@@ -65,8 +65,7 @@ def twins(table: Table, facts: Mapping[str, Facts], workers: int) -> Iterator[Fi
         yield _judged(table, "near-duplicate", clips, words, numbers, agrees)
     if siblings:
         ids = tuple(clip.id for clip in siblings)
-        message = f"{len(ids)} clips overlap others of their own recording, which stay on one side of every split"
-        yield Finding("near-duplicate", "note", ids, message)
+        yield Finding("overlap", "note", ids, f"{len(ids)} clips overlap others of their own recording")
 
 
 def _near_pairs(
