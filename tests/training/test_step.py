@@ -192,3 +192,11 @@ def test_the_learning_rate_is_that_of_the_call():
     step, before = trained(net, lr=123.0), weights(net)
     step([batch(0, 8)], epoch=1, step=0, lr=0.5)
     torch.testing.assert_close(weights(net) - before, -0.5 * gradient(batch(0, 8)), rtol=0, atol=1e-6)
+
+
+def test_a_groups_rate_is_a_factor_on_the_learning_rate():
+    net = network()
+    step, before = trained(net), weights(net)
+    step.optimizer.param_groups[0]["rate"] = 0.25
+    step([batch(0, 8)], epoch=1, step=0, lr=0.5)
+    torch.testing.assert_close(weights(net) - before, -0.125 * gradient(batch(0, 8)), rtol=0, atol=1e-6)

@@ -53,7 +53,7 @@ class Mixer:
         """How this clip is mixed in this epoch, or None. It is never its own partner."""
         if not self.mixings:
             return None
-        rng = stream(self.seed, epoch, clip.id, STREAM)
+        rng = stream(self.seed, epoch, *clip.drawn_by, STREAM)
         mixing = self._chosen(rng.random())
         own = self._rows.get(clip.id)
         others = len(self._clips) - (own is not None)

@@ -4,35 +4,23 @@ In: a config whose every key is valid by itself, and what was repaired to make i
 work) and warnings (it runs, and is likely a mistake), with the path of the key to change.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import torch
 
+from audiosurvey.augmentation.chain import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
+from audiosurvey.config.rule import Check, Warn
+from audiosurvey.config.training_checks import TRAINING_CHECKS
+from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
 from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
-
-
-class Warn(Fault):
-    """Of the same form as a fault; it does not keep a run from starting."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule, and the dotted keys that it reads."""
-
-    needs: tuple[str, ...]
-    find: Callable[[Config], Iterable[Fault]]
-    about_length: bool = False
-    """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
-    still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
 
 
 def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
@@ -49,6 +37,8 @@ def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list
 
 
 def _found(check: Check, config: Config, unknown: Collection[Path]) -> list[Fault]:
+    if check.about_mel and not config.hears_mel:
+        return []
     if not any(touches(tuple(need.split(".")), path) for need in check.needs for path in unknown):
         return list(check.find(config))
     if not check.about_length:
@@ -186,22 +176,35 @@ def _asked(p: float, section: Section, key: str) -> bool:
     return p > 0 or getattr(section, key) != type(section).model_fields[key].default
 
 
+def _mel_is_heard(config: Config) -> Iterable[Fault]:
+    """What works on the spectrogram needs one, and what mixes it must mix all that is heard."""
+    asked = [name for name in (*MEL_OPERATIONS, *MEL_MIXINGS) if getattr(config.augmentation, name).p > 0]
+    for name in asked:
+        path = ("augmentation", name, "p")
+        if not config.hears_mel:
+            yield Fault(path, "works on the mel spectrogram, and the network hears the wave alone; leave it out")
+        elif "wave" in config.model.hears and name in MEL_MIXINGS:
+            yield Fault(path, "mixes spectrograms alone, and the network hears the wave too; mixup mixes both")
+    if not config.hears_mel and config.mel_spectrogram != Config().mel_spectrogram:
+        yield Warn(("mel_spectrogram",), "not used: the network hears the wave alone")
+
+
 def _shapes_fit(config: Config) -> Iterable[Fault]:
-    if config.num_frames < 1:
+    if config.hears_mel and config.num_frames < 1:
         return []
     return shape_faults(config.model, config.input_shape)
 
 
 def _front_end_is_that_of_the_weights(config: Config) -> Iterable[Fault]:
     init = config.model.init
-    return [] if init is None else hearing_faults(init, config.sample_rate, config.mel_spectrogram)
+    return [] if init is None else hearing_faults(init, config.sample_rate, config.heard_mel)
 
 
 def _weights_fit(config: Config) -> Iterable[Fault]:
     model, mel, shape = config.model, config.mel_spectrogram, config.input_shape
-    if model.init is None or config.num_frames < 1 or shape_faults(model, shape):
+    if model.init is None or (config.hears_mel and config.num_frames < 1) or shape_faults(model, shape):
         return []
-    if hearing_faults(model.init, config.sample_rate, mel):
+    if hearing_faults(model.init, config.sample_rate, config.heard_mel):
         # A wrong number of bands misfits in the network too: one fault is enough.
         return []
     with torch.device("meta"):
@@ -251,7 +254,11 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         )
         return
     path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
-    if first is not None and first.name == config.dataset.name and first.name in ("esc50", "urbansound8k"):
+    if first is None or first.name != config.dataset.name or first.name not in ("esc50", "urbansound8k"):
+        return
+    # Of one data set, other classes may come first: ESC-50 without the ten of ESC-10, say.
+    before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
+    if set(before) <= set(after):
         yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
 
 
@@ -260,18 +267,20 @@ _LENGTH = ("dataset.name", "dataset.clip_seconds", *_WINDOW)
 _FRAMES = (*_LENGTH, *(f"mel_spectrogram.{key}" for key in ("hop_length", "center", "pad")))
 _BANDS = tuple(f"mel_spectrogram.{key}" for key in ("n_mels", "f_min", "f_max", "mel_scale"))
 CHECKS = (
-    Check(_LENGTH, _window_fits),
-    Check(_WINDOW, _transform_holds_window),
-    Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate),
-    Check((*_WINDOW, *_BANDS), _empty_filters),
-    Check(_FRAMES, _time_masks_fit, about_length=True),
-    Check(("mel_spectrogram.n_mels",), _band_masks_fit),
+    Check(_LENGTH, _window_fits, about_mel=True),
+    Check(_WINDOW, _transform_holds_window, about_mel=True),
+    Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate, about_mel=True),
+    Check((*_WINDOW, *_BANDS), _empty_filters, about_mel=True),
+    Check(_FRAMES, _time_masks_fit, about_length=True, about_mel=True),
+    Check(("mel_spectrogram.n_mels",), _band_masks_fit, about_mel=True),
+    Check(("model.blocks", "model.preset", "mel_spectrogram"), _mel_is_heard),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
     Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
-    Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Check(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
+    *TRAINING_CHECKS,
     Check(("train.epochs", "train.patience"), _training_ends),
     Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )

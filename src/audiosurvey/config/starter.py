@@ -134,6 +134,10 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
         raise UserError(f"--preset: no preset {preset!r}{near} (audiosurvey presets lists them)")
     given = preset_document(preset).data
     merged = {**data, **{key: value for key, value in given.items() if key not in ("dataset", "model")}}
+    if merged.get("pretrain", {}).get("dataset", {}).get("name") == data["dataset"]["name"]:
+        # What comes first are other classes of the same data set: those that are left to train on belong to it.
+        subset = given.get("dataset", {}).get("subset")
+        merged["dataset"] = data["dataset"] | ({"subset": subset} if subset else {})
     if "train" in given:
         # A whole recipe: what it leaves open is not ours to set.
         merged = {key: value for key, value in merged.items() if key in given or key not in ("loss", "protocol")}

@@ -22,7 +22,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.deploy.classifier import Classifier, waves
 from audiosurvey.errors import UserError
-from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
@@ -116,7 +116,7 @@ class Model(Classifier):
         self.config = config
         self.trained_on = trained_on
         """Content digest of each clip that took part in the training, by clip id."""
-        self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+        self.front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
         self.network = build_network(
             config.model,
             input_shape=config.input_shape,

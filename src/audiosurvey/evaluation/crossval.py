@@ -1,7 +1,7 @@
 """Cross-validation in a run folder: fold after fold, each one's results written as soon as it ends."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,22 @@ from audiosurvey.data.folds import Split, make_split
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import save_artefact
+from audiosurvey.evaluation.embeddings import Embeddings, embed_all
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
+from audiosurvey.evaluation.probe import probe_fold
 from audiosurvey.evaluation.results import Results, add_fold, new_results, write_json
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.stage import Stage
 from audiosurvey.evaluation.starting import Start
 from audiosurvey.evaluation.tracking import Tracking
 from audiosurvey.model.network import Network
-from audiosurvey.report.console import FoldProgress
+from audiosurvey.report.console import FoldProgress, progress_bar
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
 from audiosurvey.report.summary import marks
+from audiosurvey.training.loss import class_weights
 
 
 class CrossValidation:
@@ -49,6 +52,9 @@ class CrossValidation:
         asked = sorted(set(folds)) if folds else sounds.table.folds
         self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
         self.pretrained: Pretrained | None = None
+        self._embeddings: Embeddings | None = None
+        # Told before anything is written: classes that loss.class_weights names and the data does not have.
+        class_weights(config.loss, sounds.table.classes, ())
         leaking = any(split.leaking for split in self.splits.values())
         if start is not None:
             allowed = config.protocol.allow_leakage
@@ -101,10 +107,7 @@ class CrossValidation:
         with ExitStack() as stack:
             title = f"fold {fold} of {len(self.sounds.table.folds)}"
             shown = stack.enter_context(FoldProgress(title, self.config.train.epochs or 0, quiet=self._silent))
-            tracking = None
-            if self.accelerator.is_main_process:
-                tracking = Tracking(self.config.tracking, folder, f"{self.run.path.name}-fold-{fold}", self._flat())
-                stack.callback(tracking.close)
+            tracking = self._tracking(folder, stack)
             outcome = train_fold(
                 self.config,
                 self.sounds,
@@ -115,6 +118,44 @@ class CrossValidation:
                 listener=FoldLog(folder, shown, tracking) if self.accelerator.is_main_process else shown,
             )
         self.accelerator.free_memory()
+        self._end(fold, outcome)
+
+    def probe(self, fold: int) -> None:
+        """As `train`, of a classifier alone, fitted to what the network makes of the clips."""
+        folder = self.run.fold(fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            title = f"fold {fold} of {len(self.sounds.table.folds)}"
+            shown = stack.enter_context(FoldProgress(title, 1, quiet=self._silent))
+            tracking = self._tracking(folder, stack)
+            outcome = probe_fold(
+                self.config,
+                self.sounds,
+                self.splits[fold],
+                accelerator=self.accelerator,
+                start=lambda stage, network: self._start(stage, network, None),
+                embed=self._embed,
+                listener=FoldLog(folder, shown, tracking) if self.accelerator.is_main_process else shown,
+                carries_embedding=not self.results["folds"],
+            )
+        self._end(fold, outcome)
+
+    def _embed(self, stage: Stage, network: Network) -> Embeddings:
+        if self._embeddings is None:
+            clips = len(self.sounds.table.clips)
+            with nullcontext() if self._silent else progress_bar(f"embedding {clips} clips, in batches") as moved:
+                self._embeddings = embed_all(stage, network, self.run.path, moved)
+        return self._embeddings
+
+    def _tracking(self, folder: Path, stack: ExitStack) -> Tracking | None:
+        if not self.accelerator.is_main_process:
+            return None
+        tracking = Tracking(self.config.tracking, folder, f"{self.run.path.name}-{folder.name}", self._flat())
+        stack.callback(tracking.close)
+        return tracking
+
+    def _end(self, fold: int, outcome: FoldOutcome) -> None:
+        folder = self.run.fold(fold)
         if self.accelerator.is_main_process:
             self._record(folder, self.splits[fold], outcome)
         self.accelerator.wait_for_everyone()

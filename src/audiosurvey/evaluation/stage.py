@@ -1,6 +1,7 @@
 """One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,16 @@ from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
 from audiosurvey.evaluation.scores import score_clips, truth
-from audiosurvey.features.mel import MelFrontEnd
-from audiosurvey.model.freeze import frozen_blocks
+from audiosurvey.features.front_end import make_front_end, mel_for_show
+from audiosurvey.model.freeze import frozen_blocks, frozen_in
+from audiosurvey.model.inputs import by_input
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
+from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loop import Fit, Listener, Watch
-from audiosurvey.training.loss import Loss
-from audiosurvey.training.optimizer import build_optimizer
+from audiosurvey.training.loss import Loss, class_weights
+from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, render
 
@@ -48,8 +51,9 @@ class Stage:
         self.accelerator = accelerator
         self.train_clips = tuple(train_clips)
         self.name, self.fold = name, fold
-        self.loss = Loss(config.loss, sounds.table.multi_label)
-        self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate).to(accelerator.device)
+        self.loss = Loss(config.loss, sounds.table.multi_label, self._class_weights())
+        front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
+        self.front_end = front_end.to(accelerator.device)
         seed = config.seed if name == "train" else torch_seed(config.seed, name)
         self.chain = Chain(
             config.augmentation,
@@ -66,15 +70,24 @@ class Stage:
             pad=sounds.config.pad,
             batch_size=settings.batch_size,
             seed=seed,
+            sampling=settings.sampling,
             num_workers=settings.num_workers,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
             partner=self.chain.partner,
         )
 
+    def _class_weights(self) -> torch.Tensor | None:
+        """A mapping names classes of the target data, so that a pretraining on others goes without."""
+        named = isinstance(self.config.loss.class_weights, Mapping)
+        if self.name != "train" and named:
+            return None
+        weight_K = class_weights(self.config.loss, self.sounds.table.classes, self.train_clips)
+        return None if weight_K is None else weight_K.to(self.accelerator.device)
+
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        return (1, self.front_end.num_frames(self.sounds.window_samples), self.front_end.num_bands)
+    def input_shape(self) -> InputShape:
+        return self.config.input_shape_of(self.sounds.window_samples)
 
     def build(self) -> Network:
         """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
@@ -88,16 +101,30 @@ class Stage:
         if isinstance(network.standardize, BandStatistics):
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
-        if self.name == "train" or self.config.model.init:
-            # A pretraining that starts from nothing has nothing to keep.
-            network.freeze(frozen_blocks(self.config.model.freeze, len(network.blocks)))
+        network.freeze(self.frozen(network, epoch=1))
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def step(self, network: nn.Module) -> TrainStep:
+    def frozen(self, network: Network, epoch: int | None) -> list[int]:
+        """The blocks that keep their weights in an epoch; None: those that keep them to the end."""
+        model, blocks = self.config.model, len(network.blocks)
+        if self.name == "train":
+            return frozen_in(sys.maxsize if epoch is None else epoch, model.freeze, model.thaw, blocks)
+        # A pretraining that starts from nothing has nothing to keep.
+        return frozen_blocks(model.freeze, blocks) if model.init else []
+
+    def step(self, network: Network) -> TrainStep:
+        """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        # Optimizer and processes have to know all weights that will ever be trained.
+        network.freeze(self.frozen(network, epoch=None))
+        decay = self.config.optimizer.layer_decay
         optimizer = build_optimizer(
-            network.parameters(), self.config.optimizer, lr=self.settings.lr, weight_decay=self.settings.weight_decay
+            network.parameters(),
+            self.config.optimizer,
+            lr=self.settings.lr,
+            weight_decay=self.settings.weight_decay,
+            rates=layer_rates(network, decay) if decay < 1 else None,
         )
-        return TrainStep(
+        step = TrainStep(
             accelerator=self.accelerator,
             network=network,
             front_end=self.front_end,
@@ -107,8 +134,10 @@ class Stage:
             settings=self.settings,
             stream=(self.config.seed, self.name, self.fold),
         )
+        network.freeze(self.frozen(network, epoch=1))
+        return step
 
-    def fit(self, network: nn.Module, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
+    def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
         return Fit(
             network=network,
             step=self.step(network),
@@ -116,18 +145,24 @@ class Stage:
             settings=self.settings,
             schedule=self.config.schedule,
             ema_decay=self.config.ema.decay or 0.0,
+            swa_start=self.config.swa.start,
+            begin=lambda epoch: network.freeze(self.frozen(network, epoch)),
             watch=watch,
             folder=folder,
             listener=listener,
         )
 
     def first_batch(self) -> tuple[Batch, torch.Tensor]:
-        """The first training batch, and its augmented spectrograms (B, 1, T, F) as the network is shown them."""
+        """The first training batch, and its spectrograms (B, 1, T, F), augmented as the network hears them."""
         batches = self.batches.epoch(1)
         batch = next(batches)
         batches.close()
-        mel_BCTF, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
-        return batch, mel_BCTF
+        heard, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
+        inputs = by_input(self.config.model.hears, heard)
+        if "mel" in inputs:
+            return batch, inputs["mel"]
+        wave_BS = inputs["wave"][:, 0]
+        return batch, mel_for_show(None, self.config.sample_rate).to(wave_BS.device)(wave_BS)
 
     @staticmethod
     def _refuse_empty_shares(name: str, processes: int, batch_size: int, clips: int) -> None:
@@ -168,7 +203,8 @@ class Stage:
         )
         count, total, squares = 0, 0.0, 0.0
         for windows in batches:
-            mel_BCTF = self.front_end(windows.wave_BS.to(self.accelerator.device)).cpu().double()
+            heard = self.front_end(windows.wave_BS.to(self.accelerator.device))
+            mel_BCTF = by_input(self.config.model.hears, heard)["mel"].cpu().double()
             count += mel_BCTF.shape[0] * mel_BCTF.shape[2]
             total = total + mel_BCTF.sum(dim=(0, 1, 2))
             squares = squares + mel_BCTF.square().sum(dim=(0, 1, 2))

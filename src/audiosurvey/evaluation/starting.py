@@ -66,7 +66,7 @@ def open_start(config: Config, progress: Progress | None = None) -> Start | None
     if model.init is None:
         return None
     weights = open_weights(model.init, progress)
-    if faults := weights.faults(config.sample_rate, mel):
+    if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
     with torch.device("meta"):
         network = build_network(model, input_shape=config.input_shape, classes=2, seed=0, standardize=mel.standardize)
@@ -83,4 +83,8 @@ def frozen_line(config: Config, network: Network) -> list[str]:
     network.freeze(frozen)
     left = trainable(network) - trainable(network.classifier)
     trained = f"{left:,} of {body:,} parameters before the classifier are trained"
-    return [f"frozen: {len(frozen)} of {len(network.blocks)} blocks; {trained}"]
+    lines = [f"frozen: {len(frozen)} of {len(network.blocks)} blocks; {trained}"]
+    for step in config.model.thaw:
+        stay = len(frozen_blocks(step.freeze, len(network.blocks)))
+        lines.append(f"frozen from epoch {step.epoch} on: {stay} of {len(network.blocks)} blocks")
+    return lines

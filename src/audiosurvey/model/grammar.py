@@ -5,9 +5,11 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from audiosurvey.features.front_end import Input
 from audiosurvey.model.blocks import Block
-from audiosurvey.model.freeze import Freeze, frozen_blocks
+from audiosurvey.model.freeze import Freeze, ThawConfig, check_thaw, frozen_blocks
 from audiosurvey.model.initial import Initial
+from audiosurvey.model.inputs import heard_by
 from audiosurvey.model.res_block import ResBlockConfig
 from audiosurvey.section import Section
 
@@ -31,10 +33,11 @@ class ModelConfig(Section):
     """What all `res` blocks share."""
     initial: Initial = "he"
     """How fresh weights are drawn: `he`, normal by a layer's inputs, and small for the classes; `xavier`, uniform by
-    inputs and outputs, as PANNs; `fan_out`, normal by outputs, as MobileNetV3."""
+    inputs and outputs, as PANNs; `fan_out`, normal by outputs, as MobileNetV3; `eat`, convolutions normal with
+    deviation 0.02 and linear layers uniform by inputs, as EAT."""
     blocks: list[Block] | None = Field(default=None, min_length=1)
-    """The network from input to features, a block an item. A linear layer to the classes is appended by
-    itself."""
+    """The network from input to features, a block an item. It hears the mel spectrogram unless it begins with `input:
+    wave`. A linear layer to the classes is appended by itself."""
     init: str | None = Field(default=None, min_length=1)
     """Pretrained weights to start from: a file, the folder of a model of ours, an address, or a name such as
     `efficientat/mn04_as`. The classifier stays fresh. The front end is that of the weights: what the config leaves out
@@ -42,6 +45,9 @@ class ModelConfig(Section):
     freeze: Freeze = None
     """What keeps its pretrained weights: `body` (all but the classifier), a number of blocks from the first, or a list
     of block numbers as `describe` counts them."""
+    thaw: list[ThawConfig] = []
+    """Gradual unfreezing: `[{epoch: 3, freeze: 10}, {epoch: 6}]` leaves the first 10 blocks frozen from epoch 3 of
+    `train` on, and none from epoch 6 on. Until a block thaws, its batch-norm statistics stay too."""
 
     @field_validator("blocks", mode="before")
     @classmethod
@@ -60,6 +66,19 @@ class ModelConfig(Section):
         if blocks is not None:
             frozen_blocks(freeze, len(blocks))
         return freeze
+
+    @property
+    def hears(self) -> tuple[Input, ...]:
+        """What the network is given: the wave, the mel spectrogram, or both in this order."""
+        return heard_by(self.blocks or [])
+
+    @field_validator("thaw")
+    @classmethod
+    def _thaws_what_is_frozen(cls, thaw: list[ThawConfig], info: ValidationInfo) -> list[ThawConfig]:
+        blocks = info.data.get("blocks")
+        if blocks is not None and "freeze" in info.data:
+            check_thaw(info.data["freeze"], thaw, len(blocks))
+        return thaw
 
     def network_blocks(self) -> list[Block]:
         """The blocks to build; a preset must have been replaced by its blocks before."""

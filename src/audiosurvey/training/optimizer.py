@@ -1,12 +1,13 @@
 """Optimizers by name, with weight decay where it belongs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
+from audiosurvey.model.network import Network
 from audiosurvey.section import Section
 from audiosurvey.training.adams import AdamS
 
@@ -27,25 +28,50 @@ class OptimizerConfig(Section):
     """Memory of the step (sgd)."""
     nesterov: bool = False
     """Nesterov's momentum (sgd)."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """The classifier learns at the rate of `train`, the last block with weights at `layer_decay` times it, the block
+    before at `layer_decay` squared, and so on to the first, with which the input standardisation goes; 1: all alike."""
     decay_all: bool = False
     """Decay every tensor, as the original system did; otherwise only those of two or more dimensions (no biases, no
     normalisation)."""
 
 
 def build_optimizer(
-    parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, lr: float, weight_decay: float
+    parameters: Iterable[nn.Parameter],
+    config: OptimizerConfig,
+    *,
+    lr: float,
+    weight_decay: float,
+    rates: Mapping[nn.Parameter, float] | None = None,
 ) -> torch.optim.Optimizer:
-    """An optimizer with two groups: decayed tensors and the rest."""
+    """An optimizer with two groups, decayed tensors and the rest; with `rates` two for each of them, which the group
+    holds as `rate`: the factor of its tensors on the learning rate."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    decayed = [p for p in trained if config.decay_all or p.ndim >= 2]
-    spared = [p for p in trained if not (config.decay_all or p.ndim >= 2)]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": spared, "weight_decay": 0.0},
-    ]
+    rate_of = {parameter: (rates or {}).get(parameter, 1.0) for parameter in trained}
+    groups: list[dict[str, Any]] = []
+    for rate in sorted(set(rate_of.values()), reverse=True):
+        own = [parameter for parameter in trained if rate_of[parameter] == rate]
+        decayed = [p for p in own if config.decay_all or p.ndim >= 2]
+        spared = [p for p in own if not (config.decay_all or p.ndim >= 2)]
+        groups += [
+            {"params": decayed, "weight_decay": weight_decay, "rate": rate, "lr": lr * rate},
+            {"params": spared, "weight_decay": 0.0, "rate": rate, "lr": lr * rate},
+        ]
     groups = [group for group in groups if group["params"]]
     if config.name == "sgd":
         nesterov = config.nesterov and config.momentum > 0
         return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=nesterov)
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adams": AdamS}
     return kinds[config.name](groups, lr=lr, betas=(config.beta1, config.beta2), eps=config.eps)
+
+
+def layer_rates(network: Network, decay: float) -> dict[nn.Parameter, float]:
+    """The factor of each parameter on the learning rate: `decay` to the power of its distance from the classifier,
+    counted in blocks with weights."""
+    rates = dict.fromkeys(network.classifier.parameters(), 1.0)
+    rate = 1.0
+    for block in reversed(network.blocks):
+        if own := list(block.parameters()):
+            rate *= decay
+            rates |= dict.fromkeys(own, rate)
+    return rates | dict.fromkeys(network.standardize.parameters(), rate)
