@@ -25,9 +25,9 @@ from audiosurvey.report.doctor_figures import overview, spectra
 from audiosurvey.version import __version__
 
 MOST_SOUNDS = 48
-SOUNDS_A_CHECK = 6
+SOUNDS_A_CHECK = 8
 SOUND_S = 5.0
-SHOWN_A_CHECK = 25
+SHOWN_A_CHECK = 15
 _SPECTRA = 4
 _PLAY_RATE = 16_000
 _COLUMNS, _HALF = 160, 18

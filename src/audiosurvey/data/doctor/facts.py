@@ -92,9 +92,14 @@ def listen(clip: Clip) -> Facts | Broken:
                 gathered.add(piece_SC)
         return gathered.facts()
     except BadAudio as bad:
-        return Broken(
-            next((check for begin, check in _FAULTS if bad.reason.startswith(begin)), "unreadable"), bad.reason
-        )
+        return Broken(_fault(bad.reason), bad.reason)
+
+
+def _fault(reason: str) -> Fault:
+    for begin, fault in _FAULTS:
+        if reason.startswith(begin):
+            return fault
+    return "unreadable"
 
 
 class _Gathered:

@@ -126,7 +126,7 @@ def _change(wave_S: np.ndarray) -> np.ndarray:
     level_db = 10 * np.log10(np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) + 1e-12)
     level_db = np.maximum(level_db, level_db.max() - _RANGE_DB)
     change = np.diff(np.diff(level_db, axis=1), axis=0)
-    spread = float(change.std())
+    spread = float(change.std()) if change.size else 0.0
     if spread < 1e-6:
         return np.zeros(change.shape, np.int8)
     return np.rint(np.clip(change / (spread * _CLIP_SIGMA), -1, 1) * _FULL).astype(np.int8)
