@@ -13,7 +13,7 @@ import yaml
 import audiosurvey
 
 Command = Callable[..., tuple[int, str, str]]
-COMMANDS = ["init", "check", "describe", "download", "prepare", "preview", "train", "evaluate", "presets"]
+COMMANDS = ["init", "check", "describe", "download", "prepare", "preview", "train", "evaluate", "presets", "push"]
 HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn")
 
 

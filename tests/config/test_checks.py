@@ -229,3 +229,51 @@ def test_other_classes_of_the_same_data_may_come_first() -> None:
         ((path, message),) = faults(after + f"pretrain: {{dataset: {before}}}\n")
         assert path == "pretrain.dataset"
         assert message.endswith("every clip would be known before")
+
+
+def cropped(seconds: float, flat: str = "true") -> str:
+    blocks = f"[pooling: {{mode: avg, flat: {flat}}}]"
+    return f"{MEL}dataset: {{name: toy}}\ntrain: {{crop_seconds: {seconds}}}\nmodel: {{blocks: {blocks}}}\n"
+
+
+def test_a_section_is_no_longer_than_the_clip_and_no_shorter_than_a_window() -> None:
+    assert faults(cropped(1, "true")) == faults(cropped(0.04, "false")) == []
+    ((path, message),) = faults(cropped(1.1, "true"))
+    assert path == "train.crop_seconds"
+    assert "1.1 s is longer than the clip of 1 s" in message
+    ((path, message),) = faults(cropped(0.03, "true"))
+    assert path == "train.crop_seconds"
+    assert "shorter than one window" in message
+
+
+def test_a_section_too_short_for_the_network() -> None:
+    text = cropped(0.1, "true").replace("[pooling", "[max_pool: [20, 20], pooling")
+    ((path, message),) = faults(text)
+    assert path == "train.crop_seconds"
+    assert message.startswith("too short: ")
+    assert faults(text.replace("0.1", "0.5")) == []
+
+
+def test_masks_must_fit_into_the_section() -> None:
+    # 0.5 s in steps of 10 ms: 51 frames.
+    text = cropped(0.5, "true") + "augmentation: {time_masking: {p: 1, tmp: 51}}\n"
+    assert faults(text) == []
+    ((path, message),) = faults(text.replace("tmp: 51", "tmp: 52"))
+    assert path == "augmentation.time_masking.tmp"
+    assert "which has 51 (0.5 s)" in message
+
+
+def test_the_section_of_a_pretraining_is_of_its_own_clips() -> None:
+    text = MEL + "dataset: {name: toy}\npretrain_urban: true\npretrain: {crop_seconds: 3}\n"
+    assert faults(text) == []
+    ((path, message),) = faults(text.replace("3}", "4.5}"))
+    assert path == "pretrain.crop_seconds"
+    assert "longer than the clip of 4 s" in message
+
+
+def test_the_least_momentum_lies_below_the_greatest() -> None:
+    text = "schedule: {name: one_cycle, momentum_low: 0.92}\n"
+    assert faults(text + "optimizer: {beta1: 0.92}\n") == []
+    assert [path for path, _ in faults(text)] == ["schedule.momentum_low"]
+    ((_, message),) = faults(text + "optimizer: {name: sgd}\n")
+    assert "optimizer.momentum (0.9)" in message

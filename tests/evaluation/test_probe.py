@@ -185,11 +185,18 @@ def test_a_validation_fold_stays_out_of_the_fit(tmp_path: Path, train_tiny: Trai
     assert {"val_accuracy", "test_accuracy"} <= record.keys()
 
 
-def test_after_a_pretraining(tmp_path: Path, train_tiny: Train, tones: Path) -> None:
+WAVE = (
+    "model.blocks=[{input: wave}, "
+    "{conv_block: {channels: 8, layers: 1, kernel: [9, 1], stride: [8, 1], pool: [1, 1]}}, {pooling: {mode: avg}}]"
+)
+
+
+@pytest.mark.parametrize("network", [(), (WAVE,)], ids=["mel", "wave"])
+def test_after_a_pretraining(tmp_path: Path, train_tiny: Train, tones: Path, network: tuple[str, ...]) -> None:
     classes = ", ".join(CLASSES[:2])
     toy = f"{{name: toy, root: '{tmp_path.as_posix()}/toy', clip_seconds: 0.5, classes: [{classes}]}}"
     pretrain = f"pretrain={{epochs: 1, batch_size: 16, num_workers: 0, dataset: {toy}}}"
-    results = train_tiny(tmp_path / "run", "train.head_only=true", pretrain, folds=[1])
+    results = train_tiny(tmp_path / "run", "train.head_only=true", pretrain, *network, folds=[1])
     assert results["init"] == "toy"
     body = load_tensors(tmp_path / "run" / "pretrain" / "weights.safetensors")[0]
     model = load_tensors(tmp_path / "run" / "fold-1" / "model" / "weights.safetensors")[0]
@@ -210,3 +217,23 @@ def test_it_says_what_it_will_do(tmp_path: Path, train_tiny: Train, head) -> Non
     train_tiny(tmp_path / "run", *head, folds=[1], say=said.append)
     assert said[-1].startswith("about ")
     assert said[-1].endswith(" to look at 24 clips once on cpu, fp32; then seconds a fold")
+
+
+def test_a_final_probe_hears_all_clips_and_embeds_none_again(
+    tmp_path: Path, train_tiny: Train, head, looks, finished_run: Path, tones: Path
+) -> None:
+    results = train_tiny(tmp_path / "run", *head, LEAK, "protocol.selection=validation", final=True)
+    assert looks == [24]
+    assert (results["final"]["epochs"], results["final"]["clips"]) == (1, 24)
+    final = load(tmp_path / "run")
+    assert "24 clips of folds 1, 2, 3" in final.facts["calibration"]["fitted_on"]
+    places = (tmp_path / "run", finished_run / "fold-1")
+    tensors, before = (load_tensors(place / "model" / "weights.safetensors")[0] for place in places)
+    changed = {name for name in tensors if not torch.equal(tensors[name], before[name])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+    paths = sorted(tones.rglob("*.wav"))
+    guessed = [max(scores, key=scores.__getitem__) for scores in final.predict(paths)]
+    assert np.mean([guess == path.parent.name for guess, path in zip(guessed, paths, strict=True)]) > 0.6
+    # A fold's probe is calibrated on the fold that was held out for it.
+    fold = load(tmp_path / "run" / "fold-1")
+    assert fold.facts["calibration"]["fitted_on"] == "the 8 clips of fold 2, held out for validation"

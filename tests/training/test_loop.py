@@ -35,10 +35,14 @@ class Stepping:
         self.seen: list[tuple[int, int, float, int]] = []
         self.shares: list[float] = []
         self.counted: list[tuple[int, int]] = []
+        self.momenta: list[float | None] = []
 
-    def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
+    def __call__(
+        self, group: Sequence[Batch], *, epoch: int, step: int, lr: float, momentum: float | None = None
+    ) -> Progress:
         self.network.steps.data += 1
         self.shares += [module.share for module in self.network.modules() if isinstance(module, DropBlock)]
+        self.momenta.append(momentum)
         self.seen.append((epoch, step, lr, len(group)))
         clips = sum(len(batch.clips) for batch in group)
         return Progress(loss=float(step), accuracy=1.0, clips=clips)
@@ -257,3 +261,14 @@ def test_without_resume_it_starts_anew(tmp_path):
     made, step, _ = fit([None] * 2, tmp_path, epochs=2)
     made.run()
     assert len(step.seen) == 2
+
+
+def test_a_cycled_momentum_falls_while_the_rate_rises_and_comes_back():
+    made, step, _ = fit([None] * 4, epochs=4)
+    made.run()
+    assert step.momenta == [None] * 4
+    made, step, _ = fit([None] * 5, epochs=5)
+    made.schedule = ScheduleConfig(name="one_cycle", warmup=0.6, momentum_low=0.5)
+    made.momentum = 0.9
+    made.run()
+    assert step.momenta == pytest.approx([0.9, 0.7, 0.5, 0.7, 0.9])

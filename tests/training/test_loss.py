@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from audiosurvey.augmentation.mixing import Targets
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.training.loss import Loss, LossConfig, class_weights
@@ -113,3 +114,77 @@ def test_float64_stays_float64():
     logits, labels = logits_and_labels()
     for binary in (False, True):
         assert Loss(LossConfig(), binary)(logits.double(), F.one_hot(labels, 4).float()).dtype == torch.float64
+
+
+def eats(logits: torch.Tensor, labels: torch.Tensor, others: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """EAT's loss of mixed clips, clip by clip and class by class, summed."""
+    total = torch.zeros(())
+    for logit_K, label, other, weight in zip(logits, labels, others, weights, strict=True):
+        told = {int(label), int(other)} if weight < 0.9 else {int(label)}
+        for number, logit in enumerate(logit_K):
+            total = total - (F.logsigmoid(logit) if number in told else F.logsigmoid(-logit))
+    return total
+
+
+def mixed_targets() -> tuple[Targets, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Six clips of four classes: unmixed, then five mixtures: two with 0.9 or more, one with its own class."""
+    labels, others = torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([0, 2, 3, 0, 0, 3])
+    weights = torch.tensor([1.0, 0.1, 0.9, 0.89, 0.4, 0.95])
+    targets = Targets.unmixed(F.one_hot(labels, 4).float())
+    return targets.mixed([1, 2, 3, 4, 5], F.one_hot(others[1:], 4).float(), weights[1:]), labels, others, weights
+
+
+def test_union_targets_by_hand():
+    targets, *_ = mixed_targets()
+    expected = [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, 0]]
+    assert targets.union_BK(0.9).tolist() == expected
+    assert targets.mixed_B.tolist() == [False, True, True, True, True, True]
+    torch.testing.assert_close(targets.weighted_BK[1], torch.tensor([0, 0.1, 0.9, 0]))
+    torch.testing.assert_close(targets.weighted_BK[0], torch.tensor([1.0, 0, 0, 0]))
+
+
+def test_union_is_eats_sum_where_the_step_takes_the_mean():
+    logits, _ = logits_and_labels()
+    targets, labels, others, weights = mixed_targets()
+    loss_B = Loss(LossConfig(mixed="union", label_smoothing=0.1), multi_label=False).of(logits, targets)
+    torch.testing.assert_close(loss_B[1:].sum(), eats(logits[1:], labels[1:], others[1:], weights[1:]))
+    smoothed = F.cross_entropy(logits[:1], labels[:1], label_smoothing=0.1)
+    torch.testing.assert_close(loss_B[0], smoothed)
+
+
+def test_the_loss_of_a_clip_is_the_same_in_any_batch():
+    logits, _ = logits_and_labels()
+    targets, *_ = mixed_targets()
+    loss = Loss(LossConfig(mixed="union", label_smoothing=0.1), multi_label=False)
+    together_B = loss.of(logits, targets)
+    for row in range(6):
+        alone = Targets(
+            targets.own_BK[[row]], targets.partner_BK[[row]], targets.weight_B[[row]], targets.mixed_B[[row]]
+        )
+        torch.testing.assert_close(loss.of(logits[[row]], alone)[0], together_B[row])
+
+
+def test_weighted_is_what_it_was():
+    logits, _ = logits_and_labels()
+    targets, *_ = mixed_targets()
+    loss = Loss(LossConfig(label_smoothing=0.1), multi_label=False)
+    assert torch.equal(loss.of(logits, targets), loss(logits, targets.weighted_BK))
+
+
+def test_union_of_several_labels_keeps_the_scale_of_bce():
+    own, other = torch.tensor([[1.0, 1, 0, 0]]), torch.tensor([[0.0, 1, 0, 1]])
+    logits = torch.tensor([[0.3, -0.2, 1.0, 2.0]])
+    loss = Loss(LossConfig(mixed="union"), multi_label=True)
+    expected = F.binary_cross_entropy_with_logits(logits, torch.tensor([[1.0, 1, 0, 1]]))
+    torch.testing.assert_close(
+        loss.of(logits, Targets.unmixed(own).mixed([0], other, torch.tensor([0.6])))[0], expected
+    )
+
+
+def test_eats_smoothing_over_the_wrong_classes_is_ours_times_k_over_k_minus_1():
+    logits, labels = logits_and_labels()
+    share, classes = 0.1, 4
+    wrong = torch.full((6, classes), share / (classes - 1)).scatter_(1, labels[:, None], 1 - share)
+    eat_B = -(wrong * F.log_softmax(logits, 1)).sum(1)
+    ours = Loss(LossConfig(label_smoothing=share * classes / (classes - 1)), multi_label=False)
+    torch.testing.assert_close(ours(logits, F.one_hot(labels, classes).float()), eat_B)

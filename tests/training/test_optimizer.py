@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from audiosurvey.model.grammar import ModelConfig
@@ -81,3 +82,21 @@ def test_each_rate_has_its_groups_and_the_decay_stays_where_it_was():
         rate = 0.1 * rates.get(parameter, 1.0)
         decayed = value * (1 - rate * 0.5) if parameter.ndim >= 2 else value
         torch.testing.assert_close(parameter.detach(), decayed - rate)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_amsgrad_never_forgets_a_great_gradient(name):
+    """With beta1 = beta2 = 0 Adam's step is lr times the sign; AMSGrad divides the second by the first's greatness."""
+    config = OptimizerConfig(name=name, beta1=0.0, beta2=0.0, amsgrad=True)
+    weight = nn.Parameter(torch.zeros(1, 1))
+    optimizer = build_optimizer([weight], config, lr=1.0, weight_decay=0.0)
+    for gradient, place in [(4.0, -1.0), (1.0, -1.25)]:
+        weight.grad = torch.tensor([[gradient]])
+        optimizer.step()
+        assert weight.item() == pytest.approx(place, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adams", "sgd"])
+def test_amsgrad_is_refused_where_it_would_do_nothing(name):
+    with pytest.raises(ValidationError, match="variant of adam and adamw"):
+        OptimizerConfig(name=name, amsgrad=True)

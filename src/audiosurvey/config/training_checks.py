@@ -58,7 +58,7 @@ def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
         # A pretraining takes steps, and these are its settings too.
         paths += [(name, key) for name in ("optimizer", "schedule", "ema") for key in _keys(config, name)]
         paths += [("precision",)]
-        on = [name for name in _keys(config, "augmentation") if getattr(config.augmentation, name).p > 0]
+        on = [name for name in _keys(config, "augmentation") if getattr(getattr(config.augmentation, name), "p", 0) > 0]
         yield from (Warn(("augmentation", name), _NO_STEPS) for name in on)
         if config.swa.start is not None:
             yield Warn(("swa", "start"), _NO_STEPS)

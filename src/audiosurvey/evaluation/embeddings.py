@@ -17,6 +17,7 @@ from audiosurvey.data.fetch import Progress
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.stage import Stage
+from audiosurvey.model.inputs import laid_out
 from audiosurvey.model.network import Network
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
 
@@ -72,8 +73,8 @@ def _compute(stage: Stage, network: Network, progress: Progress | None) -> dict[
     network.eval()
     found: dict[str, list[torch.Tensor]] = {clip.id: [] for clip in mine}
     for done, windows in enumerate(batches, start=1):
-        mel_BCTF = stage.front_end(windows.wave_BS.to(accelerator.device))
-        embedding_BN = network.embed(mel_BCTF.contiguous(memory_format=torch.channels_last)).float().cpu()
+        heard = laid_out(stage.front_end(windows.wave_BS.to(accelerator.device)))
+        embedding_BN = network.embed(heard).float().cpu()
         for row, embedding_N in zip(windows.rows, embedding_BN, strict=True):
             found[mine[int(row)].id].append(embedding_N)
         if progress:

@@ -50,7 +50,7 @@ def merge(paths: Sequence[Path]) -> Results:
                     "counts once"
                 )
             seen[row["fold"]] = path
-    merged = first | {"folds": [], "confusion": None}
+    merged = first | {"folds": [], "final": None, "confusion": None}
     merged["leaking"] = any(results["leaking"] for _, results in found)
     for _, results in found:
         confusion = results["confusion"]

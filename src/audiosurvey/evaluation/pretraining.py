@@ -84,6 +84,7 @@ def pretrain(
     about = {
         "dataset": table.name,
         "hash": sounds.store.hash,
+        "licence": table.licence,
         "classes": list(table.classes),
         "clips": len(train_clips),
         "held_out": len(held_out),

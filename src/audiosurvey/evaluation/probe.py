@@ -52,14 +52,7 @@ def probe_fold(
     embeddings = embed(stage, network)
     started = time.perf_counter()
     classes = len(sounds.table.classes)
-    loss = Loss(config.loss, sounds.table.multi_label, class_weights(config.loss, sounds.table.classes, split.train))
-    examples = _examples(embeddings, split.train, classes)
-    asked = config.train.head_penalty
-    if asked == "auto":
-        asked = choose_penalty(examples, _groups(config, split.train, embeddings, classes), loss)
-    head = fit_head(examples, loss, asked)
-    _put(head, network)
-    network.eval()
+    head, loss = fit_probe(config, sounds, split.train, network, embeddings)
 
     def seen(clips: Sequence[Clip], side: str) -> dict[str, Any]:
         scores_NK = _scores(stage, network, embeddings, clips)
@@ -91,7 +84,24 @@ def probe_fold(
         }
     )
     counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    return FoldOutcome(row, scores_NK, counts, network)
+    validation_NK = _scores(stage, network, embeddings, split.validation) if split.validation else None
+    return FoldOutcome(row, scores_NK, counts, network, validation_NK)
+
+
+def fit_probe(
+    config: Config, sounds: Sounds, clips: Sequence[Clip], network: Network, embeddings: Embeddings
+) -> tuple[Head, Loss]:
+    """Fits a classifier to the embeddings of these clips and puts it into the network; also the loss that it has."""
+    classes = sounds.table.classes
+    loss = Loss(config.loss, sounds.table.multi_label, class_weights(config.loss, classes, clips))
+    examples = _examples(embeddings, clips, len(classes))
+    asked = config.train.head_penalty
+    if asked == "auto":
+        asked = choose_penalty(examples, _groups(config, clips, embeddings, len(classes)), loss)
+    head = fit_head(examples, loss, asked)
+    _put(head, network)
+    network.eval()
+    return head, loss
 
 
 def _examples(embeddings: Embeddings, clips: Sequence[Clip], classes: int) -> Examples:

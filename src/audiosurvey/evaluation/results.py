@@ -46,6 +46,7 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
         "multi_label": table.multi_label,
         "init": None,
         "folds": [],
+        "final": None,
         "mean": {},
         "std": {},
         "parameters": None,

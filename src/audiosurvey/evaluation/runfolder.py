@@ -46,6 +46,16 @@ class RunFolder:
     def pretraining(self) -> Path:
         return self.path / "pretrain"
 
+    @property
+    def model(self) -> Path:
+        """The final model, where there is one."""
+        return self.path / "model"
+
+    @property
+    def final(self) -> Path:
+        """What is kept of the training of the final model."""
+        return self.path / "final"
+
     def read_results(self) -> Results | None:
         """What stands in results.json, None before the first fold has ended."""
         return read_json(self.results_path) if self.results_path.exists() else None

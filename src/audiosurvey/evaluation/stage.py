@@ -66,7 +66,7 @@ class Stage:
             sounds.store,
             self.train_clips,
             len(sounds.table.classes),
-            clip_samples=sounds.window_samples,
+            clip_samples=settings.heard_samples(sounds.window_samples, config.sample_rate),
             pad=sounds.config.pad,
             batch_size=settings.batch_size,
             seed=seed,
@@ -87,6 +87,7 @@ class Stage:
 
     @property
     def input_shape(self) -> InputShape:
+        """Of a whole window, which a step may hear a section of."""
         return self.config.input_shape_of(self.sounds.window_samples)
 
     def build(self) -> Network:

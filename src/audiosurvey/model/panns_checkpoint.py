@@ -48,7 +48,7 @@ _WAVE_ALONE = FrontEnd(32_000, None)
 
 def _released(file: str, md5: str | None = None, front_end: FrontEnd | None = None) -> Released:
     digest = f"md5:{md5}" if md5 else None
-    return Released(_URL + file.replace("=", "%3D") + "?download=1", front_end or _front_end(), digest)
+    return Released(_URL + file.replace("=", "%3D") + "?download=1", front_end or _front_end(), digest, "CC BY 4.0")
 
 
 RELEASED = {

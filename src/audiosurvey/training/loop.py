@@ -14,7 +14,7 @@ from audiosurvey.data.batches import Batch, TrainBatches
 from audiosurvey.model.drop import set_progress
 from audiosurvey.training.averaging import Average, EvenAverage
 from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
-from audiosurvey.training.schedule import ScheduleConfig, rate_factor
+from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, average_statistics
 
@@ -72,6 +72,9 @@ class Fit:
         self.batches = batches
         self.settings = settings
         self.schedule = schedule
+        built = step.optimizer.param_groups[0]
+        self.momentum: float = built["betas"][0] if "betas" in built else built["momentum"]
+        """As the optimizer was built, before any cycle moved it."""
         self.average = Average(network, ema_decay) if ema_decay > 0 else None
         if swa_start is not None:
             self.average = EvenAverage(network, int(swa_start * self.total_steps))
@@ -120,7 +123,8 @@ class Fit:
         for group in _groups(self.batches.epoch(epoch), self.settings.accum_iter):
             lr = self.settings.lr * rate_factor(self.schedule, journal.step, self.total_steps)
             set_progress(self.network, self._progress)
-            seen = self.step(group, epoch=epoch, step=journal.step, lr=lr)
+            momentum = cycled_momentum(self.schedule, self.momentum, journal.step, self.total_steps)
+            seen = self.step(group, epoch=epoch, step=journal.step, lr=lr, momentum=momentum)
             if self.average:
                 self.average.update(self.network, journal.step)
             journal.step += 1

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
+from audiosurvey.augmentation.mixing import Targets
 from audiosurvey.data.classes import unknown_classes
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
@@ -22,7 +23,14 @@ class LossConfig(Section):
     """`cross_entropy` over softmax scores, or `bce`: binary cross-entropy, each class for itself. `auto`: bce where
     clips have several labels, cross-entropy elsewhere."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target spread evenly over all classes (arXiv 1906.02629); evaluation is never smoothed."""
+    """Share of the target spread evenly over all K classes (arXiv 1906.02629); evaluation is never smoothed. Where a
+    paper spreads a share `a` over the K - 1 wrong classes alone, as EAT does, this is a K / (K - 1)."""
+    mixed: Literal["weighted", "union"] = "weighted"
+    """What a mixed clip is compared with. `weighted`: both labels, each by its weight. `union` (EAT): both labels in
+    full, the partner's only where the clip's own weighs less than `union_below`, by binary cross-entropy and without
+    smoothing; beside a cross-entropy for the clips that are not mixed, it is summed over the classes."""
+    union_below: float = Field(default=0.9, gt=0, le=1)
+    """Weight of a clip's own label from which on its partner is not told (`mixed: union`)."""
     class_weights: Literal["balanced"] | dict[str, ClassWeight] | None = None
     """How much each class counts: `balanced`, by the inverse of its number of training clips, 1 on average over the
     clips; or a mapping of class names to weights, 1 for those left out. With bce the clips in which the class is
@@ -40,6 +48,20 @@ class Loss:
         self.binary = config.name == "bce" or (config.name == "auto" and multi_label)
         self.smoothing = config.label_smoothing
         self.weight_K = weight_K
+        self.union_below = config.union_below if config.mixed == "union" else None
+
+    def of(self, logits_BK: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """The loss of each clip, (B,), as it is mixed or not: no clip's depends on what else is in the batch."""
+        loss_B = self(logits_BK, targets.weighted_BK)
+        if self.union_below is None:
+            return loss_B
+        told_BK = targets.union_BK(self.union_below)
+        union_BK = F.binary_cross_entropy_with_logits(
+            logits_BK.float(), told_BK, reduction="none", pos_weight=self.weight_K
+        )
+        # A cross-entropy is a sum over the classes; EAT adds both up over the batch, where the step takes the mean.
+        union_B = union_BK.mean(dim=1) if self.binary else union_BK.sum(dim=1)
+        return torch.where(targets.mixed_B, union_B, loss_B)
 
     def __call__(self, logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
         """`target_BK`: probabilities for cross-entropy (rows sum to 1), 0..1 for each class for bce."""

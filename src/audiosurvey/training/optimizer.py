@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
 from audiosurvey.model.network import Network
@@ -24,6 +24,8 @@ class OptimizerConfig(Section):
     """Memory of the mean squared gradient (adam, adamw, adams)."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the root of the mean squared gradient (adam, adamw, adams)."""
+    amsgrad: bool = False
+    """Divide by the greatest mean squared gradient that there has been (arXiv 1904.09237; adam, adamw)."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Memory of the step (sgd)."""
     nesterov: bool = False
@@ -34,6 +36,14 @@ class OptimizerConfig(Section):
     decay_all: bool = False
     """Decay every tensor, as the original system did; otherwise only those of two or more dimensions (no biases, no
     normalisation)."""
+
+    @field_validator("amsgrad")
+    @classmethod
+    def _known_to_it(cls, amsgrad: bool, info: ValidationInfo) -> bool:
+        name = info.data.get("name")
+        if amsgrad and name not in (None, "adam", "adamw"):
+            raise ValueError(f"a variant of adam and adamw, which {name} has not; leave it out, or take one of the two")
+        return amsgrad
 
 
 def build_optimizer(
@@ -61,8 +71,11 @@ def build_optimizer(
     if config.name == "sgd":
         nesterov = config.nesterov and config.momentum > 0
         return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=nesterov)
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adams": AdamS}
-    return kinds[config.name](groups, lr=lr, betas=(config.beta1, config.beta2), eps=config.eps)
+    betas = (config.beta1, config.beta2)
+    if config.name == "adams":
+        return AdamS(groups, lr=lr, betas=betas, eps=config.eps)
+    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=lr, betas=betas, eps=config.eps, amsgrad=config.amsgrad)
 
 
 def layer_rates(network: Network, decay: float) -> dict[nn.Parameter, float]:

@@ -22,6 +22,10 @@ class TrainConfig(Section):
     patience: int | None = Field(default=None, ge=0)
     """Stop when the monitored score (accuracy, ties by loss) has not improved for so many epochs; with `epochs` above 0
     that is the upper bound. Absent or 0: no early stopping."""
+    crop_seconds: float | None = Field(default=None, gt=0)
+    """Length in seconds of the section of each clip that a step hears, drawn anew every epoch (temporal cropping,
+    arXiv 2106.01621); evaluation hears the whole window, `dataset.clip_seconds`. For networks that take any length.
+    null: the whole window."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate at its highest."""
     weight_decay: float = Field(default=0.01, ge=0)
@@ -50,6 +54,10 @@ class TrainConfig(Section):
     def open_ended(self) -> bool:
         """Whether patience alone ends this stage."""
         return bool(self.patience) and not self.epochs
+
+    def heard_samples(self, window_samples: int, sample_rate: int) -> int:
+        """Samples of a clip that a step hears, of a window of the network of so many."""
+        return window_samples if self.crop_seconds is None else round(self.crop_seconds * sample_rate)
 
 
 class PretrainConfig(TrainConfig):
