@@ -12,6 +12,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
 from audiosurvey.data.doctor.strays import strays
+from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
@@ -171,6 +172,8 @@ def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], f
 def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:
     """The audit of a data set: a config, the root of a data set of known layout, a CSV, or a bare folder of sounds."""
     path = Path(data)
+    if path.is_file() and path.suffix.lower() in AUDIO_EXTENSIONS:
+        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
     found = path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES)
     if found and overrides:
         raise UserError(f"{data}: is no config, so --set sets nothing; give a config, or leave --set out")

@@ -93,12 +93,14 @@ def test_a_bare_folder(command: Command, tmp_path: Path) -> None:
         (["{root}", "--set", "seed=1"], "is no config, so --set sets nothing"),
         (["{root}", "--html", "{root}"], "is a folder; give the path of a file"),
         (["{root}", "--quarantine", "{root}/none/i.tsv"], "none is missing"),
+        (["{root}/a.wav"], "a.wav: is one sound; give the folder of a data set, a table or a config"),
         (["{root}/empty"], "no sound files in it; expected a data set or a folder of sounds"),
         (["{root}/clips.csv"], "clips.csv:1: no column label"),
     ],
 )
 def test_mistakes_are_one_line(command: Command, tmp_path: Path, words: list[str], line: str) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
     (tmp_path / "clips.csv").write_text("path,fold\n1.wav,1\n", encoding="utf-8")
     status, out, said = command("doctor", *(word.format(root=tmp_path.as_posix()) for word in words))
     assert (status, out) == (2, "")

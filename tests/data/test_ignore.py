@@ -69,7 +69,7 @@ def test_an_empty_list_changes_nothing(root: Path, tmp_path: Path) -> None:
         (b"\xff\xfe\x00", "not UTF-8 text (byte 0); expected a clip id and a reason a line"),
         (b"\tsilent\n", "i.tsv:1: no clip id before the tab"),
         (b"dog/1.wav\tsilent\n", "'dog/1.wav' is no clip of this data set, nor is any other line; expected ids, which"),
-        (b"b/0.wav\nb/1.wav\nb/2.wav\n", "leaves class 'b' without clips; take some of its lines out, or use dataset"),
+        (b"b/0.wav\nb/1.wav\nb/2.wav\n", "leaves class 'b' without clips; take some of its lines out, or name the"),
     ],
 )
 def test_faulty_lists(root: Path, tmp_path: Path, content: bytes, message: str) -> None:
@@ -77,6 +77,15 @@ def test_faulty_lists(root: Path, tmp_path: Path, content: bytes, message: str) 
     with pytest.raises(UserError) as caught:
         load_table(config(root, tmp_path / "i.tsv"))
     assert message in caught.value.lines[0]
+
+
+def test_a_class_that_is_not_used_may_lose_all_its_clips(root: Path, tmp_path: Path) -> None:
+    (root / "c").mkdir()
+    for n in range(2):
+        (root / "c" / f"{n}.wav").touch()
+    write_ignore(tmp_path / "i.tsv", {f"b/{n}.wav": "silent" for n in range(3)})
+    table = load_table(config(root, tmp_path / "i.tsv").model_copy(update={"exclude_classes": ["b"]}))
+    assert (table.classes, len(table.clips), len(table.ignored)) == (("a", "c"), 5, 3)
 
 
 def test_a_list_that_is_not_there(root: Path, tmp_path: Path) -> None:

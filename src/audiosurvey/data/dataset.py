@@ -201,7 +201,8 @@ def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
     """
     table = _read(config)
     if ignore := config.resolved_ignore():
-        table = without_ignored(table, ignore)
+        used = kept_classes(table.classes, config.classes, config.exclude_classes)
+        table = without_ignored(table, ignore, used)
     table = select_classes(table, config.classes, config.exclude_classes)
     if divide and len(table.classes) < 2 and not table.multi_label:
         only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"

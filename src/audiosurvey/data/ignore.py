@@ -4,7 +4,7 @@ A text file with a line a clip: its id, a tab, the reason. `audiosurvey doctor -
 `dataset.ignore` names one. Enters: the file and a table; leaves: the table without those clips.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,10 +59,10 @@ def fits(clip_id: str) -> bool:
     return clip_id == clip_id.strip() and "\t" not in clip_id and len(clip_id.splitlines()) == 1 and clip_id[:2] != "# "
 
 
-def without_ignored(table: Table, path: Path) -> Table:
+def without_ignored(table: Table, path: Path, used: Collection[str]) -> Table:
     """The table without the clips that the list names; it is not the official one then.
 
-    Errors: `UserError` where the list leaves a class without clips, or names none of the clips.
+    Errors: `UserError` where the list leaves one of the classes `used` without clips, or names none of the clips.
     """
     reasons = read_ignore(path)
     ignored = tuple(Ignored(clip.id, reasons[clip.id]) for clip in table.clips if clip.id in reasons)
@@ -74,12 +74,11 @@ def without_ignored(table: Table, path: Path) -> Table:
     if not ignored:
         return table
     kept = tuple(clip for clip in table.clips if clip.id not in reasons)
-    gone = {label for clip in table.clips for label in clip.labels} - {label for clip in kept for label in clip.labels}
+    lost = {label for clip in table.clips for label in clip.labels} - {label for clip in kept for label in clip.labels}
+    gone = [table.classes[label] for label in sorted(lost) if table.classes[label] in used]
     if gone:
-        mend = "take some of its lines out, or use dataset.exclude_classes"
-        raise UserError(
-            *(f"{place}: leaves class '{table.classes[label]}' without clips; {mend}" for label in sorted(gone))
-        )
+        mend = "take some of its lines out, or name the class in dataset.exclude_classes"
+        raise UserError(*(f"{place}: leaves class '{name}' without clips; {mend}" for name in gone))
     unknown = len(reasons) - len(ignored)
     note = f"{len(ignored)} clip{'s' if len(ignored) > 1 else ''} left out by {place}"
     note += f", {unknown} of whose lines name no clip of this data set" if unknown else ""

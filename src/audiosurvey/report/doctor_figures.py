@@ -34,7 +34,7 @@ def overview(diagnosis: Diagnosis) -> list[tuple[str, bytes]]:
     }
     pictures = [("Clips of each class", _bars(clips, flagged))] if table.classes else []
     values: list[tuple[str, str, Callable[[Facts], float]]] = [
-        ("Level without silence", "dB below full scale", lambda one: one.level_db),
+        ("Level without silence", "dBFS", lambda one: one.level_db),
         ("Where the spectrum ends", "kHz", lambda one: one.bandwidth_hz / 1000),
         ("Length", "seconds", lambda one: one.seconds),
         ("Silence", "share of the clip", lambda one: one.silent_share),
@@ -81,7 +81,7 @@ def _dots(clips: dict[str, list[Facts]], flagged: set[str], axis: str, value: Ca
         if len(x) == 0:
             continue
         spread = 0.3 * np.sin(np.arange(len(x)) * 2.4)
-        axes.scatter(x, row + spread, s=7, color=colour, alpha=0.45, linewidths=0)
+        axes.scatter(x, row + spread, s=7 if len(x) > 12 else 20, color=colour, alpha=0.45, linewidths=0)
         axes.plot([np.median(x)] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=1.5)
     axes.set_xlabel(axis)
     return _png(figure)

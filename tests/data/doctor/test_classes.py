@@ -65,7 +65,7 @@ def test_sizes() -> None:
     assert small[:3] == [
         ("few-clips", "note", "class 'b' has 8 clips"),
         ("few-clips", "worth a look", "class 'c' has 4 recordings for 5 folds: some test it not at all"),
-        ("untrained", "spoils a result", "class 'd' has 1 clips of 1 recordings: it cannot be trained and tested"),
+        ("untrained", "spoils a result", "class 'd' has 1 clip of one recording: it cannot be trained and tested"),
     ]
 
 
@@ -73,7 +73,7 @@ def test_clips_of_one_recording_are_one() -> None:
     some = table({"a": 20, "b": 20})
     clips = tuple(replace(clip, source="one" if clip.labels == (1,) else None) for clip in some.clips)
     (finding,) = counts(replace(some, clips=clips), 5)
-    assert (finding.check, finding.message[:35]) == ("untrained", "class 'b' has 20 clips of 1 recordi")
+    assert (finding.check, finding.message[:36]) == ("untrained", "class 'b' has 20 clips of one record")
 
 
 def test_a_class_that_is_not_in_every_fold() -> None:

@@ -185,6 +185,42 @@ def test_stretches_of_one_file_are_clips_of_their_own(tmp_path: Path, sound: Sou
     assert [round(found.seconds, 3) for found in diagnosis.facts.values()] == [1.5] * 4
 
 
+def test_cuts_of_one_recording_with_labels_of_their_own_are_no_contradiction(tmp_path: Path, sound: Sound) -> None:
+    day = sound(1, 4.0)
+    rows = [(0, 3, "a", 1), (1, 4, "b", 1), (1, 4, "a", 1), (1, 4, "b", 2)]
+
+    def audit(second: int) -> Diagnosis:
+        lines = ["path,label,fold,source"]
+        for n in range(20):
+            write(tmp_path / f"{n:02}.wav", sound(10 + n, 3.0))
+            lines.append(f"{n:02}.wav,{'ab'[n % 2]},{1 + n // 10},{n}")
+        for name, (begin, end, label, fold) in (("one", rows[0]), ("two", rows[second])):
+            write(tmp_path / f"{name}.wav", day[begin * RATE : end * RATE])
+            lines.append(f"{name}.wav,{label},{fold},day{fold}")
+        (tmp_path / "clips.csv").write_text("\n".join(lines), encoding="utf-8")
+        return examine(dataset_at(tmp_path))
+
+    told = [[(one.check, one.severity, len(one.drop)) for one in audit(second).findings] for second in (1, 2, 3)]
+    assert told == [
+        [("contradiction", "worth a look", 0)],
+        [("overlap", "note", 0)],
+        [("contradiction", "spoils a result", 2)],
+    ]
+
+
+def test_a_dead_channel_matters_where_the_left_one_is_taken(tmp_path: Path, sound: Sound) -> None:
+    for n in range(20):
+        write(tmp_path / "ab"[n % 2] / f"{n}.wav", sound(n))
+    write(tmp_path / "a" / "0.wav", np.stack([0 * sound(0), sound(0)], axis=1))
+    write(tmp_path / "a" / "2.wav", np.stack([sound(2), -sound(2)], axis=1))
+    told = {
+        mono: {finding.check for finding in examine(DatasetConfig(name="folder", root=tmp_path, mono=mono)).findings}
+        for mono in ("mean", "left", "loudest")
+    }
+    assert told["mean"] - told["left"] == {"cancels"}
+    assert told["left"] - told["loudest"] == {"dead-channel"}
+
+
 def test_a_bare_folder_has_no_classes_to_be_spoilt(tmp_path: Path, sound: Sound) -> None:
     for n in range(6):
         write(tmp_path / f"{n}.wav", sound(n))

@@ -87,9 +87,14 @@ def test_a_long_sound_in_pieces_and_a_stretch_of_it(tmp_path: Path) -> None:
     assert (stretch.seconds, stretch.silent_share) == (1.5, 0.0)
 
 
-def test_one_sample_is_a_sound(tmp_path: Path) -> None:
-    found = facts(tmp_path / "a.wav", np.array([0.5]))
-    assert (found.peak, found.silent_share) == (0.5, 0.0)
+def test_an_offset_alone_is_silence(tmp_path: Path) -> None:
+    found = facts(tmp_path / "a.wav", np.full(2 * RATE, 0.25))
+    assert (found.silent, found.dc) == (True, 0.25)
+    # A microphone that was not plugged in: half a step of 8 bits, always the same.
+    assert facts(tmp_path / "a.wav", np.full(2 * RATE, -1 / 256), subtype="PCM_U8").silent
+    assert not facts(tmp_path / "a.wav", 0.25 + 1e-3 * SINE).silent
+    one = facts(tmp_path / "a.wav", np.array([0.5]))
+    assert (one.peak, one.silent) == (0.5, True)
 
 
 @pytest.mark.parametrize(

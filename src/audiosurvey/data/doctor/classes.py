@@ -38,7 +38,8 @@ def counts(table: Table, num_folds: int) -> Iterator[Finding]:
         ids = tuple(clip.id for clip in clips[:FEWEST_CLIPS])
         units = len({clip.source or clip.id for clip in clips})
         if units < 2:
-            message = f"class '{name}' has {len(clips)} clips of {units} recordings: it cannot be trained and tested"
+            source = "one recording" if units else "no recording"
+            message = f"class '{name}' has {_clips(clips)} of {source}: it cannot be trained and tested"
             yield Finding("untrained", _of_excerpt(table), ids, message, plot=name)
         elif divided:
             yield from _sides(table, name, clips)
@@ -46,7 +47,7 @@ def counts(table: Table, num_folds: int) -> Iterator[Finding]:
             message = f"class '{name}' has {units} recordings for {num_folds} folds: some test it not at all"
             yield Finding("few-clips", "worth a look", ids, message, {"recordings": units}, -units, plot=name)
         elif len(clips) < FEWEST_CLIPS:
-            message = f"class '{name}' has {len(clips)} clips"
+            message = f"class '{name}' has {_clips(clips)}"
             yield Finding("few-clips", "note", ids, message, {"clips": len(clips)}, -len(clips), plot=name)
     sizes = Counter({name: len(clips) for name, clips in clips_of.items() if clips})
     if len(sizes) > 1:
@@ -63,15 +64,18 @@ def names(table: Table) -> Iterator[Finding]:
     for one, other in combinations(table.classes, 2):
         rare, usual = sorted((one, other), key=lambda name: (count[name], name))
         words = f"'{rare}' ({count[rare]} clips) and '{usual}' ({count[usual]})"
-        ids = tuple(clip.id for clip in table.clips if table.classes.index(rare) in clip.labels)
-        numbers = {rare: count[rare], usual: count[usual]}
+        severity: Severity = "worth a look"
         if _plain(one) == _plain(other):
-            message = f"{words} differ in case, blanks or marks only"
-            yield Finding("label", "spoils a result", ids, message, numbers, 2.0, plot=rare)
+            severity, message = "spoils a result", f"{words} differ in case, blanks or marks only"
         elif _plain(one).rstrip("s") == _plain(other).rstrip("s"):
-            yield Finding("label", "worth a look", ids, f"{words}: a plural?", numbers, 1.0, plot=rare)
+            message = f"{words}: a plural?"
         elif _mistyped(rare, usual, count):
-            yield Finding("label", "worth a look", ids, f"{words}: a slip of the pen?", numbers, 1.0, plot=rare)
+            message = f"{words}: a slip of the pen?"
+        else:
+            continue
+        label = table.classes.index(rare)
+        ids = tuple(clip.id for clip in table.clips if label in clip.labels)
+        yield Finding("label", severity, ids, message, {rare: count[rare], usual: count[usual]}, plot=rare)
 
 
 def shortcuts(table: Table, facts: Mapping[str, Facts], top_hz: float | None = None) -> Iterator[Finding]:
@@ -175,6 +179,10 @@ def _of_excerpt(table: Table) -> Severity:
 
 def _sorted(sides: set[int | str | None]) -> list[int | str | None]:
     return sorted(sides, key=lambda side: (isinstance(side, str), side or 0))
+
+
+def _clips(clips: list[Clip]) -> str:
+    return f"{len(clips)} clip{'' if len(clips) == 1 else 's'}"
 
 
 def _plain(name: str) -> str:

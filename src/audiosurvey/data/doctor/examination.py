@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from audiosurvey.data.audio import Mono
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.doctor.classes import counts, names, shortcuts
 from audiosurvey.data.doctor.facts import Broken, Facts, listen
@@ -23,6 +24,8 @@ from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 
 Progress = Callable[[int, int], None]
+_HARMLESS: dict[Mono, tuple[str, ...]] = {"mean": (), "left": ("cancels",), "loudest": ("cancels", "dead-channel")}
+"""Checks that have no say, by the way in which channels become one."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,7 @@ def examine(
     everything = {"classes": None, "exclude_classes": None, "ignore": None, "subset": None}
     whole = load_table(config.model_copy(update=everything), divide=False)
     more = [*counts(table, config.num_folds), *strays(whole)]
-    if config.mono != "mean":
-        return examine_table(table, more, top_hz, workers, progress, allowed=("cancels", "dead-channel"))
-    return examine_table(table, more, top_hz, workers, progress)
+    return examine_table(table, more, top_hz, workers, progress, _HARMLESS[config.mono])
 
 
 def examine_table(

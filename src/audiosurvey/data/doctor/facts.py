@@ -58,7 +58,7 @@ class Facts:
     level_db: float
     """Root mean square of what is not silence, over all channels."""
     silent_share: float
-    """Of the frames of 20 ms: those whose level is below -80 dB in every channel."""
+    """Of the frames of 20 ms: those whose level, about their mean, is below -80 dB in every channel."""
     clipped_share: float
     """Of the samples: those in flat tops at full scale (three alike and more), or beyond it."""
     dc: float
@@ -139,9 +139,12 @@ class _Gathered:
     def _add_silence(self, x_SC: np.ndarray) -> None:
         """Energy of frames of 20 ms; a shorter one at the end of a piece counts as a frame."""
         starts = np.arange(0, len(x_SC), self._frame)
-        energy_FC = np.add.reduceat(x_SC.astype(np.float64) ** 2, starts, axis=0)
         length_F = np.diff(np.append(starts, len(x_SC)))
-        silent_F = _db(energy_FC.max(axis=1) / length_F) < SILENCE_DB
+        x_SC = x_SC.astype(np.float64)
+        energy_FC = np.add.reduceat(x_SC**2, starts, axis=0)
+        # A recorder without a microphone may write one value that is not zero.
+        mean_FC = np.add.reduceat(x_SC, starts, axis=0) / length_F[:, None]
+        silent_F = _db((energy_FC / length_F[:, None] - mean_FC**2).max(axis=1).clip(0)) < SILENCE_DB
         self._frames += len(starts)
         self._silent += int(silent_F.sum())
         self._loud_energy += float(energy_FC[~silent_F].mean(axis=1).sum())

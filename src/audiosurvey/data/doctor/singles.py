@@ -38,7 +38,7 @@ def single(clip_id: str, facts: Facts) -> Iterator[Finding]:
 
     if facts.silent:
         yield finding(
-            "silent", "spoils a result", f"{facts.seconds:.2f} s of silence, peak {facts.peak:.1g}", drop=True
+            "silent", "spoils a result", f"{facts.seconds:.2f} s of silence, peak {abs(facts.peak):.1g}", drop=True
         )
         return
     if facts.cancels:

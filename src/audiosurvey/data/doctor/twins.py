@@ -62,7 +62,7 @@ def twins(table: Table, facts: Mapping[str, Facts], workers: int) -> Iterator[Fi
         agrees, coherent, shift_s = min(near)
         words = f"agreement {agrees:.2f}, coherence {coherent:.2f}, shifted by {abs(shift_s):.2f} s"
         numbers = {"agreement": round(agrees, 3), "coherence": round(coherent, 3), "shift_s": round(shift_s, 4)}
-        yield _judged(table, "near-duplicate", clips, words, numbers, agrees)
+        yield _judged(table, "near-duplicate", clips, words, numbers, agrees, overlap=apart)
     if siblings:
         ids = tuple(clip.id for clip in siblings)
         yield Finding("overlap", "note", ids, f"{len(ids)} clips overlap others of their own recording")
@@ -119,17 +119,24 @@ def _judged(
     words: str,
     numbers: Mapping[str, float] | None = None,
     weight: float = 0.0,
+    overlap: bool = False,
 ) -> Finding:
+    """`overlap`: they are one recording, cut at different places, and not copies."""
     ids, numbers = tuple(clip.id for clip in clips), dict(numbers or {})
     classes = sorted({_labels(table, clip) for clip in clips})
     if len(classes) > 1:
         labels = " and ".join(classes)
+        if overlap and len({_side(clip) for clip in clips}) == 1:
+            # Each cut may have its label from what the other does not hold.
+            return Finding("contradiction", "worth a look", ids, f"{words}, labelled {labels}", numbers, weight)
         reason = "the same sound as {}, with other labels"
         drop = {clip.id: reason.format(next(c.id for c in clips if c.labels != clip.labels)) for clip in clips}
         return Finding("contradiction", "spoils a result", ids, f"{words}, labelled {labels}", numbers, weight, drop)
     severity, where = _placed(table, clips)
     # As published, the copies are part of what scores are compared on.
     drop = {} if table.official else {clip.id: f"{check} of {ids[0]}" for clip in clips[1:]}
+    # What stands on two sides comes before what does not, however well that agrees.
+    weight += len({_side(clip) for clip in clips}) > 1
     return Finding(check, severity, ids, f"{words}; {where}", numbers, weight, drop)
 
 
