@@ -66,8 +66,13 @@ def test_what_is_ignored_takes_part_in_nothing_and_is_told(tmp_path, train_tiny:
     ]
     assert found["dataset"]["clips"] == sum(fold["clips"] for fold in found["folds"]) == 22
     assert f"note: 2 clips left out by {place}" in said
-    tested = [clip for fold in (1, 2, 3) for clip in read_predictions(tmp_path / "run" / f"fold-{fold}")]
-    assert len(tested) == 22
+    tested = [
+        clip
+        for fold in (1, 2, 3)
+        for clip in read_predictions(tmp_path / "run" / f"fold-{fold}" / "predictions.csv")[0]
+    ]
+    assert len(set(tested)) == len(tested) == 22
+    assert not {"low/3.wav", "noise/0.wav"} & set(tested)
 
 
 def test_another_seed_is_another_run(tmp_path, train_tiny: Train):

@@ -4,8 +4,8 @@ from collections import Counter
 from itertools import groupby
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from audiosurvey.data.doctor.examination import Diagnosis
 from audiosurvey.data.doctor.finding import CHECKS, SEVERITIES, Finding, Severity
@@ -27,12 +27,13 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, *, everything: bool 
         table.add_column("what", overflow="fold")
         for severity, check, findings in by_check(diagnosis):
             shown = findings if everything else findings[: SHOWN[severity]]
-            lines = [f"[bold]{CHECKS[check].title}[/bold]", *(escape(in_words(finding)) for finding in shown)]
+            # As plain texts: the name of a file may look like markup.
+            lines = [Text(CHECKS[check].title, "bold"), *(Text(in_words(finding)) for finding in shown)]
             if len(findings) > len(shown):
-                lines.append(f"[dim]... and {len(findings) - len(shown)} more[/dim]")
-            lines.append(f"[cyan]to do:[/cyan] {CHECKS[check].mend}")
-            name = f"[{_STYLE[severity]}]{severity}[/]\n{check}"
-            table.add_row(name, str(len(findings)), "\n".join(lines))
+                lines.append(Text(f"... and {len(findings) - len(shown)} more", "dim"))
+            lines.append(Text.assemble(("to do:", "cyan"), f" {CHECKS[check].mend}"))
+            name = Text.assemble((severity, _STYLE[severity]), f"\n{check}")
+            table.add_row(name, str(len(findings)), Text("\n").join(lines))
         console.print(table)
     console.print(summary(diagnosis), soft_wrap=True)
 

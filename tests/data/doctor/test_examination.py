@@ -81,7 +81,8 @@ def test_every_planted_fault_is_found(clean: Callable[[Path], dict[str, Path]], 
     plant("wind/low.ogg", soxr.resample(wave["wind/05.wav"], RATE, 11_025), 11_025)
     for n in range(CLIPS):
         plant(f"hiss/{n:02}.wav", soxr.resample(soxr.resample(sound(700 + n), RATE, 6000), 6000, RATE))
-    plant("Bell/a.wav", sound(801)), plant("Bell/b.wav", sound(802))
+    plant("Bell/a.wav", sound(801))
+    plant("Bell/b.wav", sound(802))
     plant("loose.wav", sound(803))
     (tmp_path / "wind" / ".hidden.wav").write_bytes(b"x")
     (tmp_path / "wind" / "thumbs.db").write_bytes(b"x")

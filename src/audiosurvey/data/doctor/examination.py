@@ -8,6 +8,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from audiosurvey.data.audio import Mono
 from audiosurvey.data.dataset import DatasetConfig, load_table
@@ -122,10 +123,10 @@ def _of_the_whole(table: Table, facts: Mapping[str, Facts], threads: int, top_hz
     yield from shortcuts(table, facts, top_hz)
 
 
-def as_json(diagnosis: Diagnosis, *, clips: bool = False) -> dict[str, object]:
+def as_json(diagnosis: Diagnosis, *, clips: bool = False) -> dict[str, Any]:
     """The form of `doctor --json`; `clips`: with the facts of every clip."""
     table, facts = diagnosis.table, diagnosis.facts
-    value: dict[str, object] = {
+    value: dict[str, Any] = {
         "schema": 1,
         "dataset": {
             "name": table.name,

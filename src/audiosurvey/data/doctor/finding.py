@@ -31,10 +31,7 @@ CHECKS: dict[str, Check] = {
     "contradiction": Check("the same sound with different labels", "decide for one label, or quarantine all copies"),
     "leak": Check("one recording on both sides of a fold border", "give all clips of a recording one fold"),
     "duplicate": Check("the same samples twice", "quarantine the later copies"),
-    "near-duplicate": Check(
-        "the same recording twice",
-        "quarantine the later copies, or give them one fold or source",
-    ),
+    "near-duplicate": Check("the same recording twice", "quarantine the later copies, or give them one fold or source"),
     "band-limit": Check("a class ends at a frequency of its own", "resample all to the lowest, or set f_max below it"),
     "untrained": Check("a class that cannot be trained and tested", "add clips, move some, or leave the class out"),
     "label": Check("names of classes that may be one", "give both one name"),
