@@ -9,9 +9,13 @@ from typing import Any
 
 import torch
 
-from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
+from audiosurvey.data.doctor.strays import strays
+from audiosurvey.data.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import find_model, load_artefact
@@ -210,6 +214,26 @@ def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], f
             rendered = render_clip(config, sounds, clip_id, epoch)
             written += write_preview(folder, **rendered)
     return written
+
+
+def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:
+    """The audit of a data set: a config, the root of a data set of known layout, a CSV, or a bare folder of sounds."""
+    path = Path(data)
+    if path.is_file() and path.suffix.lower() in AUDIO_EXTENSIONS:
+        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
+    found = path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES)
+    if found and overrides:
+        raise UserError(f"{data}: is no config, so --set sets nothing; give a config, or leave --set out")
+    with nullcontext() if quiet else progress_bar("listening") as moved:
+        if not found:
+            config = load_config(data, overrides).config
+            _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
+            return examine(config.dataset, top_hz=top_hz, progress=moved)
+        dataset = dataset_at(path)
+        if dataset.name == "folder" and not has_class_folders(path):
+            bare = read_bare(path)
+            return examine_table(bare, list(strays(bare)), progress=moved)
+        return examine(dataset, progress=moved)
 
 
 def _progress(sources: Sequence[Source]) -> AbstractContextManager[Callable[[float], None]]:
