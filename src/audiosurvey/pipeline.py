@@ -13,8 +13,11 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import find_model
+from audiosurvey.deploy.hub import Pushed
+from audiosurvey.deploy.hub import push as push_model
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
+from audiosurvey.evaluation.final import FinalModel
 from audiosurvey.evaluation.forecast import Forecast, forecast
 from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
@@ -62,6 +65,8 @@ class TrainOptions:
     resume: bool = False
     device: str = "auto"
     quiet: bool = False
+    final: bool = False
+    """Besides the folds, one model trained on all of them."""
 
 
 def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
@@ -114,6 +119,13 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
                 folds.pretrain_on(other)
         for fold in pending:
             folds.train(fold)
+        final = FinalModel(folds)
+        if options.final and final.pending:
+            if main:
+                say(f"final model: {len(final.clips)} clips, all folds; its score is that of the folds")
+            if other is not None and folds.pretrained is None:
+                folds.pretrain_on(other)
+            final.train()
         if main and not pending:
             folds.draw()
     return (folds.results, run.path) if main else None
@@ -122,15 +134,22 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
 def evaluate(target: Path, data: str | None, device: str, reverse: bool = False) -> Results:
     """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked."""
     if (target / "config.yaml").exists() and not (target / "model.json").exists():
-        if data is not None:
+        if data is not None and not (target / "model" / "model.json").exists():
             raise UserError(
                 f"{target}: is a run, which brings its own data; --data goes with a model, such as fold-1/model"
             )
+        if data is not None:
+            return evaluate_model(target, data, prepare, device=device, reverse=reverse)
         return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
     find_model(target)
     if data is None:
         raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")
     return evaluate_model(target, data, prepare, device=device, reverse=reverse)
+
+
+def push(model: Path, repo: str, private: bool) -> Pushed:
+    """Publishes a model on the Hugging Face Hub, where its golden clips give what they gave when it was made."""
+    return push_model(model, repo, private=private)
 
 
 def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,16 @@ import soundfile
 import audiosurvey
 from audiosurvey.data.audio import BadAudio, decode
 from audiosurvey.deploy.classifier import Classifier
-from audiosurvey.deploy.stream import BLOCK_FRAMES, converted, cut, read_blocks, score_sounds, score_stream
+from audiosurvey.deploy.stream import (
+    BLOCK_FRAMES,
+    converted,
+    cut,
+    in_samples,
+    read_blocks,
+    score_batches,
+    score_sounds,
+    score_stream,
+)
 from audiosurvey.errors import UserError
 
 RATE = 8000
@@ -133,14 +143,14 @@ def test_no_frames_no_numbers_and_less_than_a_sample_are_faults():
 @pytest.mark.parametrize("size", [1, 3, 5, 100])
 def test_windows_begin_where_they_should_and_hold_their_samples(length, window, hop, starts, size):
     wave = np.arange(length, dtype=np.float32)
-    found = list(cut(blocks_of(wave, size), window, hop))
+    found = list(cut(blocks_of(wave, size), window, Fraction(hop)))
     assert [start for start, _ in found] == starts
     for start, part in found:
         np.testing.assert_array_equal(part, wave[start : start + window])
 
 
 def test_times_do_not_drift_with_a_hop_between_samples():
-    starts = [start for start, _ in cut([np.zeros(10_000, np.float32)], 10, 1 / 3 + 1)]
+    starts = [start for start, _ in cut([np.zeros(10_000, np.float32)], 10, Fraction(4, 3))]
     assert starts[3 * 1000] == 4000
 
 
@@ -163,13 +173,19 @@ def test_batches_hold_so_many_windows_of_the_model_and_skipped_ones_are_not_scor
     everything = list(score_stream(model, [wave], batch_size=4))
     assert model.calls == [4, 4, 2]
     model.calls.clear()
-    rest = list(score_stream(model, [wave], batch_size=4, skip=8))
+    (rest,) = score_batches(model, [wave], 4, Fraction(4), batch_size=4, skip=8)
     assert model.calls == [2]
     np.testing.assert_array_equal([one.score_K for one in rest], [one.score_K for one in everything[8:]])
     model.calls.clear()
     # A window of 8 is two of the model's, so two of them make a batch of four.
     assert len(list(score_stream(model, [wave], window_s=8, batch_size=4))) == 5
     assert model.calls == [4, 4, 2]
+
+
+def test_a_hop_of_tenths_of_a_second_falls_on_the_samples_it_means():
+    assert in_samples(Counting(), 4, 0.1 * 30) == (4, 3)
+    with pytest.raises(UserError):
+        in_samples(Counting(), 4, 0.4)
 
 
 @pytest.mark.parametrize(("window", "hop"), [(0, None), (None, 0.4), (-1, None)])
@@ -222,7 +238,7 @@ def test_a_long_stream_holds_no_more_than_a_window_and_a_block():
         for _ in range(2000):
             yield np.zeros(500, np.float32)
 
-    for _, part in cut(endless(), 1000, 1000):
+    for _, part in cut(endless(), 1000, Fraction(1000)):
         base = part.base
         held.append(len(base) if isinstance(base, np.ndarray) else len(part))
     assert len(held) == 1000

@@ -47,13 +47,13 @@ def target(tmp_path: Path, tones: Path) -> str:
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
     """The weights that each fold starts from."""
     seen: list[dict[str, torch.Tensor]] = []
-    true_start = CrossValidation._start
+    true_start = CrossValidation.put_start
 
     def start(self: CrossValidation, stage: Stage, network: Any, tracking: Any) -> None:
         true_start(self, stage, network, tracking)
         seen.append({name: value.clone() for name, value in network.state_dict().items()})
 
-    monkeypatch.setattr(CrossValidation, "_start", start)
+    monkeypatch.setattr(CrossValidation, "put_start", start)
     return seen
 
 

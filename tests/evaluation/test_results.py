@@ -31,7 +31,7 @@ def results(
     store = SimpleNamespace(hash="abc", skipped=skipped)
     made = new_results(Config.model_validate(config).resolved(), data, store, leaking=leaking)  # type: ignore[arg-type]
     for fold in folds:
-        add_fold(made, row(fold), np.eye(4, dtype=int) * fold, data)
+        add_fold(made, row(fold), np.eye(4, dtype=int) * fold)
     return made
 
 

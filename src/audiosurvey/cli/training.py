@@ -25,6 +25,9 @@ def train(
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
     folds: Annotated[str | None, typer.Option(help="Folds to train, such as 1,2; default: all.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run-dir.")] = False,
+    final: Annotated[
+        bool, typer.Option("--final", help="Then train one model on all folds, for use: RUN/model.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +41,7 @@ def train(
     from audiosurvey.report.console import STDERR
     from audiosurvey.report.summary import print_summary
 
-    options = TrainOptions(run_dir, numbers, resume, device)
+    options = TrainOptions(run_dir, numbers, resume, device, final=final)
     outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
     if outcome is None:
         return
@@ -48,6 +51,8 @@ def train(
     else:
         print_summary(results, stdout(), told=True)
         print(f"results: {path / 'results.json'}")
+        if results.get("final"):
+            print(f"final model: {path / results['final']['model']}")
 
 
 @app.command()

@@ -49,7 +49,7 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
     by_class: dict[str, list[Path]] = {}
     loose, other, empty = 0, Counter[str](), []
     for entry in sorted(root.iterdir()):
-        if _hidden(entry.name):
+        if is_hidden(entry.name):
             continue
         if not entry.is_dir():
             loose += entry.suffix.lower() in AUDIO_EXTENSIONS
@@ -113,11 +113,12 @@ def _files(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         visited.add(real)
-        folders[:] = sorted(name for name in folders if not _hidden(name))
-        yield from (Path(place, name) for name in sorted(files) if not _hidden(name))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from (Path(place, name) for name in sorted(files) if not is_hidden(name))
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that nobody means."""
     # __MACOSX is what zip archives made on a Mac leave behind: shadows of the real files.
     return name.startswith(".") or name == "__MACOSX"
 

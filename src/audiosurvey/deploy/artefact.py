@@ -3,14 +3,16 @@
 model/
   weights.safetensors   all tensors of the network
   config.yaml           the resolved config it was trained with
-  model.json            labels in order, windows, data, licence, checksums
+  golden.safetensors    eight windows of training clips, and the logits to be expected of them
   trained_on.json       the clips it was trained on, by id and content
-  README.md             the same for a reader
+  model.json            labels in order, windows, temperature and thresholds, data, licences, versions, checksums
+  README.md             the same for a reader: the model card, in the form of the Hugging Face Hub
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,14 @@ import torch
 import yaml
 
 from audiosurvey.atomic import write_text
+from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
-from audiosurvey.deploy.classifier import Classifier, waves
+from audiosurvey.deploy import golden as golden_clips
+from audiosurvey.deploy.calibration import Calibration
+from audiosurvey.deploy.card import model_card
+from audiosurvey.deploy.classifier import Classifier, several, waves
+from audiosurvey.deploy.golden import Golden
+from audiosurvey.deploy.licence import strictest
 from audiosurvey.errors import UserError
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.model.network import Network, build_network
@@ -28,30 +36,35 @@ from audiosurvey.training.checkpoint import load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
 from audiosurvey.version import __version__
 
-SCHEMA = 1
+SCHEMA = 2
+_READ = (1, SCHEMA)
+"""Of schema 1 are folders from before there were golden clips, temperatures and thresholds: they load without."""
+_CHECKED = ("weights.safetensors", "config.yaml", "trained_on.json", golden_clips.FILE)
+FILES = (*_CHECKED, "model.json", "README.md")
+"""All that belongs to a model, and all that is ever fetched or published of one."""
 
 
 def save_artefact(
     folder: Path,
     *,
     config: Config,
-    resolved_yaml: str,
     network: Network,
     labels: Sequence[str],
     multi_label: bool,
     about: dict[str, Any],
+    licences: Mapping[str, str | None],
     trained_on: dict[str, str],
+    golden: Golden,
+    calibration: Calibration,
 ) -> None:
     """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
 
-    `about`: data set, licence, fold, protocol and results, as they are to be shown; `trained_on`: content digest of
-    each clip that took part in the training, by clip id.
+    `config` is resolved. `about`: data set, fold, protocol and results, as they are to be shown; `licences`: of what
+    the model was made from, by part; `trained_on`: content digest of each clip that took part in the training, by clip
+    id; `golden`: windows of such clips, whose logits are computed here, by the model as it will be loaded.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / "weights.safetensors", network.state_dict())
-    write_text(folder / "config.yaml", resolved_yaml)
-    write_text(folder / "trained_on.json", json.dumps(trained_on, indent=0, ensure_ascii=False) + "\n")
-    facts = {
+    facts: dict[str, Any] = {
         "schema": SCHEMA,
         "version": __version__,
         "labels": list(labels),
@@ -60,11 +73,20 @@ def save_artefact(
         "pad": config.dataset.pad,
         "mono": config.dataset.mono,
         "multi_label": multi_label,
+        **calibration.facts(),
         "about": about,
-        "sha256": {name: _sha256(folder / name) for name in ("weights.safetensors", "config.yaml", "trained_on.json")},
+        "licence": {"weights": strictest(licences), "parts": dict(licences)},
+        "versions": {"audiosurvey": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
     }
+    tensors = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    golden = replace(golden, logits_BK=Model(config, facts, tensors, trained_on).logits(golden.wave_BS))
+    save_tensors(folder / "weights.safetensors", tensors)
+    write_text(folder / "config.yaml", resolved_yaml(config))
+    write_text(folder / "trained_on.json", json.dumps(trained_on, indent=0, ensure_ascii=False) + "\n")
+    golden_clips.save_golden(folder / golden_clips.FILE, golden)
+    facts["sha256"] = {name: _sha256(folder / name) for name in _CHECKED}
     facts["sha256"]["model.json"] = _digest(facts)
-    write_text(folder / "README.md", _card(facts, config, len(trained_on)))
+    write_text(folder / "README.md", model_card(facts, config, golden))
     write_text(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -79,8 +101,10 @@ def load_artefact(path: str | Path) -> "Model":
         schema, digests = facts["schema"], facts["sha256"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: model.json is not that of a model; copy the whole folder again") from None
-    if schema != SCHEMA:
-        raise UserError(f"{path}: model of schema {schema}; this version of audiosurvey reads {SCHEMA}")
+    if schema not in _READ:
+        raise UserError(
+            f"{path}: model of schema {schema}; this version of audiosurvey reads {' and '.join(map(str, _READ))}"
+        )
     for name, digest in digests.items():
         if not (folder / name).is_file():
             raise UserError(f"{path}: incomplete, {name} is missing; copy the whole folder again")
@@ -89,7 +113,14 @@ def load_artefact(path: str | Path) -> "Model":
     stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     config = Config.model_validate(stored).resolved()
     trained_on = json.loads((folder / "trained_on.json").read_text(encoding="utf-8"))
-    return Model(config, facts, load_tensors(folder / "weights.safetensors")[0], trained_on)
+    golden = folder / golden_clips.FILE
+    return Model(
+        config,
+        facts,
+        load_tensors(folder / "weights.safetensors")[0],
+        trained_on,
+        golden_clips.load_golden(golden) if schema > 1 else None,
+    )
 
 
 def find_model(path: Path) -> Path:
@@ -110,12 +141,19 @@ class Model(Classifier):
     """A trained network as a classifier: sounds in, labels with scores out."""
 
     def __init__(
-        self, config: Config, facts: dict[str, Any], tensors: dict[str, torch.Tensor], trained_on: dict[str, str]
+        self,
+        config: Config,
+        facts: dict[str, Any],
+        tensors: dict[str, torch.Tensor],
+        trained_on: dict[str, str],
+        golden: Golden | None = None,
     ) -> None:
         super().__init__(facts)
         self.config = config
         self.trained_on = trained_on
         """Content digest of each clip that took part in the training, by clip id."""
+        self.golden = golden
+        """Windows with the logits to be expected of them; None in a model of an older version."""
         self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
         self.network = build_network(
             config.model,
@@ -128,16 +166,37 @@ class Model(Classifier):
         self.network.eval().requires_grad_(False)
         self.loss = Loss(config.loss, facts["multi_label"])
         self.to_scores = self.loss.scores
+        """Logits to probabilities as evaluation takes them, the temperature left out."""
 
-    @torch.no_grad()
     def logits(self, wave: Any) -> np.ndarray:
         """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
 
-        Raises UserError for waves of another shape, that are not numbers, or too short for the network.
+        They are the network's own: no temperature is in them. Raises UserError for waves of another shape, that are
+        not numbers, or too short for the network.
         """
+        return self._through(self.network, wave)
+
+    def scores(self, wave: Any) -> np.ndarray:
+        """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        return self.to_scores(torch.from_numpy(self.logits(wave) / np.float32(self.temperature))).numpy()
+
+    def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
+        """The features before the classifier, float32, of sounds as `predict` takes them.
+
+        Those of a long sound are averaged over its windows. Shape: (N) for a path or an array (S); (B, N) for a list
+        or an array (B, S).
+        """
+        sounds, alone = several(sound)
+        rows = self._averages(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        if not rows:
+            return np.empty((0, self.network.classifier.in_features), dtype=np.float32)
+        return rows[0] if alone else np.stack(rows)
+
+    @torch.no_grad()
+    def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
         wave_BS = torch.from_numpy(waves(wave))
         try:
-            return self.network(self.front_end(wave_BS)).numpy()
+            return part(self.front_end(wave_BS)).numpy()
         except (RuntimeError, ValueError) as error:
             if wave_BS.shape[1] >= self.clip_samples:
                 raise
@@ -146,10 +205,6 @@ class Model(Classifier):
                 f"a wave of {wave_BS.shape[1]} samples is too short for this network; pad it to {seconds:g} s, as "
                 "predict does"
             ) from error
-
-    def scores(self, wave: Any) -> np.ndarray:
-        """Probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
-        return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
 
 
 def _digest(facts: dict[str, Any]) -> str:
@@ -161,24 +216,3 @@ def _digest(facts: dict[str, Any]) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _card(facts: dict[str, Any], config: Config, clips: int) -> str:
-    about = facts["about"]
-    licence = about.get("licence") or "not stated"
-    lines = [
-        "# An audiosurvey model",
-        "",
-        f"Classifies sound into {len(facts['labels'])} classes: {', '.join(facts['labels'])}.",
-        "",
-        f"- trained on: {about.get('dataset')}, {clips} clips; fold {about.get('fold')} held out",
-        f"- licence of the data: {licence}",
-        f"- input: mono, {config.sample_rate} Hz, windows of {config.clip_samples / config.sample_rate:g} s",
-        f"- epoch chosen by: {config.protocol.selection}",
-        *(f"- {name} on the held-out fold: {value:.4f}" for name, value in about.get("metrics", {}).items() if value),
-        *(f"- **{said}**" for said in about.get("caveats", [])),
-        "",
-        '    import audiosurvey; audiosurvey.load("this folder").predict("sound.wav")',
-        "",
-    ]
-    return "\n".join(lines)

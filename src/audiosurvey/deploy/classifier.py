@@ -5,6 +5,8 @@ does: the 16 bits of the store, the windows, the padding, the mean over the wind
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ from audiosurvey.data.batches import window_starts
 from audiosurvey.data.building import quantize
 from audiosurvey.errors import UserError
 
+BATCH_WINDOWS = 16
+"""Windows that go through a model at once, however many sounds they are from."""
+
 
 class Classifier(ABC):
     """Sounds in, labels with scores out."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
-        """`facts`: what model.json says of labels, rate, window, padding and the way to mono."""
+        """`facts`: what model.json says of labels, rate, window, padding, the way to mono, temperature, thresholds."""
         self.facts = facts
         self.labels: list[str] = facts["labels"]
         """Class names, in the order of the columns of `scores`."""
@@ -28,30 +33,37 @@ class Classifier(ABC):
         """Rate in Hz of the waves that `scores` takes."""
         self.clip_samples: int = facts["clip_samples"]
         """Samples of one window, as in training."""
+        self.temperature: float = facts.get("calibration", {}).get("temperature", 1.0)
+        """What logits are divided by before they become scores; 1 where nothing was calibrated."""
+        self.thresholds: dict[str, float] = facts.get("thresholds", {})
+        """For each class the score below which a sound is rather not of it; empty where none were chosen."""
 
     @abstractmethod
     def scores(self, wave: Any) -> np.ndarray:
-        """Probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
 
     def logits(self, wave: Any) -> np.ndarray:
         """Logits (B, K) of waves (S) or (B, S) at `sample_rate`. Raises UserError where a model gives scores only."""
         raise UserError("logits: an exported file gives scores only; load the model folder that it was made from")
 
+    def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
+        """The features before the classifier, of sounds as `predict` takes them. Raises UserError where a model gives
+        scores only.
+
+        Shape: (N) for a path or an array (S); (B, N) for a list or an array (B, S).
+        """
+        raise UserError("embed: an exported file gives scores only; load the model folder that it was made from")
+
     def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
         """`{label: score}`, highest first, for a path, an array (S), or each of a list or an array (B, S).
 
         Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, full scale is 1. Long sounds
-        are cut into the windows that evaluation uses, and their scores averaged. Raises UserError for a sound that
-        cannot be read.
+        are cut into the windows that evaluation uses, and their scores averaged. The windows of a list's sounds go
+        through the network together. Raises UserError for a sound that cannot be read.
         """
-        if isinstance(sound, (list, tuple)):
-            return [self.predict(one, sample_rate) for one in sound]
-        if isinstance(sound, (str, Path)):
-            return self._predict(self.decoded(Path(sound)))
-        wave = np.asarray(sound)
-        if wave.ndim == 2:
-            return [self.predict(one, sample_rate) for one in wave]
-        return self._predict(self._resampled(wave, sample_rate))
+        sounds, alone = several(sound)
+        ranked = [self._ranked(score_K) for score_K in self._averages(self.scores, sounds, sample_rate)]
+        return ranked[0] if alone else ranked
 
     def decoded(self, path: Path) -> np.ndarray:
         """A sound file as a mono wave (S) at the model's rate. Raises UserError, naming it and what is wrong."""
@@ -74,10 +86,33 @@ class Classifier(ABC):
                 row[:] = np.resize(part, self.clip_samples)
         return windows_WS
 
-    def _predict(self, wave_S: np.ndarray) -> dict[str, float]:
-        score_K = self.scores(self.windows(wave_S)).mean(axis=0)
+    def _averages(
+        self, of: Callable[[np.ndarray], np.ndarray], sounds: Iterable[Any], sample_rate: int | None
+    ) -> list[np.ndarray]:
+        """What `of` gives for windows (B, S), averaged over the windows of each sound."""
+        totals: dict[int, np.ndarray] = {}
+        counts: dict[int, int] = {}
+        windows = (
+            (row, window_S)
+            for row, sound in enumerate(sounds)
+            for window_S in self.windows(self._wave(sound, sample_rate))
+        )
+        while group := list(islice(windows, BATCH_WINDOWS)):
+            given_BK = of(np.stack([window_S for _, window_S in group])).astype(np.float64)
+            for (row, _), given_K in zip(group, given_BK, strict=True):
+                totals[row] = totals.get(row, 0.0) + given_K
+                counts[row] = counts.get(row, 0) + 1
+        return [(total / counts[row]).astype(np.float32) for row, total in totals.items()]
+
+    def _ranked(self, score_K: np.ndarray) -> dict[str, float]:
         order = np.argsort(-score_K, kind="stable")
         return {self.labels[k]: float(score_K[k]) for k in order}
+
+    def _wave(self, sound: Any, sample_rate: int | None) -> np.ndarray:
+        """A path or an array (S) as a wave (S) at the model's rate."""
+        if isinstance(sound, (str, Path)):
+            return self.decoded(Path(sound))
+        return self._resampled(np.asarray(sound), sample_rate)
 
     def _resampled(self, wave: np.ndarray, sample_rate: int | None) -> np.ndarray:
         if wave.ndim != 1 or not len(wave) or wave.dtype.kind not in "fiu":
@@ -92,6 +127,15 @@ class Classifier(ABC):
         if not np.isfinite(wave_S).all():
             raise UserError("a sound of this array has samples that are not numbers")
         return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
+
+
+def several(sound: Any) -> tuple[list[Any], bool]:
+    """The sounds of a list, of an array (B, S), or the one that it is; whether it is one."""
+    if isinstance(sound, (list, tuple)):
+        return list(sound), False
+    if not isinstance(sound, (str, Path)) and np.ndim(sound) == 2:
+        return list(np.asarray(sound)), False
+    return [sound], True
 
 
 def waves(wave: Any) -> np.ndarray:

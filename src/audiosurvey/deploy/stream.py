@@ -8,6 +8,7 @@ to the last bit of float32).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import soundfile
@@ -98,9 +99,8 @@ def score_stream(
     window_s: float | None = None,
     hop_s: float | None = None,
     batch_size: int = 16,
-    skip: int = 0,
 ) -> Iterator[WindowScores]:
-    """The scores of each window of a stream, in order; the first `skip` windows are passed over without scores.
+    """The scores of each window of a stream, in order.
 
     `window_s`: the model's own window where None; `hop_s`: from the start of one window to the next, the length of a
     window where None. The last window ends with the sound; a sound shorter than a window is one window. Each window is
@@ -108,11 +108,34 @@ def score_stream(
     into several with their mean where it is longer. `batch_size` windows of the model are scored at once. Where the
     blocks end in BadAudio, the whole windows before it come first.
     """
-    rate = model.sample_rate
-    window = model.clip_samples if window_s is None else round(window_s * rate)
-    hop = window if hop_s is None else hop_s * rate
+    window, hop = in_samples(model, window_s, hop_s)
+    for batch in score_batches(model, blocks, window, hop, batch_size=batch_size):
+        yield from batch
+
+
+def in_samples(model: Classifier, window_s: float | None, hop_s: float | None) -> tuple[int, Fraction]:
+    """Window and hop in samples of the model; a hop may lie between samples. Raises UserError for less than one."""
+    window = model.clip_samples if window_s is None else round(window_s * model.sample_rate)
+    hop = Fraction(window) if hop_s is None else Fraction(hop_s * model.sample_rate).limit_denominator(1_000_000)
     if window < 1 or hop < 1:
-        raise UserError(f"window and hop: {window} and {hop:g} samples; expected one at least")
+        raise UserError(f"window and hop: {window} and {float(hop):g} samples; expected one at least")
+    return window, hop
+
+
+def score_batches(
+    model: Classifier,
+    blocks: Iterable[np.ndarray],
+    window: int,
+    hop: Fraction,
+    *,
+    batch_size: int = 16,
+    skip: int = 0,
+) -> Iterator[list[WindowScores]]:
+    """`score_stream` in the portions in which it is worked out, window and hop in samples.
+
+    The first `skip` windows, whole portions, are passed over without scores; the others are scored as without `skip`,
+    to the same bits.
+    """
     # A window longer than the model's own is several of the model's.
     at_once = max(1, batch_size // -(-window // model.clip_samples))
     waiting: list[tuple[int, np.ndarray]] = []
@@ -122,24 +145,26 @@ def score_stream(
                 continue
             waiting.append((start, part_S))
             if len(waiting) == at_once:
-                yield from _scored(model, waiting, batch_size)
+                yield _scored(model, waiting, batch_size)
                 waiting = []
     except BadAudio:
-        yield from _scored(model, waiting, batch_size)
+        if waiting:
+            yield _scored(model, waiting, batch_size)
         raise
-    yield from _scored(model, waiting, batch_size)
+    if waiting:
+        yield _scored(model, waiting, batch_size)
 
 
-def cut(blocks: Iterable[np.ndarray], window: int, hop: float) -> Iterator[tuple[int, np.ndarray]]:
+def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tuple[int, np.ndarray]]:
     """Where each window begins, and its samples; the last one ends with the sound, unless windows leave gaps anyway.
 
-    `hop` need not be whole: window n begins at round(n * hop), so that the times do not drift.
+    Window n begins at n * hop rounded down, so that the times do not drift.
     """
     held_S, begin, number = np.empty(0, np.float32), 0, 0
     for block_S in blocks:
         held_S = np.concatenate([held_S, block_S])
         end = begin + len(held_S)
-        while (start := round(number * hop)) + window <= end:
+        while (start := int(number * hop)) + window <= end:
             yield start, held_S[start - begin : start - begin + window]
             number += 1
         # The next window, and the last `window` samples in case the sound ends here.
@@ -149,7 +174,7 @@ def cut(blocks: Iterable[np.ndarray], window: int, hop: float) -> Iterator[tuple
     if number == 0:
         if len(held_S):
             yield 0, held_S
-    elif hop <= window and end > round((number - 1) * hop) + window:
+    elif hop <= window and end > int((number - 1) * hop) + window:
         yield end - window, held_S[-window:]
 
 
@@ -163,12 +188,13 @@ def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int
     return [part_WK.mean(axis=0) for part_WK in np.split(scores_WK, ends[:-1])]
 
 
-def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_size: int) -> Iterator[WindowScores]:
-    if not parts:
-        return
+def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_size: int) -> list[WindowScores]:
     scores = score_sounds(model, [part_S for _, part_S in parts], batch_size)
-    for (start, part_S), score_K in zip(parts, scores, strict=True):
-        yield WindowScores(start / model.sample_rate, (start + len(part_S)) / model.sample_rate, score_K)
+    rate = model.sample_rate
+    return [
+        WindowScores(start / rate, (start + len(part_S)) / rate, score_K)
+        for (start, part_S), score_K in zip(parts, scores, strict=True)
+    ]
 
 
 def _file_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:

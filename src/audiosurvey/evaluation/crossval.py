@@ -1,7 +1,7 @@
 """Cross-validation in a run folder: fold after fold, each one's results written as soon as it ends."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ from accelerate import Accelerator
 from audiosurvey.config.root import Config
 from audiosurvey.data.folds import Split, make_split
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.data.table import Table
+from audiosurvey.data.table import Clip, Table
 from audiosurvey.deploy.artefact import save_artefact
+from audiosurvey.deploy.calibration import Calibration
+from audiosurvey.deploy.golden import choose_golden
+from audiosurvey.evaluation.calibrating import calibrate_fold
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.predictions import write_predictions
@@ -25,6 +28,8 @@ from audiosurvey.model.network import Network
 from audiosurvey.report.console import FoldProgress
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
 from audiosurvey.report.summary import marks
+from audiosurvey.training.loop import Listener
+from audiosurvey.training.loss import Loss
 
 
 class CrossValidation:
@@ -97,29 +102,38 @@ class CrossValidation:
     def train(self, fold: int) -> None:
         """Trains one fold to its end, writes what it found, and with it the results of the run so far."""
         folder = self.run.fold(fold)
-        folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            title = f"fold {fold} of {len(self.sounds.table.folds)}"
-            shown = stack.enter_context(FoldProgress(title, self.config.train.epochs or 0, quiet=self._silent))
-            tracking = None
-            if self.accelerator.is_main_process:
-                tracking = Tracking(self.config.tracking, folder, f"{self.run.path.name}-fold-{fold}", self._flat())
-                stack.callback(tracking.close)
+        title = f"fold {fold} of {len(self.sounds.table.folds)}"
+        with self.listening(folder, title, self.config.train.epochs or 0) as (listener, tracking):
             outcome = train_fold(
                 self.config,
                 self.sounds,
                 self.splits[fold],
                 accelerator=self.accelerator,
-                start=lambda stage, network: self._start(stage, network, tracking),
+                start=lambda stage, network: self.put_start(stage, network, tracking),
                 folder=folder,
-                listener=FoldLog(folder, shown, tracking) if self.accelerator.is_main_process else shown,
+                listener=listener,
             )
         self.accelerator.free_memory()
         if self.accelerator.is_main_process:
             self._record(folder, self.splits[fold], outcome)
         self.accelerator.wait_for_everyone()
 
-    def _start(self, stage: Stage, network: Network, tracking: Tracking | None) -> None:
+    @contextmanager
+    def listening(self, folder: Path, title: str, epochs: int) -> Iterator[tuple[Listener, Tracking | None]]:
+        """Who is told how a stage in `folder` goes on: terminal, log, trackers (the main process's)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            shown = stack.enter_context(FoldProgress(title, epochs, quiet=self._silent))
+            if not self.accelerator.is_main_process:
+                yield shown, None
+                return
+            name = f"{self.run.path.name}-{folder.name}"
+            tracking = Tracking(self.config.tracking, folder, name, self.config.model_dump(mode="json"))
+            stack.callback(tracking.close)
+            yield FoldLog(folder, shown, tracking), tracking
+
+    def put_start(self, stage: Stage, network: Network, tracking: Tracking | None) -> None:
+        """Puts in what the run starts from, and shows the trackers the first batch."""
         if self.start is not None:
             self.start.put_into(network)
             if self.accelerator.is_main_process:
@@ -130,32 +144,76 @@ class CrossValidation:
             batch, mel_BCTF = stage.first_batch()
             tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
 
+    def ship(
+        self,
+        folder: Path,
+        config: Config,
+        network: Network,
+        clips: Sequence[Clip],
+        about: dict[str, Any],
+        calibration: Calibration,
+        validation: Sequence[Clip] = (),
+    ) -> None:
+        """Writes the artefact of a network that was trained on `clips`, and chosen by those of `validation`.
+
+        `about`: what is particular to it; the rest is told here.
+        """
+        table, store = self.sounds.table, self.sounds.store
+        shared = {
+            "dataset": table.name,
+            "subset": table.subset,
+            "data_hash": store.hash,
+            "licence": table.licence,
+            "selection": self.config.protocol.selection,
+            "init": self.results["init"],
+            "clips": len(clips),
+            "caveats": marks(self.results),
+        }
+        save_artefact(
+            folder,
+            config=config,
+            network=network,
+            labels=table.classes,
+            multi_label=table.multi_label,
+            about=shared | about,
+            licences=self._licences(),
+            trained_on=self._heard_before() | {clip.id: store.digest(clip.id) for clip in (*clips, *validation)},
+            golden=choose_golden(
+                store, clips, table.classes, clip_samples=self.sounds.window_samples, pad=self.sounds.config.pad
+            ),
+            calibration=calibration,
+        )
+
     def _record(self, folder: Path, split: Split, outcome: FoldOutcome) -> None:
         table, results = self.sounds.table, self.results
         write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
-        add_fold(results, outcome.row, outcome.confusion_KK, table)
-        save_artefact(
+        add_fold(results, outcome.row, outcome.confusion_KK)
+        binary = Loss(self.config.loss, table.multi_label).binary
+        self.ship(
             folder / "model",
-            config=self.config,
-            resolved_yaml=self.resolved_yaml,
-            network=outcome.network,
-            labels=table.classes,
-            multi_label=table.multi_label,
-            about={
-                "dataset": table.name,
-                "subset": table.subset,
-                "data_hash": self.sounds.store.hash,
-                "licence": table.licence,
+            self.config,
+            outcome.network,
+            split.train,
+            {
                 "fold": split.fold,
-                "init": results["init"],
+                "folds": [split.fold],
+                "epochs": outcome.row["chosen_epoch"],
                 "metrics": {name: outcome.row[name] for name in results["mean"]},
-                "caveats": marks(results),
             },
-            trained_on=self._heard_before()
-            | {clip.id: self.sounds.store.digest(clip.id) for clip in split.train + split.validation},
+            calibrate_fold(split, outcome.scores_NK, outcome.validation_NK, table.classes, binary),
+            split.validation,
         )
         write_json(self.run.results_path, results)
         self.draw()
+
+    def _licences(self) -> dict[str, str | None]:
+        """Of all that the weights were made from, by part."""
+        parts: dict[str, str | None] = {}
+        if self.start is not None:
+            parts[f"start, {self.start.name}"] = self.start.licence
+        if self.pretrained is not None:
+            parts[f"pretraining data, {self.pretrained.name}"] = self.pretrained.about.get("licence")
+        return parts | {f"training data, {self.sounds.table.name}": self.sounds.table.licence}
 
     def _heard_before(self) -> dict[str, str]:
         """Content digests of the clips behind the weights that the folds started from."""
@@ -192,9 +250,6 @@ class CrossValidation:
     @property
     def _silent(self) -> bool:
         return self.quiet or not self.accelerator.is_main_process
-
-    def _flat(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json")
 
 
 def _folds_in_words(folds: Sequence[int]) -> str:

@@ -30,6 +30,8 @@ class FoldOutcome:
     confusion_KK: np.ndarray | None
     """None for multi-label data."""
     network: Network
+    validation_NK: np.ndarray | None = None
+    """Scores of the clips that the epoch was chosen by; None where there are none."""
 
 
 def train_fold(
@@ -72,7 +74,8 @@ def train_fold(
         }
     )
     counts = None if table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    return FoldOutcome(row, scores_NK, counts, network)
+    validation_NK = stage.scores(network, split.validation) if split.validation else None
+    return FoldOutcome(row, scores_NK, counts, network, validation_NK)
 
 
 def _watch(config: Config, stage: Stage, split: Split) -> Watch:

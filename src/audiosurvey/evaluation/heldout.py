@@ -38,14 +38,14 @@ def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reve
     if sounds.store.hash != before["dataset"]["hash"]:
         raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated on it")
     results = new_results(config, sounds.table, sounds.store, leaking=before["leaking"])
-    results |= {name: before[name] for name in ("init", "parameters", "macs", "pretraining") if name in before}
+    results |= {name: before[name] for name in ("init", "parameters", "macs", "pretraining", "final") if name in before}
     protocol = config.protocol
     assert protocol.selection != "auto", "the config is resolved"
     for row in before["folds"]:
         split = make_split(sounds.table, row["fold"], protocol.selection, protocol.allow_leakage)
         model = load_artefact(run.fold(row["fold"]) / "model")
         metrics, counts = _measure(model, sounds, split.test, device, reverse)
-        add_fold(results, row | metrics | {"clips": len(split.test)}, counts, sounds.table)
+        add_fold(results, row | metrics | {"clips": len(split.test)}, counts)
     return results
 
 

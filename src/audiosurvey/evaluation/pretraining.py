@@ -80,6 +80,7 @@ def pretrain(
     about = {
         "dataset": table.name,
         "hash": sounds.store.hash,
+        "licence": table.licence,
         "clips": len(train_clips),
         "held_out": len(held_out),
         "left_out": [clip.id for clip in left_out],

@@ -1,6 +1,7 @@
 """results.json: what a run found, written anew each time a fold ends."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from audiosurvey.evaluation.metrics import mean_and_std, recall
 from audiosurvey.version import __version__
 
 Results = dict[str, Any]
-
-"""Data sets with folds that their authors published."""
 
 
 def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> Results:
@@ -39,10 +38,15 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
         "optimistic": config.protocol.selection == "test",
         "leaking": leaking,
         "seed": config.seed,
+        # What a later merge goes by: the whole experiment, and which folds there are.
+        "config": config.model_dump(mode="json"),
+        "all_folds": list(table.folds),
+        "as_published": table.official,
         "classes": list(table.classes),
         "multi_label": table.multi_label,
         "init": None,
         "folds": [],
+        "final": None,
         "mean": {},
         "std": {},
         "parameters": None,
@@ -59,14 +63,19 @@ def metric_names(results: Results) -> list[str]:
     return ["map", "auroc", "loss"] if results["multi_label"] else ["accuracy", "top3_accuracy", "auroc", "loss"]
 
 
-def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None, table: Table) -> None:
+def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None) -> None:
     """Puts a fold's row in, and with it the means, the pooled confusion matrix, and whether it is official."""
-    assert all(old["fold"] != row["fold"] for old in results["folds"]), "a fold is recorded once"
-    folds = sorted([*results["folds"], row], key=lambda r: r["fold"])
+    add_folds(results, [row], confusion_KK)
+
+
+def add_folds(results: Results, rows: Sequence[dict[str, Any]], confusion_KK: np.ndarray | None) -> None:
+    """Puts the rows of folds in; `confusion_KK` is pooled over them."""
+    folds = sorted([*results["folds"], *rows], key=lambda r: r["fold"])
+    assert len({row["fold"] for row in folds}) == len(folds), "a fold is recorded once"
     results["folds"] = folds
     results["mean"], results["std"] = mean_and_std(folds, metric_names(results))
     results["seconds"] = round(sum(fold["seconds"] for fold in folds), 3)
-    results["not_official"] = _why_not(results, table)
+    results["not_official"] = _why_not(results)
     results["official"] = results["not_official"] is None
     if confusion_KK is not None:
         pooled = np.asarray(results["confusion"] or np.zeros_like(confusion_KK)) + confusion_KK
@@ -74,19 +83,21 @@ def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | N
         results["recall"] = dict(zip(results["classes"], recall(pooled), strict=True))
 
 
-def _why_not(results: Results, table: Table) -> str | None:
+def _why_not(results: Results) -> str | None:
     """Why the mean may not be compared with the literature; None where it may."""
     trained = [row["fold"] for row in results["folds"]]
-    if table.name not in PUBLISHED:
+    if results["dataset"]["name"] not in PUBLISHED:
         return "this data set has none"
     if skipped := len(results["skipped"]):
         return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
-    if not table.official:
+    if not results["as_published"]:
         return "not the whole data set as published"
     if results["leaking"]:
         return "one recording stands on both sides of a split"
-    if trained != list(table.folds):
-        return f"fold{'s' if len(trained) > 1 else ''} {', '.join(map(str, trained))} of {len(table.folds)} only"
+    if trained != results["all_folds"]:
+        return (
+            f"fold{'s' if len(trained) > 1 else ''} {', '.join(map(str, trained))} of {len(results['all_folds'])} only"
+        )
     return None
 
 

@@ -46,6 +46,16 @@ class RunFolder:
     def pretraining(self) -> Path:
         return self.path / "pretrain"
 
+    @property
+    def model(self) -> Path:
+        """The final model, where there is one."""
+        return self.path / "model"
+
+    @property
+    def final(self) -> Path:
+        """What is kept of the training of the final model."""
+        return self.path / "final"
+
     def read_results(self) -> Results | None:
         """What stands in results.json, None before the first fold has ended."""
         return read_json(self.results_path) if self.results_path.exists() else None
@@ -96,8 +106,8 @@ class RunFolder:
     def _compare(self, config: Config) -> None:
         stored = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
         # The stored text is read through the same models, so that a key left to its default equals one written out.
-        before = _flat(Config.model_validate(stored).resolved().model_dump(mode="json"))
-        after = _flat(config.model_dump(mode="json"))
+        before = flat(Config.model_validate(stored).resolved().model_dump(mode="json"))
+        after = flat(config.model_dump(mode="json"))
         differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         if differing:
             raise UserError(
@@ -127,11 +137,11 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
     }
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Nested mappings as dotted keys; lists stay whole."""
     if not isinstance(value, dict):
         return {prefix: value}
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, inner in value.items():
-        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return flat
+        found |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return found

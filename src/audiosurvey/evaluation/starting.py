@@ -14,7 +14,8 @@ from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.pretrained import Report, Weights, open_weights
-from audiosurvey.model.released import name_of
+from audiosurvey.model.released import RELEASED, name_of
+from audiosurvey.model.weightfile import artefact_licence
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Start:
     def name(self) -> str:
         """As results tell it: under which name the weights are published, else where they came from."""
         return name_of(self.report.sha256) or self.weights.name
+
+    @property
+    def licence(self) -> str | None:
+        """Of the weights; None where it is not known."""
+        known = RELEASED.get(self.name)
+        return known.licence if known else artefact_licence(self.weights.path)
 
     @property
     def trained_on(self) -> dict[str, str]:

@@ -42,7 +42,7 @@ def _front_end(**other: Any) -> FrontEnd:
 
 
 def _released(file: str, sha256: str | None = None, **other: Any) -> Released:
-    return Released(_URL + file, _front_end(**other), f"sha256:{sha256}" if sha256 else None)
+    return Released(_URL + file, _front_end(**other), f"sha256:{sha256}" if sha256 else None, "MIT")
 
 
 RELEASED = {

@@ -47,6 +47,8 @@ class Released:
     front_end: FrontEnd
     digest: str | None = None
     """`sha256:...` or `md5:...` of the file, where one is published."""
+    licence: str | None = None
+    """Under which its authors published it."""
 
     @property
     def file(self) -> str:

@@ -42,7 +42,7 @@ def _front_end(sample_rate: int = 32_000, n_mels: int = 64) -> FrontEnd:
 
 def _released(file: str, md5: str | None = None, **front_end: int) -> Released:
     digest = f"md5:{md5}" if md5 else None
-    return Released(_URL + file.replace("=", "%3D") + "?download=1", _front_end(**front_end), digest)
+    return Released(_URL + file.replace("=", "%3D") + "?download=1", _front_end(**front_end), digest, "CC BY 4.0")
 
 
 RELEASED = {

@@ -72,6 +72,15 @@ def artefact_trained_on(path: Path) -> dict[str, str]:
         raise UserError(f"{beside}: is not that of a model; copy the whole folder again") from None
 
 
+def artefact_licence(path: Path) -> str | None:
+    """Under which licence the weights of an artefact of ours are passed on; None where that is not known."""
+    beside = (artefact_file(path) if path.is_dir() else path).with_name("model.json")
+    try:
+        return json.loads(beside.read_text(encoding="utf-8"))["licence"]["weights"] if beside.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def sha256(path: Path) -> str:
     """Of the file, or of the weights in the folder."""
     with (artefact_file(path) if path.is_dir() else path).open("rb") as file:

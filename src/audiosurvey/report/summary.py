@@ -7,7 +7,6 @@ from rich.table import Table as RichTable
 
 from audiosurvey.data.published import PUBLISHED
 
-"""Data sets with folds that their authors published; others have no official protocol to keep to."""
 _TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
 
 
@@ -68,6 +67,27 @@ def print_evaluation(results: dict[str, Any], console: Console) -> None:
         )
     for bad in results["skipped"]:
         console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
+
+
+def print_runs(runs: list[dict[str, Any]], console: Console) -> None:
+    """A row a run; `runs` as `Listed.as_dict` gives them."""
+    table = RichTable()
+    for title in ("run", "data", "model"):
+        table.add_column(title, overflow="fold")
+    for title in ("folds", "score", "minutes"):
+        table.add_column(title, justify="right")
+    table.add_column("to be said", overflow="fold")
+    for run in runs:
+        mean, std = run["mean"], run["std"]
+        name = "map" if "map" in mean else "accuracy"
+        score = "-"
+        if mean.get(name) is not None:
+            spread = f" ± {std[name]:.3f}" if std.get(name) is not None else ""
+            score = f"{mean[name]:.3f}{spread}" + (" mAP" if name == "map" else "")
+        folds = ", ".join(map(str, run["folds"])) or "none yet"
+        minutes = f"{run['seconds'] / 60:.1f}"
+        table.add_row(run["run"], run["dataset"], run["model"], folds, score, minutes, "; ".join(run["caveats"]))
+    console.print(table)
 
 
 def caveats(results: dict[str, Any]) -> list[str]:

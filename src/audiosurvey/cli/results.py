@@ -1,0 +1,56 @@
+"""Commands about results: runs, merge."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import JsonOption, app, print_json, stdout
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where to look, subfolders included.")] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """List what has been run, with what each run found."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
+    from audiosurvey.evaluation.listing import list_runs
+    from audiosurvey.report.summary import print_runs
+
+    found = [run.as_dict() for run in list_runs(folder)]
+    if as_json:
+        print_json(found)
+    elif found:
+        print_runs(found, stdout())
+    else:
+        print(f"{folder}: no runs in it")
+
+
+@app.command()
+def merge(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Run folders, or results.json files.")],
+    output: Annotated[Path | None, typer.Option(help="File to write the joined results.json to.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Join folds of one config, data and version that were trained at different times."""
+    if output is not None and output.is_dir():
+        raise UserError(f"--output {output}: is a folder; give the path of a file")
+    if output is not None and output.exists() and not force:
+        raise UserError(f"--output {output}: already there; give another name, or --force to overwrite it")
+    from audiosurvey.evaluation.merging import merge as join
+    from audiosurvey.evaluation.results import write_json
+    from audiosurvey.report.summary import print_summary
+
+    merged = join(results)
+    if output is not None:
+        write_json(output, merged)
+    if as_json:
+        print_json(merged)
+        return
+    print_summary(merged, stdout())
+    if output is not None:
+        print(f"results: {output}")

@@ -1,0 +1,142 @@
+"""The final model: trained as the folds were, on the clips of all of them, for use rather than for a score.
+
+No clip is left to measure it by: its score is the mean of the folds, and what it is calibrated on are the predictions
+of the folds' models.
+"""
+
+import math
+import shutil
+import statistics
+from typing import Any
+
+from torch import nn
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.table import Clip, Table
+from audiosurvey.evaluation.calibrating import Scored, calibrate_final
+from audiosurvey.evaluation.crossval import CrossValidation
+from audiosurvey.evaluation.predictions import read_predictions
+from audiosurvey.evaluation.results import Results, read_json, write_json
+from audiosurvey.evaluation.scores import truth
+from audiosurvey.evaluation.stage import Stage
+from audiosurvey.training.loop import Look
+
+PLAN = "plan.json"
+_FOLD = 0
+"""In the names of random streams; folds count from 1."""
+
+
+class FinalModel:
+    """The model of a run in `RUN/model`, with its log and checkpoint in `RUN/final`."""
+
+    def __init__(self, folds: CrossValidation) -> None:
+        self.folds = folds
+
+    @property
+    def results(self) -> Results:
+        return self.folds.results
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """All that stand in a fold, or on a side of the table's own split."""
+        return tuple(clip for clip in self.folds.sounds.table.clips if clip.fold is not None or clip.side is not None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is none, or only one from before some of the folds were done."""
+        made = self.results.get("final")
+        there = (self.folds.run.model / "model.json").exists()
+        return made is None or not there or made["folds"] != self._done
+
+    def train(self) -> None:
+        """Trains it to its end, from its last finished epoch where it was interrupted, and writes the artefact."""
+        # Only the main process recorded the folds that this one just trained.
+        self.folds.refresh()
+        epochs, why = final_epochs(self.folds.config, self.results["folds"])
+        config = final_config(self.folds.config, epochs)
+        folder, accelerator = self.folds.run.final, self.folds.accelerator
+        if accelerator.is_main_process:
+            self._begin(epochs)
+        accelerator.wait_for_everyone()
+        with self.folds.listening(folder, "final model", epochs) as (listener, tracking):
+            stage = Stage(
+                config,
+                self.folds.sounds,
+                self.clips,
+                accelerator=accelerator,
+                settings=config.train,
+                name="train",
+                fold=_FOLD,
+            )
+            network = stage.build()
+            self.folds.put_start(stage, network, tracking)
+            fit = stage.fit(network, _watch, folder / "checkpoint", listener)
+            network.load_state_dict(fit.run(resume=True).state_dict())
+            network.eval()
+        accelerator.free_memory()
+        if accelerator.is_main_process:
+            made = {
+                "model": self.folds.run.model.name,
+                "folds": self._done,
+                "clips": len(self.clips),
+                "epochs": epochs,
+                "epochs_from": why,
+                "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
+            }
+            about = made | {"fold": None, "metrics": self.results["mean"], "std": self.results["std"]}
+            self.folds.ship(
+                self.folds.run.model,
+                config,
+                network,
+                self.clips,
+                about,
+                calibrate_final(self._scored(), self.results["classes"], stage.loss.binary),
+            )
+            self.results["final"] = made
+            write_json(self.folds.run.results_path, self.results)
+        accelerator.wait_for_everyone()
+
+    @property
+    def _done(self) -> list[int]:
+        return [row["fold"] for row in self.results["folds"]]
+
+    def _begin(self, epochs: int) -> None:
+        """Lays down how long it is trained; a checkpoint of another length is of no use, and goes."""
+        folder = self.folds.run.final
+        plan: dict[str, Any] = {"epochs": epochs}
+        if (folder / PLAN).exists() and read_json(folder / PLAN) != plan:
+            shutil.rmtree(folder)
+        write_json(folder / PLAN, plan)
+
+    def _scored(self) -> dict[int, Scored]:
+        """What the models of the folds said of their own test folds, from the run folder."""
+        table = self.folds.sounds.table
+        return {fold: _predicted(table, self.folds.run.fold(fold)) for fold in self._done}
+
+
+def final_epochs(config: Config, rows: list[dict[str, Any]]) -> tuple[int, str]:
+    """How many epochs, and why: as many as each fold had, or the median of those that the folds chose."""
+    if config.protocol.selection == "last":
+        assert config.train.epochs, "without a patience the number of epochs is fixed"
+        return config.train.epochs, "as the config says"
+    chosen = [row["chosen_epoch"] for row in rows]
+    listed = ", ".join(map(str, chosen))
+    return math.floor(statistics.median(chosen) + 0.5), f"the median of the epochs that the folds chose ({listed})"
+
+
+def final_config(config: Config, epochs: int) -> Config:
+    """The config that trains the final model: a fixed number of epochs, the last weights."""
+    train = config.train.model_copy(update={"epochs": epochs, "patience": None})
+    protocol = config.protocol.model_copy(update={"selection": "last"})
+    return config.model_copy(update={"train": train, "protocol": protocol})
+
+
+def _watch(network: nn.Module, epoch: int, last: bool) -> Look:
+    """Nothing is held out to look at."""
+    return Look({})
+
+
+def _predicted(table: Table, folder: Any) -> Scored:
+    ids, _, scores_NK = read_predictions(folder / "predictions.csv")
+    by_id = {clip.id: clip for clip in table.clips}
+    return scores_NK, truth([by_id[clip] for clip in ids], len(table.classes))
