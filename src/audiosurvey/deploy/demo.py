@@ -12,16 +12,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.deploy.examples import find_examples, golden_examples
 from audiosurvey.deploy.hearing import Limits
 from audiosurvey.deploy.shelf import Shelf
 from audiosurvey.errors import UserError
 
-EXAMPLES_SHOWN = 12
-_SOUNDS = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus", ".m4a"}
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
@@ -64,14 +62,15 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None
 
 
 def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
-    """The page as an ASGI application. `folder`: for the example clips that a model brings."""
+    """The page as an ASGI application. `folder`: where the example clips that a model brings are put."""
     import fastapi
     import gradio
     from gradio.themes import Default
 
     from audiosurvey.deploy.demo_page import build_page
 
-    examples = find_examples(options.examples) if options.examples else {}
+    first = shelf[shelf.names[0]]
+    examples = find_examples(options.examples) if options.examples else golden_examples(first, folder)
     page = build_page(shelf, limits=options.limits, threshold=options.threshold, top=options.top, examples=examples)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Policy)
@@ -87,20 +86,6 @@ def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
         js=Path(__file__).with_name("demo.js").read_text(encoding="utf-8"),
         theme=Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
     )
-
-
-def find_examples(folder: Path) -> dict[str, Path]:
-    """Up to a dozen sound files of a folder by name; in a folder of folders from each in turn. Raises UserError."""
-    if not folder.is_dir():
-        raise UserError(f"--examples {folder}: no such folder")
-    groups: dict[Path, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _SOUNDS and path.is_file() and not path.name.startswith("."):
-            groups.setdefault(path.parent, []).append(path)
-    in_turn = [path for row in zip_longest(*groups.values()) for path in row if path is not None]
-    if not in_turn:
-        raise UserError(f"--examples {folder}: no sound files in it")
-    return {path.relative_to(folder).as_posix(): path for path in in_turn[:EXAMPLES_SHOWN]}
 
 
 @contextmanager

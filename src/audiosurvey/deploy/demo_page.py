@@ -8,14 +8,12 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import gradio
 
-from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.demo_view import mistake_html, model_html, refused_html, sound_html, waiting_html
+from audiosurvey.deploy.examples import Examples
 from audiosurvey.deploy.hearing import Limits, hear
 from audiosurvey.deploy.shelf import Shelf
 from audiosurvey.errors import UserError
@@ -45,13 +43,11 @@ class Uploads:
                 before.unlink(missing_ok=True)
 
 
-def build_page(
-    shelf: Shelf, *, limits: Limits, threshold: float | None, top: int, examples: Mapping[str, Path]
-) -> gradio.Blocks:
+def build_page(shelf: Shelf, *, limits: Limits, threshold: float | None, top: int, examples: Examples) -> gradio.Blocks:
     """The page for the models of a shelf.
 
     `threshold`: the least score of an answer, the model's own thresholds where None; `top`: classes shown; `examples`:
-    sound files by the name that the page gives them.
+    sounds to begin with.
     """
     uploads = Uploads()
     first = shelf.names[0]
@@ -61,13 +57,13 @@ def build_page(
         uploads.keep(session, Path(path) if path else None)
         try:
             model = shelf[name]
-            about = about_html(name, model)
+            about = model_html(name, model)
         except UserError as error:
             return mistake_html("; ".join(error.lines)), ""
         if not path:
             return waiting_html(), about
         try:
-            least = (model.facts.get("thresholds") or None) if threshold is None else threshold
+            least = (model.thresholds or None) if threshold is None else threshold
             heard = hear(Path(path), model, limits=limits, threshold=least)
             return sound_html(heard, top=top, threshold=least, window_s=model.clip_samples / model.sample_rate), about
         except UserError as error:
@@ -75,7 +71,7 @@ def build_page(
 
     def example(index: int) -> str:
         """A copy, because the file of a session is deleted with it."""
-        source = list(examples.values())[index]
+        source = list(examples.paths.values())[index]
         folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
         return str(shutil.copy(source, folder))
 
@@ -88,11 +84,11 @@ def build_page(
             with gradio.Column(scale=2, min_width=320):
                 chosen = gradio.Dropdown(shelf.names, value=first, label="Model", visible=len(shelf.names) > 1)
                 sound = gradio.Audio(type="filepath", label="Sound", buttons=[], elem_id="sound")
-                if examples:
+                if examples.paths:
                     samples = gradio.Dataset(
                         components=["textbox"],
-                        samples=[[name] for name in examples],
-                        label="Examples",
+                        samples=[[name] for name in examples.paths],
+                        label=examples.title,
                         type="index",
                         samples_per_page=12,
                     )
@@ -100,7 +96,7 @@ def build_page(
             with gradio.Column(scale=3, min_width=320):
                 gradio.HTML(refused_html(limits.mb), elem_id="refused")
                 heard = gradio.HTML(waiting_html(), elem_id="heard")
-        about = gradio.HTML(about_html(first, shelf[first]), elem_id="about")
+        about = gradio.HTML(model_html(first, shelf[first]), elem_id="about")
         gradio.on(
             [sound.change, chosen.input],
             listen,
@@ -113,11 +109,6 @@ def build_page(
         page.unload(leave)
     page.queue(max_size=WAITING)
     return page
-
-
-def about_html(name: str, model: Classifier) -> str:
-    about: dict[str, Any] = model.facts.get("about") or {}
-    return model_html(name, model.labels, model.sample_rate, model.clip_samples / model.sample_rate, about)
 
 
 def heading_html() -> str:

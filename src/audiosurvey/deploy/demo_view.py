@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.decision import Threshold
 from audiosurvey.deploy.hearing import Heard
+from audiosurvey.deploy.licence import NOT_STATED
 from audiosurvey.features.filters import hz_to_mel
 
 COLOURS = ("#2563a8", "#d97706", "#15803d", "#b91c8b", "#6b7280")
@@ -54,16 +56,17 @@ def waiting_html() -> str:
     return '<section class="heard"><p class="waiting">The classes of your sound appear here.</p></section>'
 
 
-def model_html(name: str, labels: Sequence[str], sample_rate: int, window_s: float, about: Mapping[str, Any]) -> str:
+def model_html(name: str, model: Classifier) -> str:
     """What a model knows, what it was trained on, and under which licences."""
-    weights = about.get("weights_licence") or about.get("init_licence")
+    about: dict[str, Any] = model.facts.get("about") or {}
+    licence: dict[str, Any] = model.facts.get("licence") or {"parts": {"data": about.get("licence")}}
     rows = [
         ("model", name),
-        ("classes", f"{len(labels)}: {', '.join(map(_plain, labels))}"),
-        ("listens to", f"mono, {sample_rate} Hz, windows of {window_s:g} s"),
-        ("trained on", about.get("dataset") or "not stated"),
-        ("licence of the data", about.get("licence") or "not stated"),
-        *([("licence of the weights", weights)] if weights else []),
+        ("classes", f"{len(model.labels)}: {', '.join(map(_plain, model.labels))}"),
+        ("listens to", f"mono, {model.sample_rate} Hz, windows of {model.clip_samples / model.sample_rate:g} s"),
+        ("trained on", about.get("dataset") or NOT_STATED),
+        *([("licence", licence["weights"])] if "weights" in licence else []),
+        *((f"licence of: {part}", stated or NOT_STATED) for part, stated in licence["parts"].items()),
         *(("note", said) for said in about.get("caveats", [])),
     ]
     return (
