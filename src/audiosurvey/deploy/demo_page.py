@@ -89,6 +89,7 @@ def build_page(shelf: Shelf, *, limits: Limits, threshold: float | None, top: in
                         components=["textbox"],
                         samples=[[name] for name in examples.paths],
                         label=examples.title,
+                        elem_id="examples",
                         type="index",
                         samples_per_page=12,
                     )

@@ -32,6 +32,11 @@ class Limits:
     mb: float = 100
     minutes: float = 10
 
+    @property
+    def in_words(self) -> str:
+        """The longest sound: `1 minute`, `2.5 minutes`."""
+        return f"{self.minutes:g} minute{'s' if self.minutes != 1 else ''}"
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -89,7 +94,7 @@ def read_wave(path: Path, model: Classifier, limits: Limits) -> np.ndarray:
     except OSError:
         raise UserError(f"{path.name}: no longer here; drop it once more") from None
     if size > limits.mb * 1e6:
-        raise UserError(f"{path.name}: {size / 1e6:.0f} MB; this page takes up to {limits.mb:g} MB")
+        raise UserError(f"{path.name}: {size / 1e6:.3g} MB; this page takes up to {limits.mb:g} MB")
     longest = round(limits.minutes * 60 * model.sample_rate)
     blocks: list[np.ndarray] = []
     samples = 0
@@ -98,7 +103,7 @@ def read_wave(path: Path, model: Classifier, limits: Limits) -> np.ndarray:
             blocks.append(block_S)
             samples += len(block_S)
             if samples > longest:
-                raise UserError(f"{path.name}: too long; this page takes up to {limits.minutes:g} minutes of sound")
+                raise UserError(f"{path.name}: too long; this page takes up to {limits.in_words} of sound")
     except BadAudio as error:
         raise UserError(f"{path.name}: {error.reason}") from None
     if not samples:

@@ -1,0 +1,62 @@
+"""The models in a folder: found, named by what tells them apart, loaded when asked for."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from audiosurvey.deploy.shelf import Shelf, find_models
+from audiosurvey.errors import UserError
+
+
+def test_a_run_offers_its_folds_in_order(finished_run: Path):
+    shelf = Shelf(finished_run)
+    assert shelf.names == ["fold-1", "fold-2", "fold-3"]
+    assert shelf["fold-2"].facts["about"]["fold"] == 2
+    assert shelf["fold-2"] is shelf["fold-2"]
+
+
+def test_a_model_alone_goes_by_the_name_of_its_folder(finished_run: Path):
+    assert Shelf(finished_run / "fold-1" / "model").names == ["model"]
+    assert Shelf(finished_run / "fold-1").names == ["fold-1"]
+
+
+def test_names_are_in_natural_order_and_exported_files_count(tmp_path: Path):
+    for place in ("fold-10/model", "fold-2/model", ".hidden/model", "a/b/c/d/e/too-deep"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "model.json").touch()
+    (tmp_path / "fold-2" / "model" / "model.onnx").touch()
+    (tmp_path / "notes.txt").touch()
+    assert list(find_models(tmp_path)) == ["fold-2", "fold-2/model.onnx", "fold-10"]
+
+
+def test_no_model_is_a_mistake_of_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match=r"no model in it; expected a model\.json or an exported file"):
+        Shelf(tmp_path)
+
+
+def test_one_broken_model_leaves_the_others_usable(finished_run: Path, tmp_path: Path):
+    for fold in ("fold-1", "fold-2"):
+        shutil.copytree(finished_run / fold / "model", tmp_path / fold / "model")
+    (tmp_path / "fold-1" / "model" / "weights.safetensors").unlink()
+    shelf = Shelf(tmp_path)
+    with pytest.raises(UserError, match=r"weights\.safetensors is missing"):
+        shelf["fold-1"]
+    assert shelf["fold-2"].labels == ["high", "low", "mid", "noise"]
+    with pytest.raises(UserError, match="no such model here; there are fold-1, fold-2"):
+        shelf["../elsewhere"]
+
+
+def test_memory_holds_the_models_used_last(finished_run: Path, tmp_path: Path):
+    for number in range(6):
+        shutil.copytree(finished_run / "fold-1" / "model", tmp_path / f"m{number}")
+    shelf = Shelf(tmp_path)
+    first = shelf["m0"]
+    for number in range(1, 4):
+        shelf[f"m{number}"]
+    assert shelf["m0"] is first
+    shelf["m4"]
+    assert shelf["m0"] is first
+    for number in range(1, 5):
+        shelf[f"m{number}"]
+    assert shelf["m0"] is not first
