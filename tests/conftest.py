@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -91,10 +92,11 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         *overrides: str,
         folds: list[int] | None = None,
         resume: bool = False,
+        final: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, "cpu", quiet=True), say)
+            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, "cpu", True, final), say)
         assert outcome is not None
         return outcome[0]
 
@@ -108,6 +110,17 @@ def finished_run(train_tiny: Callable[..., Any], tmp_path_factory: pytest.TempPa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIOSURVEY_CACHE", str(folder / "cache"))
         train_tiny(folder / "run", "train.epochs=6", "tracking=[tensorboard]")
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def final_run(train_tiny: Callable[..., Any], finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run with a final model, added by a resume. For reading only."""
+    folder = tmp_path_factory.mktemp("final")
+    shutil.copytree(finished_run, folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOSURVEY_CACHE", str(folder / "cache"))
+        train_tiny(folder / "run", "train.epochs=6", "tracking=[tensorboard]", resume=True, final=True)
     return folder / "run"
 
 

@@ -119,8 +119,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
                 folds.pretrain_on(other)
         for fold in pending:
             folds.train(fold)
-        final = FinalModel(folds)
-        if options.final and final.pending:
+        if options.final and (final := FinalModel(folds)).pending:
             if main:
                 say(f"final model: {len(final.clips)} clips, all folds; its score is that of the folds")
             if other is not None and folds.pretrained is None:

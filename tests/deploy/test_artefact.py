@@ -11,7 +11,8 @@ import soxr
 import torch
 
 import audiosurvey
-from audiosurvey.deploy.artefact import Model, find_model
+from audiosurvey.deploy.artefact import Model, _digest, find_model, load_artefact
+from audiosurvey.deploy.classifier import BATCH_WINDOWS
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.predictions import read_predictions
 
@@ -144,7 +145,7 @@ def test_what_is_no_model_is_one_line(tmp_path, path):
         audiosurvey.load(tmp_path / path)
 
 
-FILES = ["weights.safetensors", "config.yaml", "trained_on.json"]
+FILES = ["weights.safetensors", "config.yaml", "trained_on.json", "golden.safetensors"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -190,6 +191,110 @@ def test_half_a_file_of_facts_is_refused(folder: Path, tmp_path):
     path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
     with pytest.raises(UserError, match="not that of a model"):
         audiosurvey.load(tmp_path / "model")
+
+
+def test_a_model_of_the_version_before_loads_without_what_it_has_not(folder: Path, tones: Path, tmp_path):
+    shutil.copytree(folder, tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("calibration", "thresholds", "licence", "versions"):
+        del facts[name]
+    facts["schema"] = 1
+    del facts["sha256"]["golden.safetensors"]
+    facts["sha256"]["model.json"] = _digest(facts)
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    (tmp_path / "model" / "golden.safetensors").unlink()
+    old = load_artefact(tmp_path / "model")
+    assert (old.temperature, old.thresholds, old.golden) == (1.0, {}, None)
+    sound = tones / "mid" / "2.wav"
+    assert old.predict(sound) == audiosurvey.load(folder).predict(sound)
+
+
+def test_it_loads_where_there_is_no_training_data(train_tiny, tones: Path, tmp_path):
+    shutil.copytree(tones, tmp_path / "sounds")
+    root = f"dataset.root='{(tmp_path / 'sounds').as_posix()}'"
+    train_tiny(tmp_path / "run", root, "train.epochs=1", folds=[1])
+    wanted = audiosurvey.load(tmp_path / "run" / "fold-1").predict(tones / "low" / "0.wav")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run" / "fold-1" / "model").rename(tmp_path / "elsewhere" / "m")
+    shutil.rmtree(tmp_path / "sounds")
+    shutil.rmtree(tmp_path / "run")
+    assert audiosurvey.load(tmp_path / "elsewhere" / "m").predict(tones / "low" / "0.wav") == wanted
+
+
+def test_nothing_in_the_folder_is_code(folder: Path):
+    names = {path.name for path in folder.iterdir()}
+    assert names == {*FILES, "model.json", "README.md"}
+
+
+def test_the_facts_say_with_what_and_on_what_it_was_made(folder: Path, finished_run: Path):
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    results = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))
+    assert facts["versions"] == {
+        "audiosurvey": audiosurvey.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+    assert facts["about"]["data_hash"] == results["dataset"]["hash"]
+    assert facts["about"]["selection"] == "last"
+    assert facts["licence"] == {"weights": "not stated", "parts": {"training data, folder": None}}
+
+
+def test_many_sounds_at_once_score_as_one_by_one(model: Model, tones: Path):
+    # More windows than go through the network at once, and a long sound across the border of two batches.
+    paths: list = sorted(tones.rglob("*.wav"))
+    wave, _ = soundfile.read(paths[0], dtype="float32")
+    paths[BATCH_WINDOWS - 2 : BATCH_WINDOWS - 2] = [np.tile(wave, 5)]
+    together = model.predict(paths)
+    for path, predicted in zip(paths, together, strict=True):
+        assert predicted == pytest.approx(model.predict(path), abs=1e-5)
+
+
+def test_the_network_never_gets_more_windows_than_a_batch(model: Model, monkeypatch):
+    sizes: list[int] = []
+    true_scores = Model.scores
+
+    def scores(self: Model, wave):
+        sizes.append(len(wave))
+        return true_scores(self, wave)
+
+    monkeypatch.setattr(Model, "scores", scores)
+    model.predict([np.zeros(4000 * 30), np.zeros(4000)])
+    assert sizes == [16, 15]
+
+
+def test_one_bad_sound_of_many_is_named(model: Model, tones: Path):
+    with pytest.raises(UserError, match=r"nowhere\.wav: "):
+        model.predict([tones / "low" / "0.wav", "nowhere.wav"])
+
+
+def test_embeddings_are_what_the_classifier_reads(model: Model, tones: Path):
+    paths = [tones / "low" / "0.wav", tones / "noise" / "1.wav"]
+    feature_N, feature_BN = model.embed(paths[0]), model.embed(paths)
+    assert (feature_N.shape, feature_BN.shape, feature_BN.dtype) == ((8,), (2, 8), np.float32)
+    np.testing.assert_allclose(feature_BN[0], feature_N, atol=1e-5)
+    wave, _ = soundfile.read(paths[0], dtype="float32")
+    layer = model.network.classifier
+    np.testing.assert_allclose(
+        feature_N @ layer.weight.numpy().T + layer.bias.numpy(), model.logits(wave)[0], atol=1e-4
+    )
+    np.testing.assert_allclose(model.embed(np.stack([wave, wave])), [feature_N] * 2, atol=1e-5)
+    np.testing.assert_allclose(model.embed(soxr.resample(wave, 8000, 8000), 8000), feature_N, atol=1e-4)
+    assert model.embed([]).shape == (0, 8)
+    # Those of a long sound are the mean over its windows.
+    np.testing.assert_allclose(model.embed(np.tile(wave, 3)), feature_N, atol=1e-4)
+
+
+def test_the_temperature_is_in_the_scores_and_not_in_the_logits(final_run: Path, tones: Path):
+    final = load_artefact(final_run)
+    wave, _ = soundfile.read(tones / "mid" / "1.wav", dtype="float32")
+    assert final.temperature == final.facts["calibration"]["temperature"] != 1
+    power_K = np.exp(final.logits(wave)[0].astype(np.float64) / final.temperature)
+    np.testing.assert_allclose(final.scores(wave)[0], power_K / power_K.sum(), atol=1e-5)
+    predicted = final.predict(wave)
+    np.testing.assert_allclose([predicted[label] for label in LABELS], power_K / power_K.sum(), atol=1e-5)
+    assert set(final.thresholds) == set(LABELS)
+    assert all(0 <= threshold <= 1 for threshold in final.thresholds.values())
 
 
 def test_the_card_tells_data_licence_and_result(folder: Path):

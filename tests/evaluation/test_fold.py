@@ -45,7 +45,8 @@ def sides(tiny: Any, selection: Any) -> tuple[frozenset[str], frozenset[str], fr
 def test_validation_looks_at_the_test_fold_at_the_end_alone(tmp_path, tiny, train_tiny: Train, looked_at):
     train_tiny(tmp_path, "train.epochs=3", "protocol={selection: validation, test_every: 0}", folds=[1])
     train, validation, test = sides(tiny, "validation")
-    assert looked_at == [validation, validation, validation, test, test]
+    # The last look is what the model is calibrated on.
+    assert looked_at == [validation, validation, validation, test, test, validation]
     assert not train & (validation | test)
     history = read_history(tmp_path / "fold-1")
     assert ["test_accuracy" in record for record in history] == [False, False, True]

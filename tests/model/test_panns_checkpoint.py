@@ -58,7 +58,7 @@ class Base(nn.Module):
 class ConvBlock(nn.Module):
     """The official order of attributes: both convolutions, then both norms."""
 
-    def __init__(self, channels: int, out: int, pool: int) -> None:
+    def __init__(self, channels: int, out: int, pool: int | tuple[int, int]) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, out, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
@@ -200,6 +200,61 @@ V2 = [
 ]
 
 
+class PreWavBlock(nn.Module):
+    """Along the wave: two convolutions, the second of them with gaps, and the maximum of four."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(channels, out, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv1d(out, out, 3, padding=2, dilation=2, bias=False)
+        self.bn1, self.bn2 = nn.BatchNorm1d(out), nn.BatchNorm1d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        return F.max_pool1d(F.relu(self.bn2(self.conv2(x))), 4)
+
+
+class Wavegram(Base):
+    """Wavegram-Cnn14, which holds a norm and a first block for a spectrogram that it never hears, or
+    Wavegram-Logmel-Cnn14, which hears it."""
+
+    def __init__(self, logmel: bool) -> None:
+        super().__init__(16)
+        self.pre_conv0 = nn.Conv1d(1, 8, 11, stride=5, padding=5, bias=False)
+        self.pre_bn0 = nn.BatchNorm1d(8)
+        self.pre_block1, self.pre_block2, self.pre_block3 = PreWavBlock(8, 8), PreWavBlock(8, 16), PreWavBlock(16, 64)
+        self.pre_block4 = ConvBlock(2, 8, (2, 1))
+        self.conv_block1, self.conv_block2 = ConvBlock(1, 8, 2), ConvBlock(16 if logmel else 8, 16, 2)
+        self.logmel = logmel
+
+    def forward(self, heard: Any) -> Tensor:
+        wave, mel = heard if self.logmel else (heard, None)
+        x = F.relu(self.pre_bn0(self.pre_conv0(wave)))
+        x = self.pre_block3(self.pre_block2(self.pre_block1(x)))
+        x = self.pre_block4(x.reshape(len(x), -1, 32, x.shape[-1]).transpose(2, 3))
+        if mel is not None:
+            x = torch.cat([x, self.conv_block1(self.bn0(mel.transpose(1, 3)).transpose(1, 3))], 1)
+        x = self.conv_block2(x).mean(3)
+        return self.fc_audioset(torch.relu(self.fc1(x.amax(2) + x.mean(2))))
+
+
+def along(channels: int, kernel: int, **more: Any) -> dict[str, Any]:
+    sizes = {"channels": channels, "layers": 1, "kernel": [kernel, 1], "pool": [1, 1]}
+    return {"conv_block": sizes | more}
+
+
+GAPS = {"dilation": [2, 1], "pool": [4, 1], "pool_mode": "max"}
+WAVE_BRANCH: list[dict[str, Any]] = [
+    {"input": "wave"},
+    along(8, 11, stride=[5, 1]),
+    *(along(channels, 3, **more) for channels in (8, 16, 64) for more in ({}, GAPS)),
+    {"channels_to_bands": 32},
+    {"conv_block": {"channels": 8, "pool": [2, 1]}},
+]
+MEL_BRANCH: list[dict[str, Any]] = [{"input": "mel"}, {"conv_block": {"channels": 8}}, {"join": "channels"}]
+WAVEGRAM_SHAPES = (1, 5120), (1, 17, MELS)
+
+
 def stored_front_end(n_fft: int = 1024, rate: int = 32_000, top: int = 14_000) -> dict[str, Tensor]:
     """The matrices that the official models carry, by librosa and by the definition of the transform."""
     import librosa
@@ -263,6 +318,56 @@ def test_the_same_logits(tmp_path: Path, official: nn.Module, blocks: list[dict[
     assert report.fresh == []
 
 
+def wavegram(logmel: bool) -> Network:
+    blocks = [*WAVE_BRANCH, *(MEL_BRANCH if logmel else []), {"conv_block": {"channels": 16}}, *TAIL]
+    shape = WAVEGRAM_SHAPES if logmel else WAVEGRAM_SHAPES[0]
+    config = ModelConfig.model_validate({"blocks": blocks})
+    return build_network(config, input_shape=shape, classes=7, seed=0, standardize="batch_norm").eval()
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("logmel", [False, True])
+@torch.no_grad()
+def test_wavegrams_give_the_same_logits(tmp_path: Path, logmel: bool, shuffled: bool) -> None:
+    official = randomised(Wavegram(logmel))
+    tensors = official.state_dict() | (stored_front_end() if logmel else {})
+    if shuffled:
+        tensors = {name: tensors[name] for name in sorted(tensors)}
+    network = wavegram(logmel)
+    path = write(tmp_path / "official.pth", tensors)
+    report = open_weights(path).put_into(network, keep_classifier=True)
+    wave, mel = (torch.randn(2, *shape) for shape in WAVEGRAM_SHAPES)
+    heard = (wave, mel) if logmel else wave
+    expected = official(heard)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(network(heard), expected, rtol=1e-4, atol=1e-4)
+    assert set(report.renamed) | set(report.dropped) == set(tensors)
+    assert report.fresh == []
+    dead = {name for name in tensors if name.startswith(("bn0.", "conv_block1."))}
+    assert set(report.dropped) == (set(stored_front_end()) if logmel else dead)
+    said = [line for line in report.lines() if "what Wavegram-Cnn14 holds of a spectrogram and never uses" in line]
+    assert len(said) == (not logmel)
+    trained = front_end_of(path)
+    assert trained is not None
+    assert trained.sample_rate == 32_000
+    assert (trained.mel is None) == (not logmel)
+
+
+@pytest.mark.parametrize("logmel", [False, True])
+def test_a_wavegram_does_not_fit_the_other(tmp_path: Path, logmel: bool) -> None:
+    path = write(tmp_path / "official.pth", randomised(Wavegram(logmel)).state_dict())
+    right = "wavegram-logmel-cnn14" if logmel else "wavegram-cnn14"
+    with pytest.raises(UserError, match=f"they are the weights of preset {right}$"):
+        open_weights(path).put_into(wavegram(not logmel))
+
+
+def test_the_weights_of_a_wavegram_bring_the_rate_and_no_spectrogram(tmp_path: Path) -> None:
+    path = write(tmp_path / "official.pth", randomised(Wavegram(logmel=False)).state_dict())
+    (fault,) = hearing_faults(path, 16_000, None)
+    assert fault.dotted == "sample_rate"
+    assert hearing_faults(path, 32_000, None) == []
+
+
 def cnn14_names() -> dict[str, Tensor]:
     """The 84 entries of the official Cnn14 at its sizes, without memory for them."""
     widths = [1, 64, 128, 256, 512, 1024, 2048]
@@ -307,6 +412,7 @@ def test_the_front_end_is_read_from_the_stored_filters(tmp_path: Path, n_fft: in
     path = write(tmp_path / "official.pth", tensors)
     trained = front_end_of(path)
     assert trained is not None
+    assert trained.mel is not None
     assert trained.sample_rate == rate
     assert (trained.mel.f_min, trained.mel.f_max, trained.mel.n_mels) == (50, top, MELS)
     assert open_weights(path).put_into(ours(CNN)).dropped
@@ -335,9 +441,9 @@ def test_without_the_norm_of_the_bands(tmp_path: Path) -> None:
     bare = build_network(config, input_shape=SHAPE, classes=7, seed=0)
     with pytest.raises(UserError, match=r"bn0\.weight \(64\) has no place"):
         open_weights(path).put_into(bare)
-    (fault,) = hearing_faults(
-        path, 32_000, RELEASED["panns/cnn14"].front_end.mel.model_copy(update={"standardize": "none"})
-    )
+    heard = RELEASED["panns/cnn14"].front_end.mel
+    assert heard is not None
+    (fault,) = hearing_faults(path, 32_000, heard.model_copy(update={"standardize": "none"}))
     assert fault.dotted == "mel_spectrogram.standardize"
     assert hearing_faults(path, 32_000, MelConfig()) != []
 
@@ -346,5 +452,6 @@ def test_without_the_norm_of_the_bands(tmp_path: Path) -> None:
 def test_the_presets_hear_what_the_published_weights_heard(name: str) -> None:
     config = load_config(name.split("/")[1]).config
     released = RELEASED[name].front_end
-    assert hearing_faults(name, config.sample_rate, config.mel_spectrogram) == []
+    assert hearing_faults(name, config.sample_rate, config.heard_mel) == []
     assert config.sample_rate == released.sample_rate
+    assert (released.mel is None) == (config.heard_mel is None)

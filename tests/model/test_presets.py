@@ -8,7 +8,9 @@ import torch.nn.functional as F
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.presets import preset_names
+from audiosurvey.features.front_end import Heard
 from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.shapes import Shape, each_input
 
 # Small enough to be tried at every change; all others are slow.
 QUICK = {"toy", "tiny", "cnn6", "cnn10", "mobilenetv1", "mobilenetv2", "erann-0-1", "erann-1-2", "mn04", "mn05"}
@@ -25,20 +27,33 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def built(name: str, frames: int | None = None) -> tuple[Network, torch.Tensor]:
-    """The preset's network and three unlike clips, in decibels where it standardises: a second of them, or `frames`."""
+def built(name: str, seconds: float = 1) -> tuple[Network, Heard]:
+    """The preset's network and three unlike clips, in decibels where it standardises them."""
     config = load_config(name).config
-    mel, rate = config.mel_spectrogram, config.sample_rate
-    shape = (1, frames or mel.num_frames(rate, rate), mel.n_mels)
-    network = build_network(config.model, input_shape=shape, classes=CLASSES, seed=0, standardize=mel.standardize)
+    shape = config.input_shape_of(round(seconds * config.sample_rate))
+    standardize = config.mel_spectrogram.standardize
+    network = build_network(config.model, input_shape=shape, classes=CLASSES, seed=0, standardize=standardize)
+    inputs = [waves(each) if len(each) == 2 else mels(each, standardize != "none") for each in each_input(shape)]
+    return network, (inputs[0], inputs[1]) if len(inputs) == 2 else inputs[0]
+
+
+def waves(shape: Shape) -> torch.Tensor:
+    """Tones an octave apart, each over a little noise."""
+    generator = torch.Generator().manual_seed(0)
+    place_S = torch.arange(shape[1]) / shape[1]
+    tones = [torch.sin(2 * torch.pi * 400 * 2**octave * place_S) for octave in range(CLASSES)]
+    return torch.stack(tones)[:, None] + 0.1 * torch.randn(CLASSES, *shape, generator=generator)
+
+
+def mels(shape: Shape, decibels: bool) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     # Events a few frames long and a few bands wide, over a little noise.
     events = torch.randn(CLASSES, 1, 12, 12, generator=generator)
     x = F.interpolate(events, shape[1:], mode="bilinear") + 0.2 * torch.randn(CLASSES, *shape, generator=generator)
-    return network, x if mel.standardize == "none" else 15 * x - 40
+    return 15 * x - 40 if decibels else x
 
 
-def loss_of(network: Network, x: torch.Tensor) -> torch.Tensor:
+def loss_of(network: Network, x: Heard) -> torch.Tensor:
     """The loss with the dropout of one and the same seed; each clip is a class."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -65,11 +80,11 @@ def test_one_step(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_checkpointing_gives_the_same_gradients(name: str) -> None:
-    network, x = built(name, frames=64)
+    network, x = built(name, seconds=0.64)
     loss = loss_of(network, x)
     loss.backward()
     expected = [gradient.clone() for gradient in gradients(network)]
-    network, x = built(name, frames=64)
+    network, x = built(name, seconds=0.64)
     network.use_checkpoint = True
     again = loss_of(network, x)
     again.backward()
@@ -80,7 +95,7 @@ def test_checkpointing_gives_the_same_gradients(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_bf16_is_close_to_float32(name: str) -> None:
-    network, x = built(name, frames=64)
+    network, x = built(name, seconds=0.64)
     # With the statistics of so few clips, fresh MobileNets make 15 % of a change of 0.4 %, in float32 too.
     network.eval()
     with torch.no_grad():
@@ -92,7 +107,7 @@ def test_bf16_is_close_to_float32(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_loss_falls_on_a_batch_that_is_learned_by_heart(name: str) -> None:
-    network, x = built(name, frames=64)
+    network, x = built(name, seconds=0.64)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-4)
     losses = []
     for _ in range(8):

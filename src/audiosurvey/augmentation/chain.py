@@ -11,7 +11,7 @@ training clips: not of the batch it stands in, nor of threads, ranks or resumpti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
 from audiosurvey.data.table import Clip
+from audiosurvey.features.front_end import FrontEnd, Heard
 from audiosurvey.randomness import stream
 from audiosurvey.section import Section
 
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from audiosurvey.data.batches import Batch
 
 
-FrontEnd = Callable[[Tensor, Tensor | None], Tensor]
-"""Waves (B, S), and Hz by which their band edges are moved (B, 2) or None, to spectrograms (B, C, T, F)."""
+MEL_OPERATIONS = ("band_jitter", "dropblock", "time_masking", "freq_masking")
+"""Sections whose operations work on the mel spectrogram."""
+MEL_MIXINGS = ("mel_mixup", "cutmix")
+"""Sections whose mixings work on the mel spectrogram."""
 
 
 class AugmentationConfig(Section):
@@ -152,11 +155,14 @@ class Chain:
         mixed = self.mixer.draw(clip, epoch)
         return None if mixed is None else mixed.partner
 
-    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Tensor, Tensor]:
-        """The whole way: what the network is shown of a batch, (B, C, T, F), and the targets (B, K)."""
+    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Heard, Tensor]:
+        """The whole way: what the network hears of a batch, and the targets (B, K)."""
         wave_BS, valid_B, target_BK = self.mix(batch, epoch)
-        mel_BCTF = self._shown(wave_BS, valid_B, batch.clips, epoch, front_end)
-        return self.mix_mel(mel_BCTF, target_BK, batch, epoch, front_end)
+        heard = self._heard(wave_BS, valid_B, batch.clips, epoch, front_end)
+        if isinstance(heard, tuple):
+            # Of two inputs no mixing takes the spectrogram alone.
+            return heard, target_BK
+        return self.mix_mel(heard, target_BK, batch, epoch, front_end)
 
     def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """The first stage: mixes the raw waves of a batch with those of its partners.
@@ -207,14 +213,15 @@ class Chain:
             return mel_BCTF, target_BK
         partners = [partner for row in rows if (partner := batch.partners[row]) is not None]
         wave_BS, valid_B = batch.partner_BS[rows], batch.partner_valid_B[rows]
-        partner_BCTF = self._shown(wave_BS, valid_B, partners, epoch, front_end)
+        partner_BCTF = self._heard(wave_BS, valid_B, partners, epoch, front_end)
+        assert isinstance(partner_BCTF, Tensor), "spectrograms are mixed where they alone are heard"
         return self.mixer.mix_mels(mel_BCTF, target_BK, partner_BCTF, rows, batch, epoch)
 
-    def _shown(
-        self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd
-    ) -> Tensor:
-        wave_BS = self.wave(wave_BS, valid_B, clips, epoch)
-        return self.mel(front_end(wave_BS, self.edge_shifts(clips, epoch)), clips, epoch)
+    def _heard(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Heard:
+        heard = front_end(self.wave(wave_BS, valid_B, clips, epoch), self.edge_shifts(clips, epoch))
+        if isinstance(heard, tuple):
+            return heard[0], self.mel(heard[1], clips, epoch)
+        return self.mel(heard, clips, epoch)
 
     def describe(
         self, clip: Clip, epoch: int, *, samples: int, frames: int, bands: int, valid: int | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from audiosurvey.augmentation.chain import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
@@ -33,6 +34,8 @@ class Check:
     about_length: bool = False
     """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
     still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
+    about_mel: bool = False
+    """Has no say where the network hears no mel spectrogram."""
 
 
 def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
@@ -49,6 +52,8 @@ def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list
 
 
 def _found(check: Check, config: Config, unknown: Collection[Path]) -> list[Fault]:
+    if check.about_mel and not config.hears_mel:
+        return []
     if not any(touches(tuple(need.split(".")), path) for need in check.needs for path in unknown):
         return list(check.find(config))
     if not check.about_length:
@@ -186,22 +191,35 @@ def _asked(p: float, section: Section, key: str) -> bool:
     return p > 0 or getattr(section, key) != type(section).model_fields[key].default
 
 
+def _mel_is_heard(config: Config) -> Iterable[Fault]:
+    """What works on the spectrogram needs one, and what mixes it must mix all that is heard."""
+    asked = [name for name in (*MEL_OPERATIONS, *MEL_MIXINGS) if getattr(config.augmentation, name).p > 0]
+    for name in asked:
+        path = ("augmentation", name, "p")
+        if not config.hears_mel:
+            yield Fault(path, "works on the mel spectrogram, and the network hears the wave alone; leave it out")
+        elif "wave" in config.model.hears and name in MEL_MIXINGS:
+            yield Fault(path, "mixes spectrograms alone, and the network hears the wave too; mixup mixes both")
+    if not config.hears_mel and config.mel_spectrogram != Config().mel_spectrogram:
+        yield Warn(("mel_spectrogram",), "not used: the network hears the wave alone")
+
+
 def _shapes_fit(config: Config) -> Iterable[Fault]:
-    if config.num_frames < 1:
+    if config.hears_mel and config.num_frames < 1:
         return []
     return shape_faults(config.model, config.input_shape)
 
 
 def _front_end_is_that_of_the_weights(config: Config) -> Iterable[Fault]:
     init = config.model.init
-    return [] if init is None else hearing_faults(init, config.sample_rate, config.mel_spectrogram)
+    return [] if init is None else hearing_faults(init, config.sample_rate, config.heard_mel)
 
 
 def _weights_fit(config: Config) -> Iterable[Fault]:
     model, mel, shape = config.model, config.mel_spectrogram, config.input_shape
-    if model.init is None or config.num_frames < 1 or shape_faults(model, shape):
+    if model.init is None or (config.hears_mel and config.num_frames < 1) or shape_faults(model, shape):
         return []
-    if hearing_faults(model.init, config.sample_rate, mel):
+    if hearing_faults(model.init, config.sample_rate, config.heard_mel):
         # A wrong number of bands misfits in the network too: one fault is enough.
         return []
     with torch.device("meta"):
@@ -260,12 +278,13 @@ _LENGTH = ("dataset.name", "dataset.clip_seconds", *_WINDOW)
 _FRAMES = (*_LENGTH, *(f"mel_spectrogram.{key}" for key in ("hop_length", "center", "pad")))
 _BANDS = tuple(f"mel_spectrogram.{key}" for key in ("n_mels", "f_min", "f_max", "mel_scale"))
 CHECKS = (
-    Check(_LENGTH, _window_fits),
-    Check(_WINDOW, _transform_holds_window),
-    Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate),
-    Check((*_WINDOW, *_BANDS), _empty_filters),
-    Check(_FRAMES, _time_masks_fit, about_length=True),
-    Check(("mel_spectrogram.n_mels",), _band_masks_fit),
+    Check(_LENGTH, _window_fits, about_mel=True),
+    Check(_WINDOW, _transform_holds_window, about_mel=True),
+    Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate, about_mel=True),
+    Check((*_WINDOW, *_BANDS), _empty_filters, about_mel=True),
+    Check(_FRAMES, _time_masks_fit, about_length=True, about_mel=True),
+    Check(("mel_spectrogram.n_mels",), _band_masks_fit, about_mel=True),
+    Check(("model.blocks", "model.preset", "mel_spectrogram"), _mel_is_heard),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
     Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),

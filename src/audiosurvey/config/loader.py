@@ -148,7 +148,7 @@ def fill_front_end(document: Document) -> None:
     place = document.place(("model", "init"))
     if document.data.get("sample_rate") is None:
         document.put(("sample_rate",), trained.sample_rate, place)
-    if mel is None:
+    if mel is None and trained.mel is not None:
         document.put(("mel_spectrogram",), {}, place)
     for key, value in trained.given().items():
         if key not in document.data["mel_spectrogram"]:

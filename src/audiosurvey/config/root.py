@@ -9,6 +9,7 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.protocol import ProtocolConfig
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
+from audiosurvey.model.shapes import InputShape, Shape
 from audiosurvey.section import Section
 from audiosurvey.training.averaging import EmaConfig
 from audiosurvey.training.loss import LossConfig
@@ -32,7 +33,7 @@ class Config(Section):
     """Rate in Hz that every clip is resampled to."""
     mel_spectrogram: MelConfig = Field(default_factory=_default_mel)
     """The front end. Where the whole section is absent: 64 bands from 50 Hz, 32 ms windows every 10 ms, in decibels,
-    with a batch-norm per band."""
+    with a batch-norm per band. Networks that hear the wave alone make no use of it."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """What is done to training clips, for each clip by its own chance."""
     dataset: DatasetConfig = DatasetConfig()
@@ -73,9 +74,28 @@ class Config(Section):
         return self.mel_spectrogram.num_frames(self.clip_samples, self.sample_rate)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """What the network sees of one window: (channels, frames, mel bands)."""
-        return (1, self.num_frames, self.mel_spectrogram.n_mels)
+    def hears_mel(self) -> bool:
+        """Whether the network is given mel spectrograms, alone or beside the waves."""
+        return "mel" in self.model.hears
+
+    @property
+    def heard_mel(self) -> MelConfig | None:
+        """The mel spectrogram, if the network hears it."""
+        return self.mel_spectrogram if self.hears_mel else None
+
+    @property
+    def input_shape(self) -> InputShape:
+        """What the network is given of one window."""
+        return self.input_shape_of(self.clip_samples)
+
+    def input_shape_of(self, samples: int) -> InputShape:
+        """What the network is given of so many samples: (1, samples) of a wave, (1, frames, mel bands) of a
+        spectrogram, or both in this order."""
+        wave: Shape = (1, samples)
+        mel: Shape = (1, self.mel_spectrogram.num_frames(samples, self.sample_rate), self.mel_spectrogram.n_mels)
+        if self.hears_mel:
+            return (wave, mel) if "wave" in self.model.hears else mel
+        return wave
 
     @property
     def pretrain_dataset(self) -> DatasetConfig | None:

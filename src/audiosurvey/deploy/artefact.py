@@ -30,7 +30,7 @@ from audiosurvey.deploy.classifier import Classifier, several, waves
 from audiosurvey.deploy.golden import Golden
 from audiosurvey.deploy.licence import strictest
 from audiosurvey.errors import UserError
-from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
@@ -154,7 +154,7 @@ class Model(Classifier):
         """Content digest of each clip that took part in the training, by clip id."""
         self.golden = golden
         """Windows with the logits to be expected of them; None in a model of an older version."""
-        self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+        self.front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
         self.network = build_network(
             config.model,
             input_shape=config.input_shape,

@@ -19,6 +19,7 @@ from audiosurvey.evaluation.predictions import read_predictions
 from audiosurvey.evaluation.results import Results, read_json, write_json
 from audiosurvey.evaluation.scores import truth
 from audiosurvey.evaluation.stage import Stage
+from audiosurvey.report.summary import caveats
 from audiosurvey.training.loop import Look
 
 PLAN = "plan.json"
@@ -31,6 +32,8 @@ class FinalModel:
 
     def __init__(self, folds: CrossValidation) -> None:
         self.folds = folds
+        # Of several processes only the main one recorded the folds that were just trained.
+        folds.refresh()
 
     @property
     def results(self) -> Results:
@@ -50,8 +53,6 @@ class FinalModel:
 
     def train(self) -> None:
         """Trains it to its end, from its last finished epoch where it was interrupted, and writes the artefact."""
-        # Only the main process recorded the folds that this one just trained.
-        self.folds.refresh()
         epochs, why = final_epochs(self.folds.config, self.results["folds"])
         config = final_config(self.folds.config, epochs)
         folder, accelerator = self.folds.run.final, self.folds.accelerator
@@ -83,7 +84,12 @@ class FinalModel:
                 "epochs_from": why,
                 "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
             }
-            about = made | {"fold": None, "metrics": self.results["mean"], "std": self.results["std"]}
+            about = made | {
+                "fold": None,
+                "metrics": self.results["mean"],
+                "std": self.results["std"],
+                "caveats": caveats(self.results),
+            }
             self.folds.ship(
                 self.folds.run.model,
                 config,

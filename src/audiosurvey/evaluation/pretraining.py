@@ -23,6 +23,7 @@ from audiosurvey.evaluation.stage import Stage
 from audiosurvey.evaluation.starting import Start
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import Network
+from audiosurvey.model.transformer import resize_positions
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
 from audiosurvey.training.loop import Listener, Look, Watch
 
@@ -44,9 +45,11 @@ class Pretrained:
     def put_into(self, network: Network) -> None:
         """Loads everything but the classifier, which stays fresh.
 
-        Front end and rate are the config's in both stages, and no block's size depends on the length of a clip.
+        Front end and rate are the config's in both stages. Where clips have another length, the positions of their
+        tokens are brought to it; no other size depends on it.
         """
         body = {name: value for name, value in self.tensors.items() if not name.startswith(_CLASSIFIER)}
+        resize_positions(body, network)
         fresh = {name: value for name, value in network.state_dict().items() if name.startswith(_CLASSIFIER)}
         network.load_state_dict(body | fresh)
 
@@ -99,8 +102,7 @@ def pretrain(
 
 def check_length(config: Config, sounds: Sounds) -> None:
     """Raises UserError, before anything is trained, where the network cannot take clips so short."""
-    frames = config.mel_spectrogram.num_frames(sounds.window_samples, config.sample_rate)
-    faults = shape_faults(config.model, (1, frames, config.mel_spectrogram.n_mels))
+    faults = shape_faults(config.model, config.input_shape_of(sounds.window_samples))
     if faults:
         seconds = f"{sounds.window_samples / config.sample_rate:g} s"
         raise UserError(f"pretrain.dataset: clips of {seconds} are too short for the network: {faults[0].message}")

@@ -1,4 +1,4 @@
-"""One training clip as the network is shown it: any clip, any epoch, rendered again."""
+"""One training clip as the network hears it: any clip, any epoch, rendered again."""
 
 from typing import Any
 
@@ -9,14 +9,15 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.batches import TrainBatches
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
-from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.features.front_end import mel_for_show
 
 
 @torch.no_grad()
 def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dict[str, Any]:
     """The arguments of `write_preview`: waves and spectrograms before and after, and what was drawn.
 
-    Mixing partners come from the whole table here, as no fold is chosen; in a fold they come from its training clips.
+    Where the network hears the wave alone, the spectrograms are for show. Mixing partners come from the whole table
+    here, as no fold is chosen; in a fold they come from its training clips.
     """
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
     unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
@@ -26,7 +27,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         examples = ", ".join(clip.id for clip in sounds.table.clips[:3])
         raise UserError(f"--clip {clip_id}: no such clip; ids look like {examples}")
     clip = found[0]
-    front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+    front_end = mel_for_show(config.heard_mel, config.sample_rate)
     chain = Chain(
         config.augmentation,
         seed=config.seed,
@@ -64,5 +65,5 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         "mel_after": mel_after[0, 0].numpy(),
         "drawn": drawn,
         "hop_s": front_end.hop / config.sample_rate,
-        "unit": "dB" if config.mel_spectrogram.compression == "db" else None,
+        "unit": "dB" if front_end.config.compression == "db" else None,
     }

@@ -12,6 +12,7 @@ from audiosurvey.data.batches import EvalBatches, Pad
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
+from audiosurvey.model.inputs import laid_out
 
 
 def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
@@ -57,8 +58,8 @@ def score_clips(
     )
     sums: dict[int, tuple[np.ndarray, int]] = {}
     for windows in batches:
-        mel_BCTF = front_end(windows.wave_BS.to(device)).contiguous(memory_format=torch.channels_last)
-        scores_BK = to_scores(network(mel_BCTF)).cpu().numpy().astype(np.float64)
+        heard = laid_out(front_end(windows.wave_BS.to(device)))
+        scores_BK = to_scores(network(heard)).cpu().numpy().astype(np.float64)
         for row, score_K in zip(windows.rows, scores_BK, strict=True):
             total, count = sums.get(mine[int(row)], (0.0, 0))
             sums[mine[int(row)]] = (total + score_K, count + 1)

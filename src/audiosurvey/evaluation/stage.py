@@ -16,10 +16,12 @@ from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
 from audiosurvey.evaluation.scores import score_clips, truth
-from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.features.front_end import make_front_end, mel_for_show
 from audiosurvey.model.freeze import frozen_blocks
+from audiosurvey.model.inputs import by_input
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
+from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss
@@ -49,7 +51,8 @@ class Stage:
         self.train_clips = tuple(train_clips)
         self.name, self.fold = name, fold
         self.loss = Loss(config.loss, sounds.table.multi_label)
-        self.front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate).to(accelerator.device)
+        front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
+        self.front_end = front_end.to(accelerator.device)
         seed = config.seed if name == "train" else torch_seed(config.seed, name)
         self.chain = Chain(
             config.augmentation,
@@ -73,8 +76,8 @@ class Stage:
         )
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        return (1, self.front_end.num_frames(self.sounds.window_samples), self.front_end.num_bands)
+    def input_shape(self) -> InputShape:
+        return self.config.input_shape_of(self.sounds.window_samples)
 
     def build(self) -> Network:
         """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
@@ -122,12 +125,16 @@ class Stage:
         )
 
     def first_batch(self) -> tuple[Batch, torch.Tensor]:
-        """The first training batch, and its augmented spectrograms (B, 1, T, F) as the network is shown them."""
+        """The first training batch, and its spectrograms (B, 1, T, F), augmented as the network hears them."""
         batches = self.batches.epoch(1)
         batch = next(batches)
         batches.close()
-        mel_BCTF, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
-        return batch, mel_BCTF
+        heard, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
+        inputs = by_input(self.config.model.hears, heard)
+        if "mel" in inputs:
+            return batch, inputs["mel"]
+        wave_BS = inputs["wave"][:, 0]
+        return batch, mel_for_show(None, self.config.sample_rate).to(wave_BS.device)(wave_BS)
 
     @staticmethod
     def _refuse_empty_shares(name: str, processes: int, batch_size: int, clips: int) -> None:
@@ -168,7 +175,8 @@ class Stage:
         )
         count, total, squares = 0, 0.0, 0.0
         for windows in batches:
-            mel_BCTF = self.front_end(windows.wave_BS.to(self.accelerator.device)).cpu().double()
+            heard = self.front_end(windows.wave_BS.to(self.accelerator.device))
+            mel_BCTF = by_input(self.config.model.hears, heard)["mel"].cpu().double()
             count += mel_BCTF.shape[0] * mel_BCTF.shape[2]
             total = total + mel_BCTF.sum(dim=(0, 1, 2))
             squares = squares + mel_BCTF.square().sum(dim=(0, 1, 2))

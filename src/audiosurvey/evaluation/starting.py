@@ -73,7 +73,7 @@ def open_start(config: Config, progress: Progress | None = None) -> Start | None
     if model.init is None:
         return None
     weights = open_weights(model.init, progress)
-    if faults := weights.faults(config.sample_rate, mel):
+    if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
     with torch.device("meta"):
         network = build_network(model, input_shape=config.input_shape, classes=2, seed=0, standardize=mel.standardize)

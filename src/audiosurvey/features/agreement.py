@@ -13,10 +13,13 @@ class FrontEnd:
 
     sample_rate: int
     """Hz."""
-    mel: MelConfig
+    mel: MelConfig | None
+    """None where waves are heard and no spectrogram."""
 
     def given(self) -> dict[str, Any]:
         """The mel settings that differ from the defaults, as they would stand in the YAML."""
+        if self.mel is None:
+            return {}
         default = MelConfig().model_dump(mode="json")
         return {key: value for key, value in self.mel.model_dump(mode="json").items() if value != default[key]}
 
@@ -25,20 +28,27 @@ def disagreements(ours: FrontEnd, trained: FrontEnd, weights: str) -> list[Fault
     """A fault for each setting of `ours` that is not what the weights (named `weights`) were trained with.
 
     Settings that change nothing are not compared: the floor of a logarithm that is not used, the same length written in
-    another way.
+    another way; nor a spectrogram that only one of the two hears.
     """
     differing: list[tuple[tuple[str, ...], str, str]] = []
     if ours.sample_rate != trained.sample_rate:
         differing.append((("sample_rate",), str(ours.sample_rate), str(trained.sample_rate)))
-    # Both at the rate of the weights: a wrong rate is one fault, and not one in every length besides.
-    mine, theirs = (_heard(mel, trained.sample_rate) for mel in (ours.mel, trained.mel))
-    for key, value in theirs.items():
-        if mine.get(key, value) != value:
-            own, right = _shown(ours.mel, key, mine[key]), _shown(trained.mel, key, value)
-            differing.append((("mel_spectrogram", key), own, right))
+    if ours.mel is not None and trained.mel is not None:
+        differing += _other_settings(ours.mel, trained.mel, trained.sample_rate)
     return [
         Fault(path, f"{own}, the weights of {weights} were trained with {right}; write {path[-1]}: {right}")
         for path, own, right in differing
+    ]
+
+
+def _other_settings(ours: MelConfig, trained: MelConfig, sample_rate: int) -> list[tuple[tuple[str, ...], str, str]]:
+    """Path, our value and theirs of each setting that differs."""
+    # Both at the rate of the weights: a wrong rate is one fault, and not one in every length besides.
+    mine, theirs = (_heard(mel, sample_rate) for mel in (ours, trained))
+    return [
+        (("mel_spectrogram", key), _shown(ours, key, mine[key]), _shown(trained, key, value))
+        for key, value in theirs.items()
+        if mine.get(key, value) != value
     ]
 
 

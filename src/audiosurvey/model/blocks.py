@@ -14,7 +14,9 @@ from audiosurvey.model.activation import ActivationItem
 from audiosurvey.model.conv_block import ConvBlockItem
 from audiosurvey.model.convolution import ConvItem
 from audiosurvey.model.drop import CellDropoutItem, DropItem, DropoutItem
+from audiosurvey.model.eat import ResTfItem, WaveConvItem, WaveDownItem
 from audiosurvey.model.erann import ArbItem
+from audiosurvey.model.inputs import InputItem, JoinItem
 from audiosurvey.model.inverted import InvertedItem
 from audiosurvey.model.item import BlockItem
 from audiosurvey.model.linear import FcItem
@@ -26,6 +28,8 @@ from audiosurvey.model.pooling import MaxPoolItem, PoolingItem, PoolItem
 from audiosurvey.model.res import ResItem
 from audiosurvey.model.residual import ResidualItem
 from audiosurvey.model.separable import SeparableItem
+from audiosurvey.model.transformer import TransformerItem
+from audiosurvey.model.wave import ChannelsToBandsItem, PadMultipleItem, PeakNormItem
 
 BLOCKS: dict[str, type[BlockItem]] = {
     "res": ResItem,
@@ -48,6 +52,15 @@ BLOCKS: dict[str, type[BlockItem]] = {
     "arb": ArbItem,
     "mn_conv": MnConvItem,
     "mn_block": MnBlockItem,
+    "input": InputItem,
+    "join": JoinItem,
+    "peak_norm": PeakNormItem,
+    "pad_multiple": PadMultipleItem,
+    "channels_to_bands": ChannelsToBandsItem,
+    "wave_conv": WaveConvItem,
+    "wave_down": WaveDownItem,
+    "res_tf": ResTfItem,
+    "transformer": TransformerItem,
 }
 
 

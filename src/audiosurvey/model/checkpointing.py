@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
+from audiosurvey.model.inputs import Entry, Join
+
 
 def checkpointed(blocks: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
     """Sends `x` through `blocks` with checkpointing, non-reentrant; of all values between, only `x` is
@@ -26,10 +28,11 @@ def checkpointed(blocks: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
 
 def segments(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
     """Splits a row of blocks into what is recomputed together: each block with weights, and the cheap ones
-    after it."""
+    after it. What begins and joins branches stands alone."""
     parts: list[list[nn.Module]] = []
     for block in blocks:
-        if not parts or any(True for _ in block.parameters()):
+        alone = isinstance(block, (Entry, Join)) or (parts and isinstance(parts[-1][0], (Entry, Join)))
+        if not parts or alone or any(True for _ in block.parameters()):
             parts.append([])
         parts[-1].append(block)
     return parts

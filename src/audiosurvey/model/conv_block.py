@@ -27,6 +27,8 @@ class ConvBlockConfig(Section):
     stride: Sides = (1, 1)
     """Every how manieth position [frames, bands] the first convolution computes; cheaper than pooling, and
     coarser."""
+    dilation: Sides = (1, 1)
+    """Distance [frames, bands] from each other of the positions that a kernel looks at."""
     activation: PlainActivation = "relu"
     """Activation after each batch-norm."""
     pool: Sides = (2, 2)
@@ -51,15 +53,15 @@ class ConvBlockItem(BlockItem):
         layers: list[nn.Module] = []
         for index in range(block.layers):
             channels, stride = (shape[0], block.stride) if index == 0 else (block.channels, (1, 1))
-            layers += conv_norm_act(channels, block.channels, block.kernel, stride, 1, block.activation)
+            layers += conv_norm_act(channels, block.channels, block.kernel, stride, 1, block.activation, block.dilation)
         if block.pool != (1, 1):
             layers.append(make_pool(block.pool_mode, block.pool))
         return nn.Sequential(*layers)
 
     def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
         block = self.conv_block
-        rest = (same_reach(block.kernel),) * (block.layers - 1)
-        return same_reach(block.kernel, block.stride), *rest, Reach(block.pool, block.pool)
+        rest = (same_reach(block.kernel, dilation=block.dilation),) * (block.layers - 1)
+        return same_reach(block.kernel, block.stride, block.dilation), *rest, Reach(block.pool, block.pool)
 
 
 def conv_norm_act(
@@ -69,10 +71,11 @@ def conv_norm_act(
     stride: tuple[int, int] = (1, 1),
     groups: int = 1,
     activation: str | None = "relu",
+    dilation: tuple[int, int] = (1, 1),
 ) -> list[nn.Module]:
     """Convolution without bias (batch-norm has its own), batch-norm, and the activation if there is one."""
     layers = [
-        same_conv(channels_in, channels_out, kernel, stride, groups, False),
+        same_conv(channels_in, channels_out, kernel, stride, groups, False, dilation),
         nn.BatchNorm2d(channels_out),
     ]
     return layers if activation is None else [*layers, make_activation(activation)]

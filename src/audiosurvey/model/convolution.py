@@ -17,27 +17,33 @@ def same_conv(
     stride: tuple[int, int] = (1, 1),
     groups: int = 1,
     bias: bool = True,
+    dilation: tuple[int, int] = (1, 1),
 ) -> nn.Conv2d:
     """A convolution that keeps T and F (or takes every stride-th position), padded alike on both ends.
 
-    An even kernel side gets dilation 2: its extent 2k - 1 is odd, so (k - 1) zeros stand on either end.
+    An even kernel side gets twice the dilation: its extent 2k - 1 is odd, so (k - 1) zeros stand on either end.
     """
-    dilation = tuple(1 if side % 2 else 2 for side in kernel)
-    padding = tuple((effective_side(side) - 1) // 2 for side in kernel)
+    padding = tuple((_extent(side, step) - 1) // 2 for side, step in zip(kernel, dilation, strict=True))
+    apart = tuple(step if side % 2 else 2 * step for side, step in zip(kernel, dilation, strict=True))
     return nn.Conv2d(
         channels_in,
         channels_out,
         kernel,
         stride=stride,
         padding=(padding[0], padding[1]),
-        dilation=(dilation[0], dilation[1]),
+        dilation=(apart[0], apart[1]),
         groups=groups,
         bias=bias,
     )
 
 
-def same_reach(kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> Reach:
-    return Reach((effective_side(kernel[0]), effective_side(kernel[1])), stride)
+def same_reach(kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)) -> Reach:
+    return Reach((_extent(kernel[0], dilation[0]), _extent(kernel[1], dilation[1])), stride)
+
+
+def _extent(side: int, apart: int) -> int:
+    """What a kernel side spans when its values are `apart` positions from each other."""
+    return (effective_side(side) - 1) * apart + 1
 
 
 class ConvConfig(Section):

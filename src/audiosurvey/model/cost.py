@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from audiosurvey.model.shapes import InputShape, each_input
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -41,7 +43,7 @@ def module_macs(module: nn.Module, output: Tensor) -> int:
     return own(output) if own else 0
 
 
-def trace(network: nn.Module, input_shape: tuple[int, ...], layers: Sequence[nn.Module]) -> list[Cost]:
+def trace(network: nn.Module, input_shape: InputShape, layers: Sequence[nn.Module]) -> list[Cost]:
     """The cost of each of `layers` (parts of `network` that do not overlap) for one clip.
 
     All tensors are on torch's meta device: nothing is computed and the network itself is left as it is.
@@ -58,12 +60,18 @@ def trace(network: nn.Module, input_shape: tuple[int, ...], layers: Sequence[nn.
     try:
         network.eval()
         with torch.no_grad():
-            functional_call(network, shadows, (torch.empty(1, *input_shape, device="meta"),))
+            functional_call(network, shadows, (_without_values(input_shape),))
     finally:
         network.train(was_training)
         for handle in handles:
             handle.remove()
     return [Cost(shapes[layer], macs[layer]) for layer in layers]
+
+
+def _without_values(shape: InputShape) -> Tensor | tuple[Tensor, ...]:
+    """One clip of this shape, or of a pair of shapes, on the meta device."""
+    clips = tuple(torch.empty(1, *each, device="meta") for each in each_input(shape))
+    return clips[0] if len(clips) == 1 else clips
 
 
 def _noting_shape(layer: nn.Module, shapes: dict[nn.Module, tuple[int, ...]]):

@@ -2,18 +2,20 @@
 real."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import nn
 
 from audiosurvey.model.cost import trace, trainable
+from audiosurvey.model.inputs import InputItem
 from audiosurvey.model.network import Network
-from audiosurvey.model.shapes import Reach, Shape, receptive_field
+from audiosurvey.model.shapes import InputShape, Reach, Shape, each_input, receptive_field
 
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer: `output_shape` for one clip, `receptive_field` (frames, bands) of the input that one output
-    sees."""
+    """One layer: `output_shape` for one clip, `receptive_field` (frames, bands) of its branch's input that one output
+    sees. The frames of a wave are samples."""
 
     name: str
     output_shape: tuple[int, ...]
@@ -28,12 +30,13 @@ class Description:
 
     parameters: int
     macs: int
-    input_shape: tuple[int, ...]
+    input_shape: Shape
+    """Of the wave where that is heard, alone or beside the spectrogram."""
     classes: int
     layers: list[LayerRow]
 
 
-def describe(network: Network, input_shape: Shape, classes: int | None = None) -> Description:
+def describe(network: Network, input_shape: InputShape, classes: int | None = None) -> Description:
     """Runs shapes without values through the network and adds up each layer.
 
     `macs` counts convolutions and matrix products of one clip, not the mel front end. `classes` is checked
@@ -41,18 +44,20 @@ def describe(network: Network, input_shape: Shape, classes: int | None = None) -
     """
     if classes is not None and classes != network.classifier.out_features:
         raise ValueError(f"the network has {network.classifier.out_features} classes, not {classes}")
-    traced = trace(network, tuple(input_shape), [layer for _, layer, _ in _layers(network)])
-    limits = (input_shape[-2], input_shape[-1])
+    layers = _layers(network)
+    branch: Shape = network.steps[0].entered
     reaches: list[Reach] = []
     rows = []
-    for (name, layer, reach), cost in zip(_layers(network), traced, strict=True):
-        reaches += reach
-        row = LayerRow(name, cost.output_shape, trainable(layer), cost.macs, receptive_field(reaches, limits))
-        rows.append(row)
+    for layer, cost in zip(layers, trace(network, input_shape, [layer.module for layer in layers]), strict=True):
+        if layer.begins is not None:
+            branch, reaches = layer.begins, []
+        reaches += layer.reach
+        field = receptive_field(reaches, (branch[-2], branch[-1]))
+        rows.append(LayerRow(layer.name, cost.output_shape, trainable(layer.module), cost.macs, field))
     return Description(
         parameters=trainable(network),
         macs=sum(row.macs for row in rows),
-        input_shape=tuple(input_shape),
+        input_shape=each_input(input_shape)[0],
         classes=network.classifier.out_features,
         layers=rows,
     )
@@ -74,11 +79,21 @@ def table_rows(description: Description) -> list[tuple[str, ...]]:
     return [heading, *rows, ("total", "", f"{description.parameters:,}", f"{description.macs:,}", "")]
 
 
-def _layers(network: Network) -> list[tuple[str, nn.Module, tuple[Reach, ...]]]:
-    """The layers in their order: name, module, part in the receptive field."""
-    layers: list[tuple[str, nn.Module, tuple[Reach, ...]]] = []
+class _Layer(NamedTuple):
+    name: str
+    module: nn.Module
+    reach: tuple[Reach, ...] = ()
+    """Its part in the receptive field."""
+    begins: Shape | None = None
+    """The map that a branch begins with here."""
+
+
+def _layers(network: Network) -> list[_Layer]:
+    """The layers in their order."""
+    layers: list[_Layer] = []
     if not isinstance(network.standardize, nn.Identity):
-        layers.append(("standardize", network.standardize, ()))
+        layers.append(_Layer("standardize", network.standardize))
     for index, (step, block) in enumerate(zip(network.steps, network.blocks, strict=True)):
-        layers.append((f"{index} {step.block.text()}", block, step.reach))
-    return [*layers, ("classifier", network.classifier, ())]
+        begins = step.left if isinstance(step.block, InputItem) else None
+        layers.append(_Layer(f"{index} {step.block.text()}", block, step.reach, begins))
+    return [*layers, _Layer("classifier", network.classifier)]

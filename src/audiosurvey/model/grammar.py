@@ -5,9 +5,11 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from audiosurvey.features.front_end import Input
 from audiosurvey.model.blocks import Block
 from audiosurvey.model.freeze import Freeze, frozen_blocks
 from audiosurvey.model.initial import Initial
+from audiosurvey.model.inputs import heard_by
 from audiosurvey.model.res_block import ResBlockConfig
 from audiosurvey.section import Section
 
@@ -31,10 +33,11 @@ class ModelConfig(Section):
     """What all `res` blocks share."""
     initial: Initial = "he"
     """How fresh weights are drawn: `he`, normal by a layer's inputs, and small for the classes; `xavier`, uniform by
-    inputs and outputs, as PANNs; `fan_out`, normal by outputs, as MobileNetV3."""
+    inputs and outputs, as PANNs; `fan_out`, normal by outputs, as MobileNetV3; `eat`, convolutions normal with
+    deviation 0.02 and linear layers uniform by inputs, as EAT."""
     blocks: list[Block] | None = Field(default=None, min_length=1)
-    """The network from input to features, a block an item. A linear layer to the classes is appended by
-    itself."""
+    """The network from input to features, a block an item. It hears the mel spectrogram unless it begins with `input:
+    wave`. A linear layer to the classes is appended by itself."""
     init: str | None = Field(default=None, min_length=1)
     """Pretrained weights to start from: a file, the folder of a model of ours, an address, or a name such as
     `efficientat/mn04_as`. The classifier stays fresh. The front end is that of the weights: what the config leaves out
@@ -60,6 +63,11 @@ class ModelConfig(Section):
         if blocks is not None:
             frozen_blocks(freeze, len(blocks))
         return freeze
+
+    @property
+    def hears(self) -> tuple[Input, ...]:
+        """What the network is given: the wave, the mel spectrogram, or both in this order."""
+        return heard_by(self.blocks or [])
 
     def network_blocks(self) -> list[Block]:
         """The blocks to build; a preset must have been replaced by its blocks before."""

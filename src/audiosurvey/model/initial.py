@@ -8,7 +8,7 @@ from torch import nn
 
 from audiosurvey.randomness import torch_seed
 
-Initial = Literal["he", "xavier", "fan_out"]
+Initial = Literal["he", "xavier", "fan_out", "eat"]
 
 
 def initialise(network: nn.Module, *name: str | int, rule: Initial = "he") -> None:
@@ -17,12 +17,21 @@ def initialise(network: nn.Module, *name: str | int, rule: Initial = "he") -> No
     Convolutions and linear layers: `he`, normal with deviation sqrt(2 / fan_in) (He et al. 2015), which keeps the
     variance from layer to layer behind ReLU-like activations; `xavier`, uniform within sqrt(6 / (fan_in + fan_out))
     (Glorot and Bengio 2010); `fan_out`, convolutions normal with deviation sqrt(2 / fan_out), linear layers 0.01, as
-    MobileNetV3. Biases 0. Norms start as their block made them, usually as the identity.
+    MobileNetV3; `eat`, convolutions normal with deviation 0.02, linear layers uniform within 1 / sqrt(fan_in), as EAT.
+    Biases 0. Norms start as their block made them, usually as the identity. A module that says how its weights begin,
+    by a method `draw_weights(generator)`, is left to it, whatever the rule.
     """
     generator = torch.Generator().manual_seed(torch_seed(*name))
+    by_themselves: set[nn.Module] = set()
     for module in network.modules():
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
-            _draw(module, generator, _deviation(module, rule))
+        if module in by_themselves:
+            continue
+        if (draw := getattr(module, "draw_weights", None)) is not None:
+            by_themselves.update(module.modules())
+            if not any(parameter.is_meta for parameter in module.parameters()):
+                draw(generator)
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+            _draw(module, generator, rule)
 
 
 def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he") -> nn.Linear:
@@ -31,25 +40,35 @@ def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he"
     with torch.random.fork_rng(devices=[]):
         classifier = nn.Linear(features, classes)
     generator = torch.Generator().manual_seed(torch_seed(seed, "classifier"))
-    _draw(classifier, generator, 0.1 / math.sqrt(features) if rule == "he" else _deviation(classifier, rule))
+    _draw(classifier, generator, rule, 0.1 / math.sqrt(features) if rule == "he" else None)
     return classifier
 
 
-def _deviation(layer: nn.Conv1d | nn.Conv2d | nn.Linear, rule: Initial) -> float | None:
-    """Of normal weights; None for those of `xavier`, which are not normal."""
+def _deviation(layer: nn.Conv1d | nn.Conv2d | nn.Linear, rule: Initial) -> float:
+    """Of the rules whose weights are normal."""
+    if rule == "eat":
+        return 0.02
     if rule == "fan_out":
         # Grouped convolutions counted as if they were not: torch's way, and so the source's.
         return 0.01 if isinstance(layer, nn.Linear) else math.sqrt(2 / layer.weight[:, 0].numel())
-    return None if rule == "xavier" else math.sqrt(2 / layer.weight[0].numel())
+    return math.sqrt(2 / layer.weight[0].numel())
 
 
-def _draw(layer: nn.Conv1d | nn.Conv2d | nn.Linear, generator: torch.Generator, deviation: float | None) -> None:
-    """Normal weights of a deviation, or Xavier-uniform ones where there is none; bias 0."""
+def _draw(
+    layer: nn.Conv1d | nn.Conv2d | nn.Linear,
+    generator: torch.Generator,
+    rule: Initial,
+    deviation: float | None = None,
+) -> None:
+    """Weights by the rule, or normal ones of a deviation; bias 0."""
     if layer.weight.is_meta:
         return
-    if deviation is None:
+    if rule == "xavier":
         nn.init.xavier_uniform_(layer.weight, generator=generator)
+    elif rule == "eat" and isinstance(layer, nn.Linear):
+        bound = 1 / math.sqrt(layer.in_features)
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     else:
-        nn.init.normal_(layer.weight, std=deviation, generator=generator)
+        nn.init.normal_(layer.weight, std=deviation or _deviation(layer, rule), generator=generator)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

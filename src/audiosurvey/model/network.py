@@ -1,23 +1,34 @@
 """The network: input standardisation, the blocks in a row, and the linear layer to the classes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import nn
 
+from audiosurvey.features.front_end import Heard, Input
 from audiosurvey.model.checkpointing import checkpointed, segments
-from audiosurvey.model.faults import Step, thread_shapes
+from audiosurvey.model.faults import Step, shapes_by_input, thread_shapes
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.initial import Initial, initialise, make_classifier
+from audiosurvey.model.inputs import Entry, Join, by_input
 from audiosurvey.model.normalise import Standardize, make_standardize
-from audiosurvey.model.shapes import Shape
+from audiosurvey.model.shapes import InputShape
 
 
 class Network(nn.Module):
-    """Mel spectrograms (B, C, T, F) to logits (B, K), float32 under any autocast."""
+    """What it hears to logits (B, K), float32 under any autocast: mel spectrograms (B, C, T, F), waves (B, 1, S), or a
+    pair of waves and their spectrograms."""
 
-    def __init__(self, standardize: nn.Module, blocks: list[nn.Module], classifier: nn.Linear) -> None:
+    def __init__(
+        self,
+        standardize: nn.Module,
+        blocks: list[nn.Module],
+        classifier: nn.Linear,
+        hears: tuple[Input, ...] = ("mel",),
+    ) -> None:
         super().__init__()
+        self.hears = hears
+        """Which inputs `forward` is given, in this order."""
         self.standardize = standardize
         self.blocks = nn.ModuleList(blocks)
         self.classifier = classifier
@@ -31,22 +42,33 @@ class Network(nn.Module):
         self.frozen: tuple[int, ...] = ()
         """The blocks that keep their weights and statistics in training."""
 
-    def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.embed(x_BCTF)).float()
+    def forward(self, heard: Heard) -> torch.Tensor:
+        return self.classifier(self.embed(heard)).float()
 
-    def embed(self, x_BCTF: torch.Tensor) -> torch.Tensor:
+    def embed(self, heard: Heard) -> torch.Tensor:
         """The features (B, N) that the classifier reads."""
-        x = self.standardize(x_BCTF)
-        if self.use_checkpoint and self.training and torch.is_grad_enabled():
-            for segment in segments(self.blocks):
-                x = checkpointed(segment, x)
-            return x
-        for block in self.blocks:
-            x = block(x)
-        return x
+        inputs = by_input(self.hears, heard)
+        if "mel" in inputs:
+            inputs["mel"] = self.standardize(inputs["mel"])
+        recomputes = self.use_checkpoint and self.training and torch.is_grad_enabled()
+        # A branch for each `input`, the last of them the one that blocks work on.
+        branches = [] if isinstance(self.blocks[0], Entry) else [inputs["mel"]]
+        for segment in segments(self.blocks):
+            first = segment[0]
+            if isinstance(first, Entry):
+                branches.append(first(inputs[first.kind]))
+            elif isinstance(first, Join):
+                branches = [first(branches)]
+            elif recomputes:
+                branches[-1] = checkpointed(segment, branches[-1])
+            else:
+                for block in segment:
+                    branches[-1] = block(branches[-1])
+        return branches[-1]
 
     def freeze(self, blocks: Iterable[int]) -> None:
-        """These blocks keep their weights and statistics from now on, and with block 0 the input standardisation."""
+        """These blocks keep their weights and statistics from now on, and with the first that meets the spectrogram the
+        input standardisation."""
         self.frozen = tuple(sorted(set(blocks)))
         for part in self._frozen_parts():
             part.requires_grad_(False)
@@ -61,7 +83,12 @@ class Network(nn.Module):
         return self
 
     def _frozen_parts(self) -> list[nn.Module]:
-        return [self.blocks[i] for i in self.frozen] + ([self.standardize] if 0 in self.frozen else [])
+        return [self.blocks[i] for i in self.frozen] + list(self._frozen_standardize())
+
+    def _frozen_standardize(self) -> Iterator[nn.Module]:
+        entries = (i for i, block in enumerate(self.blocks) if isinstance(block, Entry) and block.kind == "mel")
+        if next(entries, 0) in self.frozen:
+            yield self.standardize
 
     def replace_classifier(self, classes: int, seed: int) -> None:
         """A fresh last layer for other classes, the rest kept: call it before the optimizer is made."""
@@ -73,12 +100,14 @@ class Network(nn.Module):
 def build_network(
     config: ModelConfig,
     *,
-    input_shape: Shape,
+    input_shape: InputShape,
     classes: int,
     seed: int,
     standardize: Standardize = "none",
 ) -> Network:
-    """Builds the network of a config for clips of `input_shape` (C, T, F), with initial weights by `seed`.
+    """Builds the network of a config for clips of `input_shape`, with initial weights by `seed`.
+
+    `standardize` is for the mel spectrogram; a network that hears none has no such layer.
 
     The weights before the classifier do not depend on the number of classes. Under `torch.device("meta")`
     nothing is allocated, which is enough for `describe`. Raises ShapeError where `shape_faults` finds
@@ -88,10 +117,12 @@ def build_network(
     # The layers' own constructors draw weights, which ours replace: keep them off the global generator.
     with torch.random.fork_rng(devices=[]):
         blocks = [step.block.build(step.entered, config.res_block) for step in steps]
+    mel_shape = shapes_by_input(config.hears, input_shape).get("mel")
     network = Network(
-        make_standardize(standardize, input_shape[-1]),
+        nn.Identity() if mel_shape is None else make_standardize(standardize, mel_shape[-1]),
         blocks,
         make_classifier(steps[-1].left[0], classes, seed, config.initial),
+        config.hears,
     )
     initialise(network.blocks, seed, "weights", rule=config.initial)
     network.steps, network.initial = tuple(steps), config.initial

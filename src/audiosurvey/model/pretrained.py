@@ -4,7 +4,7 @@ Enters: checkpoints of the families that are built here, and artefacts of our ow
 them, with a fresh classifier, and a report of what was taken, renamed, dropped and left fresh.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from audiosurvey.model.family import Family, Placed
 from audiosurvey.model.network import Network
 from audiosurvey.model.panns_checkpoint import PANNS
 from audiosurvey.model.released import locate, misnamed, on_disk, released
+from audiosurvey.model.transformer import resize_positions
 from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_trained_on, read_weights, sha256
 
 _CLASSIFIER = "classifier."
@@ -50,6 +51,8 @@ class Report:
     """Not taken: the checkpoint's name, why."""
     fresh: list[str]
     """Of our network, not in the checkpoint."""
+    resized: dict[str, str] = field(default_factory=dict)
+    """Taken, and brought to the length of our clips: our name, how."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,6 +68,7 @@ class Report:
         for reason in reasons:
             names = [name for name, why in self.dropped.items() if why == reason]
             lines.append(f"init: dropped, {reason}: {_some(names)}")
+        lines += [f"init: {name}: {how}" for name, how in self.resized.items()]
         return [*lines, f"init: left fresh: {_some(self.fresh)}"] if self.fresh else lines
 
 
@@ -81,7 +85,7 @@ class Weights:
     trained_on: dict[str, str]
     """Content digest of each clip they were trained on, by clip id; empty where that is not known."""
 
-    def faults(self, sample_rate: int, mel: MelConfig) -> list[Fault]:
+    def faults(self, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
         """The settings of a front end in which it is not the one that these weights were trained with."""
         return _front_end_faults(self.name, self.front_end, FrontEnd(sample_rate, mel))
 
@@ -95,6 +99,7 @@ class Weights:
             for name in [name for name in placed.tensors if name.startswith(_CLASSIFIER)]:
                 rows = len(placed.tensors.pop(name))
                 placed.dropped[placed.source.pop(name)] = f"a classifier for {rows} classes"
+        resized = resize_positions(placed.tensors, network)
         self._refuse_misfits(placed, {name: tuple(value.shape) for name, value in own.items()}, keep_classifier)
         fresh = [name for name in own if name not in placed.tensors]
         if not next(iter(own.values())).is_meta:
@@ -107,6 +112,7 @@ class Weights:
             renamed={theirs: ours for ours, theirs in placed.source.items() if theirs != ours},
             dropped=placed.dropped,
             fresh=fresh,
+            resized=resized,
         )
 
     def _placed(self, network: Network) -> Placed:
@@ -160,7 +166,7 @@ def front_end_of(init: str) -> FrontEnd | None:
     return None if path is None else _read(init, path).front_end
 
 
-def hearing_faults(init: str, sample_rate: int, mel: MelConfig) -> list[Fault]:
+def hearing_faults(init: str, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
     """Why these weights cannot be had, or hear otherwise, as far as can be told without fetching anything."""
     if (unknown := misnamed(init)) is not None:
         return [Fault(_INIT, unknown)]

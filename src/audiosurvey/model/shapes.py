@@ -5,9 +5,11 @@ A shape is a plain tuple: (C, T, F) for a map of channels x frames x bands, (N,)
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 Shape = tuple[int, ...]
+InputShape = Shape | tuple[Shape, Shape]
+"""What a network is given of one clip: (1, S) of a wave, (1, T, F) of a spectrogram, or both in this order."""
 Sides = tuple[int, int]
 """A pair of numbers along (T, F): frames first, bands second."""
 
@@ -21,6 +23,12 @@ class Reach(NamedTuple):
 
     kernel: Sides
     stride: Sides = (1, 1)
+
+
+def each_input(shape: InputShape) -> tuple[Shape, ...]:
+    """The shapes of all that a network is given, of one input or of two."""
+    several = isinstance(shape[0], tuple)
+    return cast(tuple[Shape, ...], shape if several else (shape,))
 
 
 def is_map(shape: Shape) -> bool:

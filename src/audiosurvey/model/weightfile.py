@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from audiosurvey.errors import UserError
 from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.features.mel import MelConfig
+from audiosurvey.model.grammar import ModelConfig
 
 Tensors = dict[str, torch.Tensor]
 
@@ -58,7 +59,9 @@ def artefact_front_end(path: Path) -> FrontEnd | None:
         return None
     try:
         config = yaml.safe_load(beside.read_text(encoding="utf-8"))
-        return FrontEnd(int(config["sample_rate"]), MelConfig.model_validate(config["mel_spectrogram"]))
+        mel = MelConfig.model_validate(config["mel_spectrogram"])
+        hears = ModelConfig.model_validate(config.get("model", {})).hears
+        return FrontEnd(int(config["sample_rate"]), mel if "mel" in hears else None)
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         raise UserError(f"{beside}: is not the config of a model; copy the whole folder again") from None
 

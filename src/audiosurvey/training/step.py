@@ -1,6 +1,8 @@
 """The training step: the one place to read what happens to a group of batches.
 
 waves -> mixing -> wave augmentation -> mel -> mel augmentation -> network -> loss -> gradients -> clipping -> step
+
+Networks that hear the wave alone skip what is about mel.
 """
 
 import math
@@ -15,6 +17,8 @@ from torch import nn
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.data.batches import Batch
 from audiosurvey.errors import UserError
+from audiosurvey.features.front_end import Heard
+from audiosurvey.model.inputs import laid_out
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.settings import TrainConfig
@@ -38,8 +42,8 @@ class Prepared(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.network(x)
+    def forward(self, heard: Heard) -> torch.Tensor:
+        return self.network(heard)
 
 
 class TrainStep:
@@ -88,8 +92,8 @@ class TrainStep:
         return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
 
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
-        mel_BCTF, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
-        logits_BK = self.network(mel_BCTF.contiguous(memory_format=torch.channels_last))
+        heard, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
+        logits_BK = self.network(laid_out(heard))
         loss = self.loss(logits_BK, target_BK).sum()
         # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
         # each of them scales by their number.
@@ -127,8 +131,8 @@ class TrainStep:
 @torch.no_grad()
 def render(
     batch: Batch, epoch: int, chain: Chain, front_end: nn.Module, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The augmented spectrograms (B, 1, T, F) and targets (B, K) of a batch, as the network sees them."""
+) -> tuple[Heard, torch.Tensor]:
+    """What the network hears of a batch, augmented, and the targets (B, K)."""
     return chain.render(_moved(batch, device), epoch, front_end)
 
 

@@ -1,0 +1,118 @@
+"""Peak memory of training with and without gradient checkpointing, above weights, gradients and optimizer state.
+
+    python benchmarks/checkpointing.py [--model cnn14] [--batch-size 32] [--steps 3] [--seconds 5] [--precision fp32]
+
+Each of the two runs in a process of its own: whole training steps (mel, forward, backward, AdamW) on random sound, the
+resident memory sampled every few milliseconds. What is stated: the peak, less what the process held before the network
+was built, less weights, gradients and optimizer state. With `--steps 200 --seconds 1`: whether it stays flat.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+
+
+def run(arguments: argparse.Namespace) -> dict[str, float]:
+    import torch
+
+    from audiosurvey.config.loader import load_config
+    from audiosurvey.features.mel import MelFrontEnd
+    from audiosurvey.model.network import build_network
+
+    overrides = [f"dataset.clip_seconds={arguments.seconds:g}", f"train.batch_size={arguments.batch_size}"]
+    config = load_config(arguments.model, overrides).config
+    front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    network = build_network(
+        config.model,
+        input_shape=config.input_shape,
+        classes=50,
+        seed=0,
+        standardize=config.mel_spectrogram.standardize,
+    ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network.use_checkpoint = arguments.checkpoint
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    wave_BS = 0.1 * torch.randn(arguments.batch_size, config.clip_samples)
+    target_B = torch.arange(arguments.batch_size) % 50
+    sampler = Sampler(process)
+    peaks, started = [], time.perf_counter()
+    for _ in range(arguments.steps):
+        sampler.peak = 0
+        with torch.no_grad():
+            mel_BCTF = front_end(wave_BS).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.precision == "bf16"):
+            logits_BK = network(mel_BCTF)
+        torch.nn.functional.cross_entropy(logits_BK.float(), target_B).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        peaks.append(sampler.peak)
+    seconds = (time.perf_counter() - started) / arguments.steps
+    sampler.stop()
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    # Gradients and the two moments of AdamW are of the size of the weights.
+    fixed = before + 4 * weights
+    # The first step has no optimizer state yet.
+    above = [peak - fixed for peak in peaks[1:] or peaks]
+    half = max(1, len(above) // 2)
+    return {
+        "peak_above_gb": max(above) / 1e9,
+        "first_half_gb": max(above[:half]) / 1e9,
+        "second_half_gb": max(above[-half:]) / 1e9,
+        "seconds_a_step": seconds,
+    }
+
+
+class Sampler:
+    """The greatest resident memory since `peak` was last set to 0."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.process, self.peak, self._running = process, 0, True
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._running = False
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while self._running:
+            self.peak = max(self.peak, self.process.memory_info().rss)
+            time.sleep(0.003)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="cnn14")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--checkpoint", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(run(arguments)))
+        return
+    found = {}
+    for name, words in (("without", []), ("with", ["--checkpoint"])):
+        command = [sys.executable, __file__, *sys.argv[1:], "--one", *words]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found[name] = json.loads(printed.splitlines()[-1])
+        print(
+            f"{name}: {found[name]['peak_above_gb']:.2f} GB above weights, gradients and optimizer state; "
+            f"first half of the steps {found[name]['first_half_gb']:.2f}, second {found[name]['second_half_gb']:.2f}; "
+            f"{found[name]['seconds_a_step']:.1f} s a step",
+            flush=True,
+        )
+    print(f"{found['without']['peak_above_gb'] / found['with']['peak_above_gb']:.2f} times less with it")
+
+
+if __name__ == "__main__":
+    main()
