@@ -254,6 +254,9 @@ def test_a_long_sound_shows_its_scores_over_time(visit: Visit, tmp_path: Path):
     visit.wait(".what", "long.wav, 10 s")
     assert visit.page.locator(".lines polyline").count() == 4
     assert sorted(visit.page.locator(".legend li").all_inner_texts()) == ["high", "low", "mid", "noise"]
+    # On a telephone nothing stands out at the side.
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    assert until(lambda: visit.page.evaluate("document.documentElement.scrollWidth") == 390, 10)
 
 
 def test_what_is_no_sound_is_refused_in_words_and_the_page_lives_on(

@@ -133,7 +133,7 @@ def test_a_model_states_its_licences(finished_run: Path):
     }
     page = model_html("fold-1", model)
     assert "<dt>licence</dt><dd>CC BY-NC 3.0</dd>" in page
-    assert "<dt>licence of: init</dt><dd>MIT</dd>" in page
+    assert "<dt>licence of init</dt><dd>MIT</dd>" in page
     model.facts = {"about": {"dataset": "esc50", "licence": "CC BY-NC 3.0", "caveats": ["optimistic"]}}
     page = model_html("fold-1", model)
     assert "<dd>CC BY-NC 3.0</dd>" in page

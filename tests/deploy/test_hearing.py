@@ -1,6 +1,7 @@
 """What the demo finds out about a sound: the numbers of `predict`, and pictures that are no larger than a screen."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 
 import audiosurvey
 from audiosurvey.deploy.artefact import Model
-from audiosurvey.deploy.hearing import COLUMNS, Limits, answer, general_mel, hear, outline, spectrogram
+from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.deploy.hearing import COLUMNS, Limits, answer, hear, outline, spectrogram
 from audiosurvey.errors import UserError
-from audiosurvey.features.mel import MelFrontEnd
+from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +104,14 @@ def test_the_outline_holds_every_peak():
 
 def test_a_short_spectrogram_is_the_front_ends_own(model: Model):
     wave_S = tone(2, 900)
-    whole_TF = model.front_end(torch.from_numpy(wave_S)[None])[0, 0].numpy()
-    np.testing.assert_array_equal(spectrogram(model.front_end, wave_S), whole_TF)
+    front_end = MelFrontEnd(model.config.mel_spectrogram, model.sample_rate)
+    whole_TF = front_end(torch.from_numpy(wave_S)[None])[0, 0].numpy()
+    np.testing.assert_array_equal(spectrogram(front_end, wave_S), whole_TF)
 
 
 @pytest.mark.parametrize("center", [True, False])
 def test_a_long_spectrogram_keeps_its_times(center: bool):
-    config = general_mel(8000).model_copy(update={"center": center})
+    config = MelConfig(center=center, compression="db")
     wave_S = np.zeros(8000 * 100, np.float32)
     wave_S[8000 * 75 : 8000 * 75 + 400] = tone(0.05, 900)
     mel_TF = spectrogram(MelFrontEnd(config, 8000), wave_S)
@@ -116,5 +119,23 @@ def test_a_long_spectrogram_keeps_its_times(center: bool):
     assert abs(int(mel_TF.max(axis=1).argmax()) / COLUMNS - 0.75) < 0.002
 
 
-def test_a_sound_of_one_sample_has_a_spectrogram(model: Model):
-    assert spectrogram(model.front_end, np.ones(1, np.float32)).shape[1] == 16
+@pytest.mark.parametrize("pad_mode", ["reflect", "circular", "constant"])
+def test_a_sound_of_one_sample_has_a_spectrogram(pad_mode: str):
+    front_end = MelFrontEnd(MelConfig(n_mels=16, preemphasis=0.97, pad_mode=pad_mode), 8000)
+    assert spectrogram(front_end, np.ones(1, np.float32)).shape[1] == 16
+
+
+class Other(Classifier):
+    """A model without a front end at hand, as exported files are."""
+
+    def scores(self, wave: Any) -> np.ndarray:
+        return np.full((len(wave), len(self.labels)), 0.25, np.float32)
+
+
+def test_a_model_without_a_front_end_gets_a_general_picture(model: Model, tones: Path):
+    heard = hear(tones / "mid" / "1.wav", Other(model.facts), limits=Limits())
+    assert not heard.own_front_end
+    assert heard.mel_TF.shape[1] == heard.mel.n_mels == 64
+    # 900 Hz lies between 0 and 4 kHz at 1 / 2.24 of the way in mel: HTK's 2595 log10(1 + f / 700).
+    place = np.log10(1 + 900 / 700) / np.log10(1 + 4000 / 700)
+    assert abs(heard.mel_TF.mean(axis=0).argmax() / 64 - place) < 0.03

@@ -59,14 +59,14 @@ def waiting_html() -> str:
 def model_html(name: str, model: Classifier) -> str:
     """What a model knows, what it was trained on, and under which licences."""
     about: dict[str, Any] = model.facts.get("about") or {}
-    licence: dict[str, Any] = model.facts.get("licence") or {"parts": {"data": about.get("licence")}}
+    licence: dict[str, Any] = model.facts.get("licence") or {"parts": {"the data": about.get("licence")}}
     rows = [
         ("model", name),
         ("classes", f"{len(model.labels)}: {', '.join(map(_plain, model.labels))}"),
         ("listens to", f"mono, {model.sample_rate} Hz, windows of {model.clip_samples / model.sample_rate:g} s"),
         ("trained on", about.get("dataset") or NOT_STATED),
         *([("licence", licence["weights"])] if "weights" in licence else []),
-        *((f"licence of: {part}", stated or NOT_STATED) for part, stated in licence["parts"].items()),
+        *((f"licence of {part}", stated or NOT_STATED) for part, stated in licence["parts"].items()),
         *(("note", said) for said in about.get("caveats", [])),
     ]
     return (

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from audiosurvey.data.audio import BadAudio
+from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.decision import UNKNOWN, Threshold, decide, reaches
 from audiosurvey.deploy.stream import WindowScores, read_blocks, score_sounds, score_stream
 from audiosurvey.errors import UserError
+from audiosurvey.features.front_end import mel_for_show
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
 COLUMNS = 1000
@@ -68,10 +70,8 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
     wave_S = read_wave(path, model, limits)
     score_K = score_sounds(model, [wave_S], _BATCH)[0]
     scores = {model.labels[k]: float(score_K[k]) for k in np.argsort(-score_K, kind="stable")}
-    front_end = getattr(model, "front_end", None)
-    own = isinstance(front_end, MelFrontEnd)
-    if not own:
-        front_end = MelFrontEnd(general_mel(model.sample_rate), model.sample_rate)
+    own = isinstance(model, Model) and "mel" in model.config.model.hears
+    front_end = mel_for_show(model.config.mel_spectrogram if own else None, model.sample_rate)
     return Heard(
         name=path.name,
         seconds=len(wave_S) / model.sample_rate,
@@ -149,11 +149,6 @@ def spectrogram(front_end: MelFrontEnd, wave_S: np.ndarray) -> np.ndarray:
             parts.append(mel_TF if last else mel_TF[:_CHUNK_FRAMES])
     mel_TF = np.concatenate(parts)
     return np.maximum.reduceat(mel_TF, _edges(len(mel_TF)), axis=0)
-
-
-def general_mel(sample_rate: int) -> MelConfig:
-    """Of a picture for models whose own front end is not at hand: decibels, about 40 ms of sound a frame."""
-    return MelConfig(win_length=0.04, hop_length=0.01, n_mels=64, f_max=sample_rate / 2, compression="db")
 
 
 def _edges(length: int) -> np.ndarray:
