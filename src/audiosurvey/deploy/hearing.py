@@ -70,8 +70,8 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
     wave_S = read_wave(path, model, limits)
     score_K = score_sounds(model, [wave_S], _BATCH)[0]
     scores = {model.labels[k]: float(score_K[k]) for k in np.argsort(-score_K, kind="stable")}
-    own = isinstance(model, Model) and "mel" in model.config.model.hears
-    front_end = mel_for_show(model.config.mel_spectrogram if own else None, model.sample_rate)
+    own_mel = model.config.mel_spectrogram if isinstance(model, Model) and "mel" in model.config.model.hears else None
+    front_end = mel_for_show(own_mel, model.sample_rate)
     return Heard(
         name=path.name,
         seconds=len(wave_S) / model.sample_rate,
@@ -79,7 +79,7 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
         mel_TF=spectrogram(front_end, wave_S),
         mel=front_end.config,
         sample_rate=model.sample_rate,
-        own_front_end=own,
+        own_front_end=own_mel is not None,
         scores=scores,
         labels=tuple(model.labels),
         answer=answer(scores, threshold, multi_label=bool(model.facts.get("multi_label"))),
