@@ -1,10 +1,14 @@
 """The models in a folder: found, named by what tells them apart, loaded when asked for."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from audiosurvey.deploy import shelf as shelf_module
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.shelf import Shelf, find_models
 from audiosurvey.errors import UserError
 
@@ -45,6 +49,28 @@ def test_one_broken_model_leaves_the_others_usable(finished_run: Path, tmp_path:
     assert shelf["fold-2"].labels == ["high", "low", "mid", "noise"]
     with pytest.raises(UserError, match="no such model here; there are fold-1, fold-2"):
         shelf["../elsewhere"]
+
+
+def test_a_model_that_loads_slowly_keeps_nobody_else_waiting(finished_run: Path, monkeypatch: pytest.MonkeyPatch):
+    shelf, begun, go_on, loads = Shelf(finished_run), threading.Event(), threading.Event(), []
+    load = shelf_module.load
+
+    def slow(path: Path) -> Classifier:
+        loads.append(path)
+        if "fold-1" in str(path):
+            begun.set()
+            assert go_on.wait(60)
+        return load(path)
+
+    monkeypatch.setattr(shelf_module, "load", slow)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(shelf.__getitem__, "fold-1") for _ in range(2)]
+        assert begun.wait(60)
+        assert shelf["fold-2"].facts["about"]["folds"] == [2]
+        go_on.set()
+        first, second = (one.result(60) for one in waiting)
+    assert first is second
+    assert len(loads) == 2
 
 
 def test_memory_holds_the_models_used_last(finished_run: Path, tmp_path: Path):

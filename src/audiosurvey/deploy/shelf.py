@@ -35,6 +35,7 @@ class Shelf:
             self.places = {path.name: target}
         self._loaded: dict[str, Classifier] = {}
         self._lock = threading.Lock()
+        self._loading = {name: threading.Lock() for name in self.places}
 
     @property
     def names(self) -> list[str]:
@@ -42,14 +43,18 @@ class Shelf:
 
     def __getitem__(self, name: str) -> Classifier:
         """Raises UserError for an unknown name, and for a model that is incomplete or was changed."""
-        with self._lock:
-            if name not in self.places:
-                raise UserError(f"{name}: no such model here; there are {', '.join(self.places)}")
-            model = self._loaded.pop(name, None) or load(self.places[name])
-            self._loaded[name] = model
-            while len(self._loaded) > _AT_ONCE:
-                del self._loaded[next(iter(self._loaded))]
-            return model
+        if name not in self.places:
+            raise UserError(f"{name}: no such model here; there are {', '.join(self.places)}")
+        # Loading may take long; whoever wants another model does not wait for it.
+        with self._loading[name]:
+            with self._lock:
+                model = self._loaded.pop(name, None)
+            model = model or load(self.places[name])
+            with self._lock:
+                self._loaded[name] = model
+                while len(self._loaded) > _AT_ONCE:
+                    del self._loaded[next(iter(self._loaded))]
+        return model
 
 
 def find_models(path: Path) -> dict[str, Path]:
