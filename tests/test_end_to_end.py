@@ -149,6 +149,34 @@ def test_two_processes_share_a_run(tmp_path, tiny_yaml, process, command: Comman
     assert together["train_loss"] == pytest.approx(alone["train_loss"], rel=0.1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("model.freeze=body", "model.thaw=[{epoch: 2, freeze: 1}, {epoch: 3}]", "optimizer.layer_decay=0.5"),
+        ("swa.start=0.3", "train.sampling=balanced", "loss.class_weights={low: 2}"),
+        ("train.head_only=true", "train.head_penalty=auto"),
+    ],
+    ids=["thaw", "swa", "head"],
+)
+def test_two_processes_end_with_one_model(tmp_path, tiny_yaml, process, command: Command, finished_run, options):
+    """What they scored together at the end is what the saved model scores alone, and close to what one finds."""
+    config = tmp_path / "tiny.yaml"
+    config.write_text(tiny_yaml.replace("epochs: 2", "epochs: 4"), encoding="utf-8")
+    sets = [f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}", *options]
+    words = ["train", config, "--folds", "1", "--device", "cpu", *(word for key in sets for word in ("--set", key))]
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "audiosurvey")
+    both = process(*words, "--run-dir", tmp_path / "both", python=launcher)
+    _, err = both.communicate(timeout=PATIENCE_S)
+    assert both.returncode == 0, err
+    assert command(*words, "--run-dir", tmp_path / "alone")[0] == 0
+    (together,), (alone,) = (written(tmp_path / name)["folds"] for name in ("both", "alone"))
+    assert together["loss"] == pytest.approx(alone["loss"], rel=0.3)
+    status, out, _ = command("evaluate", tmp_path / "both", "--json", "--device", "cpu")
+    assert status == 0
+    assert json.loads(out)["folds"][0]["loss"] == pytest.approx(together["loss"], abs=1e-5)
+
+
 def _first_line(command: Command, config: Path, run: Path) -> str:
     assert command("train", config, "--run-dir", run, "--folds", "1", "--device", "cpu")[0] == 0
     return (run / "fold-1" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[0]

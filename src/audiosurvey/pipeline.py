@@ -18,7 +18,7 @@ from audiosurvey.deploy.hub import push as push_model
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
-from audiosurvey.evaluation.forecast import Forecast, forecast
+from audiosurvey.evaluation.forecast import Forecast, forecast, forecast_embedding
 from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
@@ -77,7 +77,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     """
     config = loaded.config
     check_trackers(config.tracking)
-    accelerator = make_accelerator(options.device, config.precision)
+    accelerator = make_accelerator(options.device, config.precision, thaws=bool(config.model.thaw))
     main = accelerator.is_main_process
     run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
     if main:
@@ -112,13 +112,13 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
                 say(line)
         pending = folds.pending
         if pending:
-            expected = forecast(folds.stage(pending[0]), _looked_at(folds))
+            line = _expected(folds)
             if main:
-                say(_forecast_line(expected, folds))
+                say(line)
             if other is not None:
                 folds.pretrain_on(other)
         for fold in pending:
-            folds.train(fold)
+            folds.probe(fold) if config.train.head_only else folds.train(fold)
         if options.final and (final := FinalModel(folds)).pending:
             if main:
                 say(f"final model: {len(final.clips)} clips, all folds; its score is that of the folds")
@@ -225,6 +225,16 @@ def _about(table: Table) -> str:
 
 def _licence(table: Table) -> str:
     return f"; licence: {table.licence}" if table.licence else ""
+
+
+def _expected(folds: CrossValidation) -> str:
+    """How long it will take, after a few steps of trial."""
+    stage = folds.stage(folds.pending[0])
+    if folds.config.train.head_only:
+        seconds, clips = forecast_embedding(stage), len(folds.sounds.table.clips)
+        once = f"about {_duration(seconds)} to look at {clips} clips once on {folds.accelerator.device.type}, fp32"
+        return f"{once}; then seconds a fold"
+    return _forecast_line(forecast(stage, _looked_at(folds)), folds)
 
 
 def _forecast_line(expected: Forecast, folds: CrossValidation) -> str:

@@ -12,9 +12,14 @@ from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
 from audiosurvey.augmentation.gain import Gain, GainConfig
 from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
 from audiosurvey.augmentation.noise import Noise, NoiseConfig
+from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
 from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
+from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
+from audiosurvey.augmentation.shift import Shift, ShiftConfig
+from audiosurvey.augmentation.sine import Sine, SineConfig
 from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
+from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
 from audiosurvey.randomness import stream
 
 SAMPLES = 4000
@@ -28,6 +33,11 @@ def wave_operations(p: float) -> list[WaveOperation]:
         Noise(NoiseConfig(p=p, colour="random")),
         Speed(SpeedConfig(p=p)),
         Polarity(PolarityConfig(p=p)),
+        SegmentGain(SegmentGainConfig(p=p), sample_rate=8000),
+        Shift(ShiftConfig(p=p), sample_rate=8000),
+        WaveMasking(WaveMaskingConfig(p=p), sample_rate=8000),
+        PhaseNoise(PhaseNoiseConfig(p=p), sample_rate=8000),
+        Sine(SineConfig(p=p), sample_rate=8000),
     ]
 
 
@@ -39,7 +49,7 @@ def mel_operations(p: float) -> list[MelOperation]:
     ]
 
 
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", range(11))
 def test_wave_operation_is_never_applied_at_0_and_always_at_1(index: int) -> None:
     never, always = wave_operations(0)[index], wave_operations(1)[index]
     assert all(never.draw(stream(i), SAMPLES, SAMPLES) is None for i in range(50))
@@ -100,6 +110,15 @@ def test_the_coin_is_the_first_number_of_the_stream() -> None:
         ({"freqmix": {"p": 2}}, "chance that a clip is changed"),
         ({"cutmix": {"alpha": -1}}, "size of the rectangle"),
         ({"speed": {"min": 0}}, "two octaves down and up"),
+        ({"speed": {"values": [1.1, 9]}}, "two octaves down and up"),
+        ({"speed": {"values": []}}, "nothing to choose from"),
+        ({"noise": {"colour": []}}, "nothing to choose from"),
+        ({"segment_gain": {"length_s": 0}}, "length above 0 s"),
+        ({"wave_masking": {"length_s": -1}}, "length above 0 s"),
+        ({"shift": {"max_s": 0}}, "a time above 0 s"),
+        ({"sine": {"max_hz": -1}}, "counted from 0 Hz"),
+        ({"sine": {"max_snr_db": 200}}, "signal-to-noise ratio lies between"),
+        ({"phase_noise": {"max_depth": 7}}, "0 to pi radians"),
         ({"gain": {"max_db": 90}}, "leaves nothing but rounding"),
         ({"cyclic_shift": {"max_s": 0}}, "a time above 0 s"),
     ],
@@ -110,7 +129,8 @@ def test_a_range_is_refused_with_its_reason_in_audio_terms(section: dict, reason
 
 
 def test_every_field_is_explained() -> None:
-    sections = [AugmentationConfig, *(field.annotation for field in AugmentationConfig.model_fields.values())]
+    fields = AugmentationConfig.model_fields.values()
+    sections = [AugmentationConfig, *(f.annotation for f in fields if isinstance(f.annotation, type))]
     for section in sections:
-        for name, field in section.model_fields.items():  # pyright: ignore[reportOptionalMemberAccess]
+        for name, field in section.model_fields.items():
             assert field.description, f"{section}.{name}"

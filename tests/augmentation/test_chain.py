@@ -35,9 +35,14 @@ def config(tmp_path: Path) -> AugmentationConfig:
             "speed": {"p": 0.5},
             "polarity": {"p": 0.5},
             "gain": {"p": 0.5},
+            "segment_gain": {"p": 0.5},
+            "shift": {"p": 0.5},
             "cyclic_shift": {"p": 0.5},
             "reverb": {"p": 0.5, "folder": tmp_path},
             "time_shift": {"p": 0.5},
+            "wave_masking": {"p": 0.5},
+            "phase_noise": {"p": 0.5},
+            "sine": {"p": 0.5},
             "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1, "colour": "random"},
             "band_jitter": {"p": 0.5},
             "dropblock": {"p": 0.5, "dp": 0.5, "block_size": {"t": 32, "f": 4}},
@@ -55,6 +60,11 @@ def mixed_by(config: AugmentationConfig, names: tuple[str, ...], p: float) -> Au
     """The same config, but for its mixings: these alone, with the chance `p` in all."""
     keys = config.model_dump() | {name: {"p": 0} for name in WAVE_MIXINGS + MEL_MIXINGS}
     return AugmentationConfig.model_validate(keys | {name: {"p": p / len(names)} for name in names})
+
+
+def last(config: AugmentationConfig) -> AugmentationConfig:
+    """The same config, its waves mixed after all else."""
+    return config.model_copy(update={"mix_waves": "last"})
 
 
 def batch_of(made: Chain, rows: list[int], epoch: int) -> Batch:
@@ -104,33 +114,65 @@ def front_end(wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None) -> tor
 
 
 @pytest.mark.parametrize("names", [WAVE_MIXINGS, MEL_MIXINGS, WAVE_MIXINGS + MEL_MIXINGS])
-def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: tuple[str, ...]) -> None:
-    made = chain(mixed_by(config, names, 0.8))
-    shown_BCTF, target_BK = made.render(batch_of(made, list(range(12)), 2), 2, front_end)
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: tuple[str, ...], order: str) -> None:
+    config = mixed_by(config, names, 0.8)
+    made = chain(config if order == "first" else last(config))
+    shown_BCTF, targets = made.render(batch_of(made, list(range(12)), 2), 2, front_end)
     for rows in ([9, 3, 6], [5], list(range(11, -1, -1))):
-        part_BCTF, part_BK = made.render(batch_of(made, rows, 2), 2, front_end)
+        part_BCTF, part = made.render(batch_of(made, rows, 2), 2, front_end)
+        assert isinstance(part_BCTF, torch.Tensor)
+        assert isinstance(shown_BCTF, torch.Tensor)
         torch.testing.assert_close(part_BCTF, shown_BCTF[rows], atol=1e-5, rtol=0)
-        torch.testing.assert_close(part_BK, target_BK[rows])
-    torch.testing.assert_close(target_BK.sum(1), torch.ones(12))
+        torch.testing.assert_close(part.weighted_BK, targets.weighted_BK[rows])
+        assert torch.equal(part.mixed_B, targets.mixed_B[rows])
+    torch.testing.assert_close(targets.weighted_BK.sum(1), torch.ones(12))
+    assert targets.mixed_B.any()
+
+
+def test_waves_mixed_last_are_made_of_the_two_as_each_is_changed_alone(config: AugmentationConfig) -> None:
+    made = chain(last(mixed_by(config, ("mixup",), 0.7)))
+    batch = batch_of(made, list(range(12)), 3)
+    mixed_BS, targets = made.mixed_wave(batch, 3)
+    each_BS = made.wave(WAVE_BS, VALID_B, CLIPS, 3)
+    first_BS, _ = chain(mixed_by(config, ("mixup",), 0.7)).mixed_wave(batch, 3)
+    for row, clip in enumerate(CLIPS):
+        drawn = made.mixer.draw(clip, 3)
+        assert (drawn is not None) == bool(targets.mixed_B[row])
+        if drawn is None:
+            torch.testing.assert_close(mixed_BS[row], each_BS[row], atol=1e-6, rtol=0)
+            continue
+        # Whatever the gains of the level-aware mixup: the mixture lies in the plane of the two changed waves.
+        both_S2 = torch.stack([each_BS[row], each_BS[CLIPS.index(drawn.partner)]], 1).double()
+        rest_S = (
+            mixed_BS[row].double() - both_S2 @ torch.linalg.lstsq(both_S2, mixed_BS[row].double()[:, None])[0][:, 0]
+        )
+        assert rest_S.abs().max() < 1e-5
+        assert not torch.allclose(first_BS[row], mixed_BS[row], atol=1e-3)
+        done = [step["operation"] for step in made.describe(clip, 3, samples=SAMPLES, frames=FRAMES, bands=BANDS)]
+        names = {operation.name for operation in made.wave_operations}
+        assert not names & set(done[done.index("mixup") :])
 
 
 def test_only_those_who_have_a_partner_are_mixed(config: AugmentationConfig) -> None:
     made = chain(mixed_by(config, WAVE_MIXINGS, 0.5))
     batch = batch_of(made, list(range(12)), 2)
-    mixed_BS, _, target_BK = made.mix(batch, 2)
+    mixed_BS, _, targets = made.mix(batch, 2)
     has_partner = [partner is not None for partner in batch.partners]
     assert 0 < sum(has_partner) < 12
     for row, expected in enumerate(has_partner):
         assert torch.equal(mixed_BS[row], WAVE_BS[row]) != expected
-        assert expected or torch.equal(target_BK[row], batch.target_BK[row])
+        assert expected or torch.equal(targets.weighted_BK[row], batch.target_BK[row])
+        assert bool(targets.mixed_B[row]) == expected
 
 
 def test_a_mixed_spectrogram_is_made_of_the_two_as_each_is_shown_alone(config: AugmentationConfig) -> None:
     made, alone = chain(mixed_by(config, ("mel_mixup",), 1)), chain(mixed_by(config, (), 0))
     batch = batch_of(made, list(range(12)), 7)
     assert made.mix(batch, 7)[0] is batch.wave_BS
-    shown_BCTF, shown_BK = made.render(batch, 7, front_end)
-    each_BCTF, target_BK = alone.render(batch_of(alone, list(range(12)), 7), 7, front_end)
+    shown_BCTF, targets = made.render(batch, 7, front_end)
+    each_BCTF, alone_targets = alone.render(batch_of(alone, list(range(12)), 7), 7, front_end)
+    shown_BK, target_BK = targets.weighted_BK, alone_targets.weighted_BK
     for row, clip in enumerate(CLIPS):
         mixed = made.mixer.draw(clip, 7)
         assert mixed is not None
@@ -178,7 +220,7 @@ def test_each_operation_fires_for_its_share_of_the_clips(config: AugmentationCon
         for clip in CLIPS:
             for done in made.describe(clip, epoch, samples=SAMPLES, frames=FRAMES, bands=BANDS):
                 fired[str(done["operation"])] = fired.get(str(done["operation"]), 0) + 1
-    assert set(fired) == set(AugmentationConfig.model_fields)
+    assert set(fired) == set(AugmentationConfig.model_fields) - {"mix_waves"}
     for name, count in fired.items():
         p = getattr(config, name).p
         assert count / (40 * 12) == pytest.approx(p, abs=0.1 if p == 0.5 else 0.05), name
@@ -224,5 +266,8 @@ def test_one_training_clip_has_nobody_to_mix_with() -> None:
 
 
 def test_silence_in_all_operations_gives_no_nan(config: AugmentationConfig) -> None:
-    out_BS = chain(config).wave(torch.zeros(12, SAMPLES), torch.zeros(12, dtype=torch.int64), CLIPS, 0)
-    assert torch.equal(out_BS, torch.zeros(12, SAMPLES))
+    silent = torch.zeros(12, SAMPLES), torch.zeros(12, dtype=torch.int64), CLIPS, 0
+    uncovered = config.model_copy(update={"wave_masking": AugmentationConfig().wave_masking})
+    assert torch.equal(chain(uncovered).wave(*silent), torch.zeros(12, SAMPLES))
+    # What covers a stretch of a wave is noise of 1e-6, and that has a level that other noise goes by.
+    torch.testing.assert_close(chain(config).wave(*silent), torch.zeros(12, SAMPLES), atol=1e-3, rtol=0)

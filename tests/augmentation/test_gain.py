@@ -23,3 +23,13 @@ def test_drawn_evenly_between_the_bounds_in_either_order(bounds: tuple[float, fl
     assert -3 <= min(drawn) < -2.5
     assert 8.5 < max(drawn) <= 9
     assert abs(sum(drawn) / len(drawn) - 3) < 0.6
+
+
+def test_drawn_evenly_in_amplitude() -> None:
+    """`amp` of EAT: factors from 0.5 to 1.3, their mean 0.9."""
+    bounds = {"min_db": 20 * math.log10(0.5), "max_db": 20 * math.log10(1.3)}
+    gain = Gain(GainConfig.model_validate({"p": 1, "even_in": "amplitude", **bounds}))
+    factors = [10 ** (draw.gain_db / 20) for i in range(2000) if (draw := gain.draw(stream(i), 10, 10))]
+    assert 0.5 - 1e-9 <= min(factors) < 0.51
+    assert 1.29 < max(factors) <= 1.3 + 1e-9
+    assert sum(factors) / len(factors) == pytest.approx(0.9, abs=0.012)

@@ -81,7 +81,8 @@ def test_windows_longer_than_the_table_are_filled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("colour", "db_an_octave"), [("white", 0), ("pink", -3.01), ("brown", -6.02), ("blue", 3.01), ("violet", 6.02)]
+    ("colour", "db_an_octave"),
+    [("white", 0), ("pink", -3.01), ("brown", -6.02), ("blue", 3.01), ("violet", 6.02), ("uniform", 0)],
 )
 def test_the_power_of_a_colour_goes_with_frequency(colour: str, db_an_octave: float) -> None:
     table_S = noise_table(torch.device("cpu"), 10, colour).numpy()
@@ -103,8 +104,8 @@ def test_a_colour_has_the_asked_ratio_too(colour: str) -> None:
 
 def test_colours_of_one_batch_do_not_meet() -> None:
     draws = [NoiseDraw(3, 100 + row, 1, colour) for row, colour in enumerate([*SLOPES, *SLOPES])]
-    noise, wave_BS = Noise(NoiseConfig(p=1)), padded_tone(800, 800).repeat(10, 1)
-    together_BS = noise.apply(wave_BS, draws, [800] * 10)
+    noise, wave_BS = Noise(NoiseConfig(p=1)), padded_tone(800, 800).repeat(len(draws), 1)
+    together_BS = noise.apply(wave_BS, draws, [800] * len(draws))
     for row, draw in enumerate(draws):
         torch.testing.assert_close(noise.apply(wave_BS[:1], [draw], [800])[0], together_BS[row], atol=1e-6, rtol=0)
 
@@ -119,5 +120,22 @@ def test_random_colours_come_alike_and_leave_the_other_numbers_as_they_are() -> 
         assert (one.snr_db, one.offset, one.sign) == (other.snr_db, other.offset, other.sign)
         assert one.colour == "white"
         found[other.colour] += 1
-    assert set(found) == set(SLOPES)
+    assert set(found) == {"white", "pink", "brown", "blue", "violet"}
     assert min(found.values()) > 60
+
+
+def test_a_list_of_colours_is_chosen_from_alike() -> None:
+    noise = Noise(NoiseConfig(p=1, colour=["violet", "uniform"]))
+    found = Counter(draw.colour for i in range(400) if (draw := noise.draw(stream(i), 10, 10)))
+    assert set(found) == {"violet", "uniform"}
+    assert min(found.values()) > 160
+
+
+def test_uniform_noise_is_white_and_evenly_spread() -> None:
+    table_S = noise_table(torch.device("cpu"), 10, "uniform")[: 2**20].double()
+    assert table_S.square().mean().item() == pytest.approx(1, rel=1e-2)
+    counts = torch.histc(table_S, 10, min=-(3**0.5), max=3**0.5)
+    assert counts.sum() == 2**20
+    assert counts.max() / counts.min() < 1.03
+    # A normal distribution would have 3.
+    assert table_S.pow(4).mean().item() == pytest.approx(9 / 5, rel=1e-2)

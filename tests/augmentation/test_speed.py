@@ -79,3 +79,10 @@ def test_speeds_are_drawn_evenly_in_octaves_between_the_bounds(bounds: tuple[flo
 def test_a_speed_that_leaves_nothing_recognisable_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"between 0\.25 and 4"):
         SpeedConfig(max=5)
+
+
+def test_one_of_the_listed_speeds() -> None:
+    speed = Speed(SpeedConfig(p=1, values=[1.25, 0.8333]))
+    drawn = [draw.speed for i in range(200) if (draw := speed.draw(stream(i), 10, 10))]
+    assert set(drawn) == {1.25, 0.8333}
+    assert 70 < drawn.count(1.25) < 130

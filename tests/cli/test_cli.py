@@ -13,7 +13,19 @@ import yaml
 import audiosurvey
 
 Command = Callable[..., tuple[int, str, str]]
-COMMANDS = ["init", "check", "describe", "download", "prepare", "preview", "train", "evaluate", "presets", "demo"]
+COMMANDS = [
+    "init",
+    "check",
+    "describe",
+    "download",
+    "prepare",
+    "preview",
+    "train",
+    "evaluate",
+    "presets",
+    "push",
+    "demo",
+]
 HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn", "gradio")
 
 

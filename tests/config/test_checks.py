@@ -131,3 +131,149 @@ def test_pretraining_on_what_is_tested() -> None:
     assert faults(urban + "pretrain: {dataset: {name: esc50}}") == []
     both = "pretrain_urban: true\npretrain: {dataset: {name: toy}}"
     assert [path for path, _ in faults(both)] == ["pretrain_urban"]
+
+
+def test_weights_of_classes_that_are_not_there() -> None:
+    ((path, message),) = faults("loss: {class_weights: {dog: 2, rooste: 3}}\n")
+    assert path == "loss.class_weights.rooste"
+    assert message == "unknown class 'rooste'; did you mean 'rooster'?"
+    assert [path for path, _ in faults("loss: {class_weights: {cat: 2}}\ndataset: {subset: esc10}\n")] == [
+        "loss.class_weights.cat"
+    ]
+    assert [path for path, _ in faults("loss: {class_weights: {dog: 0}}\n")] == ["loss.class_weights.dog"]
+    assert [path for path, _ in faults("loss: {class_weights: even}\n")] == ["loss.class_weights"]
+
+
+def test_balanced_twice_over() -> None:
+    text = "loss: {class_weights: balanced}\n"
+    assert warnings(text) == []
+    ((path, message),) = warnings(text + "train: {sampling: balanced}\n")
+    assert path == "loss.class_weights"
+    assert "count twice over" in message
+
+
+def test_thawing_after_the_end() -> None:
+    text = "model: {{freeze: body, thaw: [{{epoch: {}}}]}}\npretrain_urban: true\ntrain: {{epochs: 5}}\n"
+    assert faults(text.format(5)) == []
+    assert faults(text.format(6)) == [("model.thaw.0.epoch", "6 is never reached: train.epochs is 5")]
+
+
+HEAD = "model: {preset: mn04, init: efficientat/mn04_as}\n"
+
+
+def test_a_head_needs_a_body() -> None:
+    text = "train: {head_only: true}\n"
+    ((path, message),) = faults(text)
+    assert path == "train.head_only"
+    assert message.endswith("give model.init, or a pretraining")
+    assert faults(text + "pretrain_urban: true\n") == []
+    ((path, message),) = faults("pretrain: {head_only: true}\n")
+    assert path == "pretrain.head_only"
+    assert message.endswith("set train.head_only")
+    for penalty in ("0", "-1", "atuo"):
+        assert [path for path, _ in faults(f"train: {{head_penalty: {penalty}}}\n")] == ["train.head_penalty"]
+
+
+def test_what_has_no_effect_on_a_head_is_named_where_it_stands() -> None:
+    text = HEAD + (
+        "train:\n  head_only: true\n  epochs: 7\n  lr: 0.1\n  batch_size: 64\n"
+        "augmentation:\n  gain: {p: 0.5}\n  noise: {p: 0}\nschedule: {name: constant}\nloss: {label_smoothing: 0.1}\n"
+    )
+    lines = [line for line in load_text(text, "x").warnings if "head_only" in line]
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["x:4", "train.epochs"],
+        ["x:5", "train.lr"],
+        ["x:8", "augmentation.gain"],
+        ["x:10", "schedule.name"],
+    ]
+    assert warnings(HEAD + "train: {head_only: true, head_penalty: auto}\n") == []
+    asked = HEAD + "train: {head_only: true, patience: 3}\nswa: {start: 0.5}\n"
+    # An average over a share of steps asks for a known number of them, probe or not.
+    assert [path for path, _ in faults(asked)] == ["swa.start"]
+    assert [path for path, _ in warnings(asked.replace("patience", "epochs"))] == ["swa.start", "train.epochs"][::-1]
+
+
+def test_a_pretraining_uses_what_a_head_does_not() -> None:
+    text = "train: {head_only: true}\npretrain_urban: true\naugmentation: {gain: {p: 1}}\noptimizer: {beta1: 0.8}\n"
+    assert warnings(text) == []
+
+
+def test_a_penalty_without_a_head() -> None:
+    assert [path for path, _ in warnings("train: {head_penalty: auto}\n")] == ["train.head_penalty"]
+
+
+def test_one_average_of_the_weights_and_a_known_end() -> None:
+    assert load_text("swa: {start: 0.75}\n", "x").config.ema.decay == 0
+    assert load_text("", "x").config.ema.decay == 0.999
+    ((path, message),) = faults("swa: {start: 0.75}\nema: {decay: 0.99}\n")
+    assert path == "swa.start"
+    assert "ema.decay: 0.99 asks for another" in message
+    ((path, message),) = faults("swa: {start: 0.75}\ntrain: {patience: 3}\n")
+    assert path == "swa.start"
+    assert message.endswith("give train.epochs")
+    assert faults("swa: {start: 0.75}\ntrain: {patience: 3, epochs: 9}\n") == []
+    ((_, message),) = faults("swa: {start: 0.75}\npretrain: {patience: 3}\npretrain_urban: true\n")
+    assert message.endswith("give pretrain.epochs")
+    assert [path for path, _ in faults("swa: {start: 1}\n")] == ["swa.start"]
+
+
+def test_other_classes_of_the_same_data_may_come_first() -> None:
+    ten = "dataset: {subset: esc10}\n"
+    assert faults(ten + "pretrain: {dataset: {name: esc50, exclude_classes: [dog, rooster]}}\n") == []
+    assert faults(ten + "pretrain: {dataset: {name: esc50}}\n") == []
+    for before, after in (
+        ("{name: esc50}", ""),
+        ("{name: esc50, subset: esc10}", ""),
+        ("{name: esc50, classes: [dog]}", ten),
+    ):
+        ((path, message),) = faults(after + f"pretrain: {{dataset: {before}}}\n")
+        assert path == "pretrain.dataset"
+        assert message.endswith("every clip would be known before")
+
+
+def cropped(seconds: float, flat: str = "true") -> str:
+    blocks = f"[pooling: {{mode: avg, flat: {flat}}}]"
+    return f"{MEL}dataset: {{name: toy}}\ntrain: {{crop_seconds: {seconds}}}\nmodel: {{blocks: {blocks}}}\n"
+
+
+def test_a_section_is_no_longer_than_the_clip_and_no_shorter_than_a_window() -> None:
+    assert faults(cropped(1, "true")) == faults(cropped(0.04, "false")) == []
+    ((path, message),) = faults(cropped(1.1, "true"))
+    assert path == "train.crop_seconds"
+    assert "1.1 s is longer than the clip of 1 s" in message
+    ((path, message),) = faults(cropped(0.03, "true"))
+    assert path == "train.crop_seconds"
+    assert "shorter than one window" in message
+
+
+def test_a_section_too_short_for_the_network() -> None:
+    text = cropped(0.1, "true").replace("[pooling", "[max_pool: [20, 20], pooling")
+    ((path, message),) = faults(text)
+    assert path == "train.crop_seconds"
+    assert message.startswith("too short: ")
+    assert faults(text.replace("0.1", "0.5")) == []
+
+
+def test_masks_must_fit_into_the_section() -> None:
+    # 0.5 s in steps of 10 ms: 51 frames.
+    text = cropped(0.5, "true") + "augmentation: {time_masking: {p: 1, tmp: 51}}\n"
+    assert faults(text) == []
+    ((path, message),) = faults(text.replace("tmp: 51", "tmp: 52"))
+    assert path == "augmentation.time_masking.tmp"
+    assert "which has 51 (0.5 s)" in message
+
+
+def test_the_section_of_a_pretraining_is_of_its_own_clips() -> None:
+    text = MEL + "dataset: {name: toy}\npretrain_urban: true\npretrain: {crop_seconds: 3}\n"
+    assert faults(text) == []
+    ((path, message),) = faults(text.replace("3}", "4.5}"))
+    assert path == "pretrain.crop_seconds"
+    assert "longer than the clip of 4 s" in message
+
+
+def test_the_least_momentum_lies_below_the_greatest() -> None:
+    text = "schedule: {name: one_cycle, momentum_low: 0.92}\n"
+    assert faults(text + "optimizer: {beta1: 0.92}\n") == []
+    assert [path for path, _ in faults(text)] == ["schedule.momentum_low"]
+    ((_, message),) = faults(text + "optimizer: {name: sgd}\n")
+    assert "optimizer.momentum (0.9)" in message

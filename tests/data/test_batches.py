@@ -236,3 +236,29 @@ def test_pads_of_evaluation_are_those_of_training(data: tuple) -> None:
     (windows,) = EvalBatches(store, clips[2:3], clip_samples=100, pad="repeat", batch_size=4)
     assert np.array_equal(windows.wave_BS[0].numpy(), np.resize(store.read(clips[2].id), 100))
     assert windows.valid_B.tolist() == [100]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_balanced_epochs_are_the_same_for_threads_and_processes(data: tuple, world: int) -> None:
+    whole = [clip for batch in train(data, sampling="balanced").epoch(4) for clip in batch.clips]
+    assert len(whole) == len(data[1])
+    shares = [train(data, sampling="balanced", num_workers=2, rank=rank, world=world) for rank in range(world)]
+    heard = [clip for share in shares for batch in share.epoch(4) for clip in batch.clips]
+    assert sorted(heard, key=lambda clip: clip.drawn_by) == sorted(whole, key=lambda clip: clip.drawn_by)
+
+
+def test_a_repeated_clip_is_cropped_anew(data: tuple) -> None:
+    store, clips = data
+    # The clip of 260 samples is the only one of its class: it fills two of the six places of an epoch.
+    few = tuple(clips[row] for row in (3, 6, 0, 5, 2, 4))
+    batches = train((store, few), sampling="balanced")
+    starts = [
+        [float(wave_S[0]) for batch in batches.epoch(epoch) for clip, wave_S in _rows(batch) if clip.id == clips[4].id]
+        for epoch in range(6)
+    ]
+    assert all(len(crops) == 2 for crops in starts)
+    assert len({crop for crops in starts for crop in crops}) > 6
+
+
+def _rows(batch: Batch) -> zip:
+    return zip(batch.clips, batch.wave_BS, strict=True)

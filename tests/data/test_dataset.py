@@ -44,6 +44,7 @@ def test_defaults(options: dict[str, Any], root: str, seconds: float):
         ({"name": "toy", "num_folds": 3}, "num_folds", "applies to name: folder or csv, not to toy"),
         ({"name": "csv", "root": "x", "source_pattern": "a"}, "source_pattern", "applies to name: folder, not to csv"),
         ({"table": "x.csv"}, "table", "applies to name: csv"),
+        ({"name": "toy", "licence": "CC BY 4.0"}, "licence", "applies to name: folder or csv, not to toy"),
         ({"label_separator": ";"}, "label_separator", "applies to name: csv"),
         ({"name": "folder"}, "root", "needed for name: folder"),
         ({"name": "csv"}, "table", "needed for name: csv; the CSV file, or set root"),
@@ -162,3 +163,11 @@ def test_missing_files_of_ones_own_table(tmp_path: Path):
         load_table(config)
     (tmp_path / "q.wav").touch()
     assert any("1 of 2 sound files are not there" in note for note in load_table(config).notes)
+
+
+def test_the_licence_of_ones_own_data_is_told_with_it(tmp_path: Path):
+    (tmp_path / "l.csv").write_text("path,label,fold\np.wav,a,1\nq.wav,b,2\n")
+    for name in "pq":
+        (tmp_path / f"{name}.wav").touch()
+    assert load_table(DatasetConfig(name="csv", root=tmp_path)).licence is None
+    assert load_table(DatasetConfig(name="csv", root=tmp_path, licence="CC BY 4.0")).licence == "CC BY 4.0"

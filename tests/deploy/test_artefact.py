@@ -240,6 +240,22 @@ def test_the_facts_say_with_what_and_on_what_it_was_made(folder: Path, finished_
     assert facts["licence"] == {"weights": "not stated", "parts": {"training data, folder": None}}
 
 
+def test_the_licence_of_the_sounds_binds_the_model(train_tiny, tmp_path):
+    train_tiny(tmp_path, "dataset.licence=CC BY-NC 4.0", "train.epochs=1", folds=[1])
+    facts = json.loads((tmp_path / "fold-1" / "model" / "model.json").read_text(encoding="utf-8"))
+    assert facts["licence"]["weights"] == "CC BY-NC 4.0"
+    card = (tmp_path / "fold-1" / "model" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: cc-by-nc-4.0\n")
+    assert "**Not for commercial use.**" in card
+    # And a model that starts from it.
+    (tmp_path / "second").mkdir()
+    start = f"model.init='{(tmp_path / 'fold-1' / 'model').as_posix()}'"
+    train_tiny(tmp_path / "second" / "run", start, "train.epochs=1", "protocol.allow_leakage=true", folds=[1])
+    facts = json.loads((tmp_path / "second" / "run" / "fold-1" / "model" / "model.json").read_text(encoding="utf-8"))
+    assert facts["licence"]["weights"] == "CC BY-NC 4.0"
+    assert list(facts["licence"]["parts"].values()) == ["CC BY-NC 4.0", None]
+
+
 def test_many_sounds_at_once_score_as_one_by_one(model: Model, tones: Path):
     # More windows than go through the network at once, and a long sound across the border of two batches.
     paths: list = sorted(tones.rglob("*.wav"))
@@ -275,9 +291,8 @@ def test_embeddings_are_what_the_classifier_reads(model: Model, tones: Path):
     np.testing.assert_allclose(feature_BN[0], feature_N, atol=1e-5)
     wave, _ = soundfile.read(paths[0], dtype="float32")
     layer = model.network.classifier
-    np.testing.assert_allclose(
-        feature_N @ layer.weight.numpy().T + layer.bias.numpy(), model.logits(wave)[0], atol=1e-4
-    )
+    logits_K = feature_N @ layer.weight.numpy().T + layer.bias.numpy()
+    np.testing.assert_allclose(logits_K, model.logits(wave)[0], atol=1e-4)
     np.testing.assert_allclose(model.embed(np.stack([wave, wave])), [feature_N] * 2, atol=1e-5)
     np.testing.assert_allclose(model.embed(soxr.resample(wave, 8000, 8000), 8000), feature_N, atol=1e-4)
     assert model.embed([]).shape == (0, 8)

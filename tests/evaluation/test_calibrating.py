@@ -41,7 +41,7 @@ def test_a_fold_is_fitted_on_its_validation_clips_and_measured_on_its_test_clips
     given = calibrate_fold(split, test_NK, validation_NK, LABELS, False)
     assert given.temperature == fit_temperature(validation_NK, np.eye(3)[validation], False)
     assert given.temperature == pytest.approx(3, rel=0.2)
-    assert given.fitted_on == "the 600 clips of fold 2, which chose the epoch"
+    assert given.fitted_on == "the 600 clips of fold 2, held out for validation"
     assert given.error_before == expected_error(test_NK, np.eye(3)[test], False)
     after_NK = tempered(test_NK, given.temperature, False)
     assert given.error_after == expected_error(after_NK, np.eye(3)[test], False)
@@ -55,7 +55,7 @@ def test_validation_clips_of_a_split_column_are_named_by_their_mark():
     said_NK, labels = overconfident(np.random.default_rng(2), 30)
     split = Split(1, (), clips(labels, side="val"), clips(labels, side="test"))
     given = calibrate_fold(split, said_NK, said_NK, LABELS, False)
-    assert given.fitted_on == "the 30 clips marked val, which chose the epoch"
+    assert given.fitted_on == "the 30 clips marked val, held out for validation"
 
 
 def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():

@@ -173,6 +173,110 @@ def one_fold(train_tiny: Train, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder / "run"
 
 
+BALANCED = (
+    "train.sampling=balanced",
+    "loss.class_weights={low: 2.0, noise: 0.5}",
+    "augmentation={gain: {p: 1}, mixup: {p: 0.5}}",
+)
+
+
+def break_after_an_epoch(train_tiny: Train, run: Path, *overrides: str) -> None:
+    """Starts a run of fold 1 and kills it when its first epoch has ended."""
+
+    class Killed(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audiosurvey.evaluation.foldlog.FoldLog.on_epoch", killed)
+        with pytest.raises(Killed):
+            train_tiny(run, *overrides, folds=[1])
+
+
+RISING = (
+    "model.blocks=[{conv_block: {channels: 8, layers: 1}}, {drop: {p: 1, dp: 0.5, t: 3, f: 3, schedule: linear}}, "
+    "{pooling: {mode: avg}}]",
+)
+
+
+AVERAGED = ("swa.start=0.25", "augmentation={gain: {p: 1}}", *AUGMENTED[1:])
+
+
+@pytest.mark.parametrize("options", [BALANCED, RISING, AVERAGED], ids=["balanced", "rising", "averaged"])
+def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options):
+    train_tiny(tmp_path / "whole", *options, folds=[1])
+    break_after_an_epoch(train_tiny, tmp_path / "broken", *options)
+    train_tiny(tmp_path / "broken", *options, folds=[1], resume=True)
+    assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
+
+
+def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Train):
+    """The stored weights are the mean over the steps from the start on, and give the scores that were written."""
+    from audiosurvey.evaluation.heldout import evaluate_run
+    from audiosurvey.evaluation.runfolder import RunFolder
+    from audiosurvey.pipeline import prepare
+    from audiosurvey.training.checkpoint import load_tensors
+    from audiosurvey.training.step import TrainStep
+
+    seen: list[dict[str, Any]] = []
+    true_call = TrainStep.__call__
+
+    def spied(self: TrainStep, group: Any, **at: Any) -> Any:
+        progress = true_call(self, group, **at)
+        if at["lr"]:
+            seen.append({name: value.clone() for name, value in self.network.network.state_dict().items()})
+        return progress
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainStep, "__call__", spied)
+        results = train_tiny(tmp_path / "run", "swa.start=0.5", folds=[1])
+    stored = load_tensors(tmp_path / "run" / "fold-1" / "model" / "weights.safetensors")[0]
+    assert len(seen) == 4
+    for name, value in stored.items():
+        if name.endswith((".weight", ".bias")):
+            np.testing.assert_allclose(value, (seen[2][name] + seen[3][name]) / 2, atol=1e-7)
+    counted = "standardize.norm.running_mean"
+    assert not np.allclose(stored[counted], (seen[2][counted] + seen[3][counted]) / 2)
+    again = evaluate_run(RunFolder(tmp_path / "run"), prepare, device="cpu")
+    assert again["folds"][0]["loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
+    last = json.loads((tmp_path / "run" / "fold-1" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["test_loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
+
+
+def test_an_unbalanced_table_is_heard_evenly(tmp_path, train_tiny: Train, tones, monkeypatch):
+    """Twelve clips of one class, three each of two others: per epoch every class as often."""
+    from audiosurvey.training.step import TrainStep
+
+    rows = ["path,label,fold"]
+    rows += [f"{name}/{n}.wav,common,{n % 2 + 1}" for name in ("low", "mid") for n in range(6)]
+    rows += [f"{name}/{n}.wav,{name},{n % 2 + 1}" for name in ("high", "noise") for n in range(3)]
+    (tones / "unbalanced.csv").write_text("\n".join(rows), encoding="utf-8")
+    dataset = f"dataset={{name: csv, root: '{tones.as_posix()}', table: unbalanced.csv, clip_seconds: 0.5}}"
+    heard: dict[int, list[int]] = {}
+    true_call = TrainStep.__call__
+
+    def spied(self: TrainStep, group: Any, **at: Any) -> Any:
+        if at["lr"]:
+            heard.setdefault(at["epoch"], []).extend(clip.labels[0] for batch in group for clip in batch.clips)
+        return true_call(self, group, **at)
+
+    monkeypatch.setattr(TrainStep, "__call__", spied)
+    results = train_tiny(tmp_path / "run", dataset, "train.sampling=balanced", folds=[2])
+    assert results["folds"][0]["train_clips"] == 10
+    for labels in heard.values():
+        assert len(labels) == 10
+        assert sorted(labels.count(label) for label in range(3)) == [3, 3, 4]
+    assert len(heard) == 2
+
+
+def test_weights_of_classes_that_are_not_in_the_data(tmp_path, train_tiny: Train):
+    with pytest.raises(UserError, match=r"loss\.class_weights: unknown class 'hgh'; did you mean 'high'"):
+        train_tiny(tmp_path / "run", "loss.class_weights={hgh: 2}")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("place", ["save_artefact", "write_json", "write_predictions"])
 def test_a_break_while_a_fold_is_recorded_is_mended(tmp_path, train_tiny: Train, monkeypatch, place, one_fold: Path):
     class Killed(Exception):

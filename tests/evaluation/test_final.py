@@ -138,7 +138,7 @@ def test_where_folds_choose_the_epoch_it_takes_their_median(tmp_path, train_tiny
     assert (stored["train"]["epochs"], stored["protocol"]["selection"]) == (chosen[1], "last")
     # The models of the folds are calibrated on the fold that chose their epoch.
     one = load_artefact(tmp_path / "fold-1")
-    assert one.facts["calibration"]["fitted_on"] == "the 8 clips of fold 2, which chose the epoch"
+    assert one.facts["calibration"]["fitted_on"] == "the 8 clips of fold 2, held out for validation"
     assert one.facts["calibration"]["expected_error"]["measured_on"] == "the 8 clips of fold 1, which was held out"
     assert set(one.thresholds) == {"high", "low", "mid", "noise"}
     # predictions.csv holds the scores before the temperature.

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
+from audiosurvey.data.esc50 import SPREAD_SOURCES
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
@@ -198,3 +199,59 @@ def test_a_model_remembers_what_its_pretraining_heard(train_tiny: Train, tmp_pat
     heard = [clip for clip in known if clip.startswith("pretrain/")]
     assert len(heard) == results["pretraining"]["clips"] > 0
     assert "heard" not in results["pretraining"]
+
+
+@pytest.fixture
+def esc50(tmp_path: Path, tones: Path) -> str:
+    """ESC-50 in small: two classes of ESC-10 and two others, whose clip 0 is of a recording of the first two."""
+    root = tmp_path / "ESC-50"
+    (root / "meta").mkdir(parents=True)
+    (root / "audio").mkdir()
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    classes = {0: ("dog", "low"), 1: ("rooster", "mid"), 3: ("cow", "high"), 6: ("hen", "noise")}
+    for target, (name, tone) in classes.items():
+        for n in range(6):
+            source = 9000 + n if n == 0 and target in (1, 6) else 100 * (target + 1) + n
+            file = f"{n % 2 + 1}-{source}-A-{target}.wav"
+            (root / "audio" / file).write_bytes((tones / tone / f"{n}.wav").read_bytes())
+            rows.append(f"{file},{n % 2 + 1},{target},{name},{target < 2},{source},A")
+    (root / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root.as_posix()
+
+
+@pytest.mark.parametrize("others", ["exclude_classes: [dog, rooster]", "clip_seconds: 0.5"])
+def test_the_other_classes_of_the_same_folder_first(tmp_path: Path, train_tiny: Train, esc50: str, others: str) -> None:
+    """Named or not, what is left are the classes outside ESC-10, without the recording that is on both sides."""
+    options = (
+        f"dataset={{name: esc50, root: '{esc50}', subset: esc10, clip_seconds: 0.5}}",
+        f"pretrain={{epochs: 2, batch_size: 8, num_workers: 0, dataset: {{name: esc50, root: '{esc50}', {others}}}}}",
+    )
+    results = train_tiny(tmp_path / "run", *options)
+    about = results["pretraining"]
+    assert about["classes"] == ["cow", "hen"]
+    assert about["clips"] == 11
+    assert "audio/1-9000-A-6.wav" in about["left_out"]
+    assert results["classes"] == ["dog", "rooster"]
+    known = json.loads((tmp_path / "run" / "fold-1" / "model" / "trained_on.json").read_text(encoding="utf-8"))
+    before = {name.split("-")[1] for name in known if name.startswith("pretrain/")}
+    target = {clip.source for clip in load_table(DatasetConfig(name="esc50", root=Path(esc50), subset="esc10")).clips}
+    assert len(before) == 11
+    assert not before & target
+
+
+def test_no_recording_of_esc10_is_in_the_other_forty_classes(shared: Path) -> None:
+    root = shared / "data" / "esc50-16k"
+    ten = load_table(DatasetConfig(name="esc50", root=root, subset="esc10"))
+    forty = load_table(DatasetConfig(name="esc50", root=root, exclude_classes=list(ten.classes)))
+    kept, left_out = outside(by_id(forty), by_id(ten))
+    assert len(forty.clips) == 1600
+    assert len(kept.classes) == 40
+    assert len(kept.clips) + len(left_out) == 1600
+    # A clock that strikes and ticks, and a hen with a rooster: four recordings are cut into clips on both sides.
+    assert {clip.source for clip in left_out} == SPREAD_SOURCES
+    assert not {clip.source for clip in kept.clips} & {clip.source for clip in ten.clips}
+
+
+def by_id(table: Table) -> Any:
+    """The sounds of a table, each file known by its name."""
+    return SimpleNamespace(table=table, store=SimpleNamespace(digest=lambda clip: clip))

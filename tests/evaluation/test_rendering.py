@@ -25,6 +25,7 @@ def test_every_clip_of_a_batch_is_rendered_again_alone(tiny):
     )
     batch = next(stage.batches.epoch(2))
     mel_BCTF, _ = render(batch, 2, stage.chain, stage.front_end, accelerator.device)
+    assert isinstance(mel_BCTF, torch.Tensor)
     operations = set()
     for row, clip in enumerate(batch.clips):
         shown = render_clip(config, sounds, clip.id, 2)

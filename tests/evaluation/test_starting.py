@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,73 @@ def test_weights_that_went_missing_stop_the_run_at_once(tmp_path: Path, train_ti
     with pytest.raises(UserError, match="no such file or folder"):
         train_tiny(tmp_path / "run", "model.init=gone.safetensors")
     assert not (tmp_path / "run").exists()
+
+
+THAWING = (
+    "model.freeze=body",
+    "model.thaw=[{epoch: 2, freeze: 1}, {epoch: 4}]",
+    "optimizer.layer_decay=0.5",
+    "train.epochs=4",
+    "ema.decay=0",
+)
+
+
+def test_blocks_thaw_at_their_epochs(tmp_path: Path, finished_run: Path, train_tiny: Train, monkeypatch) -> None:
+    """Weights and statistics of a block stay until its epoch, and move in it."""
+    from audiosurvey.training.loop import Fit
+
+    init = f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}"
+    epochs: list[dict[str, torch.Tensor]] = [weights(finished_run / "fold-1")]
+    true_save = Fit._save
+
+    def saved(self: Fit) -> None:
+        epochs.append({name: value.clone() for name, value in self.network.state_dict().items()})
+        true_save(self)
+
+    monkeypatch.setattr(Fit, "_save", saved)
+    said: list[str] = []
+    train_tiny(tmp_path / "run", init, *THAWING, folds=[1], say=said.append)
+    moved = [
+        {
+            part
+            for part in ("standardize.", "blocks.0.", "blocks.1.", "classifier.")
+            if any(not torch.equal(before[name], after[name]) for name in before if name.startswith(part))
+        }
+        for before, after in pairwise(epochs[1:])
+    ]
+    still = {name for name in epochs[0] if torch.equal(epochs[0][name], epochs[1][name])}
+    assert {name for name in epochs[0] if not name.startswith("classifier.")} == still
+    assert moved == [
+        {"blocks.1.", "classifier."},
+        {"blocks.1.", "classifier."},
+        {"standardize.", "blocks.0.", "blocks.1.", "classifier."},
+    ]
+    assert [line for line in said if line.startswith("frozen from")] == [
+        "frozen from epoch 2 on: 1 of 3 blocks",
+        "frozen from epoch 4 on: 0 of 3 blocks",
+    ]
+
+
+@pytest.mark.parametrize("ended", [1, 2, 3])
+def test_a_broken_thawing_ends_as_an_unbroken_one(
+    tmp_path: Path, finished_run: Path, train_tiny: Train, ended: int
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def killed(self: object, record: dict[str, Any]) -> None:
+        if record["epoch"] == ended:
+            raise Killed
+
+    options = (f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}", *THAWING)
+    train_tiny(tmp_path / "whole", *options, folds=[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audiosurvey.evaluation.foldlog.FoldLog.on_epoch", killed)
+        with pytest.raises(Killed):
+            train_tiny(tmp_path / "broken", *options, folds=[1])
+    train_tiny(tmp_path / "broken", *options, folds=[1], resume=True)
+    files = [tmp_path / name / "fold-1" / "model" / "weights.safetensors" for name in ("whole", "broken")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_init_first_then_pretraining(tmp_path: Path, finished_run: Path, train_tiny: Train, tones: Path) -> None:

@@ -9,6 +9,7 @@ TRAINED = FrontEnd(32_000, MelConfig(win_length=0.025, n_fft=1024, n_mels=128, f
 
 
 def lines(sample_rate: int = 32_000, **changed: object) -> list[str]:
+    assert TRAINED.mel is not None
     mel = TRAINED.mel.model_copy(update=changed)
     return [f"{fault.dotted}: {fault.message}" for fault in disagreements(FrontEnd(sample_rate, mel), TRAINED, "w.pt")]
 

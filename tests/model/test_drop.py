@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
+from torch import nn
 
-from audiosurvey.model.drop import DropBlock
+from audiosurvey.model.drop import DropBlock, DropItem, set_progress
+from audiosurvey.model.res_block import ResBlockConfig
 
 
 def dropped(block: DropBlock, x: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -73,3 +76,51 @@ def test_the_same_seed_hides_the_same() -> None:
     block = DropBlock(0.5, 0.5, 4, 2)
     assert torch.equal(dropped(block, x, 5), dropped(block, x, 5))
     assert not torch.equal(dropped(block, x, 5), dropped(block, x, 6))
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.0), (0.5, 0.15), (1.0, 0.3)])
+def test_the_linear_schedule_is_realised_at_start_middle_and_end(progress: float, share: float) -> None:
+    block = DropBlock(1.0, 0.3, 4, 3, rises=True)
+    set_progress(nn.Sequential(block), progress)
+    hidden = (dropped(block, torch.ones(3000, 1, 24, 12)) == 0).float().mean().item()
+    assert hidden == pytest.approx(share, abs=0.01 * (progress > 0))
+
+
+def test_without_a_schedule_the_share_is_constant() -> None:
+    block = DropBlock(1.0, 0.3, 4, 3)
+    set_progress(block, 0.0)
+    assert block.share == 0.3
+
+
+def test_until_told_otherwise_a_rising_share_is_at_its_end() -> None:
+    assert DropBlock(1.0, 0.3, 4, 3, rises=True).share == 0.3
+
+
+def test_by_name_and_by_position() -> None:
+    shape = (1, 20, 16)
+    named = DropItem(drop={"p": 0.5, "dp": 0.2, "t": 4, "f": 2, "schedule": "linear"})
+    placed = DropItem(drop=[0.5, 0.2, 4, 2])
+    for item, rises in ((named, True), (placed, False)):
+        block = item.build(shape, ResBlockConfig())
+        assert isinstance(block, DropBlock)
+        assert (block.p, block.dp, block.block_t, block.block_f, block.rises) == (0.5, 0.2, 4, 2, rises)
+    assert named.text() == "drop: {p: 0.5, dp: 0.2, t: 4, f: 2, schedule: linear}"
+    assert placed.text() == "drop: [0.5, 0.2, 4, 2]"
+
+
+@pytest.mark.parametrize(
+    ("value", "where", "words"),
+    [
+        ({"p": 0.5, "dp": 0.2, "t": 4}, ("drop", "f"), "Field required"),
+        ({"p": 0.5, "dp": 1, "t": 4, "f": 2}, ("drop", "dp"), "below 1, else nothing is left"),
+        ({"p": 0.5, "dp": 0.1, "t": 4, "f": 2, "schedule": "liner"}, ("drop", "schedule"), "'linear'"),
+        ([0.5, 0.2, 4, 2, "linear"], ("drop",), "takes four numbers"),
+        ("linear", ("drop",), "takes four numbers"),
+    ],
+)
+def test_faults_are_of_the_form_that_was_meant(value: object, where: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        DropItem.model_validate({"drop": value})
+    (error,) = caught.value.errors()
+    assert error["loc"] == where
+    assert words in error["msg"]

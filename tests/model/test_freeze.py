@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from audiosurvey.model.freeze import frozen_blocks
+from audiosurvey.model.freeze import frozen_blocks, frozen_in
 from audiosurvey.model.grammar import ModelConfig
 
 BLOCKS = [{"fc": 3}] * 4
@@ -39,4 +39,35 @@ def test_other_forms(freeze: Any, words: str) -> None:
         ModelConfig(blocks=BLOCKS, freeze=freeze)
     (error,) = caught.value.errors()
     assert error["loc"] == ("freeze",)
+    assert words in error["msg"]
+
+
+def thawed(*steps: dict[str, Any], freeze: Any = "body") -> ModelConfig:
+    return ModelConfig(blocks=BLOCKS, freeze=freeze, thaw=list(steps))
+
+
+def test_what_is_frozen_in_each_epoch_by_hand() -> None:
+    model = thawed({"epoch": 3, "freeze": 2}, {"epoch": 4, "freeze": [0]}, {"epoch": 6})
+    frozen = {epoch: frozen_in(epoch, model.freeze, model.thaw, 4) for epoch in range(1, 8)}
+    body = [0, 1, 2, 3]
+    assert frozen == {1: body, 2: body, 3: [0, 1], 4: [0], 5: [0], 6: [], 7: []}
+    assert frozen_in(9, "body", [], 4) == body
+
+
+@pytest.mark.parametrize(
+    ("steps", "freeze", "words"),
+    [
+        ([{"epoch": 2}], None, "nothing is frozen that could thaw; give model.freeze"),
+        ([{"epoch": 4, "freeze": 2}, {"epoch": 3}], "body", "epoch 3 stands after epoch 4"),
+        ([{"epoch": 4, "freeze": 2}, {"epoch": 4}], "body", "epoch 4 stands after epoch 4"),
+        ([{"epoch": 2, "freeze": 3}], 2, "epoch 2: block 2 was not frozen before; blocks only thaw"),
+        ([{"epoch": 2, "freeze": 4}], "body", "epoch 2: freezes what was frozen before"),
+        ([{"epoch": 2, "freeze": 9}], "body", "9 blocks: the network has 4"),
+    ],
+)
+def test_thawing_that_is_none(steps: list[dict[str, Any]], freeze: Any, words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        thawed(*steps, freeze=freeze)
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("thaw",)
     assert words in error["msg"]

@@ -16,6 +16,7 @@ EVERY_BLOCK: list[dict[str, Any]] = [
     {"res": [16, 8]},
     {"max_pool": [3, 2]},
     {"drop": [0.25, 0.5, 8, 4]},
+    {"drop": {"p": 0.25, "dp": 0.5, "t": 8, "f": 4, "schedule": "linear"}},
     {"pool": {"mode": "avg+max", "kernel": [2, 2]}},
     {"separable": {"channels": 16, "kernel": [3, 3], "stride": [1, 1], "pool": [2, 1], "activation": "relu6"}},
     {"residual": {"channels": 8, "kernel": [3, 3], "stride": [2, 2], "activation": "silu", "dropout": 0.1}},

@@ -227,8 +227,8 @@ class Wavegram(Base):
         self.conv_block1, self.conv_block2 = ConvBlock(1, 8, 2), ConvBlock(16 if logmel else 8, 16, 2)
         self.logmel = logmel
 
-    def forward(self, heard: Any) -> Tensor:
-        wave, mel = heard if self.logmel else (heard, None)
+    def forward(self, x: Any) -> Tensor:
+        wave, mel = x if self.logmel else (x, None)
         x = F.relu(self.pre_bn0(self.pre_conv0(wave)))
         x = self.pre_block3(self.pre_block2(self.pre_block1(x)))
         x = self.pre_block4(x.reshape(len(x), -1, 32, x.shape[-1]).transpose(2, 3))

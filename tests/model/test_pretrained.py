@@ -208,6 +208,7 @@ def test_the_front_end_of_a_model_of_ours(artefact: Callable[..., Path]) -> None
     assert trained is not None
     assert trained.sample_rate == 16_000
     assert trained.mel == MelConfig(n_mels=32, f_min=50, compression="db", win_length=0.025)
+    assert trained.mel is not None
     (fault,) = hearing_faults(folder, 16_000, trained.mel.model_copy(update={"n_mels": 64}))
     assert fault.dotted == "mel_spectrogram.n_mels"
     assert fault.message.startswith("64, the weights of ")

@@ -139,6 +139,7 @@ def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
     assert artefact_trained_on(tmp_path) == {"a.wav": "12"}
     found = artefact_front_end(tmp_path)
     assert found is not None
+    assert found.mel is not None
     assert (found.sample_rate, found.mel.n_mels) == (8000, 8)
     (tmp_path / "config.yaml").write_text("sample_rate: [")
     with pytest.raises(UserError, match="not the config of a model"):

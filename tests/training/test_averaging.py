@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.training.averaging import Average
+from audiosurvey.training.averaging import Average, EvenAverage
 
 
 def test_average_by_hand():
@@ -37,3 +37,26 @@ def test_the_trained_network_is_left_alone():
     assert torch.equal(layer.weight, before)
     assert layer.weight.requires_grad
     assert not average.network.weight.requires_grad
+
+
+def test_even_average_by_hand():
+    layer = nn.Linear(1, 1, bias=False)
+    average = EvenAverage(layer, first=2)
+    seen = []
+    for step, value in enumerate([1.0, 2.0, 3.0, 5.0, 10.0]):
+        layer.weight.data.fill_(value)
+        average.update(layer, step)
+        seen.append(float(average.network.weight))
+    # Until step 2 the network itself, then the mean of 3 and 5, then of 3, 5 and 10.
+    assert seen == pytest.approx([1, 2, 3, 4, 6])
+    assert [average.counts_anew(step) for step in range(5)] == [False, False, False, True, True]
+    assert not Average(layer, decay=0.9).counts_anew(9)
+
+
+def test_even_average_from_the_first_step_on():
+    layer = nn.Linear(1, 1, bias=False)
+    average = EvenAverage(layer, first=0)
+    for step, value in enumerate([1.0, 4.0]):
+        layer.weight.data.fill_(value)
+        average.update(layer, step)
+    assert float(average.network.weight) == pytest.approx(2.5)

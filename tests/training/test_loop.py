@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from audiosurvey.data.batches import Batch
+from audiosurvey.model.drop import DropBlock
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loop import Fit, Look
 from audiosurvey.training.schedule import ScheduleConfig
@@ -32,12 +33,22 @@ class Stepping:
         self.network, self.accelerator = network, make_accelerator("cpu", "fp32")
         self.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
         self.seen: list[tuple[int, int, float, int]] = []
+        self.shares: list[float] = []
+        self.counted: list[tuple[int, int]] = []
+        self.momenta: list[float | None] = []
 
-    def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
+    def __call__(
+        self, group: Sequence[Batch], *, epoch: int, step: int, lr: float, momentum: float | None = None
+    ) -> Progress:
         self.network.steps.data += 1
+        self.shares += [module.share for module in self.network.modules() if isinstance(module, DropBlock)]
+        self.momenta.append(momentum)
         self.seen.append((epoch, step, lr, len(group)))
         clips = sum(len(batch.clips) for batch in group)
         return Progress(loss=float(step), accuracy=1.0, clips=clips)
+
+    def count_statistics(self, average: nn.Module, like: nn.Module, batches: Iterator[Any], epoch: int) -> None:
+        self.counted.append((epoch, len(list(batches))))
 
 
 class Batches:
@@ -89,6 +100,7 @@ def fit(
     batches: int = 1,
     hearing: Hearing | None = None,
     ema: float = 0.0,
+    swa: float | None = None,
     **settings: Any,
 ) -> tuple[Fit, Stepping, Watching]:
     network = Counter()
@@ -100,6 +112,7 @@ def fit(
         settings=TrainConfig(lr=1.0, **settings),
         schedule=ScheduleConfig(name="constant"),
         ema_decay=ema,
+        swa_start=swa,
         watch=watch,
         folder=folder,
         listener=hearing or Hearing(),
@@ -164,12 +177,39 @@ def test_groups_and_the_record_of_an_epoch():
     assert made.total_steps == 6
 
 
+@pytest.mark.parametrize(("settings", "seen"), [({"epochs": 2}, [0, 1 / 3, 2 / 3, 1]), ({"patience": 1}, [1] * 4)])
+def test_progress_goes_from_0_to_1_over_the_steps(settings, seen):
+    """Of two epochs of two steps; where patience ends training it is 1 throughout."""
+    made, step, _ = fit([0.5, 0.5], batches=2, **settings)
+    made.network.add_module("drop", DropBlock(1.0, 0.5, 2, 2, rises=True))
+    made.run()
+    assert [share / 0.5 for share in step.shares] == pytest.approx(seen)
+
+
 def test_the_average_is_what_is_looked_at_and_kept():
     made, _, _ = fit([None] * 2, epochs=2, ema=0.5)
     network = made.run()
     # The decay rises as (1 + t) / (10 + t): of the steps t = 0 and 1, 0.1 and 2/11 are kept of the average.
     first = 0.9 * 1
     assert steps_of(network) == pytest.approx(2 / 11 * first + 9 / 11 * 2)
+
+
+def test_the_even_average_of_the_last_steps_with_statistics_of_their_epochs():
+    made, step, _ = fit([None] * 4, batches=2, epochs=4, swa=0.6)
+    # 0.6 of 8 steps is 4.8: from step 4 on, whose weights are 5, to the last, whose weights are 8.
+    assert steps_of(made.run()) == pytest.approx((5 + 6 + 7 + 8) / 4)
+    assert step.counted == [(3, 2), (4, 2)]
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3, 4])
+def test_a_broken_even_average_ends_as_an_unbroken_one(tmp_path, killed_after):
+    settings = {"batches": 3, "epochs": 5, "swa": 0.4}
+    wanted = fit([None] * 5, tmp_path / "whole", **settings)[0].run()
+    broken, _, _ = fit([None] * 5, tmp_path / "broken", hearing=Hearing(killed_after), **settings)
+    with pytest.raises(Killed):
+        broken.run()
+    again, _, _ = fit([None] * 5, tmp_path / "broken", **settings)
+    assert steps_of(again.run(resume=True)) == steps_of(wanted)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
@@ -221,3 +261,14 @@ def test_without_resume_it_starts_anew(tmp_path):
     made, step, _ = fit([None] * 2, tmp_path, epochs=2)
     made.run()
     assert len(step.seen) == 2
+
+
+def test_a_cycled_momentum_falls_while_the_rate_rises_and_comes_back():
+    made, step, _ = fit([None] * 4, epochs=4)
+    made.run()
+    assert step.momenta == [None] * 4
+    made, step, _ = fit([None] * 5, epochs=5)
+    made.schedule = ScheduleConfig(name="one_cycle", warmup=0.6, momentum_low=0.5)
+    made.momentum = 0.9
+    made.run()
+    assert step.momenta == pytest.approx([0.9, 0.7, 0.5, 0.7, 0.9])

@@ -1,11 +1,15 @@
 """The loss by hand and against torch's own."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from audiosurvey.augmentation.mixing import Targets
+from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
-from audiosurvey.training.loss import Loss, LossConfig
+from audiosurvey.training.loss import Loss, LossConfig, class_weights
 
 
 def logits_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,3 +61,130 @@ def test_scores_are_probabilities():
 def test_loss_is_float32_for_bf16_logits():
     logits, labels = logits_and_labels()
     assert Loss(LossConfig(), False)(logits.bfloat16(), F.one_hot(labels, 4).float()).dtype == torch.float32
+
+
+def clips(*labels: int) -> list[Clip]:
+    return [Clip(str(n), Path(str(n)), (label,)) for n, label in enumerate(labels)]
+
+
+def weights(config: LossConfig, classes: tuple[str, ...], table: list[Clip]) -> torch.Tensor:
+    weight_K = class_weights(config, classes, table)
+    assert weight_K is not None
+    return weight_K
+
+
+def test_balanced_weights_by_hand():
+    """Of six clips three, two and one: 6 / (3 n) is 2/3, 1 and 2; the clips weigh 1 on average."""
+    table = clips(0, 0, 0, 1, 1, 2)
+    weight_K = weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), table)
+    assert weight_K.tolist() == pytest.approx([2 / 3, 1, 2])
+    assert sum(weight_K[clip.labels[0]] for clip in table) == pytest.approx(6)
+
+
+def test_a_class_without_training_clips_weighs_one():
+    weight_K = weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), clips(0, 0, 1))
+    assert weight_K.tolist() == pytest.approx([0.5, 1, 1])
+
+
+def test_named_weights_and_classes_that_are_not_there():
+    assert class_weights(LossConfig(), ("a", "b"), clips(0)) is None
+    assert weights(LossConfig(class_weights={"b": 3}), ("a", "b"), clips(0)).tolist() == [1, 3]
+    with pytest.raises(UserError, match=r"loss\.class_weights: unknown class 'dgo'; did you mean 'dog'"):
+        class_weights(LossConfig(class_weights={"dgo": 2}), ("dog", "cat"), clips(0))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_weighted_cross_entropy_is_torchs(smoothing):
+    logits, labels = logits_and_labels()
+    weight_K = torch.tensor([0.5, 1.0, 2.0, 4.0])
+    ours = Loss(LossConfig(label_smoothing=smoothing), False, weight_K)(logits, F.one_hot(labels, 4).float())
+    theirs = F.cross_entropy(logits, labels, weight_K, label_smoothing=smoothing, reduction="none")
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_bce_weighs_the_clips_that_have_the_class():
+    weight_K = torch.tensor([3.0, 5.0])
+    loss = Loss(LossConfig(), True, weight_K)
+    value = loss(torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0]]))
+    by_hand = (3 * torch.log(torch.tensor(2.0)) + torch.log1p(torch.exp(torch.tensor(2.0)))) / 2
+    assert float(value) == pytest.approx(float(by_hand))
+
+
+def test_float64_stays_float64():
+    logits, labels = logits_and_labels()
+    for binary in (False, True):
+        assert Loss(LossConfig(), binary)(logits.double(), F.one_hot(labels, 4).float()).dtype == torch.float64
+
+
+def eats(logits: torch.Tensor, labels: torch.Tensor, others: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """EAT's loss of mixed clips, clip by clip and class by class, summed."""
+    total = torch.zeros(())
+    for logit_K, label, other, weight in zip(logits, labels, others, weights, strict=True):
+        told = {int(label), int(other)} if weight < 0.9 else {int(label)}
+        for number, logit in enumerate(logit_K):
+            total = total - (F.logsigmoid(logit) if number in told else F.logsigmoid(-logit))
+    return total
+
+
+def mixed_targets() -> tuple[Targets, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Six clips of four classes: unmixed, then five mixtures: two with 0.9 or more, one with its own class."""
+    labels, others = torch.tensor([0, 1, 2, 3, 0, 1]), torch.tensor([0, 2, 3, 0, 0, 3])
+    weights = torch.tensor([1.0, 0.1, 0.9, 0.89, 0.4, 0.95])
+    targets = Targets.unmixed(F.one_hot(labels, 4).float())
+    return targets.mixed([1, 2, 3, 4, 5], F.one_hot(others[1:], 4).float(), weights[1:]), labels, others, weights
+
+
+def test_union_targets_by_hand():
+    targets, *_ = mixed_targets()
+    expected = [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, 0]]
+    assert targets.union_BK(0.9).tolist() == expected
+    assert targets.mixed_B.tolist() == [False, True, True, True, True, True]
+    torch.testing.assert_close(targets.weighted_BK[1], torch.tensor([0, 0.1, 0.9, 0]))
+    torch.testing.assert_close(targets.weighted_BK[0], torch.tensor([1.0, 0, 0, 0]))
+
+
+def test_union_is_eats_sum_where_the_step_takes_the_mean():
+    logits, _ = logits_and_labels()
+    targets, labels, others, weights = mixed_targets()
+    loss_B = Loss(LossConfig(mixed="union", label_smoothing=0.1), multi_label=False).of(logits, targets)
+    torch.testing.assert_close(loss_B[1:].sum(), eats(logits[1:], labels[1:], others[1:], weights[1:]))
+    smoothed = F.cross_entropy(logits[:1], labels[:1], label_smoothing=0.1)
+    torch.testing.assert_close(loss_B[0], smoothed)
+
+
+def test_the_loss_of_a_clip_is_the_same_in_any_batch():
+    logits, _ = logits_and_labels()
+    targets, *_ = mixed_targets()
+    loss = Loss(LossConfig(mixed="union", label_smoothing=0.1), multi_label=False)
+    together_B = loss.of(logits, targets)
+    for row in range(6):
+        alone = Targets(
+            targets.own_BK[[row]], targets.partner_BK[[row]], targets.weight_B[[row]], targets.mixed_B[[row]]
+        )
+        torch.testing.assert_close(loss.of(logits[[row]], alone)[0], together_B[row])
+
+
+def test_weighted_is_what_it_was():
+    logits, _ = logits_and_labels()
+    targets, *_ = mixed_targets()
+    loss = Loss(LossConfig(label_smoothing=0.1), multi_label=False)
+    assert torch.equal(loss.of(logits, targets), loss(logits, targets.weighted_BK))
+
+
+def test_union_of_several_labels_keeps_the_scale_of_bce():
+    own, other = torch.tensor([[1.0, 1, 0, 0]]), torch.tensor([[0.0, 1, 0, 1]])
+    logits = torch.tensor([[0.3, -0.2, 1.0, 2.0]])
+    loss = Loss(LossConfig(mixed="union"), multi_label=True)
+    expected = F.binary_cross_entropy_with_logits(logits, torch.tensor([[1.0, 1, 0, 1]]))
+    torch.testing.assert_close(
+        loss.of(logits, Targets.unmixed(own).mixed([0], other, torch.tensor([0.6])))[0], expected
+    )
+
+
+def test_eats_smoothing_over_the_wrong_classes_is_ours_times_k_over_k_minus_1():
+    logits, labels = logits_and_labels()
+    share, classes = 0.1, 4
+    wrong = torch.full((6, classes), share / (classes - 1)).scatter_(1, labels[:, None], 1 - share)
+    eat_B = -(wrong * F.log_softmax(logits, 1)).sum(1)
+    ours = Loss(LossConfig(label_smoothing=share * classes / (classes - 1)), multi_label=False)
+    torch.testing.assert_close(ours(logits, F.one_hot(labels, classes).float()), eat_B)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.training.schedule import ScheduleConfig, rate_factor
+from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 
 COSINE = ScheduleConfig(name="cosine", warmup=0.1, final=0.01)
 
@@ -41,13 +41,15 @@ def test_never_zero_in_the_warm_up_and_never_above_one(total, warmup, final):
 
 @pytest.mark.parametrize(("total", "warmup"), [(100, 0.1), (57, 0.3)])
 def test_one_cycle_is_torchs(total, warmup):
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
     torchs = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=1.0, total_steps=total, pct_start=warmup, div_factor=25, final_div_factor=1e4
     )
-    config = ScheduleConfig(name="one_cycle", warmup=warmup, start=1 / 25, final=1 / 25 / 1e4)
+    config = ScheduleConfig(name="one_cycle", warmup=warmup, start=1 / 25, final=1 / 25 / 1e4, momentum_low=0.85)
     for step in range(total):
         assert rate_factor(config, step, total) == pytest.approx(torchs.get_last_lr()[0], abs=1e-6)
+        momentum = optimizer.param_groups[0]["momentum"]
+        assert cycled_momentum(config, 0.95, step, total) == pytest.approx(momentum, abs=1e-6)
         optimizer.step()
         if step < total - 1:
             torchs.step()
@@ -63,3 +65,14 @@ def test_ramp_has_efficientats_values():
 def test_a_line_that_ends_before_it_begins():
     with pytest.raises(ValueError, match="before it begins"):
         ScheduleConfig(name="ramp", ramp_start=0.5, ramp_end=0.4)
+
+
+def test_the_momentum_stays_where_nobody_asked_or_the_end_is_open():
+    assert cycled_momentum(ScheduleConfig(name="one_cycle"), 0.9, 3, 10) is None
+    assert cycled_momentum(ScheduleConfig(name="one_cycle", momentum_low=0.8), 0.9, 3, 0) is None
+
+
+@pytest.mark.parametrize("name", ["auto", "cosine", "constant", "ramp"])
+def test_a_momentum_without_a_cycle_is_refused(name):
+    with pytest.raises(ValueError, match="in one_cycle, not in"):
+        ScheduleConfig(name=name, momentum_low=0.8)

@@ -192,3 +192,22 @@ def test_the_learning_rate_is_that_of_the_call():
     step, before = trained(net, lr=123.0), weights(net)
     step([batch(0, 8)], epoch=1, step=0, lr=0.5)
     torch.testing.assert_close(weights(net) - before, -0.5 * gradient(batch(0, 8)), rtol=0, atol=1e-6)
+
+
+def test_a_groups_rate_is_a_factor_on_the_learning_rate():
+    net = network()
+    step, before = trained(net), weights(net)
+    step.optimizer.param_groups[0]["rate"] = 0.25
+    step([batch(0, 8)], epoch=1, step=0, lr=0.5)
+    torch.testing.assert_close(weights(net) - before, -0.125 * gradient(batch(0, 8)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "key"), [(torch.optim.AdamW, "betas"), (torch.optim.SGD, "momentum")])
+def test_the_momentum_is_that_of_the_call_and_stays_without_one(kind: type[torch.optim.Optimizer], key: str) -> None:
+    net = network()
+    step = trained(net)
+    step.optimizer = kind(net.parameters(), lr=0.1)  # pyright: ignore[reportCallIssue]
+    step([batch(0, 4)], epoch=1, step=0, lr=0.0, momentum=0.3)
+    assert step.optimizer.param_groups[0][key] == ((0.3, 0.999) if key == "betas" else 0.3)
+    step([batch(0, 4)], epoch=1, step=1, lr=0.0)
+    assert step.optimizer.param_groups[0][key] == ((0.3, 0.999) if key == "betas" else 0.3)

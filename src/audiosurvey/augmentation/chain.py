@@ -2,19 +2,23 @@
 streams.
 
 Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
-gain, cyclic shift, reverb, time shift, noise; then the mel spectrogram, with its bands moved; blocks, time masks,
-frequency masks; mixing of the spectrograms.
+gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine (and only then the
+mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved; blocks, time masks, frequency
+masks; mixing of the spectrograms.
 
-What is done to a clip is a function of (seed, epoch, clip id, operation) and, for mixing, of the set of
-training clips: not of the batch it stands in, nor of threads, ranks or resumption.
+What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
+(balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
+or resumption.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
@@ -28,15 +32,20 @@ from audiosurvey.augmentation.gain import Gain, GainConfig
 from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
 from audiosurvey.augmentation.mel_mixup import MelMixup, MelMixupConfig
 from audiosurvey.augmentation.mixer import Mixer
-from audiosurvey.augmentation.mixing import MelMixing, MixingConfig, WaveMixing
+from audiosurvey.augmentation.mixing import MelMixing, MixingConfig, Targets, WaveMixing
 from audiosurvey.augmentation.mixup import Mixup, MixupConfig
 from audiosurvey.augmentation.noise import Noise, NoiseConfig
+from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
 from audiosurvey.augmentation.phmix import Phmix, PhmixConfig
 from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
 from audiosurvey.augmentation.reverb import Reverb, ReverbConfig
+from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
+from audiosurvey.augmentation.shift import Shift, ShiftConfig
+from audiosurvey.augmentation.sine import Sine, SineConfig
 from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
+from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
 from audiosurvey.data.table import Clip
 from audiosurvey.features.front_end import FrontEnd, Heard
 from audiosurvey.randomness import stream
@@ -68,20 +77,33 @@ class AugmentationConfig(Section):
     """A second training clip's spectrogram is added."""
     cutmix: CutmixConfig = Field(default_factory=CutmixConfig)
     """A rectangle of the spectrogram is another training clip's."""
+    mix_waves: Literal["first", "last"] = "first"
+    """Whether the mixings of waves (mixup, timemix, freqmix, phmix) come before all else that is done to waves, which
+    then acts on the mixture, or after it, so that each of the two is changed by itself, which costs twice as much."""
     speed: SpeedConfig = Field(default_factory=SpeedConfig)
     """The clip is played faster and higher, or slower and lower."""
     polarity: PolarityConfig = Field(default_factory=PolarityConfig)
     """The wave is turned upside down."""
     gain: GainConfig = Field(default_factory=GainConfig)
     """The level is changed."""
+    segment_gain: SegmentGainConfig = Field(default_factory=SegmentGainConfig)
+    """The level of a short stretch is changed."""
+    shift: ShiftConfig = Field(default_factory=ShiftConfig)
+    """The clip begins earlier or later."""
     cyclic_shift: CyclicShiftConfig = Field(default_factory=CyclicShiftConfig)
     """The window is turned round in time."""
     reverb: ReverbConfig = Field(default_factory=ReverbConfig)
     """The clip is placed in a room."""
     time_shift: TimeShiftConfig = Field(default_factory=TimeShiftConfig)
     """Parts of the clip are stretched and compressed."""
+    wave_masking: WaveMaskingConfig = Field(default_factory=WaveMaskingConfig)
+    """A short stretch of the wave is covered."""
+    phase_noise: PhaseNoiseConfig = Field(default_factory=PhaseNoiseConfig)
+    """The phases of the spectrum are disturbed."""
     noise: NoiseConfig = Field(default_factory=NoiseConfig)
     """White or coloured noise is added."""
+    sine: SineConfig = Field(default_factory=SineConfig)
+    """A low hum is added."""
     band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
     """The edges of the mel bands are moved."""
     dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
@@ -123,6 +145,7 @@ class Chain:
     ) -> None:
         self.seed = seed
         self.sample_rate = sample_rate
+        self.mixes_last = config.mix_waves == "last"
         mixings: list[WaveMixing[Any] | MelMixing[Any]] = [
             Mixup(config.mixup),
             Timemix(config.timemix),
@@ -135,10 +158,15 @@ class Chain:
             Speed(config.speed),
             Polarity(config.polarity),
             Gain(config.gain),
+            SegmentGain(config.segment_gain, sample_rate=sample_rate),
+            Shift(config.shift, sample_rate=sample_rate),
             CyclicShift(config.cyclic_shift, sample_rate=sample_rate),
             Reverb(config.reverb, sample_rate=sample_rate),
             TimeShift(config.time_shift, sample_rate=sample_rate),
+            WaveMasking(config.wave_masking, sample_rate=sample_rate),
+            PhaseNoise(config.phase_noise, sample_rate=sample_rate),
             Noise(config.noise),
+            Sine(config.sine, sample_rate=sample_rate),
         ]
         mels: list[MelOperation] = [
             DropBlock(config.dropblock, silence=silence),
@@ -155,25 +183,46 @@ class Chain:
         mixed = self.mixer.draw(clip, epoch)
         return None if mixed is None else mixed.partner
 
-    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Heard, Tensor]:
-        """The whole way: what the network hears of a batch, and the targets (B, K)."""
-        wave_BS, valid_B, target_BK = self.mix(batch, epoch)
-        heard = self._heard(wave_BS, valid_B, batch.clips, epoch, front_end)
+    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Heard, Targets]:
+        """The whole way: what the network hears of a batch, and what is true of it."""
+        wave_BS, targets = self.mixed_wave(batch, epoch)
+        heard = self._heard(wave_BS, batch.clips, epoch, front_end)
         if isinstance(heard, tuple):
             # Of two inputs no mixing takes the spectrogram alone.
-            return heard, target_BK
-        return self.mix_mel(heard, target_BK, batch, epoch, front_end)
+            return heard, targets
+        return self.mix_mel(heard, targets, batch, epoch, front_end)
 
-    def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The first stage: mixes the raw waves of a batch with those of its partners.
+    def mixed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, Targets]:
+        """All that is done to the waves of a batch, mixing first or last: waves (B, S), and the targets."""
+        if not self.mixes_last:
+            wave_BS, valid_B, targets = self.mix(batch, epoch)
+            return self.wave(wave_BS, valid_B, batch.clips, epoch), targets
+        wave_BS, valid_B = self._wave(batch.wave_BS, batch.valid_B, batch.clips, epoch)
+        changed = replace(batch, wave_BS=wave_BS, valid_B=valid_B)
+        rows = self.mixer.rows(WaveMixing, batch, epoch)
+        if rows and batch.partner_BS is not None and batch.partner_valid_B is not None:
+            at = torch.tensor(rows, device=wave_BS.device)
+            theirs = (batch.partner_BS[at], batch.partner_valid_B[at])
+            wave_BS, valid_B = self._wave(*theirs, _partners(batch, rows), epoch)
+            changed.partner_BS = batch.partner_BS.index_copy(0, at, wave_BS)
+            changed.partner_valid_B = batch.partner_valid_B.index_copy(0, at, valid_B)
+        wave_BS, _, targets = self.mix(changed, epoch)
+        return wave_BS, targets
 
-        Returns waves (B, S), samples before padding (B) and targets (B, K), on the devices they came on. A
-        clip for which the batch holds no partner stays as it is.
+    def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
+        """Mixes the waves of a batch with those of its partners.
+
+        Returns waves (B, S), samples before padding (B) and targets, on the devices they came on. A clip for which
+        the batch holds no partner stays as it is.
         """
         return self.mixer.mix_waves(batch, epoch)
 
     def wave(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments waveforms (B, S); `valid_B`: samples of each clip before padding."""
+        return self._wave(wave_BS, valid_B, clips, epoch)[0]
+
+    def _wave(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int) -> tuple[Tensor, Tensor]:
+        """The same, and how many samples of its window each clip fills then."""
         samples, valid = wave_BS.shape[1], [int(count) for count in valid_B.tolist()]
         for operation in self.wave_operations:
             draws = [
@@ -182,7 +231,7 @@ class Chain:
             ]
             wave_BS = operation.apply(wave_BS, draws, valid)
             valid = _valid_after(operation, draws, samples, valid)
-        return wave_BS
+        return wave_BS, torch.tensor(valid).to(valid_B)
 
     def edge_shifts(self, clips: Sequence[Clip], epoch: int) -> Tensor | None:
         """Hz by which the band edges of each clip are moved, (B, 2), for the front end; None where none are."""
@@ -201,24 +250,24 @@ class Chain:
         return mel_BCTF
 
     def mix_mel(
-        self, mel_BCTF: Tensor, target_BK: Tensor, batch: Batch, epoch: int, front_end: FrontEnd
-    ) -> tuple[Tensor, Tensor]:
+        self, mel_BCTF: Tensor, targets: Targets, batch: Batch, epoch: int, front_end: FrontEnd
+    ) -> tuple[Tensor, Targets]:
         """The last stage: mixes the augmented spectrograms of a batch with those of its partners; and the targets.
 
         A partner is rendered as this epoch renders it for itself, by its own draws, but for its own mixing: nobody
         is mixed with a mixture.
         """
-        rows = self.mixer.mel_rows(batch, epoch)
+        rows = self.mixer.rows(MelMixing, batch, epoch)
         if not rows or batch.partner_BS is None or batch.partner_valid_B is None:
-            return mel_BCTF, target_BK
-        partners = [partner for row in rows if (partner := batch.partners[row]) is not None]
-        wave_BS, valid_B = batch.partner_BS[rows], batch.partner_valid_B[rows]
-        partner_BCTF = self._heard(wave_BS, valid_B, partners, epoch, front_end)
+            return mel_BCTF, targets
+        partners = _partners(batch, rows)
+        wave_BS = self.wave(batch.partner_BS[rows], batch.partner_valid_B[rows], partners, epoch)
+        partner_BCTF = self._heard(wave_BS, partners, epoch, front_end)
         assert isinstance(partner_BCTF, Tensor), "spectrograms are mixed where they alone are heard"
-        return self.mixer.mix_mels(mel_BCTF, target_BK, partner_BCTF, rows, batch, epoch)
+        return self.mixer.mix_mels(mel_BCTF, targets, partner_BCTF, rows, batch, epoch)
 
-    def _heard(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Heard:
-        heard = front_end(self.wave(wave_BS, valid_B, clips, epoch), self.edge_shifts(clips, epoch))
+    def _heard(self, wave_BS: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Heard:
+        heard = front_end(wave_BS, self.edge_shifts(clips, epoch))
         if isinstance(heard, tuple):
             return heard[0], self.mel(heard[1], clips, epoch)
         return self.mel(heard, clips, epoch)
@@ -228,12 +277,13 @@ class Chain:
     ) -> list[dict[str, object]]:
         """What is done to a clip in an epoch, in order: `{"operation": "noise", "snr_db": 12.3}`; plain data.
 
-        `samples`: the window, `frames`, `bands`: its spectrogram, `valid`: samples before padding (all, if
-        absent).
+        `samples`: the window, `frames`, `bands`: its spectrogram, `valid`: samples before padding, of the mixture
+        where mixing comes first (all, if absent).
         """
         done: list[dict[str, object]] = []
         mixed = self.mixer.draw(clip, epoch)
-        if mixed is not None and isinstance(mixed.mixing, WaveMixing):
+        mixes_wave = mixed is not None and isinstance(mixed.mixing, WaveMixing)
+        if mixed is not None and mixes_wave and not self.mixes_last:
             done.append(mixed.describe())
         length = samples if valid is None else valid
         for operation in self.wave_operations:
@@ -241,6 +291,8 @@ class Chain:
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
             (length,) = _valid_after(operation, [draw], samples, [length])
+        if mixed is not None and mixes_wave and self.mixes_last:
+            done.append(mixed.describe())
         if self.band_jitter.p > 0 and (moved := self._jitter_draw(clip, epoch)) is not None:
             done.append({"operation": self.band_jitter.name, **self.band_jitter.describe(moved)})
         for operation in self.mel_operations:
@@ -255,7 +307,11 @@ class Chain:
         return self.band_jitter.draw(self._stream(clip, epoch, self.band_jitter.name))
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
-        return stream(self.seed, epoch, clip.id, operation)
+        return stream(self.seed, epoch, *clip.drawn_by, operation)
+
+
+def _partners(batch: Batch, rows: list[int]) -> list[Clip]:
+    return [partner for row in rows if (partner := batch.partners[row]) is not None]
 
 
 def _valid_after(operation: WaveOperation, draws: Sequence[object], samples: int, valid: Sequence[int]) -> list[int]:

@@ -117,15 +117,21 @@ def solve_gamma(frames: int, bands: int, block_t: int, block_f: int, dp: float) 
     """
     if not 0 <= dp <= 1:
         raise ValueError(f"dp is a share, from 0 to 1; got {dp}")
-    ways = np.multiply.outer(_places_covering(frames, block_t), _places_covering(bands, block_f))
-    counts, weights = np.unique(ways, return_counts=True)
-    weights = weights / ways.size
+    counts, weights = _ways_to_cover(frames, bands, block_t, block_f)
     low, high = 0.0, 1.0
     for _ in range(80):
         middle = (low + high) / 2
         share = -np.expm1(counts * np.log1p(-middle)) @ weights if middle < 1 else 1.0
         low, high = (middle, high) if share < dp else (low, middle)
     return high if dp > 0 else 0.0
+
+
+@lru_cache(maxsize=256)
+def _ways_to_cover(frames: int, bands: int, block_t: int, block_f: int) -> tuple[np.ndarray, np.ndarray]:
+    """By how many places cells can be covered, and the share of the cells of each such number."""
+    ways = np.multiply.outer(_places_covering(frames, block_t), _places_covering(bands, block_f))
+    counts, cells = np.unique(ways, return_counts=True)
+    return counts, cells / ways.size
 
 
 def paper_gamma(frames: int, bands: int, block_t: int, block_f: int, dp: float) -> float:

@@ -1,6 +1,8 @@
 """Gain: the same sound, louder or softer. Enters and leaves: waveforms (B, S)."""
 
 from dataclasses import dataclass
+from math import log10
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ class GainConfig(Section):
     """One bound of the change of level in dB; drawn evenly between the two, whichever is the greater."""
     max_db: float = 6.0
     """The other bound in dB."""
+    even_in: Literal["db", "amplitude"] = "db"
+    """What is drawn evenly: the change in dB, or the factor on the samples (`amp` in EAT), which is loud more often."""
 
     @field_validator("min_db", "max_db")
     @classmethod
@@ -44,9 +48,20 @@ class Gain(WaveOperation[GainDraw]):
         self.config = config
 
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> GainDraw:
-        low, high = sorted((self.config.min_db, self.config.max_db))
-        return GainDraw(float(rng.uniform(low, high)))
+        return GainDraw(draw_gain_db(rng, self.config))
 
     def render(self, wave_BS: Tensor, draws: list[GainDraw], valid: list[int]) -> Tensor:
-        factors = [10 ** (draw.gain_db / 20) for draw in draws]
-        return wave_BS * torch.tensor(factors, dtype=wave_BS.dtype, device=wave_BS.device)[:, None]
+        return wave_BS * factors([draw.gain_db for draw in draws], wave_BS)[:, None]
+
+
+def draw_gain_db(rng: np.random.Generator, config: GainConfig) -> float:
+    """A change of level between the two bounds."""
+    low, high = sorted((config.min_db, config.max_db))
+    if config.even_in == "db":
+        return float(rng.uniform(low, high))
+    return 20 * log10(rng.uniform(10 ** (low / 20), 10 ** (high / 20)))
+
+
+def factors(gains_db: list[float], like: Tensor) -> Tensor:
+    """Gains in dB as factors (B), of the type and on the device of `like`."""
+    return torch.tensor([10 ** (gain_db / 20) for gain_db in gains_db], dtype=like.dtype, device=like.device)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.mixing import MelMixing, Pair, WaveMixing
+from audiosurvey.augmentation.mixing import MelMixing, Pair, Targets, WaveMixing
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 
@@ -53,7 +53,7 @@ class Mixer:
         """How this clip is mixed in this epoch, or None. It is never its own partner."""
         if not self.mixings:
             return None
-        rng = stream(self.seed, epoch, clip.id, STREAM)
+        rng = stream(self.seed, epoch, *clip.drawn_by, STREAM)
         mixing = self._chosen(rng.random())
         own = self._rows.get(clip.id)
         others = len(self._clips) - (own is not None)
@@ -63,43 +63,41 @@ class Mixer:
         partner += own is not None and partner >= own
         return Mixed(mixing, self._clips[partner], mixing.draw(rng))
 
-    def mix_waves(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Waves (B, S), samples before padding (B) and targets (B, K), mixed where waves are to be."""
-        wave_BS, valid_B, target_BK = batch.wave_BS, batch.valid_B, batch.target_BK
+    def mix_waves(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
+        """Waves (B, S), samples before padding (B) and targets, mixed where waves are to be."""
+        wave_BS, valid_B, targets = batch.wave_BS, batch.valid_B, Targets.unmixed(batch.target_BK)
         drawn = self._drawn(batch, epoch)
         for mixing in self.mixings:
             if isinstance(mixing, WaveMixing) and (rows := _of(mixing, drawn)):
                 waves = _pair(batch.wave_BS, batch.partner_BS, rows)
                 valids = _pair(batch.valid_B, batch.partner_valid_B, rows)
-                targets = _pair(batch.target_BK, batch.partner_target_BK, rows)
                 mixed_BS, mixed_valid_B, weight_B = mixing.mix(waves, valids, _draws(drawn, rows))
                 wave_BS = _put(wave_BS, rows, mixed_BS)
                 valid_B = _put(valid_B, rows, mixed_valid_B)
-                target_BK = _put(target_BK, rows, _weighted(targets, weight_B))
-        return wave_BS, valid_B, target_BK
+                targets = targets.mixed(rows, _pair(batch.target_BK, batch.partner_target_BK, rows)[1], weight_B)
+        return wave_BS, valid_B, targets
 
-    def mel_rows(self, batch: Batch, epoch: int) -> list[int]:
-        """The rows of a batch whose spectrograms are mixed with those of their partners."""
+    def rows(self, kind: type[WaveMixing[Any]] | type[MelMixing[Any]], batch: Batch, epoch: int) -> list[int]:
+        """The rows of a batch whose waves, or spectrograms, are mixed with those of their partners."""
         drawn = self._drawn(batch, epoch)
-        return [row for row, mixed in enumerate(drawn) if mixed and isinstance(mixed.mixing, MelMixing)]
+        return [row for row, mixed in enumerate(drawn) if mixed and isinstance(mixed.mixing, kind)]
 
     def mix_mels(
-        self, mel_BCTF: Tensor, target_BK: Tensor, partner_BCTF: Tensor, rows: list[int], batch: Batch, epoch: int
-    ) -> tuple[Tensor, Tensor]:
+        self, mel_BCTF: Tensor, targets: Targets, partner_BCTF: Tensor, rows: list[int], batch: Batch, epoch: int
+    ) -> tuple[Tensor, Targets]:
         """Spectrograms and targets, mixed where spectrograms are to be.
 
-        `rows` come from `mel_rows`; `partner_BCTF` holds their partners' spectrograms, in this order.
+        `rows` are those of `MelMixing`; `partner_BCTF` holds their partners' spectrograms, in this order.
         """
         drawn = self._drawn(batch, epoch)
         unmixed_BCTF = mel_BCTF
         for mixing in self.mixings:
             if isinstance(mixing, MelMixing) and (chosen := _of(mixing, drawn)):
                 theirs = partner_BCTF[[rows.index(row) for row in chosen]]
-                targets = _pair(batch.target_BK, batch.partner_target_BK, chosen)
                 mixed_BCTF, weight_B = mixing.mix((unmixed_BCTF[chosen], theirs), _draws(drawn, chosen))
                 mel_BCTF = _put(mel_BCTF, chosen, mixed_BCTF)
-                target_BK = _put(target_BK, chosen, _weighted(targets, weight_B))
-        return mel_BCTF, target_BK
+                targets = targets.mixed(chosen, _pair(batch.target_BK, batch.partner_target_BK, chosen)[1], weight_B)
+        return mel_BCTF, targets
 
     def _chosen(self, coin: float) -> WaveMixing[Any] | MelMixing[Any] | None:
         """Each mixing has a stretch of [0, 1) as long as its chance."""
@@ -138,8 +136,3 @@ def _pair(own: Tensor, other: Tensor | None, rows: list[int]) -> Pair:
 
 def _put(whole: Tensor, rows: list[int], new: Tensor) -> Tensor:
     return whole.index_copy(0, torch.tensor(rows, device=whole.device), new.to(whole))
-
-
-def _weighted(targets: Pair, weight_B: Tensor) -> Tensor:
-    weight_B1 = weight_B[:, None].to(targets[0])
-    return weight_B1 * targets[0] + (1 - weight_B1) * targets[1]

@@ -1,14 +1,16 @@
 """What all mixings have in common: a second training clip enters, and the label says how much there is of each.
 
 `draw` says how a clip is mixed, as plain data; `mix` is pure and batched, and gives the mixtures with the weight that
-the clip's own label keeps; its partner's has the rest. Who is mixed, in which way and with whom, stands in mixer.py.
+the clip's own label keeps; its partner's has the rest. Both labels and the weight are kept as `Targets`, from which
+the loss makes what it compares with. Who is mixed, in which way and with whom, stands in mixer.py.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -18,6 +20,46 @@ from audiosurvey.section import Section
 Draw = TypeVar("Draw")
 Pair = tuple[Tensor, Tensor]
 """Something of the clips, and the same of their partners."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is true of each clip of a batch, and of what was mixed into it."""
+
+    own_BK: Tensor
+    """1 for each label of the clip, 0 elsewhere."""
+    partner_BK: Tensor
+    """The same of its partner; of the clip itself where it is not mixed."""
+    weight_B: Tensor
+    """Weight of the clip's own label; 1 where it is not mixed."""
+    mixed_B: Tensor
+    """Whether the clip is mixed, with whatever weight and with a clip of whatever class."""
+
+    @classmethod
+    def unmixed(cls, own_BK: Tensor) -> "Targets":
+        weight_B = torch.ones(len(own_BK), dtype=own_BK.dtype, device=own_BK.device)
+        return cls(own_BK, own_BK, weight_B, torch.zeros_like(weight_B, dtype=torch.bool))
+
+    @property
+    def weighted_BK(self) -> Tensor:
+        """Both labels, each by its weight."""
+        weight_B1 = self.weight_B[:, None]
+        return weight_B1 * self.own_BK + (1 - weight_B1) * self.partner_BK
+
+    def union_BK(self, below: float) -> Tensor:
+        """1 for each label of the clip, and for its partner's where the clip's own weighs less than `below`."""
+        heard_B1 = (self.weight_B < below)[:, None]
+        return torch.maximum(self.own_BK, self.partner_BK * heard_B1)
+
+    def mixed(self, rows: list[int], partner_BK: Tensor, weight_B: Tensor) -> "Targets":
+        """The same, with these rows mixed."""
+        at = torch.tensor(rows, device=self.own_BK.device)
+        return Targets(
+            self.own_BK,
+            self.partner_BK.index_copy(0, at, partner_BK),
+            self.weight_B.index_copy(0, at, weight_B.to(self.weight_B)),
+            self.mixed_B.index_fill(0, at, True),
+        )
 
 
 class MixingConfig(Section):
@@ -49,7 +91,7 @@ class _Mixing(ABC, Generic[Draw]):
 
 
 class WaveMixing(_Mixing[Draw]):
-    """A mixing of waveforms, before all other augmentation, which then acts on the mixture."""
+    """A mixing of waveforms, before all other augmentation of them or after it."""
 
     @abstractmethod
     def mix(self, waves: Pair, valids: Pair, draws: list[Draw]) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,9 +5,10 @@ fills the whole window, as a microphone would hear it. A silent clip has no powe
 silent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,9 +24,11 @@ TABLE_SAMPLES = 2**22
 FLAT_BELOW = 1e-3
 """Share of the sample rate below which every colour is flat. Without it, nearly all the power of brown noise would lie
 where nothing is heard."""
-Colour = Literal["white", "pink", "brown", "blue", "violet"]
-SLOPES: dict[Colour, float] = {"white": 0, "pink": -0.5, "brown": -1, "blue": 0.5, "violet": 1}
+Colour = Literal["white", "pink", "brown", "blue", "violet", "uniform"]
+SLOPES: dict[Colour, float] = {"white": 0, "pink": -0.5, "brown": -1, "blue": 0.5, "violet": 1, "uniform": 0}
 """By which power of frequency the amplitude goes: steps of 3 dB an octave."""
+RANDOM_COLOURS: tuple[Colour, ...] = ("white", "pink", "brown", "blue", "violet")
+"""What `random` chooses from."""
 
 
 class NoiseConfig(Section):
@@ -38,19 +41,41 @@ class NoiseConfig(Section):
     greater."""
     max_snr_db: float = 30.0
     """The other bound in dB."""
-    colour: Colour | Literal["random"] = "white"
-    """How the power goes with frequency: white is even, pink falls by 3 dB an octave and brown by 6, blue rises by 3
-    and violet by 6; random: for each clip one of the five."""
+    colour: Colour | Literal["random"] | list[Colour] = "white"
+    """How the power goes with frequency: white is even, pink falls by 3 dB an octave and brown (red) by 6, blue rises
+    by 3 and violet by 6; uniform is white too, with samples that are evenly spread instead of normally. random: for
+    each clip one of the first five; a list: for each clip one of these."""
 
     @field_validator("min_snr_db", "max_snr_db")
     @classmethod
     def _audible(cls, db: float) -> float:
-        if not -60 <= db <= 120:
-            raise ValueError(
-                "a signal-to-noise ratio lies between -60 dB (nothing but noise) and 120 dB (no noise "
-                f"at all); got {db:g} dB"
-            )
-        return db
+        return audible_snr(db)
+
+    @field_validator("colour")
+    @classmethod
+    def _some_colour(
+        cls, colour: Colour | Literal["random"] | list[Colour]
+    ) -> Colour | Literal["random"] | list[Colour]:
+        if colour == []:
+            raise ValueError("a list of no colours leaves nothing to choose from; leave the key out for white noise")
+        return colour
+
+    @property
+    def colours(self) -> Sequence[Colour]:
+        """What a clip's noise is chosen from."""
+        if self.colour == "random":
+            return RANDOM_COLOURS
+        return self.colour if isinstance(self.colour, list) else [self.colour]
+
+
+def audible_snr(db: float) -> float:
+    """Refuses ratios at which either side is lost."""
+    if not -60 <= db <= 120:
+        raise ValueError(
+            "a signal-to-noise ratio lies between -60 dB (nothing but noise) and 120 dB (no noise "
+            f"at all); got {db:g} dB"
+        )
+    return db
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +100,10 @@ class Noise(WaveOperation[NoiseDraw]):
         low, high = sorted((self.config.min_snr_db, self.config.max_snr_db))
         snr_db = float(rng.uniform(low, high))
         offset, sign = int(rng.integers(TABLE_SAMPLES)), 1 if rng.random() < 0.5 else -1
-        colours = get_args(Colour)
-        asked = self.config.colour
-        return NoiseDraw(snr_db, offset, sign, colours[rng.integers(len(colours))] if asked == "random" else asked)
+        colours = self.config.colours
+        return NoiseDraw(
+            snr_db, offset, sign, colours[int(rng.integers(len(colours)))] if len(colours) > 1 else colours[0]
+        )
 
     def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
         device, samples = wave_BS.device, wave_BS.shape[1]
@@ -86,9 +112,7 @@ class Noise(WaveOperation[NoiseDraw]):
             rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
             if not rows:
                 continue
-            windows = noise_table(device, samples, colour).unfold(0, samples, 1)
-            offsets = [draws[row].offset % len(windows) for row in rows]
-            noise_BS[rows] = windows.index_select(0, torch.tensor(offsets, device=device))
+            noise_BS[rows] = noise_windows([draws[row].offset for row in rows], samples, device, colour)
         valid_B = torch.tensor(valid, device=device)
         # Dividing by the power that this stretch of noise really has over the clip makes the ratio exact,
         # however short the clip. Below some ten samples that power says nothing; the bound keeps the rest of
@@ -104,6 +128,12 @@ class Noise(WaveOperation[NoiseDraw]):
         return {"snr_db": draw.snr_db, "colour": draw.colour}
 
 
+def noise_windows(offsets: list[int], samples: int, device: torch.device, colour: Colour = "white") -> Tensor:
+    """Noise of unit power for each clip, from its own place in the table of the colour. Shape (B, samples)."""
+    windows = noise_table(device, samples, colour).unfold(0, samples, 1)
+    return windows.index_select(0, torch.tensor([offset % len(windows) for offset in offsets], device=device))
+
+
 def noise_table(device: torch.device, samples: int, colour: Colour = "white") -> Tensor:
     """Noise of unit power on this device, at least `samples` of it: the same everywhere, made once by numpy."""
     table = _table(device, colour)
@@ -112,6 +142,9 @@ def noise_table(device: torch.device, samples: int, colour: Colour = "white") ->
 
 @lru_cache(maxsize=4 * len(SLOPES))
 def _table(device: torch.device, colour: Colour) -> Tensor:
+    if colour == "uniform":
+        spread = stream("noise table", colour).random(TABLE_SAMPLES, dtype=np.float32)
+        return torch.from_numpy((2 * spread - 1) * np.float32(np.sqrt(3))).to(device)
     noise = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
     if slope := SLOPES[colour]:
         # The table is shaped as a whole, round its end: its windows have no seam, and their spectra the whole slope.

@@ -33,16 +33,29 @@ class SpeedConfig(Section):
     two, whichever is the greater."""
     max: float = 1.25
     """The other bound."""
+    values: list[float] | None = None
+    """These speeds instead, one of them for each clip; null: any between the bounds."""
 
     @field_validator("min", "max")
     @classmethod
     def _recognisable(cls, speed: float) -> float:
-        if not 0.25 <= speed <= 4:
-            raise ValueError(
-                "a speed lies between 0.25 and 4, two octaves down and up, else no sound stays what it was; "
-                f"got {speed:g}"
-            )
-        return speed
+        return a_speed(speed)
+
+    @field_validator("values")
+    @classmethod
+    def _recognisable_each(cls, speeds: list[float] | None) -> list[float] | None:
+        if speeds == []:
+            raise ValueError("a list of no speeds leaves nothing to choose from; leave the key out for a range")
+        return None if speeds is None else [a_speed(speed) for speed in speeds]
+
+
+def a_speed(speed: float) -> float:
+    """Refuses what no sound outlives."""
+    if not 0.25 <= speed <= 4:
+        raise ValueError(
+            f"a speed lies between 0.25 and 4, two octaves down and up, else no sound stays what it was; got {speed:g}"
+        )
+    return speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +67,8 @@ class SpeedDraw:
 class Speed(WaveOperation[SpeedDraw]):
     """Resamples each clip by its own factor and plays it at the old rate.
 
-    Source: EAT (arXiv 2204.11479), where one of 0.8, 0.9, 1.1, 1.2 is drawn for a batch; here each clip has its own
-    speed out of a range.
+    Source: EAT (arXiv 2204.11479), where a batch is resampled to 0.8, 0.9, 1.1 or 1.2 times its length, which plays it
+    at 1.25, 1.111, 0.909 or 0.833 times its speed; here each clip has its own speed, out of a range or a list.
     """
 
     name = "speed"
@@ -65,6 +78,8 @@ class Speed(WaveOperation[SpeedDraw]):
         self.config = config
 
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SpeedDraw:
+        if self.config.values is not None:
+            return SpeedDraw(self.config.values[int(rng.integers(len(self.config.values)))])
         low, high = sorted((self.config.min, self.config.max))
         return SpeedDraw(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
 

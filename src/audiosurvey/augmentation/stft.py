@@ -1,6 +1,7 @@
-"""Short-time spectra of the mixings that work on them: each clip at the size it drew.
+"""Short-time spectra of what works on them, mixings and others: each clip at the size it drew.
 
-Enters: waveforms (B, S) and those of their partners, and what is to be done with their spectra; leaves: waveforms.
+Enters: waveforms (B, S), for mixings those of the partners too, and what is to be done with their spectra; leaves:
+waveforms.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,13 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from audiosurvey.augmentation.mixing import Pair
-
 LONGEST_SHORT_S = 0.0235
 """The shortest window is the greatest power of two within this: 512 samples at 22 050 Hz, 256 at 16 000 Hz."""
 SIZES = 3
-Blend = Callable[[Tensor, Tensor, list[int]], Tensor]
-"""Makes of the spectra of clips and partners (B, N, T), and of their rows in the batch, those of the mixtures."""
+Blend = Callable[..., Tensor]
+"""Is called with the spectra (B, N, T) of each of the waves, and with their rows in the batch; gives new spectra."""
 
 
 def sizes(sample_rate: int) -> list[tuple[int, int]]:
@@ -25,9 +24,9 @@ def sizes(sample_rate: int) -> list[tuple[int, int]]:
     return [(short, short // 4), (2 * short, short // 2), (4 * short, 2 * short)]
 
 
-def through_spectra(waves: Pair, chosen: Sequence[tuple[int, int]], blend: Blend, *, hann: bool) -> Tensor:
-    """The waves (B, S) of blended spectra. `chosen`: window and hop of each clip; `hann`: a window that fades in and
-    out, else none."""
+def through_spectra(waves: Sequence[Tensor], chosen: Sequence[tuple[int, int]], blend: Blend, *, hann: bool) -> Tensor:
+    """The waves (B, S) of blended spectra. `waves`: one or more batches (B, S); `chosen`: window and hop of each clip;
+    `hann`: a window that fades in and out, else none."""
     samples = waves[0].shape[1]
     mixed_BS = torch.empty_like(waves[0])
     for n_fft, hop in sorted(set(chosen)):
@@ -36,7 +35,7 @@ def through_spectra(waves: Pair, chosen: Sequence[tuple[int, int]], blend: Blend
         window = (torch.hann_window if hann else torch.ones)(n_fft, device=mixed_BS.device)
         # A frame of silence at the end: without it the last samples would stand at the edge of the last frame alone,
         # where a window lets nearly nothing through, and what was blended there would be blown up on the way back.
-        own_BNT, other_BNT = (
+        spectra = (
             torch.stft(
                 pad(wave.index_select(0, index), (0, n_fft)),
                 n_fft,
@@ -47,6 +46,5 @@ def through_spectra(waves: Pair, chosen: Sequence[tuple[int, int]], blend: Blend
             )
             for wave in waves
         )
-        blended_BNT = blend(own_BNT, other_BNT, rows)
-        mixed_BS[index] = torch.istft(blended_BNT, n_fft, hop, window=window, length=samples)
+        mixed_BS[index] = torch.istft(blend(*spectra, rows), n_fft, hop, window=window, length=samples)
     return mixed_BS

@@ -4,8 +4,7 @@ In: a config whose every key is valid by itself, and what was repaired to make i
 work) and warnings (it runs, and is likely a mistake), with the path of the key to change.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import torch
 
@@ -13,29 +12,15 @@ from audiosurvey.augmentation.chain import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.document import Path
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
+from audiosurvey.config.rule import Check, Warn
+from audiosurvey.config.training_checks import TRAINING_CHECKS
+from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
 from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
-
-
-class Warn(Fault):
-    """Of the same form as a fault; it does not keep a run from starting."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule, and the dotted keys that it reads."""
-
-    needs: tuple[str, ...]
-    find: Callable[[Config], Iterable[Fault]]
-    about_length: bool = False
-    """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
-    still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
-    about_mel: bool = False
-    """Has no say where the network hears no mel spectrogram."""
 
 
 def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
@@ -164,10 +149,11 @@ def _bands(bands: list[int]) -> str:
 
 
 def _time_masks_fit(config: Config) -> Iterable[Fault]:
-    frames, masks, drop = config.num_frames, config.augmentation.time_masking, config.augmentation.dropblock
+    heard = _as_trained(config)
+    frames, masks, drop = heard.num_frames, config.augmentation.time_masking, config.augmentation.dropblock
     if frames < 1:
         return
-    have = f"longer than the clip, which has {frames} ({_seconds(config):g} s)"
+    have = f"longer than the clip, which has {frames} ({_seconds(heard):g} s)"
     if _asked(masks.p, masks, "tmp") and masks.tmp > frames:
         yield Fault(("augmentation", "time_masking", "tmp"), f"masks of up to {masks.tmp} frames are {have}")
     if _asked(drop.p, drop.block_size, "t") and drop.block_size.t > frames:
@@ -204,6 +190,54 @@ def _mel_is_heard(config: Config) -> Iterable[Fault]:
         yield Warn(("mel_spectrogram",), "not used: the network hears the wave alone")
 
 
+def _as_trained(config: Config) -> Config:
+    """The config with windows as a step hears them."""
+    crop = config.train.crop_seconds
+    if crop is None or crop > _seconds(config):
+        return config
+    return config.model_copy(update={"dataset": config.dataset.model_copy(update={"clip_seconds": crop})})
+
+
+def _crop_fits(config: Config) -> Iterable[Fault]:
+    return [Fault(("train", "crop_seconds"), why) for why in _crop_faults(config)]
+
+
+def _pretraining_crop_fits(config: Config) -> Iterable[Fault]:
+    dataset = config.pretrain_dataset
+    if dataset is None or config.pretrain.crop_seconds is None:
+        return []
+    first = config.model_copy(update={"dataset": dataset, "train": config.pretrain})
+    return [Fault(("pretrain", "crop_seconds"), why) for why in _crop_faults(first)]
+
+
+def _crop_faults(config: Config) -> Iterable[str]:
+    """Why the network cannot train on sections of `train.crop_seconds` and hear whole windows after that."""
+    crop, window = config.train.crop_seconds, _seconds(config)
+    if crop is None or (config.hears_mel and config.num_frames < 1) or shape_faults(config.model, config.input_shape):
+        return
+    if crop > window:
+        yield f"a section of {crop:g} s is longer than the clip of {window:g} s; lower it, or leave it out (null)"
+        return
+    heard = _as_trained(config)
+    faults = list(_window_fits(heard)) if config.hears_mel else []
+    if faults := faults or shape_faults(config.model, heard.input_shape):
+        yield f"too short: {faults[0].message}"
+    elif _weights(config) != _weights(heard):
+        yield (
+            f"weights of this network belong to clips of {window:g} s, so that it cannot hear {crop:g} s in training "
+            "and the whole in evaluation; leave it out"
+        )
+
+
+def _weights(config: Config) -> dict[str, torch.Size]:
+    mel = config.mel_spectrogram
+    with torch.device("meta"):
+        network = build_network(
+            config.model, input_shape=config.input_shape, classes=2, seed=0, standardize=mel.standardize
+        )
+    return {name: value.shape for name, value in network.state_dict().items()}
+
+
 def _shapes_fit(config: Config) -> Iterable[Fault]:
     if config.hears_mel and config.num_frames < 1:
         return []
@@ -232,6 +266,15 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         yield Fault(
             ("model", "freeze"),
             "what is frozen would keep random weights; give model.init, or a pretraining, or leave it out",
+        )
+
+
+def _momentum_falls(config: Config) -> Iterable[Fault]:
+    low, key = config.schedule.momentum_low, "momentum" if config.optimizer.name == "sgd" else "beta1"
+    high: float = getattr(config.optimizer, key)
+    if low is not None and low > high:
+        yield Fault(
+            ("schedule", "momentum_low"), f"{low:g} is above optimizer.{key} ({high:g}), from which it falls; lower it"
         )
 
 
@@ -269,7 +312,11 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         )
         return
     path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
-    if first is not None and first.name == config.dataset.name and first.name in ("esc50", "urbansound8k"):
+    if first is None or first.name != config.dataset.name or first.name not in ("esc50", "urbansound8k"):
+        return
+    # Of one data set, other classes may come first: ESC-50 without the ten of ESC-10, say.
+    before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
+    if set(before) <= set(after):
         yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
 
 
@@ -282,15 +329,19 @@ CHECKS = (
     Check(_WINDOW, _transform_holds_window, about_mel=True),
     Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate, about_mel=True),
     Check((*_WINDOW, *_BANDS), _empty_filters, about_mel=True),
-    Check(_FRAMES, _time_masks_fit, about_length=True, about_mel=True),
+    Check((*_FRAMES, "train.crop_seconds"), _time_masks_fit, about_length=True, about_mel=True),
     Check(("mel_spectrogram.n_mels",), _band_masks_fit, about_mel=True),
     Check(("model.blocks", "model.preset", "mel_spectrogram"), _mel_is_heard),
+    Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "train.crop_seconds"), _crop_fits),
+    Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "pretrain", "pretrain_urban"), _pretraining_crop_fits),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
     Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
     Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
-    Check(("dataset.name", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Check(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Check(("schedule.momentum_low", "optimizer"), _momentum_falls),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
+    *TRAINING_CHECKS,
     Check(("train.epochs", "train.patience"), _training_ends),
     Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )

@@ -11,7 +11,7 @@ from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.shapes import InputShape, Shape
 from audiosurvey.section import Section
-from audiosurvey.training.averaging import EmaConfig
+from audiosurvey.training.averaging import EmaConfig, SwaConfig
 from audiosurvey.training.loss import LossConfig
 from audiosurvey.training.optimizer import OptimizerConfig
 from audiosurvey.training.precision import Precision
@@ -60,6 +60,8 @@ class Config(Section):
     """How the learning rate moves."""
     ema: EmaConfig = EmaConfig()
     """Averaging of the weights."""
+    swa: SwaConfig = SwaConfig()
+    """Even averaging of the weights over the last part of training."""
     tracking: list[Tracker] = ["tensorboard"]
     """Where scalars and pictures of the run go, besides the run folder."""
 
@@ -129,7 +131,7 @@ class Config(Section):
     def _ema_decay(self, by_patience: bool) -> float:
         if self.ema.decay is not None:
             return self.ema.decay
-        return 0.0 if by_patience else 0.999
+        return 0.0 if by_patience or self.swa.start is not None else 0.999
 
 
 def _settle_epochs(stage: _Stage) -> _Stage:

@@ -77,6 +77,7 @@ _BEGINNING = """\
 _COLUMN = 40
 
 _FRONT_END = ("sample_rate", "mel_spectrogram")
+_OF_STEPS = ("augmentation", "precision")
 
 
 def starter(dataset: str, preset: str | None = None) -> str:
@@ -140,6 +141,16 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     if given.get("model", {}).get("init"):
         # The weights bring the front end that they were trained with.
         merged = {key: value for key, value in merged.items() if key in given or key not in _FRONT_END}
+    if merged["train"].get("crop_seconds", 0) >= data["dataset"]["clip_seconds"]:
+        # The sections that a recipe trains on are no shorter than the clips of this data set.
+        merged["train"] = {key: value for key, value in merged["train"].items() if key != "crop_seconds"}
+    if given.get("train", {}).get("head_only"):
+        # No step of training is taken, so that there is nothing to augment.
+        merged = {key: value for key, value in merged.items() if key in given or key not in _OF_STEPS}
+    first = given.get("pretrain", {}).get("dataset")
+    if first and first["name"] == data["dataset"]["name"]:
+        # Other classes of the same data set come first: which ones are left is the recipe's to say.
+        merged["dataset"] = given["dataset"]
     return {**merged, "model": {"preset": preset}}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from audiosurvey.data.readahead import in_order
+from audiosurvey.data.sampling import Sampling, epoch_clips
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
@@ -50,7 +51,9 @@ class Windows:
 
 
 class TrainBatches:
-    """The training clips in random order, each once an epoch, cropped or padded to `clip_samples`.
+    """The training clips in random order, cropped or padded to `clip_samples`.
+
+    Each comes once an epoch; with `sampling` "balanced" each class equally often, in as many clips.
 
     `batch_size` counts the clips of a global batch: with `world` processes, the one of this `rank` gets every
     world-th of them. The short last batch is kept; one with fewer clips than processes is joined to the batch
@@ -69,6 +72,7 @@ class TrainBatches:
         pad: Pad,
         batch_size: int,
         seed: int,
+        sampling: Sampling = "shuffle",
         num_workers: int = 0,
         rank: int = 0,
         world: int = 1,
@@ -85,6 +89,7 @@ class TrainBatches:
         self._samples = clip_samples
         self._pad: Pad = pad
         self._seed = seed
+        self._sampling: Sampling = sampling
         self._num_workers = num_workers
         self._rank = rank
         self._world = world
@@ -101,11 +106,10 @@ class TrainBatches:
 
     def epoch(self, epoch: int) -> Generator[Batch, None, None]:
         """The batches of an epoch. Close the iterator (or exhaust it) to end its reader threads."""
-        order = stream(self._seed, epoch, "order").permutation(len(self.clips))
+        clips = epoch_clips(self.clips, self._seed, epoch, self._sampling)
 
         def fill(bounds: tuple[int, int]) -> Batch:
-            rows = order[slice(*bounds)][self._rank :: self._world]
-            return self._fill([self.clips[row] for row in rows], epoch)
+            return self._fill(clips[slice(*bounds)][self._rank :: self._world], epoch)
 
         return in_order(fill, self._bounds, workers=self._num_workers, ahead=2 * self._num_workers)
 
@@ -126,7 +130,7 @@ class TrainBatches:
 
     def _crop(self, clip: Clip, epoch: int) -> int:
         spare = self._store.length(clip.id) - self._samples
-        return int(stream(self._seed, epoch, clip.id, "crop").integers(spare + 1)) if spare > 0 else 0
+        return int(stream(self._seed, epoch, *clip.drawn_by, "crop").integers(spare + 1)) if spare > 0 else 0
 
     def _targets(self, clips: Sequence[Clip]) -> torch.Tensor:
         target_BK = np.zeros((len(clips), self._num_classes), np.float32)

@@ -33,6 +33,7 @@ _APPLIES_TO: dict[str, tuple[Name, ...]] = {
     "table": ("csv",),
     "columns": ("csv",),
     "label_separator": ("csv",),
+    "licence": ("folder", "csv"),
 }
 
 
@@ -70,8 +71,11 @@ class DatasetConfig(Section):
     """Names of the columns of the CSV."""
     label_separator: str = "|"
     """What stands between several labels in one cell."""
+    licence: str | None = None
+    """Under which licence the sounds may be used, as `CC BY 4.0`: it is told with every result, and binds the model;
+    null: not stated. That of the published sets is known."""
 
-    @field_validator("subset", "num_folds", "source_pattern", "table", "columns", "label_separator")
+    @field_validator("subset", "num_folds", "source_pattern", "table", "columns", "label_separator", "licence")
     @classmethod
     def _applies(cls, value: Any, info: ValidationInfo) -> Any:
         field, name = str(info.field_name), info.data.get("name")
@@ -195,6 +199,7 @@ def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
     if divide and not table.folds:
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))
+    table = replace(table, licence=table.licence or config.licence)
     return _tell_of_spread_sources(_look_for_files(table, own))
 
 

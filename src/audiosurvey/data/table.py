@@ -25,6 +25,13 @@ class Clip:
     end_s: float | None = None
     side: Side | None = None
     """For tables that come with a train/val/test column instead of folds."""
+    repeat: int = 0
+    """How often an epoch of balanced sampling has given this clip before; 0 in every table."""
+
+    @property
+    def drawn_by(self) -> tuple[str | int, ...]:
+        """What names the random streams of this clip: its id, and of a repetition its number too."""
+        return (self.id, self.repeat) if self.repeat else (self.id,)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,5 @@ def _by_the_others(folds: Mapping[int, Scored], fold: int, binary: bool) -> np.n
 
 def _validation(split: Split) -> str:
     folds = sorted({clip.fold for clip in split.validation if clip.fold is not None})
-    clips = f"the {len(split.validation)} clips"
-    return (
-        f"{clips} of fold {folds[0]}, which chose the epoch" if folds else f"{clips} marked val, which chose the epoch"
-    )
+    where = f"of fold {folds[0]}" if folds else "marked val"
+    return f"the {len(split.validation)} clips {where}, held out for validation"

@@ -1,7 +1,7 @@
 """Cross-validation in a run folder: fold after fold, each one's results written as soon as it ends."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,23 @@ from audiosurvey.deploy.artefact import save_artefact
 from audiosurvey.deploy.calibration import Calibration
 from audiosurvey.deploy.golden import choose_golden
 from audiosurvey.evaluation.calibrating import calibrate_fold
+from audiosurvey.evaluation.embeddings import Embeddings, embed_all
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
+from audiosurvey.evaluation.probe import probe_fold
 from audiosurvey.evaluation.results import Results, add_fold, new_results, write_json
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.stage import Stage
 from audiosurvey.evaluation.starting import Start
 from audiosurvey.evaluation.tracking import Tracking
 from audiosurvey.model.network import Network
-from audiosurvey.report.console import FoldProgress
+from audiosurvey.report.console import FoldProgress, progress_bar
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
 from audiosurvey.report.summary import marks
 from audiosurvey.training.loop import Listener
-from audiosurvey.training.loss import Loss
+from audiosurvey.training.loss import Loss, class_weights
 
 
 class CrossValidation:
@@ -54,6 +56,9 @@ class CrossValidation:
         asked = sorted(set(folds)) if folds else sounds.table.folds
         self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
         self.pretrained: Pretrained | None = None
+        self._embeddings: Embeddings | None = None
+        # Told before anything is written: classes that loss.class_weights names and the data does not have.
+        class_weights(config.loss, sounds.table.classes, ())
         leaking = any(split.leaking for split in self.splits.values())
         if start is not None:
             allowed = config.protocol.allow_leakage
@@ -114,6 +119,33 @@ class CrossValidation:
                 listener=listener,
             )
         self.accelerator.free_memory()
+        self._end(fold, outcome)
+
+    def probe(self, fold: int) -> None:
+        """As `train`, of a classifier alone, fitted to what the network makes of the clips."""
+        with self.listening(self.run.fold(fold), f"fold {fold} of {len(self.sounds.table.folds)}", 1) as (listener, _):
+            outcome = probe_fold(
+                self.config,
+                self.sounds,
+                self.splits[fold],
+                accelerator=self.accelerator,
+                start=lambda stage, network: self.put_start(stage, network, None),
+                embed=self.embed,
+                listener=listener,
+                carries_embedding=not self.results["folds"],
+            )
+        self._end(fold, outcome)
+
+    def embed(self, stage: Stage, network: Network) -> Embeddings:
+        """What the network makes of all clips, computed once a run."""
+        if self._embeddings is None:
+            clips = len(self.sounds.table.clips)
+            with nullcontext() if self._silent else progress_bar(f"embedding {clips} clips, in batches") as moved:
+                self._embeddings = embed_all(stage, network, self.run.path, moved)
+        return self._embeddings
+
+    def _end(self, fold: int, outcome: FoldOutcome) -> None:
+        folder = self.run.fold(fold)
         if self.accelerator.is_main_process:
             self._record(folder, self.splits[fold], outcome)
         self.accelerator.wait_for_everyone()

@@ -7,6 +7,7 @@ of the folds' models.
 import math
 import shutil
 import statistics
+import time
 from typing import Any
 
 from torch import nn
@@ -16,11 +17,13 @@ from audiosurvey.data.table import Clip, Table
 from audiosurvey.evaluation.calibrating import Scored, calibrate_final
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.predictions import read_predictions
+from audiosurvey.evaluation.probe import fit_probe
 from audiosurvey.evaluation.results import Results, read_json, write_json
 from audiosurvey.evaluation.scores import truth
 from audiosurvey.evaluation.stage import Stage
+from audiosurvey.model.network import Network
 from audiosurvey.report.summary import caveats
-from audiosurvey.training.loop import Look
+from audiosurvey.training.loop import Listener, Look
 
 PLAN = "plan.json"
 _FOLD = 0
@@ -70,9 +73,9 @@ class FinalModel:
                 fold=_FOLD,
             )
             network = stage.build()
-            self.folds.put_start(stage, network, tracking)
-            fit = stage.fit(network, _watch, folder / "checkpoint", listener)
-            network.load_state_dict(fit.run(resume=True).state_dict())
+            self.folds.put_start(stage, network, None if config.train.head_only else tracking)
+            fitted = self._probe if config.train.head_only else self._fit
+            seconds = fitted(stage, network, listener)
             network.eval()
         accelerator.free_memory()
         if accelerator.is_main_process:
@@ -82,7 +85,7 @@ class FinalModel:
                 "clips": len(self.clips),
                 "epochs": epochs,
                 "epochs_from": why,
-                "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
+                "seconds": round(seconds, 3),
             }
             about = made | {
                 "fold": None,
@@ -101,6 +104,22 @@ class FinalModel:
             self.results["final"] = made
             write_json(self.folds.run.results_path, self.results)
         accelerator.wait_for_everyone()
+
+    def _fit(self, stage: Stage, network: Network, listener: Listener) -> float:
+        """Trains the network; how many seconds that took, those before an interruption included."""
+        fit = stage.fit(network, _watch, self.folds.run.final / "checkpoint", listener)
+        network.load_state_dict(fit.run(resume=True).state_dict())
+        return sum(record["seconds"] for record in fit.journal.history)
+
+    def _probe(self, stage: Stage, network: Network, listener: Listener) -> float:
+        """Fits the classifier alone, to the embeddings that the folds were fitted to."""
+        embeddings = self.folds.embed(stage, network)
+        started = time.perf_counter()
+        head, _ = fit_probe(stage.config, self.folds.sounds, self.clips, network, embeddings)
+        seconds = time.perf_counter() - started
+        record = {"epoch": 1, "step": head.iterations, "lr": None, "train_loss": head.loss, "penalty": head.penalty}
+        listener.on_epoch(record | {"seconds": round(seconds, 3)})
+        return seconds
 
     @property
     def _done(self) -> list[int]:
@@ -122,6 +141,8 @@ class FinalModel:
 
 def final_epochs(config: Config, rows: list[dict[str, Any]]) -> tuple[int, str]:
     """How many epochs, and why: as many as each fold had, or the median of those that the folds chose."""
+    if config.train.head_only:
+        return 1, "the classifier alone is fitted, at one go"
     if config.protocol.selection == "last":
         assert config.train.epochs, "without a patience the number of epochs is fixed"
         return config.train.epochs, "as the config says"
@@ -132,6 +153,8 @@ def final_epochs(config: Config, rows: list[dict[str, Any]]) -> tuple[int, str]:
 
 def final_config(config: Config, epochs: int) -> Config:
     """The config that trains the final model: a fixed number of epochs, the last weights."""
+    if config.train.head_only:
+        return config
     train = config.train.model_copy(update={"epochs": epochs, "patience": None})
     protocol = config.protocol.model_copy(update={"selection": "last"})
     return config.model_copy(update={"train": train, "protocol": protocol})

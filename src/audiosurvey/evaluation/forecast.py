@@ -60,8 +60,22 @@ def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
     per_clip = (time.perf_counter() - started) / len(clips)
     stage.accelerator.free_memory()
     looks = epochs if stage.config.protocol.selection != "last" or stage.config.protocol.test_every else 1
-    state = 4 * parameters * (3 + (1 if stage.config.ema.decay else 0) + 1)
+    averaged = stage.config.ema.decay or stage.config.swa.start is not None
+    state = 4 * parameters * (3 + (1 if averaged else 0) + 1)
     return Forecast(seconds_per_batch, steps, per_clip * evaluated_clips * looks, _peak_bytes(stage), state)
+
+
+def forecast_embedding(stage: Stage) -> float:
+    """Seconds in which the network looks once at every clip, by one batch of them after another."""
+    network = stage.build()
+    clips = stage.sounds.table.clips[: stage.settings.batch_size]
+    times = []
+    for _ in range(2):
+        started = time.perf_counter()
+        stage.scores(network, clips)
+        times.append(time.perf_counter() - started)
+    # The first pays for memory and caches.
+    return min(times) / len(clips) * len(stage.sounds.table.clips)
 
 
 def _peak_bytes(stage: Stage) -> int:

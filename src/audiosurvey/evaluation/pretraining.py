@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.config.root import Config
+from audiosurvey.data.classes import select_classes
 from audiosurvey.data.folds import make_split, without_sources
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, Table
@@ -84,6 +85,7 @@ def pretrain(
         "dataset": table.name,
         "hash": sounds.store.hash,
         "licence": table.licence,
+        "classes": list(table.classes),
         "clips": len(train_clips),
         "held_out": len(held_out),
         "left_out": [clip.id for clip in left_out],
@@ -142,7 +144,15 @@ def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:
         raise UserError(
             f"pretrain.dataset: every recording of {sounds.table.name} is also in {target.table.name}; nothing is left"
         )
-    return kept, (*left_out, *same)
+    return _with_clips(kept), (*left_out, *same)
+
+
+def _with_clips(table: Table) -> Table:
+    """The table without classes of which every clip was left out."""
+    left = {label for clip in table.clips for label in clip.labels}
+    if len(left) == len(table.classes):
+        return table
+    return select_classes(table, [table.classes[label] for label in sorted(left)], None)
 
 
 def _recording(sounds: Sounds, clip: Clip) -> str:

@@ -35,26 +35,25 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         train_clips=sounds.table.clips,
         silence=front_end.silence,
     )
+    samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(
         sounds.store,
         [clip],
         len(sounds.table.classes),
-        clip_samples=sounds.window_samples,
+        clip_samples=samples,
         pad=sounds.config.pad,
         batch_size=1,
         seed=config.seed,
         partner=chain.partner,
     )
     (batch,) = list(batches.epoch(epoch))
-    mixed_BS, valid_B, target_BK = chain.mix(batch, epoch)
-    after_BS = chain.wave(mixed_BS, valid_B, batch.clips, epoch)
+    after_BS, targets = chain.mixed_wave(batch, epoch)
     mel_before = front_end(batch.wave_BS)
     mel_after = chain.mel(front_end(after_BS, chain.edge_shifts(batch.clips, epoch)), batch.clips, epoch)
-    mel_after, _ = chain.mix_mel(mel_after, target_BK, batch, epoch, front_end)
+    mel_after, _ = chain.mix_mel(mel_after, targets, batch, epoch, front_end)
     frames, bands = mel_after.shape[2:]
-    drawn = chain.describe(
-        clip, epoch, samples=sounds.window_samples, frames=frames, bands=bands, valid=int(valid_B[0])
-    )
+    valid_B = batch.valid_B if chain.mixes_last else chain.mix(batch, epoch)[1]
+    drawn = chain.describe(clip, epoch, samples=samples, frames=frames, bands=bands, valid=int(valid_B[0]))
     return {
         "clip": clip,
         "epoch": epoch,

@@ -1,6 +1,7 @@
 """One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,15 @@ from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
 from audiosurvey.evaluation.scores import score_clips, truth
 from audiosurvey.features.front_end import make_front_end, mel_for_show
-from audiosurvey.model.freeze import frozen_blocks
+from audiosurvey.model.freeze import frozen_blocks, frozen_in
 from audiosurvey.model.inputs import by_input
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loop import Fit, Listener, Watch
-from audiosurvey.training.loss import Loss
-from audiosurvey.training.optimizer import build_optimizer
+from audiosurvey.training.loss import Loss, class_weights
+from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, render
 
@@ -50,7 +51,7 @@ class Stage:
         self.accelerator = accelerator
         self.train_clips = tuple(train_clips)
         self.name, self.fold = name, fold
-        self.loss = Loss(config.loss, sounds.table.multi_label)
+        self.loss = Loss(config.loss, sounds.table.multi_label, self._class_weights())
         front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
         self.front_end = front_end.to(accelerator.device)
         seed = config.seed if name == "train" else torch_seed(config.seed, name)
@@ -65,18 +66,28 @@ class Stage:
             sounds.store,
             self.train_clips,
             len(sounds.table.classes),
-            clip_samples=sounds.window_samples,
+            clip_samples=settings.heard_samples(sounds.window_samples, config.sample_rate),
             pad=sounds.config.pad,
             batch_size=settings.batch_size,
             seed=seed,
+            sampling=settings.sampling,
             num_workers=settings.num_workers,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
             partner=self.chain.partner,
         )
 
+    def _class_weights(self) -> torch.Tensor | None:
+        """A mapping names classes of the target data, so that a pretraining on others goes without."""
+        named = isinstance(self.config.loss.class_weights, Mapping)
+        if self.name != "train" and named:
+            return None
+        weight_K = class_weights(self.config.loss, self.sounds.table.classes, self.train_clips)
+        return None if weight_K is None else weight_K.to(self.accelerator.device)
+
     @property
     def input_shape(self) -> InputShape:
+        """Of a whole window, which a step may hear a section of."""
         return self.config.input_shape_of(self.sounds.window_samples)
 
     def build(self) -> Network:
@@ -91,16 +102,30 @@ class Stage:
         if isinstance(network.standardize, BandStatistics):
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
-        if self.name == "train" or self.config.model.init:
-            # A pretraining that starts from nothing has nothing to keep.
-            network.freeze(frozen_blocks(self.config.model.freeze, len(network.blocks)))
+        network.freeze(self.frozen(network, epoch=1))
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def step(self, network: nn.Module) -> TrainStep:
+    def frozen(self, network: Network, epoch: int | None) -> list[int]:
+        """The blocks that keep their weights in an epoch; None: those that keep them to the end."""
+        model, blocks = self.config.model, len(network.blocks)
+        if self.name == "train":
+            return frozen_in(sys.maxsize if epoch is None else epoch, model.freeze, model.thaw, blocks)
+        # A pretraining that starts from nothing has nothing to keep.
+        return frozen_blocks(model.freeze, blocks) if model.init else []
+
+    def step(self, network: Network) -> TrainStep:
+        """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        # Optimizer and processes have to know all weights that will ever be trained.
+        network.freeze(self.frozen(network, epoch=None))
+        decay = self.config.optimizer.layer_decay
         optimizer = build_optimizer(
-            network.parameters(), self.config.optimizer, lr=self.settings.lr, weight_decay=self.settings.weight_decay
+            network.parameters(),
+            self.config.optimizer,
+            lr=self.settings.lr,
+            weight_decay=self.settings.weight_decay,
+            rates=layer_rates(network, decay) if decay < 1 else None,
         )
-        return TrainStep(
+        step = TrainStep(
             accelerator=self.accelerator,
             network=network,
             front_end=self.front_end,
@@ -110,8 +135,10 @@ class Stage:
             settings=self.settings,
             stream=(self.config.seed, self.name, self.fold),
         )
+        network.freeze(self.frozen(network, epoch=1))
+        return step
 
-    def fit(self, network: nn.Module, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
+    def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
         return Fit(
             network=network,
             step=self.step(network),
@@ -119,6 +146,8 @@ class Stage:
             settings=self.settings,
             schedule=self.config.schedule,
             ema_decay=self.config.ema.decay or 0.0,
+            swa_start=self.config.swa.start,
+            begin=lambda epoch: network.freeze(self.frozen(network, epoch)),
             watch=watch,
             folder=folder,
             listener=listener,

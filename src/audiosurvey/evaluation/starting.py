@@ -90,4 +90,8 @@ def frozen_line(config: Config, network: Network) -> list[str]:
     network.freeze(frozen)
     left = trainable(network) - trainable(network.classifier)
     trained = f"{left:,} of {body:,} parameters before the classifier are trained"
-    return [f"frozen: {len(frozen)} of {len(network.blocks)} blocks; {trained}"]
+    lines = [f"frozen: {len(frozen)} of {len(network.blocks)} blocks; {trained}"]
+    for step in config.model.thaw:
+        stay = len(frozen_blocks(step.freeze, len(network.blocks)))
+        lines.append(f"frozen from epoch {step.epoch} on: {stay} of {len(network.blocks)} blocks")
+    return lines

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from audiosurvey.features.front_end import Input
 from audiosurvey.model.blocks import Block
-from audiosurvey.model.freeze import Freeze, frozen_blocks
+from audiosurvey.model.freeze import Freeze, ThawConfig, check_thaw, frozen_blocks
 from audiosurvey.model.initial import Initial
 from audiosurvey.model.inputs import heard_by
 from audiosurvey.model.res_block import ResBlockConfig
@@ -45,6 +45,9 @@ class ModelConfig(Section):
     freeze: Freeze = None
     """What keeps its pretrained weights: `body` (all but the classifier), a number of blocks from the first, or a list
     of block numbers as `describe` counts them."""
+    thaw: list[ThawConfig] = []
+    """Gradual unfreezing: `[{epoch: 3, freeze: 10}, {epoch: 6}]` leaves the first 10 blocks frozen from epoch 3 of
+    `train` on, and none from epoch 6 on. Until a block thaws, its batch-norm statistics stay too."""
 
     @field_validator("blocks", mode="before")
     @classmethod
@@ -68,6 +71,14 @@ class ModelConfig(Section):
     def hears(self) -> tuple[Input, ...]:
         """What the network is given: the wave, the mel spectrogram, or both in this order."""
         return heard_by(self.blocks or [])
+
+    @field_validator("thaw")
+    @classmethod
+    def _thaws_what_is_frozen(cls, thaw: list[ThawConfig], info: ValidationInfo) -> list[ThawConfig]:
+        blocks = info.data.get("blocks")
+        if blocks is not None and "freeze" in info.data:
+            check_thaw(info.data["freeze"], thaw, len(blocks))
+        return thaw
 
     def network_blocks(self) -> list[Block]:
         """The blocks to build; a preset must have been replaced by its blocks before."""

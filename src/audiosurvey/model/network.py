@@ -67,8 +67,10 @@ class Network(nn.Module):
         return branches[-1]
 
     def freeze(self, blocks: Iterable[int]) -> None:
-        """These blocks keep their weights and statistics from now on, and with the first that meets the spectrogram the
-        input standardisation."""
+        """These blocks, and no others, keep their weights and statistics from now on, and with the first that meets the
+        spectrogram the input standardisation."""
+        for part in self._frozen_parts():
+            part.requires_grad_(True)
         self.frozen = tuple(sorted(set(blocks)))
         for part in self._frozen_parts():
             part.requires_grad_(False)

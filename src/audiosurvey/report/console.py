@@ -90,7 +90,8 @@ class FoldProgress:
         if self._bars is None and not self.quiet:
             of = f"/{self.epochs}" if self.epochs else ""
             line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"
-            line += f", lr {record['lr']:.2e}, {record['seconds']:.1f} s"
+            line += f", lr {record['lr']:.2e}" if record["lr"] is not None else ""
+            line += f", {record['seconds']:.1f} s"
             self.console.print(line, soft_wrap=True, markup=False)
 
 

@@ -3,6 +3,7 @@
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 
 from audiosurvey.errors import UserError
 from audiosurvey.training.precision import Precision, pick_device, pick_precision
@@ -10,8 +11,10 @@ from audiosurvey.training.precision import Precision, pick_device, pick_precisio
 _KINDS = ("cpu", "cuda", "mps", "xpu")
 
 
-def make_accelerator(device: str = "auto", precision: Precision = "auto") -> Accelerator:
+def make_accelerator(device: str = "auto", precision: Precision = "auto", *, thaws: bool = False) -> Accelerator:
     """An accelerator for this device and precision. Raises UserError for one that is not to be had.
+
+    `thaws`: weights are frozen that train later, so that processes must not wait for the gradients of all.
 
     accelerate keeps one state a process and refuses a second format; runs here follow each other in one process (a
     pretraining, a fold, a test), so the state of the run before is dropped first. Process groups are kept.
@@ -27,7 +30,10 @@ def make_accelerator(device: str = "auto", precision: Precision = "auto") -> Acc
     if picked.type == "cuda" and picked.index is not None and not distributed:
         # accelerate takes the current device.
         torch.cuda.set_device(picked)
-    return Accelerator(cpu=picked.type == "cpu", mixed_precision=formats[number_format])
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=thaws)
+    return Accelerator(
+        cpu=picked.type == "cpu", mixed_precision=formats[number_format], kwargs_handlers=[parallel] if thaws else None
+    )
 
 
 def check_device(device: str) -> None:

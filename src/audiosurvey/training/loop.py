@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from torch import nn
 
 from audiosurvey.data.batches import Batch, TrainBatches
-from audiosurvey.training.averaging import Average
+from audiosurvey.model.drop import set_progress
+from audiosurvey.training.averaging import Average, EvenAverage
 from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
-from audiosurvey.training.schedule import ScheduleConfig, rate_factor
+from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, average_statistics
 
@@ -56,20 +57,31 @@ class Fit:
         settings: TrainConfig,
         schedule: ScheduleConfig,
         ema_decay: float,
+        swa_start: float | None = None,
         watch: Watch,
         folder: Path | None,
         listener: Listener,
+        begin: Callable[[int], None] = lambda epoch: None,
     ) -> None:
-        """`folder` keeps `state.safetensors` and, where an epoch is chosen, `best.safetensors`; None keeps nothing."""
+        """`folder` keeps `state.safetensors` and, where an epoch is chosen, `best.safetensors`; None keeps nothing.
+
+        `begin` makes the network ready for an epoch, the first after a resume too.
+        """
         self.network = network
         self.step = step
         self.batches = batches
         self.settings = settings
         self.schedule = schedule
+        built = step.optimizer.param_groups[0]
+        self.momentum: float = built["betas"][0] if "betas" in built else built["momentum"]
+        """As the optimizer was built, before any cycle moved it."""
         self.average = Average(network, ema_decay) if ema_decay > 0 else None
+        if swa_start is not None:
+            self.average = EvenAverage(network, int(swa_start * self.total_steps))
         self.watch = watch
         self.folder = folder
         self.listener = listener
+        self.begin = begin
         self.journal = Journal()
         self._best: dict[str, Any] | None = None
 
@@ -81,6 +93,11 @@ class Fit:
     def total_steps(self) -> int:
         """All steps of the stage; 0 where only patience ends it."""
         return (self.settings.epochs or 0) * self.steps_per_epoch
+
+    @property
+    def _progress(self) -> float:
+        """How far training has come with the step that is about to be taken; 1 where its end is not known."""
+        return min(1.0, self.journal.step / (self.total_steps - 1)) if self.total_steps > 1 else 1.0
 
     @property
     def evaluated(self) -> nn.Module:
@@ -98,13 +115,16 @@ class Fit:
     def _epoch(self) -> None:
         started = time.perf_counter()
         journal, epoch = self.journal, self.journal.epoch + 1
+        self.begin(epoch)
         self.network.train()
         loss = clips = 0.0
         correct: float | None = 0.0
         lr = self.settings.lr
         for group in _groups(self.batches.epoch(epoch), self.settings.accum_iter):
             lr = self.settings.lr * rate_factor(self.schedule, journal.step, self.total_steps)
-            seen = self.step(group, epoch=epoch, step=journal.step, lr=lr)
+            set_progress(self.network, self._progress)
+            momentum = cycled_momentum(self.schedule, self.momentum, journal.step, self.total_steps)
+            seen = self.step(group, epoch=epoch, step=journal.step, lr=lr, momentum=momentum)
             if self.average:
                 self.average.update(self.network, journal.step)
             journal.step += 1
@@ -120,6 +140,8 @@ class Fit:
         }
         if correct is not None:
             record["train_accuracy"] = correct / clips
+        if self.average and self.average.counts_anew(journal.step - 1):
+            self.step.count_statistics(self.average.network, self.network, self.batches.epoch(epoch), epoch)
         average_statistics(self.step.accelerator, self.network, *([self.average.network] if self.average else []))
         journal.epoch = epoch
         last = self._full()

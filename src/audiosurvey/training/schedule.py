@@ -26,6 +26,9 @@ class ScheduleConfig(Section):
     """Where the line down begins, as a share of the steps (ramp)."""
     ramp_end: float = Field(default=1.0, ge=0, le=1)
     """Where the line down ends, as a share of the steps (ramp)."""
+    momentum_low: float | None = Field(default=None, ge=0, lt=1)
+    """Least momentum (one_cycle): the optimizer's `beta1`, or `momentum`, falls to this while the rate rises, and comes
+    back while it falls (torch's OneCycleLR goes from 0.95 to 0.85). null: it stays as it is."""
 
     @field_validator("ramp_end")
     @classmethod
@@ -37,6 +40,14 @@ class ScheduleConfig(Section):
             )
         return value
 
+    @field_validator("momentum_low")
+    @classmethod
+    def _has_a_cycle(cls, value: float | None, info: ValidationInfo) -> float | None:
+        name = info.data.get("name")
+        if value is not None and name not in (None, "one_cycle"):
+            raise ValueError(f"the momentum goes down and up in one_cycle, not in {name}; leave it out")
+        return value
+
 
 def rate_factor(config: ScheduleConfig, step: int, total_steps: int) -> float:
     """Factor on `lr` at optimizer step `step` of `total_steps`, counted from 0."""
@@ -44,6 +55,13 @@ def rate_factor(config: ScheduleConfig, step: int, total_steps: int) -> float:
         return 1.0
     shape = {"cosine": _cosine, "one_cycle": _one_cycle, "ramp": _ramp}[config.name]
     return shape(config, step, total_steps)
+
+
+def cycled_momentum(config: ScheduleConfig, high: float, step: int, total_steps: int) -> float | None:
+    """The momentum at optimizer step `step`, between `high` and the least; None where it stays as it is."""
+    if config.momentum_low is None or total_steps <= 0:
+        return None
+    return _cycle(config, step, total_steps, begin=high, peak=config.momentum_low, end=high)
 
 
 def _cosine(config: ScheduleConfig, step: int, total_steps: int) -> float:
@@ -56,11 +74,15 @@ def _cosine(config: ScheduleConfig, step: int, total_steps: int) -> float:
 
 
 def _one_cycle(config: ScheduleConfig, step: int, total_steps: int) -> float:
+    return _cycle(config, step, total_steps, begin=config.start, peak=1.0, end=config.final)
+
+
+def _cycle(config: ScheduleConfig, step: int, total_steps: int, *, begin: float, peak: float, end: float) -> float:
     # The peak lies at step warmup * total - 1, as in torch's OneCycleLR, which the test compares with.
-    peak = config.warmup * total_steps - 1
-    if step <= peak:
-        return _half_cosine(config.start, 1.0, step / peak if peak > 0 else 1.0)
-    return _half_cosine(1.0, config.final, min(1.0, (step - peak) / max(1e-9, total_steps - 1 - peak)))
+    turn = config.warmup * total_steps - 1
+    if step <= turn:
+        return _half_cosine(begin, peak, step / turn if turn > 0 else 1.0)
+    return _half_cosine(peak, end, min(1.0, (step - turn) / max(1e-9, total_steps - 1 - turn)))
 
 
 def _ramp(config: ScheduleConfig, step: int, total_steps: int) -> float:

@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.mixing import Targets
 from audiosurvey.data.batches import Batch
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import Heard
@@ -22,6 +23,7 @@ from audiosurvey.model.inputs import laid_out
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.statistics import count_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,17 @@ class TrainStep:
         self.settings = settings
         self.stream = stream
 
-    def __call__(self, group: Sequence[Batch], *, epoch: int, step: int, lr: float) -> Progress:
-        """Raises UserError, before a weight is changed, where the loss or a gradient is not finite."""
+    def __call__(
+        self, group: Sequence[Batch], *, epoch: int, step: int, lr: float, momentum: float | None = None
+    ) -> Progress:
+        """Raises UserError, before a weight is changed, where the loss or a gradient is not finite.
+
+        `momentum`: beta1 of the Adam family, momentum of SGD; None leaves it as it is.
+        """
         for part in self.optimizer.param_groups:
-            part["lr"] = lr
+            part["lr"] = lr * part.get("rate", 1.0)
+            if momentum is not None:
+                part.update({"betas": (momentum, part["betas"][1])} if "betas" in part else {"momentum": momentum})
         self.optimizer.zero_grad(set_to_none=True)
         clips = self._total(sum(len(batch.clips) for batch in group))
         loss_sum = correct = torch.zeros((), device=self.accelerator.device)
@@ -91,14 +100,19 @@ class TrainStep:
         self.optimizer.step()
         return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
 
+    def count_statistics(self, average: nn.Module, like: nn.Module, batches: Iterator[Batch], epoch: int) -> None:
+        """Counts the batch-norm statistics of `average` over training batches, rendered as in training, in float32."""
+        shown = (render(batch, epoch, self.chain, self.front_end, self.accelerator.device)[0] for batch in batches)
+        count_statistics(average, (laid_out(heard) for heard in shown), like)
+
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
-        heard, target_BK = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
+        heard, targets = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
         logits_BK = self.network(laid_out(heard))
-        loss = self.loss(logits_BK, target_BK).sum()
+        loss = self.loss.of(logits_BK, targets).sum()
         # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
         # each of them scales by their number.
         self.accelerator.backward(loss * (self.accelerator.num_processes / clips))
-        correct = (logits_BK.argmax(1) == target_BK.argmax(1)).sum()
+        correct = (logits_BK.argmax(1) == targets.weighted_BK.argmax(1)).sum()
         return loss.detach(), correct
 
     def _clip(self, group: Sequence[Batch], epoch: int, step: int) -> None:
@@ -129,10 +143,8 @@ class TrainStep:
 
 
 @torch.no_grad()
-def render(
-    batch: Batch, epoch: int, chain: Chain, front_end: nn.Module, device: torch.device
-) -> tuple[Heard, torch.Tensor]:
-    """What the network hears of a batch, augmented, and the targets (B, K)."""
+def render(batch: Batch, epoch: int, chain: Chain, front_end: nn.Module, device: torch.device) -> tuple[Heard, Targets]:
+    """What the network hears of a batch, augmented, and what is true of it."""
     return chain.render(_moved(batch, device), epoch, front_end)
 
 

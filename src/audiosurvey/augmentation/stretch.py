@@ -1,0 +1,31 @@
+"""A stretch of the window: where an operation on a part of the wave takes hold."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def stretch_samples(length_s: float, sample_rate: int) -> int:
+    """The length of a stretch, one sample at least."""
+    return max(1, round(length_s * sample_rate))
+
+
+def a_length(seconds: float) -> float:
+    """Refuses what is no length of a stretch of sound."""
+    if seconds <= 0:
+        raise ValueError(f"a stretch of sound has a length above 0 s; got {seconds:g} s")
+    return seconds
+
+
+def draw_start(rng: np.random.Generator, length: int, samples: int) -> int:
+    """The first sample of a stretch, evenly over the places where it lies in the window; 0 where it is longer."""
+    return int(rng.integers(max(0, samples - length) + 1))
+
+
+def inside(starts: Sequence[int], length: int, like: Tensor) -> Tensor:
+    """True where the stretches lie, each in its own clip's window. Shape (B, S)."""
+    starts_B1 = torch.tensor(starts, device=like.device)[:, None]
+    place_S = torch.arange(like.shape[1], device=like.device)
+    return (place_S >= starts_B1) & (place_S < starts_B1 + length)

@@ -1,0 +1,116 @@
+"""Rules across sections about how a network is trained: thawing, averages, class weights, linear probes."""
+
+from collections.abc import Iterable
+
+from audiosurvey.config.root import Config
+from audiosurvey.config.rule import Check, Warn
+from audiosurvey.data.classes import unknown_classes
+from audiosurvey.data.dataset import builtin_classes
+from audiosurvey.errors import Fault
+from audiosurvey.training.settings import TrainConfig
+
+
+def _thaw_is_reached(config: Config) -> Iterable[Fault]:
+    epochs = config.train.epochs
+    for index, step in enumerate(config.model.thaw):
+        if epochs and step.epoch > epochs:
+            yield Fault(("model", "thaw", index, "epoch"), f"{step.epoch} is never reached: train.epochs is {epochs}")
+
+
+def _one_average(config: Config) -> Iterable[Fault]:
+    if config.swa.start is not None and config.ema.decay:
+        yield Fault(
+            ("swa", "start"),
+            f"one average of the weights is evaluated, and ema.decay: {config.ema.decay:g} asks for another; keep one",
+        )
+
+
+def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
+    stages = [("train", config.train)] + ([("pretrain", config.pretrain)] if config.pretrain_dataset else [])
+    for name, stage in stages:
+        if config.swa.start is not None and stage.open_ended:
+            yield Fault(
+                ("swa", "start"),
+                f"a share of steps whose number is not known, as {name}.patience alone ends them; give {name}.epochs",
+            )
+
+
+def _head_has_a_body(config: Config) -> Iterable[Fault]:
+    if config.train.head_only and config.model.init is None and config.pretrain_dataset is None:
+        yield Fault(
+            ("train", "head_only"),
+            "the network before the classifier would stay as it was drawn; give model.init, or a pretraining",
+        )
+
+
+def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
+    """Keys that were set and change nothing, as no step of training is taken."""
+    if not config.train.head_only:
+        if config.train.head_penalty != TrainConfig().head_penalty:
+            yield Warn(("train", "head_penalty"), "has no effect without train.head_only: true")
+        return
+    # What a patience or an even average settles by itself was not asked for.
+    settled = Config(train=TrainConfig(patience=config.train.patience), swa=config.swa).resolved()
+    paths: list[tuple[str, ...]] = [("train", key) for key in _OF_STEPS] + [("model", "thaw")]
+    if config.train.patience:
+        yield Warn(("train", "patience"), _NO_STEPS)
+    if config.pretrain_dataset is None:
+        # A pretraining takes steps, and these are its settings too.
+        paths += [(name, key) for name in ("optimizer", "schedule", "ema") for key in _keys(config, name)]
+        paths += [("precision",)]
+        on = [name for name in _keys(config, "augmentation") if getattr(getattr(config.augmentation, name), "p", 0) > 0]
+        yield from (Warn(("augmentation", name), _NO_STEPS) for name in on)
+        if config.swa.start is not None:
+            yield Warn(("swa", "start"), _NO_STEPS)
+    yield from (Warn(path, _NO_STEPS) for path in paths if _value(config, path) != _value(settled, path))
+
+
+_NO_STEPS = "has no effect with train.head_only: true, which fits the classifier alone"
+_OF_STEPS = (
+    "epochs",
+    "lr",
+    "weight_decay",
+    "sampling",
+    "accum_iter",
+    "grad_clip_value",
+    "grad_clip_norm",
+    "use_checkpoint",
+)
+
+
+def _keys(config: Config, section: str) -> list[str]:
+    return list(type(getattr(config, section)).model_fields)
+
+
+def _value(config: Config, path: tuple[str, ...]) -> object:
+    value: object = config
+    for key in path:
+        value = getattr(value, key)
+    return value
+
+
+def _weights_name_classes(config: Config) -> Iterable[Fault]:
+    weights, classes = config.loss.class_weights, builtin_classes(config.dataset)
+    if isinstance(weights, dict) and classes is not None:
+        for name in weights:
+            for fault in unknown_classes([name], classes):
+                yield Fault(("loss", "class_weights", name), fault)
+
+
+def _balanced_once(config: Config) -> Iterable[Fault]:
+    if config.train.sampling == "balanced" and config.loss.class_weights == "balanced":
+        yield Warn(
+            ("loss", "class_weights"),
+            "balanced beside train.sampling: balanced makes rare classes count twice over; keep one of the two",
+        )
+
+
+TRAINING_CHECKS = (
+    Check(("model.thaw", "train.epochs"), _thaw_is_reached),
+    Check(("train.head_only", "model.init", "pretrain_urban", "pretrain.dataset"), _head_has_a_body),
+    Check(("train.head_only", "train.head_penalty"), _head_alone_is_trained),
+    Check(("swa", "ema"), _one_average),
+    Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
+    Check(("dataset", "loss.class_weights"), _weights_name_classes),
+    Check(("train.sampling", "loss.class_weights"), _balanced_once),
+)

@@ -1,0 +1,54 @@
+"""In which order the training clips of an epoch come, and how often each: a function of (seed, epoch) and the clips.
+
+Enters: the clips of a fold's training side; leaves: as many clips in the order of the epoch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from audiosurvey.data.table import Clip
+from audiosurvey.randomness import stream
+
+Sampling = Literal["shuffle", "balanced"]
+
+
+def epoch_clips(clips: Sequence[Clip], seed: int, epoch: int, sampling: Sampling = "shuffle") -> list[Clip]:
+    """The clips of an epoch in their order.
+
+    `shuffle`: each once. `balanced`: as many clips, every class of them equally often, to one clip; a clip that comes
+    again is marked by `Clip.repeat`, so that augmentation draws anew for it.
+    """
+    rows = np.arange(len(clips)) if sampling == "shuffle" else _balanced(clips, stream(seed, epoch, "balance"))
+    chosen = [clips[row] for row in rows[stream(seed, epoch, "order").permutation(len(rows))]]
+    if sampling == "shuffle":
+        return chosen
+    heard: dict[str, int] = {}
+    for place, clip in enumerate(chosen):
+        before = heard.get(clip.id, 0)
+        heard[clip.id] = before + 1
+        chosen[place] = replace(clip, repeat=before) if before else clip
+    return chosen
+
+
+def _balanced(clips: Sequence[Clip], rng: np.random.Generator) -> np.ndarray:
+    """Rows of the clips, class by class. A clip of several labels stands in each of its classes.
+
+    The classes share the epoch evenly, and what does not divide goes to classes drawn anew each epoch. A class with
+    more clips than its share gives a fresh choice of them; one with fewer gives all of them again and again.
+    """
+    members: dict[int, list[int]] = {}
+    for row, clip in enumerate(clips):
+        for label in clip.labels:
+            members.setdefault(label, []).append(row)
+    labels = sorted(members)
+    shares = np.full(len(labels), len(clips) // len(labels))
+    shares[rng.permutation(len(labels))[: len(clips) % len(labels)]] += 1
+    rows: list[np.ndarray] = []
+    for label, share in zip(labels, shares, strict=True):
+        own = np.asarray(members[label])
+        rounds = -(-int(share) // len(own))
+        rows.append(np.concatenate([rng.permutation(own) for _ in range(max(rounds, 1))])[:share])
+    return np.concatenate(rows)

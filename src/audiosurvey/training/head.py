@@ -1,0 +1,125 @@
+"""A classifier fitted to embeddings: multinomial (or, with bce, binary) logistic regression, in seconds.
+
+Enters: what a frozen network makes of the windows of training clips; leaves: the weights of its last layer.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from audiosurvey.training.loss import Loss
+
+PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""Among which `head_penalty: auto` chooses; strong first, as each fit starts from the one before."""
+_MOST_ITERATIONS = 300
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Windows of clips. A clip weighs 1, however many windows it has."""
+
+    embedding_MN: torch.Tensor
+    target_MK: torch.Tensor
+    weight_M: torch.Tensor
+
+    def rows(self, chosen_M: torch.Tensor) -> "Examples":
+        """The windows for which `chosen_M` is true."""
+        return Examples(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
+
+
+@dataclass(frozen=True)
+class Head:
+    """A fitted linear layer, on embeddings as the network gives them."""
+
+    weight_KN: torch.Tensor
+    bias_K: torch.Tensor
+    penalty: float
+    iterations: int
+    loss: float
+    """Mean over the clips, the penalty not counted."""
+
+    def logits(self, embedding_MN: torch.Tensor) -> torch.Tensor:
+        return embedding_MN.double() @ self.weight_KN.T + self.bias_K
+
+
+def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None = None) -> Head:
+    """The minimum of the mean loss of the clips plus penalty / 2 times the squared norm of the weights.
+
+    The weights are penalised on features of mean 0 and deviation 1, as measured on `examples`; what is returned takes
+    the features as they are: W / s and b - W m / s do to x what W and b do to (x - m) / s. Found by L-BFGS in float64;
+    the loss of bce is summed over the classes here, so that a class is fitted alike however many there are.
+    """
+    x_MN = examples.embedding_MN.double()
+    share_M = examples.weight_M.double() / examples.weight_M.sum()
+    mean_N = share_M @ x_MN
+    deviation_N = (share_M @ (x_MN - mean_N).square()).sqrt()
+    # A feature that never changes has nothing to say; it is not stretched to say it.
+    deviation_N = torch.where(deviation_N > 1e-6 * (1 + mean_N.abs()), deviation_N, torch.inf)
+    x_MN = (x_MN - mean_N) / deviation_N
+    classes, features = examples.target_MK.shape[1], x_MN.shape[1]
+    scale = classes if loss.binary else 1
+    weight_KN = torch.zeros(classes, features, dtype=torch.float64)
+    bias_K = torch.zeros(classes, dtype=torch.float64)
+    if start is not None:
+        finite_N = torch.where(deviation_N.isfinite(), deviation_N, 0)
+        weight_KN = start.weight_KN * finite_N
+        bias_K = start.bias_K + start.weight_KN @ mean_N
+    weight_KN.requires_grad_(True)
+    bias_K.requires_grad_(True)
+    optimizer = torch.optim.LBFGS(
+        [weight_KN, bias_K],
+        max_iter=_MOST_ITERATIONS,
+        tolerance_grad=1e-5,
+        tolerance_change=1e-10,
+        line_search_fn="strong_wolfe",
+    )
+
+    def mean_loss() -> torch.Tensor:
+        return scale * (share_M @ loss(x_MN @ weight_KN.T + bias_K, examples.target_MK))
+
+    def objective() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = mean_loss() + penalty / 2 * weight_KN.square().sum()
+        value.backward()
+        return value
+
+    with _one_thread():
+        optimizer.step(objective)  # pyright: ignore[reportArgumentType]
+    with torch.no_grad():
+        plain_KN = weight_KN / deviation_N
+        iterations = int(optimizer.state[weight_KN]["n_iter"])
+        return Head(plain_KN, bias_K - plain_KN @ mean_N, penalty, iterations, float(mean_loss()) / scale)
+
+
+def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> float:
+    """The penalty of least loss on held-out groups, each of which is held out once; among equals the strongest."""
+    held_out = [group_M == group for group in group_M.unique()]
+    found = dict.fromkeys(PENALTIES, 0.0)
+    for out_M in held_out:
+        tested, head = examples.rows(out_M), None
+        for penalty in PENALTIES:
+            head = fit_head(examples.rows(~out_M), loss, penalty, head)
+            found[penalty] += float(tested.weight_M.double() @ loss(head.logits(tested.embedding_MN), tested.target_MK))
+    return min(found, key=lambda penalty: (found[penalty], -penalty))
+
+
+def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Examples:
+    """Examples of clips: of each its windows' embeddings (W, N), and its target (K)."""
+    embedding_MN = torch.cat([windows for windows, _ in parts])
+    target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
+    weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
+    return Examples(embedding_MN, target_MK, weight_M)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products so small gain little from threads, and lose much where cores are busy; and their number then changes no
+    bit of the fit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
