@@ -10,7 +10,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,onnx,demo]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,onnx]"
 	touch $(STAMP)
 
 # The browser that the demo is tested in; without it those tests are skipped.

@@ -80,6 +80,10 @@ def test_too_long_too_large_and_unreadable_are_told_by_name(model: Model, tmp_pa
         hear(path, model, limits=Limits(minutes=1))
     with pytest.raises(UserError, match=r"^sound\.wav: 0\.976 MB; this page takes up to 0\.5 MB$"):
         hear(path, model, limits=Limits(mb=0.5))
+    # Two hours that are less than 15 kB: their header is enough.
+    soundfile.write(path, np.zeros(7200), 1)
+    with pytest.raises(UserError, match=r"^sound\.wav: too long"):
+        hear(path, model, limits=Limits(minutes=100))
     path.write_text("no sound")
     with pytest.raises(UserError, match=r"^sound\.wav: not a sound file"):
         hear(path, model, limits=Limits())

@@ -47,8 +47,12 @@ def test_one_broken_model_leaves_the_others_usable(finished_run: Path, tmp_path:
     with pytest.raises(UserError, match=r"weights\.safetensors is missing"):
         shelf["fold-1"]
     assert shelf["fold-2"].labels == ["high", "low", "mid", "noise"]
+    assert shelf.first_usable() == "fold-2"
     with pytest.raises(UserError, match="no such model here; there are fold-1, fold-2"):
         shelf["../elsewhere"]
+    (tmp_path / "fold-2" / "model" / "config.yaml").unlink()
+    with pytest.raises(UserError, match=r"fold-1.*weights\.safetensors is missing"):
+        Shelf(tmp_path).first_usable()
 
 
 def test_a_model_that_loads_slowly_keeps_nobody_else_waiting(finished_run: Path, monkeypatch: pytest.MonkeyPatch):

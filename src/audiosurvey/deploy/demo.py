@@ -50,7 +50,7 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None
         os.environ |= {
             "GRADIO_ANALYTICS_ENABLED": "False",
             "GRADIO_RUN_HISTORY": "False",
-            "GRADIO_TEMP_DIR": folder,
+            "GRADIO_TEMP_DIR": str(Path(folder) / "uploads"),
             "HF_HUB_DISABLE_TELEMETRY": "1",
         }
         _need_gradio()
@@ -62,19 +62,22 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None
 
 
 def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
-    """The page as an ASGI application. `folder`: where the example clips that a model brings are put."""
+    """The page as an ASGI application.
+
+    `folder`: where the example clips that a model brings are put; not that of the uploads, which visitors delete.
+    """
     import fastapi
     import gradio
     from gradio.themes import Default
 
     from audiosurvey.deploy.demo_page import build_page
 
-    first = shelf[shelf.names[0]]
-    examples = find_examples(options.examples) if options.examples else golden_examples(first, folder)
-    page = build_page(shelf, limits=options.limits, threshold=options.threshold, top=options.top, examples=examples)
+    first = shelf.first_usable()
+    examples = find_examples(options.examples) if options.examples else golden_examples(shelf[first], folder)
+    page = build_page(shelf, first, limits=options.limits, threshold=options.threshold, top=options.top, examples=examples)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Policy)
-    return gradio.mount_gradio_app(
+    mounted = gradio.mount_gradio_app(
         app,
         page,
         path="",
@@ -86,6 +89,9 @@ def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
         js=Path(__file__).with_name("demo.js").read_text(encoding="utf-8"),
         theme=Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
     )
+    # Of a page that it has not launched itself, Gradio lets clients name any file of this computer as their upload.
+    page.has_launched = page.is_running = True
+    return mounted
 
 
 @contextmanager

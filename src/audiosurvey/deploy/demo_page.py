@@ -43,14 +43,15 @@ class Uploads:
                 before.unlink(missing_ok=True)
 
 
-def build_page(shelf: Shelf, *, limits: Limits, threshold: float | None, top: int, examples: Examples) -> gradio.Blocks:
+def build_page(
+    shelf: Shelf, first: str, *, limits: Limits, threshold: float | None, top: int, examples: Examples
+) -> gradio.Blocks:
     """The page for the models of a shelf.
 
-    `threshold`: the least score of an answer, the model's own thresholds where None; `top`: classes shown; `examples`:
+    `first`: the model chosen to begin with; `threshold`: the least score of an answer, the model's own thresholds where None; `top`: classes shown; `examples`:
     sounds to begin with.
     """
     uploads = Uploads()
-    first = shelf.names[0]
 
     def listen(path: str | None, name: str, request: gradio.Request) -> tuple[str, str]:
         session = str(request.session_hash)
@@ -82,8 +83,10 @@ def build_page(shelf: Shelf, *, limits: Limits, threshold: float | None, top: in
         gradio.HTML(heading_html(), elem_classes="heading")
         with gradio.Row():
             with gradio.Column(scale=2, min_width=320):
-                chosen = gradio.Dropdown(shelf.names, value=first, label="Model", visible=len(shelf.names) > 1)
+                several = len(shelf.names) > 1
+                chosen = gradio.Dropdown(shelf.names, value=first, label="Model", visible=several, elem_id="model")
                 sound = gradio.Audio(type="filepath", label="Sound", buttons=[], elem_id="sound")
+                _refuse_addresses(sound)
                 if examples.paths:
                     samples = gradio.Dataset(
                         components=["textbox"],
@@ -110,6 +113,18 @@ def build_page(shelf: Shelf, *, limits: Limits, threshold: float | None, top: in
         page.unload(leave)
     page.queue(max_size=WAITING)
     return page
+
+
+def _refuse_addresses(sound: gradio.Audio) -> None:
+    """Gradio would fetch a sound from any address that a client names instead of an upload."""
+    move = sound.async_move_resource_to_block_cache
+
+    async def move_file(url_or_file_path: str | Path | None) -> str | None:
+        if "://" in str(url_or_file_path):
+            raise gradio.Error("this page fetches nothing; upload the sound")
+        return await move(url_or_file_path)
+
+    sound.async_move_resource_to_block_cache = move_file
 
 
 def heading_html() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audiosurvey.data.audio import BadAudio
+from audiosurvey.data.audio import BadAudio, probe
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.decision import UNKNOWN, Threshold, decide, reaches
@@ -88,26 +88,30 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
 
 
 def read_wave(path: Path, model: Classifier, limits: Limits) -> np.ndarray:
-    """The sound (S) at the model's rate; no more than the limits allow is ever decoded. Raises UserError."""
+    """The sound (S) at the model's rate; no more than the limits allow is ever decoded. Raises UserError.
+
+    The header is asked first: at a rate of a few Hz a single block of samples lasts for hours.
+    """
     try:
         size = path.stat().st_size
     except OSError:
         raise UserError(f"{path.name}: no longer here; drop it once more") from None
     if size > limits.mb * 1e6:
         raise UserError(f"{path.name}: {size / 1e6:.3g} MB; this page takes up to {limits.mb:g} MB")
+    too_long = UserError(f"{path.name}: too long; this page takes up to {limits.in_words} of sound")
     longest = round(limits.minutes * 60 * model.sample_rate)
     blocks: list[np.ndarray] = []
     samples = 0
     try:
+        if (probe(path).seconds or 0) > limits.minutes * 60:
+            raise too_long
         for block_S in read_blocks(path, sample_rate=model.sample_rate, mono=model.facts["mono"]):
             blocks.append(block_S)
             samples += len(block_S)
             if samples > longest:
-                raise UserError(f"{path.name}: too long; this page takes up to {limits.in_words} of sound")
+                raise too_long
     except BadAudio as error:
         raise UserError(f"{path.name}: {error.reason}") from None
-    if not samples:
-        raise UserError(f"{path.name}: holds no sound (zero frames)")
     return np.concatenate(blocks)
 
 

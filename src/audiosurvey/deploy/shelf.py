@@ -41,6 +41,18 @@ class Shelf:
     def names(self) -> list[str]:
         return list(self.places)
 
+    def first_usable(self) -> str:
+        """The name of the first model that loads. Raises UserError, what is wrong with the first one, where none does."""
+        faults: list[UserError] = []
+        for name in self.names:
+            try:
+                self[name]
+            except UserError as fault:
+                faults.append(fault)
+            else:
+                return name
+        raise faults[0]
+
     def __getitem__(self, name: str) -> Classifier:
         """Raises UserError for an unknown name, and for a model that is incomplete or was changed."""
         if name not in self.places:
