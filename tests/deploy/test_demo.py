@@ -361,8 +361,14 @@ def test_an_upload_is_gone_when_the_visitor_is(browser: Any, served: Served, cli
 # The end
 
 
-def test_ctrl_c_ends_it_cleanly_and_nothing_is_left(served: Served):
-    """The last of this file: the server that all tests have used."""
+def test_ctrl_c_ends_it_cleanly_and_nothing_is_left(served: Served, monkeypatch: pytest.MonkeyPatch):
+    """The last of this file: the server that all tests have used. Somebody still has the page open."""
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+    import gradio_client
+
+    visitor = gradio_client.Client(served.url, verbose=False)
+    assert "appear here" in visitor.predict(None, "fold-1", api_name="/listen")[0]
     before = served.said("err")
     served.process.send_signal(signal.SIGINT)
     assert served.process.wait(timeout=PATIENCE_S) == 0

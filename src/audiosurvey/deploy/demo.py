@@ -5,6 +5,7 @@ folder of the server's own, which goes with it.
 """
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -74,7 +75,8 @@ def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
 
     first = shelf.first_usable()
     examples = find_examples(options.examples) if options.examples else golden_examples(shelf[first], folder)
-    page = build_page(shelf, first, limits=options.limits, threshold=options.threshold, top=options.top, examples=examples)
+    limits, threshold, top = options.limits, options.threshold, options.top
+    page = build_page(shelf, first, limits=limits, threshold=threshold, top=top, examples=examples)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Policy)
     mounted = gradio.mount_gradio_app(
@@ -82,7 +84,7 @@ def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
         page,
         path="",
         footer_links=[],
-        max_file_size=round(options.limits.mb * 1e6),
+        max_file_size=round(limits.mb * 1e6),
         show_error=False,
         ssr_mode=False,
         css_paths=Path(__file__).with_name("demo.css"),
@@ -136,11 +138,17 @@ def _run(app: Any, listener: socket.socket) -> None:
     """Until SIGINT or SIGTERM. A page that is open holds a connection; it is not waited for."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # Cutting those connections off is no error to tell of.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            await super().shutdown(sockets)
+
     def end(*_: Any) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, end)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     try:
         # uvicorn handles both signals while it serves, and passes them on when it has ended.
         with suppress(KeyboardInterrupt):

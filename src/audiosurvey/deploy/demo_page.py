@@ -48,8 +48,8 @@ def build_page(
 ) -> gradio.Blocks:
     """The page for the models of a shelf.
 
-    `first`: the model chosen to begin with; `threshold`: the least score of an answer, the model's own thresholds where None; `top`: classes shown; `examples`:
-    sounds to begin with.
+    `first`: the model chosen to begin with; `threshold`: the least score of an answer, the model's own thresholds where
+    None; `top`: classes shown; `examples`: sounds to begin with.
     """
     uploads = Uploads()
 

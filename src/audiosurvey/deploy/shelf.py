@@ -42,7 +42,7 @@ class Shelf:
         return list(self.places)
 
     def first_usable(self) -> str:
-        """The name of the first model that loads. Raises UserError, what is wrong with the first one, where none does."""
+        """The name of the first model that loads. Raises UserError where none does: what is wrong with the first."""
         faults: list[UserError] = []
         for name in self.names:
             try:
