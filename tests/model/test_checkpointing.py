@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.model.checkpointing import segments
+from audiosurvey.model.checkpointing import pieces, segments
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 
 BLOCKS: list[dict[str, Any]] = [
     {"res": [8, 8]},
     {"drop": [0.7, 0.3, 4, 2]},
+    {"conv_block": {"channels": 6, "layers": 2, "pool": [1, 1]}},
     {"dropout": 0.4},
     {"residual": {"channels": 8, "stride": [2, 2], "dropout": 0.3}},
     {"pooling": {"mode": "avg", "flat": True}},
@@ -102,3 +103,13 @@ def test_cheap_blocks_are_recomputed_with_the_block_before_them() -> None:
     drop, act = nn.Dropout(), nn.ReLU()
     assert segments([act, conv, drop, act, fc, drop]) == [[act], [conv, drop, act], [fc, drop]]
     assert segments([]) == []
+
+
+def test_a_row_of_layers_comes_apart_before_each_convolution() -> None:
+    row = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2))
+    tail = nn.Dropout()
+    conv1, norm1, act, conv2, norm2 = row
+    assert pieces([row, tail]) == [[conv1, norm1, act], [conv2, norm2, tail]]
+    # A block with a way around is one thing, whatever is in it.
+    bilinear = nn.Bilinear(2, 2, 2)
+    assert pieces([bilinear]) == [[bilinear]]

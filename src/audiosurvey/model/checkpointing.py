@@ -38,6 +38,28 @@ def segments(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
     return parts
 
 
+def pieces(segment: Iterable[nn.Module]) -> list[list[nn.Module]]:
+    """Splits a segment once more: plain rows of layers inside it come apart before each convolution or matrix.
+
+    What is recomputed at a time is then one convolution with its norm and activation. In a network whose first maps are
+    the largest, as most are, the recomputation of the first block would otherwise be the peak.
+    """
+    parts: list[list[nn.Module]] = []
+    for layer in _layers(segment):
+        if not parts or any(parameter.ndim > 1 for parameter in layer.parameters()):
+            parts.append([])
+        parts[-1].append(layer)
+    return parts
+
+
+def _layers(modules: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    for module in modules:
+        if type(module) is nn.Sequential:
+            yield from _layers(module)
+        else:
+            yield module
+
+
 @contextmanager
 def statistics_kept(blocks: Sequence[nn.Module]) -> Iterator[None]:
     """Batch-norms inside `blocks` update throw-away copies of their running statistics.

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from audiosurvey.features.front_end import Heard, Input
-from audiosurvey.model.checkpointing import checkpointed, segments
+from audiosurvey.model.checkpointing import checkpointed, pieces, segments
 from audiosurvey.model.faults import Step, shapes_by_input, thread_shapes
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.initial import Initial, initialise, make_classifier
@@ -60,7 +60,8 @@ class Network(nn.Module):
             elif isinstance(first, Join):
                 branches = [first(branches)]
             elif recomputes:
-                branches[-1] = checkpointed(segment, branches[-1])
+                for piece in pieces(segment):
+                    branches[-1] = checkpointed(piece, branches[-1])
             else:
                 for block in segment:
                     branches[-1] = block(branches[-1])
