@@ -2,23 +2,36 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.config.loader import LoadedConfig
+import torch
+
+from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
+from audiosurvey.data.doctor.strays import strays
+from audiosurvey.data.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import find_model, load_artefact
-from audiosurvey.deploy.export import Outcome
+from audiosurvey.deploy.export import Outcome as Exported
 from audiosurvey.deploy.export import export as export_model
 from audiosurvey.deploy.export_formats import SUFFIXES, Format
 from audiosurvey.deploy.exported import is_exported
+from audiosurvey.deploy.formats import WRITERS, opened_output
 from audiosurvey.deploy.hub import Pushed
 from audiosurvey.deploy.hub import push as push_model
+from audiosurvey.deploy.inputs import opened_sources
+from audiosurvey.deploy.journal import model_digest, opened_journal
+from audiosurvey.deploy.load import load
+from audiosurvey.deploy.options import PredictOptions
+from audiosurvey.deploy.prediction import Outcome, predict_sounds
+from audiosurvey.deploy.sources import Source
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
@@ -32,17 +45,15 @@ from audiosurvey.evaluation.tracking import check_trackers
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.network import build_network
 from audiosurvey.model.released import on_disk
-from audiosurvey.report.console import progress_bar
+from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import write_preview
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.devices import check_device, make_accelerator
 
 Say = Callable[[str], None]
 
 
 def describe_model(config: Config, classes: int) -> Description:
     """The layer table of a config's network; nothing is computed and no data is needed."""
-    import torch
-
     with torch.device("meta"):
         network = build_network(
             config.model,
@@ -152,7 +163,7 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
 
 def export(
     model: Path, format: Format, *, output: Path | None = None, int8: bool = False, calibration: Path | None = None
-) -> Outcome:
+) -> Exported:
     """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
     if is_exported(model):
         raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
@@ -169,6 +180,28 @@ def push(model: Path, repo: str, private: bool) -> Pushed:
     return push_model(model, repo, private=private)
 
 
+def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) -> Outcome:
+    """What is heard in sounds, written to a file or to stdout. `words`: paths, `-`, or `--mic`."""
+    check_device(options.device)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    model = load(path)
+    model.to(options.device)
+    how, wording = options.windowing(), options.wording(model)
+    began = time.monotonic()
+    with opened_sources(words, options.pcm(), whole=options.whole) as sources:
+        options.check_sources(sources)
+        with opened_journal(options.output, model_digest(model, Path(path)), how, sources, options.restart) as journal:
+            if journal is not None and journal.num_done:
+                say(f"going on: {journal.num_done} of {len(sources)} sounds were scored before")
+            with _progress(sources) as moved, opened_output(options.output) as file:
+                writer = WRITERS[options.format](file, wording, model.labels, options.scores)
+                outcome = predict_sounds(model, sources, how, wording, writer, journal, moved)
+    for line in _outcome_lines(outcome, time.monotonic() - began):
+        say(line)
+    return outcome
+
+
 def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path) -> list[Path]:
     """Renders what augmentation makes of clips in epochs: WAV before and after, a picture, and what was drawn."""
     from audiosurvey.evaluation.rendering import render_clip
@@ -181,6 +214,45 @@ def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], f
             rendered = render_clip(config, sounds, clip_id, epoch)
             written += write_preview(folder, **rendered)
     return written
+
+
+def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:
+    """The audit of a data set: a config, the root of a data set of known layout, a CSV, or a bare folder of sounds."""
+    path = Path(data)
+    if path.is_file() and path.suffix.lower() in AUDIO_EXTENSIONS:
+        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
+    found = path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES)
+    if found and overrides:
+        raise UserError(f"{data}: is no config, so --set sets nothing; give a config, or leave --set out")
+    with nullcontext() if quiet else progress_bar("listening") as moved:
+        if not found:
+            config = load_config(data, overrides).config
+            _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
+            return examine(config.dataset, top_hz=top_hz, progress=moved)
+        dataset = dataset_at(path)
+        if dataset.name == "folder" and not has_class_folders(path):
+            bare = read_bare(path)
+            return examine_table(bare, list(strays(bare)), progress=moved)
+        return examine(dataset, progress=moved)
+
+
+def _progress(sources: Sequence[Source]) -> AbstractContextManager[Callable[[float], None]]:
+    if any(source.live for source in sources):
+        return nullcontext(lambda share: None)
+    return share_bar("predicting")
+
+
+def _outcome_lines(outcome: Outcome, seconds: float) -> list[str]:
+    lines = []
+    if outcome.sounds > 1 or outcome.seconds > 60:
+        hours = outcome.scored_seconds / 3600
+        pace = f", {60 * hours / seconds:.3g} h a minute" if hours > 0 else ""
+        number = f"{outcome.sounds} sounds" if outcome.sounds > 1 else "1 sound"
+        lines.append(f"{number}, {_duration(outcome.seconds)} of sound, in {_duration(seconds)}{pace}")
+    if outcome.failures:
+        lines.append(f"{len(outcome.failures)} of {outcome.sounds} failed:")
+        lines += [f"  {failure.name}: {failure.reason}" for failure in outcome.failures]
+    return lines
 
 
 def _default_run_dir(name: str) -> Path:

@@ -8,7 +8,7 @@ clip, prediction calls it directly. What cannot be read raises `BadAudio` with a
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -17,13 +17,13 @@ import numpy as np
 import soundfile
 import soxr
 
-from audiosurvey.data.integrity import close_wav, missing_end, unclosed_wav
+from audiosurvey.data.integrity import ClosedWav, missing_end, unclosed_wav
 
 Mono = Literal["mean", "left", "loudest"]
-Source = Path | str | bytes
-"""A path, or the content of a sound file."""
+Source = Path | str | bytes | BinaryIO
+"""A path, the content of a sound file, or an open one that can be sought in."""
 
-_UNKNOWN_FRAMES = 2**62
+UNKNOWN_FRAMES = 2**62
 """libsndfile gives 2^63-1 frames where a header leaves the length open."""
 _BLOCK_FRAMES = 1 << 18
 _NOT_AUDIO_CODES = (1, 7)
@@ -58,9 +58,8 @@ class Probe:
 
 def probe(source: Source) -> Probe:
     """The header of a sound file, without decoding it. Raises BadAudio."""
-    with _opened(source) as sound:
-        frames = sound.frames if sound.frames < _UNKNOWN_FRAMES else None
-        return Probe(frames, sound.samplerate, sound.channels, sound.format, sound.subtype)
+    with opened(source) as sound:
+        return _about(sound)
 
 
 def decode(
@@ -90,31 +89,28 @@ def read(source: Source, *, start_s: float | None = None, end_s: float | None = 
 
     Raises BadAudio as `decode` does.
     """
-    with _opened(source) as sound:
-        rate = sound.samplerate
-        known = sound.frames if sound.frames < _UNKNOWN_FRAMES else None
-        begin = 0 if start_s is None else round(start_s * rate)
-        end = _UNKNOWN_FRAMES if end_s is None else round(end_s * rate)
-        if known is not None:
-            end = min(end, known)
-        if known == 0:
-            raise BadAudio("holds no sound (zero frames)")
-        if known is not None and begin >= known:
-            raise BadAudio(f"the stretch begins at {start_s:g} s, the file ends at {known / rate:.3f} s")
-        if begin < 0 or end <= begin:
-            raise BadAudio(f"the stretch from {start_s or 0:g} s to {end_s or 0:g} s holds no sound")
-        try:
-            x_SC = _read_to(sound, end)[begin:] if known is None else _read_between(sound, begin, end)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise BadAudio(f"cannot be decoded ({_message(error)})") from error
-    if known is not None and len(x_SC) < end - begin:
-        raise BadAudio(f"cut short: {end - begin} frames promised, {len(x_SC)} decoded")
-    if len(x_SC) == 0:
-        raise BadAudio("holds no sound (zero frames)")
-    # The extremes carry any NaN or infinity, without a mask as long as the sound.
-    if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
-        raise BadAudio("holds samples that are not numbers (NaN or infinity)")
-    return x_SC, rate
+    with blocks(source, start_s=start_s, end_s=end_s) as (about, pieces):
+        parts = list(pieces)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts), about.sample_rate
+
+
+@contextmanager
+def blocks(
+    source: Source, *, start_s: float | None = None, end_s: float | None = None, block_s: float | None = None
+) -> Iterator[tuple[Probe, Iterator[np.ndarray]]]:
+    """The header, and the stretch in pieces of `block_s` seconds: float32 (S, C), the last one shorter.
+
+    Without `block_s` it comes in one piece, if its length is known. Raises BadAudio as `decode` does; what shows
+    while decoding is raised by the pieces.
+    """
+    with opened(source) as sound:
+        about = _about(sound)
+        begin, end = _bounds(about, start_s, end_s)
+        if block_s is not None:
+            length = max(1, round(block_s * about.sample_rate))
+        else:
+            length = _BLOCK_FRAMES if about.frames is None else end - begin
+        yield about, _pieces(sound, begin, end, length)
 
 
 def to_mono(x_SC: np.ndarray, mono: Mono) -> np.ndarray:
@@ -161,72 +157,125 @@ class _Forward(soundfile.SoundFile):
         return False
 
 
-def _read_between(sound: Any, begin: int, end: int) -> np.ndarray:
-    if begin:
-        sound.seek(begin)
-    return sound.read(end - begin, dtype="float32", always_2d=True)
+def _about(sound: Any) -> Probe:
+    frames = sound.frames if sound.frames < UNKNOWN_FRAMES else None
+    return Probe(frames, sound.samplerate, sound.channels, sound.format, sound.subtype)
 
 
-def _read_to(sound: Any, end: int) -> np.ndarray:
-    blocks: list[np.ndarray] = []
-    while not blocks or (end > 0 and len(blocks[-1]) == _BLOCK_FRAMES):
-        blocks.append(sound.read(min(end, _BLOCK_FRAMES), dtype="float32", always_2d=True))
-        end -= len(blocks[-1])
-    return np.concatenate(blocks)
+def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[int, int]:
+    """First frame of a stretch, and the one behind its last."""
+    begin = 0 if start_s is None else round(start_s * about.sample_rate)
+    end = UNKNOWN_FRAMES if end_s is None else round(end_s * about.sample_rate)
+    if about.frames is not None:
+        end = min(end, about.frames)
+        if about.frames == 0:
+            raise BadAudio("holds no sound (zero frames)")
+        if begin >= about.frames:
+            raise BadAudio(f"the stretch begins at {start_s:g} s, the file ends at {about.seconds:.3f} s")
+    if begin < 0 or end <= begin:
+        raise BadAudio(f"the stretch from {start_s or 0:g} s to {end_s or 0:g} s holds no sound")
+    return begin, end
+
+
+def _pieces(sound: Any, begin: int, end: int, length: int) -> Iterator[np.ndarray]:
+    done = 0
+    try:
+        _go_to(sound, begin)
+        while begin + done < end:
+            x_SC = sound.read(min(length, end - begin - done), dtype="float32", always_2d=True)
+            if len(x_SC) == 0:
+                break
+            # The extremes carry any NaN or infinity, without a mask as long as the sound.
+            if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
+                raise BadAudio("holds samples that are not numbers (NaN or infinity)")
+            done += len(x_SC)
+            yield x_SC
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise BadAudio(f"cannot be decoded ({message(error)})") from error
+    if begin + done < end < UNKNOWN_FRAMES and sound.frames < UNKNOWN_FRAMES:
+        raise BadAudio(f"cut short: {end - begin} frames promised, {done} decoded")
+    if done == 0:
+        raise BadAudio("holds no sound (zero frames)")
+
+
+def _go_to(sound: Any, begin: int) -> None:
+    if sound.frames < UNKNOWN_FRAMES:
+        if begin:
+            sound.seek(begin)
+        return
+    while begin > 0 and (passed := len(sound.read(min(begin, _BLOCK_FRAMES), dtype="float32"))):
+        begin -= passed
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[Any]:
-    """The open soundfile.SoundFile, after the checks that need no decoding."""
-    target: Any
-    if isinstance(source, bytes):
-        target = _checked(io.BytesIO(source)) or io.BytesIO(source)
-    else:
-        path = Path(source)
-        try:
-            with path.open("rb") as stream:
-                target = _checked(stream)
-        except FileNotFoundError:
-            raise BadAudio("file not found") from None
-        except OSError as error:
-            reason = "is a folder" if path.is_dir() else f"cannot be opened ({error.strerror or error})"
-            raise BadAudio(reason) from error
-        if target is None:
-            # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the
-            # bytes of the name are given, so that names which are no valid UTF-8 work too.
-            target = str(path) if os.name == "nt" else os.fsencode(path)
+def opened(source: Source, *, cut: bool = False) -> Iterator[Any]:
+    """The open soundfile.SoundFile, after the checks that need no decoding.
+
+    `cut`: also a file that ends before its header says it does. Raises BadAudio.
+    """
+    with ExitStack() as closing:
+        stream = closing.enter_context(_stream(source))
+        fault = missing_end(stream)
+        if fault and not cut:
+            raise BadAudio(fault)
+        begin = unclosed_wav(stream)
+        target: Any = stream if begin is None else ClosedWav(stream, begin)
+        if begin is None and isinstance(source, (str, Path)):
+            # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the bytes of
+            # the name are given, so that names which are no valid UTF-8 work too.
+            target = str(source) if os.name == "nt" else os.fsencode(source)
+            stream.close()
+        yield closing.enter_context(_sound(target))
+
+
+def ends_early(source: Source) -> str | None:
+    """Why a file is known to be cut short without decoding it, in plain words, or None."""
+    with _stream(source) as stream:
+        return missing_end(stream)
+
+
+@contextmanager
+def _stream(source: Source) -> Iterator[BinaryIO]:
+    """The bytes of a sound file, which are not none."""
+    with ExitStack() as closing:
+        if isinstance(source, bytes):
+            stream: BinaryIO = io.BytesIO(source)
+        elif isinstance(source, (str, Path)):
+            try:
+                stream = closing.enter_context(Path(source).open("rb"))
+            except FileNotFoundError:
+                raise BadAudio("file not found") from None
+            except OSError as error:
+                reason = "is a folder" if Path(source).is_dir() else f"cannot be opened ({error.strerror or error})"
+                raise BadAudio(reason) from error
+        else:
+            stream = source
+        stream.seek(0)
+        if not stream.read(1):
+            raise BadAudio("the file is empty (0 bytes)")
+        yield stream
+
+
+def _sound(target: Any) -> soundfile.SoundFile:
+    """Opened by libsndfile: a path as bytes or text, or an open file. Raises BadAudio."""
+    named = isinstance(target, (str, bytes))
     try:
+        if not named:
+            target.seek(0)
         sound = soundfile.SoundFile(target)
-        if sound.frames >= _UNKNOWN_FRAMES:
+        if sound.frames >= UNKNOWN_FRAMES:
             sound.close()
-            if isinstance(target, io.BytesIO):
+            if not named:
                 target.seek(0)
             sound = _Forward(target)
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, soundfile.LibsndfileError) and error.code not in _NOT_AUDIO_CODES:
-            raise BadAudio(f"cannot be decoded ({_message(error)})") from error
+            raise BadAudio(f"cannot be decoded ({message(error)})") from error
         raise BadAudio("not a sound file that can be read (WAV, FLAC, OGG, MP3, AIFF, ...)") from error
-    with sound:
-        yield sound
+    return sound
 
 
-def _checked(stream: BinaryIO) -> io.BytesIO | None:
-    """The repaired content of a file of which libsndfile would not take what is there, None for others.
-
-    Raises BadAudio for an empty or cut one.
-    """
-    if not stream.read(1):
-        raise BadAudio("the file is empty (0 bytes)")
-    fault = missing_end(stream)
-    if fault:
-        raise BadAudio(fault)
-    begin = unclosed_wav(stream)
-    if begin is None:
-        return None
-    stream.seek(0)
-    return io.BytesIO(close_wav(stream.read(), begin))
-
-
-def _message(error: Exception) -> str:
+def message(error: Exception) -> str:
+    """What libsndfile says, as the end of a sentence of ours."""
     text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
     return text.strip().rstrip(".")

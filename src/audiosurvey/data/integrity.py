@@ -10,10 +10,11 @@ placeholder for the size: 0, -1, or about 2 GiB. Nothing is promised then, and w
 whole recording.
 """
 
+import io
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _SLACK = 1 << 16
 """Placeholders for "unknown" stand a header's length below 2 or 4 GiB in some writers (sox: 0x7FFFF000)."""
@@ -57,12 +58,38 @@ def unclosed_wav(stream: BinaryIO) -> int | None:
     return None
 
 
-def close_wav(content: bytes, begin: int) -> bytes:
-    """The WAV file `content` with its sizes written in: its sound goes from `begin` to the end."""
-    fixed = bytearray(content)
-    fixed[4:8] = struct.pack("<I", min(len(content) - 8, 0xFFFFFFFF))
-    fixed[begin - 4 : begin] = struct.pack("<I", min(len(content) - begin, 0xFFFFFFFF))
-    return bytes(fixed)
+class ClosedWav(io.RawIOBase):
+    """An unclosed WAV as it would be had its sizes been written: its sound goes from `begin` to the end."""
+
+    def __init__(self, stream: BinaryIO, begin: int) -> None:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        head = bytearray(stream.read(begin))
+        head[4:8] = struct.pack("<I", min(size - 8, 0xFFFFFFFF))
+        head[begin - 4 :] = struct.pack("<I", min(size - begin, 0xFFFFFFFF))
+        self._stream, self._head, self._size, self._place = stream, bytes(head), size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._head[self._place : self._place + len(buffer)]
+        if not part:
+            self._stream.seek(self._place)
+            part = self._stream.read(len(buffer))
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)
 
 
 def _sound_chunk(stream: BinaryIO, head: bytes, size: int) -> tuple[int, int] | None:

@@ -4,11 +4,13 @@ Threads, not processes: libsndfile, soxr and hashing let go of Python's lock, so
 fast, and nothing is copied between processes. Memory is bounded: only `ahead` results are ever waiting.
 """
 
+import contextlib
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,3 +45,17 @@ def in_order(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
+    """The items, worked out by a thread of their own, `depth` of them ahead; with a depth of 0 in this one.
+
+    The thread ends when the iterator is exhausted or closed.
+    """
+    iterator, end = iter(items), object()
+    worked_out = in_order(lambda _: next(iterator, end), itertools.repeat(None), workers=min(1, depth), ahead=depth)
+    with contextlib.closing(worked_out):
+        for item in worked_out:
+            if item is end:
+                return
+            yield cast(Item, item)

@@ -34,6 +34,7 @@ from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
+from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
 
 SCHEMA = 2
@@ -168,6 +169,11 @@ class Model(Classifier):
         self.to_scores = self.loss.scores
         """Logits to probabilities as evaluation takes them, the temperature left out."""
 
+    def to(self, device: str) -> None:
+        """Moves the model to a device (`auto`: a GPU where there is one); sounds and scores stay on the processor."""
+        self.network.to(pick_device(device))
+        self.front_end.to(pick_device(device))
+
     def logits(self, wave: Any) -> np.ndarray:
         """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
 
@@ -195,8 +201,9 @@ class Model(Classifier):
     @torch.no_grad()
     def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
         wave_BS = torch.from_numpy(waves(wave))
+        device = self.network.classifier.weight.device
         try:
-            return part(self.front_end(wave_BS)).numpy()
+            return part(self.front_end(wave_BS.to(device))).cpu().numpy()
         except (RuntimeError, ValueError) as error:
             if wave_BS.shape[1] >= self.clip_samples:
                 raise

@@ -46,6 +46,14 @@ class Classifier(ABC):
         """Logits (B, K) of waves (S) or (B, S) at `sample_rate`. Raises UserError where a model gives scores only."""
         raise UserError("logits: an exported file gives scores only; load the model folder that it was made from")
 
+    def to(self, device: str) -> None:
+        """Moves the model to a device (`auto`: a GPU where there is one); sounds and scores stay on the processor.
+
+        Raises UserError where it can run on the processor only.
+        """
+        if device not in ("auto", "cpu"):
+            raise UserError(f"--device {device}: an exported file runs on the processor; leave --device out")
+
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
         """The features before the classifier, of sounds as `predict` takes them. Raises UserError where a model gives
         scores only.

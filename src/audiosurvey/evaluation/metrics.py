@@ -1,7 +1,7 @@
 """Metrics as pure functions of scores: (N, K) probabilities and what was true.
 
 A metric that the data cannot give (AUROC where only one class occurs, top-3 of three classes) is None, never a
-number that looks like one.
+number that looks like one. torchmetrics is imported where it counts: it brings 100 MB, which the other commands spare.
 """
 
 import math
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 Metrics = dict[str, float | None]
 
@@ -32,11 +31,15 @@ def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float
 
 def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present."""
+    from torchmetrics.functional.classification import binary_auroc
+
     return _macro(binary_auroc, scores_NK, truth_NK)
 
 
 def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     """Average precision of each class, mean over the classes with both kinds of clips present (mAP)."""
+    from torchmetrics.functional.classification import binary_average_precision
+
     return _macro(binary_average_precision, scores_NK, truth_NK)
 
 

@@ -1,5 +1,6 @@
 """How a run shows itself: progress bars on a terminal, one plain line an epoch elsewhere. All of it goes to stderr."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -45,6 +47,43 @@ def progress_bar(what: str, console: Console = STDERR) -> Iterator[Callable[[int
             bars.update(task, completed=done, total=total)
 
         yield move
+
+
+@contextmanager
+def share_bar(what: str, console: Console = STDERR) -> Iterator[Callable[[float], None]]:
+    """A function to call with the share that is done, from 0 to 1; otherwise as `progress_bar`.
+
+    What is printed to stdout meanwhile stands above the bar, where both go to the terminal.
+    """
+    if not console.is_terminal:
+        yield _plain_share(what, console)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(show_speed=False),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+        task = bars.add_task(what, total=1.0)
+        yield lambda share: bars.update(task, completed=share)
+
+
+def _plain_share(what: str, console: Console) -> Callable[[float], None]:
+    last, before = time.monotonic(), 0.0
+
+    def say(share: float) -> None:
+        nonlocal last, before
+        now = time.monotonic()
+        if now - last >= 10:
+            # At the pace since the last line: what was done before the program began has cost no time.
+            left = f", about {(now - last) / (share - before) * (1 - share):.0f} s left" if share > before else ""
+            console.print(f"{what}: {100 * share:.0f} %{left}", soft_wrap=True, markup=False)
+            last, before = now, share
+
+    return say
 
 
 def _plain(what: str, console: Console) -> Callable[[int, int | None], None]:

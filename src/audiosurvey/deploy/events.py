@@ -1,0 +1,94 @@
+"""From the scores of windows to events: what was heard, from when to when, and how surely.
+
+A label's event begins in a window where its score reaches `on` and it is among the `top` best labels, goes on while
+its score stays at `off` or above, and spans those windows from the start of the first to the end of the last. Events
+of one label with no more than `min_gap_s` between them are one; those shorter than `min_duration_s` are left out.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from audiosurvey.deploy.decision import Threshold, reaches
+from audiosurvey.deploy.stream import WindowScores
+
+_TOLERANCE_S = 1e-6
+"""Times are whole samples turned into seconds: less than this is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One label heard for a while."""
+
+    label: str
+    start_s: float
+    end_s: float
+    peak: float
+    """The highest score of its windows."""
+    mean: float
+    """The mean over those windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What makes an event."""
+
+    on: Threshold | None = None
+    """What a score has to reach for an event to begin; None: the best label always does."""
+    off: float | None = None
+    """An event goes on while its score stays at this or above (never above its `on`); None: while it could begin."""
+    top: int | None = 1
+    """In a window only so many of the best labels can begin an event; None: all."""
+    min_duration_s: float = 0.0
+    min_gap_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Open:
+    """An event that may still grow."""
+
+    start_s: float
+    end_s: float
+    scores: list[float] = field(default_factory=list)
+    lasting: bool = True
+    """Whether the last window belonged to it, so that `off` is enough."""
+
+
+def find_events(windows: Iterable[WindowScores], labels: Sequence[str], rule: EventRule) -> Iterator[Event]:
+    """The events of one sound, each as soon as nothing can change it, in the order in which they end."""
+    growing: dict[str, _Open] = {}
+    for window in windows:
+        yield from _finished(growing, labels, rule, window.start_s)
+        heard = _heard(window, labels, rule, {label for label, event in growing.items() if event.lasting})
+        for label, event in growing.items():
+            event.lasting = label in heard
+        for label, score in heard.items():
+            event = growing.setdefault(label, _Open(window.start_s, window.end_s))
+            event.end_s = max(event.end_s, window.end_s)
+            event.scores.append(score)
+    yield from _finished(growing, labels, rule, float("inf"))
+
+
+def _heard(window: WindowScores, labels: Sequence[str], rule: EventRule, lasting: set[str]) -> dict[str, float]:
+    """The labels whose event begins or goes on in this window, with their scores."""
+    score_K = window.score_K
+    best = {labels[k] for k in np.argsort(-score_K, kind="stable")[: rule.top]}
+    heard: dict[str, float] = {}
+    for label, value in zip(labels, score_K, strict=True):
+        score = float(value)
+        begins = label in best and reaches(label, score, rule.on)
+        goes_on = rule.off is not None and label in lasting and score >= rule.off
+        if begins or goes_on:
+            heard[label] = score
+    return heard
+
+
+def _finished(growing: dict[str, _Open], labels: Sequence[str], rule: EventRule, now_s: float) -> Iterator[Event]:
+    """Takes out the events that no window from `now_s` on can reach, and gives those that last long enough."""
+    over = [label for label, event in growing.items() if now_s - event.end_s > rule.min_gap_s + _TOLERANCE_S]
+    for label in sorted(over, key=lambda label: (growing[label].end_s, growing[label].start_s, labels.index(label))):
+        event = growing.pop(label)
+        if event.end_s - event.start_s >= rule.min_duration_s - _TOLERANCE_S:
+            mean = float(np.mean(event.scores))
+            yield Event(label, event.start_s, event.end_s, max(event.scores), mean)

@@ -1,0 +1,160 @@
+"""What is asked of a prediction, as it stands on the command line, checked and put in the terms of the stages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosurvey.errors import UserError
+
+if TYPE_CHECKING:
+    from audiosurvey.deploy.answers import Wording
+    from audiosurvey.deploy.classifier import Classifier
+    from audiosurvey.deploy.decision import Threshold
+    from audiosurvey.deploy.events import EventRule
+    from audiosurvey.deploy.pcm import PcmFormat
+    from audiosurvey.deploy.scan import Windowing
+    from audiosurvey.deploy.sources import Source
+
+FORMATS = ("table", "csv", "json", "audacity")
+_TABLE_LABELS = 3
+_SEVERAL_LABELS_ON = 0.5
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Names and meanings are those of the command line; None: not given."""
+
+    whole: bool = False
+    window_s: float | None = None
+    hop_s: float | None = None
+    top: int | None = None
+    threshold: str | None = None
+    smooth: str | None = None
+    events: bool | None = None
+    on: float | None = None
+    off: float | None = None
+    min_duration_s: float | None = None
+    min_gap_s: float | None = None
+    format: str = "table"
+    scores: bool = False
+    output: Path | None = None
+    restart: bool = False
+    rate: int | None = None
+    channels: int | None = None
+    encoding: str | None = None
+    batch_size: int = 8
+    device: str = "auto"
+    threads: int | None = None
+
+    def check(self) -> None:
+        """Raises UserError for what cannot be, or cannot go together. Nothing is loaded for it."""
+        if self.format not in FORMATS:
+            raise UserError(f"--format {self.format}: choose one of {', '.join(FORMATS)}")
+        for name, value in {"--window": self.window_s, "--hop": self.hop_s}.items():
+            if value is not None and not 0 < value < float("inf"):
+                raise UserError(f"{name} {value:g}: expected seconds, more than 0")
+        for name, value in {"--on": self.on, "--off": self.off, "--threshold": self._threshold}.items():
+            if value is not None and not 0 <= value <= 1:
+                raise UserError(f"{name} {value:g}: expected a score from 0 to 1")
+        self._check_pairs()
+        self._check_output()
+
+    def _check_pairs(self) -> None:
+        of_events = self._given("on", "off", "min_duration_s", "min_gap_s")
+        of_windows = self._given("window_s", "hop_s", "smooth") + of_events + (["--events"] if self.events else [])
+        if self.whole and of_windows:
+            raise UserError(f"{of_windows[0]}: goes with windows, and --whole means one answer a sound; leave one out")
+        if self.events is False and of_events:
+            raise UserError(f"{of_events[0]}: goes with events; leave --no-events out")
+        if self.off is not None and self.on is None and self.threshold is None:
+            raise UserError("--off: where does an event begin? give --on or --threshold too")
+        begin = self.on if self.on is not None else self._threshold
+        if self.off is not None and begin is not None and self.off > begin:
+            raise UserError(f"--off {self.off:g}: lies above the {begin:g} at which an event begins")
+        if self.rate is None and (self.channels is not None or self.encoding is not None):
+            raise UserError("--rate: raw samples need their rate too, such as 16000")
+        if self.scores and self.format not in ("csv", "json"):
+            raise UserError(f"--scores: a {self.format} has no room for them; give --format csv or json")
+        if self.restart and self.output is None:
+            raise UserError("--restart: goes with --output, beside which a killed run leaves its journal")
+
+    def _check_output(self) -> None:
+        if self.output is None:
+            return
+        if self.output.is_dir():
+            raise UserError(f"--output {self.output}: is a folder; give the name of a file")
+        if not self.output.parent.is_dir():
+            raise UserError(f"--output {self.output}: the folder {self.output.parent} is missing")
+
+    def check_sources(self, sources: "Sequence[Source]") -> None:
+        """Raises UserError where these sounds cannot be told in this way."""
+        if self.format == "audacity" and len(sources) > 1:
+            mend = "give one sound, or --format csv"
+            raise UserError(f"--format audacity: a label track is of one sound, and these are {len(sources)}; {mend}")
+
+    def _given(self, *names: str) -> list[str]:
+        options = {name: "--" + name.removesuffix("_s").replace("_", "-") for name in names}
+        return [option for name, option in options.items() if getattr(self, name) is not None]
+
+    @property
+    def _threshold(self) -> float | None:
+        """The number; None for the model's own, and for none."""
+        if self.threshold is None or self.threshold == "model":
+            return None
+        try:
+            return float(self.threshold)
+        except ValueError:
+            raise UserError(f"--threshold {self.threshold}: expected a score from 0 to 1, or model") from None
+
+    @property
+    def joins_events(self) -> bool:
+        """Whether windows are joined to events."""
+        if self.events is not None:
+            return self.events
+        return self.format in ("table", "audacity") or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
+
+    def windowing(self) -> "Windowing":
+        from audiosurvey.deploy.scan import Windowing
+
+        windows = self.window_s is not None or self.hop_s is not None
+        mode = "whole" if self.whole else "windows" if windows else "auto"
+        return Windowing(mode, self.window_s, self.hop_s, self.batch_size)
+
+    def wording(self, model: "Classifier") -> "Wording":
+        """Raises UserError where the model has no thresholds, but is asked for them."""
+        from audiosurvey.deploy.answers import Wording
+        from audiosurvey.deploy.smoothing import Smoothing
+
+        threshold = self._model_threshold(model)
+        return Wording(
+            top=self.top or (_TABLE_LABELS if self.format == "table" else 1),
+            threshold=threshold,
+            smoothing=Smoothing.parse(self.smooth) if self.smooth is not None else Smoothing(),
+            events=self._event_rule(model, threshold) if self.joins_events else None,
+        )
+
+    def _model_threshold(self, model: "Classifier") -> "Threshold | None":
+        if self.threshold != "model":
+            return self._threshold
+        if not model.thresholds:
+            raise UserError("--threshold model: this model has no thresholds of its own; give a number, such as 0.5")
+        return model.thresholds
+
+    def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
+        from audiosurvey.deploy.events import EventRule
+
+        several = model.facts.get("multi_label", False)
+        on = self.on if self.on is not None else threshold
+        if on is None and several:
+            on = _SEVERAL_LABELS_ON
+        top = self.top or (None if several else 1)
+        return EventRule(on, self.off, top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
+
+    def pcm(self) -> "PcmFormat | None":
+        """How raw samples on stdin are written, None where nothing is said of them."""
+        from audiosurvey.deploy.pcm import PcmFormat
+
+        if self.rate is None:
+            return None
+        return PcmFormat(self.rate, self.channels or 1, self.encoding or "s16le")
