@@ -1,7 +1,11 @@
 """What exported files lose in accuracy: a model and the files made from it on the fold that it was not trained on.
 
     audiosurvey train small --folds 1 --run-dir RUN --set dataset.name=esc50 --set dataset.subset=esc10 \\
-        --set dataset.root=ROOT --set dataset.clip_seconds=5 --set train.epochs=20
+        --set dataset.root=ROOT --set dataset.clip_seconds=5 --set train.epochs=20 --set train.lr=0.003 \\
+        --set train.weight_decay=0.05 --set train.batch_size=16 --set 'augmentation.mixup={p: 0.5, alpha: 1.0}' \\
+        --set 'augmentation.cyclic_shift={p: 1.0, max_s: 2.5}' \\
+        --set 'augmentation.time_masking={p: 0.5, tmp: 60, num: 2}' \\
+        --set 'augmentation.freq_masking={p: 0.5, fmp: 10, num: 2}'
     audiosurvey export RUN/fold-1/model --output model.onnx
     audiosurvey export RUN/fold-1/model --output model.int8.onnx --int8
     python benchmarks/exported_accuracy.py RUN/fold-1/model model.onnx model.int8.onnx
