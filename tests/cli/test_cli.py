@@ -13,7 +13,19 @@ import yaml
 import audiosurvey
 
 Command = Callable[..., tuple[int, str, str]]
-COMMANDS = ["init", "check", "describe", "download", "prepare", "preview", "train", "evaluate", "presets", "push"]
+COMMANDS = [
+    "init",
+    "check",
+    "describe",
+    "download",
+    "prepare",
+    "preview",
+    "train",
+    "evaluate",
+    "presets",
+    "push",
+    "predict",
+]
 HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn")
 
 
