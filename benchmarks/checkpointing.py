@@ -4,8 +4,9 @@
 
 Each of the two runs in a process of its own: whole training steps (mel, forward, backward, AdamW) on random sound, the
 resident memory sampled every few milliseconds, with an allocator that gives back at once what is freed (glibc's, by its
-environment variables), so that what is resident is what is held. What is stated: the peak, less what the process held before the network
-was built, less weights, gradients and optimizer state. With `--steps 200 --seconds 1`: whether it stays flat.
+environment variables), so that what is resident is what is held. What is stated: the peak, less what the process held
+before the network was built, less weights, gradients and optimizer state. With `--steps 200 --seconds 1`: whether it
+stays flat.
 """
 
 import argparse
@@ -17,7 +18,6 @@ import threading
 import time
 
 import psutil
-
 
 _GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072"}
 

@@ -19,6 +19,11 @@ def first_sentence(path: Path) -> str:
     return re.split(r"(?<=\.)\s", paragraph)[0].rstrip(".")
 
 
+def lines(folder: Path) -> list[str]:
+    modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+    return [f"- `{path.name}`: {first_sentence(path)}" for path in modules]
+
+
 def make_tree() -> str:
     """The Markdown between the two marks."""
     names = ("pipeline", "section", "errors", "atomic", "randomness", "version", "__main__")
@@ -26,8 +31,10 @@ def make_tree() -> str:
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:
         heading = first_sentence(PACKAGE / stage / "__init__.py")
-        modules = sorted(path for path in (PACKAGE / stage).glob("*.py") if path.name != "__init__.py")
-        parts += ["", f"**`{stage}/`** {heading}", *(f"- `{path.name}`: {first_sentence(path)}" for path in modules)]
+        parts += ["", f"**`{stage}/`** {heading}", *lines(PACKAGE / stage)]
+        for folder in sorted(path.parent for path in (PACKAGE / stage).glob("*/__init__.py")):
+            about = first_sentence(folder / "__init__.py")
+            parts += ["", f"**`{stage}/{folder.name}/`** {about}", *lines(folder)]
     presets = sorted(path.stem for path in (PACKAGE / "presets").rglob("*.yaml"))
     parts += ["", f"**`presets/`** Shipped configs: {', '.join(f'`{name}`' for name in presets)}", ""]
     return "\n".join(parts)

@@ -9,12 +9,20 @@ from typing import Any
 
 import torch
 
-from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
+from audiosurvey.data.doctor.strays import strays
+from audiosurvey.data.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
-from audiosurvey.deploy.artefact import find_model
+from audiosurvey.deploy.artefact import find_model, load_artefact
+from audiosurvey.deploy.export import Outcome as Exported
+from audiosurvey.deploy.export import export as export_model
+from audiosurvey.deploy.export_formats import SUFFIXES, Format
+from audiosurvey.deploy.exported import is_exported
 from audiosurvey.deploy.formats import WRITERS, opened_output
 from audiosurvey.deploy.hub import Pushed
 from audiosurvey.deploy.hub import push as push_model
@@ -153,6 +161,20 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
     return evaluate_model(target, data, prepare, device=device, reverse=reverse)
 
 
+def export(
+    model: Path, format: Format, *, output: Path | None = None, int8: bool = False, calibration: Path | None = None
+) -> Exported:
+    """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
+    if is_exported(model):
+        raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
+    folder = find_model(model)
+    loaded = load_artefact(folder)
+    name = f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"
+    return export_model(
+        loaded, output or folder / name, format, int8=int8, calibration=calibration, card=folder / "README.md"
+    )
+
+
 def push(model: Path, repo: str, private: bool) -> Pushed:
     """Publishes a model on the Hugging Face Hub, where its golden clips give what they gave when it was made."""
     return push_model(model, repo, private=private)
@@ -192,6 +214,26 @@ def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], f
             rendered = render_clip(config, sounds, clip_id, epoch)
             written += write_preview(folder, **rendered)
     return written
+
+
+def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:
+    """The audit of a data set: a config, the root of a data set of known layout, a CSV, or a bare folder of sounds."""
+    path = Path(data)
+    if path.is_file() and path.suffix.lower() in AUDIO_EXTENSIONS:
+        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
+    found = path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES)
+    if found and overrides:
+        raise UserError(f"{data}: is no config, so --set sets nothing; give a config, or leave --set out")
+    with nullcontext() if quiet else progress_bar("listening") as moved:
+        if not found:
+            config = load_config(data, overrides).config
+            _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
+            return examine(config.dataset, top_hz=top_hz, progress=moved)
+        dataset = dataset_at(path)
+        if dataset.name == "folder" and not has_class_folders(path):
+            bare = read_bare(path)
+            return examine_table(bare, list(strays(bare)), progress=moved)
+        return examine(dataset, progress=moved)
 
 
 def _progress(sources: Sequence[Source]) -> AbstractContextManager[Callable[[float], None]]:

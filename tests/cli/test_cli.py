@@ -25,6 +25,7 @@ COMMANDS = [
     "presets",
     "push",
     "predict",
+    "export",
 ]
 HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn")
 

@@ -55,6 +55,26 @@ def test_the_same_command_twice_and_with_reader_threads(tmp_path, train_tiny: Tr
     assert outcome(tmp_path / "once") == outcome(tmp_path / "twice") == outcome(tmp_path / "threads")
 
 
+def test_what_is_ignored_takes_part_in_nothing_and_is_told(tmp_path, train_tiny: Train):
+    (tmp_path / "ignore.tsv").write_text("low/3.wav\tcut short\nnoise/0.wav\tsilent\n", encoding="utf-8")
+    said: list[str] = []
+    place = (tmp_path / "ignore.tsv").as_posix()
+    found = train_tiny(tmp_path / "run", ONE, f"dataset.ignore={place}", say=said.append)
+    assert found["ignored"] == [
+        {"clip": "low/3.wav", "reason": "cut short"},
+        {"clip": "noise/0.wav", "reason": "silent"},
+    ]
+    assert found["dataset"]["clips"] == sum(fold["clips"] for fold in found["folds"]) == 22
+    assert f"note: 2 clips left out by {place}" in said
+    tested = [
+        clip
+        for fold in (1, 2, 3)
+        for clip in read_predictions(tmp_path / "run" / f"fold-{fold}" / "predictions.csv")[0]
+    ]
+    assert len(set(tested)) == len(tested) == 22
+    assert not {"low/3.wav", "noise/0.wav"} & set(tested)
+
+
 def test_another_seed_is_another_run(tmp_path, train_tiny: Train):
     train_tiny(tmp_path / "0", ONE, folds=[1])
     train_tiny(tmp_path / "1", ONE, "seed=1", folds=[1])

@@ -1,6 +1,7 @@
 """results.json: its form, its means, and when it may be called official."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.store import Skipped
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Ignored, Table
 from audiosurvey.evaluation.results import add_fold, new_results, read_json, write_json
 
 CLASSES = ("a", "b", "c", "d")
@@ -55,6 +56,14 @@ def test_mean_and_sample_deviation_over_the_folds():
     assert found["mean"]["auroc"] is None
     assert found["std"]["auroc"] is None
     assert found["seconds"] == 3.75
+
+
+def test_clips_left_out_by_choice_make_it_not_official():
+    left = (Ignored("x", "silent"), Ignored("y", "loud"))
+    found = results(replace(table(official=False), ignored=left))
+    assert found["ignored"] == [{"clip": "x", "reason": "silent"}, {"clip": "y", "reason": "loud"}]
+    assert (found["official"], found["not_official"]) == (False, "2 clips left out by dataset.ignore")
+    assert results(table())["ignored"] == []
 
 
 def test_one_fold_has_no_deviation():

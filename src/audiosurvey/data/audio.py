@@ -59,8 +59,7 @@ class Probe:
 def probe(source: Source) -> Probe:
     """The header of a sound file, without decoding it. Raises BadAudio."""
     with opened(source) as sound:
-        frames = sound.frames if sound.frames < UNKNOWN_FRAMES else None
-        return Probe(frames, sound.samplerate, sound.channels, sound.format, sound.subtype)
+        return _about(sound)
 
 
 def decode(
@@ -90,31 +89,28 @@ def read(source: Source, *, start_s: float | None = None, end_s: float | None = 
 
     Raises BadAudio as `decode` does.
     """
+    with blocks(source, start_s=start_s, end_s=end_s) as (about, pieces):
+        parts = list(pieces)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts), about.sample_rate
+
+
+@contextmanager
+def blocks(
+    source: Source, *, start_s: float | None = None, end_s: float | None = None, block_s: float | None = None
+) -> Iterator[tuple[Probe, Iterator[np.ndarray]]]:
+    """The header, and the stretch in pieces of `block_s` seconds: float32 (S, C), the last one shorter.
+
+    Without `block_s` it comes in one piece, if its length is known. Raises BadAudio as `decode` does; what shows
+    while decoding is raised by the pieces.
+    """
     with opened(source) as sound:
-        rate = sound.samplerate
-        known = sound.frames if sound.frames < UNKNOWN_FRAMES else None
-        begin = 0 if start_s is None else round(start_s * rate)
-        end = UNKNOWN_FRAMES if end_s is None else round(end_s * rate)
-        if known is not None:
-            end = min(end, known)
-        if known == 0:
-            raise BadAudio("holds no sound (zero frames)")
-        if known is not None and begin >= known:
-            raise BadAudio(f"the stretch begins at {start_s:g} s, the file ends at {known / rate:.3f} s")
-        if begin < 0 or end <= begin:
-            raise BadAudio(f"the stretch from {start_s or 0:g} s to {end_s or 0:g} s holds no sound")
-        try:
-            x_SC = _read_to(sound, end)[begin:] if known is None else _read_between(sound, begin, end)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise BadAudio(f"cannot be decoded ({message(error)})") from error
-    if known is not None and len(x_SC) < end - begin:
-        raise BadAudio(f"cut short: {end - begin} frames promised, {len(x_SC)} decoded")
-    if len(x_SC) == 0:
-        raise BadAudio("holds no sound (zero frames)")
-    # The extremes carry any NaN or infinity, without a mask as long as the sound.
-    if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
-        raise BadAudio("holds samples that are not numbers (NaN or infinity)")
-    return x_SC, rate
+        about = _about(sound)
+        begin, end = _bounds(about, start_s, end_s)
+        if block_s is not None:
+            length = max(1, round(block_s * about.sample_rate))
+        else:
+            length = _BLOCK_FRAMES if about.frames is None else end - begin
+        yield about, _pieces(sound, begin, end, length)
 
 
 def to_mono(x_SC: np.ndarray, mono: Mono) -> np.ndarray:
@@ -161,18 +157,54 @@ class _Forward(soundfile.SoundFile):
         return False
 
 
-def _read_between(sound: Any, begin: int, end: int) -> np.ndarray:
-    if begin:
-        sound.seek(begin)
-    return sound.read(end - begin, dtype="float32", always_2d=True)
+def _about(sound: Any) -> Probe:
+    frames = sound.frames if sound.frames < UNKNOWN_FRAMES else None
+    return Probe(frames, sound.samplerate, sound.channels, sound.format, sound.subtype)
 
 
-def _read_to(sound: Any, end: int) -> np.ndarray:
-    blocks: list[np.ndarray] = []
-    while not blocks or (end > 0 and len(blocks[-1]) == _BLOCK_FRAMES):
-        blocks.append(sound.read(min(end, _BLOCK_FRAMES), dtype="float32", always_2d=True))
-        end -= len(blocks[-1])
-    return np.concatenate(blocks)
+def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[int, int]:
+    """First frame of a stretch, and the one behind its last."""
+    begin = 0 if start_s is None else round(start_s * about.sample_rate)
+    end = UNKNOWN_FRAMES if end_s is None else round(end_s * about.sample_rate)
+    if about.frames is not None:
+        end = min(end, about.frames)
+        if about.frames == 0:
+            raise BadAudio("holds no sound (zero frames)")
+        if begin >= about.frames:
+            raise BadAudio(f"the stretch begins at {start_s:g} s, the file ends at {about.seconds:.3f} s")
+    if begin < 0 or end <= begin:
+        raise BadAudio(f"the stretch from {start_s or 0:g} s to {end_s or 0:g} s holds no sound")
+    return begin, end
+
+
+def _pieces(sound: Any, begin: int, end: int, length: int) -> Iterator[np.ndarray]:
+    done = 0
+    try:
+        _go_to(sound, begin)
+        while begin + done < end:
+            x_SC = sound.read(min(length, end - begin - done), dtype="float32", always_2d=True)
+            if len(x_SC) == 0:
+                break
+            # The extremes carry any NaN or infinity, without a mask as long as the sound.
+            if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
+                raise BadAudio("holds samples that are not numbers (NaN or infinity)")
+            done += len(x_SC)
+            yield x_SC
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise BadAudio(f"cannot be decoded ({message(error)})") from error
+    if begin + done < end < UNKNOWN_FRAMES and sound.frames < UNKNOWN_FRAMES:
+        raise BadAudio(f"cut short: {end - begin} frames promised, {done} decoded")
+    if done == 0:
+        raise BadAudio("holds no sound (zero frames)")
+
+
+def _go_to(sound: Any, begin: int) -> None:
+    if sound.frames < UNKNOWN_FRAMES:
+        if begin:
+            sound.seek(begin)
+        return
+    while begin > 0 and (passed := len(sound.read(min(begin, _BLOCK_FRAMES), dtype="float32"))):
+        begin -= passed
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from audiosurvey.data import esc50, toy, urbansound8k
 from audiosurvey.data.classes import kept_classes, select_classes, unknown_classes
 from audiosurvey.data.csv import ColumnsConfig, read_csv
 from audiosurvey.data.folder import read_folder
-from audiosurvey.data.folds import assign_folds, is_published_leak
+from audiosurvey.data.folds import assign_folds, is_published_leak, spread_sources
+from audiosurvey.data.ignore import without_ignored
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
@@ -60,6 +61,9 @@ class DatasetConfig(Section):
     """The classes to keep, in whatever order; null: all."""
     exclude_classes: list[str] | None = None
     """Classes to leave out."""
+    ignore: Path | None = None
+    """A list of clips to leave out of everything, as `audiosurvey doctor --quarantine` writes it: a line a clip, its
+    id, a tab, the reason. Taken from the working folder or else from root."""
     num_folds: int = 5
     """Folds that are made where the data has none, stratified by class, recordings kept together."""
     source_pattern: str | None = None
@@ -173,6 +177,16 @@ class DatasetConfig(Section):
             raise UserError(f"{root.as_posix()}: expected one CSV file, there are: {there}; set dataset.table")
         return tables[0]
 
+    def resolved_ignore(self) -> Path | None:
+        """The list of clips to leave out. Errors: `UserError` if it is not there."""
+        if self.ignore is None:
+            return None
+        places = [self.ignore.expanduser(), self.resolved_root() / self.ignore.expanduser()]
+        if found := next((place for place in places if place.is_file()), None):
+            return found
+        there = " and ".join(dict.fromkeys(place.as_posix() for place in places))
+        raise UserError(f"{there}: not found; set dataset.ignore, or leave it out")
+
     def resolved_clip_seconds(self) -> float:
         """Length in seconds that the network hears at once."""
         return self.clip_seconds or _CLIP_SECONDS.get(self.name, _OWN_CLIP_SECONDS)
@@ -185,7 +199,11 @@ def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
     the data has none, and a single class will do: enough for scoring a model that is trained already.
     Errors: `UserError` for data that is not there, a faulty table, unknown classes, too few clips.
     """
-    table = select_classes(_read(config), config.classes, config.exclude_classes)
+    table = _read(config)
+    if ignore := config.resolved_ignore():
+        used = kept_classes(table.classes, config.classes, config.exclude_classes)
+        table = without_ignored(table, ignore, used)
+    table = select_classes(table, config.classes, config.exclude_classes)
     if divide and len(table.classes) < 2 and not table.multi_label:
         only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"
         raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two")
@@ -245,11 +263,7 @@ def _look_for_files(table: Table, own: bool) -> Table:
 
 def _tell_of_spread_sources(table: Table) -> Table:
     """Published folds are kept as they are; what `make_split` does about their leaks is said here."""
-    folds: dict[str, set[int | None]] = {}
-    for clip in table.clips:
-        if clip.source is not None:
-            folds.setdefault(clip.source, set()).add(clip.fold)
-    spread = [source for source, where in folds.items() if len(where) > 1]
+    spread = spread_sources(table)
     if not spread or not is_published_leak(table, spread):
         return table
     note = f"{len(spread)} recordings have clips in two folds: where one is tested, its other clips do not train"

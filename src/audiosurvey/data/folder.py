@@ -103,6 +103,17 @@ def clip_id(relative: Path) -> str:
     return unicodedata.normalize("NFC", relative.as_posix())
 
 
+def sound_files(folder: Path) -> Iterator[Path]:
+    """The files below `folder` that are sounds by name, in the order of their paths."""
+    return (file for file in _files(folder) if file.suffix.lower() in AUDIO_EXTENSIONS)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over."""
+    # __MACOSX is what zip archives made on a Mac leave behind: shadows of the real files.
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """All files below `folder`, in the order of their paths; links to folders are followed, each folder
     once."""
@@ -115,12 +126,6 @@ def _files(folder: Path) -> Iterator[Path]:
         visited.add(real)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         yield from (Path(place, name) for name in sorted(files) if not is_hidden(name))
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder is one that nobody means."""
-    # __MACOSX is what zip archives made on a Mac leave behind: shadows of the real files.
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def _with_sources(clips: list[Clip], pattern: str) -> tuple[list[Clip], int]:

@@ -68,6 +68,17 @@ def is_published_leak(table: Table, sources: Iterable[str]) -> bool:
     return table.official or (table.name == "esc50" and SPREAD_SOURCES.issuperset(sources))
 
 
+def spread_sources(table: Table) -> dict[str, tuple[Clip, ...]]:
+    """The clips of each source that has some in two folds, or on two sides."""
+    found: dict[str, list[Clip]] = defaultdict(list)
+    for clip in table.clips:
+        if clip.source is not None:
+            found[clip.source].append(clip)
+    return {
+        source: tuple(clips) for source, clips in found.items() if len({(clip.fold, clip.side) for clip in clips}) > 1
+    }
+
+
 def without_sources(table: Table, sources: set[str]) -> tuple[Table, tuple[Clip, ...]]:
     """The table without the clips of these sources, and the clips left out: pretraining must not hear test
     recordings."""

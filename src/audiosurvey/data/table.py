@@ -34,6 +34,14 @@ class Clip:
         return (self.id, self.repeat) if self.repeat else (self.id,)
 
 
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A clip that is left out by `dataset.ignore`, and why."""
+
+    id: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Table:
     """A data set: classes in the order of the network's outputs, and the clips."""
@@ -49,6 +57,9 @@ class Table:
     licence: str | None = None
     notes: tuple[str, ...] = field(default=())
     """What the reader should be told: rows left out, folds made by us, ..."""
+
+    ignored: tuple[Ignored, ...] = ()
+    """What `dataset.ignore` left out of the clips."""
 
     @property
     def folds(self) -> tuple[int, ...]:

@@ -4,15 +4,19 @@ from pathlib import Path
 
 from audiosurvey.deploy.artefact import load_artefact
 from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.deploy.exported import is_exported, load_exported
 from audiosurvey.deploy.hub import fetch, is_repo
 
 
 def load(path: str | Path) -> Classifier:
-    """The model in an artefact folder, on the processor, ready to predict.
+    """The model in an artefact folder or in an exported file (.onnx, .pt2, .pte), on the processor, ready to predict.
 
     A `user/name` that is no path here is a repository of the Hugging Face Hub (`user/name@revision` for one of its
     revisions). Raises UserError for what is not a model, is incomplete or was changed, or cannot be fetched.
     """
+    path = Path(path) if Path(path).exists() else path
+    if is_exported(Path(path)) and not Path(path).is_dir():
+        return load_exported(Path(path))
     if is_repo(str(path)) and not Path(path).exists():
         path = fetch(str(path))
     return load_artefact(path)

@@ -11,6 +11,7 @@ from audiosurvey.config.loader import load_config
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.folds import make_split
+from audiosurvey.data.layout import dataset_at
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.deploy.artefact import Model, load_artefact
@@ -90,6 +91,7 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
         "metrics_unseen": _measure(model, sounds, unseen, device, reverse)[0] if seen and unseen else None,
         "confusion": None if counts is None else counts.tolist(),
         "recall": None if counts is None else dict(zip(model.labels, recall(counts), strict=True)),
+        "ignored": [{"clip": left.id, "reason": left.reason} for left in sounds.table.ignored],
         "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in sounds.store.skipped],
     }
 
@@ -123,16 +125,10 @@ def _dataset(data: str, model: Model) -> DatasetConfig:
     """The data set that `--data` names, read as the model was trained (mono, padding, length of a window)."""
     path = Path(data)
     if path.is_dir():
-        if (path / "meta" / "esc50.csv").exists():
-            found: dict[str, Any] = {"name": "esc50", "root": path}
-            own = model.config.dataset
-            if own.name == "esc50" and own.subset:
-                found["subset"] = own.subset
-        elif (path / "metadata" / "UrbanSound8K.csv").exists():
-            found = {"name": "urbansound8k", "root": path}
-        else:
-            found = {"name": "folder", "root": path}
-        base = DatasetConfig(**found)
+        base = dataset_at(path)
+        own = model.config.dataset
+        if base.name == "esc50" and own.name == "esc50" and own.subset:
+            base = base.model_copy(update={"subset": own.subset})
     elif path.suffix in (".yaml", ".yml") or not path.exists():
         base = load_config(data).config.dataset
     else:

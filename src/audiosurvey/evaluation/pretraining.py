@@ -89,6 +89,7 @@ def pretrain(
         "clips": len(train_clips),
         "held_out": len(held_out),
         "left_out": [clip.id for clip in left_out],
+        "ignored": [{"clip": left.id, "reason": left.reason} for left in sounds.table.ignored],
         "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in sounds.store.skipped],
         "epochs": fit.journal.epoch,
         "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),

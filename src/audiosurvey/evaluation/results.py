@@ -54,6 +54,7 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
         "seconds": 0.0,
         "confusion": None,
         "recall": None,
+        "ignored": [{"clip": left.id, "reason": left.reason} for left in table.ignored],
         "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in store.skipped],
         "notes": list(table.notes),
     }
@@ -90,6 +91,8 @@ def _why_not(results: Results) -> str | None:
         return "this data set has none"
     if skipped := len(results["skipped"]):
         return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
+    if ignored := len(results.get("ignored", ())):
+        return f"{ignored} clip{'s' if ignored > 1 else ''} left out by dataset.ignore"
     if not results["as_published"]:
         return "not the whole data set as published"
     if results["leaking"]:

@@ -213,6 +213,17 @@ class MelFrontEnd(nn.Module):
 
     def mel(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None) -> torch.Tensor:
         """The uncompressed mel spectrogram, (B, T, F)."""
+        frames_BTN = self.framed(wave_BS).unfold(1, self.n_fft, self.hop)
+        if edge_shifts_B2 is not None:
+            power_BTN = torch.cat([self._power(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))])
+            return power_BTN @ self._shifted_banks(edge_shifts_B2)
+        step = self._clips_at_once(frames_BTN)
+        if step >= len(frames_BTN):
+            return self._power(frames_BTN) @ self.bank
+        return torch.cat([self._power(part) @ self.bank for part in frames_BTN.split(step)])
+
+    def framed(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        """What is cut into frames: the wave after pre-emphasis, `pad` and the padding of `center`."""
         config = self.config
         if config.preemphasis:
             wave_BS = wave_BS[:, 1:] - config.preemphasis * wave_BS[:, :-1]
@@ -221,14 +232,7 @@ class MelFrontEnd(nn.Module):
         if config.center:
             half = self.n_fft // 2
             wave_BS = F.pad(wave_BS.unsqueeze(1), (half, half), mode=config.pad_mode).squeeze(1)
-        frames_BTN = wave_BS.unfold(1, self.n_fft, self.hop)
-        if edge_shifts_B2 is not None:
-            power_BTN = torch.cat([self._power(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))])
-            return power_BTN @ self._shifted_banks(edge_shifts_B2)
-        step = self._clips_at_once(frames_BTN)
-        if step >= len(frames_BTN):
-            return self._power(frames_BTN) @ self.bank
-        return torch.cat([self._power(part) @ self.bank for part in frames_BTN.split(step)])
+        return wave_BS
 
     def compress(self, mel: torch.Tensor) -> torch.Tensor:
         config = self.config

@@ -68,7 +68,7 @@ class Transformer(nn.Module):
 
     def forward(self, x_BCT1: torch.Tensor) -> torch.Tensor:
         frames_BTC = x_BCT1.squeeze(3).transpose(1, 2).float()
-        token_B1C = self.class_token.expand(len(frames_BTC), 1, -1)
+        token_B1C = self.class_token.expand(frames_BTC.shape[0], 1, -1)
         x_BTC = torch.cat([token_B1C, frames_BTC], dim=1)
         x_BTC = x_BTC + resized(self.positions, x_BTC.shape[1])
         for layer in self.layers:

@@ -1,0 +1,70 @@
+"""The command that audits a data set: doctor."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import JsonOption, SetOption, app, print_json, stdout
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def doctor(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="A config, a preset's name, the root of a data set, a CSV, or a folder of sounds."
+        ),
+    ],
+    overrides: SetOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every finding; in JSON, every clip too.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots and sounds, one file.")] = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Write the clips to leave out, with reasons, for dataset.ignore.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Audit a data set: broken, silent, clipped, doubled, leaking, mislabelled clips, and shortcuts by class.
+
+    Exit status 1 when something was found that would spoil a result.
+    """
+    for option, path in (("--html", html), ("--quarantine", quarantine)):
+        if path is not None:
+            _check_target(option, path)
+    from audiosurvey.data.doctor.examination import as_json as in_json
+    from audiosurvey.data.ignore import write_ignore
+    from audiosurvey.pipeline import doctor as audit
+    from audiosurvey.report.console import STDERR
+    from audiosurvey.report.diagnosis import print_diagnosis
+
+    diagnosis = audit(data, overrides or ())
+    said: list[str] = []
+    if html is not None:
+        from audiosurvey.report.doctor_page import write_page
+
+        write_page(html, diagnosis)
+        said.append(f"page: {html}")
+    if quarantine is not None:
+        reasons, kept = diagnosis.quarantine()
+        write_ignore(quarantine, reasons)
+        said.append(
+            f"quarantined: {len(reasons)} clips; 'dataset: {{ignore: {quarantine.as_posix()}}}' leaves them out"
+        )
+        said += [f"not quarantined: {line}" for line in kept]
+    if as_json:
+        print_json(in_json(diagnosis, clips=everything))
+    else:
+        print_diagnosis(diagnosis, stdout(), everything=everything)
+    for line in said:
+        STDERR.print(line, soft_wrap=True, markup=False)
+    if diagnosis.spoilt:
+        raise typer.Exit(1)
+
+
+def _check_target(option: str, path: Path) -> None:
+    """Before minutes of listening: whether a file can be written there."""
+    if path.is_dir():
+        raise UserError(f"{option} {path}: is a folder; give the path of a file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{option} {path}: the folder {path.parent} is missing")

@@ -1,0 +1,42 @@
+"""The command that turns a model into one file for other runtimes: export."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from audiosurvey.cli.app import JsonOption, app, print_json
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or a run with a final model.")],
+    format: Annotated[
+        Literal["onnx", "torch", "executorch"],
+        typer.Option(help="onnx: for any language; torch: a torch.export program; executorch: for phones."),
+    ] = "onnx",
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers: a third of the size.")] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="With --int8: a folder of sounds to measure ranges on; default: the model's golden clips."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; default: model.onnx, model.int8.onnx... in MODEL.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as one file, waveform in, scores out, once it is known to give the model's scores."""
+    if int8 and format != "onnx":
+        raise UserError(f"--int8: goes with --format onnx, not {format}")
+    if calibration is not None and not int8:
+        raise UserError("--calibration: is for --int8, which measures ranges on these sounds; leave it out")
+    from audiosurvey.pipeline import export as write
+
+    outcome = write(model, format, output=output, int8=int8, calibration=calibration)
+    if as_json:
+        print_json(outcome.as_json())
+        return
+    for line in outcome.lines():
+        print(line)
+    print(f"wrote {outcome.path}")

@@ -1,0 +1,142 @@
+"""The soundprint: what of a sound stays the same in a louder copy, a shifted one, an MP3, another sample rate.
+
+Enters: mono waves at 8 kHz. Leaves: for each a small table of how the colour of the sound changes, frame by frame;
+pairs whose tables agree; and for such a pair the last word, whether their waves move together.
+
+Three steps, each cheaper than the next and none trusted alone:
+1. `outline`: magnitudes of the table's spectrum along time. A shift does not change them, so that outlines are
+   compared by one product, all with all.
+2. `agreement`: correlation of the two tables at their best shift.
+3. `coherence`: height of the peak of the whitened cross-correlation of the two waves (C. H. Knapp and G. C. Carter,
+   "The generalized correlation method for estimation of time delay", 1976, eq. 18: the phase transform). Two takes of
+   the same clock agree in step 2; only two copies of one recording are coherent.
+Changes of level from frame to frame and band to band, as the robust hashes of J. Haitsma and T. Kalker ("A highly
+robust audio fingerprinting system", 2002) take them; we keep their size and not the sign alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PRINT_RATE = 8000
+"""Hz: what is above 3.6 kHz is lost first in codecs and at low rates."""
+LONGEST_S = 10.0
+"""What follows in a longer sound has no part in its soundprint."""
+_FFT, _HOP = 512, 128
+_EDGES_HZ = np.geomspace(200.0, 3600.0, 17)
+_RANGE_DB = 60.0
+_FULL = 127
+_CLIP_SIGMA = 3.0
+_SPAN = 1024
+"""Frames of the transform along time: at least twice those of 8 s, and more than those of the longest print."""
+_SMOOTH = 15
+_FEWEST_FRAMES = 12
+NEIGHBOURS = 5
+_OUTLINE_LEAST = 0.15
+_BLOCK_CLIPS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Soundprint:
+    """What is kept of a sound: about 5 kB for 5 seconds."""
+
+    change_TF: np.ndarray
+    """int8: change of colour, as a multiple of its own spread; 16 ms a frame, 15 pairs of bands."""
+    outline: np.ndarray
+    """float16, of length 1, or of zeros where there is too little to go by."""
+
+
+def soundprint(wave_S: np.ndarray) -> Soundprint:
+    """The soundprint of a mono wave at 8 kHz."""
+    change_TF = _change(wave_S[: round(LONGEST_S * PRINT_RATE)])
+    moving = np.count_nonzero(np.any(change_TF != 0, axis=1))
+    outline = _outline(change_TF) if moving >= _FEWEST_FRAMES else np.zeros(_SPAN // 8 * change_TF.shape[1])
+    return Soundprint(change_TF, outline.astype(np.float16))
+
+
+def likely_pairs(prints: list[Soundprint]) -> list[tuple[int, int]]:
+    """Pairs of positions, the lower first, of which one is among the few nearest to the other by outline.
+
+    Memory grows with the number of sounds, time with its square: ten thousand take seconds.
+    """
+    outlines = np.array([one.outline for one in prints], np.float16)
+    pairs: set[tuple[int, int]] = set()
+    for begin in range(0, len(prints), _BLOCK_CLIPS):
+        near = outlines[begin : begin + _BLOCK_CLIPS].astype(np.float32)
+        likeness = np.concatenate(
+            [
+                near @ outlines[other : other + _BLOCK_CLIPS].astype(np.float32).T
+                for other in range(0, len(prints), _BLOCK_CLIPS)
+            ],
+            axis=1,
+        )
+        rows = np.arange(len(near))
+        likeness[rows, begin + rows] = -1
+        few = min(NEIGHBOURS, len(prints) - 1)
+        nearest = np.argpartition(-likeness, few - 1, axis=1)[:, :few] if few else np.empty((len(near), 0), int)
+        for row, column in zip(np.repeat(rows, few), nearest.ravel(), strict=True):
+            if likeness[row, column] >= _OUTLINE_LEAST:
+                one, other = sorted((begin + int(row), int(column)))
+                pairs.add((one, other))
+    return sorted(pairs)
+
+
+def agreement(one: Soundprint, other: Soundprint) -> float:
+    """Correlation of two soundprints at their best shift: 1 for the same sound, about 0.1 for strangers."""
+    a_TF, b_TF = one.change_TF.astype(np.float32), other.change_TF.astype(np.float32)
+    span = _SPAN if len(a_TF) + len(b_TF) <= _SPAN else 2 * _SPAN
+    product = np.fft.rfft(a_TF, span, axis=0) * np.conj(np.fft.rfft(b_TF, span, axis=0))
+    energy = float((a_TF**2).sum()) * float((b_TF**2).sum())
+    return float(np.fft.irfft(product.sum(axis=1), span).max() / np.sqrt(energy)) if energy else 0.0
+
+
+def coherence(one_S: np.ndarray, other_S: np.ndarray) -> tuple[float, float]:
+    """How far two mono waves at 8 kHz move together at their best shift (0 to 1), and that shift in seconds.
+
+    Every frequency from 100 Hz to 3.6 kHz counts alike, so that a hum or a whistle that both have is one of thousands.
+    Positive: what is in `other_S` comes so much later in `one_S`.
+    """
+    limit = round(LONGEST_S * PRINT_RATE)
+    one_S, other_S = one_S[:limit], other_S[:limit]
+    span = 1 << int(np.ceil(np.log2(len(one_S) + len(other_S))))
+    cross = np.fft.rfft(one_S, span) * np.conj(np.fft.rfft(other_S, span))
+    hertz = np.arange(len(cross)) * PRINT_RATE / span
+    size = np.abs(cross)
+    used = (hertz >= 100) & (hertz <= 3600) & (size > 0)
+    if not used.any():
+        return 0.0, 0.0
+    white = np.where(used, cross / np.where(size > 0, size, 1), 0)
+    peaks = np.abs(np.fft.irfft(white, span))
+    best = int(peaks.argmax())
+    # The inverse transform of `used` ones peaks at 2 * used / span.
+    height = float(peaks[best]) * span / (2 * int(used.sum()))
+    return min(1.0, height), (best - span if best > span // 2 else best) / PRINT_RATE
+
+
+def _change(wave_S: np.ndarray) -> np.ndarray:
+    """int8 (T, F): how the difference of neighbouring bands, in dB, changes from frame to frame.
+
+    A gain adds the same to all bands and a filter the same to all frames: neither is seen here.
+    """
+    padded_S = np.pad(wave_S.astype(np.float32), (_FFT // 2, _FFT // 2))
+    frames = np.lib.stride_tricks.sliding_window_view(padded_S, _FFT)[::_HOP] * np.hanning(_FFT).astype(np.float32)
+    spectra = np.fft.rfft(frames, axis=1)
+    power = spectra.real**2 + spectra.imag**2
+    edges = np.round(_EDGES_HZ * _FFT / PRINT_RATE).astype(int)
+    level_db = 10 * np.log10(np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) + 1e-12)
+    level_db = np.maximum(level_db, level_db.max() - _RANGE_DB)
+    change = np.diff(np.diff(level_db, axis=1), axis=0)
+    spread = float(change.std()) if change.size else 0.0
+    if spread < 1e-6:
+        return np.zeros(change.shape, np.int8)
+    return np.rint(np.clip(change / (spread * _CLIP_SIGMA), -1, 1) * _FULL).astype(np.int8)
+
+
+def _outline(change_TF: np.ndarray) -> np.ndarray:
+    """Magnitudes of the spectrum along time, each against the mean of its neighbours: what is special to this sound."""
+    size = np.abs(np.fft.rfft(change_TF.astype(np.float32), _SPAN, axis=0))[1 : _SPAN // 4 + 1 : 2]
+    half = _SMOOTH // 2
+    sums = np.cumsum(np.pad(size, ((half + 1, half), (0, 0)), mode="reflect"), axis=0)
+    around = (sums[_SMOOTH:] - sums[:-_SMOOTH]) / _SMOOTH
+    special = (size / (around + 1e-6) - 1).ravel()
+    return special / (np.linalg.norm(special) + 1e-12)

@@ -1,0 +1,143 @@
+"""Exported files as classifiers: .onnx, .pt2 and .pte give labels and scores as the model that they were made from.
+
+What a file says of itself (labels, rate, windows) stands inside it, so the file alone is enough. A runner is what
+computes: waves (B, S) float32 in, scores (B, K) float32 out.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audiosurvey.deploy.classifier import Classifier, waves
+from audiosurvey.deploy.extras import fitting, needed
+from audiosurvey.errors import UserError
+
+Runner = Callable[[np.ndarray], np.ndarray]
+_NEEDED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "least_samples")
+FACTS = "audiosurvey"
+"""Where the facts stand in files that hold them as one text; ONNX has a property for each."""
+
+
+class Exported(Classifier):
+    """A model in one file, run by onnxruntime, torch or ExecuTorch."""
+
+    def __init__(self, facts: dict[str, Any], run: Runner) -> None:
+        super().__init__(facts)
+        self._run = run
+        self._least: int = facts["least_samples"]
+        self._most: int | None = facts["most_samples"]
+
+    def scores(self, wave: Any) -> np.ndarray:
+        """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
+
+        Raises UserError for waves of another shape, that are not numbers, or of a length that the file cannot take.
+        """
+        wave_BS = waves(wave)
+        samples = wave_BS.shape[1]
+        if self._most is not None and not self._least <= samples <= self._most:
+            raise UserError(f"a wave of {samples} samples: this file takes windows of {self._most} samples only")
+        if samples < self._least:
+            raise UserError(
+                f"a wave of {samples} samples is too short for this network, which needs {self._least}; pad it to "
+                f"{self.clip_samples / self.sample_rate:g} s, as predict does"
+            )
+        return self._run(np.ascontiguousarray(wave_BS))
+
+
+def load_exported(path: Path, *, threads: int | None = None) -> Exported:
+    """The model in an exported file; `threads`: for onnxruntime, all processors where None.
+
+    Raises UserError for a file that is missing, damaged or none of ours, or a runtime that is not installed.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected one that 'audiosurvey export' wrote")
+    return _OPENERS[path.suffix](path, threads)
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a path is named as exported files are."""
+    return path.suffix in _OPENERS
+
+
+def _onnx(path: Path, threads: int | None) -> Exported:
+    needed("onnxruntime", extra="onnx")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # onnxruntime's exceptions have no base of their own.
+    except Exception as error:
+        raise _unreadable(path, "an ONNX file", error) from error
+    properties = session.get_modelmeta().custom_metadata_map
+    facts = _facts(path, {name: properties.get(name) for name in properties})
+    return Exported(facts, lambda wave_BS: np.asarray(session.run(["scores"], {"waveform": wave_BS})[0]))
+
+
+def _torch(path: Path, threads: int | None) -> Exported:
+    import torch
+
+    said = {FACTS: ""}
+    try:
+        program = torch.export.load(path, extra_files=said)
+        network = program.module()
+    except Exception as error:
+        raise _unreadable(path, "an exported program of torch", error) from error
+
+    def run(wave_BS: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return network(torch.from_numpy(wave_BS)).numpy()
+
+    return Exported(_facts(path, _texts(said[FACTS])), run)
+
+
+def _executorch(path: Path, threads: int | None) -> Exported:
+    needed("executorch", extra="mobile")
+    import torch
+
+    with fitting("executorch"):
+        from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
+
+    try:
+        program = Runtime.get().load_program(path)
+        forward = program.load_method("forward")
+        said = program.load_method(FACTS).execute([])[0] if FACTS in program.method_names else ""
+    except Exception as error:
+        raise _unreadable(path, "an ExecuTorch program", error) from error
+
+    def run(wave_BS: np.ndarray) -> np.ndarray:
+        return np.concatenate([forward.execute([torch.from_numpy(row[None])])[0].numpy() for row in wave_BS])
+
+    return Exported(_facts(path, _texts(said)), run)
+
+
+_OPENERS: dict[str, Callable[[Path, int | None], Exported]] = {".onnx": _onnx, ".pt2": _torch, ".pte": _executorch}
+
+
+def _texts(facts: str) -> dict[str, str]:
+    """The facts of one text, each as JSON again, as ONNX holds them."""
+    try:
+        return {name: json.dumps(value) for name, value in json.loads(facts).items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _facts(path: Path, texts: dict[str, str]) -> dict[str, Any]:
+    try:
+        facts = {name: json.loads(text) for name, text in texts.items()}
+    except ValueError:
+        facts = {}
+    if any(name not in facts for name in _NEEDED):
+        raise UserError(f"{path}: does not say what it hears; only files that 'audiosurvey export' wrote can be used")
+    return facts
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:120]
+    return UserError(f"{path}: cannot be read as {what} ({reason or type(error).__name__})")

@@ -1,0 +1,36 @@
+"""Optional packages: one line that says which extra brings what is missing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from audiosurvey.errors import UserError
+
+
+def needed(*packages: str, extra: str) -> None:
+    """Raises UserError, naming the extra, where one of these packages is not installed."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise UserError(f"{', '.join(missing)}: not installed; pip install 'audiosurvey[{extra}]'")
+
+
+@contextmanager
+def fitting(package: str) -> Iterator[None]:
+    """Raises UserError, naming both versions, where `package` is installed but cannot be imported beside this torch."""
+    try:
+        yield
+    # Libraries that were built for another torch fail in any of these ways.
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"{package} {_version(package)}: does not work with torch {_version('torch')} ({reason}); "
+            f"install a release of {package} made for this torch"
+        ) from error
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "of unknown version"
