@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup train test test-slow check bench clean
+.PHONY: setup setup-browser train test test-slow check bench clean
 
 setup: $(STAMP)
 
@@ -12,6 +12,15 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,onnx]"
 	touch $(STAMP)
+
+# The browser that the demo is tested in; without it those tests are skipped.
+setup-browser:
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then echo "setup-browser: there is one already"; \
+	elif ! command -v apt-get >/dev/null; then \
+		echo "setup-browser: no apt-get here; install Chromium by other means, as 'chromium' on the PATH" >&2; exit 2; \
+	elif [ "$$(id -u)" != 0 ]; then \
+		echo "setup-browser: needs root; run 'sudo apt-get install --no-install-recommends chromium'" >&2; exit 2; \
+	else apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; fi
 
 train: setup
 	$(BIN)/audiosurvey train toy

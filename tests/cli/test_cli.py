@@ -26,8 +26,13 @@ COMMANDS = [
     "push",
     "predict",
     "export",
+    "demo",
+    "doctor",
+    "predict",
+    "merge",
+    "runs",
 ]
-HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn")
+HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn", "gradio", "onnxruntime")
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def test_help_and_version_wait_for_nothing_heavy():
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         f"heavy = [name for name in {HEAVY} if name in sys.modules]\nassert not heavy, heavy\n"
     )
-    for words in (["--help"], ["train", "--help"]):
+    for words in (["--help"], ["train", "--help"], ["demo", "--help"]):
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 

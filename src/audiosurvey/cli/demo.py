@@ -1,0 +1,34 @@
+"""The command demo: a local web page to try a model on."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import app
+
+
+@app.command()
+def demo(
+    target: Annotated[
+        str, typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, an exported file, or a folder of them: a run.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other computers in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")] = 7860,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")] = 100,
+    max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least score of an answer; below it is 'unknown'.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Classes to show.")] = 5,
+    examples: Annotated[Path | None, typer.Option(help="Folder of sound files to offer.")] = None,
+) -> None:
+    """Serve a local web page: drop or record a sound, see its spectrogram and scores. Needs no network."""
+    from audiosurvey.deploy.demo import DemoOptions, serve
+    from audiosurvey.deploy.hearing import Limits
+
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        print(f"note: listening on {host}; whoever reaches this address can use the page", file=sys.stderr)
+    options = DemoOptions(host, port, Limits(max_mb, max_minutes), threshold, top, examples)
+    serve(target, options, lambda line: print(line, flush=True))
