@@ -24,6 +24,7 @@ COMMANDS = [
     "evaluate",
     "presets",
     "push",
+    "predict",
     "export",
     "demo",
     "doctor",

@@ -317,6 +317,7 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["a.wav", "--window", "0"], "--window 0: expected seconds"),
         (["a.wav", "--hop", "nan"], "--hop nan: expected seconds"),
         (["a.wav", "--hop", "0.00001"], "window and hop"),
+        (["a.wav", "--min-duration", "inf"], "--min-duration inf: expected seconds"),
         (["a.wav", "--threshold", "loud"], "--threshold loud: expected a score from 0 to 1, or model"),
         (["a.wav", "--threshold", "1.5"], "--threshold 1.5: expected a score from 0 to 1"),
         (["a.wav", "--threshold", "nan"], "--threshold nan: expected a score from 0 to 1"),

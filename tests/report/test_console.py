@@ -2,9 +2,10 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
-from audiosurvey.report.console import FoldProgress, progress_bar
+from audiosurvey.report.console import FoldProgress, progress_bar, share_bar
 
 RECORD = {"epoch": 2, "train_loss": 0.51234, "train_accuracy": 0.9, "lr": 0.001, "seconds": 3.21, "test_accuracy": 0.75}
 
@@ -81,3 +82,23 @@ def test_brackets_in_names_are_no_markup():
     with FoldProgress("fold [red]1[/red]", 2, console) as shown:
         shown.on_epoch(RECORD)
     assert "fold [red]1[/red]" in text(console)
+
+
+def test_a_share_that_is_done_tells_what_is_left(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr("audiosurvey.report.console.time.monotonic", lambda: now[0])
+    console = plain()
+    with share_bar("predicting", console) as moved:
+        for share, seconds in ((0.1, 5), (0.2, 11), (0.25, 15), (0.6, 31)):
+            now[0] = 100.0 + seconds
+            moved(share)
+    # 20 % in 11 s leave 80 % for 44 s; 40 % in the next 20 s leave the last 40 % for 20 s.
+    assert text(console).splitlines() == ["predicting: 20 %, about 44 s left", "predicting: 60 %, about 20 s left"]
+
+
+def test_a_share_on_a_terminal_is_a_bar():
+    console = terminal()
+    with share_bar("predicting", console) as moved:
+        moved(0.5)
+    assert "predicting" in text(console)
+    assert "left" in text(console)

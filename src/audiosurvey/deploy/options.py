@@ -54,6 +54,9 @@ class PredictOptions:
         for name, value in {"--window": self.window_s, "--hop": self.hop_s}.items():
             if value is not None and not 0 < value < float("inf"):
                 raise UserError(f"{name} {value:g}: expected seconds, more than 0")
+        for name, value in {"--min-duration": self.min_duration_s, "--min-gap": self.min_gap_s}.items():
+            if value is not None and not 0 <= value < float("inf"):
+                raise UserError(f"{name} {value:g}: expected seconds, 0 at least")
         for name, value in {"--on": self.on, "--off": self.off, "--threshold": self._threshold}.items():
             if value is not None and not 0 <= value <= 1:
                 raise UserError(f"{name} {value:g}: expected a score from 0 to 1")
