@@ -174,6 +174,15 @@ def test_a_head_needs_a_body() -> None:
         assert [path for path, _ in faults(f"train: {{head_penalty: {penalty}}}\n")] == ["train.head_penalty"]
 
 
+def test_a_head_first_needs_a_body_and_steps() -> None:
+    assert [path for path, _ in faults("train: {head_first: true}\n")] == ["train.head_first"]
+    ((path, message),) = faults("pretrain: {head_first: true}\n")
+    assert path == "pretrain.head_first"
+    assert message.endswith("set train.head_first")
+    assert warnings(HEAD + "train: {head_first: true, head_penalty: 0.1}\n") == []
+    assert [path for path, _ in warnings(HEAD + "train: {head_first: true, head_only: true}\n")] == ["train.head_first"]
+
+
 def test_what_has_no_effect_on_a_head_is_named_where_it_stands() -> None:
     text = HEAD + (
         "train:\n  head_only: true\n  epochs: 7\n  lr: 0.1\n  batch_size: 64\n"

@@ -18,6 +18,7 @@ from audiosurvey.evaluation.heldout import evaluate_run
 from audiosurvey.evaluation.predictions import read_predictions
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.pipeline import prepare
+from audiosurvey.training import loop
 from audiosurvey.training.checkpoint import load_tensors
 
 Train = Callable[..., dict[str, Any]]
@@ -237,3 +238,42 @@ def test_a_final_probe_hears_all_clips_and_embeds_none_again(
     # A fold's probe is calibrated on the fold that was held out for it.
     fold = load(tmp_path / "run" / "fold-1")
     assert fold.facts["calibration"]["fitted_on"] == "the 8 clips of fold 2, held out for validation"
+
+
+def test_a_head_fitted_first_is_where_the_steps_begin(tmp_path: Path, train_tiny: Train, head, looks) -> None:
+    """With a rate of next to nothing what is trained stays the probe."""
+    train_tiny(tmp_path / "probe", *head, LEAK, folds=[1, 2])
+    still = ("train.head_first=true", head[1], "train.lr=1e-12", "train.epochs=1", "ema.decay=0", LEAK)
+    results = train_tiny(tmp_path / "first", *still, folds=[1, 2])
+    assert looks == [24, 24]
+    for fold in (1, 2):
+        probed, trained = (
+            load_tensors(tmp_path / name / f"fold-{fold}" / "model" / "weights.safetensors")[0]
+            for name in ("probe", "first")
+        )
+        torch.testing.assert_close(trained["classifier.weight"], probed["classifier.weight"])
+        torch.testing.assert_close(trained["classifier.bias"], probed["classifier.bias"])
+    # The look at all clips is paid for by the fold that took it.
+    kept = float(embeddings.load_tensors(tmp_path / "first" / "embeddings.safetensors")[1]["seconds"])
+    assert results["folds"][0]["seconds"] >= kept
+
+
+def test_with_a_head_fitted_first_a_broken_run_goes_on_to_the_same_weights(
+    tmp_path: Path, train_tiny: Train, head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("train.head_first=true", head[1], "train.epochs=3", LEAK)
+    train_tiny(tmp_path / "whole", *asked, folds=[1])
+    true_epoch = loop.Fit._epoch
+
+    def broken(self: Any) -> None:
+        if self.journal.epoch == 2:
+            raise KeyboardInterrupt
+        true_epoch(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Fit, "_epoch", broken)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(tmp_path / "broken", *asked, folds=[1])
+    train_tiny(tmp_path / "broken", *asked, folds=[1], resume=True)
+    files = [(tmp_path / run / "fold-1" / "model" / "weights.safetensors").read_bytes() for run in ("whole", "broken")]
+    assert files[0] == files[1]

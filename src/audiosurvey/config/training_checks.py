@@ -36,18 +36,21 @@ def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
 
 
 def _head_has_a_body(config: Config) -> Iterable[Fault]:
-    if config.train.head_only and config.model.init is None and config.pretrain_dataset is None:
-        yield Fault(
-            ("train", "head_only"),
-            "the network before the classifier would stay as it was drawn; give model.init, or a pretraining",
-        )
+    if config.model.init is not None or config.pretrain_dataset is not None:
+        return
+    for key in ("head_only", "head_first"):
+        if getattr(config.train, key):
+            yield Fault(
+                ("train", key),
+                "the network before the classifier would stay as it was drawn; give model.init, or a pretraining",
+            )
 
 
 def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
     """Keys that were set and change nothing, as no step of training is taken."""
     if not config.train.head_only:
-        if config.train.head_penalty != TrainConfig().head_penalty:
-            yield Warn(("train", "head_penalty"), "has no effect without train.head_only: true")
+        if config.train.head_penalty != TrainConfig().head_penalty and not config.train.head_first:
+            yield Warn(("train", "head_penalty"), "has no effect without train.head_only or train.head_first")
         return
     # What a patience or an even average settles by itself was not asked for.
     settled = Config(train=TrainConfig(patience=config.train.patience), swa=config.swa).resolved()
@@ -67,6 +70,7 @@ def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
 
 _NO_STEPS = "has no effect with train.head_only: true, which fits the classifier alone"
 _OF_STEPS = (
+    "head_first",
     "epochs",
     "lr",
     "weight_decay",
@@ -107,8 +111,10 @@ def _balanced_once(config: Config) -> Iterable[Fault]:
 
 TRAINING_CHECKS = (
     Check(("model.thaw", "train.epochs"), _thaw_is_reached),
-    Check(("train.head_only", "model.init", "pretrain_urban", "pretrain.dataset"), _head_has_a_body),
-    Check(("train.head_only", "train.head_penalty"), _head_alone_is_trained),
+    Check(
+        ("train.head_only", "train.head_first", "model.init", "pretrain_urban", "pretrain.dataset"), _head_has_a_body
+    ),
+    Check(("train.head_only", "train.head_first", "train.head_penalty"), _head_alone_is_trained),
     Check(("swa", "ema"), _one_average),
     Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
     Check(("dataset", "loss.class_weights"), _weights_name_classes),

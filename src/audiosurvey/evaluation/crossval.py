@@ -1,5 +1,6 @@
 """Cross-validation in a run folder: fold after fold, each one's results written as soon as it ends."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -20,7 +21,7 @@ from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
-from audiosurvey.evaluation.probe import probe_fold
+from audiosurvey.evaluation.probe import fit_probe, probe_fold
 from audiosurvey.evaluation.results import Results, add_fold, new_results, write_json
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.stage import Stage
@@ -57,6 +58,8 @@ class CrossValidation:
         self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
         self.pretrained: Pretrained | None = None
         self._embeddings: Embeddings | None = None
+        self._head_seconds = 0.0
+        """What the fit of the classifier before the steps took (`train.head_first`), of the fold at hand."""
         # Told before anything is written: classes that loss.class_weights names and the data does not have.
         class_weights(config.loss, sounds.table.classes, ())
         leaking = any(split.leaking for split in self.splits.values())
@@ -119,6 +122,7 @@ class CrossValidation:
                 listener=listener,
             )
         self.accelerator.free_memory()
+        outcome.row["seconds"] = round(outcome.row["seconds"] + self._head_seconds, 3)
         self._end(fold, outcome)
 
     def probe(self, fold: int) -> None:
@@ -172,6 +176,11 @@ class CrossValidation:
                 write_json(self.run.path / "init.json", self.start.report.as_dict())
         if self.pretrained is not None:
             self.pretrained.put_into(network)
+        if stage.settings.head_first:
+            embeddings = self.embed(stage, network)
+            started = time.perf_counter()
+            fit_probe(stage.config, self.sounds, stage.train_clips, network, embeddings)
+            self._head_seconds = time.perf_counter() - started + (0.0 if self.results["folds"] else embeddings.seconds)
         if tracking and tracking.trackers:
             batch, mel_BCTF = stage.first_batch()
             tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))

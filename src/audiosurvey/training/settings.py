@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sampling import Sampling
@@ -44,8 +44,11 @@ class TrainConfig(Section):
     head_only: bool = False
     """A linear probe: what the pretrained network makes of each clip is computed once, without augmentation, and the
     classifier alone is fitted to it, by logistic regression. Seconds a fold; needs `model.init` or a pretraining."""
+    head_first: bool = False
+    """Fits the classifier as `head_only` does, then trains all of the network from there: the first steps of a
+    pretrained network are not spent on following a classifier that knows nothing (arXiv 2202.10054)."""
     head_penalty: HeadPenalty | Literal["auto"] = 0.01
-    """Half of this times the squared weights, on standardised features, is added to the mean loss of `head_only`;
+    """Half of this times the squared weights, on standardised features, is added to the mean loss of such a fit;
     `auto`: chosen among 0.001 to 0.3 by cross-validation over the training clips, whose recordings stay together."""
     use_checkpoint: bool = False
     """Gradient checkpointing: less memory, more time, the same gradients."""
@@ -66,9 +69,10 @@ class PretrainConfig(TrainConfig):
     dataset: DatasetConfig | None = None
     """Data set to pretrain on; `pretrain_urban: true` is short for `{name: urbansound8k}`."""
 
-    @field_validator("head_only")
+    @field_validator("head_only", "head_first")
     @classmethod
-    def _trains_the_body(cls, head_only: bool) -> bool:
-        if head_only:
-            raise ValueError("a pretraining is there to train what stands before the classifier; set train.head_only")
-        return head_only
+    def _trains_the_body(cls, head: bool, info: ValidationInfo) -> bool:
+        if head:
+            name = f"train.{info.field_name}"
+            raise ValueError(f"a pretraining is there to train what stands before the classifier; set {name}")
+        return head
