@@ -66,9 +66,9 @@ def probes(model: Model) -> list[np.ndarray]:
     # From 20 Hz up to half the rate, so that every band is met.
     sweep = (rate / 2 - 20) / max(seconds[-1], 1 / rate)
     noise = stream(0, "export").standard_normal(samples)
-    # Over a little noise and in 16 bits, as sounds are: beside a clean chirp stands nothing but the rounding of whoever
-    # computes the spectrum, which decibels bring out and two programs never share.
-    chirp = 0.5 * np.sin(2 * np.pi * (20 * seconds + sweep * seconds**2 / 2)) + 0.001 * noise
+    # Over noise 30 dB below and in 16 bits, as sounds are: beside a clean chirp stands nothing but the rounding of
+    # whoever computes the spectrum, which decibels bring out and two programs never share.
+    chirp = 0.5 * np.sin(2 * np.pi * (20 * seconds + sweep * seconds**2 / 2)) + 0.01 * noise
     made = [np.round(wave * 32768).astype(np.float32) / 32768 for wave in (chirp, 0.1 * noise, np.zeros(samples))]
     return [*(model.golden.wave_BS if model.golden is not None else []), *made]
 
