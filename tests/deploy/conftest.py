@@ -46,7 +46,7 @@ def _model_of(config: str, *overrides: str, temperature: float = 1.0, multi_labe
     }
     model = Model(settled, facts, network.state_dict(), {})
     wave_BS = _sounds(settled.sample_rate, min(settled.clip_samples, 2 * settled.sample_rate))
-    _settle(model, torch.from_numpy(wave_BS))
+    _settle(model, torch.from_numpy(np.concatenate([gain * wave_BS for gain in (1, 0.3, 0.1, 0.01)])))
     window_BS = np.stack([np.resize(wave_S, settled.clip_samples) for wave_S in wave_BS])
     pcm_BS = np.round(window_BS * 32768).clip(-32768, 32767).astype(np.int16)
     golden = Golden(["a", "b", "c", "d"], [["saw"]] * 4, pcm_BS, np.full(4, 1 / 32768, np.float32), np.zeros((4, 0)))

@@ -1,6 +1,7 @@
 """Whether an exported file gives the scores of its model, and what a clip costs with either.
 
-Compared are batches of several sizes and lengths, of the model's golden clips, a chirp, noise and silence in turn.
+Compared are batches of several sizes and lengths, of the model's golden clips and silence in turn; of a chirp, noise and
+silence for a model without any.
 """
 
 import statistics
@@ -60,8 +61,11 @@ def compare(model: Model, exported: Classifier, lengths: tuple[int, ...]) -> lis
 
 
 def probes(model: Model) -> list[np.ndarray]:
-    """Sounds (S) of one window each: real ones where the model has golden clips, and three made ones."""
+    """Sounds (S) of one window each: real ones where the model has golden clips, else made ones, and silence."""
     samples, rate = model.clip_samples, model.sample_rate
+    silence = np.zeros(samples, np.float32)
+    if model.golden is not None:
+        return [*model.golden.wave_BS, silence]
     seconds = np.arange(samples) / rate
     # From 20 Hz up to half the rate, so that every band is met.
     sweep = (rate / 2 - 20) / max(seconds[-1], 1 / rate)
@@ -69,8 +73,7 @@ def probes(model: Model) -> list[np.ndarray]:
     # Over noise 30 dB below and in 16 bits, as sounds are: beside a clean chirp stands nothing but the rounding of
     # whoever computes the spectrum, which decibels bring out and two programs never share.
     chirp = 0.5 * np.sin(2 * np.pi * (20 * seconds + sweep * seconds**2 / 2)) + 0.01 * noise
-    made = [np.round(wave * 32768).astype(np.float32) / 32768 for wave in (chirp, 0.1 * noise, np.zeros(samples))]
-    return [*(model.golden.wave_BS if model.golden is not None else []), *made]
+    return [*(np.round(wave * 32768).astype(np.float32) / 32768 for wave in (chirp, 0.1 * noise)), silence]
 
 
 def processor_ms(first: Classifier, second: Classifier, wave_S: np.ndarray) -> tuple[float, float]:
