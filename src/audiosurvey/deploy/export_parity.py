@@ -1,7 +1,7 @@
 """Whether an exported file gives the scores of its model, and what a clip costs with either.
 
-Compared are batches of several sizes and lengths, of the model's golden clips and silence in turn; of a chirp, noise and
-silence for a model without any.
+Compared are batches of several sizes and lengths, of the model's golden clips and silence in turn; for a model without
+clips, of a chirp, noise and silence.
 """
 
 import statistics
