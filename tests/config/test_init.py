@@ -87,6 +87,8 @@ def test_other_faults_are_told_beside_it(mn04: str) -> None:
         ("init: ''", "model.init"),
         ("freeze: body", "what is frozen would keep random weights; give model.init"),
         ("freeze: everything", "takes `body`"),
+        ("keep_statistics: true", "model.keep_statistics: there are no statistics to keep; give model.init"),
+        ("views: 0", "model.views"),
         ("init: nosuch.pt, freeze: [0, 21]", "block 21: the network has 21, counted from 0 to 20"),
     ],
 )

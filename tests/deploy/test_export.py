@@ -84,6 +84,15 @@ def test_binary_scores_do_not_sum_to_one(model_of: Callable[..., Model], tiny_ya
     assert np.abs(given.sum(axis=1) - 1).max() > 0.1
 
 
+def test_the_views_of_a_clip_are_in_the_file(model_of: Callable[..., Model], tiny_yaml: str, tmp_path: Path):
+    several = model_of(tiny_yaml, "model.views=3")
+    outcome = export(several, tmp_path / "model.onnx", "onnx")
+    # Of any batch and length, as without.
+    assert all(row.difference is not None and row.difference <= 1e-4 for row in outcome.compared)
+    one = model_of(tiny_yaml)
+    assert np.abs(one.scores(golden_BS(one)) - several.scores(golden_BS(one))).max() > 1e-3
+
+
 def test_a_file_that_differs_is_not_written(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plain = exporting.Scorer.forward
     monkeypatch.setattr(exporting.Scorer, "forward", lambda self, waveform: plain(self, waveform * 0.5))

@@ -292,3 +292,20 @@ def test_frozen_blocks_under_checkpointing_give_the_same_gradients() -> None:
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
     assert not isinstance(gradients[0][0], nn.Parameter)
+
+
+def test_kept_statistics_stay_while_scale_and_shift_are_trained() -> None:
+    kept, clips = network(BLOCKS), torch.randn(4, *SHAPE)
+    kept.keep_statistics()
+    kept.train()
+    before = {name: value.clone() for name, value in kept.state_dict().items()}
+    optimizer = torch.optim.SGD(kept.parameters(), lr=0.1)
+    kept(clips).square().sum().backward()
+    optimizer.step()
+    norms = [name for name in before if name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
+    assert norms
+    for name, value in kept.state_dict().items():
+        assert torch.equal(value, before[name]) == (name in norms), name
+    kept.keep_statistics(False)
+    kept(clips)
+    assert not torch.equal(kept.state_dict()[norms[0]], before[norms[0]])

@@ -267,6 +267,11 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
             ("model", "freeze"),
             "what is frozen would keep random weights; give model.init, or a pretraining, or leave it out",
         )
+    if config.model.keep_statistics and config.model.init is None and config.pretrain_dataset is None:
+        yield Fault(
+            ("model", "keep_statistics"),
+            "there are no statistics to keep; give model.init, or a pretraining, or leave it out",
+        )
 
 
 def _momentum_falls(config: Config) -> Iterable[Fault]:
@@ -337,7 +342,10 @@ CHECKS = (
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
     Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
     Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
-    Check(("model.init", "model.freeze", "pretrain_urban", "pretrain.dataset"), _frozen_weights_are_given),
+    Check(
+        ("model.init", "model.freeze", "model.keep_statistics", "pretrain_urban", "pretrain.dataset"),
+        _frozen_weights_are_given,
+    ),
     Check(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("schedule.momentum_low", "optimizer"), _momentum_falls),
     Check(("protocol.selection", "train.patience"), _patience_is_used),

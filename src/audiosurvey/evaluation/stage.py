@@ -103,6 +103,10 @@ class Stage:
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
         network.freeze(self.frozen(network, epoch=1))
+        # A pretraining that starts from nothing has nothing to keep.
+        network.keep_statistics(
+            self.config.model.keep_statistics and (self.name == "train" or bool(self.config.model.init))
+        )
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def frozen(self, network: Network, epoch: int | None) -> list[int]:

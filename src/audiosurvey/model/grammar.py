@@ -49,6 +49,13 @@ class ModelConfig(Section):
     """Gradual unfreezing: `[{epoch: 3, freeze: 10}, {epoch: 6}]` leaves the first 10 blocks frozen from epoch 3 of
     `train` on, and none from epoch 6 on. Until a block thaws, its batch-norm statistics stay too."""
 
+    keep_statistics: bool = False
+    """Batch norms keep the running statistics of the pretrained weights all through `train`; their scale and shift are
+    trained. For few clips, whose own statistics are poor ones."""
+    views: int = Field(default=1, ge=1, le=16)
+    """Test-time augmentation: in evaluation and in use, the features of a clip are the mean over so many views of it,
+    turned in time by equal steps (a circular shift). Costs so many times the MACs; training is as without."""
+
     @field_validator("blocks", mode="before")
     @classmethod
     def _blocks_or_preset(cls, blocks: Any, info: ValidationInfo) -> Any:

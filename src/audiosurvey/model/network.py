@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from audiosurvey.features.front_end import Heard, Input
 from audiosurvey.model.checkpointing import checkpointed, pieces, segments
@@ -13,6 +14,7 @@ from audiosurvey.model.initial import Initial, initialise, make_classifier
 from audiosurvey.model.inputs import Entry, Join, by_input
 from audiosurvey.model.normalise import Standardize, make_standardize
 from audiosurvey.model.shapes import InputShape
+from audiosurvey.model.views import mean_view, turned
 
 
 class Network(nn.Module):
@@ -41,12 +43,21 @@ class Network(nn.Module):
         """How a fresh classifier is drawn, as the rest was."""
         self.frozen: tuple[int, ...] = ()
         """The blocks that keep their weights and statistics in training."""
+        self.keeps_statistics = False
+        """Whether batch norms go by their running statistics in training too, and leave them as they are."""
+        self.views = 1
+        """In evaluation features are the mean over so many views of a clip, turned in time (`model.views`)."""
 
     def forward(self, heard: Heard) -> torch.Tensor:
         return self.classifier(self.embed(heard)).float()
 
     def embed(self, heard: Heard) -> torch.Tensor:
         """The features (B, N) that the classifier reads."""
+        if self.training or self.views == 1:
+            return self._embed(heard)
+        return mean_view(self._embed(turned(heard, self.views)), self.views)
+
+    def _embed(self, heard: Heard) -> torch.Tensor:
         inputs = by_input(self.hears, heard)
         if "mel" in inputs:
             inputs["mel"] = self.standardize(inputs["mel"])
@@ -78,12 +89,21 @@ class Network(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Network":
-        """As usual, but for the frozen blocks: they stay as in evaluation. Blocks without weights (dropout) follow."""
+        """As usual, but for the frozen blocks: they stay as in evaluation, and so do all batch norms where statistics
+        are kept. Blocks without weights (dropout) follow."""
         super().train(mode)
         for part in self._frozen_parts():
             if part.state_dict():
                 part.eval()
+        for part in self.modules():
+            if self.keeps_statistics and isinstance(part, _BatchNorm):
+                part.eval()
         return self
+
+    def keep_statistics(self, keep: bool = True) -> None:
+        """From now on batch norms keep their running statistics, in training too; their scale and shift are trained."""
+        self.keeps_statistics = keep
+        self.train(self.training)
 
     def _frozen_parts(self) -> list[nn.Module]:
         return [self.blocks[i] for i in self.frozen] + list(self._frozen_standardize())
@@ -128,5 +148,5 @@ def build_network(
         config.hears,
     )
     initialise(network.blocks, seed, "weights", rule=config.initial)
-    network.steps, network.initial = tuple(steps), config.initial
+    network.steps, network.initial, network.views = tuple(steps), config.initial, config.views
     return network
