@@ -262,16 +262,13 @@ def _weights_fit(config: Config) -> Iterable[Fault]:
 
 
 def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
-    if config.model.freeze is not None and config.model.init is None and config.pretrain_dataset is None:
-        yield Fault(
-            ("model", "freeze"),
-            "what is frozen would keep random weights; give model.init, or a pretraining, or leave it out",
-        )
-    if config.model.keep_statistics and config.model.init is None and config.pretrain_dataset is None:
-        yield Fault(
-            ("model", "keep_statistics"),
-            "there are no statistics to keep; give model.init, or a pretraining, or leave it out",
-        )
+    if config.model.init is not None or config.pretrain_dataset is not None:
+        return
+    mend = "give model.init, or a pretraining, or leave it out"
+    if config.model.freeze is not None:
+        yield Fault(("model", "freeze"), f"what is frozen would keep random weights; {mend}")
+    if config.model.keep_statistics:
+        yield Fault(("model", "keep_statistics"), f"there are no statistics to keep; {mend}")
 
 
 def _momentum_falls(config: Config) -> Iterable[Fault]:

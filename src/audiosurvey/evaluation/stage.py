@@ -103,10 +103,7 @@ class Stage:
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
         network.freeze(self.frozen(network, epoch=1))
-        # A pretraining that starts from nothing has nothing to keep.
-        network.keep_statistics(
-            self.config.model.keep_statistics and (self.name == "train" or bool(self.config.model.init))
-        )
+        network.keep_statistics(self.config.model.keep_statistics and self._starts_from_weights)
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def frozen(self, network: Network, epoch: int | None) -> list[int]:
@@ -114,8 +111,12 @@ class Stage:
         model, blocks = self.config.model, len(network.blocks)
         if self.name == "train":
             return frozen_in(sys.maxsize if epoch is None else epoch, model.freeze, model.thaw, blocks)
-        # A pretraining that starts from nothing has nothing to keep.
-        return frozen_blocks(model.freeze, blocks) if model.init else []
+        return frozen_blocks(model.freeze, blocks) if self._starts_from_weights else []
+
+    @property
+    def _starts_from_weights(self) -> bool:
+        """A pretraining that starts from nothing has nothing to keep."""
+        return self.name == "train" or self.config.model.init is not None
 
     def step(self, network: Network) -> TrainStep:
         """The training step for `network`, which is frozen as in the first epoch afterwards."""

@@ -95,9 +95,10 @@ class Network(nn.Module):
         for part in self._frozen_parts():
             if part.state_dict():
                 part.eval()
-        for part in self.modules():
-            if self.keeps_statistics and isinstance(part, _BatchNorm):
-                part.eval()
+        if self.keeps_statistics:
+            for part in self.modules():
+                if isinstance(part, _BatchNorm):
+                    part.eval()
         return self
 
     def keep_statistics(self, keep: bool = True) -> None:
