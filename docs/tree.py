@@ -26,7 +26,7 @@ def lines(folder: Path) -> list[str]:
 
 def make_tree() -> str:
     """The Markdown between the two marks."""
-    names = ("pipeline", "section", "errors", "atomic", "randomness", "version", "__main__")
+    names = ("pipeline", "section", "errors", "atomic", "randomness", "threads", "version", "__main__")
     alone = [PACKAGE / f"{name}.py" for name in names]
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:

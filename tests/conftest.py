@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +81,7 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
     from audiosurvey.pipeline import TrainOptions, train
+    from audiosurvey.threads import one_thread
 
     # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.
     gc.collect()
@@ -128,6 +128,7 @@ def final_run(train_tiny: Callable[..., Any], finished_run: Path, tmp_path_facto
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """`command("train", "toy", ...)` runs the command line in this process: exit status, stdout, stderr."""
     from audiosurvey.cli.main import main
+    from audiosurvey.threads import one_thread
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["audiosurvey", *map(str, words)])
@@ -168,16 +169,3 @@ def process(tmp_path: Path, tmp_cache: Path) -> Iterator[Callable[..., subproces
         except ValueError:
             # A test has closed a pipe itself.
             one.wait()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from threads, and equal bits need equal numbers of them."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -48,6 +48,7 @@ from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import write_preview
 from audiosurvey.training.devices import check_device, make_accelerator
+from audiosurvey.training.precision import Precision, pick_device
 
 Say = Callable[[str], None]
 
@@ -92,7 +93,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     """
     config = loaded.config
     check_trackers(config.tracking)
-    accelerator = make_accelerator(options.device, config.precision, thaws=bool(config.model.thaw))
+    accelerator = make_accelerator(options.device, _precision(config, options), thaws=bool(config.model.thaw))
     main = accelerator.is_main_process
     run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
     if main:
@@ -262,6 +263,14 @@ def _default_run_dir(name: str) -> Path:
 def _looked_at(folds: CrossValidation) -> int:
     split = folds.splits[folds.pending[0]]
     return len(split.test) + len(split.validation)
+
+
+def _precision(config: Config, options: TrainOptions) -> Precision:
+    """`auto` is decided once a run: one that goes on keeps what it began with, also on a machine fast in another."""
+    if config.precision != "auto" or not options.resume or options.run_dir is None:
+        return config.precision
+    check_device(options.device)
+    return RunFolder(options.run_dir).precision_on(pick_device(options.device)) or "auto"
 
 
 def _agreed(path: Path) -> Path:

@@ -158,6 +158,19 @@ def test_folds_are_added_and_finished_ones_left_alone(tmp_path, train_tiny: Trai
     assert outcome(run) == outcome(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(("begun", "device", "kept"), [("bf16", "cpu", "bf16"), ("fp16", "cuda", "fp32")])
+def test_auto_is_decided_once_a_run(tmp_path, train_tiny: Train, monkeypatch, begun, device, kept):
+    monkeypatch.setattr("audiosurvey.training.precision.fast_bf16_cpu", lambda: False)
+    train_tiny(tmp_path, ONE, "precision=auto", folds=[1])
+    path = tmp_path / "environment.json"
+    environment = json.loads(path.read_text(encoding="utf-8"))
+    assert environment["precision"] == "fp32"
+    path.write_text(json.dumps(environment | {"precision": begun, "device": device}), encoding="utf-8")
+    said: list[str] = []
+    train_tiny(tmp_path, ONE, "precision=auto", folds=[2], resume=True, say=said.append)
+    assert any(f"a fold on cpu, {kept}" in line for line in said)
+
+
 def test_resume_with_everything_done_changes_nothing_but_draws_again(tmp_path, train_tiny: Train):
     train_tiny(tmp_path, ONE, folds=[1])
     (tmp_path / "curves.png").unlink()

@@ -19,6 +19,7 @@ from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.panns_checkpoint import RELEASED
 from audiosurvey.model.pretrained import front_end_of, hearing_faults, open_weights
+from audiosurvey.threads import one_thread
 
 MELS, SHAPE = 64, (1, 64, 64)
 TAIL: list[dict[str, Any]] = [
@@ -30,11 +31,9 @@ TAIL: list[dict[str, Any]] = [
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def in_one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 class Base(nn.Module):

@@ -11,6 +11,7 @@ from audiosurvey.config.presets import preset_names
 from audiosurvey.features.front_end import Heard
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import Shape, each_input
+from audiosurvey.threads import one_thread
 
 # Small enough to be tried at every change; all others are slow.
 QUICK = {"toy", "tiny", "cnn6", "cnn10", "mobilenetv1", "mobilenetv2", "erann-0-1", "erann-1-2", "mn04", "mn05"}
@@ -19,12 +20,10 @@ CLASSES = 3
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def in_one_thread() -> Iterator[None]:
     """Threads that wait for a busy core cost far more than they bring to maps as small as these."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread():
+        yield
 
 
 def built(name: str, seconds: float = 1) -> tuple[Network, Heard]:

@@ -13,18 +13,17 @@ from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.pretrained import FAMILIES, fit_faults, front_end_of, hearing_faults, open_weights
+from audiosurvey.threads import one_thread
 from audiosurvey.training.checkpoint import save_tensors
 
 SHAPE = (1, 40, 32)
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def in_one_thread() -> Iterator[None]:
     """Maps as small as these gain nothing from threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with one_thread():
+        yield
 
 
 BLOCKS: list[dict[str, Any]] = [

@@ -51,8 +51,8 @@ class Config(Section):
     seed: int = Field(default=0, ge=0)
     """All randomness follows from it."""
     precision: Precision = "auto"
-    """Number format of training: `auto` picks bf16 where the device is fast in it (processors with AMX, newer GPUs).
-    Evaluation is always float32."""
+    """Number format of training: `auto` picks bf16 where the device is fast in it (newer GPUs; processors that
+    are measured to be, at the start of a run). Evaluation is always float32."""
     loss: LossConfig = LossConfig()
     """What training minimises."""
     optimizer: OptimizerConfig = OptimizerConfig()

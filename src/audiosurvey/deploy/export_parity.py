@@ -6,17 +6,16 @@ clips, of a chirp, noise and silence.
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
-import torch
 
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.randomness import stream
+from audiosurvey.threads import one_thread
 
 BATCHES = (1, 3, 17)
 LENGTHS_S = (1, 5, 30)
@@ -87,16 +86,6 @@ def processor_ms(first: Classifier, second: Classifier, wave_S: np.ndarray) -> t
         ]
     medians = [statistics.median(column) * 1e3 for column in zip(*pairs, strict=True)]
     return medians[0], medians[1]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _processor_s(call: Callable[[], object]) -> float:

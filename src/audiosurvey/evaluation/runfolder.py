@@ -19,6 +19,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.results import Results, read_json, write_json
+from audiosurvey.training.precision import Precision
 from audiosurvey.version import __version__
 
 _BEFORE_THE_CONFIG = ("lock", "environment.json", "environment.json.tmp", "config.yaml.tmp")
@@ -59,6 +60,12 @@ class RunFolder:
     def read_results(self) -> Results | None:
         """What stands in results.json, None before the first fold has ended."""
         return read_json(self.results_path) if self.results_path.exists() else None
+
+    def precision_on(self, device: torch.device) -> Precision | None:
+        """The number format that the run began with, None where it began on another kind of device or not at all."""
+        path = self.path / "environment.json"
+        begun = read_json(path) if path.exists() else {}
+        return begun.get("precision") if begun.get("device") == device.type else None
 
     def refuse(self, config: Config, *, resume: bool) -> None:
         """Raises UserError where a run of this (resolved) config cannot be written here. Touches nothing.

@@ -3,12 +3,12 @@
 Enters: what a frozen network makes of the windows of training clips; leaves: the weights of its last layer.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from audiosurvey.threads import one_thread
 from audiosurvey.training.loss import Loss
 
 PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -85,7 +85,7 @@ def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None 
         value.backward()
         return value
 
-    with _one_thread():
+    with one_thread():
         optimizer.step(objective)  # pyright: ignore[reportArgumentType]
     with torch.no_grad():
         plain_KN = weight_KN / deviation_N
@@ -111,15 +111,3 @@ def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Examples:
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
     return Examples(embedding_MN, target_MK, weight_M)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Products so small gain little from threads, and lose much where cores are busy; and their number then changes no
-    bit of the fit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
