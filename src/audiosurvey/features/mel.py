@@ -257,7 +257,9 @@ class MelFrontEnd(nn.Module):
 
     def _power(self, frames_BTN: torch.Tensor) -> torch.Tensor:
         spectrum = torch.fft.rfft(frames_BTN * self.window)
-        power = torch.view_as_real(spectrum).square().sum(dim=-1)
+        # A sum over an axis of two takes three times as long as the transform itself.
+        squares = torch.view_as_real(spectrum).square()
+        power = squares[..., 0] + squares[..., 1]
         if self.config.power != 2:
             # The tiny offset keeps the gradient of a power below 2 finite at silence; it is far below float32's reach.
             power = (power + 1e-30) ** (self.config.power / 2)
