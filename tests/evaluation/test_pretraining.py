@@ -90,6 +90,21 @@ def test_every_fold_starts_from_the_pretrained_body_with_a_classifier_that_learn
     assert len((run / "pretrain" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_statistics_are_counted_in_pretraining_and_kept_from_there(
+    tmp_path, train_tiny: Train, other, target, starts, keep
+):
+    run = tmp_path / "run"
+    train_tiny(run, PRETRAIN, other, target, f"model.keep_statistics={str(keep).lower()}", folds=[1])
+    ended = load_tensors(run / "fold-1" / "model" / "weights.safetensors")[0]
+    names = [name for name in ended if name.endswith(("running_mean", "running_var"))]
+    assert len(names) > 2
+    for name in names:
+        fresh = torch.ones_like(ended[name]) if name.endswith("var") else torch.zeros_like(ended[name])
+        assert not torch.equal(starts[0][name], fresh), name  # a pretraining from nothing counts them
+        assert torch.equal(starts[0][name], ended[name]) is keep, name
+
+
 def test_a_pretraining_that_is_done_is_taken_from_the_run(tmp_path, train_tiny: Train, other, target, monkeypatch):
     run = tmp_path / "run"
     train_tiny(run, PRETRAIN, other, target, folds=[1])
