@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
 from audiosurvey.augmentation.chain import AugmentationConfig, Chain
 from audiosurvey.data.table import Clip
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
@@ -18,7 +19,7 @@ CLIPS = [Clip(f"{i}.wav", Path(f"{i}.wav"), (0,)) for i in range(6)]
 
 def chain(p: float) -> Chain:
     config = AugmentationConfig(band_jitter=BandJitterConfig(p=p))
-    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, silence=0.0)
+    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, silence=0.0, bands=64)
 
 
 def test_shifts_fill_their_ranges():
@@ -32,7 +33,7 @@ def test_shifts_fill_their_ranges():
 
 
 def test_off_it_gives_the_front_end_nothing_to_do():
-    assert chain(0.0).edge_shifts(CLIPS, 1) is None
+    assert chain(0.0).band_change(CLIPS, 1).edge_shifts_B2 is None
     assert BandJitter(BandJitterConfig(p=0.5)).shifts([None, None]) is None
 
 
@@ -44,12 +45,14 @@ def test_a_clip_that_the_coin_spares_is_not_moved():
 
 def test_a_clip_has_the_same_bands_alone_and_in_any_batch():
     one = chain(1.0)
-    together, alone = one.edge_shifts(CLIPS, 3), one.edge_shifts([CLIPS[4]], 3)
+    together, alone = one.band_change(CLIPS, 3).edge_shifts_B2, one.band_change([CLIPS[4]], 3).edge_shifts_B2
     assert together is not None
     assert alone is not None
     assert torch.equal(together[4:5], alone)
     assert len({tuple(row) for row in together.tolist()}) == len(CLIPS)
-    assert not torch.equal(alone, one.edge_shifts([CLIPS[4]], 4))
+    later = one.band_change([CLIPS[4]], 4).edge_shifts_B2
+    assert later is not None
+    assert not torch.equal(alone, later)
     (said,) = one.describe(CLIPS[4], 3, samples=8000, frames=51, bands=64)
     assert said == {"operation": "band_jitter", "low_hz": alone[0, 0].item(), "high_hz": alone[0, 1].item()}
 
@@ -58,8 +61,8 @@ def test_a_tone_climbs_when_the_bands_end_lower():
     front_end = MelFrontEnd(MelConfig(n_mels=40, n_fft=1024), 16_000)
     tone = torch.sin(2 * torch.pi * 3000 * torch.arange(16_000) / 16_000)[None]
     band = [
-        float((front_end.mel(tone, torch.tensor([[0.0, high]])).mean(1) * torch.arange(40)).sum())
-        / float(front_end.mel(tone, torch.tensor([[0.0, high]])).mean(1).sum())
+        float((front_end.mel(tone, BandChange(torch.tensor([[0.0, high]]))).mean(1) * torch.arange(40)).sum())
+        / float(front_end.mel(tone, BandChange(torch.tensor([[0.0, high]]))).mean(1).sum())
         for high in (0.0, -1000.0, -2000.0)
     ]
     assert band[0] < band[1] < band[2]

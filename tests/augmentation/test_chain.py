@@ -10,6 +10,7 @@ import torch
 from audiosurvey.augmentation.chain import AugmentationConfig, Chain
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.randomness import stream
 
 SAMPLES, FRAMES, BANDS = 6000, 60, 32
@@ -45,6 +46,7 @@ def config(tmp_path: Path) -> AugmentationConfig:
             "sine": {"p": 0.5},
             "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1, "colour": "random"},
             "band_jitter": {"p": 0.5},
+            "filter_augment": {"p": 0.5},
             "dropblock": {"p": 0.5, "dp": 0.5, "block_size": {"t": 32, "f": 4}},
             "time_masking": {"p": 0.5, "tmp": 20, "num": 6},
             "freq_masking": {"p": 0.5, "fmp": 5, "num": 5},
@@ -53,7 +55,7 @@ def config(tmp_path: Path) -> AugmentationConfig:
 
 
 def chain(config: AugmentationConfig, seed: int = 1, clips: list[Clip] | None = None) -> Chain:
-    return Chain(config, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0)
+    return Chain(config, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0, bands=BANDS)
 
 
 def mixed_by(config: AugmentationConfig, names: tuple[str, ...], p: float) -> AugmentationConfig:
@@ -105,11 +107,13 @@ def test_the_company_and_the_order_of_a_batch_do_not_matter(config: Augmentation
         torch.testing.assert_close(made.mel(MEL_BCTF[rows], clips, 3), mel_BCTF[rows], atol=1e-6, rtol=0)
 
 
-def front_end(wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None) -> torch.Tensor:
-    """In place of the real one: levels of 60 frames in 32 bands, moved a little where the bands are."""
+def front_end(wave_BS: torch.Tensor, change: BandChange | None) -> torch.Tensor:
+    """In place of the real one: levels of 60 frames in 32 bands, changed a little where the bands are."""
     map_BCTF = wave_BS[:, : FRAMES * 96].reshape(-1, 1, FRAMES, BANDS, 3).square().mean(4)
-    if edge_shifts_B2 is not None:
-        map_BCTF = map_BCTF + edge_shifts_B2.float().mean(1)[:, None, None, None] / 1e4
+    if change is not None and change.edge_shifts_B2 is not None:
+        map_BCTF = map_BCTF + change.edge_shifts_B2.float().mean(1)[:, None, None, None] / 1e4
+    if change is not None and change.gain_db_BF is not None:
+        map_BCTF = map_BCTF + change.gain_db_BF[:, None, None, :] / 100
     return map_BCTF
 
 
@@ -234,7 +238,7 @@ def test_the_description_is_what_was_done(config: AugmentationConfig) -> None:
         done = made.describe(clip, 5, samples=SAMPLES, frames=FRAMES, bands=BANDS)
         names = {str(step["operation"]) for step in done}
         assert torch.equal(wave_BS[row], WAVE_BS[row]) == (not names & on_waves)
-        assert torch.equal(mel_BCTF[row], MEL_BCTF[row]) == (not names - on_waves - {"band_jitter"})
+        assert torch.equal(mel_BCTF[row], MEL_BCTF[row]) == (not names - on_waves - {"band_jitter", "filter_augment"})
 
 
 def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:

@@ -18,7 +18,7 @@ CLIPS = [Clip(f"clip-{i}.wav", Path(f"clip-{i}.wav"), (0,)) for i in range(40)]
 
 def chain(config: dict[str, Any], clips: list[Clip] | None = None, seed: int = 1) -> Chain:
     augmentation = AugmentationConfig.model_validate(config)
-    return Chain(augmentation, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0)
+    return Chain(augmentation, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0, bands=32)
 
 
 def ways(made: Chain, epochs: range) -> Counter[str]:

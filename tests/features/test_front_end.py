@@ -2,6 +2,7 @@
 
 import torch
 
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.front_end import make_front_end, mel_for_show
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
@@ -19,11 +20,11 @@ def test_each_network_is_given_what_it_hears() -> None:
     assert torch.equal(beside_BCTF, mel_BCTF)
 
 
-def test_moved_band_edges_reach_the_spectrogram_and_leave_the_wave() -> None:
-    wave_BS, shifts_B2 = torch.randn(1, 4000), torch.tensor([[100.0, -500.0]])
-    wave_B1S, mel_BCTF = make_front_end(("wave", "mel"), MEL, RATE)(wave_BS, shifts_B2)
-    assert torch.equal(mel_BCTF, MelFrontEnd(MEL, RATE)(wave_BS, shifts_B2))
-    assert torch.equal(wave_B1S, make_front_end(("wave",), MEL, RATE)(wave_BS, shifts_B2))
+def test_changed_bands_reach_the_spectrogram_and_leave_the_wave() -> None:
+    wave_BS, change = torch.randn(1, 4000), BandChange(torch.tensor([[100.0, -500.0]]), torch.full((1, 8), 3.0))
+    wave_B1S, mel_BCTF = make_front_end(("wave", "mel"), MEL, RATE)(wave_BS, change)
+    assert torch.equal(mel_BCTF, MelFrontEnd(MEL, RATE)(wave_BS, change))
+    assert torch.equal(wave_B1S, make_front_end(("wave",), MEL, RATE)(wave_BS, change))
 
 
 def test_silence_is_the_value_that_silence_has() -> None:

@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from audiosurvey.config.presets import preset_document
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.filters import empty_filters
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
@@ -180,7 +181,7 @@ def test_moved_bands_are_those_of_other_limits():
     front_end = MelFrontEnd(CONFIG, RATE)
     waves = torch.cat([sine(), sweep(RATE), white(RATE)])
     shifts = torch.tensor([[0.0, 0.0], [9.0, -700.0], [4.0, 900.0]], dtype=torch.float64)
-    together = front_end(waves, shifts)
+    together = front_end(waves, BandChange(shifts))
     for row, (low, high) in enumerate(shifts.tolist()):
         other = CONFIG.model_copy(update={"f_min": low, "f_max": 15_000 + high})
         alone = MelFrontEnd(other, RATE)(waves[row : row + 1])
@@ -190,7 +191,7 @@ def test_moved_bands_are_those_of_other_limits():
 
 def test_moved_bands_stay_below_half_the_rate():
     front_end = MelFrontEnd(CONFIG, RATE)
-    far = front_end(white(RATE), torch.tensor([[0.0, 5_000.0]], dtype=torch.float64))
+    far = front_end(white(RATE), BandChange(torch.tensor([[0.0, 5_000.0]], dtype=torch.float64)))
     whole = MelFrontEnd(CONFIG.model_copy(update={"f_max": 16_000}), RATE)(white(RATE))
     torch.testing.assert_close(far, whole, rtol=0, atol=1e-5)
 

@@ -47,7 +47,7 @@ def batch(first: int, count: int) -> Batch:
 
 def trained(net: nn.Module, lr: float = 1.0, **settings: Any) -> TrainStep:
     """A step with plain gradient descent, whose change of the weights is minus the gradient."""
-    chain = Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0)
+    chain = Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=16)
     return TrainStep(
         accelerator=make_accelerator("cpu", "fp32"),
         network=net,

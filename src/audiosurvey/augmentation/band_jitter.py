@@ -4,7 +4,7 @@ Enters: a clip's random stream; leaves: Hz, for the front end.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -58,7 +58,3 @@ class BandJitter:
         return torch.tensor(
             [(0, 0) if draw is None else (draw.low_hz, draw.high_hz) for draw in draws], dtype=torch.float64
         )
-
-    def describe(self, draw: BandJitterDraw) -> dict[str, object]:
-        """What was drawn, for a reader."""
-        return asdict(draw)

@@ -3,8 +3,8 @@ streams.
 
 Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
 gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine (and only then the
-mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved; blocks, time masks, frequency
-masks; mixing of the spectrograms.
+mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved and made louder or softer;
+blocks, time masks, frequency masks; mixing of the spectrograms.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
 (balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
@@ -14,7 +14,7 @@ or resumption.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,11 +22,12 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
+from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig
 from audiosurvey.augmentation.base import MelOperation, WaveOperation
 from audiosurvey.augmentation.cutmix import Cutmix, CutmixConfig
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
 from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
+from audiosurvey.augmentation.filter_augment import FilterAugment, FilterAugmentConfig
 from audiosurvey.augmentation.freqmix import Freqmix, FreqmixConfig
 from audiosurvey.augmentation.gain import Gain, GainConfig
 from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
@@ -47,6 +48,7 @@ from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
 from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
 from audiosurvey.data.table import Clip
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.front_end import FrontEnd, Heard
 from audiosurvey.randomness import stream
 from audiosurvey.section import Section
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from audiosurvey.data.batches import Batch
 
 
-MEL_OPERATIONS = ("band_jitter", "dropblock", "time_masking", "freq_masking")
+MEL_OPERATIONS = ("band_jitter", "filter_augment", "dropblock", "time_masking", "freq_masking")
 """Sections whose operations work on the mel spectrogram."""
 MEL_MIXINGS = ("mel_mixup", "cutmix")
 """Sections whose mixings work on the mel spectrogram."""
@@ -106,6 +108,8 @@ class AugmentationConfig(Section):
     """A low hum is added."""
     band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
     """The edges of the mel bands are moved."""
+    filter_augment: FilterAugmentConfig = Field(default_factory=FilterAugmentConfig)
+    """Some mel bands are made louder, others softer."""
     dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
     """Blocks of the spectrogram are covered."""
     time_masking: TimeMaskingConfig = Field(default_factory=TimeMaskingConfig)
@@ -130,8 +134,8 @@ class Chain:
     """The augmentation of one training run.
 
     `seed`: of the run (and fold); `train_clips`: the set that partners are drawn from, in any order;
-    `silence`: the value that digital silence has on the spectrogram. Raises UserError where impulse responses
-    cannot be had.
+    `silence`: the value that digital silence has on the spectrogram; `bands`: how many that has. Raises
+    UserError where impulse responses cannot be had.
     """
 
     def __init__(
@@ -142,8 +146,10 @@ class Chain:
         sample_rate: int,
         train_clips: Sequence[Clip],
         silence: float,
+        bands: int,
     ) -> None:
         self.seed = seed
+        self.bands = bands
         self.sample_rate = sample_rate
         self.mixes_last = config.mix_waves == "last"
         mixings: list[WaveMixing[Any] | MelMixing[Any]] = [
@@ -174,6 +180,7 @@ class Chain:
             FreqMasking(config.freq_masking, silence=silence),
         ]
         self.band_jitter = BandJitter(config.band_jitter)
+        self.filter_augment = FilterAugment(config.filter_augment)
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
         self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips)
@@ -233,11 +240,16 @@ class Chain:
             valid = _valid_after(operation, draws, samples, valid)
         return wave_BS, torch.tensor(valid).to(valid_B)
 
-    def edge_shifts(self, clips: Sequence[Clip], epoch: int) -> Tensor | None:
-        """Hz by which the band edges of each clip are moved, (B, 2), for the front end; None where none are."""
-        if self.band_jitter.p == 0:
-            return None
-        return self.band_jitter.shifts([self._jitter_draw(clip, epoch) for clip in clips])
+    def band_change(self, clips: Sequence[Clip], epoch: int) -> BandChange:
+        """What is done to the bands of each clip, for the front end."""
+        jitter, filtering = self.band_jitter, self.filter_augment
+        moved = gains = None
+        if jitter.p > 0:
+            moved = jitter.shifts([jitter.draw(self._stream(clip, epoch, jitter.name)) for clip in clips])
+        if filtering.p > 0:
+            draws = [filtering.draw(self._stream(clip, epoch, filtering.name)) for clip in clips]
+            gains = filtering.gains(draws, self.bands)
+        return BandChange(moved, gains)
 
     def mel(self, mel_BCTF: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments mel spectrograms (B, C, T, F)."""
@@ -267,7 +279,7 @@ class Chain:
         return self.mixer.mix_mels(mel_BCTF, targets, partner_BCTF, rows, batch, epoch)
 
     def _heard(self, wave_BS: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Heard:
-        heard = front_end(wave_BS, self.edge_shifts(clips, epoch))
+        heard = front_end(wave_BS, self.band_change(clips, epoch))
         if isinstance(heard, tuple):
             return heard[0], self.mel(heard[1], clips, epoch)
         return self.mel(heard, clips, epoch)
@@ -293,8 +305,10 @@ class Chain:
             (length,) = _valid_after(operation, [draw], samples, [length])
         if mixed is not None and mixes_wave and self.mixes_last:
             done.append(mixed.describe())
-        if self.band_jitter.p > 0 and (moved := self._jitter_draw(clip, epoch)) is not None:
-            done.append({"operation": self.band_jitter.name, **self.band_jitter.describe(moved)})
+        for of_bands in (self.band_jitter, self.filter_augment):
+            drawn = of_bands.draw(self._stream(clip, epoch, of_bands.name))
+            if drawn is not None:
+                done.append({"operation": of_bands.name, **asdict(drawn)})
         for operation in self.mel_operations:
             draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands)
             if draw is not None:
@@ -302,9 +316,6 @@ class Chain:
         if mixed is not None and isinstance(mixed.mixing, MelMixing):
             done.append(mixed.describe())
         return done
-
-    def _jitter_draw(self, clip: Clip, epoch: int) -> BandJitterDraw | None:
-        return self.band_jitter.draw(self._stream(clip, epoch, self.band_jitter.name))
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
         return stream(self.seed, epoch, *clip.drawn_by, operation)

@@ -34,6 +34,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         sample_rate=config.sample_rate,
         train_clips=sounds.table.clips,
         silence=front_end.silence,
+        bands=front_end.num_bands,
     )
     samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(
@@ -49,7 +50,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     (batch,) = list(batches.epoch(epoch))
     after_BS, targets = chain.mixed_wave(batch, epoch)
     mel_before = front_end(batch.wave_BS)
-    mel_after = chain.mel(front_end(after_BS, chain.edge_shifts(batch.clips, epoch)), batch.clips, epoch)
+    mel_after = chain.mel(front_end(after_BS, chain.band_change(batch.clips, epoch)), batch.clips, epoch)
     mel_after, _ = chain.mix_mel(mel_after, targets, batch, epoch, front_end)
     frames, bands = mel_after.shape[2:]
     valid_B = batch.valid_B if chain.mixes_last else chain.mix(batch, epoch)[1]

@@ -61,6 +61,7 @@ class Stage:
             sample_rate=config.sample_rate,
             train_clips=self.train_clips,
             silence=self.front_end.silence,
+            bands=self.front_end.num_bands,
         )
         self.batches = TrainBatches(
             sounds.store,

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
 Input = Literal["wave", "mel"]
@@ -16,17 +17,18 @@ INPUTS: tuple[Input, ...] = ("wave", "mel")
 """In the order in which a network that hears both is given them."""
 Heard = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 """Waves (B, 1, S), mel spectrograms (B, 1, T, F), or a pair of both in this order."""
-FrontEnd = Callable[[torch.Tensor, torch.Tensor | None], Heard]
-"""Waves (B, S), and Hz by which their band edges are moved (B, 2) or None, to what a network hears."""
+FrontEnd = Callable[[torch.Tensor, BandChange | None], Heard]
+"""Waves (B, S), and how their bands are changed or None, to what a network hears."""
 
 
 class WaveFrontEnd(nn.Module):
     """Waves (B, S) as they are, (B, 1, S), float32 whatever the autocast."""
 
     silence = 0.0
+    num_bands = 0
 
-    def forward(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None) -> torch.Tensor:
-        """`edge_shifts_B2` moves nothing: a wave has no bands."""
+    def forward(self, wave_BS: torch.Tensor, change: BandChange | None = None) -> torch.Tensor:
+        """`change` changes nothing: a wave has no bands."""
         return wave_BS.float().unsqueeze(1)
 
 
@@ -42,10 +44,12 @@ class WaveAndMelFrontEnd(nn.Module):
         """The value that digital silence has on the spectrogram."""
         return self.mel.silence
 
-    def forward(
-        self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return wave_BS.float().unsqueeze(1), self.mel(wave_BS, edge_shifts_B2)
+    @property
+    def num_bands(self) -> int:
+        return self.mel.num_bands
+
+    def forward(self, wave_BS: torch.Tensor, change: BandChange | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        return wave_BS.float().unsqueeze(1), self.mel(wave_BS, change)
 
 
 def make_front_end(

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
+from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.filters import MelScale, empty_filters, filters_between, mel_filters
 from audiosurvey.section import Section
 
@@ -206,13 +207,21 @@ class MelFrontEnd(nn.Module):
     def num_frames(self, samples: int) -> int:
         return self.config.num_frames(samples, self.sample_rate)
 
-    def forward(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None) -> torch.Tensor:
-        """`edge_shifts_B2`: Hz by which the lowest and the highest band edge of each clip are moved, in training."""
+    def forward(self, wave_BS: torch.Tensor, change: BandChange | None = None) -> torch.Tensor:
+        """`change`: what augmentation does to the bands, in training."""
         with torch.autocast(wave_BS.device.type, enabled=False):
-            return self.compress(self.mel(wave_BS.float(), edge_shifts_B2)).unsqueeze(1)
+            return self.compress(self.mel(wave_BS.float(), change or BandChange())).unsqueeze(1)
 
-    def mel(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None = None) -> torch.Tensor:
+    def mel(self, wave_BS: torch.Tensor, change: BandChange = BandChange()) -> torch.Tensor:
         """The uncompressed mel spectrogram, (B, T, F)."""
+        mel_BTF = self._mel(wave_BS, change.edge_shifts_B2)
+        if change.gain_db_BF is None:
+            return mel_BTF
+        # A band holds a power, or with `power` 1 an amplitude, which grows with half the dB.
+        factor_BF = 10 ** (change.gain_db_BF.to(mel_BTF) * (self.config.power / 20))
+        return mel_BTF * factor_BF[:, None, :]
+
+    def _mel(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None) -> torch.Tensor:
         frames_BTN = self.framed(wave_BS).unfold(1, self.n_fft, self.hop)
         if edge_shifts_B2 is not None:
             power_BTN = torch.cat([self._power(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))])

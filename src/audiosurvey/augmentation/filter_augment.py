@@ -1,0 +1,84 @@
+"""FilterAugment: some frequencies of a clip are made louder and others softer, as another microphone or room would.
+
+Enters: a clip's random stream; leaves: dB a band, for the front end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationInfo, field_validator
+
+from audiosurvey.augmentation.base import Probability
+from audiosurvey.section import Section
+
+
+class FilterAugmentConfig(Section):
+    """A smooth curve over the mel bands is added to the levels, in dB."""
+
+    p: Probability = 0.0
+    """Chance that a clip is filtered."""
+    min_db: float = -6.0
+    """Least gain of a point of the curve, in dB; gains are drawn evenly."""
+    max_db: float = 6.0
+    """Greatest gain of a point of the curve, in dB."""
+    min_points: int = Field(default=3, ge=2)
+    """Least number of points; two of them are the lowest and the highest band, the others lie anywhere between."""
+    max_points: int = 6
+    """Greatest number of points; between them the curve is a straight line over the bands."""
+
+    @field_validator("max_db")
+    @classmethod
+    def _gains_in_order(cls, value: float, info: ValidationInfo) -> float:
+        least = info.data.get("min_db", value)
+        if value < least:
+            raise ValueError(f"the greatest gain, {value:g} dB, is below the least, {least:g} dB")
+        return value
+
+    @field_validator("max_points")
+    @classmethod
+    def _points_in_order(cls, value: int, info: ValidationInfo) -> int:
+        fewest = info.data.get("min_points", value)
+        if value < fewest:
+            raise ValueError(f"the greatest number of points, {value}, is below the least, {fewest}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class FilterAugmentDraw:
+    places: tuple[float, ...]
+    """Of the points, rising from 0, the lowest band, to 1, the highest."""
+    gains_db: tuple[float, ...]
+
+
+class FilterAugment:
+    """Draws the curves; the front end applies them, for they act on levels before their compression.
+
+    Source: Nam et al. 2022, FilterAugment (arXiv 2110.03282), its linear form; there one draw serves a whole batch.
+    """
+
+    name = "filter_augment"
+
+    def __init__(self, config: FilterAugmentConfig) -> None:
+        self.config = config
+        self.p = config.p
+
+    def draw(self, rng: np.random.Generator) -> FilterAugmentDraw | None:
+        """The draw of one clip, or None; the coin is the first number drawn."""
+        if rng.random() >= self.p:
+            return None
+        config = self.config
+        points = int(rng.integers(config.min_points, config.max_points + 1))
+        inner = np.sort(rng.random(points - 2)).tolist()
+        gains = rng.uniform(config.min_db, config.max_db, points).tolist()
+        return FilterAugmentDraw((0.0, *inner, 1.0), tuple(gains))
+
+    def gains(self, draws: Sequence[FilterAugmentDraw | None], bands: int) -> torch.Tensor | None:
+        """dB to add to each band of each clip, (B, F) float32; None where no clip is touched."""
+        if not any(draws):
+            return None
+        place_F = np.linspace(0, 1, bands)
+        flat_F = np.zeros(bands)
+        curve_BF = [flat_F if draw is None else np.interp(place_F, draw.places, draw.gains_db) for draw in draws]
+        return torch.from_numpy(np.stack(curve_BF).astype(np.float32))
