@@ -108,11 +108,20 @@ def replay(wave_BS: Tensor, speeds: list[float]) -> Tensor:
 def without_folding(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     """The waves without what would lie above half the sample rate once they are played at these speeds (B), and would
     fold back. Speeds up to 1 leave all as it is."""
+    hastened = [row for row, speed in enumerate(speeds) if speed > 1]
+    if not hastened:
+        return wave_BS
+    at = torch.tensor(hastened, device=wave_BS.device)
+    filtered_BS = _below_half_the_rate(wave_BS[at], [speeds[row] for row in hastened])
+    return filtered_BS if len(hastened) == len(speeds) else wave_BS.index_copy(0, at, filtered_BS)
+
+
+def _below_half_the_rate(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     samples, device = wave_BS.shape[1], wave_BS.device
     length = fast_length(samples + SPILL_SAMPLES)
     # As a share of half the sample rate: what sounds at 1/speed of it ends up at the whole of it.
     share_N = torch.linspace(0, 1, length // 2 + 1, device=device)
-    heard_BN = share_N * torch.tensor([[speed if speed > 1 else 0.0] for speed in speeds], device=device)
+    heard_BN = share_N * torch.tensor([[speed] for speed in speeds], device=device)
     fade_BN = ((1 - heard_BN) / (1 - PASSED)).clamp(0, 1)
     gain_BN = 0.5 - 0.5 * torch.cos(torch.pi * fade_BN)
     return torch.fft.irfft(torch.fft.rfft(wave_BS, length) * gain_BN, length)[:, :samples]
