@@ -6,6 +6,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import nn
 
+from audiosurvey.model.convolution import Conv2d
 from audiosurvey.model.fields import Width, takes
 from audiosurvey.model.item import BlockItem
 from audiosurvey.model.res_block import ResBlockConfig
@@ -74,7 +75,7 @@ class Arb(nn.Module):
             nn.Conv2d(out, out, second, padding=padding, bias=False),
         )
         same = stride == (1, 1) and channels == out
-        self.around = nn.Identity() if same else nn.Conv2d(channels, out, 1, stride, bias=False)
+        self.around = nn.Identity() if same else Conv2d(channels, out, (1, 1), stride, bias=False)
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         body_BCTF = self.body(x_BCTF)
