@@ -119,7 +119,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["preview", "tiny.yaml", "--output", "tiny.yaml/seen"], "or lies in one; give a folder"),
         (["check", "--schema", "toy"], "leave CONFIG out"),
         (["check", "--schema", "--set", "seed=1"], "leave CONFIG out"),
-        (["train", "esc50"], "'audiosurvey init --dataset esc50' writes a config for it"),
+        (["train", "urbansound8k"], "'audiosurvey init --dataset urbansound8k' writes a config for it"),
         (["init", "."], "init .: is a folder"),
         (["evaluate", "nowhere"], "nowhere: no such folder"),
         (["evaluate", "tiny.yaml"], "no such folder"),
