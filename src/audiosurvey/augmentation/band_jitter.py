@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.base import BandOperation, Probability
 from audiosurvey.section import Section
 
 
@@ -32,7 +32,7 @@ class BandJitterDraw:
     high_hz: float
 
 
-class BandJitter:
+class BandJitter(BandOperation[BandJitterDraw]):
     """Draws the shifts; the front end applies them, for they change its filters.
 
     Source: EfficientAT (Schmid et al. 2022), where one draw serves a whole batch; here each clip has its own.
@@ -41,13 +41,10 @@ class BandJitter:
     name = "band_jitter"
 
     def __init__(self, config: BandJitterConfig) -> None:
+        super().__init__(config.p)
         self.config = config
-        self.p = config.p
 
-    def draw(self, rng: np.random.Generator) -> BandJitterDraw | None:
-        """The draw of one clip, or None; the coin is the first number drawn."""
-        if rng.random() >= self.p:
-            return None
+    def draw_fired(self, rng: np.random.Generator) -> BandJitterDraw:
         low, high = self.config.low_hz, self.config.high_hz
         return BandJitterDraw(float(rng.uniform(0, low)), float(rng.uniform(-high, high)))
 

@@ -6,7 +6,7 @@ object, so a draw can be fixed by a test, or replayed.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -62,15 +62,8 @@ class WaveOperation(_Operation[Draw]):
     def apply(self, wave_BS: Tensor, draws: Sequence[Draw | None], valid: Sequence[int]) -> Tensor:
         """The batch with the drawn changes; clips whose draw is None pass untouched. `valid`: of each
         clip."""
-        rows = _fired(draws)
-        if not rows:
-            return wave_BS
-        chosen = [draw for draw in draws if draw is not None]
-        if len(rows) == len(draws):
-            return self.render(wave_BS, chosen, list(valid))
-        index = torch.tensor(rows, device=wave_BS.device)
-        changed = self.render(wave_BS.index_select(0, index), chosen, [valid[row] for row in rows])
-        return wave_BS.index_copy(0, index, changed)
+        rows, chosen = _fired(draws)
+        return at_rows(wave_BS, rows, lambda part_BS: self.render(part_BS, chosen, [valid[row] for row in rows]))
 
     def valid_after(self, draw: Draw, samples: int, valid: int) -> int:
         """How many samples of the window the clip fills once this was applied."""
@@ -85,6 +78,18 @@ class WaveOperation(_Operation[Draw]):
         """Applies one draw to each clip; returns a new tensor of the same shape."""
 
 
+class BandOperation(_Operation[Draw]):
+    """An augmentation of the mel bands themselves, which the front end applies before its compression."""
+
+    def draw(self, rng: np.random.Generator) -> Draw | None:
+        """The draw of one clip, or None."""
+        return self.draw_fired(rng) if self._fires(rng) else None
+
+    @abstractmethod
+    def draw_fired(self, rng: np.random.Generator) -> Draw:
+        """The draw of a clip that the coin has chosen."""
+
+
 class MelOperation(_Operation[Draw]):
     """An augmentation of mel spectrograms (B, C, T, F)."""
 
@@ -94,14 +99,8 @@ class MelOperation(_Operation[Draw]):
 
     def apply(self, mel_BCTF: Tensor, draws: Sequence[Draw | None]) -> Tensor:
         """The batch with the drawn changes; clips whose draw is None pass untouched."""
-        rows = _fired(draws)
-        if not rows:
-            return mel_BCTF
-        chosen = [draw for draw in draws if draw is not None]
-        if len(rows) == len(draws):
-            return self.render(mel_BCTF, chosen)
-        index = torch.tensor(rows, device=mel_BCTF.device)
-        return mel_BCTF.index_copy(0, index, self.render(mel_BCTF.index_select(0, index), chosen))
+        rows, chosen = _fired(draws)
+        return at_rows(mel_BCTF, rows, lambda part_BCTF: self.render(part_BCTF, chosen))
 
     @abstractmethod
     def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> Draw:
@@ -124,5 +123,19 @@ def mean_power(wave_BS: Tensor, valid_B: Tensor) -> Tensor:
     return wave_BS.square().sum(1) / valid_B.to(wave_BS.device).clamp(min=1)
 
 
-def _fired(draws: Sequence[object]) -> list[int]:
-    return [row for row, draw in enumerate(draws) if draw is not None]
+def at_rows(batch_B: Tensor, rows: list[int], change: Callable[[Tensor], Tensor]) -> Tensor:
+    """The batch with these of its clips changed, in rising order; the others pass untouched."""
+    if not rows:
+        return batch_B
+    if len(rows) == len(batch_B):
+        return change(batch_B)
+    index = torch.tensor(rows, device=batch_B.device)
+    return batch_B.index_copy(0, index, change(batch_B.index_select(0, index)))
+
+
+def _fired(draws: Sequence[Draw | None]) -> tuple[list[int], list[Draw]]:
+    """The clips that have a draw, and their draws."""
+    return (
+        [row for row, draw in enumerate(draws) if draw is not None],
+        [draw for draw in draws if draw is not None],
+    )

@@ -14,7 +14,7 @@ or resumption.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig
-from audiosurvey.augmentation.base import MelOperation, WaveOperation
+from audiosurvey.augmentation.base import BandOperation, Draw, MelOperation, WaveOperation
 from audiosurvey.augmentation.cutmix import Cutmix, CutmixConfig
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
 from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
@@ -181,6 +181,7 @@ class Chain:
         ]
         self.band_jitter = BandJitter(config.band_jitter)
         self.filter_augment = FilterAugment(config.filter_augment)
+        self.band_operations: list[BandOperation[Any]] = [self.band_jitter, self.filter_augment]
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
         self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips)
@@ -242,14 +243,15 @@ class Chain:
 
     def band_change(self, clips: Sequence[Clip], epoch: int) -> BandChange:
         """What is done to the bands of each clip, for the front end."""
-        jitter, filtering = self.band_jitter, self.filter_augment
-        moved = gains = None
-        if jitter.p > 0:
-            moved = jitter.shifts([jitter.draw(self._stream(clip, epoch, jitter.name)) for clip in clips])
-        if filtering.p > 0:
-            draws = [filtering.draw(self._stream(clip, epoch, filtering.name)) for clip in clips]
-            gains = filtering.gains(draws, self.bands)
-        return BandChange(moved, gains)
+        return BandChange(
+            self.band_jitter.shifts(self._band_draws(self.band_jitter, clips, epoch)),
+            self.filter_augment.gains(self._band_draws(self.filter_augment, clips, epoch), self.bands),
+        )
+
+    def _band_draws(self, operation: BandOperation[Draw], clips: Sequence[Clip], epoch: int) -> list[Draw | None]:
+        if operation.p == 0:
+            return [None] * len(clips)
+        return [operation.draw(self._stream(clip, epoch, operation.name)) for clip in clips]
 
     def mel(self, mel_BCTF: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments mel spectrograms (B, C, T, F)."""
@@ -305,10 +307,10 @@ class Chain:
             (length,) = _valid_after(operation, [draw], samples, [length])
         if mixed is not None and mixes_wave and self.mixes_last:
             done.append(mixed.describe())
-        for of_bands in (self.band_jitter, self.filter_augment):
-            drawn = of_bands.draw(self._stream(clip, epoch, of_bands.name))
-            if drawn is not None:
-                done.append({"operation": of_bands.name, **asdict(drawn)})
+        for operation in self.band_operations:
+            (draw,) = self._band_draws(operation, [clip], epoch)
+            if draw is not None:
+                done.append({"operation": operation.name, **operation.describe(draw)})
         for operation in self.mel_operations:
             draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands)
             if draw is not None:

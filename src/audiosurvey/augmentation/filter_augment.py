@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.base import BandOperation, Probability
 from audiosurvey.section import Section
 
 
@@ -28,20 +28,14 @@ class FilterAugmentConfig(Section):
     max_points: int = 6
     """Greatest number of points; between them the curve is a straight line over the bands."""
 
-    @field_validator("max_db")
+    @field_validator("max_db", "max_points")
     @classmethod
-    def _gains_in_order(cls, value: float, info: ValidationInfo) -> float:
-        least = info.data.get("min_db", value)
+    def _in_order(cls, value: float, info: ValidationInfo) -> float:
+        of_gains = info.field_name == "max_db"
+        least = info.data.get("min_db" if of_gains else "min_points", value)
         if value < least:
-            raise ValueError(f"the greatest gain, {value:g} dB, is below the least, {least:g} dB")
-        return value
-
-    @field_validator("max_points")
-    @classmethod
-    def _points_in_order(cls, value: int, info: ValidationInfo) -> int:
-        fewest = info.data.get("min_points", value)
-        if value < fewest:
-            raise ValueError(f"the greatest number of points, {value}, is below the least, {fewest}")
+            what, unit = ("gain", " dB") if of_gains else ("number of points", "")
+            raise ValueError(f"the greatest {what}, {value:g}{unit}, is below the least, {least:g}{unit}")
         return value
 
 
@@ -52,7 +46,7 @@ class FilterAugmentDraw:
     gains_db: tuple[float, ...]
 
 
-class FilterAugment:
+class FilterAugment(BandOperation[FilterAugmentDraw]):
     """Draws the curves; the front end applies them, for they act on levels before their compression.
 
     Source: Nam et al. 2022, FilterAugment (arXiv 2110.03282), its linear form; there one draw serves a whole batch.
@@ -61,13 +55,10 @@ class FilterAugment:
     name = "filter_augment"
 
     def __init__(self, config: FilterAugmentConfig) -> None:
+        super().__init__(config.p)
         self.config = config
-        self.p = config.p
 
-    def draw(self, rng: np.random.Generator) -> FilterAugmentDraw | None:
-        """The draw of one clip, or None; the coin is the first number drawn."""
-        if rng.random() >= self.p:
-            return None
+    def draw_fired(self, rng: np.random.Generator) -> FilterAugmentDraw:
         config = self.config
         points = int(rng.integers(config.min_points, config.max_points + 1))
         inner = np.sort(rng.random(points - 2)).tolist()

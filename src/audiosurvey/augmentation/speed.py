@@ -12,7 +12,7 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import Probability, WaveOperation, at_rows
 from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
 from audiosurvey.section import Section
@@ -109,11 +109,7 @@ def without_folding(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     """The waves without what would lie above half the sample rate once they are played at these speeds (B), and would
     fold back. Speeds up to 1 leave all as it is."""
     hastened = [row for row, speed in enumerate(speeds) if speed > 1]
-    if not hastened:
-        return wave_BS
-    at = torch.tensor(hastened, device=wave_BS.device)
-    filtered_BS = _below_half_the_rate(wave_BS[at], [speeds[row] for row in hastened])
-    return filtered_BS if len(hastened) == len(speeds) else wave_BS.index_copy(0, at, filtered_BS)
+    return at_rows(wave_BS, hastened, lambda part_BS: _below_half_the_rate(part_BS, [speeds[row] for row in hastened]))
 
 
 def _below_half_the_rate(wave_BS: Tensor, speeds: list[float]) -> Tensor:
