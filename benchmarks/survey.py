@@ -22,20 +22,21 @@ import audiosurvey
 from audiosurvey.config.loader import load_config
 from audiosurvey.pipeline import TrainOptions, train
 
-NAMES = ("tiny", "small", "base", "mn04", "mn05", "mobilenetv1", "mobilenetv2", "erann-0-1", "cnn6", "cnn10")
+NAMES = ("tiny", "small", "base", "toy", "mn04", "mn05", "mobilenetv1", "mobilenetv2", "erann-0-1", "cnn6")
 BUDGET = (
     "augmentation={mixup: {p: 0.5, level_aware: true}, gain: {p: 0.5}, cyclic_shift: {p: 1, max_s: 2.5}}",
-    "loss.label_smoothing=0.1",
-    "train.lr=0.002",
-    "train.weight_decay=0.05",
-    "train.batch_size=16",
-    "protocol.selection=last",
+    "loss={label_smoothing: 0.1}",
+    "optimizer={name: adamw}",
+    "schedule={name: cosine}",
+    "ema={decay: 0.999}",
+    "protocol={selection: last, test_every: 0}",
 )
+TRAIN = "train={{epochs: {epochs}, lr: 0.002, weight_decay: 0.05, batch_size: 16}}"
 
 
 def trained(name: str, data: str, folds: list[int], epochs: int, place: Path) -> Path:
     dataset = f"dataset={{name: esc50, root: {data}, subset: esc10, clip_seconds: 5}}"
-    loaded = load_config(name, [dataset, *BUDGET, f"train.epochs={epochs}"])
+    loaded = load_config(name, [dataset, *BUDGET, TRAIN.format(epochs=epochs)])
     run = place / name
     train(loaded, TrainOptions(run, folds, resume=run.exists(), device="cpu"), print)
     return run

@@ -1,4 +1,4 @@
-"""Batch-norm statistics counted anew: by hand, and nothing but them."""
+"""Batch-norm statistics: how they begin, and how they are counted anew, by hand."""
 
 import copy
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.training.statistics import count_statistics
+from audiosurvey.training.statistics import FirstBatches, count_statistics
 
 
 def test_by_hand_over_batches_of_unlike_size():
@@ -42,3 +42,37 @@ def test_a_network_without_norms_is_not_run():
             raise AssertionError
 
     count_statistics(Refusing(), [torch.zeros(1, 1)], like=Refusing())
+
+
+def test_fresh_statistics_begin_as_the_mean_of_the_first_batches():
+    """Momentum 0.25: the first four batches count alike, from then on a batch counts a quarter."""
+    norm = nn.BatchNorm1d(1, momentum=0.25)
+    first = FirstBatches(nn.Sequential(norm))
+    expected = [4.0, 6.0, 8.0, 10.0, 10.0 + (20 - 10) / 4]
+    for value, mean in zip([4.0, 8.0, 12.0, 16.0, 20.0], expected, strict=True):
+        first.next_batch()
+        norm(torch.tensor([[value - 1], [value + 1]]))
+        assert float(norm.running_mean) == pytest.approx(mean)
+        # The unbiased variance of each batch, and nothing of the 1 that was there before.
+        assert float(norm.running_var) == pytest.approx(2)
+    assert norm.momentum == 0.25
+
+
+def test_statistics_that_are_there_already_are_kept():
+    def counted(norm: nn.BatchNorm1d) -> float:
+        FirstBatches(norm).next_batch()
+        assert norm.momentum is not None
+        return norm.momentum
+
+    def norm(**buffers: float) -> nn.BatchNorm1d:
+        made = nn.BatchNorm1d(1, momentum=0.01)
+        for name, value in buffers.items():
+            made.get_buffer(name).fill_(value)
+        return made
+
+    assert counted(norm()) == 1
+    assert counted(norm(num_batches_tracked=9)) == 0.1
+    assert counted(norm(num_batches_tracked=5000)) == 0.01
+    # From a file without counters; frozen.
+    assert counted(norm(running_mean=3)) == 0.01
+    assert counted(norm().eval()) == 0.01

@@ -61,10 +61,10 @@ def _walk(config: ModelConfig, input_shape: InputShape) -> tuple[list[Step], Fau
             if isinstance(block, JoinItem):
                 left, branches = block.joined_shape(branches), [shape]
         except ShapeError as error:
-            return steps, Fault(("model", "blocks", index), f"{error} (shape met: {shape_text(shape)})")
+            return steps, Fault(("model", "blocks", config.written(index)), f"{error} (shape met: {shape_text(shape)})")
         steps.append(Step(block, shape, left, block.reach(shape, config.res_block)))
         branches[-1] = left
-    last = ("model", "blocks", len(steps) - 1)
+    last = ("model", "blocks", config.written(len(steps) - 1))
     if len(branches) > 1:
         return steps, Fault(last, f"{len(branches)} branches are left; `join: channels` makes one map of them")
     if is_map(branches[0]):

@@ -9,7 +9,7 @@ from audiosurvey.features.front_end import Input
 from audiosurvey.model.blocks import Block
 from audiosurvey.model.freeze import Freeze, ThawConfig, check_thaw, frozen_blocks
 from audiosurvey.model.initial import Initial
-from audiosurvey.model.inputs import heard_by
+from audiosurvey.model.inputs import InputItem, JoinItem, heard_by
 from audiosurvey.model.res_block import ResBlockConfig
 from audiosurvey.section import Section
 
@@ -56,6 +56,10 @@ class ModelConfig(Section):
     """Test-time augmentation: in evaluation and in use, the features of a clip are the mean over so many views of it,
     turned in time by equal steps (a circular shift). Costs so many times the MACs; training is as without."""
 
+    members: int = Field(default=1, ge=1, le=16)
+    """An ensemble: so many networks of these blocks, each with weights of its own, trained together on the same clips,
+    each by a loss of its own. Its logits are the mean of theirs. Costs so many times the parameters and MACs."""
+
     @field_validator("blocks", mode="before")
     @classmethod
     def _blocks_or_preset(cls, blocks: Any, info: ValidationInfo) -> Any:
@@ -87,8 +91,33 @@ class ModelConfig(Section):
             check_thaw(info.data["freeze"], thaw, len(blocks))
         return thaw
 
+    @field_validator("members")
+    @classmethod
+    def _members_stand_alone(cls, members: int, info: ValidationInfo) -> int:
+        if members > 1 and any(isinstance(block, JoinItem) for block in info.data.get("blocks") or []):
+            raise ValueError("blocks with `join` make one network; leave members out, or the join")
+        if members > 1 and (info.data.get("freeze") not in (None, "body") or info.data.get("thaw")):
+            raise ValueError("freeze and thaw count the blocks of one network; freeze `body`, or leave members out")
+        return members
+
     def network_blocks(self) -> list[Block]:
-        """The blocks to build; a preset must have been replaced by its blocks before."""
+        """The blocks to build, those of all members; a preset must have been replaced by its blocks before."""
         if self.blocks is None:
             raise RuntimeError(f"preset {self.preset!r} was not replaced by its blocks before the network was built")
-        return self.blocks
+        if self.members == 1:
+            return self.blocks
+        begun = [] if self._begins_by_name else [InputItem(input="mel")]
+        return [*[*begun, *self.blocks] * self.members, JoinItem(join="features")]
+
+    def written(self, index: int) -> int:
+        """The place in `blocks` of the one that stands at `index` of `network_blocks`."""
+        blocks = len(self.network_blocks())
+        if self.members == 1:
+            return index
+        own = (blocks - 1) // self.members
+        place = own - 1 if index == blocks - 1 else index % own
+        return place if self._begins_by_name else max(0, place - 1)
+
+    @property
+    def _begins_by_name(self) -> bool:
+        return self.blocks is not None and isinstance(self.blocks[0], InputItem)

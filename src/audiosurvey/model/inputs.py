@@ -14,7 +14,7 @@ from torch import nn
 from audiosurvey.features.front_end import INPUTS, Heard, Input
 from audiosurvey.model.item import BlockItem
 from audiosurvey.model.res_block import ResBlockConfig
-from audiosurvey.model.shapes import Shape, ShapeError, map_sizes, shape_text
+from audiosurvey.model.shapes import Shape, ShapeError, is_map, map_sizes, shape_text
 
 
 class InputItem(BlockItem):
@@ -31,15 +31,19 @@ class InputItem(BlockItem):
 
 
 class JoinItem(BlockItem):
-    """All branches side by side: their channels on one map. They have equally many bands, and equally many frames; one
-    frame more, from rounding, is left out."""
+    """All branches side by side. `channels`: the channels of maps on one map, of equally many bands and equally many
+    frames; one frame more, from rounding, is left out. `features`: those of branches that end in `pooling`."""
 
-    join: Literal["channels"]
+    join: Literal["channels", "features"]
 
     def joined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Of several maps; raises ShapeError where they do not lie on each other."""
+        """Of several branches; raises ShapeError where they do not go together."""
         if len(shapes) < 2:
             raise ShapeError("join: there is one branch only; begin another with `input: wave` or `input: mel`")
+        if self.join == "features":
+            if open_map := next((shape for shape in shapes if is_map(shape)), None):
+                raise ShapeError(f"join: a branch is still a map, {shape_text(open_map)}; end it with `pooling`")
+            return (sum(features for (features,) in shapes),)
         maps = [map_sizes(shape, "join") for shape in shapes]
         frames = [frames for _, frames, _ in maps]
         if max(frames) - min(frames) > 1 or len({bands for _, _, bands in maps}) > 1:
@@ -51,7 +55,7 @@ class JoinItem(BlockItem):
         return shape
 
     def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
-        return Join()
+        return Join() if self.join == "channels" else JoinFeatures()
 
 
 class Entry(nn.Module):
@@ -74,6 +78,13 @@ class Join(nn.Module):
     def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         frames = min(x_BCTF.shape[2] for x_BCTF in maps)
         return torch.cat([x_BCTF[:, :, :frames] for x_BCTF in maps], dim=1)
+
+
+class JoinFeatures(Join):
+    """Features (B, N_i) -> (B, sum of N_i)."""
+
+    def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(list(maps), dim=1)
 
 
 def heard_by(blocks: Sequence[BlockItem]) -> tuple[Input, ...]:

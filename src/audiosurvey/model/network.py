@@ -45,14 +45,31 @@ class Network(nn.Module):
         """The blocks that keep their weights and statistics in training."""
         self.keeps_statistics = False
         """Whether batch norms go by their running statistics in training too, and leave them as they are."""
+        self.members = 1
+        """How many networks these are in one (`model.members`): each has an equal share of the features, in order."""
         self.views = 1
         """In evaluation features are the mean over so many views of a clip, turned in time (`model.views`)."""
 
     def forward(self, heard: Heard) -> torch.Tensor:
         return self.classifier(self.embed(heard)).float()
 
+    def member_logits(self, heard: Heard) -> torch.Tensor:
+        """The logits of each member (B, M, K), of which `forward` gives the mean; what training compares with the
+        targets."""
+        if self.members == 1:
+            return self(heard).unsqueeze(1)
+        features_BMN = self.embed(heard).unflatten(1, (self.members, -1))
+        weight_KMN = self.classifier.weight.unflatten(1, (self.members, -1))
+        logits_BMK = torch.einsum("bmn,kmn->bmk", features_BMN * self.members, weight_KMN)
+        return (logits_BMK + self.classifier.bias).float()
+
     def embed(self, heard: Heard) -> torch.Tensor:
-        """The features (B, N) that the classifier reads."""
+        """The features (B, N) that the classifier reads; those of members one after the other, divided by their number,
+        so that its logits are the mean of theirs."""
+        features_BN = self._seen(heard)
+        return features_BN if self.members == 1 else features_BN / self.members
+
+    def _seen(self, heard: Heard) -> torch.Tensor:
         if self.training or self.views == 1:
             return self._embed(heard)
         return mean_view(self._embed(turned(heard, self.views)), self.views)
@@ -77,6 +94,11 @@ class Network(nn.Module):
                 for block in segment:
                     branches[-1] = block(branches[-1])
         return branches[-1]
+
+    def blocks_by_member(self) -> list[list[nn.Module]]:
+        """The blocks of each member; those that join members are in none."""
+        own = len(self.blocks) // self.members
+        return [list(self.blocks[first * own : (first + 1) * own]) for first in range(self.members)]
 
     def freeze(self, blocks: Iterable[int]) -> None:
         """These blocks, and no others, keep their weights and statistics from now on, and with the first that meets the
@@ -149,5 +171,6 @@ def build_network(
         config.hears,
     )
     initialise(network.blocks, seed, "weights", rule=config.initial)
-    network.steps, network.initial, network.views = tuple(steps), config.initial, config.views
+    network.steps, network.initial = tuple(steps), config.initial
+    network.views, network.members = config.views, config.members
     return network

@@ -83,8 +83,10 @@ def layer_rates(network: Network, decay: float) -> dict[nn.Parameter, float]:
     counted in blocks with weights."""
     rates = dict.fromkeys(network.classifier.parameters(), 1.0)
     rate = 1.0
-    for block in reversed(network.blocks):
-        if own := list(block.parameters()):
-            rate *= decay
-            rates |= dict.fromkeys(own, rate)
+    for blocks in network.blocks_by_member():
+        rate = 1.0
+        for block in reversed(blocks):
+            if own := list(block.parameters()):
+                rate *= decay
+                rates |= dict.fromkeys(own, rate)
     return rates | dict.fromkeys(network.standardize.parameters(), rate)

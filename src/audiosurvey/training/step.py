@@ -20,10 +20,11 @@ from audiosurvey.data.batches import Batch
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import Heard
 from audiosurvey.model.inputs import laid_out
+from audiosurvey.model.network import Network
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.settings import TrainConfig
-from audiosurvey.training.statistics import count_statistics
+from audiosurvey.training.statistics import FirstBatches, count_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,19 @@ class Progress:
 
 
 class Prepared(nn.Module):
-    """A view of the network for accelerate to wrap, so that the network itself stays as it was for evaluation."""
+    """A view of the network for accelerate to wrap, so that the network itself stays as it was for evaluation.
+
+    Gives the logits of each member, (B, M, K).
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, heard: Heard) -> torch.Tensor:
-        return self.network(heard)
+        if isinstance(self.network, Network):
+            return self.network.member_logits(heard)
+        return self.network(heard).unsqueeze(1)
 
 
 class TrainStep:
@@ -71,6 +77,7 @@ class TrainStep:
         self.loss = loss
         self.settings = settings
         self.stream = stream
+        self._first: FirstBatches | None = None
 
     def __call__(
         self, group: Sequence[Batch], *, epoch: int, step: int, lr: float, momentum: float | None = None
@@ -107,12 +114,15 @@ class TrainStep:
 
     def _backward(self, batch: Batch, epoch: int, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
         heard, targets = render(batch, epoch, self.chain, self.front_end, self.accelerator.device)
-        logits_BK = self.network(laid_out(heard))
-        loss = self.loss.of(logits_BK, targets).sum()
+        if self._first is None:  # not before: a checkpoint may have been loaded into the network meanwhile
+            self._first = FirstBatches(self.network)
+        self._first.next_batch()
+        logits_BMK = self.network(laid_out(heard))
+        loss = torch.stack([self.loss.of(logits_BK, targets) for logits_BK in logits_BMK.unbind(1)]).mean(0).sum()
         # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
         # each of them scales by their number.
         self.accelerator.backward(loss * (self.accelerator.num_processes / clips))
-        correct = (logits_BK.argmax(1) == targets.weighted_BK.argmax(1)).sum()
+        correct = (logits_BMK.mean(1).argmax(1) == targets.weighted_BK.argmax(1)).sum()
         return loss.detach(), correct
 
     def _clip(self, group: Sequence[Batch], epoch: int, step: int) -> None:
