@@ -44,18 +44,29 @@ def test_a_network_without_norms_is_not_run():
     count_statistics(Refusing(), [torch.zeros(1, 1)], like=Refusing())
 
 
-def test_fresh_statistics_begin_as_the_mean_of_the_first_batches():
-    """Momentum 0.25: the first four batches count alike, from then on a batch counts a quarter."""
+def test_fresh_statistics_are_an_average_over_the_batches_alone():
+    """Each batch counts three quarters of the next one: momentum 0.25, and nothing of mean 0 and variance 1."""
     norm = nn.BatchNorm1d(1, momentum=0.25)
     first = FirstBatches(nn.Sequential(norm))
-    expected = [4.0, 6.0, 8.0, 10.0, 10.0 + (20 - 10) / 4]
-    for value, mean in zip([4.0, 8.0, 12.0, 16.0, 20.0], expected, strict=True):
+    means = [4.0, 8.0, 12.0, 16.0, 20.0]
+    for seen, mean in enumerate(means, 1):
         first.next_batch()
-        norm(torch.tensor([[value - 1], [value + 1]]))
-        assert float(norm.running_mean) == pytest.approx(mean)
-        # The unbiased variance of each batch, and nothing of the 1 that was there before.
+        norm(torch.tensor([[mean - 1], [mean + 1]]))
+        shares = [0.75 ** (seen - batch) for batch in range(1, seen + 1)]
+        expected = sum(share * value for share, value in zip(shares, means, strict=False)) / sum(shares)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        assert float(norm.running_mean) == pytest.approx(expected)
         assert float(norm.running_var) == pytest.approx(2)
+
+
+def test_the_momentum_is_the_norms_own_in_the_end():
+    norm = nn.BatchNorm1d(1, momentum=0.25)
+    first = FirstBatches(norm)
+    for _ in range(200):
+        first.next_batch()
     assert norm.momentum == 0.25
+    assert not first.seen
 
 
 def test_statistics_that_are_there_already_are_kept():
@@ -71,7 +82,7 @@ def test_statistics_that_are_there_already_are_kept():
         return made
 
     assert counted(norm()) == 1
-    assert counted(norm(num_batches_tracked=9)) == 0.1
+    assert counted(norm(num_batches_tracked=1)) == pytest.approx(0.01 / (0.01 + 0.99 * 0.01))
     assert counted(norm(num_batches_tracked=5000)) == 0.01
     # From a file without counters; frozen.
     assert counted(norm(running_mean=3)) == 0.01

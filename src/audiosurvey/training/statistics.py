@@ -12,12 +12,13 @@ from audiosurvey.features.front_end import Heard
 
 
 class FirstBatches:
-    """Lets the statistics of fresh norms begin as the even mean over the first batches.
+    """Lets the statistics of fresh norms begin with the first batches and nothing else.
 
     A norm of momentum m forgets its beginning, mean 0 and variance 1, as (1 - m)^n over n batches. With m 0.01, as in
     MobileNetV3, a sixtieth of that variance is left after 400 batches: more than the true one of a depthwise layer, and
-    a network that fits its training clips scores by chance. So the share of the n-th batch is 1 / n until that is less
-    than m. Norms that hold statistics already go on from there.
+    a network that fits its training clips scores by chance. So the share of the n-th batch is m / (1 - (1 - m)^n), 1 at
+    first and m in the end: the same average over the batches alone, corrected as the moments of Adam (arXiv 1412.6980,
+    section 3). Norms that hold statistics already go on from there.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -30,8 +31,9 @@ class FirstBatches:
         for norm in list(self.seen):
             if norm.training:
                 self.seen[norm] += 1
-                norm.momentum = max(self.momenta[norm], 1 / self.seen[norm])
-                if norm.momentum == self.momenta[norm]:
+                momentum = self.momenta[norm]
+                norm.momentum = min(1.0, momentum / (1 - (1 - momentum) ** self.seen[norm]))
+                if norm.momentum == momentum:  # to the last bit: what is left of the beginning is less
                     del self.seen[norm]
 
 
