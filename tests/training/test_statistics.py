@@ -81,7 +81,7 @@ def test_statistics_that_are_there_already_are_kept():
             made.get_buffer(name).fill_(value)
         return made
 
-    assert counted(norm()) == 1
+    assert counted(norm()) == pytest.approx(1)
     assert counted(norm(num_batches_tracked=1)) == pytest.approx(0.01 / (0.01 + 0.99 * 0.01))
     assert counted(norm(num_batches_tracked=5000)) == 0.01
     # From a file without counters; frozen.
