@@ -23,40 +23,23 @@ _GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131
 
 
 def run(arguments: argparse.Namespace) -> dict[str, float]:
-    import torch
+    # Torch first: what its import takes is not the network's.
+    from steps import training_step
 
-    from audiosurvey.config.loader import load_config
-    from audiosurvey.features.mel import MelFrontEnd
-    from audiosurvey.model.network import build_network
-
-    overrides = [f"dataset.clip_seconds={arguments.seconds:g}", f"train.batch_size={arguments.batch_size}"]
-    config = load_config(arguments.model, overrides).config
-    front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
     process = psutil.Process()
     before = process.memory_info().rss
-    network = build_network(
-        config.model,
-        input_shape=config.input_shape,
-        classes=50,
-        seed=0,
-        standardize=config.mel_spectrogram.standardize,
-    ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    network.use_checkpoint = arguments.checkpoint
-    network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    wave_BS = 0.1 * torch.randn(arguments.batch_size, config.clip_samples)
-    target_B = torch.arange(arguments.batch_size) % 50
+    network, step = training_step(
+        arguments.model,
+        batch_size=arguments.batch_size,
+        seconds=arguments.seconds,
+        checkpoint=arguments.checkpoint,
+        precision=arguments.precision,
+    )
     sampler = Sampler(process)
     peaks, started = [], time.perf_counter()
     for _ in range(arguments.steps):
         sampler.peak = 0
-        with torch.no_grad():
-            mel_BCTF = front_end(wave_BS).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.precision == "bf16"):
-            logits_BK = network(mel_BCTF)
-        torch.nn.functional.cross_entropy(logits_BK.float(), target_B).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        step()
         peaks.append(sampler.peak)
     seconds = (time.perf_counter() - started) / arguments.steps
     sampler.stop()

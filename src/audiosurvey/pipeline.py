@@ -47,6 +47,7 @@ from audiosurvey.model.network import build_network
 from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import write_preview
+from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import check_device, make_accelerator
 from audiosurvey.training.precision import Precision, pick_device
 
@@ -94,6 +95,8 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     config = loaded.config
     check_trackers(config.tracking)
     accelerator = make_accelerator(options.device, _precision(config, options), thaws=bool(config.model.thaw))
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     main = accelerator.is_main_process
     run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
     if main:

@@ -41,6 +41,18 @@ def test_nothing_random_is_used_up_and_weights_are_built_the_same(tiny):
     assert all(torch.equal(before[name], value) for name, value in made.build().state_dict().items())
 
 
+def test_the_slow_first_step_never_stands_alone(tiny, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("audiosurvey.evaluation.forecast.time.perf_counter", lambda: clock[0])
+    made, taken = stage(tiny), iter([30.0, 12.0, 11.0])
+
+    def step(*_, **__):
+        clock[0] += next(taken)
+
+    monkeypatch.setattr(made, "step", lambda _: step)
+    assert forecast(made, 6).seconds_per_step == 12.0
+
+
 def test_seconds_of_a_fold_are_said_in_words(tiny):
     from audiosurvey.pipeline import _duration, _size
 

@@ -44,14 +44,14 @@ def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
     batches.close()
     for index, batch in enumerate(probes):
         # Processes step together, so that none of them may stop by its own clock.
-        if sum(times) > PROBE_SECONDS and stage.accelerator.num_processes == 1:
+        if len(times) > 1 and sum(times) > PROBE_SECONDS and stage.accelerator.num_processes == 1:
             break
         started = time.perf_counter()
         step([batch], epoch=1, step=index, lr=0.0)
         # A full batch's worth, though the probe may have met a short one.
         times.append((time.perf_counter() - started) * stage.settings.batch_size / len(batch.clips))
     # The first step pays for memory and caches; the fastest of the rest is the least disturbed.
-    seconds_per_batch = min(times[1:] or times)
+    seconds_per_batch = min(times[1:] or times)  # one batch may be all there is
     epochs = stage.settings.epochs or 1
     steps = len(stage.batches) * epochs
     clips = stage.train_clips[: stage.settings.batch_size]
