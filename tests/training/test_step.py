@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
 from audiosurvey.augmentation.chain import AugmentationConfig, Chain
@@ -111,6 +112,20 @@ def test_clipping_first_the_norm_then_the_elements():
     torch.testing.assert_close(change([batch(0, 6)], grad_clip_norm=norm), -scaled, rtol=0, atol=1e-5)
     only_value = change([batch(0, 6)], grad_clip_value=value)
     torch.testing.assert_close(only_value, -raw.clamp(-value, value), rtol=0, atol=1e-6)
+
+
+def test_elements_are_clipped_after_the_scaler_of_fp16_has_had_its_turn():
+    net = network()
+    step = trained(net, grad_clip_value=1e-3)
+    accelerator = step.accelerator
+    accelerator.state._mixed_precision, accelerator.native_amp = "fp16", True
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    step.optimizer = AcceleratedOptimizer(step.optimizer.optimizer, device_placement=False, scaler=accelerator.scaler)
+    accelerator._optimizers = [step.optimizer]
+    before = weights(net).clone()
+    step([batch(0, 4)], epoch=1, step=0, lr=1.0)
+    moved = (weights(net) - before).abs().max()
+    torch.testing.assert_close(moved, torch.tensor(1e-3), rtol=0, atol=1e-6)
 
 
 def test_zero_switches_clipping_off_and_a_wide_bound_does_nothing():

@@ -134,7 +134,8 @@ class TrainStep:
         if self.accelerator.scaler is None and norm is not None and not torch.isfinite(norm):
             raise UserError(self._not_finite(f"the gradient's norm is {float(norm)}", group, epoch, step))
         if self.settings.grad_clip_value > 0:
-            self.accelerator.clip_grad_value_(parameters, self.settings.grad_clip_value)
+            # Not the accelerator's, which would unscale the gradients of fp16 a second time.
+            torch.nn.utils.clip_grad_value_(parameters, self.settings.grad_clip_value)
 
     def _total(self, clips: int) -> int:
         if self.accelerator.num_processes == 1:
