@@ -91,9 +91,9 @@ def main() -> None:
         return
     found = {}
     for name, words in (("without", []), ("with", ["--checkpoint"])):
-        command = [sys.executable, __file__, *sys.argv[1:], "--one", *words]
         if arguments.only not in (None, name):
             continue
+        command = [sys.executable, __file__, *sys.argv[1:], "--one", *words]
         printed = subprocess.run(
             command, check=True, capture_output=True, text=True, env=os.environ | _GIVES_BACK
         ).stdout

@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import audiosurvey
 from audiosurvey.config.loader import load_config
 from audiosurvey.pipeline import TrainOptions, train
+from audiosurvey.threads import one_thread
 
 NAMES = ("tiny", "small", "base", "toy", "mn04", "mn05", "mobilenetv1", "mobilenetv2", "erann-0-1", "cnn6")
 BUDGET = (
@@ -46,14 +46,12 @@ def milliseconds(run: Path, fold: int, repeats: int = 20) -> float:
     """Median time of one window, from wave to scores, in one thread."""
     model = audiosurvey.load(run / f"fold-{fold}" / "model")
     wave = 0.1 * np.random.default_rng(0).standard_normal(model.clip_samples).astype(np.float32)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     taken = []
-    for _ in range(repeats + 3):
-        started = time.perf_counter()
-        model.scores(wave)
-        taken.append(1000 * (time.perf_counter() - started))
-    torch.set_num_threads(threads)
+    with one_thread():
+        for _ in range(repeats + 3):
+            started = time.perf_counter()
+            model.scores(wave)
+            taken.append(1000 * (time.perf_counter() - started))
     return statistics.median(taken[3:])
 
 
