@@ -20,6 +20,7 @@ import soundfile
 import torch
 
 from audiosurvey.config.loader import load_config
+from audiosurvey.data.heard import Heard
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.export import export
@@ -46,7 +47,7 @@ def untrained(preset: str) -> Model:
         "mono": config.dataset.mono,
         "multi_label": False,
     }
-    return Model(config, facts, network.state_dict(), {})
+    return Model(config, facts, network.state_dict(), Heard({}))
 
 
 def milliseconds(call: Callable[[], object]) -> tuple[float, float]:

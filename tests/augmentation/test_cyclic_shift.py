@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig, CyclicShiftDraw
+from audiosurvey.augmentation.timemix import Timemix, TimemixConfig, TimemixDraw
 from audiosurvey.randomness import stream
 
 
@@ -28,3 +29,28 @@ def test_without_a_bound_every_place_is_reached() -> None:
     shift = CyclicShift(CyclicShiftConfig(p=1), sample_rate=100)
     drawn = {draw.shift_samples for i in range(300) if (draw := shift.draw(stream(i), 20, 20))}
     assert drawn == set(range(20))
+
+
+@settings(deadline=None)
+@given(st.integers(-90, 90), st.integers(1, 30), st.integers(0, 30))
+def test_what_follows_hears_the_clip_to_its_end(by: int, samples: int, valid: int) -> None:
+    """Everything after the place that is told is padding."""
+    valid = min(valid, samples)
+    wave_BS = (torch.arange(samples) < valid).float()[None]
+    shift = CyclicShift(CyclicShiftConfig(p=1), sample_rate=100)
+    turned_S = shift.apply(wave_BS, [CyclicShiftDraw(by)], [valid])[0]
+    end = shift.valid_after(CyclicShiftDraw(by), samples, valid)
+    assert not turned_S[end:].any()
+    assert end == (int(turned_S.nonzero().max()) + 1 if valid else end) <= samples
+
+
+def test_the_label_of_a_timemix_counts_what_was_turned_to_the_end() -> None:
+    """A clip of 20 samples in a window of 100, turned to 60..80: the half that stays holds all of it."""
+    shift = CyclicShift(CyclicShiftConfig(p=1), sample_rate=100)
+    valid = shift.valid_after(CyclicShiftDraw(60), 100, 20)
+    own_BS, partner_BS = torch.ones(1, 100), torch.ones(1, 100)
+    mix = Timemix(TimemixConfig(p=1)).mix
+    _, _, weight_B = mix(
+        (own_BS, partner_BS), (torch.tensor([valid]), torch.tensor([100])), [TimemixDraw(0.5, "start")]
+    )
+    assert weight_B.item() == 0.375  # 30 of 80: silence before the clip counts as the clip's, as at its beginning

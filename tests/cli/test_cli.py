@@ -234,7 +234,7 @@ def test_train_and_evaluate_in_words_and_in_json(command: Command, config: Path)
     root = yaml.safe_load(config.read_text(encoding="utf-8"))["dataset"]["root"]
     status, out, _ = command("evaluate", "run/fold-1/model", "--data", root)
     assert status == 0
-    assert "trained on 16 of these clips" in out
+    assert "trained on the recordings of 16 of these clips" in out
 
 
 def test_optimistic_is_said_before_and_after(command: Command, config: Path):

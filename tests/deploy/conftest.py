@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from audiosurvey.config.loader import load_config, load_text
+from audiosurvey.data.heard import Heard
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.golden import Golden
 from audiosurvey.model.network import build_network
@@ -111,7 +112,7 @@ def folder_of() -> Callable[[Model, Path], Path]:
             multi_label=model.facts["multi_label"],
             about=about,
             licences={"sounds": "CC BY 4.0"},
-            trained_on={},
+            heard=Heard({}),
             golden=model.golden,
             calibration=Calibration(temperature=model.temperature),
         )

@@ -11,7 +11,8 @@ import soxr
 import torch
 
 import audiosurvey
-from audiosurvey.deploy.artefact import Model, _digest, find_model, load_artefact
+from audiosurvey.data.heard import Heard
+from audiosurvey.deploy.artefact import Model, _digest, _sha256, find_model, load_artefact
 from audiosurvey.deploy.classifier import BATCH_WINDOWS
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.predictions import read_predictions
@@ -208,6 +209,17 @@ def test_a_model_of_the_version_before_loads_without_what_it_has_not(folder: Pat
     assert (old.temperature, old.thresholds, old.golden) == (1.0, {}, None)
     sound = tones / "mid" / "2.wav"
     assert old.predict(sound) == audiosurvey.load(folder).predict(sound)
+
+
+def test_a_model_that_tells_contents_alone_loads(folder: Path, tmp_path):
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "model" / "trained_on.json").write_text('{"a.wav": "12"}')
+    path = tmp_path / "model" / "model.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) | {"schema": 2}
+    facts["sha256"]["trained_on.json"] = _sha256(tmp_path / "model" / "trained_on.json")
+    facts["sha256"]["model.json"] = _digest(facts)
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert load_artefact(tmp_path / "model").heard == Heard({"a.wav": ("12", None)})
 
 
 def test_it_loads_where_there_is_no_training_data(train_tiny, tones: Path, tmp_path):

@@ -86,7 +86,7 @@ def test_what_the_test_fold_says_does_not_move_the_choice(tmp_path, train_tiny: 
 
 @pytest.mark.parametrize(("selection", "side"), [("validation", "val"), ("test", "test")])
 def test_the_best_epoch_by_accuracy_then_loss_is_what_is_kept(
-    tmp_path, train_tiny: Train, selection, side, monkeypatch
+    tmp_path, tiny: Any, train_tiny: Train, selection, side, monkeypatch
 ):
     # After four steps the rate is far too high, so that the last epochs are the worst.
     monkeypatch.setattr("audiosurvey.training.loop.rate_factor", lambda schedule, step, total: 500 if step >= 4 else 1)
@@ -100,6 +100,10 @@ def test_the_best_epoch_by_accuracy_then_loss_is_what_is_kept(
     again = evaluate_run(RunFolder(tmp_path), prepare, device="cpu")
     assert again["folds"][0]["accuracy"] == row["accuracy"]
     assert again["optimistic"] is results["optimistic"] is (selection == "test")
+    # The clips that chose the epoch are no test for the model either.
+    _, validation, test = sides(tiny, selection)
+    known = json.loads((tmp_path / "fold-1" / "model" / "trained_on.json").read_text(encoding="utf-8"))
+    assert set(known) > (validation if selection == "validation" else test)
 
 
 def test_patience_alone_ends_it(tmp_path, train_tiny: Train):

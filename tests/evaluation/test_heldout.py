@@ -64,6 +64,24 @@ def test_content_counts_not_names(finished_run: Path, tones: Path, tmp_path):
     assert results["clips"] == 2
 
 
+def test_another_cut_of_a_recording_counts_too(train_tiny, tones: Path, tmp_path):
+    """Known by its source, where a table gives one, though no file of it was heard."""
+
+    def table(name: str, numbers: range) -> str:
+        rows = [f"{label}/{number}.wav,{label},{label}{number % 3}" for label in ("low", "mid") for number in numbers]
+        (tmp_path / name).write_text("\n".join(["path,label,source", *rows]))
+        return f"{{name: csv, root: '{tones.as_posix()}', table: '{(tmp_path / name).as_posix()}', clip_seconds: 0.5}}"
+
+    train_tiny(tmp_path / "run", f"dataset={table('first.csv', range(3))}", "dataset.num_folds=3", folds=[1])
+    (tmp_path / "second.yaml").write_text(f"sample_rate: 8000\ndataset: {table('second.csv', range(3, 6))}\n")
+    model = tmp_path / "run" / "fold-1" / "model"
+    results = evaluate_model(model, str(tmp_path / "second.yaml"), prepare, device="cpu")
+    heard = {source for _, source in json.loads((model / "trained_on.json").read_text(encoding="utf-8")).values()}
+    assert len(heard) == 4
+    assert len(results["trained_on"]) == 4
+    assert {name[:3] + str(int(name[4]) % 3) for name in results["trained_on"]} == heard
+
+
 def test_classes_go_by_name_and_a_single_one_will_do(finished_run: Path, tones: Path, tmp_path):
     (tmp_path / "noise").mkdir()
     for number in (1, 2):

@@ -72,13 +72,32 @@ def test_without_freezing_everything_is_trained(tmp_path: Path, finished_run: Pa
 
 def test_test_clips_that_the_weights_know_are_refused(tmp_path: Path, finished_run: Path, train_tiny: Train) -> None:
     init = f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}"
-    with pytest.raises(UserError, match="was trained on 8 clips that are to be tested on, such as ") as caught:
+    with pytest.raises(
+        UserError, match="was trained on the recordings of 8 clips that are to be tested on, such as "
+    ) as caught:
         train_tiny(tmp_path / "run", init, folds=[2])
     assert "--folds" in caught.value.lines[0]
     assert not (tmp_path / "run" / "fold-2").exists()
     results = train_tiny(tmp_path / "run", init, "train.epochs=1", "protocol.allow_leakage=true", folds=[2])
     assert results["leaking"]
     assert not results["official"]
+
+
+def test_other_stretches_of_files_that_the_weights_know_are_refused(
+    tmp_path: Path, tones: Path, finished_run: Path, train_tiny: Train
+) -> None:
+    """The weights heard whole files of folds 2 and 3; here each file is a clip of 0.2 s in the same fold."""
+    heard = json.loads((finished_run / "fold-1" / "model" / "trained_on.json").read_text(encoding="utf-8"))
+    names = [file.relative_to(tones).as_posix() for file in sorted(tones.glob("*/*.wav"))]
+    rows = [f"{name},{name.split('/')[0]},{2 if name in heard else 1},0.2" for name in names]
+    (tmp_path / "clips.csv").write_text("\n".join(["path,label,fold,start", *rows]))
+    data = (
+        f"{{name: csv, root: '{tones.as_posix()}', table: '{(tmp_path / 'clips.csv').as_posix()}', clip_seconds: 0.3}}"
+    )
+    init = f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}"
+    with pytest.raises(UserError, match="was trained on the recordings of 16 clips that are to be tested on"):
+        train_tiny(tmp_path / "run", f"dataset={data}", init, folds=[2])
+    train_tiny(tmp_path / "run", f"dataset={data}", init, "train.epochs=1", folds=[1])
 
 
 def test_weights_that_went_missing_stop_the_run_at_once(tmp_path: Path, train_tiny: Train) -> None:

@@ -105,4 +105,4 @@ def test_a_model_on_other_data():
     assert "0.8750" in text
     assert next(line for line in text.splitlines() if "0.9000" in line).split()[1] == "all"
     assert "not trained on" in next(line for line in text.splitlines() if "0.8750" in line)
-    assert "trained on 2 of these clips, so the score over all is no test" in text
+    assert "trained on the recordings of 2 of these clips, so the score over all is no test" in text

@@ -58,3 +58,7 @@ class CyclicShift(WaveOperation[CyclicShiftDraw]):
         twice = torch.cat([wave_BS, wave_BS], dim=1).reshape(-1).unfold(0, samples, 1)
         starts = [row * 2 * samples + (-draw.shift_samples) % samples for row, draw in enumerate(draws)]
         return twice.index_select(0, torch.tensor(starts, device=wave_BS.device))
+
+    def valid_after(self, draw: CyclicShiftDraw, samples: int, valid: int) -> int:
+        """To the end of the clip in the window, which is the window's end where the clip is parted."""
+        return min(samples, draw.shift_samples % samples + valid)

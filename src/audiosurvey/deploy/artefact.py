@@ -4,7 +4,7 @@ model/
   weights.safetensors   all tensors of the network
   config.yaml           the resolved config it was trained with
   golden.safetensors    eight windows of training clips, and the logits to be expected of them
-  trained_on.json       the clips it was trained on, by id and content
+  trained_on.json       the clips it was trained on, by id, with content and source
   model.json            labels in order, windows, temperature and thresholds, data, licences, versions, checksums
   README.md             the same for a reader: the model card, in the form of the Hugging Face Hub
 """
@@ -23,6 +23,7 @@ import yaml
 from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
+from audiosurvey.data.heard import Heard
 from audiosurvey.deploy import golden as golden_clips
 from audiosurvey.deploy.calibration import Calibration
 from audiosurvey.deploy.card import model_card
@@ -37,8 +38,8 @@ from audiosurvey.training.loss import Loss
 from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
 
-SCHEMA = 2
-_READ = (1, SCHEMA)
+SCHEMA = 3
+_READ = (1, 2, SCHEMA)
 """Of schema 1 are folders from before there were golden clips, temperatures and thresholds: they load without."""
 _CHECKED = ("weights.safetensors", "config.yaml", "trained_on.json", golden_clips.FILE)
 FILES = (*_CHECKED, "model.json", "README.md")
@@ -54,15 +55,15 @@ def save_artefact(
     multi_label: bool,
     about: dict[str, Any],
     licences: Mapping[str, str | None],
-    trained_on: dict[str, str],
+    heard: Heard,
     golden: Golden,
     calibration: Calibration,
 ) -> None:
     """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
 
     `config` is resolved. `about`: data set, fold, protocol and results, as they are to be shown; `licences`: of what
-    the model was made from, by part; `trained_on`: content digest of each clip that took part in the training, by clip
-    id; `golden`: windows of such clips, whose logits are computed here, by the model as it will be loaded.
+    the model was made from, by part; `heard`: the clips that took part in the training; `golden`: windows of such
+    clips, whose logits are computed here, by the model as it will be loaded.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
@@ -80,10 +81,10 @@ def save_artefact(
         "versions": {"audiosurvey": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
     }
     tensors = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    golden = replace(golden, logits_BK=Model(config, facts, tensors, trained_on).logits(golden.wave_BS))
+    golden = replace(golden, logits_BK=Model(config, facts, tensors, heard).logits(golden.wave_BS))
     save_tensors(folder / "weights.safetensors", tensors)
     write_text(folder / "config.yaml", resolved_yaml(config))
-    write_text(folder / "trained_on.json", json.dumps(trained_on, indent=0, ensure_ascii=False) + "\n")
+    write_text(folder / "trained_on.json", json.dumps(heard.as_json(), indent=0, ensure_ascii=False) + "\n")
     golden_clips.save_golden(folder / golden_clips.FILE, golden)
     facts["sha256"] = {name: _sha256(folder / name) for name in _CHECKED}
     facts["sha256"]["model.json"] = _digest(facts)
@@ -104,7 +105,7 @@ def load_artefact(path: str | Path) -> "Model":
         raise UserError(f"{path}: model.json is not that of a model; copy the whole folder again") from None
     if schema not in _READ:
         raise UserError(
-            f"{path}: model of schema {schema}; this version of audiosurvey reads {' and '.join(map(str, _READ))}"
+            f"{path}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
         )
     for name, digest in digests.items():
         if not (folder / name).is_file():
@@ -113,13 +114,13 @@ def load_artefact(path: str | Path) -> "Model":
             raise UserError(f"{path}: {name} was changed since it was written; copy the whole folder again")
     stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     config = Config.model_validate(stored).resolved()
-    trained_on = json.loads((folder / "trained_on.json").read_text(encoding="utf-8"))
+    heard = Heard.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
     golden = folder / golden_clips.FILE
     return Model(
         config,
         facts,
         load_tensors(folder / "weights.safetensors")[0],
-        trained_on,
+        heard,
         golden_clips.load_golden(golden) if schema > 1 else None,
     )
 
@@ -146,13 +147,13 @@ class Model(Classifier):
         config: Config,
         facts: dict[str, Any],
         tensors: dict[str, torch.Tensor],
-        trained_on: dict[str, str],
+        heard: Heard,
         golden: Golden | None = None,
     ) -> None:
         super().__init__(facts)
         self.config = config
-        self.trained_on = trained_on
-        """Content digest of each clip that took part in the training, by clip id."""
+        self.heard = heard
+        """The clips that took part in the training."""
         self.golden = golden
         """Windows with the logits to be expected of them; None in a model of an older version."""
         self.front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)

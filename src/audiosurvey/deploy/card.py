@@ -188,8 +188,8 @@ class _Card:
         return [
             "## Files",
             "`weights.safetensors`, `config.yaml`, `model.json` (labels, temperature, thresholds, checksums), "
-            "`trained_on.json` (training clips by content), `golden.safetensors` (windows of training clips with the "
-            f"logits to be expected: {of}). Nothing in the folder is code.",
+            "`trained_on.json` (training clips, by content and source), `golden.safetensors` (windows of training "
+            f"clips with the logits to be expected: {of}). Nothing in the folder is code.",
         ]
 
 

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.folds import Split, make_split
+from audiosurvey.data.heard import Heard
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.deploy.artefact import save_artefact
@@ -193,9 +194,9 @@ class CrossValidation:
         clips: Sequence[Clip],
         about: dict[str, Any],
         calibration: Calibration,
-        validation: Sequence[Clip] = (),
+        chosen_by: Sequence[Clip] = (),
     ) -> None:
-        """Writes the artefact of a network that was trained on `clips`, and chosen by those of `validation`.
+        """Writes the artefact of a network that was trained on `clips`, and chosen by those of `chosen_by`.
 
         `about`: what is particular to it; the rest is told here.
         """
@@ -218,7 +219,7 @@ class CrossValidation:
             multi_label=table.multi_label,
             about=shared | about,
             licences=self._licences(),
-            trained_on=self._heard_before() | {clip.id: store.digest(clip.id) for clip in (*clips, *validation)},
+            heard=self._heard_before() | Heard.of((*clips, *chosen_by), store),
             golden=choose_golden(
                 store, clips, table.classes, clip_samples=self.sounds.window_samples, pad=self.sounds.config.pad
             ),
@@ -242,7 +243,7 @@ class CrossValidation:
                 "metrics": {name: outcome.row[name] for name in results["mean"]},
             },
             calibrate_fold(split, outcome.scores_NK, outcome.validation_NK, table.classes, binary),
-            split.validation,
+            split.test if self.config.protocol.selection == "test" else split.validation,
         )
         write_json(self.run.results_path, results)
         self.draw()
@@ -256,11 +257,10 @@ class CrossValidation:
             parts[f"pretraining data, {self.pretrained.name}"] = self.pretrained.about.get("licence")
         return parts | {f"training data, {self.sounds.table.name}": self.sounds.table.licence}
 
-    def _heard_before(self) -> dict[str, str]:
-        """Content digests of the clips behind the weights that the folds started from."""
-        before = dict(self.start.trained_on) if self.start else {}
-        pretrained = self.pretrained.heard if self.pretrained else {}
-        return before | {f"pretrain/{clip}": digest for clip, digest in pretrained.items()}
+    def _heard_before(self) -> Heard:
+        """The clips behind the weights that the folds started from."""
+        before = self.start.heard if self.start else Heard({})
+        return before | self.pretrained.heard.under("pretrain") if self.pretrained else before
 
     def refresh(self) -> None:
         """Takes in what another process wrote since this one first looked; to be called with the lock held."""

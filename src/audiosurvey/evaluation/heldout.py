@@ -53,8 +53,8 @@ def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reve
 def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
     """A model on `data`: a config file, or the root of a data set whose layout tells what it is.
 
-    Classes are matched by name; one that the model does not know is an error. Clips that took part in the training, by
-    content, are counted and named: a score over them is not a test.
+    Classes are matched by name; one that the model does not know is an error. Clips of recordings that took part in the
+    training, by content or source, are counted and named: a score over them is not a test.
     """
     model = load_artefact(path)
     dataset = _dataset(data, model)
@@ -70,9 +70,8 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     column = [model.labels.index(name) for name in sounds.table.classes]
     clips = tuple(_relabel(clip, column) for clip in sounds.table.clips)
     metrics, counts = _measure(model, sounds, clips, device, reverse)
-    known = set(model.trained_on.values())
-    seen = [clip.id for clip in clips if sounds.store.digest(clip.id) in known]
-    unseen = tuple(clip for clip in clips if sounds.store.digest(clip.id) not in known)
+    seen = [clip.id for clip in clips if model.heard.knows(clip, sounds.store)]
+    unseen = tuple(clip for clip in clips if not model.heard.knows(clip, sounds.store))
     return {
         "schema": 1,
         "model": path.as_posix(),

@@ -15,6 +15,7 @@ from torch import nn
 from audiosurvey.config.root import Config
 from audiosurvey.data.classes import select_classes
 from audiosurvey.data.folds import make_split, without_sources
+from audiosurvey.data.heard import Heard, file_of
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -40,8 +41,8 @@ class Pretrained:
     name: str
     tensors: dict[str, torch.Tensor]
     about: dict[str, Any]
-    heard: dict[str, str]
-    """Content digest of each clip that took part, by clip id."""
+    heard: Heard
+    """The clips that took part."""
 
     def put_into(self, network: Network) -> None:
         """Loads everything but the classifier, which stays fresh.
@@ -95,9 +96,9 @@ def pretrain(
         "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
         "last": fit.journal.history[-1],
     }
-    heard = {clip.id: sounds.store.digest(clip.id) for clip in (*train_clips, *held_out)}
+    heard = Heard.of((*train_clips, *held_out), sounds.store)
     if accelerator.is_main_process:
-        write_json(folder / ABOUT, about | {"heard": heard})
+        write_json(folder / ABOUT, about | {"heard": heard.as_json()})
         save_tensors(folder / WEIGHTS, chosen.state_dict())
     accelerator.wait_for_everyone()
     return Pretrained(table.name, {k: v.cpu() for k, v in chosen.state_dict().items()}, about, heard)
@@ -116,15 +117,15 @@ def finished(folder: Path) -> Pretrained | None:
     if not (folder / WEIGHTS).exists():
         return None
     about = read_json(folder / ABOUT)
-    heard = about.pop("heard")
+    heard = Heard.from_json(about.pop("heard"))
     return Pretrained(about["dataset"], load_tensors(folder / WEIGHTS)[0], about, heard)
 
 
 def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:
     """The pretraining table without recordings of the target's, and what was left out.
 
-    A recording is known by its source (ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound ids) and by the
-    content of its file, whatever stretch of it a clip is. Raises UserError where nothing is left.
+    A recording is known by its source and by the content of its file, as in `data/heard.py`. Raises UserError where
+    nothing is left.
     """
     recordings = {_recording(target, clip) for clip in target.table.clips}
     known = {clip.source for clip in target.table.clips if clip.source is not None}
@@ -158,7 +159,7 @@ def _with_clips(table: Table) -> Table:
 
 def _recording(sounds: Sounds, clip: Clip) -> str:
     """What names the whole file that a clip is, or is cut from."""
-    return sounds.store.digest(clip.id).split("#")[0]
+    return file_of(sounds.store.digest(clip.id))
 
 
 def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:

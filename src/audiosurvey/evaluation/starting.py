@@ -8,6 +8,7 @@ import torch
 from audiosurvey.config.root import Config
 from audiosurvey.data.fetch import Progress
 from audiosurvey.data.folds import Split
+from audiosurvey.data.heard import Heard
 from audiosurvey.data.store import Store
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
@@ -39,27 +40,26 @@ class Start:
         return known.licence if known else artefact_licence(self.weights.path)
 
     @property
-    def trained_on(self) -> dict[str, str]:
-        """Content digests of the clips behind the weights, for the artefact that comes of them."""
-        return {f"init/{clip}": digest for clip, digest in self.weights.trained_on.items()}
+    def heard(self) -> Heard:
+        """The clips behind the weights, for the artefact that comes of them."""
+        return self.weights.heard.under("init")
 
     def put_into(self, network: Network) -> None:
         self.weights.put_into(network)
 
     def seen(self, splits: Iterable[Split], store: Store) -> list[str]:
-        """Held-out clips, of any of the folds, that the weights were trained on already, by content."""
-        known = set(self.weights.trained_on.values())
-        held_out = {clip.id for split in splits for clip in split.validation + split.test}
-        return sorted(clip for clip in held_out if store.digest(clip) in known) if known else []
+        """Held-out clips, of any of the folds, whose recordings the weights were trained on already."""
+        held_out = {clip.id: clip for split in splits for clip in split.validation + split.test}
+        return sorted(name for name, clip in held_out.items() if self.weights.heard.knows(clip, store))
 
     def refuse_seen(self, splits: Iterable[Split], store: Store, *, allow_leakage: bool) -> bool:
         """Whether held-out clips are known to the weights; raises UserError unless that is allowed."""
         seen = self.seen(splits, store)
         if seen and not allow_leakage:
             raise UserError(
-                f"model.init: {self.name}: was trained on {len(seen)} clips that are to be tested on, such as "
-                f"{seen[0]}; take other weights, train only the folds that these left out (--folds), or set "
-                "protocol.allow_leakage: true"
+                f"model.init: {self.name}: was trained on the recordings of {len(seen)} clips that are to be tested "
+                f"on, such as {seen[0]}; take other weights, train only the folds that these left out (--folds), or "
+                "set protocol.allow_leakage: true"
             )
         return bool(seen)
 

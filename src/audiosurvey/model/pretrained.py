@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from audiosurvey.data.fetch import Progress
+from audiosurvey.data.heard import Heard
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
@@ -20,7 +21,7 @@ from audiosurvey.model.network import Network
 from audiosurvey.model.panns_checkpoint import PANNS
 from audiosurvey.model.released import locate, misnamed, on_disk, released
 from audiosurvey.model.transformer import resize_positions
-from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_trained_on, read_weights, sha256
+from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_heard, read_weights, sha256
 
 _CLASSIFIER = "classifier."
 _COUNTER = ".num_batches_tracked"
@@ -82,8 +83,8 @@ class Weights:
     family: Family
     front_end: FrontEnd | None
     """What they were trained with; None where that is not known."""
-    trained_on: dict[str, str]
-    """Content digest of each clip they were trained on, by clip id; empty where that is not known."""
+    heard: Heard
+    """The clips they were trained on; none where that is not known."""
 
     def faults(self, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
         """The settings of a front end in which it is not the one that these weights were trained with."""
@@ -196,10 +197,10 @@ def _read(init: str, path: Path) -> Weights:
             f"model.init: {init}: weights of no family that is known here ({known}); it holds {_some(tensors)}"
         )
     if family is OURS:
-        return Weights(init, path, tensors, family, artefact_front_end(path), artefact_trained_on(path))
+        return Weights(init, path, tensors, family, artefact_front_end(path), artefact_heard(path))
     known_as = released(init)
     front_end = known_as.front_end if known_as else family.front_end(tensors)
-    return Weights(init, path, tensors, family, front_end, {})
+    return Weights(init, path, tensors, family, front_end, Heard({}))
 
 
 def _at_init(error: UserError) -> Fault:

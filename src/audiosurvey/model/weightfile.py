@@ -17,6 +17,7 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from audiosurvey.data.heard import Heard
 from audiosurvey.errors import UserError
 from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.features.mel import MelConfig
@@ -66,11 +67,11 @@ def artefact_front_end(path: Path) -> FrontEnd | None:
         raise UserError(f"{beside}: is not the config of a model; copy the whole folder again") from None
 
 
-def artefact_trained_on(path: Path) -> dict[str, str]:
-    """Content digest of each clip that an artefact of ours was trained on, by clip id; empty where not known."""
+def artefact_heard(path: Path) -> Heard:
+    """The clips that an artefact of ours was trained on; none where not known."""
     beside = (artefact_file(path) if path.is_dir() else path).with_name("trained_on.json")
     try:
-        return dict(json.loads(beside.read_text(encoding="utf-8"))) if beside.is_file() else {}
+        return Heard.from_json(json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {})
     except (OSError, ValueError, TypeError):
         raise UserError(f"{beside}: is not that of a model; copy the whole folder again") from None
 

@@ -62,7 +62,8 @@ def print_evaluation(results: dict[str, Any], console: Console) -> None:
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
         console.print(
-            f"the model was trained on {len(seen)} of these clips, so the score over all is no test; {rest}",
+            f"the model was trained on the recordings of {len(seen)} of these clips, so the score over all is no test; "
+            f"{rest}",
             soft_wrap=True,
         )
     for bad in results["skipped"]:
