@@ -51,12 +51,23 @@ class Train(Section):
     way: Literal["last", "best"] | bool = "last"
 
 
+class Step(Section):
+    epoch: int
+    share: float = 1.0
+
+
+class StepItem(Section):
+    step: Step
+
+
 class Root(Section):
     seed: int = 0
     noise: Noise = Noise()
     train: Train = Train()
     pool: Pool | None = None
     blocks: list[PoolItem | ConvItem | SkipItem] = []
+    steps: list[Step] = []
+    own: list[StepItem] = []
     tagged: Annotated[list[Pool], Field(max_length=2)] = []
 
 
@@ -135,6 +146,16 @@ def test_an_empty_section_has_its_defaults() -> None:
     checked, faults = check("noise:\ntrain:\n  # lr: 3\nseed: 4\n")
     assert faults == []
     assert checked.config == Root(seed=4)
+
+
+def test_an_empty_section_lacks_the_keys_that_have_no_default() -> None:
+    assert told("own:\n  - step:\n") == ["config.yaml:2: own.0.step.epoch: missing; it has no default"]
+    assert told("steps:\n  - {epoch: 1}\n  -\n") == ["config.yaml:3: steps.1.epoch: missing; it has no default"]
+    # One whose keys all have a default is that default, and what is wrong beside it is told.
+    checked, faults = check("blocks:\n  - pool:\n  - conv: [1, x]\n")
+    assert faults == ["config.yaml:3: blocks.1.conv.1: 'x' is not a whole number"]
+    assert checked.config is not None
+    assert checked.config.blocks[0] == PoolItem(pool=Pool())
 
 
 def test_yes_and_no_are_booleans_where_one_is_expected() -> None:

@@ -54,6 +54,17 @@ def repair(
     return False
 
 
+def leave_empty(model: type[BaseModel], data: Any, path: Path) -> None:
+    """A section with nothing in it is left out, so that its default holds, and is an empty one where it has none: what
+    it lacks is told then."""
+    parent, key = get(data, path[:-1]), path[-1]
+    fields = [section.model_fields.get(str(key)) for section in sections_at(model, path[:-1])]
+    if isinstance(parent, dict) and not any(field.is_required() for field in fields if field):
+        del parent[key]
+    else:
+        parent[key] = {}
+
+
 def _take_out(model: type[BaseModel], parent: dict[str, Any], path: Path, repaired: Repaired) -> None:
     value = parent.pop(str(path[-1]))
     repaired.faulty.add(path)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from audiosurvey.config.document import Document, Path, get
 from audiosurvey.config.faults import did_you_mean, nearest
 from audiosurvey.config.known import all_keys, description_of, keys_at, sections_at
-from audiosurvey.config.repair import Repaired, existing, repair, touches
+from audiosurvey.config.repair import Repaired, existing, leave_empty, repair, touches
 from audiosurvey.config.wording import choices, explain, is_mismatch, mismatch, show
 from audiosurvey.errors import Fault
 
@@ -50,11 +50,13 @@ def validate(model: type[M], document: Document, neutral: Mapping[str, Any] | No
             found = _read(model, data, error)
             faults += [fault for path, fault in found if fault and not _follows(path, before)]
             there = {path: existing(data, path) for path, _ in found}
-            for path, _ in found:
+            for path, fault in found:
                 # An earlier repair may have taken out all that held this fault.
                 if there[path] and existing(data, there[path]) != there[path]:
                     continue
-                if not repair(model, data, path, repaired, neutral):
+                if fault is None:
+                    leave_empty(model, data, path)
+                elif not repair(model, data, path, repaired, neutral):
                     return Checked(None, tuple(faults), repaired)
         else:
             return Checked(config, (*faults, *_true_numbers(config, data, ())), repaired)
@@ -74,11 +76,12 @@ class _Problem:
 
 def _read(model: type[BaseModel], data: Any, error: ValidationError) -> list[tuple[Path, Fault | None]]:
     """Pydantic's errors as faults at paths of the document. A null section is no fault: it is one left
-    out."""
+    out, of which only the keys that have no default can be missed."""
     found: dict[Path, Fault | None] = {}
     problems = _merge_unions([_locate(model, data, item) for item in error.errors(include_url=False)])
     for problem in _without_echoes(model, problems):
-        if problem.value is None and is_mismatch(problem.kind) and sections_at(model, problem.path):
+        null = problem.value is None and existing(data, problem.path) == problem.path
+        if null and is_mismatch(problem.kind) and sections_at(model, problem.path):
             found.setdefault(problem.path, None)
             continue
         path, message = _word(model, data, problem)
