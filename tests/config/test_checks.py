@@ -73,6 +73,17 @@ def test_a_transform_that_cannot_hold_its_window() -> None:
     assert "1024 samples" in message
 
 
+def test_a_step_below_one_sample() -> None:
+    # At 1000 Hz a sample is 1 ms long.
+    text = "sample_rate: 1000\ndataset: {{name: toy}}\nmel_spectrogram: {{{}: {}, n_mels: 4}}\n"
+    model = "model: {blocks: [pooling: {flat: true}]}\n"
+    for key in ("hop_length", "win_length"):
+        assert faults(text.format(key, 0.001) + model) == []
+        ((path, message),) = faults(text.format(key, 0.0009) + model)
+        assert path == f"mel_spectrogram.{key}"
+        assert "less than one sample at 1000 Hz (0.001 s)" in message
+
+
 def test_bands_above_half_the_rate() -> None:
     assert [path for path, _ in faults("sample_rate: 8000\nmel_spectrogram: {f_min: 4000}\n")] == [
         "mel_spectrogram.f_min"

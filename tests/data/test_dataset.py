@@ -49,6 +49,8 @@ def test_defaults(options: dict[str, Any], root: str, seconds: float):
         ({"name": "folder"}, "root", "needed for name: folder"),
         ({"name": "csv"}, "table", "needed for name: csv; the CSV file, or set root"),
         ({"clip_seconds": 0}, "clip_seconds", "a clip of 0 s holds no sound"),
+        ({"clip_seconds": 5000}, "clip_seconds", "the unit is seconds (5000 ms are 5)"),
+        ({"clip_seconds": 300.1}, "clip_seconds", "at most 300"),
         ({"name": "folder", "root": "x", "num_folds": 1}, "num_folds", "at least 2 folds"),
         ({"name": "folder", "root": "x", "source_pattern": "("}, "source_pattern", "no regular expression"),
         ({"name": "csv", "root": "x", "label_separator": " "}, "label_separator", "blanks occur inside labels"),

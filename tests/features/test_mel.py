@@ -184,6 +184,10 @@ def test_nothing_is_stored_with_the_weights():
         ({"onesided": False}, "one-sided"),
         ({"hop_length": 256}, "the unit is seconds"),
         ({"win_length": 512}, "the unit is seconds"),
+        ({"hop_length": 10}, r"a step of 10 seconds; the unit is seconds \(10 ms are 0.01\)"),
+        ({"win_length": 25}, r"a window of 25 seconds; the unit is seconds \(25 ms are 0.025\)"),
+        ({"hop_length": 1}, "below 1"),
+        ({"win_length": 2}, "below 2"),
     ],
 )
 def test_wrong_settings(arguments, words):

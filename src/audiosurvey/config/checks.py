@@ -78,6 +78,18 @@ def _window_fits(config: Config) -> Iterable[Fault]:
             )
 
 
+def _lengths_hold_a_sample(config: Config) -> Iterable[Fault]:
+    mel, rate = config.mel_spectrogram, config.sample_rate
+    for key, usual in (("win_length", 0.03), ("hop_length", 0.01)):
+        samples = getattr(mel, key) * rate
+        if samples < 1 - 1e-6:
+            yield Fault(
+                ("mel_spectrogram", key),
+                f"{getattr(mel, key):g} seconds are less than one sample at {rate} Hz ({1 / rate:.3g} s); "
+                f"{usual:g} is usual",
+            )
+
+
 def _transform_holds_window(config: Config) -> Iterable[Fault]:
     mel, rate = config.mel_spectrogram, config.sample_rate
     if mel.n_fft is not None and mel.n_fft < mel.win_samples(rate):
@@ -328,6 +340,11 @@ _FRAMES = (*_LENGTH, *(f"mel_spectrogram.{key}" for key in ("hop_length", "cente
 _BANDS = tuple(f"mel_spectrogram.{key}" for key in ("n_mels", "f_min", "f_max", "mel_scale"))
 CHECKS = (
     Check(_LENGTH, _window_fits, about_mel=True),
+    Check(
+        ("sample_rate", "mel_spectrogram.win_length", "mel_spectrogram.hop_length"),
+        _lengths_hold_a_sample,
+        about_mel=True,
+    ),
     Check(_WINDOW, _transform_holds_window, about_mel=True),
     Check(("sample_rate", "mel_spectrogram.f_min"), _band_below_half_rate, about_mel=True),
     Check((*_WINDOW, *_BANDS), _empty_filters, about_mel=True),

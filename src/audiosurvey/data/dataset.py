@@ -26,6 +26,7 @@ Name = Literal["esc50", "urbansound8k", "folder", "csv", "toy"]
 _ROOTS = {"esc50": Path("data/ESC-50"), "urbansound8k": Path("data/UrbanSound8K"), "toy": Path("data/toy")}
 _CLIP_SECONDS = {"esc50": 5.0, "urbansound8k": 4.0, "toy": 1.0}
 _OWN_CLIP_SECONDS = 5.0
+_LONGEST_CLIP_SECONDS = 300.0
 # Options that mean something for some data sets only.
 _APPLIES_TO: dict[str, tuple[Name, ...]] = {
     "subset": ("esc50",),
@@ -50,7 +51,7 @@ class DatasetConfig(Section):
     """esc10: the 400 clips of ESC-50 that make up ESC-10."""
     clip_seconds: float | None = None
     """Length in seconds that the network hears at once: shorter clips are padded, of longer ones stretches
-    are taken; null: 4 for urbansound8k, 1 for toy, 5 else."""
+    are taken; at most 300; null: 4 for urbansound8k, 1 for toy, 5 else."""
     pad: Literal["zeros", "repeat"] = "zeros"
     """What follows a clip that is too short: silence, or the clip again."""
     mono: Literal["mean", "left", "loudest"] = "mean"
@@ -106,6 +107,11 @@ class DatasetConfig(Section):
     def _some_length(cls, value: float | None) -> float | None:
         if value is not None and value <= 0:
             raise ValueError(f"a clip of {value:g} s holds no sound; expected more than 0 seconds")
+        if value is not None and value > _LONGEST_CLIP_SECONDS:
+            raise ValueError(
+                f"a clip of {value:g} seconds; the unit is seconds ({value:g} ms are {value / 1000:g}), at most "
+                f"{_LONGEST_CLIP_SECONDS:g}: of longer sounds the network hears one stretch after another"
+            )
         return value
 
     @field_validator("num_folds")

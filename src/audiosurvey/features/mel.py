@@ -27,14 +27,17 @@ WINDOWS: dict[str, tuple[Callable[..., torch.Tensor], dict[str, float]]] = {
     "kaiser": (torch.kaiser_window, {"beta": 12.0}),
 }
 
+# What each length is, the seconds it stays below, and a usual one: milliseconds and samples are mistaken for seconds.
+_LENGTHS_S = {"win_length": ("a window", 2.0, 0.03), "hop_length": ("a step", 1.0, 0.01)}
+
 
 class MelConfig(Section):
     """The mel spectrogram. Lengths are in seconds; any further argument of torchaudio's MelSpectrogram goes by its
     own name."""
 
-    win_length: float = Field(default=0.032, gt=0)
+    win_length: float = Field(default=0.032, gt=0, json_schema_extra={"exclusiveMaximum": 2})
     """Length of the analysis window in seconds."""
-    hop_length: float = Field(default=0.010, gt=0)
+    hop_length: float = Field(default=0.010, gt=0, json_schema_extra={"exclusiveMaximum": 1})
     """Step from frame to frame in seconds."""
     n_mels: int = Field(default=64, ge=1)
     """Number of mel bands."""
@@ -115,18 +118,16 @@ class MelConfig(Section):
             raise ValueError(f"{value:g} Hz is not above f_min ({f_min:g} Hz): no band would be left")
         return value
 
-    @field_validator("hop_length")
+    @field_validator("win_length", "hop_length")
     @classmethod
-    def _hop_reasonable(cls, value: float) -> float:
-        if value > 10:
-            raise ValueError(f"a step of {value:g} seconds; the unit is seconds, 0.01 is usual")
-        return value
-
-    @field_validator("win_length")
-    @classmethod
-    def _window_reasonable(cls, value: float) -> float:
-        if value > 10:
-            raise ValueError(f"a window of {value:g} seconds; the unit is seconds, 0.03 is usual")
+    def _in_seconds(cls, value: float, info: ValidationInfo) -> float:
+        what, longest, usual = _LENGTHS_S[str(info.field_name)]
+        if value >= longest:
+            milliseconds = f"{value:g} ms are {value / 1000:g}"
+            raise ValueError(
+                f"{what} of {value:g} seconds; the unit is seconds ({milliseconds}), below {longest:g}; "
+                f"{usual:g} is usual"
+            )
         return value
 
     def win_samples(self, sample_rate: int) -> int:
