@@ -41,7 +41,6 @@ from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.starting import Start, open_start
-from audiosurvey.evaluation.tracking import check_trackers
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.network import build_network
 from audiosurvey.model.released import on_disk
@@ -93,7 +92,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     something; each prepares the data, which one of them then does for all.
     """
     config = loaded.config
-    check_trackers(config.tracking)
+    loaded.refuse_obstacles()
     accelerator = make_accelerator(options.device, _precision(config, options), thaws=bool(config.model.thaw))
     if accelerator.device.type == "cpu":
         keep_freed_memory()

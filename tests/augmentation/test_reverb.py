@@ -135,8 +135,10 @@ def test_off_it_needs_neither_rooms_nor_folder() -> None:
 
 
 def test_folders_that_hold_no_response(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no sound files in"):
+    with pytest.raises(UserError, match="absent: no such folder"):
         read_folder(tmp_path / "absent", RATE)
+    with pytest.raises(UserError, match="no sound files in"):
+        read_folder(tmp_path, RATE)
     (tmp_path / "broken.wav").write_bytes(b"RIFF nothing")
     with pytest.raises(UserError, match=r"broken\.wav: cannot be read"):
         read_folder(tmp_path, RATE)

@@ -117,6 +117,8 @@ def test_alone_it_shows_its_commands(command: Command):
         (["preview", "tiny.yaml", "--epoch", "0"], "invalid value for '--epoch': must be at least 1"),
         (["preview", "tiny.yaml", "--output", "tiny.yaml"], "--output tiny.yaml: is a file"),
         (["preview", "tiny.yaml", "--output", "tiny.yaml/seen"], "or lies in one; give a folder"),
+        (["check", "toy", "--set", "model.init=nowhere.pt"], "--set model.init: nowhere.pt: no such file or folder"),
+        (["train", "toy", "--set", "model.init=nowhere.pt"], "--set model.init: nowhere.pt: no such file or folder"),
         (["check", "--schema", "toy"], "leave CONFIG out"),
         (["check", "--schema", "--set", "seed=1"], "leave CONFIG out"),
         (["train", "urbansound8k"], "'audiosurvey init --dataset urbansound8k' writes a config for it"),

@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from audiosurvey.config import obstacles
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation import tracking
-from audiosurvey.evaluation.tracking import check_trackers
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +44,8 @@ def test_no_tracker_no_events(train_tiny, tmp_path):
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
 def test_a_tracker_that_is_not_installed_is_one_line(name, monkeypatch, train_tiny, tmp_path):
-    monkeypatch.setattr(tracking, "find_spec", lambda package: None)
-    with pytest.raises(UserError, match=f"tracking: {name} is not installed; run 'pip install {name}'") as error:
+    monkeypatch.setattr(obstacles, "find_spec", lambda package: None)
+    with pytest.raises(UserError, match=f"{name} is not installed; run 'pip install {name}'") as error:
         train_tiny(tmp_path / "run", f"tracking=[{name}]")
     assert len(error.value.lines) == 1
     assert not (tmp_path / "run").exists()
-
-
-def test_trackers_that_are_there():
-    check_trackers(["tensorboard"])
-    check_trackers([])
-
-
-def test_all_that_is_missing_is_told_at_once(monkeypatch):
-    monkeypatch.setattr(tracking, "find_spec", lambda package: None)
-    with pytest.raises(UserError) as error:
-        check_trackers(["wandb", "mlflow"])
-    said = "wandb and mlflow are not installed; run 'pip install wandb mlflow' or take them out"
-    assert error.value.lines == (f"tracking: {said}",)

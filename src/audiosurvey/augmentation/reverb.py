@@ -7,6 +7,7 @@ cut) and its level.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.fft_length import fast_length
-from audiosurvey.augmentation.rooms import room_bank
+from audiosurvey.augmentation.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 
@@ -130,17 +131,34 @@ def align(response: np.ndarray) -> np.ndarray:
     return np.pad(response, (LEAD_SAMPLES, 0))[direct:].astype(np.float32)
 
 
-def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
-    """All impulse responses below a folder, by name, at `sample_rate`; of several channels the first is
-    taken."""
+def missing_rooms(config: ReverbConfig, sample_rate: int) -> str | None:
+    """What to say where there are no impulse responses, and none can be made; None otherwise."""
+    if config.folder is None:
+        return None if bank_is_there(sample_rate) or find_spec("pyroomacoustics") else NO_ROOMS
+    return None if _responses_in(config.folder) else _no_responses(config.folder)
+
+
+def _responses_in(folder: Path) -> list[Path]:
     known = {f".{extension.lower()}" for extension in soundfile.available_formats()} | {
         ".aif",
         ".oga",
         ".opus",
     }
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
+
+
+def _no_responses(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder}: no such folder; name a folder of impulse responses"
+    return f"no sound files in {folder}; name a folder of impulse responses"
+
+
+def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
+    """All impulse responses below a folder, by name, at `sample_rate`; of several channels the first is
+    taken."""
+    paths = _responses_in(folder)
     if not paths:
-        raise UserError(f"augmentation.reverb.folder: no sound files in {folder}; name a folder of impulse responses")
+        raise UserError(f"augmentation.reverb.folder: {_no_responses(folder)}")
     responses = {}
     for path in paths:
         try:

@@ -17,18 +17,33 @@ VERSION = 1
 """Raised when rooms come out differently, so that no bank of old is read."""
 
 
+NO_ROOMS = (
+    "synthesised rooms need pyroomacoustics; run `pip install audiosurvey[rir]`, or name a folder of impulse responses "
+    "in augmentation.reverb.folder"
+)
+
+
 def room_bank(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> dict[str, np.ndarray]:
     """Impulse responses of `count` rooms, float32, at `sample_rate` (Hz).
 
     Raises UserError where pyroomacoustics is needed and missing.
     """
-    from audiosurvey.data.cache import cache_folder
-
-    file = cache_folder() / "rooms" / f"v{VERSION}-{sample_rate}-{count}-{seed}.npz"
+    file = _bank_file(sample_rate, count, seed)
     if not file.exists():
         _write(file, {f"room-{number:02d}": synthesise(sample_rate, number, seed) for number in range(count)})
     with np.load(file) as bank:
         return {name: bank[name] for name in bank.files}
+
+
+def bank_is_there(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> bool:
+    """Whether the bank was made before."""
+    return _bank_file(sample_rate, count, seed).exists()
+
+
+def _bank_file(sample_rate: int, count: int, seed: int) -> Path:
+    from audiosurvey.data.cache import cache_folder
+
+    return cache_folder() / "rooms" / f"v{VERSION}-{sample_rate}-{count}-{seed}.npz"
 
 
 def synthesise(sample_rate: int, number: int, seed: int = 0) -> np.ndarray:
@@ -37,10 +52,7 @@ def synthesise(sample_rate: int, number: int, seed: int = 0) -> np.ndarray:
     try:
         import pyroomacoustics
     except ImportError:
-        raise UserError(
-            "augmentation.reverb: synthesised rooms need pyroomacoustics; run `pip install "
-            "audiosurvey[rir]`, or name a folder of impulse responses in augmentation.reverb.folder"
-        ) from None
+        raise UserError(f"augmentation.reverb: {NO_ROOMS}") from None
     rng = stream(seed, number, "room")
     sides_m = rng.uniform([2.0, 2.0, 2.2], [12.0, 9.0, 4.5])
     absorption = float(rng.uniform(0.15, 0.6))

@@ -51,6 +51,7 @@ def check(
     if config is None:
         raise UserError("check: which config? give a file or a preset's name, or --schema")
     loaded = load_config(config, overrides)
+    loaded.refuse_obstacles()
     if as_json:
         print_json(loaded.config.model_dump(mode="json"))
     else:

@@ -12,6 +12,7 @@ from typing import get_args
 from audiosurvey.config.checks import cross_faults
 from audiosurvey.config.document import Document, read
 from audiosurvey.config.faults import did_you_mean, lines, refuse
+from audiosurvey.config.obstacles import obstacles
 from audiosurvey.config.overrides import override
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.resolved import resolved_yaml
@@ -35,11 +36,18 @@ class LoadedConfig:
     """CONFIG as the user typed it."""
     warnings: tuple[str, ...]
     """Located lines on what runs but is likely a mistake; the command line writes them to stderr."""
+    obstacles: tuple[str, ...] = ()
+    """Located lines on what keeps it from being trained here, such as weights that are not there."""
 
     @property
     def name(self) -> str:
         """A short name for run folders: the file's, without folder and extension, or the preset's."""
         return Path(self.source).stem
+
+    def refuse_obstacles(self) -> None:
+        """Raises UserError with a line for each of `obstacles`, if there is any."""
+        if self.obstacles:
+            raise UserError(*self.obstacles)
 
     def resolved_yaml(self) -> str:
         """A valid config with every value in it, which loads to the same config."""
@@ -72,7 +80,8 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
     config = checked.config.resolved()
     crossed, warnings = cross_faults(config, checked.repaired)
     refuse(document, [*checked.faults, *crossed])
-    return LoadedConfig(config, document.name, lines(document, [*_front_end_changed(document), *warnings]))
+    told = lines(document, [*_front_end_changed(document), *warnings])
+    return LoadedConfig(config, document.name, told, lines(document, obstacles(config)))
 
 
 def _front_end_changed(document: Document) -> list[Fault]:

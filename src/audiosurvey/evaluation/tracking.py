@@ -1,16 +1,11 @@
 """Scalars and pictures of a fold, sent to TensorBoard, Weights & Biases or MLflow through accelerate's trackers."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, TensorBoardTracker
-
-from audiosurvey.errors import UserError
-
-_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 
 
 class Tracking:
@@ -44,16 +39,6 @@ class Tracking:
     def close(self) -> None:
         for tracker in self.trackers:
             tracker.finish()
-
-
-def check_trackers(names: Sequence[str]) -> None:
-    """Raises UserError for the trackers whose packages are not installed, all at once."""
-    missing = [name for name in dict.fromkeys(names) if find_spec(_PACKAGES[name]) is None]
-    if missing:
-        verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
-        install = " ".join(_PACKAGES[name] for name in missing)
-        said = f"{' and '.join(missing)} {verb} not installed"
-        raise UserError(f"tracking: {said}; run 'pip install {install}' or take {them} out")
 
 
 def _tag(name: str) -> str:

@@ -46,7 +46,7 @@ def locate(init: str, progress: Progress | None = None, *, tries: int = 3, pause
     found, cached = on_disk(init), _cached(init)
     if cached is None:
         if found is None:
-            raise UserError(f"model.init: {init}: no such file or folder, and no weights of that name{_near(init)}")
+            raise UserError(f"model.init: {missing_weights(init)}")
         return found
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +84,13 @@ def _cached(init: str) -> Path | None:
         address = hashlib.sha256(init.encode()).hexdigest()[:12]
         return cache_folder() / "weights" / f"{address}-{init.split('?')[0].rsplit('/', 1)[-1]}"
     return None
+
+
+def missing_weights(init: str) -> str | None:
+    """What to say where this is neither a name, nor an address, nor a file or folder that is there; None otherwise."""
+    if _cached(init) is not None or on_disk(init) is not None:
+        return None
+    return f"{init}: no such file or folder, and no weights of that name{_near(init)}"
 
 
 def misnamed(init: str) -> str | None:
