@@ -79,6 +79,27 @@ def test_other_faults_are_told_beside_it(mn04: str) -> None:
     assert [line.split(":")[2].strip() for line in found] == ["train.lr", "model.freeze", "mel_spectrogram.n_mels"]
 
 
+def test_a_name_of_another_family_is_no_matter_of_the_front_end() -> None:
+    for mel in ("", "mel_spectrogram: {n_mels: 128, norm: slaney}\n"):
+        (line,) = lines_of(f"{mel}model:\n  preset: mn04\n  init: panns/cnn14\n")
+        assert "model.init: panns/cnn14: the weights of preset cnn14, and the network is another" in line
+    (line,) = lines_of("model: {preset: mn10, init: efficientat/mn04_as}")
+    assert "write preset: mn04" in line
+    # The blocks of the preset, written out, are its network.
+    for name in ("panns/cnn14_16k", "panns/wavegram-logmel-cnn14", "efficientat/mn10_as_hop_15"):
+        preset = name.split("/")[1].split("_")[0]
+        assert load_text(f"model: {{preset: {preset}, init: {name}}}", "config.yaml").config.model.init == name
+
+
+def test_one_network_is_no_ensemble(mn04: str) -> None:
+    for init in ("efficientat/mn04_as", mn04):
+        (line,) = lines_of(f"model:\n  preset: mn04\n  init: {init}\n  members: 3\n")
+        assert line == (
+            f"config.yaml:3: model.init: {init}: is no ensemble of 3 networks, as model.members: 3 asks for; "
+            "leave model.init or model.members out"
+        )
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [

@@ -198,6 +198,21 @@ def test_a_family_that_is_not_known(tmp_path: Path) -> None:
     assert all(family.name in said for family in FAMILIES)
 
 
+def test_an_ensemble_takes_one_of_as_many_networks(artefact: Callable[..., Path]) -> None:
+    def ensemble(members: int, seed: int = 0) -> Network:
+        config = ModelConfig.model_validate({"blocks": BLOCKS, "members": members})
+        return build_network(config, input_shape=SHAPE, classes=3, seed=seed)
+
+    theirs = ensemble(2, seed=1)
+    folder = str(artefact(theirs.state_dict()))
+    own = ensemble(2)
+    report = open_weights(folder).put_into(own)
+    assert report.fresh == ["classifier.weight", "classifier.bias"]
+    assert all(torch.equal(value, theirs.blocks.state_dict()[name]) for name, value in own.blocks.state_dict().items())
+    said = line(lambda: open_weights(folder).put_into(ensemble(3)))
+    assert said.startswith(f"model.init: {folder}: is no ensemble of 3 networks, as model.members: 3 asks for")
+
+
 FRONT = "{win_length: 0.025, hop_length: 0.01, n_mels: 32, f_min: 50, compression: db}"
 
 

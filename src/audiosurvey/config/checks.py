@@ -14,11 +14,11 @@ from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
 from audiosurvey.config.training_checks import TRAINING_CHECKS
+from audiosurvey.config.weight_checks import WEIGHT_CHECKS
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import build_network
-from audiosurvey.model.pretrained import fit_faults, hearing_faults
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
 
@@ -256,33 +256,6 @@ def _shapes_fit(config: Config) -> Iterable[Fault]:
     return shape_faults(config.model, config.input_shape)
 
 
-def _front_end_is_that_of_the_weights(config: Config) -> Iterable[Fault]:
-    init = config.model.init
-    return [] if init is None else hearing_faults(init, config.sample_rate, config.heard_mel)
-
-
-def _weights_fit(config: Config) -> Iterable[Fault]:
-    model, mel, shape = config.model, config.mel_spectrogram, config.input_shape
-    if model.init is None or (config.hears_mel and config.num_frames < 1) or shape_faults(model, shape):
-        return []
-    if hearing_faults(model.init, config.sample_rate, config.heard_mel):
-        # A wrong number of bands misfits in the network too: one fault is enough.
-        return []
-    with torch.device("meta"):
-        network = build_network(model, input_shape=shape, classes=2, seed=0, standardize=mel.standardize)
-    return fit_faults(model.init, network)
-
-
-def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
-    if config.model.init is not None or config.pretrain_dataset is not None:
-        return
-    mend = "give model.init, or a pretraining, or leave it out"
-    if config.model.freeze is not None:
-        yield Fault(("model", "freeze"), f"what is frozen would keep random weights; {mend}")
-    if config.model.keep_statistics:
-        yield Fault(("model", "keep_statistics"), f"there are no statistics to keep; {mend}")
-
-
 def _momentum_falls(config: Config) -> Iterable[Fault]:
     low, key = config.schedule.momentum_low, "momentum" if config.optimizer.name == "sgd" else "beta1"
     high: float = getattr(config.optimizer, key)
@@ -354,12 +327,7 @@ CHECKS = (
     Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "train.crop_seconds"), _crop_fits),
     Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "pretrain", "pretrain_urban"), _pretraining_crop_fits),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
-    Check(("model.init", "sample_rate", "mel_spectrogram"), _front_end_is_that_of_the_weights),
-    Check(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
-    Check(
-        ("model.init", "model.freeze", "model.keep_statistics", "pretrain_urban", "pretrain.dataset"),
-        _frozen_weights_are_given,
-    ),
+    *WEIGHT_CHECKS,
     Check(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Check(("schedule.momentum_low", "optimizer"), _momentum_falls),
     Check(("protocol.selection", "train.patience"), _patience_is_used),

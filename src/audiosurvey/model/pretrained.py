@@ -4,6 +4,7 @@ Enters: checkpoints of the families that are built here, and artefacts of our ow
 them, with a fresh classifier, and a report of what was taken, renamed, dropped and left fresh.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,13 @@ class Weights:
 
         Raises UserError where a tensor has another shape or no place, or a place no tensor: then nothing is changed.
         """
-        placed, own = self._placed(network), network.state_dict()
-        if not keep_classifier:
-            for name in [name for name in placed.tensors if name.startswith(_CLASSIFIER)]:
-                rows = len(placed.tensors.pop(name))
-                placed.dropped[placed.source.pop(name)] = f"a classifier for {rows} classes"
-        resized = resize_positions(placed.tensors, network)
-        self._refuse_misfits(placed, {name: tuple(value.shape) for name, value in own.items()}, keep_classifier)
+        own = network.state_dict()
+        try:
+            placed, resized = self._fitted(network, own, keep_classifier)
+        except UserError:
+            if network.members > 1 and not keep_classifier:
+                raise UserError(f"model.init: {no_ensemble(self.name, network.members)}") from None
+            raise
         fresh = [name for name in own if name not in placed.tensors]
         if not next(iter(own.values())).is_meta:
             network.load_state_dict(own | placed.tensors)
@@ -115,6 +116,19 @@ class Weights:
             fresh=fresh,
             resized=resized,
         )
+
+    def _fitted(
+        self, network: Network, own: Mapping[str, torch.Tensor], keep_classifier: bool
+    ) -> tuple[Placed, dict[str, str]]:
+        """The tensors that go into `network`, and how positions were brought to its length."""
+        placed = self._placed(network)
+        if not keep_classifier:
+            for name in [name for name in placed.tensors if name.startswith(_CLASSIFIER)]:
+                rows = len(placed.tensors.pop(name))
+                placed.dropped[placed.source.pop(name)] = f"a classifier for {rows} classes"
+        resized = resize_positions(placed.tensors, network)
+        self._refuse_misfits(placed, {name: tuple(value.shape) for name, value in own.items()}, keep_classifier)
+        return placed, resized
 
     def _placed(self, network: Network) -> Placed:
         try:
@@ -186,6 +200,14 @@ def fit_faults(init: str, network: Network) -> list[Fault]:
     except UserError as error:
         return [_at_init(error)]
     return []
+
+
+def no_ensemble(init: str, members: int) -> str:
+    """What to say where weights are not those of an ensemble of so many."""
+    return (
+        f"{init}: is no ensemble of {members} networks, as model.members: {members} asks for; leave model.init or "
+        "model.members out"
+    )
 
 
 def _read(init: str, path: Path) -> Weights:
