@@ -129,6 +129,12 @@ def test_a_stray_key_is_told_where_it_belongs() -> None:
 
 def test_numbers_with_commas_and_units_get_the_mend() -> None:
     assert told("train: {lr: '0,001'}")[0].endswith("'0,001' is not a number; write 0.001")
+    assert told("seed: 44,100")[0].endswith("'44,100' is not a whole number; write 44100")
+    assert told("seed: 1,234,567")[0].endswith("; write 1234567")
+    assert told("seed: 44 100")[0].endswith("; write 44100")
+    assert told("seed: 0,100")[0].endswith("'0,100' is not a whole number; write 0.100")
+    assert told("train: {lr: '16,000'}")[0].endswith("'16,000' is not a number; write 16000, or 16.000 for the decimal")
+    assert told("train: {lr: '0,001'}")[0].endswith("; write 0.001")
     assert told("train: {lr: 30 ms}")[0].endswith("'30 ms' is not a number; leave the unit out")
 
 

@@ -125,8 +125,13 @@ def _length(value: Any, bound: int, words: str) -> str:
 def _number_mend(value: Any, others: Sequence[str]) -> str:
     if not isinstance(value, str) or not {"a number", "a whole number"} & set(others):
         return ""
-    if re.fullmatch(r"[-+]?[0-9]+,[0-9]+", value.strip()):
-        return f"; write {value.strip().replace(',', '.')}"
+    text = value.strip()
+    if re.fullmatch(r"[-+]?[1-9][0-9]{0,2}([ ,'][0-9]{3})+", text):
+        whole = re.sub(r"[ ,']", "", text)
+        either = "a number" in others and re.fullmatch(r"[-+]?[0-9]+,[0-9]+", text)
+        return f"; write {whole}" + (f", or {text.replace(',', '.')} for the decimal" if either else "")
+    if re.fullmatch(r"[-+]?[0-9]+,[0-9]+", text):
+        return f"; write {text.replace(',', '.')}"
     if re.fullmatch(r"[-+]?[0-9._]+ ?[a-zA-Z%]+", value.strip()):
         return "; leave the unit out"
     return ""
