@@ -103,6 +103,14 @@ def test_too_many_bands_for_the_transform() -> None:
     assert "nothing reaches mel filters" in message
 
 
+def test_many_empty_bands_are_counted() -> None:
+    ((path, message),) = warnings("mel_spectrogram: {n_mels: 5000}\n")
+    assert path == "mel_spectrogram.n_mels"
+    assert len(message) < 250
+    assert "and others, " in message
+    assert " in all; lower n_mels" in message
+
+
 def test_a_pooling_that_leaves_nothing() -> None:
     blocks = ", ".join(["max_pool: [2, 2]"] * 9)
     ((path, message),) = faults(f"model: {{blocks: [{blocks}, pooling: {{flat: true}}]}}\n{MEL}")

@@ -83,6 +83,9 @@ def test_a_name_of_another_family_is_no_matter_of_the_front_end() -> None:
     for mel in ("", "mel_spectrogram: {n_mels: 128, norm: slaney}\n"):
         (line,) = lines_of(f"{mel}model:\n  preset: mn04\n  init: panns/cnn14\n")
         assert "model.init: panns/cnn14: the weights of preset cnn14, and the network is another" in line
+    with pytest.raises(UserError) as caught:
+        load_config("mn04", ["model.init=panns/cnn14"])
+    assert [line.split(": ")[:2] for line in caught.value.lines] == [["--set model.init", "panns/cnn14"]]
     (line,) = lines_of("model: {preset: mn10, init: efficientat/mn04_as}")
     assert "write preset: mn04" in line
     # The blocks of the preset, written out, are its network.

@@ -45,6 +45,18 @@ def test_the_shipped_original_is_that_config(shared: Path) -> None:
     assert load_config("original").config == load_config(shared / "spec" / "original-config.yaml").config
 
 
+def test_keys_of_another_section_are_told_where_they_stand() -> None:
+    text = "optimizer: {weight_decay: 0.1}\npretrain: {name: toy}\ntrain: {clip_seconds: 3}\nloss: {lr: 1}\n"
+    assert faults_of(text) == (
+        "config.yaml:1: optimizer.weight_decay: unknown key here; did you mean train.weight_decay?",
+        "config.yaml:2: pretrain.name: unknown key here; did you mean pretrain.dataset.name?",
+        "config.yaml:3: train.clip_seconds: unknown key here; did you mean dataset.clip_seconds?",
+        "config.yaml:4: loss.lr: unknown key here; did you mean train.lr?",
+    )
+    (line,) = faults_of("pretrain: {clip_second: 3, epochs: 1}\n")
+    assert line.startswith("config.yaml:1: pretrain.clip_second: unknown key")
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_loads_and_reloads(name: str) -> None:
     loaded = load_config(name)

@@ -124,6 +124,12 @@ trian: {}
 
 def test_a_stray_key_is_told_where_it_belongs() -> None:
     assert told("lr: 1\n") == ["config.yaml:1: lr: unknown key here; did you mean train.lr?"]
+    # Where the very name stands in another section, that is meant, and not what resembles it here.
+    assert told("pool: {modes: max, names: [a]}\n") == [
+        "config.yaml:1: pool.modes: unknown key; did you mean mode?",
+        "config.yaml:1: pool.names: unknown key here; did you mean train.names?",
+    ]
+    assert told("train: {mode: max}\n") == ["config.yaml:1: train.mode: unknown key here; did you mean pool.mode?"]
     assert told("zzz: 1\n")[0].startswith("config.yaml:1: zzz: unknown key; known here: seed, noise,")
 
 

@@ -22,6 +22,9 @@ from audiosurvey.model.network import build_network
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
 
+_MOST_RUNS = 6
+"""Of empty bands in one message."""
+
 
 def cross_faults(config: Config, repaired: Repaired | None = None) -> tuple[list[Fault], list[Warn]]:
     """All faults and warnings of a config whose sections are valid, without those that only a repair
@@ -147,7 +150,7 @@ def _beyond(config: Config, empty: list[int]) -> list[int]:
 
 
 def _bands(bands: list[int]) -> str:
-    """`filter 127`, `filters 1, 2, 4`, `filters 100 to 127`; counted from 0."""
+    """`filter 127`, `filters 1, 2, 4`, `filters 100 to 127`, the first few of many; counted from 0."""
     if len(bands) == 1:
         return f"filter {bands[0]}"
     runs: list[list[int]] = []
@@ -156,8 +159,9 @@ def _bands(bands: list[int]) -> str:
             runs[-1].append(band)
         else:
             runs.append([band])
-    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
-    return "filters " + ", ".join(words)
+    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs[:_MOST_RUNS]]
+    more = f" and others, {len(bands)} in all" if len(runs) > _MOST_RUNS else ""
+    return "filters " + ", ".join(words) + more
 
 
 def _time_masks_fit(config: Config) -> Iterable[Fault]:

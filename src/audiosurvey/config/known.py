@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from audiosurvey.config.document import Path
 
+_FEW = 3
+"""A key of more places, such as `p`, says little about where it belongs."""
+
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     """Keys allowed in the mapping at `path`; for a list of blocks' item, the names of all blocks."""
@@ -41,6 +44,18 @@ def all_keys(model: type[BaseModel]) -> dict[str, list[str]]:
 
     visit(model, ())
     return found
+
+
+def elsewhere(model: type[BaseModel], path: Path) -> list[str]:
+    """Where else the last key of `path` may stand, if that is told by its name: in few places, none of them a list.
+
+    What a pretraining has in common with the training is named for the one in which `path` is.
+    """
+    if any(isinstance(part, int) for part in path):
+        return []
+    found = all_keys(model).get(str(path[-1]), [])
+    first = [place for place in found if place.startswith("pretrain.") == (path[0] == "pretrain")] or found
+    return first if len(first) <= _FEW else []
 
 
 def _at(model: type[BaseModel], path: Path) -> list[Any]:

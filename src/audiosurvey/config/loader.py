@@ -7,7 +7,9 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
+
+from pydantic import ValidationError
 
 from audiosurvey.config.checks import cross_faults
 from audiosurvey.config.document import Document, read
@@ -20,6 +22,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.config.validate import validate
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
+from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.pretrained import front_end_of
 
 DATASETS: tuple[str, ...] = get_args(DatasetName)
@@ -159,9 +162,20 @@ def fill_front_end(document: Document) -> None:
         document.put(("sample_rate",), trained.sample_rate, place)
     if mel is None and trained.mel is not None:
         document.put(("mel_spectrogram",), {}, place)
+    if mel and _is_mel(mel) and not _is_mel({**trained.given(), **mel}):
+        # Two front ends that cannot be mixed: told by the check that it is that of the weights.
+        return
     for key, value in trained.given().items():
         if key not in document.data["mel_spectrogram"]:
             document.put(("mel_spectrogram", key), value, place)
+
+
+def _is_mel(section: dict[str, Any]) -> bool:
+    try:
+        MelConfig.model_validate(section)
+    except ValidationError:
+        return False
+    return True
 
 
 def _cannot_fill(model: dict[str, object], name: str, seen: list[str]) -> str | None:

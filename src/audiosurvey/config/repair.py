@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from audiosurvey.config.document import Path, get
 from audiosurvey.config.faults import nearest
-from audiosurvey.config.known import keys_at, sections_at
+from audiosurvey.config.known import elsewhere, keys_at, sections_at
 
 
 @dataclass
@@ -69,7 +69,7 @@ def _take_out(model: type[BaseModel], parent: dict[str, Any], path: Path, repair
     value = parent.pop(str(path[-1]))
     repaired.faulty.add(path)
     known = keys_at(model, path[:-1])
-    near = None if path[-1] in known else nearest(path[-1], known)
+    near = None if path[-1] in known or elsewhere(model, path) else nearest(path[-1], known)
     if near is None:
         repaired.unknown.add(path)
     elif near not in parent:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from audiosurvey.config.document import Document, Path, get
 from audiosurvey.config.faults import did_you_mean, nearest
-from audiosurvey.config.known import all_keys, description_of, keys_at, sections_at
+from audiosurvey.config.known import all_keys, description_of, elsewhere, keys_at, sections_at
 from audiosurvey.config.repair import Repaired, existing, leave_empty, repair, touches
 from audiosurvey.config.wording import choices, explain, is_mismatch, mismatch, show
 from audiosurvey.errors import Fault
@@ -165,16 +165,18 @@ def _word(model: type[BaseModel], data: Any, problem: _Problem) -> tuple[Path, s
 
 def _unknown_key(model: type[BaseModel], path: Path) -> str:
     known, key = keys_at(model, path[:-1]), str(path[-1])
+    if (places := elsewhere(model, path)) and key not in places:
+        return f"unknown key here; did you mean {' or '.join(places)}?"
     if near := did_you_mean(key, known):
         return f"unknown key{near}"
     if key.isdecimal():
         return "unknown key; a comma separates keys, a decimal takes a point"
-    elsewhere = all_keys(model).get(key, [])
-    if key in elsewhere:
+    places = all_keys(model).get(key, [])
+    if key in places:
         what = "is a section of its own at the top" if sections_at(model, (key,)) else "stands at the top"
         return f"unknown key here; {key} {what} of the config"
-    if elsewhere:
-        return f"unknown key here; did you mean {' or '.join(elsewhere[:3])}?"
+    if places:
+        return f"unknown key here; did you mean {' or '.join(places[:3])}?"
     return f"unknown key; known here: {', '.join(known)}"
 
 
