@@ -10,6 +10,7 @@ import torch
 
 from audiosurvey.augmentation.chain import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.document import Path
+from audiosurvey.config.idle_checks import IDLE_CHECKS
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
@@ -17,7 +18,8 @@ from audiosurvey.config.training_checks import TRAINING_CHECKS
 from audiosurvey.config.weight_checks import WEIGHT_CHECKS
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
-from audiosurvey.model.faults import shape_faults
+from audiosurvey.model.drop import DropItem
+from audiosurvey.model.faults import shape_faults, thread_shapes
 from audiosurvey.model.network import build_network
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
@@ -188,6 +190,24 @@ def _band_masks_fit(config: Config) -> Iterable[Fault]:
         yield Fault(path, f"a block of {drop.block_size.f} bands is {have}")
 
 
+def _dropped_blocks_fit(config: Config) -> Iterable[Fault]:
+    """Those of `drop` in the network, which are cut to the map that they meet."""
+    heard = _as_trained(config)
+    if (heard.hears_mel and heard.num_frames < 1) or shape_faults(heard.model, heard.input_shape):
+        return
+    for index, step in enumerate(thread_shapes(heard.model, heard.input_shape)):
+        if not isinstance(step.block, DropItem):
+            continue
+        p, share, *sides = step.block.numbers
+        frames, bands = step.entered[1:]
+        if p and share and (sides[0] > frames or sides[1] > bands):
+            yield Warn(
+                ("model", "blocks", config.model.written(index), "drop"),
+                f"a block of {sides[0]} frames x {sides[1]} bands is larger than the map here, {frames} x {bands}, and "
+                "is cut to it",
+            )
+
+
 def _asked(p: float, section: Section, key: str) -> bool:
     """Whether an operation is on, or its `key` was moved from the default: then the user means it."""
     return p > 0 or getattr(section, key) != type(section).model_fields[key].default
@@ -328,6 +348,7 @@ CHECKS = (
     Check((*_FRAMES, "train.crop_seconds"), _time_masks_fit, about_length=True, about_mel=True),
     Check(("mel_spectrogram.n_mels",), _band_masks_fit, about_mel=True),
     Check(("model.blocks", "model.preset", "mel_spectrogram"), _mel_is_heard),
+    Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "train.crop_seconds"), _dropped_blocks_fit),
     Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "train.crop_seconds"), _crop_fits),
     Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "pretrain", "pretrain_urban"), _pretraining_crop_fits),
     Check((*_FRAMES, "mel_spectrogram.n_mels"), _shapes_fit, about_length=True),
@@ -336,6 +357,7 @@ CHECKS = (
     Check(("schedule.momentum_low", "optimizer"), _momentum_falls),
     Check(("protocol.selection", "train.patience"), _patience_is_used),
     *TRAINING_CHECKS,
+    *IDLE_CHECKS,
     Check(("train.epochs", "train.patience"), _training_ends),
     Check(("pretrain.epochs", "pretrain.patience"), _pretraining_ends),
 )

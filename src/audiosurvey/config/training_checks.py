@@ -55,6 +55,9 @@ def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
     # What a patience or an even average settles by itself was not asked for.
     settled = Config(train=TrainConfig(patience=config.train.patience), swa=config.swa).resolved()
     paths: list[tuple[str, ...]] = [("train", key) for key in _OF_STEPS] + [("model", "thaw")]
+    if config.pretrain_dataset is None or config.model.init is None:
+        # A pretraining keeps what is frozen of the weights that it starts from.
+        paths += [("model", "freeze"), ("model", "keep_statistics")]
     if config.train.patience:
         yield Warn(("train", "patience"), _NO_STEPS)
     if config.pretrain_dataset is None:
@@ -72,6 +75,7 @@ _NO_STEPS = "has no effect with train.head_only: true, which fits the classifier
 _OF_STEPS = (
     "head_first",
     "epochs",
+    "crop_seconds",
     "lr",
     "weight_decay",
     "sampling",

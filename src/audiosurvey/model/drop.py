@@ -63,14 +63,18 @@ class DropItem(BlockItem):
 
     drop: Annotated[Numbers | DropConfig, _NumbersOrSection()]
 
+    @property
+    def numbers(self) -> tuple[float, float, int, int]:
+        """Chance, share, frames and bands, however they were written."""
+        drop = self.drop
+        return (drop.p, drop.dp, drop.t, drop.f) if isinstance(drop, DropConfig) else drop
+
     def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
         return map_sizes(shape, "drop")
 
     def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
-        drop = self.drop
-        if isinstance(drop, DropConfig):
-            return DropBlock(drop.p, drop.dp, drop.t, drop.f, rises=drop.schedule == "linear")
-        return DropBlock(*drop)
+        rises = isinstance(self.drop, DropConfig) and self.drop.schedule == "linear"
+        return DropBlock(*self.numbers, rises=rises)
 
 
 class DropoutItem(BlockItem):
