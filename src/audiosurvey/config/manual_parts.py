@@ -7,8 +7,8 @@ HEAD = """\
 # The config
 
 One YAML file describes an experiment. Every key has a default: `dataset: {name: folder, root: sounds}` alone trains.
-`audiosurvey init` writes a commented file to start from, `audiosurvey check CONFIG` says what is wrong with one and
-prints it with every value filled in.
+`audiosurvey init` writes a commented file to start from, `audiosurvey check CONFIG` says what is wrong with one, or what
+it names and this machine has not (weights, impulse responses, packages), and prints it with every value filled in.
 
 - **CONFIG** is a file, or the name of a shipped preset (`audiosurvey presets` lists them).
 - **Numbers** may be written as `30_000`, `1e-3` or `.5`. Text needs no quotes unless it looks like a number; `no` and
@@ -21,7 +21,8 @@ prints it with every value filled in.
   config.yaml:41: precision: 'bf61' is not one of auto, fp32, bf16, fp16; did you mean bf16?
   ```
 
-- What runs but is likely a mistake (mel filters that no sound reaches, for example) is a **warning** of the same form.
+- What runs but is likely a mistake (mel filters that no sound reaches, a setting that changes nothing beside the others)
+  is a **warning** of the same form.
 - A section that is left out, or left empty, has its defaults. (`mel_spectrogram` is the one section whose defaults
   depend on that: see there.)
 - The **resolved config** that is saved with every run says every value, and is itself a valid config.

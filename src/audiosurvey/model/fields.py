@@ -31,7 +31,7 @@ def takes(words: str, count: int) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise ValueError(f"takes {words}, not {value!r}")
+            raise ValueError(f"takes {words}, not {'nothing' if value is None else repr(value)}")
         if len(value) != count:
             raise ValueError(f"takes {words}, not {len(value)} value{'s' * (len(value) != 1)}")
         return value
