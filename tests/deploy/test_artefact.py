@@ -16,6 +16,7 @@ from audiosurvey.deploy.artefact import Model, _digest, _sha256, find_model, loa
 from audiosurvey.deploy.classifier import BATCH_WINDOWS
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.predictions import read_predictions
+from audiosurvey.training.checkpoint import load_tensors, save_tensors
 
 LABELS = ["high", "low", "mid", "noise"]
 
@@ -184,6 +185,30 @@ def test_changed_facts_are_refused(folder: Path, tmp_path, change, wrong):
     with pytest.raises(UserError, match=wrong) as error:
         audiosurvey.load(tmp_path / "model")
     assert len(error.value.lines) == 1
+
+
+def sealed(folder: Path, **keys: object) -> None:
+    """Puts keys into model.json and makes its checksums agree with the folder again."""
+    path = folder / "model.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) | keys
+    facts["sha256"] |= {name: _sha256(folder / name) for name in facts["sha256"] if name != "model.json"}
+    facts["sha256"]["model.json"] = _digest(facts)
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def test_a_model_of_a_later_version_is_one_line(folder: Path, tmp_path):
+    shutil.copytree(folder, tmp_path / "keys")
+    config = tmp_path / "keys" / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("model:\n", "model:\n  warp: 2\n"), encoding="utf-8")
+    sealed(tmp_path / "keys", version="9.8.7")
+    shutil.copytree(folder, tmp_path / "tensors")
+    weights = tmp_path / "tensors" / "weights.safetensors"
+    save_tensors(weights, {f"more.{name}": tensor for name, tensor in load_tensors(weights)[0].items()})
+    sealed(tmp_path / "tensors", version="9.8.7")
+    for name, wrong in {"keys": r"config.yaml:\d+: model.warp: unknown key", "tensors": "weights do not fit"}.items():
+        with pytest.raises(UserError, match=rf"{name}.*{wrong}.*use the version .* \(9.8.7\)") as error:
+            audiosurvey.load(tmp_path / name)
+        assert len(error.value.lines) == 1
 
 
 def test_half_a_file_of_facts_is_refused(folder: Path, tmp_path):

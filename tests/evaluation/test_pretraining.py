@@ -116,6 +116,23 @@ def test_a_pretraining_that_is_done_is_taken_from_the_run(tmp_path, train_tiny: 
     assert results["init"] == "csv"
 
 
+@pytest.mark.parametrize("name", ["pretraining.json", "weights.safetensors"])
+def test_damaged_files_of_a_pretraining_are_one_line_whose_advice_holds(
+    tmp_path, train_tiny: Train, other, target, name
+):
+    run = tmp_path / "run"
+    train_tiny(run, PRETRAIN, other, target, folds=[1])
+    weights, damaged = run / "pretrain" / "weights.safetensors", run / "pretrain" / name
+    before = weights.read_bytes()
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    with pytest.raises(UserError, match=rf"{name}: damaged.*remove .*weights.safetensors") as error:
+        train_tiny(run, PRETRAIN, other, target, resume=True)
+    assert len(error.value.lines) == 1
+    weights.unlink()
+    train_tiny(run, PRETRAIN, other, target, resume=True)
+    assert weights.read_bytes() == before
+
+
 def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, other, target, monkeypatch):
     class Killed(Exception):
         pass

@@ -131,6 +131,16 @@ def test_embeddings_of_another_network_are_not_taken(tmp_path: Path, train_tiny:
     assert looks == [24, 24]
 
 
+def test_damaged_embeddings_are_computed_again(tmp_path: Path, train_tiny: Train, head, looks) -> None:
+    train_tiny(tmp_path / "run", *head, folds=[1])
+    path = tmp_path / "run" / "embeddings.safetensors"
+    whole = load_tensors(path)[0]
+    path.write_bytes(path.read_bytes()[:-100])
+    train_tiny(tmp_path / "run", *head, folds=[2], resume=True)
+    assert looks == [24, 24]
+    assert load_tensors(path)[0].keys() == whole.keys()
+
+
 def test_augmentation_and_dropout_are_not_heard(tmp_path: Path, train_tiny: Train, head, finished_run: Path) -> None:
     plain = train_tiny(tmp_path / "plain", *head, folds=[1])
     noisy = train_tiny(tmp_path / "noisy", *head, "augmentation={noise: {p: 1}, gain: {p: 1}}", folds=[1])

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
+from audiosurvey.config.stored import read_stored
 from audiosurvey.data.heard import Heard
 from audiosurvey.deploy import golden as golden_clips
 from audiosurvey.deploy.calibration import Calibration
@@ -41,7 +41,10 @@ from audiosurvey.version import __version__
 SCHEMA = 3
 _READ = (1, 2, SCHEMA)
 """Of schema 1 are folders from before there were golden clips, temperatures and thresholds: they load without."""
-_CHECKED = ("weights.safetensors", "config.yaml", "trained_on.json", golden_clips.FILE)
+_ALWAYS = ("weights.safetensors", "config.yaml", "trained_on.json")
+_CHECKED = (*_ALWAYS, golden_clips.FILE)
+_SAID = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
+"""Of what model.json says, that without which no sound becomes scores."""
 FILES = (*_CHECKED, "model.json", "README.md")
 """All that belongs to a model, and all that is ever fetched or published of one."""
 
@@ -100,29 +103,32 @@ def load_artefact(path: str | Path) -> "Model":
     folder = find_model(Path(path))
     try:
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        schema, digests = facts["schema"], facts["sha256"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: model.json is not that of a model; copy the whole folder again") from None
+        schema, digests = facts["schema"], dict(facts["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again") from None
     if schema not in _READ:
         raise UserError(
-            f"{path}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
+            f"{folder}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
         )
     for name, digest in digests.items():
         if not (folder / name).is_file():
-            raise UserError(f"{path}: incomplete, {name} is missing; copy the whole folder again")
+            raise UserError(f"{folder}: incomplete, {name} is missing; copy the whole folder again")
         if (_digest(facts) if name == "model.json" else _sha256(folder / name)) != digest:
-            raise UserError(f"{path}: {name} was changed since it was written; copy the whole folder again")
-    stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    config = Config.model_validate(stored).resolved()
-    heard = Heard.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
-    golden = folder / golden_clips.FILE
-    return Model(
-        config,
-        facts,
-        load_tensors(folder / "weights.safetensors")[0],
-        heard,
-        golden_clips.load_golden(golden) if schema > 1 else None,
-    )
+            raise UserError(f"{folder}: {name} was changed since it was written; copy the whole folder again")
+    if not facts.keys() >= set(_SAID) or not digests.keys() >= set(_ALWAYS):
+        raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again")
+    wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'not known')})"
+    config = read_stored(folder / "config.yaml", wrote)
+    try:
+        heard = Heard.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise UserError(f"{folder}: trained_on.json is not that of a model; copy the whole folder again") from None
+    tensors = load_tensors(folder / "weights.safetensors")[0]
+    golden = golden_clips.load_golden(folder / golden_clips.FILE) if schema > 1 else None
+    try:
+        return Model(config, facts, tensors, heard, golden)
+    except RuntimeError as error:
+        raise UserError(f"{folder}: its weights do not fit the network that this version builds; {wrote}") from error
 
 
 def find_model(path: Path) -> Path:

@@ -97,7 +97,11 @@ def _name(stage: Stage, network: Network) -> str:
 def _read(path: Path, name: str) -> Embeddings | None:
     if not path.exists():
         return None
-    tensors, metadata = load_tensors(path)
+    try:
+        tensors, metadata = load_tensors(path)
+    except UserError:
+        # Damaged; it holds nothing that is not computed again.
+        return None
     if metadata.get("name") != name:
         return None
     clips, counts = json.loads(metadata["clips"]), tensors["windows"].tolist()

@@ -8,12 +8,15 @@ import math
 import shutil
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.table import Clip, Table
+from audiosurvey.errors import UserError
 from audiosurvey.evaluation.calibrating import Scored, calibrate_final
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.predictions import read_predictions
@@ -61,6 +64,8 @@ class FinalModel:
         folder, accelerator = self.folds.run.final, self.folds.accelerator
         if accelerator.is_main_process:
             self._begin(epochs)
+        # Read before the training: a damaged file is not to be told at its end.
+        scored = self._scored() if accelerator.is_main_process else {}
         accelerator.wait_for_everyone()
         with self.folds.listening(folder, "final model", epochs) as (listener, tracking):
             stage = Stage(
@@ -99,7 +104,7 @@ class FinalModel:
                 network,
                 self.clips,
                 about,
-                calibrate_final(self._scored(), self.results["classes"], stage.loss.binary),
+                calibrate_final(scored, self.results["classes"], stage.loss.binary),
             )
             self.results["final"] = made
             write_json(self.folds.run.results_path, self.results)
@@ -129,14 +134,16 @@ class FinalModel:
         """Lays down how long it is trained; a checkpoint of another length is of no use, and goes."""
         folder = self.folds.run.final
         plan: dict[str, Any] = {"epochs": epochs}
-        if (folder / PLAN).exists() and read_json(folder / PLAN) != plan:
+        again = f"remove the folder {folder.as_posix()}, and --final trains the model from its beginning"
+        if (folder / PLAN).exists() and read_json(folder / PLAN, again) != plan:
             shutil.rmtree(folder)
         write_json(folder / PLAN, plan)
 
     def _scored(self) -> dict[int, Scored]:
         """What the models of the folds said of their own test folds, from the run folder."""
         table = self.folds.sounds.table
-        return {fold: _predicted(table, self.folds.run.fold(fold)) for fold in self._done}
+        run = self.folds.run
+        return {fold: _predicted(table, run.fold(fold), run.scored_anew) for fold in self._done}
 
 
 def final_epochs(config: Config, rows: list[dict[str, Any]]) -> tuple[int, str]:
@@ -165,7 +172,14 @@ def _watch(network: nn.Module, epoch: int, last: bool) -> Look:
     return Look({})
 
 
-def _predicted(table: Table, folder: Any) -> Scored:
-    ids, _, scores_NK = read_predictions(folder / "predictions.csv")
+def _predicted(table: Table, folder: Path, mend: str) -> Scored:
+    path = folder / "predictions.csv"
     by_id = {clip.id: clip for clip in table.clips}
-    return scores_NK, truth([by_id[clip] for clip in ids], len(table.classes))
+    try:
+        ids, _, scores_NK = read_predictions(path)
+        clips = [by_id[clip] for clip in ids]
+    except (OSError, ValueError, KeyError):
+        raise UserError(f"{path}: missing or damaged; {mend}") from None
+    if scores_NK.shape != (len(clips), len(table.classes)) or not np.isfinite(scores_NK).all():
+        raise UserError(f"{path}: damaged, not a score for each class in each row; {mend}")
+    return scores_NK, truth(clips, len(table.classes))

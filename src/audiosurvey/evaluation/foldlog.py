@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,13 @@ class FoldLog:
 
 
 def read_history(folder: Path) -> Sequence[dict[str, Any]]:
-    """The records of a fold's metrics.jsonl; none where it has not started."""
+    """The records of a fold's metrics.jsonl, for its curves; none where it has not started. Lines that are damaged are
+    left out: the checkpoint holds them too."""
     path = folder / METRICS
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            records.append(json.loads(line))
+    return [record for record in records if isinstance(record, dict) and "epoch" in record]

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-import yaml
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.folds import make_split
 from audiosurvey.data.layout import dataset_at
@@ -31,7 +29,7 @@ class Prepare(Protocol):
 
 def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
     """Each fold's model on its own test fold, in the form of results.json. Raises UserError where no fold is done."""
-    config = Config.model_validate(yaml.safe_load(run.config_path.read_text(encoding="utf-8"))).resolved()
+    config = run.read_config()
     before = run.read_results()
     if before is None:
         raise UserError(f"{run.path}: no fold has ended yet; go on with 'audiosurvey train --resume'")

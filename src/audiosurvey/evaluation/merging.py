@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.results import Results, add_folds, read_json
-from audiosurvey.evaluation.runfolder import flat
+from audiosurvey.evaluation.results import Results, add_folds, read_json, read_results
+from audiosurvey.evaluation.runfolder import RunFolder, flat
 
 _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skipped", "parameters", "macs", "init")
 """What has to be equal, to the last key of the resolved config."""
@@ -60,16 +60,16 @@ def merge(paths: Sequence[Path]) -> Results:
 
 def _read(path: Path) -> Results:
     file = path / "results.json" if path.is_dir() else path
+    wanted = "give a run folder with a results.json in it, or such a file"
     if not file.is_file():
-        raise UserError(f"{path}: no results; give a run folder with a results.json in it, or such a file")
-    try:
-        results = read_json(file)
-        missing = [key for key in (*_ONE_EXPERIMENT, "folds", "leaking", "confusion") if key not in results]
-    except (ValueError, TypeError):
-        raise UserError(f"{path}: not a results.json") from None
+        raise UserError(f"{path}: no results; {wanted}")
+    run = RunFolder(file.parent)
+    mend = run.scored_anew if run.config_path.exists() and file == run.results_path else wanted
+    results = read_json(file, mend)
+    missing = [key for key in (*_ONE_EXPERIMENT, "folds", "leaking", "confusion") if key not in results]
     if missing:
-        raise UserError(f"{path}: cannot be merged, since it does not hold {', '.join(missing)}; train it again")
-    return results
+        raise UserError(f"{file}: cannot be merged, since it does not hold {', '.join(missing)}; train it again")
+    return read_results(file, mend)
 
 
 def _differences(one: Results, other: Results) -> list[str]:

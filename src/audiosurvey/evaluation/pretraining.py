@@ -113,12 +113,17 @@ def check_length(config: Config, sounds: Sounds) -> None:
 
 
 def finished(folder: Path) -> Pretrained | None:
-    """What a pretraining that came to its end left in `folder`."""
+    """What a pretraining that came to its end left in `folder`. Raises UserError for damaged files."""
     if not (folder / WEIGHTS).exists():
         return None
-    about = read_json(folder / ABOUT)
-    heard = Heard.from_json(about.pop("heard"))
-    return Pretrained(about["dataset"], load_tensors(folder / WEIGHTS)[0], about, heard)
+    mend = f"remove {(folder / WEIGHTS).as_posix()}, and --resume writes both anew from the checkpoint"
+    about = read_json(folder / ABOUT, mend)
+    try:
+        heard = Heard.from_json(about.pop("heard"))
+        name, _ = about["dataset"], about["hash"]
+    except (KeyError, ValueError, TypeError):
+        raise UserError(f"{folder / ABOUT}: damaged, without dataset, hash or heard; {mend}") from None
+    return Pretrained(name, load_tensors(folder / WEIGHTS, mend)[0], about, heard)
 
 
 def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:

@@ -6,22 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.published import PUBLISHED
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Table
+from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import mean_and_std, recall
 from audiosurvey.version import __version__
 
 Results = dict[str, Any]
+SCHEMA = 1
 
 
 def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> Results:
     """The results of a run of which no fold is trained yet. `config` is resolved, `table` without skipped clips."""
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "version": __version__,
         "dataset": {
             "name": table.name,
@@ -110,5 +113,92 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path, mend: str = "copy it again") -> dict[str, Any]:
+    """The mapping in a JSON file. Raises UserError, with this mend, for a file that is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; {mend}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: damaged, not JSON; {mend}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: damaged, not a mapping of names to values; {mend}")
+    return found
+
+
+def read_results(path: Path, mend: str) -> Results:
+    """What a results.json holds. Raises UserError, with this mend, for one that is damaged; also for one of another
+    schema, which only the version that wrote it reads."""
+    results = read_json(path, mend)
+    schema = results.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        wrote = f"audiosurvey {results['version']}" if "version" in results else "the version that wrote it"
+        raise UserError(f"{path}: results of schema {schema}; this version reads {SCHEMA}; use {wrote}")
+    if fault := _fault(results):
+        raise UserError(f"{path}: damaged, {fault}; {mend}")
+    return results
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Dataset(_Part):
+    name: str
+    subset: str | None
+    hash: str
+
+
+class _Row(_Part):
+    fold: int
+    clips: int
+    epochs: int
+    chosen_epoch: int
+    seconds: float
+
+
+class _Skipped(_Part):
+    clip: str
+    reason: str
+
+
+class _Form(_Part):
+    """What has to be in results.json for it to be shown, gone on with and evaluated again."""
+
+    dataset: _Dataset
+    official: bool
+    not_official: str | None
+    selection: str
+    optimistic: bool
+    leaking: bool
+    all_folds: list[int]
+    as_published: bool
+    classes: list[str]
+    multi_label: bool
+    folds: list[_Row]
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+    seconds: float
+    confusion: list[list[int]] | None
+    skipped: list[_Skipped]
+    notes: list[str]
+
+
+def _fault(results: Results) -> str | None:
+    """The first thing that is missing or of another kind than results are made of."""
+    try:
+        _Form.model_validate(results)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    names = set(metric_names(results))
+    for row in results["folds"]:
+        for name in names:
+            if name not in row or not isinstance(row[name], float | int | None):
+                return f"fold {row['fold']}: no {name}"
+    if not names >= results["mean"].keys() == results["std"].keys():
+        return "mean and std: not of these metrics"
+    classes = len(results["classes"])
+    if results["confusion"] and [len(row) for row in results["confusion"]] != [classes] * classes:
+        return f"confusion: not {classes} rows of {classes}"
+    return None

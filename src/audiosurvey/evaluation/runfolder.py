@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
+from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.results import Results, read_json, write_json
+from audiosurvey.evaluation.results import Results, read_json, read_results, write_json
 from audiosurvey.training.precision import Precision
 from audiosurvey.version import __version__
 
@@ -35,6 +35,10 @@ class RunFolder:
     @property
     def config_path(self) -> Path:
         return self.path / "config.yaml"
+
+    @property
+    def environment_path(self) -> Path:
+        return self.path / "environment.json"
 
     @property
     def results_path(self) -> Path:
@@ -58,14 +62,23 @@ class RunFolder:
         return self.path / "final"
 
     def read_results(self) -> Results | None:
-        """What stands in results.json, None before the first fold has ended."""
-        return read_json(self.results_path) if self.results_path.exists() else None
+        """What stands in results.json, None before the first fold has ended. Raises UserError for a damaged file."""
+        return read_results(self.results_path, self.scored_anew) if self.results_path.exists() else None
+
+    def read_config(self) -> Config:
+        """The (resolved) config that the run was made with. Raises UserError where this version cannot read it."""
+        return read_stored(self.config_path, "put back a copy of it, or go on with the version that wrote it")
+
+    @property
+    def scored_anew(self) -> str:
+        """What mends damaged results: the checkpoints of the folds hold all that they are made of."""
+        again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
+        return f"remove {self.results_path.as_posix()}, and '{again}' writes it anew from the checkpoints of the folds"
 
     def precision_on(self, device: torch.device) -> Precision | None:
         """The number format that the run began with, None where it began on another kind of device or not at all."""
-        path = self.path / "environment.json"
-        begun = read_json(path) if path.exists() else {}
-        return begun.get("precision") if begun.get("device") == device.type else None
+        begun = self._environment() if self.config_path.exists() else {}
+        return begun["precision"] if begun.get("device") == device.type else None
 
     def refuse(self, config: Config, *, resume: bool) -> None:
         """Raises UserError where a run of this (resolved) config cannot be written here. Touches nothing.
@@ -89,11 +102,10 @@ class RunFolder:
         """Writes what a run begins with. A run that is there already keeps its own; raises UserError where its data was
         another."""
         if self.config_path.exists():
-            before = read_json(self.path / "environment.json").get("data_hash")
-            if before != data_hash:
+            if self._environment()["data_hash"] != data_hash:
                 raise UserError(f"{self.path}: the data changed since the run began; give another --run-dir")
             return
-        write_json(self.path / "environment.json", environment(accelerator) | {"data_hash": data_hash})
+        write_json(self.environment_path, environment(accelerator) | {"data_hash": data_hash})
         write_text(self.config_path, resolved_yaml)
 
     @contextmanager
@@ -110,10 +122,18 @@ class RunFolder:
         finally:
             lock.release()
 
+    def _environment(self) -> dict[str, Any]:
+        """What the run began on. Raises UserError where that is not known any more."""
+        path = self.environment_path
+        mend = "put back a copy of it; without it nobody knows on what data the run began: else give another --run-dir"
+        begun = read_json(path, mend)
+        if begun.get("precision") not in ("fp32", "bf16", "fp16") or "data_hash" not in begun or "device" not in begun:
+            raise UserError(f"{path}: damaged, without device, precision or data_hash; {mend}")
+        return begun
+
     def _compare(self, config: Config) -> None:
-        stored = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
         # The stored text is read through the same models, so that a key left to its default equals one written out.
-        before = flat(Config.model_validate(stored).resolved().model_dump(mode="json"))
+        before = flat(self.read_config().model_dump(mode="json"))
         after = flat(config.model_dump(mode="json"))
         differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         if differing:

@@ -5,17 +5,19 @@ generator's state is kept: every draw is named by seed, stage, fold, epoch and s
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from audiosurvey.atomic import replacing
+from audiosurvey.errors import UserError
 
 
 @dataclass
@@ -57,25 +59,37 @@ def save_state(
 def load_state(
     path: Path, network: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer
 ) -> tuple[Journal, dict[str, Any]]:
-    """Puts a saved state back; returns how far the stage had come and the loss scaler's state."""
-    tensors, metadata = load_tensors(path)
-    network.load_state_dict(_under("network.", tensors))
-    if average is not None:
-        average.load_state_dict(_under("average.", tensors))
+    """Puts a saved state back; returns how far the stage had come and the loss scaler's state.
+
+    Raises UserError for a file that is damaged, or the state of another network.
+    """
+    tensors, metadata = load_tensors(path, anew(path))
+    journal = _journal(path, metadata)
     state = optimizer.state_dict()
     slots: dict[int, dict[str, Any]] = {}
     for name, value in _under("optimizer.", tensors).items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = value
     state["state"] = slots
-    optimizer.load_state_dict(state)
-    return Journal(**json.loads(metadata["journal"])), json.loads(metadata["scaler"])
+    try:
+        network.load_state_dict(_under("network.", tensors))
+        if average is not None:
+            average.load_state_dict(_under("average.", tensors))
+        optimizer.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{path}: the state of another network, or of another version; {anew(path)}") from error
+    return journal, json.loads(metadata.get("scaler", "{}"))
 
 
 def read_journal(path: Path) -> Journal:
-    """How far the stage in this file had come, without reading its tensors."""
-    with safe_open(path, framework="pt") as file:
-        return Journal(**json.loads(file.metadata()["journal"]))
+    """How far the stage in this file had come, without reading its tensors. Raises UserError for a damaged file."""
+    with _opened(path, anew(path)) as file:
+        return _journal(path, file.metadata() or {})
+
+
+def anew(path: Path) -> str:
+    """What mends a checkpoint that is of no use: nothing but time is lost with it."""
+    return f"remove the folder {path.parent.as_posix()}, and --resume trains this stage from its beginning"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -86,10 +100,28 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict
         save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, beside, metadata)
 
 
-def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata."""
-    with safe_open(path, framework="pt") as file:
+def load_tensors(path: Path, mend: str = "copy it again") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors of a safetensors file and its metadata. Raises UserError, with this mend, for a damaged file."""
+    with _opened(path, mend) as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path, mend: str) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; {mend}") from None
+    except SafetensorError:
+        raise UserError(f"{path}: damaged or incomplete; {mend}") from None
+
+
+def _journal(path: Path, metadata: Mapping[str, str]) -> Journal:
+    try:
+        return Journal(**json.loads(metadata["journal"]))
+    except (KeyError, ValueError, TypeError):
+        raise UserError(f"{path}: no checkpoint of this version of audiosurvey; {anew(path)}") from None
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ from torch import nn
 from audiosurvey.data.batches import Batch, TrainBatches
 from audiosurvey.model.drop import set_progress
 from audiosurvey.training.averaging import Average, EvenAverage
-from audiosurvey.training.checkpoint import Journal, load_state, load_tensors, save_state, save_tensors
+from audiosurvey.training.checkpoint import Journal, anew, load_state, load_tensors, save_state, save_tensors
 from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, average_statistics
@@ -200,7 +200,7 @@ class Fit:
         if self.step.accelerator.scaler is not None and scaler:
             self.step.accelerator.scaler.load_state_dict(scaler)
         if self.journal.best is not None:
-            self._best = load_tensors(self._best_path())[0]
+            self._best = load_tensors(self._best_path(), anew(path))[0]
 
     def _chosen(self) -> nn.Module:
         network = self.evaluated
