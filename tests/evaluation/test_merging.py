@@ -92,7 +92,7 @@ def test_a_fold_counts_once(apart: Path):
 def test_what_is_no_result(apart: Path, tmp_path: Path):
     (tmp_path / "text.json").write_text("no", encoding="utf-8")
     (tmp_path / "old.json").write_text('{"schema": 1, "folds": []}', encoding="utf-8")
-    with pytest.raises(UserError, match="not a results"):
+    with pytest.raises(UserError, match="not JSON; give a run folder"):
         merge([apart / "a", tmp_path / "text.json"])
     with pytest.raises(UserError, match=r"does not hold version, config"):
         merge([apart / "a", tmp_path / "old.json"])
@@ -104,6 +104,9 @@ def test_what_is_no_result(apart: Path, tmp_path: Path):
 
 def test_on_the_command_line(apart: Path, tmp_path: Path, command: Callable[..., tuple[int, str, str]]):
     output = tmp_path / "merged" / "results.json"
+    status, _, err = command("merge", apart / "a", apart / "b", "--output", output)
+    assert (status, err) == (2, f"--output {output}: the folder {output.parent} is missing\n")
+    (tmp_path / "merged").mkdir()
     status, out, _ = command("merge", apart / "a", apart / "b", "--output", output)
     assert status == 0
     assert "mean" in out

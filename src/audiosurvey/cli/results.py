@@ -1,5 +1,6 @@
 """Commands about results: runs, merge."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,13 +21,16 @@ def runs(
     from audiosurvey.evaluation.listing import list_runs
     from audiosurvey.report.summary import print_runs
 
-    found = [run.as_dict() for run in list_runs(folder)]
+    left_out: list[str] = []
+    found = [run.as_dict() for run in list_runs(folder, left_out.append)]
     if as_json:
         print_json(found)
     elif found:
         print_runs(found, stdout())
     else:
-        print(f"{folder}: no runs in it")
+        print(f"{folder}: no runs in it" + (" that can be read" if left_out else ""))
+    for line in left_out:
+        print(f"left out: {line}", file=sys.stderr)
 
 
 @app.command()
@@ -39,6 +43,8 @@ def merge(
     """Join folds of one config, data and version that were trained at different times."""
     if output is not None and output.is_dir():
         raise UserError(f"--output {output}: is a folder; give the path of a file")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise UserError(f"--output {output}: the folder {output.parent} is missing")
     if output is not None and output.exists() and not force:
         raise UserError(f"--output {output}: already there; give another name, or --force to overwrite it")
     from audiosurvey.evaluation.merging import merge as join

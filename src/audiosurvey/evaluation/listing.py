@@ -1,12 +1,15 @@
 """What has been run: the run folders under a folder, with what each found so far."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from audiosurvey.evaluation.results import Results, read_json
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.results import Results
+from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.report.summary import caveats
 
 
@@ -35,24 +38,34 @@ class Listed:
         }
 
 
-def list_runs(folder: Path) -> list[Listed]:
-    """Every run in `folder` or below it, in the order of their names; a folder that cannot be read as one is left
-    out."""
-    runs = [_listed(config.parent) for config in sorted(folder.rglob("config.yaml")) if _is_run(config.parent)]
-    return [run for run in runs if run is not None]
+def list_runs(folder: Path, leave_out: Callable[[str], None]) -> list[Listed]:
+    """Every run in `folder` or below it, in the order of their names.
+
+    `leave_out` is told of each that cannot be read, in a line with the reason.
+    """
+    runs: list[Listed] = []
+    for config in sorted(folder.rglob("config.yaml")):
+        if _is_run(config.parent):
+            try:
+                runs.append(_listed(RunFolder(config.parent)))
+            except UserError as error:
+                leave_out(str(error))
+    return runs
 
 
 def _is_run(folder: Path) -> bool:
     # A model's folder has a config.yaml too.
-    return (folder / "environment.json").is_file() and not (folder / "model.json").exists()
+    begun = (folder / "environment.json").is_file() or (folder / "results.json").is_file()
+    return begun and not (folder / "model.json").exists()
 
 
-def _listed(folder: Path) -> Listed | None:
+def _listed(run: RunFolder) -> Listed:
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        results = read_json(folder / "results.json") if (folder / "results.json").exists() else None
+        # As it stands: a run of another version, with keys that are not known here, is listed too.
+        config = yaml.safe_load(run.config_path.read_text(encoding="utf-8"))
         dataset, model = config["dataset"], config["model"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return None
-    name = dataset["name"] + (f" ({dataset['subset']})" if dataset.get("subset") else "")
-    return Listed(folder, results, name, model.get("preset") or f"{len(model.get('blocks') or [])} blocks")
+        name = dataset["name"] + (f" ({dataset['subset']})" if dataset.get("subset") else "")
+        network = model.get("preset") or f"{len(model.get('blocks') or [])} blocks"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        raise UserError(f"{run.config_path}: damaged, not the config of a run; put back a copy of it") from None
+    return Listed(run.path, run.read_results(), name, network)
