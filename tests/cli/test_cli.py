@@ -258,11 +258,31 @@ def test_an_existing_folder_is_left_alone(command: Command, config: Path):
 
 def test_resume_with_another_config_names_the_keys(command: Command, config: Path):
     run = ("train", config, "--run-dir", "run", "--folds", "1", "--set", "train.epochs=1")
-    assert command(*run, "--resume")[0] == 0
+    mistake(command(*run, "--resume"), "run: no such run folder to go on with; leave --resume out")
+    assert command(*run)[0] == 0
     before = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")}
     mistake(command(*run, "--resume", "--set", "train.lr=0.5", "--set", "seed=3"), "train.lr", "seed", lines=3)
     mistake(command(*run), "already there")
     assert {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("augmentation.reverb={p: 0.5, folder: nowhere}", "nowhere"),
+        ("train.lr=1e30", "lower train.lr"),
+        ("pretrain.dataset={name: folder, root: ROOT}", "nothing is left"),
+        ("model.init=nowhere.pt", "nowhere.pt"),
+    ],
+)
+def test_a_refused_start_is_not_in_the_way_of_the_mended_one(command: Command, config: Path, wrong, said):
+    root = yaml.safe_load(config.read_text(encoding="utf-8"))["dataset"]["root"]
+    run = ("train", config, "--run-dir", "deep/run", "--folds", "1", "--device", "cpu", "--set", "train.epochs=1")
+    status, _, err = command(*run, "--set", "tracking=[tensorboard]", "--set", wrong.replace("ROOT", root))
+    assert status == 2, err
+    assert said in err.splitlines()[-1]
+    assert not Path("deep").exists()
+    assert command(*run)[0] == 0
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(command: Command, config: Path):

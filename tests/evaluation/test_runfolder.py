@@ -32,7 +32,14 @@ def test_a_new_or_empty_folder_is_fine(tmp_path):
     assert not (tmp_path / "new").exists()
     (tmp_path / "empty").mkdir()
     RunFolder(tmp_path / "empty").refuse(CONFIG, resume=False)
-    RunFolder(tmp_path / "new").refuse(CONFIG, resume=True)
+    RunFolder(tmp_path / "empty").refuse(CONFIG, resume=True)
+
+
+def test_nothing_is_begun_where_a_run_is_to_go_on(tmp_path):
+    with pytest.raises(UserError, match=r"new: no such run folder to go on with; leave --resume out") as error:
+        RunFolder(tmp_path / "new").refuse(CONFIG, resume=True)
+    assert len(error.value.lines) == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_a_process_left_that_died_in_its_first_moments_is_no_run(tmp_path):
@@ -95,6 +102,43 @@ def test_a_second_holder_of_the_lock_is_refused_and_a_third_after_it_is_not(tmp_
         pass
     with RunFolder(run.path).lock():
         pass
+
+
+def refused(run: RunFolder, *, after: tuple[str, ...] = ()) -> None:
+    """A start that is refused after it wrote what a run begins with, and these files."""
+
+    def start() -> None:
+        run.start(resolved_yaml(CONFIG), make_accelerator("cpu", "fp32"), "abc")
+        for name in ("fold-1/metrics.jsonl", *after):
+            (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (run.path / name).write_text("", encoding="utf-8")
+        raise UserError("refused")
+
+    with pytest.raises(UserError, match="refused"), run.lock():
+        start()
+
+
+def test_a_refused_start_leaves_the_folder_as_it_was(tmp_path):
+    (tmp_path / "kept").mkdir()
+    refused(RunFolder(tmp_path / "kept" / "deep" / "new"))
+    assert not any((tmp_path / "kept").iterdir())
+    refused(RunFolder(tmp_path / "kept"))
+    assert {path.name for path in (tmp_path / "kept").iterdir()} <= {"lock"}
+    RunFolder(tmp_path / "kept").refuse(CONFIG, resume=False)
+
+
+@pytest.mark.parametrize("name", ["fold-1/checkpoint/state.safetensors", "pretrain/checkpoint/state.safetensors"])
+def test_what_was_trained_outlives_a_refusal(tmp_path, name):
+    refused(RunFolder(tmp_path / "run"), after=(name,))
+    assert (tmp_path / "run" / "config.yaml").exists()
+    assert (tmp_path / "run" / name).exists()
+
+
+def test_a_run_from_before_outlives_a_refusal(tmp_path):
+    run = begun(tmp_path / "run")
+    before = inside(run.path)
+    refused(run)
+    assert before.items() <= inside(run.path).items()
 
 
 def test_the_lock_is_freed_by_an_error(tmp_path):

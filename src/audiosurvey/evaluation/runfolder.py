@@ -2,10 +2,11 @@
 
 import os
 import platform
+import shutil
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,14 @@ class RunFolder:
     def refuse(self, config: Config, *, resume: bool) -> None:
         """Raises UserError where a run of this (resolved) config cannot be written here. Touches nothing.
 
-        The folder holds something and `resume` is not asked for, or was made with another config: each differing key is
-        named.
+        The folder holds something and `resume` is not asked for, or is not there and it is; or was made with another
+        config: each differing key is named.
         """
+        if resume and not self.path.exists():
+            raise UserError(
+                f"{self.path}: no such run folder to go on with; leave --resume out to begin a run there, or name "
+                "another --run-dir ('audiosurvey runs' lists what there is)"
+            )
         if self.path.is_dir() and any(entry.name not in _BEFORE_THE_CONFIG for entry in self.path.iterdir()):
             if not resume:
                 raise UserError(f"{self.path}: already there; give --resume to go on with it, or another --run-dir")
@@ -110,17 +116,44 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while a process trains here. The operating system frees it when the process ends, however it ends."""
+        """Held while a process trains here. The operating system frees it when the process ends, however it ends.
+
+        A start that is refused in the block, or finds too little memory on the device, before anything was trained
+        leaves the folder as it was: the mended command is not kept from it.
+        """
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(f"{self.path}: another process is training in this folder") from None
+        before = {entry.name for entry in self.path.iterdir()}
+        left_as_found = False
         try:
             yield
+        except (UserError, torch.cuda.OutOfMemoryError):
+            if before <= {*_BEFORE_THE_CONFIG} and not any(self.path.rglob("*.safetensors")):
+                self._remove_all_but(before)
+                left_as_found = True
+            raise
         finally:
             lock.release()
+            if left_as_found and missing:
+                with suppress(OSError):
+                    (self.path / "lock").unlink(missing_ok=True)
+                    for folder in missing:
+                        folder.rmdir()
+
+    def _remove_all_but(self, names: Collection[str]) -> None:
+        for entry in self.path.iterdir():
+            if entry.name in names:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    entry.unlink()
 
     def _environment(self) -> dict[str, Any]:
         """What the run began on. Raises UserError where that is not known any more."""
