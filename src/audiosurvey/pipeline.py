@@ -158,6 +158,8 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
         if data is not None:
             return evaluate_model(target, data, prepare, device=device, reverse=reverse)
         return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+    if is_exported(target):
+        raise UserError(f"{target}: is named as an exported file is; give the model folder that it was made from")
     find_model(target)
     if data is None:
         raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")

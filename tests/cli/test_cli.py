@@ -124,13 +124,25 @@ def test_alone_it_shows_its_commands(command: Command):
         (["train", "urbansound8k"], "'audiosurvey init --dataset urbansound8k' writes a config for it"),
         (["init", "."], "init .: is a folder"),
         (["evaluate", "nowhere"], "nowhere: no such folder"),
-        (["evaluate", "tiny.yaml"], "no such folder"),
+        (["evaluate", "tiny.yaml"], "tiny.yaml: not a model; expected a folder with a model.json"),
+        (["evaluate", "weights.pt"], "weights alone are what a training can start from (--set model.init=weights.pt)"),
+        (["evaluate", "model.onnx"], "model.onnx: is named as an exported file is; give the model folder"),
+        (["evaluate", "beside/weights.safetensors"], "did you mean beside?"),
+        (["predict", "weights.pt", "x.wav"], "weights.pt: not a model; expected a folder with a model.json; weights"),
+        (["predict", "model.pt2", "x.wav"], "model.pt2: cannot be read as an exported program of torch"),
+        (["predict", "nowhere.pt", "x.wav"], "nowhere.pt: no such file or folder, so not a model"),
+        (["export", "beside", "--format", "tflite"], "not one of onnx, torch, executorch; most other runtimes convert"),
+        (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
+        (["evaluate", ".", "--device", "gpu"], "--device gpu: not to be had on this machine; did you mean cuda"),
         (["evaluate", "."], "not a model"),
         (["evaluate", ".", "--device", "banana"], "--device banana"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(command: Command, config: Path, words, said):
     Path("esc50.yaml").write_text("dataset: {name: esc50, root: nowhere}\n", encoding="utf-8")
+    Path("beside").mkdir()
+    for name in ("weights.pt", "model.onnx", "model.pt2", "beside/weights.safetensors", "beside/model.json"):
+        Path(name).write_text("no", encoding="utf-8")
     mistake(command(*words), said)
     assert not Path("runs").exists()
 

@@ -1,7 +1,7 @@
 """The command that turns a model into one file for other runtimes: export."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,8 +13,11 @@ from audiosurvey.errors import UserError
 def export(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or a run with a final model.")],
     format: Annotated[
-        Literal["onnx", "torch", "executorch"],
-        typer.Option(help="onnx: for any language; torch: a torch.export program; executorch: for phones."),
+        str,
+        typer.Option(
+            metavar="onnx|torch|executorch",
+            help="onnx: for any language; torch: a torch.export program; executorch: for phones.",
+        ),
     ] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers: a third of the size.")] = False,
     calibration: Annotated[
@@ -31,9 +34,17 @@ def export(
         raise UserError(f"--int8: goes with --format onnx, not {format}")
     if calibration is not None and not int8:
         raise UserError("--calibration: is for --int8, which measures ranges on these sounds; leave it out")
+    from audiosurvey.config.faults import nearest
+    from audiosurvey.deploy.export_formats import SUFFIXES, Format
     from audiosurvey.pipeline import export as write
 
-    outcome = write(model, format, output=output, int8=int8, calibration=calibration)
+    known: dict[str, Format] = {name: name for name in SUFFIXES}
+    if format not in known:
+        near = nearest(format, list(known))
+        other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
+        mend = f"did you mean {near}?" if near else other
+        raise UserError(f"--format {format}: not one of {', '.join(known)}; {mend}")
+    outcome = write(model, known[format], output=output, int8=int8, calibration=calibration)
     if as_json:
         print_json(outcome.as_json())
         return

@@ -64,7 +64,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a run's models on their own test folds, or a model on other data."""
-    if not target.is_dir():
+    if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure
     from audiosurvey.report.summary import print_evaluation, print_summary

@@ -23,7 +23,8 @@ def read_stored(path: Path, mend: str) -> Config:
         raise UserError(f"{error}; {mend}") from None
     checked = validate(Config, document)
     if found := lines(document, checked.faults):
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise UserError(f"{found[0]}{more}; {mend}")
+        first, *others = found
+        more = f" (and {len(others)} more)" if others else ""
+        raise UserError(f"{first}{more}; {mend}")
     assert checked.config is not None, "a config without a fault is one"
     return checked.config.resolved()

@@ -142,7 +142,18 @@ def find_model(path: Path) -> Path:
     inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
     if inside:
         raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
-    raise UserError(f"{path}: not a model; expected a folder with a model.json")
+    raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_wanted(path)}")
+
+
+def _wanted(path: Path) -> str:
+    wanted = "expected a folder with a model.json"
+    if not path.is_file():
+        return wanted
+    if (path.parent / "model.json").is_file():
+        return f"{wanted}; did you mean {path.parent.as_posix()}?"
+    if path.suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
+        return f"{wanted}; weights alone are what a training can start from (--set model.init={path.as_posix()})"
+    return wanted
 
 
 class Model(Classifier):

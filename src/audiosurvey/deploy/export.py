@@ -11,7 +11,7 @@ import numpy as np
 from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.export_card import add_export
-from audiosurvey.deploy.export_formats import OPSET, SUFFIXES, WRITERS, Format, quiet
+from audiosurvey.deploy.export_formats import OPSET, SUFFIXES, WRITERS, Format
 from audiosurvey.deploy.export_graph import Scorer, exported_facts, least_samples
 from audiosurvey.deploy.export_int8 import write_int8
 from audiosurvey.deploy.export_parity import (
@@ -23,7 +23,7 @@ from audiosurvey.deploy.export_parity import (
     probes,
     processor_ms,
 )
-from audiosurvey.deploy.exported import Exported, load_exported
+from audiosurvey.deploy.exported import Exported, load_exported, quiet
 from audiosurvey.deploy.golden import check_golden
 from audiosurvey.errors import UserError
 

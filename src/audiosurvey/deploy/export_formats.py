@@ -7,10 +7,7 @@ ExecuTorch the facts as the program's method `audiosurvey`; waves of one window,
 
 import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,19 +91,6 @@ WRITERS: dict[Format, Callable[[Scorer, int, dict[str, Any], Path], None]] = {
     "torch": write_torch,
     "executorch": write_executorch,
 }
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps to themselves what exporters say of torchvision, which nobody asked for, and of their own old ways."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _program(scorer: Scorer, samples: int, facts: dict[str, Any]) -> torch.export.ExportedProgram:

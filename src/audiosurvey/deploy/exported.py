@@ -5,7 +5,10 @@ computes: waves (B, S) float32 in, scores (B, K) float32 out.
 """
 
 import json
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +88,9 @@ def _torch(path: Path, threads: int | None) -> Exported:
 
     said = {FACTS: ""}
     try:
-        program = torch.export.load(path, extra_files=said)
+        # Of a damaged file torch itself says at length what the exception says.
+        with quiet():
+            program = torch.export.load(path, extra_files=said)
         network = program.module()
     except Exception as error:
         raise _unreadable(path, "an exported program of torch", error) from error
@@ -118,6 +123,20 @@ def _executorch(path: Path, threads: int | None) -> Exported:
 
 
 _OPENERS: dict[str, Callable[[Path, int | None], Exported]] = {".onnx": _onnx, ".pt2": _torch, ".pte": _executorch}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps to themselves what torch and exporters say of torchvision, which nobody asked for, of their own old ways,
+    and of files that they cannot read."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _texts(facts: str) -> dict[str, str]:

@@ -44,4 +44,5 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError, NotImplementedError):
         there = False
     if not there:
-        raise UserError(f"--device {device}: not to be had on this machine; cpu always is")
+        meant = "did you mean cuda (mps on a Mac)? " if device.lower().startswith("gpu") else ""
+        raise UserError(f"--device {device}: not to be had on this machine; {meant}cpu always is")
