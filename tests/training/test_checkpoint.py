@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from audiosurvey.errors import UserError
 from audiosurvey.training.averaging import Average
-from audiosurvey.training.checkpoint import Journal, load_state, read_journal, save_state
+from audiosurvey.training.checkpoint import Journal, load_state, read_journal, save_state, save_tensors
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 
 
@@ -73,3 +74,21 @@ def test_a_failed_write_leaves_the_old_state(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         save_state(path, Journal(epoch=2), network, average.network, optimizer)
     assert read_journal(path).epoch == 1
+
+
+def test_a_state_of_another_network_is_one_line(tmp_path):
+    path = tmp_path / "checkpoint" / "state.safetensors"
+    network, average, optimizer = parts("adamw")
+    save_state(path, Journal(epoch=1), network, average.network, optimizer)
+    other = nn.Linear(4, 5)
+    with pytest.raises(UserError, match=r"the state of another network.*remove the folder .*checkpoint") as error:
+        load_state(path, other, None, torch.optim.SGD(other.parameters()))
+    assert len(error.value.lines) == 1
+
+
+def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
+    path = tmp_path / "state.safetensors"
+    for metadata in (None, {"journal": "{"}, {"journal": '{"warp": 2}'}):
+        save_tensors(path, {"x": torch.zeros(1)}, metadata)
+        with pytest.raises(UserError, match="no checkpoint of this version"):
+            read_journal(path)

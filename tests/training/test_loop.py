@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from audiosurvey.data.batches import Batch
+from audiosurvey.errors import UserError
 from audiosurvey.model.drop import DropBlock
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loop import Fit, Look
@@ -254,6 +255,17 @@ def test_a_kill_between_best_and_state_goes_back_to_the_former_best(tmp_path, mo
     made, step, _ = fit(scores, tmp_path, epochs=4)
     assert steps_of(made.run(resume=True)) == 3
     assert [epoch for epoch, *_ in step.seen] == [3, 4]
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_lost_best_is_one_line_with_the_mend(tmp_path, missing):
+    folder = tmp_path / "checkpoint"
+    fit([0.5, 0.1], folder, epochs=2)[0].run()
+    best = folder / "best-00001.safetensors"
+    best.unlink() if missing else best.write_bytes(best.read_bytes()[:20])
+    with pytest.raises(UserError, match=r"best-00001\.safetensors: .*remove the folder .*checkpoint, and") as error:
+        fit([0.5, 0.1], folder, epochs=2)[0].run(resume=True)
+    assert len(error.value.lines) == 1
 
 
 def test_without_resume_it_starts_anew(tmp_path):
