@@ -118,7 +118,7 @@ def clips(model: Classifier, tones: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["demo", "nowhere"], "nowhere: not a model"),
+        (["demo", "nowhere"], "nowhere: no such file or folder, so not a model"),
         (["demo", "."], "no model in it"),
         (["demo", "RUN", "--examples", "nowhere"], "--examples nowhere: no such folder"),
         (["demo", "RUN", "--host", "no.such.host.invalid"], "--host no.such.host.invalid: no address of that name"),
