@@ -15,6 +15,7 @@ from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.pretrained import FAMILIES, fit_faults, front_end_of, hearing_faults, open_weights
 from audiosurvey.threads import one_thread
 from audiosurvey.training.checkpoint import save_tensors
+from audiosurvey.training.statistics import FirstBatches
 
 SHAPE = (1, 40, 32)
 
@@ -164,6 +165,35 @@ def test_the_counter_of_a_batch_norm_may_be_missing(artefact: Callable[..., Path
     tensors = {name: value for name, value in ours().items() if not name.endswith("num_batches_tracked")}
     report = open_weights(str(artefact(tensors))).put_into(network())
     assert len([name for name in report.fresh if name.endswith("num_batches_tracked")]) == 7
+
+
+@pytest.mark.parametrize("counter", [None, 0])
+def test_a_resumed_training_goes_on_from_statistics_without_a_counter(
+    artefact: Callable[..., Path], counter: int | None
+) -> None:
+    """The momentum of a norm is its own before and after the training that goes on has counted batches."""
+    tensors = {name: value for name, value in ours().items() if not name.endswith("num_batches_tracked")}
+    counters = {name for name in ours() if name.endswith("num_batches_tracked")}
+    if counter is not None:
+        tensors |= {name: torch.tensor(counter) for name in counters}
+    fresh_norm = "blocks.0.norm"
+    tensors[f"{fresh_norm}.running_mean"].zero_()
+    tensors[f"{fresh_norm}.running_var"].fill_(1)
+    target = network()
+    open_weights(str(artefact(tensors))).put_into(target)
+    momenta = []
+    for _ in range(2):
+        FirstBatches(target.train()).next_batch()
+        norms = {name: part for name, part in target.named_modules() if isinstance(part, nn.BatchNorm2d)}
+        momenta.append({name: norm.momentum for name, norm in norms.items()})
+        for norm in norms.values():
+            assert norm.num_batches_tracked is not None
+            norm.num_batches_tracked += 1
+            norm.momentum = 0.01
+    (first, again) = momenta
+    assert first.pop(fresh_norm) == pytest.approx(1)  # the file has nothing for it
+    assert again.pop(fresh_norm) == pytest.approx(0.01 / (1 - 0.99**2))
+    assert set(first.values()) == set(again.values()) == {0.01}
 
 
 def test_weights_of_another_width_name_their_preset(shared: Path) -> None:

@@ -26,6 +26,7 @@ from audiosurvey.model.weightfile import Tensors, artefact_front_end, artefact_h
 
 _CLASSIFIER = "classifier."
 _COUNTER = ".num_batches_tracked"
+_MANY_BATCHES = 1_000_000
 _INIT = ("model", "init")
 
 OURS = Family(
@@ -105,7 +106,7 @@ class Weights:
             raise
         fresh = [name for name in own if name not in placed.tensors]
         if not next(iter(own.values())).is_meta:
-            network.load_state_dict(own | placed.tensors)
+            network.load_state_dict(own | placed.tensors | _counters(own, placed.tensors))
         return Report(
             name=self.name,
             family=self.family.name,
@@ -223,6 +224,21 @@ def _read(init: str, path: Path) -> Weights:
     known_as = released(init)
     front_end = known_as.front_end if known_as else family.front_end(tensors)
     return Weights(init, path, tensors, family, front_end, Heard({}))
+
+
+def _counters(own: Tensors, given: Tensors) -> Tensors:
+    """For norms with statistics from a file that does not say over how many batches (of an older torch): so many that
+    training goes on from them. Left at 0 they would look fresh as soon as training has counted a batch of its own."""
+    said = own | given
+    counters = {name: value for name, value in said.items() if name.endswith(_COUNTER) and not value.any()}
+    return {name: torch.full_like(value, _MANY_BATCHES) for name, value in counters.items() if _counted(name, said)}
+
+
+def _counted(counter: str, tensors: Tensors) -> bool:
+    """Whether the statistics beside this counter are others than those that a norm is made with."""
+    norm = counter.removesuffix(_COUNTER)
+    mean_C, variance_C = tensors[f"{norm}.running_mean"], tensors[f"{norm}.running_var"]
+    return bool((mean_C != 0).any() or (variance_C != 1).any())
 
 
 def _at_init(error: UserError) -> Fault:
