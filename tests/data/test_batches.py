@@ -38,8 +38,8 @@ def train(data: tuple[Store, tuple[Clip, ...]], **options: object) -> TrainBatch
 def test_an_epoch_has_each_clip_once_and_another_order_each_time(data: tuple) -> None:
     batches = train(data)
     epochs = [[clip.id for batch in batches.epoch(epoch) for clip in batch.clips] for epoch in range(3)]
-    assert len(batches) == 3
-    assert [len(batch.clips) for batch in batches.epoch(0)] == [3, 3, 1]
+    assert len(batches) == 2
+    assert [len(batch.clips) for batch in batches.epoch(0)] == [3, 4]
     for order in epochs:
         assert sorted(order) == [clip.id for clip in data[1]]
     assert epochs[0] != epochs[1] != epochs[2]
@@ -123,6 +123,32 @@ def test_partners_are_loaded_and_clips_without_one_repeat_themselves(data: tuple
                 assert batch.partner_valid_B[row] == min(100, store.length(partner.id))
     assert all(batch.partner_BS is None for batch in train(data).epoch(0))
     assert all(batch.partner_BS is None for batch in train(data, partner=lambda *_: None).epoch(0))
+
+
+@pytest.mark.parametrize(
+    ("clips", "batch_size", "world", "expected"),
+    [
+        (7, 3, 1, [3, 4]),
+        (7, 4, 1, [4, 3]),
+        (6, 4, 1, [4, 2]),
+        (6, 3, 1, [3, 3]),
+        (5, 2, 1, [2, 3]),
+        (1, 3, 1, [1]),
+        (3, 1, 1, [1, 1, 1]),
+        (7, 4, 2, [7]),
+        (6, 3, 2, [3, 3]),
+        (5, 3, 2, [3, 2]),
+        (4, 3, 2, [4]),
+    ],
+)
+def test_no_clip_stands_alone_in_the_last_batch(
+    data: tuple, clips: int, batch_size: int, world: int, expected: list[int]
+) -> None:
+    """Unless whole batches give a process no more either."""
+    shares = [train((data[0], data[1][:clips]), batch_size=batch_size, rank=rank, world=world) for rank in range(world)]
+    assert {len(share) for share in shares} == {len(expected)}
+    epochs = [[len(batch.clips) for batch in share.epoch(0)] for share in shares]
+    assert [sum(step) for step in zip(*epochs, strict=True)] == expected
 
 
 @given(st.integers(1, 4), st.integers(4, 9), st.integers(0, 3))

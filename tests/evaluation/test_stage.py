@@ -89,3 +89,13 @@ def test_a_run_with_all_mixings_of_waves_and_union_targets(tmp_path, train_tiny,
         folds=[1],
     )
     assert np.isfinite(results["folds"][0]["accuracy"])
+
+
+def test_one_clip_more_than_whole_batches_and_a_norm_behind_the_pooling(tmp_path, train_tiny):
+    """Of one clip such a norm has no variance: 16 training clips in batches of five or three."""
+    blocks = "model.blocks=[{conv_block: {channels: 8, layers: 1}}, {pooling: {mode: avg}}, {norm: batch}]"
+    for batch_size in (5, 3):
+        train = f"train={{epochs: 1, batch_size: {batch_size}, accum_iter: 2, num_workers: 0}}"
+        results = train_tiny(tmp_path / str(batch_size), blocks, train, folds=[1])
+        assert results["folds"][0]["train_clips"] == 16
+        assert np.isfinite(results["folds"][0]["loss"])

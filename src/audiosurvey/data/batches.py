@@ -56,10 +56,10 @@ class TrainBatches:
     Each comes once an epoch; with `sampling` "balanced" each class equally often, in as many clips.
 
     `batch_size` counts the clips of a global batch: with `world` processes, the one of this `rank` gets every
-    world-th of them. The short last batch is kept; one with fewer clips than processes is joined to the batch
-    before, so that no process stands without clips. `num_workers` threads fill batches ahead. `partner(clip,
-    epoch)` names the clip that it is mixed with. `pin_memory`: page-locked memory, for faster copies to a
-    GPU.
+    world-th of them. The short last batch is kept; one that would leave a process with a single clip, of which
+    a batch-norm behind the pooling has no variance, or with none, is joined to the batch before. `num_workers`
+    threads fill batches ahead. `partner(clip, epoch)` names the clip that it is mixed with. `pin_memory`:
+    page-locked memory, for faster copies to a GPU.
     """
 
     def __init__(
@@ -96,7 +96,9 @@ class TrainBatches:
         self._partner = partner
         self._pin_memory = pin_memory
         starts = list(range(0, len(self.clips), batch_size))
-        if len(starts) > 1 and len(self.clips) - starts[-1] < world:
+        # Where whole batches give a process one clip, the last may too.
+        least = world * min(2, batch_size // world)
+        if len(starts) > 1 and len(self.clips) - starts[-1] < least:
             del starts[-1]
         self._bounds = list(itertools.pairwise([*starts, len(self.clips)]))
 

@@ -19,8 +19,9 @@ class Forecast:
     """Measured on this machine, moments before the run."""
 
     seconds_per_step: float
+    """Of a batch, of which `train.accum_iter` make a step of the optimizer."""
     steps: int
-    """Optimizer steps of one fold; of one epoch where only patience ends it."""
+    """Batches of one fold; of one epoch where only patience ends it."""
     evaluation_seconds: float
     """Looking at the held-out clips, over all epochs of a fold."""
     peak_bytes: int
