@@ -1,5 +1,7 @@
 """What a step hears of a clip, and what evaluation hears of it."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,12 @@ from audiosurvey.pipeline import prepare
 from audiosurvey.training.devices import make_accelerator
 
 
-def stage(tiny, *overrides: str) -> Stage:
+def stage(tiny, *overrides: str, name: Literal["train", "pretrain"] = "train") -> Stage:
     config = tiny(*overrides).config
     sounds = prepare(config.dataset, config.sample_rate)
     accelerator = make_accelerator("cpu", "fp32")
-    return Stage(
-        config, sounds, sounds.table.clips, accelerator=accelerator, settings=config.train, name="train", fold=1
-    )
+    settings = config.train if name == "train" else config.pretrain
+    return Stage(config, sounds, sounds.table.clips, accelerator=accelerator, settings=settings, name=name, fold=1)
 
 
 def test_a_step_hears_a_section_of_each_clip_and_another_one_each_epoch(tiny):
@@ -99,3 +100,15 @@ def test_one_clip_more_than_whole_batches_and_a_norm_behind_the_pooling(tmp_path
         results = train_tiny(tmp_path / str(batch_size), blocks, train, folds=[1])
         assert results["folds"][0]["train_clips"] == 16
         assert np.isfinite(results["folds"][0]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("name", "init", "rates"),
+    [("train", None, {1.0, 0.5, 0.25}), ("pretrain", None, {1.0}), ("pretrain", "x", {1.0, 0.5, 0.25})],
+)
+def test_layers_of_a_pretraining_from_nothing_learn_alike(tiny, name, init, rates):
+    made = stage(tiny, "optimizer.layer_decay=0.5", "train.epochs=1", name=name)
+    model = made.config.model.model_copy(update={"init": init})
+    made.config = made.config.model_copy(update={"model": model})
+    groups = made.step(made.build()).optimizer.param_groups
+    assert {group["rate"] for group in groups} == rates

@@ -123,7 +123,7 @@ class Stage:
         """The training step for `network`, which is frozen as in the first epoch afterwards."""
         # Optimizer and processes have to know all weights that will ever be trained.
         network.freeze(self.frozen(network, epoch=None))
-        decay = self.config.optimizer.layer_decay
+        decay = self.config.optimizer.layer_decay if self._starts_from_weights else 1.0
         optimizer = build_optimizer(
             network.parameters(),
             self.config.optimizer,

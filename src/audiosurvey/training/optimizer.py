@@ -32,7 +32,8 @@ class OptimizerConfig(Section):
     """Nesterov's momentum (sgd)."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """The classifier learns at the rate of `train`, the last block with weights at `layer_decay` times it, the block
-    before at `layer_decay` squared, and so on to the first, with which the input standardisation goes; 1: all alike."""
+    before at `layer_decay` squared, and so on to the first, with which the input standardisation goes; 1: all alike. A
+    pretraining that starts from nothing goes without."""
     decay_all: bool = False
     """Decay every tensor, as the original system did; otherwise only those of two or more dimensions (no biases, no
     normalisation)."""
