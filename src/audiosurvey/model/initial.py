@@ -34,13 +34,23 @@ def initialise(network: nn.Module, *name: str | int, rule: Initial = "he") -> No
             _draw(module, generator, rule)
 
 
-def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he") -> nn.Linear:
-    """The last layer. With `he` its weights are small, so that training starts near equal chances for all classes."""
+def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he", members: int = 1) -> nn.Linear:
+    """The last layer. With `he` its weights are small, so that training starts near equal chances for all classes.
+
+    Those of `members` stand side by side, each drawn as the classifier of a network alone, of its share of the
+    features.
+    """
+    own = features // members
     # The layer's own constructor draws weights, which ours replace: keep it off the global generator.
     with torch.random.fork_rng(devices=[]):
         classifier = nn.Linear(features, classes)
+        parts = [nn.Linear(own, classes) for _ in range(members)]
     generator = torch.Generator().manual_seed(torch_seed(seed, "classifier"))
-    _draw(classifier, generator, rule, 0.1 / math.sqrt(features) if rule == "he" else None)
+    for part in parts:
+        _draw(part, generator, rule, 0.1 / math.sqrt(own) if rule == "he" else None)
+    with torch.no_grad():
+        classifier.weight.copy_(torch.cat([part.weight for part in parts], dim=1))
+        nn.init.zeros_(classifier.bias)
     return classifier
 
 

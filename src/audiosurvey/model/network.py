@@ -139,7 +139,7 @@ class Network(nn.Module):
     def replace_classifier(self, classes: int, seed: int) -> None:
         """A fresh last layer for other classes, the rest kept: call it before the optimizer is made."""
         weight = self.classifier.weight
-        fresh = make_classifier(self.classifier.in_features, classes, seed, self.initial)
+        fresh = make_classifier(self.classifier.in_features, classes, seed, self.initial, self.members)
         self.classifier = fresh.to(device=weight.device, dtype=weight.dtype)
 
 
@@ -167,7 +167,7 @@ def build_network(
     network = Network(
         nn.Identity() if mel_shape is None else make_standardize(standardize, mel_shape[-1]),
         blocks,
-        make_classifier(steps[-1].left[0], classes, seed, config.initial),
+        make_classifier(steps[-1].left[0], classes, seed, config.initial, config.members),
         config.hears,
     )
     initialise(network.blocks, seed, "weights", rule=config.initial)

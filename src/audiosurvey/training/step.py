@@ -22,6 +22,7 @@ from audiosurvey.features.front_end import Heard
 from audiosurvey.model.inputs import laid_out
 from audiosurvey.model.network import Network
 from audiosurvey.randomness import torch_seed
+from audiosurvey.training.ensemble import average_shared, clip_members
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.statistics import FirstBatches, count_statistics
@@ -71,6 +72,7 @@ class TrainStep:
     ) -> None:
         """`stream` names the random stream of dropout: (seed, name of the stage, fold)."""
         self.accelerator = accelerator
+        self.ensemble = network if isinstance(network, Network) and network.members > 1 else None
         self.network, self.optimizer = accelerator.prepare(Prepared(network), optimizer)
         self.front_end = front_end
         self.chain = chain
@@ -103,6 +105,8 @@ class TrainStep:
         loss_mean, accuracy = (float(total) / clips for total in totals)
         if not torch.isfinite(torch.tensor(loss_mean)):
             raise UserError(self._not_finite(f"the loss is {loss_mean}", group, epoch, step))
+        if self.ensemble is not None:
+            average_shared(self.ensemble)
         self._clip(group, epoch, step)
         self.optimizer.step()
         return Progress(loss_mean, None if self.loss.multi_label else accuracy, clips)
@@ -118,21 +122,25 @@ class TrainStep:
             self._first = FirstBatches(self.network)
         self._first.next_batch()
         logits_BMK = self.network(laid_out(heard))
-        loss = torch.stack([self.loss.of(logits_BK, targets) for logits_BK in logits_BMK.unbind(1)]).mean(0).sum()
+        loss_MB = torch.stack([self.loss.of(logits_BK, targets) for logits_BK in logits_BMK.unbind(1)])
         # Each clip of the group weighs the same, the short last batch included. Processes average their gradients, so
         # each of them scales by their number.
-        self.accelerator.backward(loss * (self.accelerator.num_processes / clips))
+        # Members have no weight in common but for what `average_shared` is there for: the sum trains each as if alone.
+        self.accelerator.backward(loss_MB.sum(0).sum() * (self.accelerator.num_processes / clips))
         correct = (logits_BMK.mean(1).argmax(1) == targets.weighted_BK.argmax(1)).sum()
-        return loss.detach(), correct
+        return loss_MB.detach().mean(0).sum(), correct
 
     def _clip(self, group: Sequence[Batch], epoch: int, step: int) -> None:
         """The norm first, then the elements; 0 switches either off."""
         parameters = list(self.network.parameters())
         # A bound of infinity clips nothing and measures the norm all the same.
-        norm = self.accelerator.clip_grad_norm_(parameters, self.settings.grad_clip_norm or math.inf)
+        bound = self.settings.grad_clip_norm or math.inf
+        norm = self.accelerator.clip_grad_norm_(parameters, math.inf if self.ensemble else bound)
         # Under fp16 a scaled gradient may overflow: the scaler then skips the step by itself.
         if self.accelerator.scaler is None and norm is not None and not torch.isfinite(norm):
             raise UserError(self._not_finite(f"the gradient's norm is {float(norm)}", group, epoch, step))
+        if self.ensemble and self.settings.grad_clip_norm > 0:
+            clip_members(self.ensemble, self.settings.grad_clip_norm)
         if self.settings.grad_clip_value > 0:
             # Not the accelerator's, which would unscale the gradients of fp16 a second time.
             torch.nn.utils.clip_grad_value_(parameters, self.settings.grad_clip_value)

@@ -1,0 +1,47 @@
+"""Gradients of an ensemble in one network (`model.members`): each member's as if it were trained alone.
+
+Enters: a network with the gradient of the sum of its members' losses; leaves: the same with the gradients to step by.
+Input standardisation and the classifier's bias belong to all members: they move by the mean of what each would do.
+"""
+
+import torch
+
+from audiosurvey.model.network import Network
+
+
+def average_shared(network: Network) -> None:
+    """Gradients of what the members share become the mean over them; the rest are those of each alone already."""
+    for gradient in _shared(network):
+        gradient.div_(network.members)
+
+
+def clip_members(network: Network, bound: float) -> None:
+    """Clips the norm of each member by itself. What they share counts in the norm of each, by its mean over them, and
+    is scaled by the mean of their factors."""
+    shared, factors = _shared(network), []
+    for own in _by_member(network):
+        norm = torch.nn.utils.get_total_norm([*own, *shared])
+        factor = (bound / (norm + 1e-6)).clamp(max=1)  # as torch's clip_grad_norm_
+        factors.append(factor)
+        for gradient in own:
+            gradient.mul_(factor)
+    for gradient in shared:
+        gradient.mul_(torch.stack(factors).mean())
+
+
+def _shared(network: Network) -> list[torch.Tensor]:
+    parameters = [*network.standardize.parameters(), network.classifier.bias]
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def _by_member(network: Network) -> list[list[torch.Tensor]]:
+    """The gradients of each member: of its blocks, and of its part of the classifier's weights."""
+    gradients = [
+        [parameter.grad for block in blocks for parameter in block.parameters() if parameter.grad is not None]
+        for blocks in network.blocks_by_member()
+    ]
+    if network.classifier.weight.grad is not None:
+        parts_KMN = network.classifier.weight.grad.unflatten(1, (network.members, -1))
+        for own, part_KN in zip(gradients, parts_KMN.unbind(1), strict=True):
+            own.append(part_KN)
+    return gradients
