@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from audiosurvey.model.grammar import ModelConfig
+from audiosurvey.model.network import build_network
 from audiosurvey.training.statistics import FirstBatches, count_statistics
 
 
@@ -34,6 +36,20 @@ def test_weights_dropout_and_frozen_norms_stay_as_in_evaluation():
     # Without dropout, and with the first norm as it was.
     with torch.no_grad():
         torch.testing.assert_close(network[3].running_mean, network[2](network[0](x)).mean(0))
+
+
+def test_a_clip_is_seen_once_whatever_the_views_of_evaluation():
+    """Turned in time a pooled map has other edges, and another mean behind the convolution."""
+    blocks = [{"conv_block": {"channels": 4, "layers": 2}}, {"pooling": {"mode": "avg"}}]
+    shown = [torch.randn(5, 1, 12, 8, generator=torch.Generator().manual_seed(0))]
+    counted = []
+    for views in (1, 4):
+        config = ModelConfig.model_validate({"blocks": blocks, "views": views})
+        network = build_network(config, input_shape=(1, 12, 8), classes=3, seed=0, standardize="batch_norm")
+        count_statistics(network, shown, like=copy.deepcopy(network).train())
+        assert network.views == views
+        counted.append(dict(network.named_buffers()))
+    torch.testing.assert_close(counted[1], counted[0], rtol=0, atol=0)
 
 
 def test_a_network_without_norms_is_not_run():

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from audiosurvey.features.front_end import Heard
+from audiosurvey.model.network import Network
 
 
 class FirstBatches:
@@ -51,8 +52,9 @@ def _was_given(norm: _BatchNorm) -> bool:
 def count_statistics(network: nn.Module, shown: Iterable[Heard], like: nn.Module) -> None:
     """Running means and variances of `network` become those of the batches, each weighed by its clips.
 
-    `shown`: the training clips as the network hears them. Everything else is as in evaluation, dropout too. `like`, the
-    network that is trained, says which norms take part: those that are in training mode there, as frozen ones are not.
+    `shown`: the training clips as the network hears them. Everything else is as in evaluation, dropout too, but that a
+    clip is seen once, as in training, not in several views. `like`, the network that is trained, says which norms take
+    part: those that are in training mode there, as frozen ones are not.
     """
     norms = [
         norm
@@ -62,6 +64,9 @@ def count_statistics(network: nn.Module, shown: Iterable[Heard], like: nn.Module
     if not norms:
         return
     network.eval()
+    views = network.views if isinstance(network, Network) else 1
+    if isinstance(network, Network):
+        network.views = 1
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train()
@@ -75,4 +80,6 @@ def count_statistics(network: nn.Module, shown: Iterable[Heard], like: nn.Module
         network(heard)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+    if isinstance(network, Network):
+        network.views = views
     network.eval()
