@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
@@ -46,11 +47,11 @@ def batch(first: int, count: int) -> Batch:
     return Batch(clips, torch.stack(waves), torch.full((count,), SAMPLES), target_BK, (None,) * count)
 
 
-def trained(net: nn.Module, lr: float = 1.0, **settings: Any) -> TrainStep:
+def trained(net: nn.Module, lr: float = 1.0, accelerator: Accelerator | None = None, **settings: Any) -> TrainStep:
     """A step with plain gradient descent, whose change of the weights is minus the gradient."""
     chain = Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=16)
     return TrainStep(
-        accelerator=make_accelerator("cpu", "fp32"),
+        accelerator=accelerator or make_accelerator("cpu", "fp32"),
         network=net,
         front_end=Reshape(),
         chain=chain,
@@ -126,6 +127,19 @@ def test_elements_are_clipped_after_the_scaler_of_fp16_has_had_its_turn():
     step([batch(0, 4)], epoch=1, step=0, lr=1.0)
     moved = (weights(net) - before).abs().max()
     torch.testing.assert_close(moved, torch.tensor(1e-3), rtol=0, atol=1e-6)
+
+
+def test_each_training_begins_with_a_loss_scale_of_its_own():
+    """Of the same accelerator, as the forecast and the folds of a run have it."""
+    accelerator = make_accelerator("cpu", "fp32")
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    fresh = accelerator.scaler.state_dict()
+    first = trained(network(), accelerator=accelerator)
+    first([batch(0, 4)], epoch=1, step=0, lr=0.1)
+    assert accelerator.scaler.state_dict() != fresh
+    second = trained(network(), accelerator=accelerator)
+    assert accelerator.scaler.state_dict() == fresh
+    assert second.optimizer.scaler is accelerator.scaler
 
 
 def test_zero_switches_clipping_off_and_a_wide_bound_does_nothing():

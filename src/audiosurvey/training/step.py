@@ -73,6 +73,9 @@ class TrainStep:
         """`stream` names the random stream of dropout: (seed, name of the stage, fold)."""
         self.accelerator = accelerator
         self.ensemble = network if isinstance(network, Network) and network.members > 1 else None
+        if accelerator.scaler is not None:
+            # One accelerator serves a whole run: the scale that its last training came to is none of this one's.
+            accelerator.scaler = torch.amp.GradScaler(accelerator.device.type)
         self.network, self.optimizer = accelerator.prepare(Prepared(network), optimizer)
         self.front_end = front_end
         self.chain = chain
