@@ -174,6 +174,13 @@ def test_patience_is_gone_from_its_config(tiny):
     assert (changed.resolved().schedule, changed.resolved().ema) == (config.schedule, config.ema)
 
 
+def test_it_has_the_schedule_of_the_folds_where_a_pretraining_has_another(tiny):
+    config = tiny("train={epochs: 0, patience: 3}", "pretrain={dataset: {name: toy}, epochs: 4}").config.resolved()
+    changed = final_config(config, 7).resolved()
+    assert (changed.schedule.name, changed.ema.decay) == ("constant", 0.0)
+    assert (changed.train.epochs, changed.train.patience) == (7, None)
+
+
 def test_several_labels(tmp_path, train_tiny: Train, tones: Path):
     names = ("low", "mid", "high")
     rows = ["path,label,fold"]

@@ -102,6 +102,13 @@ def test_one_clip_more_than_whole_batches_and_a_norm_behind_the_pooling(tmp_path
         assert np.isfinite(results["folds"][0]["loss"])
 
 
+def test_each_stage_has_the_schedule_and_the_average_of_its_own_length(tiny):
+    words = ("train={epochs: 0, patience: 3, batch_size: 8}", "pretrain={dataset: {name: toy}, epochs: 4}")
+    for name, schedule, decay in (("train", "constant", 0.0), ("pretrain", "cosine", 0.999)):
+        config = stage(tiny, *words, name=name).config
+        assert (config.schedule.name, config.ema.decay) == (schedule, decay)
+
+
 @pytest.mark.parametrize(
     ("name", "init", "rates"),
     [("train", None, {1.0, 0.5, 0.25}), ("pretrain", None, {1.0}), ("pretrain", "x", {1.0, 0.5, 0.25})],

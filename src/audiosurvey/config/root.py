@@ -108,17 +108,29 @@ class Config(Section):
         return DatasetConfig(name="urbansound8k") if self.pretrain_urban else None
 
     def resolved(self) -> "Config":
-        """The same experiment with every `auto` and absent length settled; `precision` stays as asked."""
+        """The same experiment with every `auto` and absent length settled; `precision` stays as asked.
+
+        Where patience decides in one of two stages alone, schedule and averaging are left to `for_stage`.
+        """
         train = _settle_epochs(self.train)
-        by_patience = bool(train.patience)
         selection = self.protocol.selection
         if selection == "auto":
-            selection = "validation" if by_patience else "last"
-        return self.model_copy(
+            selection = "validation" if train.patience else "last"
+        settled = self.model_copy(
             update={
                 "train": train,
                 "pretrain": _settle_epochs(self.pretrain),
                 "protocol": self.protocol.model_copy(update={"selection": selection}),
+            }
+        )
+        before = train if self.pretrain_dataset is None else self.pretrain
+        return settled.for_stage(train) if bool(before.patience) == bool(train.patience) else settled
+
+    def for_stage(self, stage: TrainConfig) -> "Config":
+        """The same with what schedule and averaging leave open settled by this stage, `train` or `pretrain`."""
+        by_patience = bool(stage.patience)
+        return self.model_copy(
+            update={
                 "schedule": self.schedule.model_copy(update={"name": self._schedule_name(by_patience)}),
                 "ema": self.ema.model_copy(update={"decay": self._ema_decay(by_patience)}),
             }

@@ -162,6 +162,7 @@ def final_config(config: Config, epochs: int) -> Config:
     """The config that trains the final model: a fixed number of epochs, the last weights."""
     if config.train.head_only:
         return config
+    config = config.for_stage(config.train)  # while it says how the folds were trained
     train = config.train.model_copy(update={"epochs": epochs, "patience": None})
     protocol = config.protocol.model_copy(update={"selection": "last"})
     return config.model_copy(update={"train": train, "protocol": protocol})

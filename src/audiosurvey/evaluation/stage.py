@@ -47,6 +47,7 @@ class Stage:
     ) -> None:
         """`config` is resolved. Raises UserError where there are more processes than clips to share."""
         self._refuse_empty_shares(name, accelerator.num_processes, settings.batch_size, len(train_clips))
+        config = config.for_stage(settings)
         self.config, self.sounds, self.settings = config, sounds, settings
         self.accelerator = accelerator
         self.train_clips = tuple(train_clips)

@@ -14,7 +14,7 @@ class EmaConfig(Section):
 
     decay: float | None = Field(default=None, ge=0, lt=1)
     """Share of the average kept at each step; 0: no averaging. Absent: 0.999 where the number of epochs is fixed, 0
-    where patience decides (as the original) or `swa` averages."""
+    where patience decides (as the original), in a pretraining by its own, or `swa` averages."""
 
 
 class SwaConfig(Section):

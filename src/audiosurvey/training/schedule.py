@@ -15,7 +15,7 @@ class ScheduleConfig(Section):
     """`constant`; `cosine`: linear warm-up, then half a cosine down to `final`; `one_cycle`: half a cosine up from
     `start`, half a cosine down to `final` (arXiv 1708.07120); `ramp`: exponential warm-up, a plateau, a line down to
     `final` (EfficientAT). `auto`: cosine where the number of epochs is known, constant where patience decides (as the
-    original). Without a known end every schedule is constant."""
+    original), in a pretraining by its own. Without a known end every schedule is constant."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps in which the rate rises to `lr`."""
     start: float = Field(default=0.04, ge=0, le=1)

@@ -1,6 +1,6 @@
 """The `train` and `pretrain` sections: how long, how fast, in what portions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -69,10 +69,10 @@ class PretrainConfig(TrainConfig):
     dataset: DatasetConfig | None = None
     """Data set to pretrain on; `pretrain_urban: true` is short for `{name: urbansound8k}`."""
 
-    @field_validator("head_only", "head_first")
+    @field_validator("head_only", "head_first", "head_penalty")
     @classmethod
-    def _trains_the_body(cls, head: bool, info: ValidationInfo) -> bool:
-        if head:
+    def _trains_the_body(cls, head: Any, info: ValidationInfo) -> Any:
+        if head != TrainConfig.model_fields[str(info.field_name)].default:
             name = f"train.{info.field_name}"
             raise ValueError(f"a pretraining is there to train what stands before the classifier; set {name}")
         return head
