@@ -42,6 +42,34 @@ def test_masks_must_fit(section: str, key: str, fits: int) -> None:
     assert str(fits) in message
 
 
+@pytest.mark.parametrize("p", [0.5, 0])
+@pytest.mark.parametrize(
+    ("f_max", "jitter", "fits"),
+    [
+        ("null", "low_hz: 10, high_hz: 15900", True),
+        ("null", "low_hz: 10, high_hz: 15960", False),
+        ("900", "low_hz: 10", False),  # by default the highest edge moves by 1000 Hz
+        ("900", "low_hz: 10, high_hz: 839", True),
+        ("900", "low_hz: 10, high_hz: 840", False),
+        ("900", "low_hz: 300, high_hz: 600", False),
+        ("20000", "low_hz: 10, high_hz: 15950", True),
+        ("20000", "low_hz: 16000, high_hz: 0", False),  # no edge is above half the sample rate
+    ],
+)
+def test_moved_bands_keep_their_order(p: float, f_max: str, jitter: str, fits: bool) -> None:
+    text = (
+        f"sample_rate: 32000\nmel_spectrogram: {{n_mels: 8, f_min: 50, f_max: {f_max}, compression: db}}\n"
+        f"augmentation: {{band_jitter: {{p: {p}, {jitter}}}}}\n"
+    )
+    found = faults(text)
+    if fits or p == 0:
+        assert found == []
+        return
+    ((path, message),) = found
+    assert path == "augmentation.band_jitter.high_hz"
+    assert "no band is left between them" in message
+
+
 def test_defaults_of_what_is_off_may_be_longer_than_a_short_clip() -> None:
     # 100 ms: 11 frames; the default mask is 20 frames, and off.
     text = MEL + "dataset: {name: toy, clip_seconds: 0.1}\nmodel: {blocks: [pooling: {flat: true}]}\n"

@@ -23,7 +23,7 @@ class BandJitterConfig(Section):
     """The lower edge of the lowest band rises by up to this many Hz, drawn evenly."""
     high_hz: float = Field(default=1000.0, ge=0)
     """The upper edge of the highest band moves by up to this many Hz either way, drawn evenly; it stays below half the
-    sample rate."""
+    sample rate, and must stay above the lower edge of the lowest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,19 @@ def _dropped_blocks_fit(config: Config) -> Iterable[Fault]:
             )
 
 
+def _jittered_bands_keep_their_order(config: Config) -> Iterable[Fault]:
+    jitter, (lowest, highest) = config.augmentation.band_jitter, config.mel_spectrogram.limits_hz(config.sample_rate)
+    if jitter.p == 0 or lowest >= config.sample_rate / 2:
+        return
+    raised, lowered = lowest + jitter.low_hz, min(highest - jitter.high_hz, config.sample_rate / 2)
+    if lowered <= raised:
+        yield Fault(
+            ("augmentation", "band_jitter", "high_hz"),
+            f"the highest edge ({highest:g} Hz) may come down to {max(lowered, 0):g} Hz, and the lowest rise to "
+            f"{raised:g} Hz: no band is left between them; lower high_hz, or low_hz",
+        )
+
+
 def _asked(p: float, section: Section, key: str) -> bool:
     """Whether an operation is on, or its `key` was moved from the default: then the user means it."""
     return p > 0 or getattr(section, key) != type(section).model_fields[key].default
@@ -347,6 +360,7 @@ CHECKS = (
     Check((*_WINDOW, *_BANDS), _empty_filters, about_mel=True),
     Check((*_FRAMES, "train.crop_seconds"), _time_masks_fit, about_length=True, about_mel=True),
     Check(("mel_spectrogram.n_mels",), _band_masks_fit, about_mel=True),
+    Check(("sample_rate", *_BANDS, "augmentation.band_jitter"), _jittered_bands_keep_their_order, about_mel=True),
     Check(("model.blocks", "model.preset", "mel_spectrogram"), _mel_is_heard),
     Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "train.crop_seconds"), _dropped_blocks_fit),
     Check((*_FRAMES, "mel_spectrogram.n_mels", "model", "train.crop_seconds"), _crop_fits),
