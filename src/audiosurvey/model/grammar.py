@@ -59,8 +59,8 @@ class ModelConfig(Section):
     members: int = Field(default=1, ge=1, le=16)
     """An ensemble: so many networks of these blocks, each with weights of its own, trained together on the same clips,
     each by a loss of its own, as if alone but for the standardisation of the input and the classifier's bias, which
-    they share. Its logits are the mean of theirs. Costs so many times the parameters and MACs. Not beside `init`, unless
-    that is such an ensemble itself."""
+    they share. Its logits are the mean of theirs. Costs so many times the parameters and MACs. Not beside `init`,
+    unless that is such an ensemble itself."""
 
     @field_validator("blocks", mode="before")
     @classmethod
