@@ -7,24 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.gain import GainConfig, draw_gain_db, factors
-from audiosurvey.augmentation.stretch import a_length, draw_start, inside, stretch_samples
+from audiosurvey.augmentation.stretch import StretchSeconds, draw_start, inside, stretch_samples
 
 
 class SegmentGainConfig(GainConfig):
     """The level of a short stretch of the clip is changed."""
 
-    length_s: float = 0.1
+    length_s: StretchSeconds = 0.1
     """Length of the stretch in seconds; it lies anywhere in the window."""
-
-    @field_validator("length_s")
-    @classmethod
-    def _some_length(cls, seconds: float) -> float:
-        return a_length(seconds)
 
 
 @dataclass(frozen=True, slots=True)

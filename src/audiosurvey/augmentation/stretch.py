@@ -1,22 +1,27 @@
 """A stretch of the window: where an operation on a part of the wave takes hold."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import AfterValidator
 from torch import Tensor
+
+
+def _some_length(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError(f"a stretch of sound has a length above 0 s; got {seconds:g} s")
+    return seconds
+
+
+StretchSeconds = Annotated[float, AfterValidator(_some_length)]
+"""The length of a stretch in a config."""
 
 
 def stretch_samples(length_s: float, sample_rate: int) -> int:
     """The length of a stretch, one sample at least."""
     return max(1, round(length_s * sample_rate))
-
-
-def a_length(seconds: float) -> float:
-    """Refuses what is no length of a stretch of sound."""
-    if seconds <= 0:
-        raise ValueError(f"a stretch of sound has a length above 0 s; got {seconds:g} s")
-    return seconds
 
 
 def draw_start(rng: np.random.Generator, length: int, samples: int) -> int:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.noise import TABLE_SAMPLES, noise_windows
-from audiosurvey.augmentation.stretch import a_length, draw_start, inside, stretch_samples
+from audiosurvey.augmentation.stretch import StretchSeconds, draw_start, inside, stretch_samples
 from audiosurvey.section import Section
 
 COVER = 1e-6
@@ -24,13 +23,8 @@ class WaveMaskingConfig(Section):
 
     p: Probability = 0.0
     """Chance that a stretch of a clip is covered."""
-    length_s: float = 0.1
+    length_s: StretchSeconds = 0.1
     """Length of the stretch in seconds; it lies anywhere in the window."""
-
-    @field_validator("length_s")
-    @classmethod
-    def _some_length(cls, seconds: float) -> float:
-        return a_length(seconds)
 
 
 @dataclass(frozen=True, slots=True)
