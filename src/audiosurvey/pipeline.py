@@ -11,6 +11,7 @@ import torch
 
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
+from audiosurvey.config.sketch import sketch
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
 from audiosurvey.data.doctor.strays import strays
@@ -42,7 +43,6 @@ from audiosurvey.evaluation.results import Results
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.model.describe import Description, describe
-from audiosurvey.model.network import build_network
 from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import write_preview
@@ -55,15 +55,7 @@ Say = Callable[[str], None]
 
 def describe_model(config: Config, classes: int) -> Description:
     """The layer table of a config's network; nothing is computed and no data is needed."""
-    with torch.device("meta"):
-        network = build_network(
-            config.model,
-            input_shape=config.input_shape,
-            classes=classes,
-            seed=0,
-            standardize=config.mel_spectrogram.standardize,
-        )
-    return describe(network, config.input_shape)
+    return describe(sketch(config, classes), config.input_shape)
 
 
 def prepare(dataset: DatasetConfig, sample_rate: int, *, divide: bool = True, quiet: bool = False) -> Sounds:

@@ -31,7 +31,7 @@ def weights(run: Path) -> bytes:
 
 def test_it_heard_every_clip(final_run: Path):
     model = load_artefact(final_run)
-    assert len(model.heard) == 24
+    assert len(model.heard.clips) == 24
     assert (model.facts["about"]["fold"], model.facts["about"]["folds"]) == (None, [1, 2, 3])
 
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 MEL_OPERATIONS = ("band_jitter", "filter_augment", "dropblock", "time_masking", "freq_masking")
 """Sections whose operations work on the mel spectrogram."""
+WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
 MEL_MIXINGS = ("mel_mixup", "cutmix")
 """Sections whose mixings work on the mel spectrogram."""
 
@@ -117,7 +118,7 @@ class AugmentationConfig(Section):
     freq_masking: FreqMaskingConfig = Field(default_factory=FreqMaskingConfig)
     """Stretches of mel bands are covered."""
 
-    @field_validator("mixup", "timemix", "freqmix", "phmix", "mel_mixup", "cutmix")
+    @field_validator(*WAVE_MIXINGS, *MEL_MIXINGS)
     @classmethod
     def _one_way_a_clip(cls, mixing: MixingConfig, info: ValidationInfo) -> MixingConfig:
         before = {name: other.p for name, other in info.data.items() if isinstance(other, MixingConfig) and other.p}

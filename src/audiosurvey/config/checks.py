@@ -14,13 +14,13 @@ from audiosurvey.config.idle_checks import IDLE_CHECKS
 from audiosurvey.config.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
+from audiosurvey.config.sketch import can_be_built, sketch
 from audiosurvey.config.training_checks import TRAINING_CHECKS
 from audiosurvey.config.weight_checks import WEIGHT_CHECKS
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
 from audiosurvey.model.drop import DropItem
 from audiosurvey.model.faults import shape_faults, thread_shapes
-from audiosurvey.model.network import build_network
 from audiosurvey.section import Section
 from audiosurvey.training.settings import TrainConfig
 
@@ -193,7 +193,7 @@ def _band_masks_fit(config: Config) -> Iterable[Fault]:
 def _dropped_blocks_fit(config: Config) -> Iterable[Fault]:
     """Those of `drop` in the network, which are cut to the map that they meet."""
     heard = _as_trained(config)
-    if (heard.hears_mel and heard.num_frames < 1) or shape_faults(heard.model, heard.input_shape):
+    if not can_be_built(heard):
         return
     for index, step in enumerate(thread_shapes(heard.model, heard.input_shape)):
         if not isinstance(step.block, DropItem):
@@ -262,7 +262,7 @@ def _pretraining_crop_fits(config: Config) -> Iterable[Fault]:
 def _crop_faults(config: Config) -> Iterable[str]:
     """Why the network cannot train on sections of `train.crop_seconds` and hear whole windows after that."""
     crop, window = config.train.crop_seconds, _seconds(config)
-    if crop is None or (config.hears_mel and config.num_frames < 1) or shape_faults(config.model, config.input_shape):
+    if crop is None or not can_be_built(config):
         return
     if crop > window:
         yield f"a section of {crop:g} s is longer than the clip of {window:g} s; lower it, or leave it out (null)"
@@ -279,12 +279,7 @@ def _crop_faults(config: Config) -> Iterable[str]:
 
 
 def _weights(config: Config) -> dict[str, torch.Size]:
-    mel = config.mel_spectrogram
-    with torch.device("meta"):
-        network = build_network(
-            config.model, input_shape=config.input_shape, classes=2, seed=0, standardize=mel.standardize
-        )
-    return {name: value.shape for name, value in network.state_dict().items()}
+    return {name: value.shape for name, value in sketch(config).state_dict().items()}
 
 
 def _shapes_fit(config: Config) -> Iterable[Fault]:

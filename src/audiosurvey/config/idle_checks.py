@@ -1,24 +1,18 @@
 """Settings that were given and change nothing: each gets a warning that says why.
 
-A key counts as given where its value is another than the default, so that a config with every value in it is not
-warned about. The rules stand in one table, `IDLE`: the keys, and why they are idle in a config, or None where they act.
+The rules stand in one table, `IDLE`: the keys, and why they are idle in a config, or None where they act.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from audiosurvey.augmentation.mixing import MixingConfig
-from audiosurvey.config.document import Path
+from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.config.given import defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
-from audiosurvey.training.settings import PretrainConfig, TrainConfig
+from audiosurvey.training.settings import PretrainConfig
 
-_MIXINGS = tuple(
-    name
-    for name, field in type(Config().augmentation).model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, MixingConfig)
-)
-_WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
+_MIXINGS = (*WAVE_MIXINGS, *MEL_MIXINGS)
 _OF_SCHEDULE = {
     "constant": (),
     "cosine": ("warmup", "final"),
@@ -43,19 +37,12 @@ def idle(config: Config) -> Iterable[Warn]:
     if config.train.head_only and config.pretrain_dataset is None:
         # No step is taken, which is told of every key of its own.
         return
-    settled = Config(
-        train=TrainConfig(patience=config.train.patience),
-        pretrain=PretrainConfig(patience=config.pretrain.patience),
-        swa=config.swa,
-    ).resolved()
+    defaults = defaults_beside(config)
     for rule in IDLE:
-        path = tuple(rule.section.split("."))
+        section = tuple(rule.section.split("."))
         for key in rule.keys:
-            given, default = _at(config, (*path, key)), _at(settled, (*path, key))
-            if key == "patience":
-                given, default = given or None, None
-            if given != default and (why := rule.why(config, key)) is not None:
-                yield Warn((*path, key), why)
+            if is_given(config, (*section, key), defaults) and (why := rule.why(config, key)) is not None:
+                yield Warn((*section, key), why)
 
 
 def off(config: Config) -> Iterable[Warn]:
@@ -86,7 +73,7 @@ def _layers_start_alike(config: Config, key: str) -> str | None:
 
 
 def _schedule_moves(config: Config, key: str) -> str | None:
-    if any(not stage.open_ended for stage in _stages(config)):
+    if any(not stage.open_ended for stage in config.stages.values()):
         return None
     return "has no effect: where patience alone ends training, every schedule is constant; give train.epochs"
 
@@ -111,6 +98,11 @@ def _patience_sees_the_end(config: Config, key: str) -> str | None:
     )
 
 
+def _head_is_fitted(config: Config, key: str) -> str | None:
+    head = config.train.head_only or config.train.head_first
+    return None if head else "has no effect without train.head_only or train.head_first"
+
+
 def _pretraining_is_asked(config: Config, key: str) -> str | None:
     # One that is switched off by name (false, null) keeps its settings for later.
     if config.pretrain_dataset is not None:
@@ -121,7 +113,7 @@ def _pretraining_is_asked(config: Config, key: str) -> str | None:
 
 
 def _is_reached(config: Config, name: str) -> str | None:
-    start, epochs = getattr(config.augmentation, name).start_epoch, [stage.epochs for stage in _stages(config)]
+    start, epochs = getattr(config.augmentation, name).start_epoch, [stage.epochs for stage in config.stages.values()]
     if getattr(config.augmentation, name).p == 0 or any(not number or start <= number for number in epochs):
         return None
     return f"{start} is never reached: train.epochs is {config.train.epochs}"
@@ -136,9 +128,9 @@ def _something_is_mixed(config: Config, key: str) -> str | None:
 
 
 def _waves_are_mixed(config: Config, key: str) -> str | None:
-    if any(getattr(config.augmentation, name).p for name in _WAVE_MIXINGS):
+    if any(getattr(config.augmentation, name).p for name in WAVE_MIXINGS):
         return None
-    return f"has no effect where no waves are mixed; give p of one of {', '.join(_WAVE_MIXINGS)}"
+    return f"has no effect where no waves are mixed; give p of one of {', '.join(WAVE_MIXINGS)}"
 
 
 def _start_of(name: str) -> Idle:
@@ -152,23 +144,13 @@ IDLE = (
     Idle("schedule", ("name",), _schedule_moves),
     Idle("schedule", ("warmup", "start", "final", "ramp_start", "ramp_end"), _schedule_has_it),
     Idle("train", ("patience",), _patience_sees_the_end),
+    Idle("train", ("head_penalty",), _head_is_fitted),
     Idle("pretrain", tuple(key for key in PretrainConfig.model_fields if key != "dataset"), _pretraining_is_asked),
     *map(_start_of, _MIXINGS),
     Idle("loss", ("mixed", "union_below"), _something_is_mixed),
     Idle("augmentation", ("mix_waves",), _waves_are_mixed),
 )
 """Every rule: the keys, and why they are idle."""
-
-
-def _stages(config: Config) -> list[TrainConfig]:
-    """The stages that are run."""
-    return [config.train, config.pretrain] if config.pretrain_dataset else [config.train]
-
-
-def _at(whole: object, path: Path) -> object:
-    for key in path:
-        whole = getattr(whole, str(key))
-    return whole
 
 
 IDLE_CHECKS = (

@@ -5,7 +5,7 @@ In: CONFIG and the `--set` words. Out: a `LoadedConfig`, or a `UserError` with e
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,8 +39,13 @@ class LoadedConfig:
     """CONFIG as the user typed it."""
     warnings: tuple[str, ...]
     """Located lines on what runs but is likely a mistake; the command line writes them to stderr."""
-    obstacles: tuple[str, ...] = ()
-    """Located lines on what keeps it from being trained here, such as weights that are not there."""
+    document: Document = field(repr=False)
+    """What it was read from, where each key has its line."""
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Located lines on what keeps it from being trained here, such as weights that are not there. Looks on disk."""
+        return lines(self.document, obstacles(self.config))
 
     @property
     def name(self) -> str:
@@ -49,8 +54,8 @@ class LoadedConfig:
 
     def refuse_obstacles(self) -> None:
         """Raises UserError with a line for each of `obstacles`, if there is any."""
-        if self.obstacles:
-            raise UserError(*self.obstacles)
+        if found := self.obstacles:
+            raise UserError(*found)
 
     def resolved_yaml(self) -> str:
         """A valid config with every value in it, which loads to the same config."""
@@ -84,7 +89,7 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
     crossed, warnings = cross_faults(config, checked.repaired)
     refuse(document, [*checked.faults, *crossed])
     told = lines(document, [*_front_end_changed(document), *warnings])
-    return LoadedConfig(config, document.name, told, lines(document, obstacles(config)))
+    return LoadedConfig(config, document.name, told, document)
 
 
 def _front_end_changed(document: Document) -> list[Fault]:

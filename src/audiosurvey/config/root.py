@@ -107,6 +107,11 @@ class Config(Section):
             return self.pretrain.dataset
         return DatasetConfig(name="urbansound8k") if self.pretrain_urban else None
 
+    @property
+    def stages(self) -> dict[str, TrainConfig]:
+        """The stages that are run, by the names of their sections."""
+        return {"train": self.train} | ({"pretrain": self.pretrain} if self.pretrain_dataset else {})
+
     def resolved(self) -> "Config":
         """The same experiment with every `auto` and absent length settled; `precision` stays as asked.
 

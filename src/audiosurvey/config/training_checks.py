@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from audiosurvey.config.given import defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
 from audiosurvey.data.classes import unknown_classes
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
-from audiosurvey.training.settings import TrainConfig
 
 
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:
@@ -26,8 +26,7 @@ def _one_average(config: Config) -> Iterable[Fault]:
 
 
 def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
-    stages = [("train", config.train)] + ([("pretrain", config.pretrain)] if config.pretrain_dataset else [])
-    for name, stage in stages:
+    for name, stage in config.stages.items():
         if config.swa.start is not None and stage.open_ended:
             yield Fault(
                 ("swa", "start"),
@@ -49,17 +48,12 @@ def _head_has_a_body(config: Config) -> Iterable[Fault]:
 def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
     """Keys that were set and change nothing, as no step of training is taken."""
     if not config.train.head_only:
-        if config.train.head_penalty != TrainConfig().head_penalty and not config.train.head_first:
-            yield Warn(("train", "head_penalty"), "has no effect without train.head_only or train.head_first")
         return
-    # What a patience or an even average settles by itself was not asked for.
-    settled = Config(train=TrainConfig(patience=config.train.patience), swa=config.swa).resolved()
+    defaults = defaults_beside(config)
     paths: list[tuple[str, ...]] = [("train", key) for key in _OF_STEPS] + [("model", "thaw")]
     if config.pretrain_dataset is None or config.model.init is None:
         # A pretraining keeps what is frozen of the weights that it starts from.
         paths += [("model", "freeze"), ("model", "keep_statistics")]
-    if config.train.patience:
-        yield Warn(("train", "patience"), _NO_STEPS)
     if config.pretrain_dataset is None:
         # A pretraining takes steps, and these are its settings too.
         paths += [(name, key) for name in ("optimizer", "schedule", "ema") for key in _keys(config, name)]
@@ -68,11 +62,12 @@ def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
         yield from (Warn(("augmentation", name), _NO_STEPS) for name in on)
         if config.swa.start is not None:
             yield Warn(("swa", "start"), _NO_STEPS)
-    yield from (Warn(path, _NO_STEPS) for path in paths if _value(config, path) != _value(settled, path))
+    yield from (Warn(path, _NO_STEPS) for path in paths if is_given(config, path, defaults))
 
 
 _NO_STEPS = "has no effect with train.head_only: true, which fits the classifier alone"
 _OF_STEPS = (
+    "patience",
     "head_first",
     "epochs",
     "crop_seconds",
@@ -88,13 +83,6 @@ _OF_STEPS = (
 
 def _keys(config: Config, section: str) -> list[str]:
     return list(type(getattr(config, section)).model_fields)
-
-
-def _value(config: Config, path: tuple[str, ...]) -> object:
-    value: object = config
-    for key in path:
-        value = getattr(value, key)
-    return value
 
 
 def _weights_name_classes(config: Config) -> Iterable[Fault]:
@@ -118,7 +106,7 @@ TRAINING_CHECKS = (
     Check(
         ("train.head_only", "train.head_first", "model.init", "pretrain_urban", "pretrain.dataset"), _head_has_a_body
     ),
-    Check(("train.head_only", "train.head_first", "train.head_penalty"), _head_alone_is_trained),
+    Check(("train.head_only",), _head_alone_is_trained),
     Check(("swa", "ema"), _one_average),
     Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
     Check(("dataset", "loss.class_weights"), _weights_name_classes),

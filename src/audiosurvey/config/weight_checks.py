@@ -7,10 +7,9 @@ import torch
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check
+from audiosurvey.config.sketch import can_be_built, sketch
 from audiosurvey.errors import Fault
-from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.grammar import ModelConfig
-from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.pretrained import fit_faults, hearing_faults, no_ensemble
 from audiosurvey.model.released import released
 
@@ -41,7 +40,7 @@ def _other_preset(config: Config) -> str | None:
     if released(config.model.init or "") is None or preset is None:
         return None
     theirs = config.model_copy(update={"model": ModelConfig.model_validate(preset_document(preset).data["model"])})
-    if not (_can_be_built(config) and _can_be_built(theirs)):
+    if config.model.blocks == theirs.model.blocks or not (can_be_built(config) and can_be_built(theirs)):
         return None
     return None if _sizes(config) == _sizes(theirs) else preset
 
@@ -49,9 +48,9 @@ def _other_preset(config: Config) -> str | None:
 def _weights_fit(config: Config) -> Iterable[Fault]:
     model = config.model
     # A wrong number of bands misfits in the network too: one fault is enough.
-    if model.init is None or not _can_be_built(config) or list(_weights_are_of_this_network(config)):
+    if model.init is None or not can_be_built(config) or list(_weights_are_of_this_network(config)):
         return []
-    return fit_faults(model.init, _network(config))
+    return fit_faults(model.init, sketch(config))
 
 
 def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
@@ -64,19 +63,9 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         yield Fault(("model", "keep_statistics"), f"there are no statistics to keep; {mend}")
 
 
-def _can_be_built(config: Config) -> bool:
-    return not (config.hears_mel and config.num_frames < 1) and not shape_faults(config.model, config.input_shape)
-
-
-def _network(config: Config) -> Network:
-    shape, standardize = config.input_shape, config.mel_spectrogram.standardize
-    with torch.device("meta"):
-        return build_network(config.model, input_shape=shape, classes=2, seed=0, standardize=standardize)
-
-
 def _sizes(config: Config) -> list[torch.Size]:
     """Of all weights before the classifier, in the order of the blocks, whatever stands between them."""
-    return [parameter.shape for parameter in _network(config).blocks.parameters()]
+    return [parameter.shape for parameter in sketch(config).blocks.parameters()]
 
 
 WEIGHT_CHECKS = (

@@ -132,6 +132,6 @@ def _number_mend(value: Any, others: Sequence[str]) -> str:
         return f"; write {whole}" + (f", or {text.replace(',', '.')} for the decimal" if either else "")
     if re.fullmatch(r"[-+]?[0-9]+,[0-9]+", text):
         return f"; write {text.replace(',', '.')}"
-    if re.fullmatch(r"[-+]?[0-9._]+ ?[a-zA-Z%]+", value.strip()):
+    if re.fullmatch(r"[-+]?[0-9._]+ ?[a-zA-Z%]+", text):
         return "; leave the unit out"
     return ""

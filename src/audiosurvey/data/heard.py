@@ -43,9 +43,6 @@ class Heard:
     def __or__(self, other: "Heard") -> "Heard":
         return Heard({**self.clips, **other.clips})
 
-    def __len__(self) -> int:
-        return len(self.clips)
-
     def knows(self, clip: Clip, contents: Contents) -> bool:
         """Whether something of this clip's recording was heard."""
         return clip.source in self._sources or file_of(contents.digest(clip.id)) in self._files

@@ -40,7 +40,8 @@ from audiosurvey.version import __version__
 
 SCHEMA = 3
 _READ = (1, 2, SCHEMA)
-"""Of schema 1 are folders from before there were golden clips, temperatures and thresholds: they load without."""
+"""Of schema 1 are folders from before there were golden clips, temperatures and thresholds, of 2 those from before
+trained_on.json told sources: they load without."""
 _ALWAYS = ("weights.safetensors", "config.yaml", "trained_on.json")
 _CHECKED = (*_ALWAYS, golden_clips.FILE)
 _SAID = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.results import Results, add_folds, read_json, read_results
+from audiosurvey.evaluation.results import Results, add_folds, checked_results, read_json
 from audiosurvey.evaluation.runfolder import RunFolder, flat
 
 _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skipped", "parameters", "macs", "init")
@@ -69,7 +69,7 @@ def _read(path: Path) -> Results:
     missing = [key for key in (*_ONE_EXPERIMENT, "folds", "leaking", "confusion") if key not in results]
     if missing:
         raise UserError(f"{file}: cannot be merged, since it does not hold {', '.join(missing)}; train it again")
-    return read_results(file, mend)
+    return checked_results(results, file, mend)
 
 
 def _differences(one: Results, other: Results) -> list[str]:

@@ -129,7 +129,11 @@ def read_json(path: Path, mend: str = "copy it again") -> dict[str, Any]:
 def read_results(path: Path, mend: str) -> Results:
     """What a results.json holds. Raises UserError, with this mend, for one that is damaged; also for one of another
     schema, which only the version that wrote it reads."""
-    results = read_json(path, mend)
+    return checked_results(read_json(path, mend), path, mend)
+
+
+def checked_results(results: Results, path: Path, mend: str) -> Results:
+    """These results, which were read from `path`; raises UserError as `read_results` does."""
     schema = results.get("schema", SCHEMA)
     if schema != SCHEMA:
         wrote = f"audiosurvey {results['version']}" if "version" in results else "the version that wrote it"

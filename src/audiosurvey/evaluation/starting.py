@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
-
 from audiosurvey.config.root import Config
+from audiosurvey.config.sketch import sketch
 from audiosurvey.data.fetch import Progress
 from audiosurvey.data.folds import Split
 from audiosurvey.data.heard import Heard
@@ -13,7 +12,7 @@ from audiosurvey.data.store import Store
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
-from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.network import Network
 from audiosurvey.model.pretrained import Report, Weights, open_weights
 from audiosurvey.model.released import RELEASED, name_of
 from audiosurvey.model.weightfile import artefact_licence
@@ -69,14 +68,13 @@ def open_start(config: Config, progress: Progress | None = None) -> Start | None
 
     Raises UserError where they are not to be had, were trained with another front end, or do not fit.
     """
-    model, mel = config.model, config.mel_spectrogram
-    if model.init is None:
+    init = config.model.init
+    if init is None:
         return None
-    weights = open_weights(model.init, progress)
+    weights = open_weights(init, progress)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
-    with torch.device("meta"):
-        network = build_network(model, input_shape=config.input_shape, classes=2, seed=0, standardize=mel.standardize)
+    network = sketch(config)
     report = weights.put_into(network)
     return Start(weights, report, report.lines() + frozen_line(config, network))
 
