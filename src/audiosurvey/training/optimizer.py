@@ -76,7 +76,9 @@ def build_optimizer(
     if config.name == "adams":
         return AdamS(groups, lr=lr, betas=betas, eps=config.eps)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=lr, betas=betas, eps=config.eps, amsgrad=config.amsgrad)
+    # In one pass over each tensor where the processor does it: small networks spend a tenth of a step here otherwise.
+    fused = True if all(parameter.device.type == "cpu" for parameter in trained) else None
+    return kind(groups, lr=lr, betas=betas, eps=config.eps, amsgrad=config.amsgrad, fused=fused)
 
 
 def layer_rates(network: Network, decay: float) -> dict[nn.Parameter, float]:

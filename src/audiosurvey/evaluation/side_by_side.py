@@ -1,0 +1,204 @@
+"""Folds side by side: each in a process of its own, with its share of the threads.
+
+A small network keeps few threads busy, so that folds beside each other end sooner than one after the other with all
+threads. Enters: the run of a process that holds the folder's lock, and the folds to train; leaves: the row of each fold,
+as soon as it ends. Each process writes its own fold's folder alone.
+"""
+
+import math
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiosurvey.config.root import Config
+from audiosurvey.data.sounds import prepare_sounds
+from audiosurvey.errors import UserError
+from audiosurvey.evaluation.crossval import CrossValidation, Recorded
+from audiosurvey.evaluation.pretraining import finished
+from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.starting import open_start
+from audiosurvey.report.console import FoldsProgress
+from audiosurvey.training.allocator import keep_freed_memory
+from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.precision import Precision
+
+
+def rounds(folds: Sequence[int], jobs: int) -> list[tuple[int, ...]]:
+    """The folds that are trained together, one round after the other: as few rounds as `jobs` allows, all but even.
+
+    Five folds and `jobs` 4 are rounds of three and two, so that no fold has a round, and the cores, to itself. A fold's
+    round depends on the folds that were asked for alone, not on which of them are done: with the round goes the number
+    of threads, and with that the last bits of the weights.
+    """
+    number = math.ceil(len(folds) / jobs)
+    sizes = [len(folds) // number + (index < len(folds) % number) for index in range(number)]
+    starts = [sum(sizes[:index]) for index in range(number)]
+    return [tuple(folds[start : start + size]) for start, size in zip(starts, sizes, strict=True)]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a process is told: one fold of a run that has begun."""
+
+    run: Path
+    config: Config
+    """Resolved."""
+    resolved_yaml: str
+    folds: tuple[int, ...]
+    """All that were asked for."""
+    fold: int
+    beside: int
+    """How many folds are in the round."""
+    threads: int
+    device: str
+    precision: Precision
+    first_of_run: bool
+    """It is the one that the seconds of the embeddings are counted with (`train.head_first`)."""
+
+
+def train_side_by_side(folds: CrossValidation, pending: Sequence[int], jobs: int, device: str) -> None:
+    """Trains the pending folds in rounds. What all of them need (pretraining, embeddings) has to be there.
+
+    Raises UserError, when the other processes have been ended, where one of them met a mistake or was killed. They go
+    on at their last finished epoch with `--resume`.
+    """
+    threads = torch.get_num_threads()
+    precision: Precision = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}[folds.accelerator.mixed_precision]
+    for members in rounds(list(folds.splits), jobs):
+        orders = [
+            Order(
+                folds.run.path,
+                folds.config,
+                folds.resolved_yaml,
+                tuple(folds.splits),
+                fold,
+                beside=len(members),
+                threads=max(1, threads // len(members)),
+                device=device,
+                precision=precision,
+                first_of_run=fold == next(iter(folds.splits)),
+            )
+            for fold in members
+            if fold in pending
+        ]
+        if orders:
+            _round(folds, orders)
+
+
+def _round(folds: CrossValidation, orders: Sequence[Order]) -> None:
+    titles = {order.fold: folds.title(order.fold) for order in orders}
+    with FoldsProgress(titles, folds.config.train.epochs or 0, quiet=folds.silent) as shown, _started(orders) as running:
+        while running:
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                fold, process = running[ready]
+                try:
+                    kind, content = ready.recv()
+                except EOFError:
+                    process.join()
+                    raise UserError(_ended(fold, process, len(orders))) from None
+                if kind == "step":
+                    shown[fold].on_step(*content)
+                elif kind == "epoch":
+                    shown[fold].on_epoch(content)
+                elif kind == "mistake":
+                    raise UserError(*content)
+                else:
+                    folds.take(content)
+                    process.join()
+                    del running[ready]
+
+
+@contextmanager
+def _started(orders: Sequence[Order]) -> Iterator[dict[Connection, tuple[int, BaseProcess]]]:
+    """The processes, by what they are heard on; those that still run at the end of the block are ended."""
+    context = multiprocessing.get_context("spawn")
+    # Whoever holds the other end of this lives: its end is how processes learn that the one that started them is gone.
+    alive, held = context.Pipe(duplex=False)
+    processes: dict[Connection, tuple[int, BaseProcess]] = {}
+    try:
+        for order in orders:
+            heard, told = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(order, told, alive), name=f"fold-{order.fold}")
+            process.start()
+            told.close()
+            processes[heard] = (order.fold, process)
+        yield processes
+    finally:
+        for _, process in processes.values():
+            process.terminate()
+            process.join()
+        held.close()
+        alive.close()
+
+
+def _ended(fold: int, process: BaseProcess, number: int) -> str:
+    status = process.exitcode or 0
+    if status < 0:
+        memory = f"; memory may not do for {number} folds at once: give a smaller --jobs" if status == -9 else ""
+        return f"fold {fold}: its process was killed (signal {-status}){memory}; the run goes on with --resume"
+    return f"fold {fold}: its process ended with status {status}, for the reason above; the run goes on with --resume"
+
+
+class _Relay:
+    """Tells the process that started this one how the fold goes on."""
+
+    def __init__(self, told: Connection) -> None:
+        self.told = told
+
+    def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
+        self.told.send(("step", (epoch, step, steps_per_epoch, loss)))
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        self.told.send(("epoch", record))
+
+
+def _work(order: Order, told: Connection, alive: Connection) -> None:
+    """A process from its beginning to its end: trains its fold and tells what is to be recorded, or the mistake."""
+    # Ctrl-C reaches all processes of a terminal; the one that started this one answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(alive,), daemon=True).start()
+    torch.set_num_threads(order.threads)
+    try:
+        told.send(("done", _trained(order, _Relay(told))))
+    except UserError as error:
+        told.send(("mistake", error.lines))
+
+
+def _leave_with(alive: Connection) -> None:
+    try:
+        alive.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _trained(order: Order, relay: _Relay) -> Recorded:
+    config = order.config
+    accelerator = make_accelerator(order.device, order.precision, thaws=bool(config.model.thaw))
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
+    run = RunFolder(order.run)
+    folds = CrossValidation(
+        run,
+        config,
+        order.resolved_yaml,
+        prepare_sounds(config.dataset, config.sample_rate),
+        folds=order.folds,
+        accelerator=accelerator,
+        start=open_start(config),
+        quiet=True,
+    )
+    before = finished(run.pretraining)
+    if before is not None:
+        folds.start_from(before)
+    return folds.train_apart(order.fold, relay, beside=order.beside, counts_embeddings=order.first_of_run)
