@@ -14,13 +14,15 @@ from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 
 def parts(name: str) -> tuple[nn.Module, Average, torch.optim.Optimizer]:
     torch.manual_seed(3)
-    network = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    # Laid out as in training: what the file keeps in rows is not walked as rows then.
+    layers = (nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 2))
+    network = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = build_optimizer(network.parameters(), OptimizerConfig(name=name), lr=0.01, weight_decay=0.1)
     return network, Average(network, 0.9), optimizer
 
 
 def step(network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, number: int) -> None:
-    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(number))
+    x = torch.randn(8, 2, 4, 4, generator=torch.Generator().manual_seed(number))
     optimizer.zero_grad()
     network(x).square().sum().backward()
     optimizer.step()

@@ -50,6 +50,25 @@ def test_first_adamw_step_by_hand():
     torch.testing.assert_close(weight.detach(), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_one_pass_over_a_tensor_is_the_plain_step(name):
+    """Kernels laid out as in training, whose gradients and averages lie in memory as they do."""
+    weights = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        conv = nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        optimizer = build_optimizer(conv.parameters(), OptimizerConfig(name=name), lr=0.01, weight_decay=0.1)
+        for group in optimizer.param_groups:
+            assert group["fused"]
+            group["fused"] = fused
+        for _ in range(4):
+            optimizer.zero_grad()
+            conv(torch.randn(2, 3, 8, 8)).square().sum().backward()
+            optimizer.step()
+        weights.append(conv.weight.detach())
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-5, atol=1e-6)
+
+
 def test_rates_of_layers_by_hand():
     """Blocks without weights do not count; the standardisation goes with the first block."""
     blocks = [{"conv_block": {"channels": 4, "layers": 1}}, {"pooling": {"mode": "avg"}}, {"fc": 3}, {"dropout": 0.1}]

@@ -70,7 +70,12 @@ def load_state(
     for name, value in _under("optimizer.", tensors).items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = value
-    state["state"] = slots
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state["state"] = {
+        index: {slot: _laid_out_as(parameters[index], value) for slot, value in found.items()}
+        for index, found in slots.items()
+        if index < len(parameters)
+    }
     try:
         network.load_state_dict(_under("network.", tensors))
         if average is not None:
@@ -122,6 +127,13 @@ def _journal(path: Path, metadata: Mapping[str, str]) -> Journal:
         return Journal(**json.loads(metadata["journal"]))
     except (KeyError, ValueError, TypeError):
         raise UserError(f"{path}: no checkpoint of this version of audiosurvey; {anew(path)}") from None
+
+
+def _laid_out_as(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """The value in memory as the parameter is: files keep rows, the fused optimizers walk both in one pass."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
