@@ -93,10 +93,11 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         folds: list[int] | None = None,
         resume: bool = False,
         final: bool = False,
+        jobs: int = 1,
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, "cpu", True, final), say)
+            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, "cpu", True, final, jobs), say)
         assert outcome is not None
         return outcome[0]
 

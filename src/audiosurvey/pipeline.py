@@ -41,13 +41,15 @@ from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
 from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.side_by_side import refuse_jobs, shares, train_side_by_side
 from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import write_preview
+from audiosurvey.threads import threads
 from audiosurvey.training.allocator import keep_freed_memory
-from audiosurvey.training.devices import check_device, make_accelerator
+from audiosurvey.training.devices import check_device, make_accelerator, number_format
 from audiosurvey.training.precision import Precision, pick_device
 
 Say = Callable[[str], None]
@@ -75,6 +77,8 @@ class TrainOptions:
     quiet: bool = False
     final: bool = False
     """Besides the folds, one model trained on all of them."""
+    jobs: int = 1
+    """How many folds are trained side by side."""
 
 
 def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
@@ -89,6 +93,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     main = accelerator.is_main_process
+    refuse_jobs(options.jobs, config, accelerator)
     run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
     if main:
         run.refuse(config, resume=options.resume)
@@ -122,13 +127,17 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
                 say(line)
         pending = folds.pending
         if pending:
-            line = _expected(folds)
+            line = _expected(folds, options.jobs)
             if main:
                 say(line)
             if other is not None:
                 folds.pretrain_on(other)
-        for fold in pending:
-            folds.probe(fold) if config.train.head_only else folds.train(fold)
+        if options.jobs > 1 and pending:
+            folds.make_ready(pending[0])
+            train_side_by_side(folds, options.jobs, options.device)
+        else:
+            for fold in pending:
+                folds.probe(fold) if config.train.head_only else folds.train(fold)
         if options.final and (final := FinalModel(folds)).pending:
             if main:
                 say(f"final model: {len(final.clips)} clips, all folds; its score is that of the folds")
@@ -322,24 +331,30 @@ def _licence(table: Table) -> str:
     return f"; licence: {table.licence}" if table.licence else ""
 
 
-def _expected(folds: CrossValidation) -> str:
-    """How long it will take, after a few steps of trial."""
+def _expected(folds: CrossValidation, jobs: int) -> str:
+    """How long it will take, after a few steps of trial, with as many threads as the first fold is going to have."""
     stage = folds.stage(folds.pending[0])
     if folds.config.train.head_only:
         seconds, clips = forecast_embedding(stage), len(folds.sounds.table.clips)
         once = f"about {_duration(seconds)} to look at {clips} clips once on {folds.accelerator.device.type}, fp32"
         return f"{once}; then seconds a fold"
-    return _forecast_line(forecast(stage, _looked_at(folds)), folds)
+    plan = shares(folds, jobs)
+    with threads(plan[0].threads):
+        expected = forecast(stage, _looked_at(folds))
+    return _forecast_line(expected, folds, len(plan), max(len(share.folds) for share in plan))
 
 
-def _forecast_line(expected: Forecast, folds: CrossValidation) -> str:
+def _forecast_line(expected: Forecast, folds: CrossValidation, rounds: int, beside: int) -> str:
+    """`rounds` of at most `beside` folds that are trained side by side."""
     number, train = len(folds.pending), folds.config.train
-    memory = f"memory about {_size(expected.peak_bytes)}, disk {_size(expected.disk_bytes * number)}"
-    where = f"{folds.accelerator.device.type}, {folds.accelerator.mixed_precision.replace('no', 'fp32')}"
+    memory = f"memory about {_size(expected.peak_bytes * beside)}, disk {_size(expected.disk_bytes * number)}"
+    where = f"{folds.accelerator.device.type}, {number_format(folds.accelerator)}"
+    if beside > 1:
+        where += f", {beside} folds side by side"
     if not train.epochs:
         ends = f"the patience of {train.patience} ends it"
         return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}"
-    total = f", {_duration(expected.seconds * number)} in all" if number > 1 else ""
+    total = f", {_duration(expected.seconds * rounds)} in all" if number > 1 else ""
     return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}"
 
 

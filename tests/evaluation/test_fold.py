@@ -30,7 +30,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
 
     monkeypatch.setattr(Stage, "scores", scores)
     monkeypatch.setattr("audiosurvey.pipeline.forecast", lambda stage, clips: None)
-    monkeypatch.setattr("audiosurvey.pipeline._forecast_line", lambda expected, folds: "")
+    monkeypatch.setattr("audiosurvey.pipeline._forecast_line", lambda *_: "")
     return looks
 
 

@@ -28,6 +28,7 @@ def train(
     final: Annotated[
         bool, typer.Option("--final", help="Then train one model on all folds, for use: RUN/model.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side, each with its share of the cores.")] = 1,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -41,7 +42,7 @@ def train(
     from audiosurvey.report.console import STDERR
     from audiosurvey.report.summary import print_summary
 
-    options = TrainOptions(run_dir, numbers, resume, device, final=final)
+    options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs)
     outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
     if outcome is None:
         return

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
@@ -23,7 +25,7 @@ from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
 from audiosurvey.evaluation.probe import fit_probe, probe_fold
-from audiosurvey.evaluation.results import Results, add_fold, new_results, write_json
+from audiosurvey.evaluation.results import Results, add_fold, metric_names, new_results, write_json
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.stage import Stage
 from audiosurvey.evaluation.starting import Start
@@ -34,6 +36,15 @@ from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
 from audiosurvey.report.summary import marks
 from audiosurvey.training.loop import Listener
 from audiosurvey.training.loss import Loss, class_weights
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the results of a run take in when a fold has ended."""
+
+    row: dict[str, Any]
+    confusion_KK: np.ndarray | None
+    """None for multi-label data."""
 
 
 class CrossValidation:
@@ -61,6 +72,10 @@ class CrossValidation:
         self._embeddings: Embeddings | None = None
         self._head_seconds = 0.0
         """What the fit of the classifier before the steps took (`train.head_first`), of the fold at hand."""
+        self._relay: Listener | None = None
+        """Who is told how a fold goes on, in place of the terminal, where it is trained apart."""
+        self._first_of_run = False
+        """Where it is trained apart: whether no fold was asked for before it."""
         # Told before anything is written: classes that loss.class_weights names and the data does not have.
         class_weights(config.loss, sounds.table.classes, ())
         leaking = any(split.leaking for split in self.splits.values())
@@ -92,7 +107,7 @@ class CrossValidation:
     def pretrain_on(self, other: Sounds) -> None:
         """The stage before: trained once, or taken from the run folder."""
         settings = self.config.pretrain
-        with FoldProgress(f"pretraining on {other.table.name}", settings.epochs or 0, quiet=self._silent) as shown:
+        with FoldProgress(f"pretraining on {other.table.name}", settings.epochs or 0, quiet=self.silent) as shown:
             log = FoldLog(self.run.pretraining, shown, None) if self.accelerator.is_main_process else shown
             self.pretrained = pretrain(
                 self.config,
@@ -104,15 +119,45 @@ class CrossValidation:
                 start=self.start,
             )
         self.accelerator.free_memory()
+        self.start_from(self.pretrained)
+
+    def start_from(self, pretrained: Pretrained) -> None:
+        """The folds start from the weights of this finished pretraining."""
+        self.pretrained = pretrained
         before = [self.start.name] if self.start else []
-        self.results["init"] = ", then ".join([*before, self.pretrained.name])
-        self.results["pretraining"] = self.pretrained.about
+        self.results["init"] = ", then ".join([*before, pretrained.name])
+        self.results["pretraining"] = pretrained.about
+
+    def title(self, fold: int) -> str:
+        return f"fold {fold} of {len(self.sounds.table.folds)}"
 
     def train(self, fold: int) -> None:
         """Trains one fold to its end, writes what it found, and with it the results of the run so far."""
+        self._end(fold, self._trained(fold))
+
+    def train_apart(self, fold: int, relay: Listener, *, beside: int) -> Recorded:
+        """As `train`, beside other folds of the same run: writes the fold's own folder alone, and returns what whoever
+        holds the run is to `take`. `beside`: how many folds share the machine; `relay` is told what happens."""
+        self._relay, self._first_of_run = relay, fold == next(iter(self.splits))
+        outcome = self._trained(fold)
+        outcome.row["side_by_side"] = beside
+        self._keep(fold, outcome)
+        return Recorded(outcome.row, outcome.confusion_KK)
+
+    def make_ready(self, fold: int) -> None:
+        """Writes what folds that are trained apart find in the run folder: what became of the weights that they start
+        from and, where the classifier is fitted first (`train.head_first`), the embeddings of all clips."""
+        if self.start is None and not self.config.train.head_first:
+            return
+        stage = self.stage(fold)
+        network = stage.build()
+        self._put_weights(network)
+        if self.config.train.head_first:
+            self.embed(stage, network)
+
+    def _trained(self, fold: int) -> FoldOutcome:
         folder = self.run.fold(fold)
-        title = f"fold {fold} of {len(self.sounds.table.folds)}"
-        with self.listening(folder, title, self.config.train.epochs or 0) as (listener, tracking):
+        with self.listening(folder, self.title(fold), self.config.train.epochs or 0) as (listener, tracking):
             outcome = train_fold(
                 self.config,
                 self.sounds,
@@ -124,11 +169,11 @@ class CrossValidation:
             )
         self.accelerator.free_memory()
         outcome.row["seconds"] = round(outcome.row["seconds"] + self._head_seconds, 3)
-        self._end(fold, outcome)
+        return outcome
 
     def probe(self, fold: int) -> None:
         """As `train`, of a classifier alone, fitted to what the network makes of the clips."""
-        with self.listening(self.run.fold(fold), f"fold {fold} of {len(self.sounds.table.folds)}", 1) as (listener, _):
+        with self.listening(self.run.fold(fold), self.title(fold), 1) as (listener, _):
             outcome = probe_fold(
                 self.config,
                 self.sounds,
@@ -137,7 +182,7 @@ class CrossValidation:
                 start=lambda stage, network: self.put_start(stage, network, None),
                 embed=self.embed,
                 listener=listener,
-                carries_embedding=not self.results["folds"],
+                carries_embedding=self._counts_embeddings,
             )
         self._end(fold, outcome)
 
@@ -145,14 +190,20 @@ class CrossValidation:
         """What the network makes of all clips, computed once a run."""
         if self._embeddings is None:
             clips = len(self.sounds.table.clips)
-            with nullcontext() if self._silent else progress_bar(f"embedding {clips} clips, in batches") as moved:
+            with nullcontext() if self.silent else progress_bar(f"embedding {clips} clips, in batches") as moved:
                 self._embeddings = embed_all(stage, network, self.run.path, moved)
         return self._embeddings
 
+    def take(self, recorded: Recorded) -> None:
+        """Puts a fold that has ended into the results, and writes them."""
+        add_fold(self.results, recorded.row, recorded.confusion_KK)
+        write_json(self.run.results_path, self.results)
+        self.draw()
+
     def _end(self, fold: int, outcome: FoldOutcome) -> None:
-        folder = self.run.fold(fold)
         if self.accelerator.is_main_process:
-            self._record(folder, self.splits[fold], outcome)
+            self._keep(fold, outcome)
+            self.take(Recorded(outcome.row, outcome.confusion_KK))
         self.accelerator.wait_for_everyone()
 
     @contextmanager
@@ -160,7 +211,7 @@ class CrossValidation:
         """Who is told how a stage in `folder` goes on: terminal, log, trackers (the main process's)."""
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            shown = stack.enter_context(FoldProgress(title, epochs, quiet=self._silent))
+            shown = self._relay or stack.enter_context(FoldProgress(title, epochs, quiet=self.silent))
             if not self.accelerator.is_main_process:
                 yield shown, None
                 return
@@ -171,20 +222,28 @@ class CrossValidation:
 
     def put_start(self, stage: Stage, network: Network, tracking: Tracking | None) -> None:
         """Puts in what the run starts from, and shows the trackers the first batch."""
-        if self.start is not None:
-            self.start.put_into(network)
-            if self.accelerator.is_main_process:
-                write_json(self.run.path / "init.json", self.start.report.as_dict())
-        if self.pretrained is not None:
-            self.pretrained.put_into(network)
+        self._put_weights(network)
         if stage.settings.head_first:
             embeddings = self.embed(stage, network)
             started = time.perf_counter()
             fit_probe(stage.config, self.sounds, stage.train_clips, network, embeddings)
-            self._head_seconds = time.perf_counter() - started + (0.0 if self.results["folds"] else embeddings.seconds)
+            self._head_seconds = time.perf_counter() - started + (embeddings.seconds if self._counts_embeddings else 0)
         if tracking and tracking.trackers:
             batch, mel_BCTF = stage.first_batch()
             tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
+
+    def _put_weights(self, network: Network) -> None:
+        if self.start is not None:
+            self.start.put_into(network)
+            if self.accelerator.is_main_process and self._relay is None:
+                write_json(self.run.path / "init.json", self.start.report.as_dict())
+        if self.pretrained is not None:
+            self.pretrained.put_into(network)
+
+    @property
+    def _counts_embeddings(self) -> bool:
+        """Whether the seconds of the embeddings are counted with the fold at hand: once a run, with its first fold."""
+        return not self.results["folds"] if self._relay is None else self._first_of_run
 
     def ship(
         self,
@@ -226,10 +285,10 @@ class CrossValidation:
             calibration=calibration,
         )
 
-    def _record(self, folder: Path, split: Split, outcome: FoldOutcome) -> None:
-        table, results = self.sounds.table, self.results
+    def _keep(self, fold: int, outcome: FoldOutcome) -> None:
+        """Writes predictions and model of a fold into its folder."""
+        folder, split, table = self.run.fold(fold), self.splits[fold], self.sounds.table
         write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
-        add_fold(results, outcome.row, outcome.confusion_KK)
         binary = Loss(self.config.loss, table.multi_label).binary
         self.ship(
             folder / "model",
@@ -240,13 +299,11 @@ class CrossValidation:
                 "fold": split.fold,
                 "folds": [split.fold],
                 "epochs": outcome.row["chosen_epoch"],
-                "metrics": {name: outcome.row[name] for name in results["mean"]},
+                "metrics": {name: outcome.row[name] for name in metric_names(self.results)},
             },
             calibrate_fold(split, outcome.scores_NK, outcome.validation_NK, table.classes, binary),
             split.test if self.config.protocol.selection == "test" else split.validation,
         )
-        write_json(self.run.results_path, results)
-        self.draw()
 
     def _licences(self) -> dict[str, str | None]:
         """Of all that the weights were made from, by part."""
@@ -289,7 +346,7 @@ class CrossValidation:
         return make_split(table, fold, protocol.selection, protocol.allow_leakage)
 
     @property
-    def _silent(self) -> bool:
+    def silent(self) -> bool:
         return self.quiet or not self.accelerator.is_main_process
 
 

@@ -20,6 +20,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.results import Results, read_json, read_results, write_json
+from audiosurvey.training.devices import number_format
 from audiosurvey.training.precision import Precision
 from audiosurvey.version import __version__
 
@@ -187,7 +188,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "device": accelerator.device.type,
-        "precision": accelerator.mixed_precision.replace("no", "fp32"),
+        "precision": number_format(accelerator),
         "processes": accelerator.num_processes,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.version.cuda,

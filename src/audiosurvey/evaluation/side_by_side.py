@@ -1,8 +1,8 @@
 """Folds side by side: each in a process of its own, with its share of the threads.
 
 A small network keeps few threads busy, so that folds beside each other end sooner than one after the other with all
-threads. Enters: the run of a process that holds the folder's lock, and the folds to train; leaves: the row of each fold,
-as soon as it ends. Each process writes its own fold's folder alone.
+threads. Enters: the run of a process that holds the folder's lock, and the folds to train; leaves: the row of each, as
+soon as it ends. Each process writes its own fold's folder alone.
 """
 
 import math
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
@@ -27,9 +28,9 @@ from audiosurvey.evaluation.crossval import CrossValidation, Recorded
 from audiosurvey.evaluation.pretraining import finished
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.evaluation.starting import open_start
-from audiosurvey.report.console import FoldsProgress
+from audiosurvey.report.console import side_by_side
 from audiosurvey.training.allocator import keep_freed_memory
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.devices import make_accelerator, number_format
 from audiosurvey.training.precision import Precision
 
 
@@ -47,6 +48,62 @@ def rounds(folds: Sequence[int], jobs: int) -> list[tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The pending folds of a round, and what each has of the machine."""
+
+    folds: tuple[int, ...]
+    beside: int
+    """How many folds the round was planned for: some may be done already."""
+    threads: int
+
+
+def shares(folds: CrossValidation, jobs: int) -> list[Share]:
+    """The rounds in which anything is left to train."""
+    pending, threads = folds.pending, torch.get_num_threads()
+    found = [
+        Share(tuple(fold for fold in members if fold in pending), len(members), max(1, threads // len(members)))
+        for members in rounds(list(folds.splits), jobs)
+    ]
+    return [share for share in found if share.folds]
+
+
+def refuse_jobs(jobs: int, config: Config, accelerator: Accelerator) -> None:
+    """Raises UserError where folds cannot be trained side by side."""
+    if jobs == 1:
+        return
+    if accelerator.num_processes > 1:
+        raise UserError(f"--jobs {jobs}: {accelerator.num_processes} processes train each fold together; leave it out")
+    if config.train.head_only:
+        raise UserError(
+            f"--jobs {jobs}: a linear probe (train.head_only) looks at the clips once for all folds and takes seconds "
+            "a fold; leave it out"
+        )
+
+
+def train_side_by_side(folds: CrossValidation, jobs: int, device: str) -> None:
+    """Trains the pending folds in rounds. What all of them need (pretraining, embeddings) has to be there.
+
+    Raises UserError, when the other processes have been ended, where one of them met a mistake or was killed. They go
+    on at their last finished epoch with `--resume`.
+    """
+    for share in shares(folds, jobs):
+        orders = [
+            Order(
+                folds.run.path,
+                folds.config,
+                folds.resolved_yaml,
+                tuple(folds.splits),
+                fold,
+                share=share,
+                device=device,
+                precision=number_format(folds.accelerator),
+            )
+            for fold in share.folds
+        ]
+        _round(folds, orders)
+
+
+@dataclass(frozen=True)
 class Order:
     """What a process is told: one fold of a run that has begun."""
 
@@ -57,47 +114,15 @@ class Order:
     folds: tuple[int, ...]
     """All that were asked for."""
     fold: int
-    beside: int
-    """How many folds are in the round."""
-    threads: int
+    share: Share
     device: str
     precision: Precision
-    first_of_run: bool
-    """It is the one that the seconds of the embeddings are counted with (`train.head_first`)."""
-
-
-def train_side_by_side(folds: CrossValidation, pending: Sequence[int], jobs: int, device: str) -> None:
-    """Trains the pending folds in rounds. What all of them need (pretraining, embeddings) has to be there.
-
-    Raises UserError, when the other processes have been ended, where one of them met a mistake or was killed. They go
-    on at their last finished epoch with `--resume`.
-    """
-    threads = torch.get_num_threads()
-    precision: Precision = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}[folds.accelerator.mixed_precision]
-    for members in rounds(list(folds.splits), jobs):
-        orders = [
-            Order(
-                folds.run.path,
-                folds.config,
-                folds.resolved_yaml,
-                tuple(folds.splits),
-                fold,
-                beside=len(members),
-                threads=max(1, threads // len(members)),
-                device=device,
-                precision=precision,
-                first_of_run=fold == next(iter(folds.splits)),
-            )
-            for fold in members
-            if fold in pending
-        ]
-        if orders:
-            _round(folds, orders)
 
 
 def _round(folds: CrossValidation, orders: Sequence[Order]) -> None:
     titles = {order.fold: folds.title(order.fold) for order in orders}
-    with FoldsProgress(titles, folds.config.train.epochs or 0, quiet=folds.silent) as shown, _started(orders) as running:
+    progress = side_by_side(titles, folds.config.train.epochs or 0, quiet=folds.silent)
+    with progress as shown, _started(orders) as running:
         while running:
             for ready in wait(list(running)):
                 assert isinstance(ready, Connection)
@@ -112,7 +137,7 @@ def _round(folds: CrossValidation, orders: Sequence[Order]) -> None:
                 elif kind == "epoch":
                     shown[fold].on_epoch(content)
                 elif kind == "mistake":
-                    raise UserError(*content)
+                    raise UserError(f"fold {fold}: {content[0]}", *content[1:])
                 else:
                     folds.take(content)
                     process.join()
@@ -168,7 +193,7 @@ def _work(order: Order, told: Connection, alive: Connection) -> None:
     # Ctrl-C reaches all processes of a terminal; the one that started this one answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(alive,), daemon=True).start()
-    torch.set_num_threads(order.threads)
+    torch.set_num_threads(order.share.threads)
     try:
         told.send(("done", _trained(order, _Relay(told))))
     except UserError as error:
@@ -201,4 +226,4 @@ def _trained(order: Order, relay: _Relay) -> Recorded:
     before = finished(run.pretraining)
     if before is not None:
         folds.start_from(before)
-    return folds.train_apart(order.fold, relay, beside=order.beside, counts_embeddings=order.first_of_run)
+    return folds.train_apart(order.fold, relay, beside=order.share.beside)

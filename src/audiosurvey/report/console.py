@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -103,20 +103,30 @@ def _plain(what: str, console: Console) -> Callable[[int, int | None], None]:
 class FoldProgress:
     """Tells how one stage goes on: a bar of its epochs with the current score, or a line an epoch."""
 
-    def __init__(self, title: str, epochs: int, console: Console = STDERR, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        epochs: int,
+        console: Console = STDERR,
+        quiet: bool = False,
+        bars: Progress | None = None,
+    ) -> None:
+        """`bars`: those of several stages, into which this one puts its own; whoever made them starts them."""
         self.title, self.epochs, self.console, self.quiet = title, epochs, console, quiet
-        self._bars = _bars(console) if console.is_terminal and not quiet else None
+        self._own = bars is None
+        self._bars = bars or (_bars(console) if console.is_terminal and not quiet else None)
         self._task: TaskID | None = None
         self._note = ""
 
     def __enter__(self) -> "FoldProgress":
         if self._bars:
-            self._bars.start()
+            if self._own:
+                self._bars.start()
             self._task = self._bars.add_task(self.title, total=self.epochs or None, note="")
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._bars:
+        if self._bars and self._own:
             self._bars.stop()
 
     def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
@@ -132,6 +142,20 @@ class FoldProgress:
             line += f", lr {record['lr']:.2e}" if record["lr"] is not None else ""
             line += f", {record['seconds']:.1f} s"
             self.console.print(line, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def side_by_side(
+    titles: Mapping[int, str], epochs: int, console: Console = STDERR, quiet: bool = False
+) -> Iterator[dict[int, FoldProgress]]:
+    """A `FoldProgress` for each fold of those that are trained at once, by its number: bars one below the other, or
+    lines as they come."""
+    with ExitStack() as stack:
+        bars = stack.enter_context(_bars(console)) if console.is_terminal and not quiet else None
+        yield {
+            fold: stack.enter_context(FoldProgress(title, epochs, console, quiet, bars))
+            for fold, title in titles.items()
+        }
 
 
 def _scores(record: dict[str, Any]) -> str:

@@ -21,8 +21,8 @@ def make_accelerator(device: str = "auto", precision: Precision = "auto", *, tha
     """
     check_device(device)
     picked = pick_device(device)
-    number_format = pick_precision(precision, picked)
-    if number_format == "fp16" and picked.type == "cpu":
+    format = pick_precision(precision, picked)
+    if format == "fp16" and picked.type == "cpu":
         raise UserError("precision: fp16 needs a GPU; on a processor set bf16, fp32, or auto, which picks what is fast")
     formats = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -32,8 +32,14 @@ def make_accelerator(device: str = "auto", precision: Precision = "auto", *, tha
         torch.cuda.set_device(picked)
     parallel = DistributedDataParallelKwargs(find_unused_parameters=thaws)
     return Accelerator(
-        cpu=picked.type == "cpu", mixed_precision=formats[number_format], kwargs_handlers=[parallel] if thaws else None
+        cpu=picked.type == "cpu", mixed_precision=formats[format], kwargs_handlers=[parallel] if thaws else None
     )
+
+
+def number_format(accelerator: Accelerator) -> Precision:
+    """What `precision` says of this accelerator."""
+    formats: dict[str, Precision] = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}
+    return formats[accelerator.mixed_precision]
 
 
 def check_device(device: str) -> None:
