@@ -15,6 +15,11 @@ class UserError(Exception):
         self.lines = lines
 
 
+class Interrupted(UserError):
+    """A run that something else than its user broke off, such as a process that was killed: what it left stays, and it
+    goes on with --resume."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of a config: `path` is the way to the key (`("model", "blocks", 7)`), `message` what is wrong."""

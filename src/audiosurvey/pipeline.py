@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
 from audiosurvey.evaluation.runfolder import RunFolder
-from audiosurvey.evaluation.side_by_side import refuse_jobs, shares, train_side_by_side
+from audiosurvey.evaluation.side_by_side import Share, refuse_jobs, shares, train_side_by_side
 from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.released import on_disk
@@ -341,20 +341,30 @@ def _expected(folds: CrossValidation, jobs: int) -> str:
     plan = shares(folds, jobs)
     with threads(plan[0].threads):
         expected = forecast(stage, _looked_at(folds))
-    return _forecast_line(expected, folds, len(plan), max(len(share.folds) for share in plan))
+    return _forecast_line(expected, folds, plan)
 
 
-def _forecast_line(expected: Forecast, folds: CrossValidation, rounds: int, beside: int) -> str:
-    """`rounds` of at most `beside` folds that are trained side by side."""
+def _forecast_line(expected: Forecast, folds: CrossValidation, plan: Sequence[Share]) -> str:
+    beside = max(len(share.folds) for share in plan)
+    # Where they share a device, or are more than its threads, they wait for each other.
+    on_cpu = folds.accelerator.device.type == "cpu"
+    wait = max(1.0, beside * plan[0].threads / torch.get_num_threads()) if on_cpu else float(beside)
+    expected = replace(
+        expected,
+        seconds_per_step=expected.seconds_per_step * wait,
+        evaluation_seconds=expected.evaluation_seconds * wait,
+        # The process that waits for them has what the steps of trial took.
+        peak_bytes=expected.peak_bytes * (beside + 1 if beside > 1 else 1),
+    )
     number, train = len(folds.pending), folds.config.train
-    memory = f"memory about {_size(expected.peak_bytes * beside)}, disk {_size(expected.disk_bytes * number)}"
+    memory = f"memory about {_size(expected.peak_bytes)}, disk {_size(expected.disk_bytes * number)}"
     where = f"{folds.accelerator.device.type}, {number_format(folds.accelerator)}"
     if beside > 1:
         where += f", {beside} folds side by side"
     if not train.epochs:
         ends = f"the patience of {train.patience} ends it"
         return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}"
-    total = f", {_duration(expected.seconds * rounds)} in all" if number > 1 else ""
+    total = f", {_duration(expected.seconds * len(plan))} in all" if number > 1 else ""
     return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}"
 
 

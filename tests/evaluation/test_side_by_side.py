@@ -52,17 +52,23 @@ def alike(run: Path) -> Any:
     for row in results["folds"]:
         del row["seconds"]
         row.pop("side_by_side", None)
+        row.pop("threads", None)
     if "pretraining" in results:
         results["pretraining"] = {name: results["pretraining"][name] for name in ("dataset", "clips", "epochs")}
     names = ("predictions.csv", "model/weights.safetensors")
+    if results["final"]:
+        results["final"] |= {"seconds": None}
     return results, [(folder / name).read_bytes() for folder in sorted(run.glob("fold-*")) for name in names]
 
 
 def test_as_one_after_the_other(tmp_path, train_tiny: Train):
     said: list[str] = []
-    train_tiny(tmp_path / "one", "augmentation={mixup: {p: 0.5}, gain: {p: 0.5}}")
-    found = train_tiny(tmp_path / "two", "augmentation={mixup: {p: 0.5}, gain: {p: 0.5}}", jobs=2, say=said.append)
+    augmented = "augmentation={mixup: {p: 0.5}, gain: {p: 0.5}}"
+    train_tiny(tmp_path / "one", augmented, final=True)
+    found = train_tiny(tmp_path / "two", augmented, final=True, jobs=2, say=said.append)
     assert alike(tmp_path / "two") == alike(tmp_path / "one")
+    finals = [(tmp_path / name / "model" / "weights.safetensors").read_bytes() for name in ("one", "two")]
+    assert finals[0] == finals[1]
     assert [row["side_by_side"] for row in found["folds"]] == [2, 2, 1]
     assert found["seconds"] == pytest.approx(
         sum(row["seconds"] / row["side_by_side"] for row in found["folds"]), abs=1e-3
@@ -71,14 +77,15 @@ def test_as_one_after_the_other(tmp_path, train_tiny: Train):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_pretraining_and_the_fit_of_the_classifier_are_done_once(tmp_path, train_tiny: Train, tones, tiny_yaml):
+def test_pretraining_is_done_once_for_all(tmp_path, train_tiny: Train, tones):
     pretrained = (
         f"pretrain={{dataset: {{name: folder, root: '{tones.as_posix()}', num_folds: 3, classes: [mid, noise], "
         "clip_seconds: 0.5}, epochs: 1}",
         "dataset.classes=[low, high]",
     )
     train_tiny(tmp_path / "one", *pretrained)
-    train_tiny(tmp_path / "two", *pretrained, jobs=3)
+    found = train_tiny(tmp_path / "two", *pretrained, jobs=3)
+    assert found["init"] == json.loads((tmp_path / "one" / "results.json").read_text(encoding="utf-8"))["init"]
     assert alike(tmp_path / "two") == alike(tmp_path / "one")
 
 
@@ -115,6 +122,7 @@ def undisturbed(train_tiny: Train, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "run"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 @pytest.mark.parametrize("whom", ["fold", "run"])
 def test_nothing_is_lost_when_a_process_is_killed(tmp_path, tiny_yaml, process, undisturbed: Path, whom):
     (tmp_path / "c.yaml").write_text(tiny_yaml, encoding="utf-8")
@@ -129,12 +137,41 @@ def test_nothing_is_lost_when_a_process_is_killed(tmp_path, tiny_yaml, process, 
     if whom == "fold":
         assert one.returncode == 2
         assert "its process was killed (signal 9); memory may not do for 2 folds at once: give a smaller --jobs" in said
-    wait_for(lambda: not any(child.is_running() for child in workers))
+    wait_for(lambda: all(gone(child) for child in workers))
     assert not (tmp_path / "run" / "results.json").exists()
     again = process(*words, "--resume")
     again.communicate(timeout=120)
     assert again.returncode == 0
     assert alike(tmp_path / "run") == alike(undisturbed)
+
+
+def gone(one: psutil.Process) -> bool:
+    try:
+        return not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_a_process_killed_in_its_first_epoch_leaves_a_run_to_go_on_with(tmp_path, tiny_yaml, process):
+    (tmp_path / "c.yaml").write_text(tiny_yaml, encoding="utf-8")
+    words = ("train", "c.yaml", "--jobs", 2, "--run-dir", "run", "--folds", "1,2")
+    one = process(*words)
+    found: list[psutil.Process] = []
+
+    def started() -> bool:
+        children = psutil.Process(one.pid).children(recursive=True)
+        found[:] = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return len(found) == 2
+
+    wait_for(started)
+    os.kill(found[0].pid, signal.SIGKILL)
+    _, said = one.communicate(timeout=60)
+    assert one.returncode == 2
+    assert said.strip().splitlines()[-1].endswith("the run goes on with --resume")
+    again = process(*words, "--resume")
+    again.communicate(timeout=120)
+    assert again.returncode == 0
 
 
 def wait_for(come: Callable[[], bool], seconds: float = 90) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
@@ -74,8 +75,6 @@ class CrossValidation:
         """What the fit of the classifier before the steps took (`train.head_first`), of the fold at hand."""
         self._relay: Listener | None = None
         """Who is told how a fold goes on, in place of the terminal, where it is trained apart."""
-        self._first_of_run = False
-        """Where it is trained apart: whether no fold was asked for before it."""
         # Told before anything is written: classes that loss.class_weights names and the data does not have.
         class_weights(config.loss, sounds.table.classes, ())
         leaking = any(split.leaking for split in self.splits.values())
@@ -138,9 +137,9 @@ class CrossValidation:
     def train_apart(self, fold: int, relay: Listener, *, beside: int) -> Recorded:
         """As `train`, beside other folds of the same run: writes the fold's own folder alone, and returns what whoever
         holds the run is to `take`. `beside`: how many folds share the machine; `relay` is told what happens."""
-        self._relay, self._first_of_run = relay, fold == next(iter(self.splits))
+        self._relay = relay
         outcome = self._trained(fold)
-        outcome.row["side_by_side"] = beside
+        outcome.row.update(side_by_side=beside, threads=torch.get_num_threads())
         self._keep(fold, outcome)
         return Recorded(outcome.row, outcome.confusion_KK)
 
@@ -182,7 +181,7 @@ class CrossValidation:
                 start=lambda stage, network: self.put_start(stage, network, None),
                 embed=self.embed,
                 listener=listener,
-                carries_embedding=self._counts_embeddings,
+                carries_embedding=not self.results["folds"],
             )
         self._end(fold, outcome)
 
@@ -227,7 +226,9 @@ class CrossValidation:
             embeddings = self.embed(stage, network)
             started = time.perf_counter()
             fit_probe(stage.config, self.sounds, stage.train_clips, network, embeddings)
-            self._head_seconds = time.perf_counter() - started + (embeddings.seconds if self._counts_embeddings else 0)
+            # Those of the embeddings count once a run, with its first fold.
+            first = not self.results["folds"] and (self._relay is None or stage.fold == next(iter(self.splits)))
+            self._head_seconds = time.perf_counter() - started + (embeddings.seconds if first else 0.0)
         if tracking and tracking.trackers:
             batch, mel_BCTF = stage.first_batch()
             tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
@@ -239,11 +240,6 @@ class CrossValidation:
                 write_json(self.run.path / "init.json", self.start.report.as_dict())
         if self.pretrained is not None:
             self.pretrained.put_into(network)
-
-    @property
-    def _counts_embeddings(self) -> bool:
-        """Whether the seconds of the embeddings are counted with the fold at hand: once a run, with its first fold."""
-        return not self.results["folds"] if self._relay is None else self._first_of_run
 
     def ship(
         self,

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
-from audiosurvey.errors import UserError
+from audiosurvey.errors import Interrupted, UserError
 from audiosurvey.evaluation.results import Results, read_json, read_results, write_json
 from audiosurvey.training.devices import number_format
 from audiosurvey.training.precision import Precision
@@ -133,6 +133,8 @@ class RunFolder:
         left_as_found = False
         try:
             yield
+        except Interrupted:
+            raise
         except (UserError, torch.cuda.OutOfMemoryError):
             if before <= {*_BEFORE_THE_CONFIG} and not any(self.path.rglob("*.safetensors")):
                 self._remove_all_but(before)

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
-from audiosurvey.errors import UserError
+from audiosurvey.errors import Interrupted, UserError
 from audiosurvey.evaluation.crossval import CrossValidation, Recorded
 from audiosurvey.evaluation.pretraining import finished
 from audiosurvey.evaluation.runfolder import RunFolder
@@ -32,6 +32,9 @@ from audiosurvey.report.console import side_by_side
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import make_accelerator, number_format
 from audiosurvey.training.precision import Precision
+
+_PATIENCE = 10.0
+"""Seconds that a process has to come to its end."""
 
 
 def rounds(folds: Sequence[int], jobs: int) -> list[tuple[int, ...]]:
@@ -83,8 +86,8 @@ def refuse_jobs(jobs: int, config: Config, accelerator: Accelerator) -> None:
 def train_side_by_side(folds: CrossValidation, jobs: int, device: str) -> None:
     """Trains the pending folds in rounds. What all of them need (pretraining, embeddings) has to be there.
 
-    Raises UserError, when the other processes have been ended, where one of them met a mistake or was killed. They go
-    on at their last finished epoch with `--resume`.
+    Raises UserError, when the other processes have been ended, where one of them met a mistake or (Interrupted) was
+    killed. They go on at their last finished epoch with `--resume`.
     """
     for share in shares(folds, jobs):
         orders = [
@@ -97,6 +100,8 @@ def train_side_by_side(folds: CrossValidation, jobs: int, device: str) -> None:
                 share=share,
                 device=device,
                 precision=number_format(folds.accelerator),
+                data_hash=folds.sounds.store.hash,
+                start_hash=folds.start.report.sha256 if folds.start else None,
             )
             for fold in share.folds
         ]
@@ -117,6 +122,9 @@ class Order:
     share: Share
     device: str
     precision: Precision
+    data_hash: str
+    start_hash: str | None
+    """Of the weights of `model.init`."""
 
 
 def _round(folds: CrossValidation, orders: Sequence[Order]) -> None:
@@ -124,47 +132,76 @@ def _round(folds: CrossValidation, orders: Sequence[Order]) -> None:
     progress = side_by_side(titles, folds.config.train.epochs or 0, quiet=folds.silent)
     with progress as shown, _started(orders) as running:
         while running:
-            for ready in wait(list(running)):
-                assert isinstance(ready, Connection)
-                fold, process = running[ready]
-                try:
-                    kind, content = ready.recv()
-                except EOFError:
-                    process.join()
-                    raise UserError(_ended(fold, process, len(orders))) from None
+            ready = wait([*running, *(process.sentinel for _, process in running.values())])
+            for heard, (fold, process) in list(running.items()):
+                if heard not in ready and process.sentinel not in ready:
+                    continue
+                kind, content = _next(heard)
                 if kind == "step":
                     shown[fold].on_step(*content)
                 elif kind == "epoch":
                     shown[fold].on_epoch(content)
+                elif kind == "done":
+                    folds.take(content)
+                    del running[heard]
                 elif kind == "mistake":
                     raise UserError(f"fold {fold}: {content[0]}", *content[1:])
                 else:
-                    folds.take(content)
-                    process.join()
-                    del running[ready]
+                    process.join(_PATIENCE)
+                    raise Interrupted(_ended(fold, process, len(orders)))
+
+
+def _next(heard: Connection) -> tuple[str, Any]:
+    """What a process says; `ended` where it has come to its end without a word."""
+    try:
+        return heard.recv() if heard.poll() else ("ended", None)
+    except (EOFError, OSError):
+        return "ended", None
 
 
 @contextmanager
 def _started(orders: Sequence[Order]) -> Iterator[dict[Connection, tuple[int, BaseProcess]]]:
     """The processes, by what they are heard on; those that still run at the end of the block are ended."""
     context = multiprocessing.get_context("spawn")
-    # Whoever holds the other end of this lives: its end is how processes learn that the one that started them is gone.
+    # Only this process holds `held`: when it dies, `alive` comes to its end in all of the others.
     alive, held = context.Pipe(duplex=False)
-    processes: dict[Connection, tuple[int, BaseProcess]] = {}
+    running: dict[Connection, tuple[int, BaseProcess]] = {}
+    processes: list[BaseProcess] = []
     try:
-        for order in orders:
-            heard, told = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(order, told, alive), name=f"fold-{order.fold}")
-            process.start()
-            told.close()
-            processes[heard] = (order.fold, process)
-        yield processes
+        with _deaf_to_interrupts():
+            for order in orders:
+                heard, told = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(order, told, alive), name=f"fold-{order.fold}")
+                process.start()
+                processes.append(process)
+                told.close()
+                running[heard] = (order.fold, process)
+        yield running
     finally:
-        for _, process in processes.values():
-            process.terminate()
-            process.join()
+        for process in processes:
+            if process.exitcode is None:
+                process.terminate()
+        for process in processes:
+            process.join(_PATIENCE)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
         held.close()
         alive.close()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started in the block do not hear Ctrl-C, which reaches all of a terminal: whoever started them
+    answers it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ended(fold: int, process: BaseProcess, number: int) -> str:
@@ -190,14 +227,15 @@ class _Relay:
 
 def _work(order: Order, told: Connection, alive: Connection) -> None:
     """A process from its beginning to its end: trains its fold and tells what is to be recorded, or the mistake."""
-    # Ctrl-C reaches all processes of a terminal; the one that started this one answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as where it was started, on systems that do not hand that down
     threading.Thread(target=_leave_with, args=(alive,), daemon=True).start()
     torch.set_num_threads(order.share.threads)
     try:
         told.send(("done", _trained(order, _Relay(told))))
     except UserError as error:
         told.send(("mistake", error.lines))
+    except OSError as error:
+        told.send(("mistake", (f"{error.filename}: {error.strerror}" if error.filename else str(error),)))
 
 
 def _leave_with(alive: Connection) -> None:
@@ -213,14 +251,18 @@ def _trained(order: Order, relay: _Relay) -> Recorded:
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     run = RunFolder(order.run)
+    sounds, start = prepare_sounds(config.dataset, config.sample_rate), open_start(config)
+    if sounds.store.hash != order.data_hash or (start and start.report.sha256) != order.start_hash:
+        what = "data" if sounds.store.hash != order.data_hash else "weights of model.init"
+        raise UserError(f"{order.run}: the {what} changed since the run began; give another --run-dir")
     folds = CrossValidation(
         run,
         config,
         order.resolved_yaml,
-        prepare_sounds(config.dataset, config.sample_rate),
+        sounds,
         folds=order.folds,
         accelerator=accelerator,
-        start=open_start(config),
+        start=start,
         quiet=True,
     )
     before = finished(run.pretraining)
