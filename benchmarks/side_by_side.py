@@ -1,0 +1,50 @@
+"""Two folds side by side (`train --jobs 2`) against the same two one after the other with all threads, in one run.
+
+    python benchmarks/side_by_side.py ESC50 --preset esc50
+
+The argument is the folder of the data set that the preset reads. Prints the seconds that an epoch of both folds takes
+in either way (the least of a few epochs, none that evaluates), and their ratio.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from audiosurvey.config.loader import load_config
+from audiosurvey.pipeline import TrainOptions, train
+
+EPOCHS, ROUNDS = 4, 2
+
+
+def epoch_seconds(preset: str, root: str, overrides: list[str], jobs: int) -> float:
+    """Of both folds: the sum where they follow each other, the mean where they are beside each other."""
+    settings = [f"dataset.root={root}", f"train.epochs={EPOCHS}", "protocol.test_every=0", "tracking=[]", *overrides]
+    with tempfile.TemporaryDirectory() as name:
+        run = Path(name) / "run"
+        train(load_config(preset, settings), TrainOptions(run, [1, 2], quiet=True, jobs=jobs), lambda line: None)
+        least = []
+        for fold in (1, 2):
+            lines = (run / f"fold-{fold}" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            # The first pays for memory and caches, the last looks at the test fold.
+            least.append(min(json.loads(line)["seconds"] for line in lines[1:-1]))
+    return sum(least) / jobs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root")
+    parser.add_argument("--preset", default="esc10")
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    given = parser.parse_args()
+    found: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(ROUNDS):
+        for jobs, taken in found.items():
+            taken.append(epoch_seconds(given.preset, given.root, given.overrides, jobs))
+            print(f"--jobs {jobs}: {taken[-1]:.1f} s for an epoch of two folds", flush=True)
+    ratios = [one / two for one, two in zip(found[1], found[2], strict=True)]
+    print(f"one after the other takes {min(ratios):.2f} to {max(ratios):.2f} times as long as side by side")
+
+
+if __name__ == "__main__":
+    main()
