@@ -20,6 +20,11 @@ class Interrupted(UserError):
     goes on with --resume."""
 
 
+def of_the_system(error: OSError) -> str:
+    """What the operating system refused, in one line: the file, where one is named, and why."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of a config: `path` is the way to the key (`("model", "blocks", 7)`), `message` what is wrong."""

@@ -12,7 +12,7 @@ import typer
 # Importing a file of commands registers them.
 from audiosurvey.cli import configs, data, demo, doctor, export, hub, predict, results, training  # noqa: F401
 from audiosurvey.cli.app import app
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, of_the_system
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        _fail([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+        _fail([of_the_system(error)])
 
 
 _INTERRUPTED = 130

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
-from audiosurvey.errors import Interrupted, UserError
+from audiosurvey.errors import Interrupted, UserError, of_the_system
 from audiosurvey.evaluation.crossval import CrossValidation, Recorded
 from audiosurvey.evaluation.pretraining import finished
 from audiosurvey.evaluation.runfolder import RunFolder
@@ -100,7 +100,6 @@ def train_side_by_side(folds: CrossValidation, jobs: int, device: str) -> None:
                 share=share,
                 device=device,
                 precision=number_format(folds.accelerator),
-                data_hash=folds.sounds.store.hash,
                 start_hash=folds.start.report.sha256 if folds.start else None,
             )
             for fold in share.folds
@@ -122,7 +121,6 @@ class Order:
     share: Share
     device: str
     precision: Precision
-    data_hash: str
     start_hash: str | None
     """Of the weights of `model.init`."""
 
@@ -235,7 +233,7 @@ def _work(order: Order, told: Connection, alive: Connection) -> None:
     except UserError as error:
         told.send(("mistake", error.lines))
     except OSError as error:
-        told.send(("mistake", (f"{error.filename}: {error.strerror}" if error.filename else str(error),)))
+        told.send(("mistake", (of_the_system(error),)))
 
 
 def _leave_with(alive: Connection) -> None:
@@ -252,9 +250,9 @@ def _trained(order: Order, relay: _Relay) -> Recorded:
         keep_freed_memory()
     run = RunFolder(order.run)
     sounds, start = prepare_sounds(config.dataset, config.sample_rate), open_start(config)
-    if sounds.store.hash != order.data_hash or (start and start.report.sha256) != order.start_hash:
-        what = "data" if sounds.store.hash != order.data_hash else "weights of model.init"
-        raise UserError(f"{order.run}: the {what} changed since the run began; give another --run-dir")
+    run.start(order.resolved_yaml, accelerator, sounds.store.hash)
+    if (start and start.report.sha256) != order.start_hash:
+        raise UserError(f"{order.run}: the weights of model.init changed since the run began; give another --run-dir")
     folds = CrossValidation(
         run,
         config,

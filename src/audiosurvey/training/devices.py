@@ -9,6 +9,8 @@ from audiosurvey.errors import UserError
 from audiosurvey.training.precision import Precision, pick_device, pick_precision
 
 _KINDS = ("cpu", "cuda", "mps", "xpu")
+_FORMATS: dict[Precision, str] = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+"""Ours, and what accelerate calls them."""
 
 
 def make_accelerator(device: str = "auto", precision: Precision = "auto", *, thaws: bool = False) -> Accelerator:
@@ -24,7 +26,6 @@ def make_accelerator(device: str = "auto", precision: Precision = "auto", *, tha
     format = pick_precision(precision, picked)
     if format == "fp16" and picked.type == "cpu":
         raise UserError("precision: fp16 needs a GPU; on a processor set bf16, fp32, or auto, which picks what is fast")
-    formats = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     AcceleratorState._reset_state(reset_partial_state=not distributed)
     if picked.type == "cuda" and picked.index is not None and not distributed:
@@ -32,14 +33,13 @@ def make_accelerator(device: str = "auto", precision: Precision = "auto", *, tha
         torch.cuda.set_device(picked)
     parallel = DistributedDataParallelKwargs(find_unused_parameters=thaws)
     return Accelerator(
-        cpu=picked.type == "cpu", mixed_precision=formats[format], kwargs_handlers=[parallel] if thaws else None
+        cpu=picked.type == "cpu", mixed_precision=_FORMATS[format], kwargs_handlers=[parallel] if thaws else None
     )
 
 
 def number_format(accelerator: Accelerator) -> Precision:
     """What `precision` says of this accelerator."""
-    formats: dict[str, Precision] = {"no": "fp32", "bf16": "bf16", "fp16": "fp16"}
-    return formats[accelerator.mixed_precision]
+    return next(ours for ours, theirs in _FORMATS.items() if theirs == accelerator.mixed_precision)
 
 
 def check_device(device: str) -> None:
