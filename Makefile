@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup setup-browser train test test-slow check bench clean
+.PHONY: setup setup-browser train test test-slow test-gpu check bench clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,9 @@ test: setup
 
 test-slow: setup
 	$(BIN)/pytest -m "slow and not gpu"
+
+test-gpu: setup
+	$(BIN)/pytest -m gpu
 
 check: setup
 	$(BIN)/ruff check .

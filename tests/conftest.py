@@ -94,10 +94,11 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         resume: bool = False,
         final: bool = False,
         jobs: int = 1,
+        device: str = "cpu",
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, "cpu", True, final, jobs), say)
+            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, device, True, final, jobs), say)
         assert outcome is not None
         return outcome[0]
 

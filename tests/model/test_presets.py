@@ -1,4 +1,5 @@
-"""Every shipped network trains: one step on clips of a second, the same with checkpointing, close to it in bf16."""
+"""Every shipped network trains: one step on clips of a second, the same with checkpointing, close to it in bf16; on a
+GPU as on the processor."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.presets import preset_names
 from audiosurvey.features.front_end import Heard
+from audiosurvey.model.inputs import laid_out
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import Shape, each_input
 from audiosurvey.threads import one_thread
@@ -17,6 +19,8 @@ from audiosurvey.threads import one_thread
 QUICK = {"toy", "tiny", "cnn6", "cnn10", "mobilenetv1", "mobilenetv2", "erann-0-1", "erann-1-2", "mn04", "mn05"}
 EVERY = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in preset_names()]
 CLASSES = 3
+GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+ON_GPU = [pytest.param(name, marks=GPU) for name in preset_names()]
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +60,14 @@ def loss_of(network: Network, x: Heard) -> torch.Tensor:
     """The loss with the dropout of one and the same seed; each clip is a class."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return F.cross_entropy(network(x), torch.arange(CLASSES))
+        device = next(network.parameters()).device
+        return F.cross_entropy(network(x), torch.arange(CLASSES, device=device))
+
+
+def on_gpu(network: Network, x: Heard) -> tuple[Network, Heard]:
+    """Both on the GPU, in the layout of memory that training uses."""
+    x = (x[0].cuda(), x[1].cuda()) if isinstance(x, tuple) else x.cuda()
+    return network.cuda().to(memory_format=torch.channels_last), laid_out(x)  # pyright: ignore[reportCallIssue]
 
 
 def gradients(network: Network) -> Iterable[torch.Tensor]:
@@ -116,3 +127,37 @@ def test_the_loss_falls_on_a_batch_that_is_learned_by_heart(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_a_gpu_makes_of_a_clip_what_the_processor_makes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # By default convolutions on a GPU read ten bits of each number.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    network, x = built(name, seconds=0.64)
+    network.eval()
+    with torch.no_grad():
+        expected = network.embed(x)
+        network, x = on_gpu(network, x)
+        exact = network.embed(x).cpu()
+        with torch.autocast("cuda", torch.bfloat16):
+            rough = network.embed(x).float().cpu()
+    assert (exact - expected).norm() / expected.norm() < 1e-3
+    assert 0 < (rough - expected).norm() / expected.norm() < 0.03
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_a_step_on_a_gpu_with_and_without_checkpointing(name: str) -> None:
+    found = []
+    for use_checkpoint in (False, True):
+        network, x = on_gpu(*built(name, seconds=0.64))
+        network.use_checkpoint = use_checkpoint
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = loss_of(network, x)
+        loss.backward()
+        gradient = torch.cat([part.flatten().float() for part in gradients(network)])
+        assert gradient.isfinite().all()
+        found.append((loss.item(), gradient))
+    (loss, gradient), (again, other) = found
+    assert again == pytest.approx(loss, rel=1e-2)
+    # Sums of a GPU come in any order, and bf16 keeps eight bits of each.
+    assert (gradient - other).norm() / gradient.norm() < 0.1

@@ -55,10 +55,11 @@ def score_clips(
         batch_size=batch_size,
         num_workers=num_workers,
         reverse=reverse,
+        pin_memory=device.type == "cuda",
     )
     sums: dict[int, tuple[np.ndarray, int]] = {}
     for windows in batches:
-        heard = laid_out(front_end(windows.wave_BS.to(device)))
+        heard = laid_out(front_end(windows.wave_BS.to(device, non_blocking=True)))
         scores_BK = to_scores(network(heard)).cpu().numpy().astype(np.float64)
         for row, score_K in zip(windows.rows, scores_BK, strict=True):
             total, count = sums.get(mine[int(row)], (0.0, 0))

@@ -77,6 +77,7 @@ class Stage:
             rank=accelerator.process_index,
             world=accelerator.num_processes,
             partner=self.chain.partner,
+            pin_memory=accelerator.device.type == "cuda",
         )
 
     def _class_weights(self) -> torch.Tensor | None:
