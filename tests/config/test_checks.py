@@ -205,6 +205,28 @@ def test_thawing_after_the_end() -> None:
     assert faults(text.format(6)) == [("model.thaw.0.epoch", "6 is never reached: train.epochs is 5")]
 
 
+POOLED = "model:\n  blocks:\n    - pooling: {mode: avg, flat: true}\n"
+
+
+def test_a_norm_of_features_has_no_variance_over_one_clip() -> None:
+    normed, one = POOLED + "    - fc: 8\n    - norm: batch\n", "train: {batch_size: 1}\n"
+    ((path, message),) = faults(normed + one)
+    assert path == "train.batch_size"
+    assert message == (
+        "the norm behind `pooling` has no variance over one clip; take 2 or more, and accum_iter for larger steps"
+    )
+    assert faults(normed + "train: {batch_size: 2}\n") == []
+    assert faults(POOLED + "    - fc: 8\n" + one) == []
+    # A norm of a map, which has the cells of one clip.
+    assert faults(POOLED.replace("    - pooling", "    - norm: batch\n    - pooling") + one) == []
+    both = faults(normed + one + "pretrain_urban: true\npretrain: {batch_size: 1}\n")
+    assert [path for path, _ in both] == ["train.batch_size", "pretrain.batch_size"]
+
+
+def test_no_batch_is_normed_where_the_classifier_alone_is_fitted() -> None:
+    assert faults(HEAD + "train: {head_only: true, batch_size: 1}\n") == []
+
+
 HEAD = "model: {preset: mn04, init: efficientat/mn04_as}\n"
 
 

@@ -1,4 +1,4 @@
-"""Rules across sections about how a network is trained: thawing, averages, class weights, linear probes."""
+"""Rules across sections about how a network is trained: thawing, averages, class weights, probes, small batches."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,10 @@ from audiosurvey.config.rule import Check, Warn
 from audiosurvey.data.classes import unknown_classes
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
+from audiosurvey.model.blocks import Block
+from audiosurvey.model.inputs import InputItem
+from audiosurvey.model.normalise import NormItem
+from audiosurvey.model.pooling import PoolingItem
 
 
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:
@@ -101,6 +105,29 @@ def _balanced_once(config: Config) -> Iterable[Fault]:
         )
 
 
+def _norms_of_features_see_two_clips(config: Config) -> Iterable[Fault]:
+    if not _norms_features(config.model.network_blocks()):
+        return
+    for name, stage in config.stages.items():
+        if stage.batch_size == 1 and not stage.head_only:
+            yield Fault(
+                (name, "batch_size"),
+                "the norm behind `pooling` has no variance over one clip; take 2 or more, and accum_iter for larger "
+                "steps",
+            )
+
+
+def _norms_features(blocks: Iterable[Block]) -> bool:
+    """Whether a batch norm stands where each clip has one value a channel."""
+    pooled = False
+    for block in blocks:
+        if isinstance(block, NormItem) and pooled:
+            return True
+        # Another input begins another branch, with a map.
+        pooled = not isinstance(block, InputItem) and (pooled or isinstance(block, PoolingItem))
+    return False
+
+
 TRAINING_CHECKS = (
     Check(("model.thaw", "train.epochs"), _thaw_is_reached),
     Check(
@@ -111,4 +138,5 @@ TRAINING_CHECKS = (
     Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
     Check(("dataset", "loss.class_weights"), _weights_name_classes),
     Check(("train.sampling", "loss.class_weights"), _balanced_once),
+    Check(("model", "train", "pretrain", "pretrain_urban"), _norms_of_features_see_two_clips),
 )
