@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+PATIENCE_S = 300
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 TINY = """\
@@ -29,6 +31,16 @@ model:
 precision: fp32
 tracking: []
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on a GPU are skipped where there is none."""
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu:
+        import torch
+
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"))
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +73,47 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
             wave = tone + (0.02 if hertz else 0.2) * rng.standard_normal(len(seconds))
             soundfile.write(root / name / f"{number}.wav", wave, 8000)
     return root
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Path:
+    """A folder with one impulse response, of a ninth of a second."""
+    soundfile.write(tmp_path / "room.wav", np.exp(-np.arange(900) / 100) * (-1.0) ** np.arange(900), 8000)
+    return tmp_path
+
+
+@pytest.fixture
+def on_tones(tones: Path) -> Callable[..., Any]:
+    """`on_tones("eat", "train.lr=1", ..., device="cpu")`: the first stage of a shipped config on the tones, padded to a
+    second, in batches of four, in float32."""
+    from audiosurvey.config.loader import load_config
+    from audiosurvey.evaluation.stage import Stage
+    from audiosurvey.pipeline import prepare
+    from audiosurvey.training.devices import make_accelerator
+
+    def stage(name: str, *overrides: str, device: str = "cpu") -> Stage:
+        own = f"dataset={{name: folder, root: '{tones.as_posix()}', num_folds: 3, clip_seconds: 1}}"
+        common = ("train.batch_size=4", "train.num_workers=0", "precision=fp32")
+        config = load_config(name, (own, *common, *overrides)).config
+        sounds = prepare(config.dataset, config.sample_rate)
+        accelerator, clips = make_accelerator(device, "fp32"), sounds.table.clips
+        return Stage(config, sounds, clips, accelerator=accelerator, settings=config.train, name="train", fold=1)
+
+    return stage
+
+
+@pytest.fixture
+def wait_for_lines() -> Callable[..., None]:
+    """`wait_for_lines(path, 2, process)`: until the file has so many lines."""
+
+    def wait(path: Path, lines: int, process: subprocess.Popen[str]) -> None:
+        ends = time.monotonic() + PATIENCE_S
+        while not path.exists() or path.read_bytes().count(b"\n") < lines:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < ends, f"{path} did not come"
+            time.sleep(0.002)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,7 @@
 
 import json
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,22 +25,15 @@ def written(run: Path) -> dict[str, Any]:
     return json.loads((run / "results.json").read_text(encoding="utf-8"))
 
 
-def wait_for(path: Path, lines: int, process: subprocess.Popen[str]) -> None:
-    """Until the file has so many lines."""
-    ends = time.monotonic() + PATIENCE_S
-    while not path.exists() or path.read_bytes().count(b"\n") < lines:
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < ends, f"{path} did not come"
-        time.sleep(0.002)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="stops a process by a signal")
-def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(tmp_path, tiny_yaml, command: Command, process):
+def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(
+    tmp_path, tiny_yaml, command: Command, process, wait_for_lines
+):
     config, run = tmp_path / "tiny.yaml", tmp_path / "run"
     config.write_text(tiny_yaml.replace("epochs: 2", "epochs: 30"), encoding="utf-8")
     assert command("train", config, "--run-dir", tmp_path / "whole", "--device", "cpu")[0] == 0
     first = process("train", config, "--run-dir", run, "--device", "cpu")
-    wait_for(run / "fold-2" / "metrics.jsonl", 2, first)
+    wait_for_lines(run / "fold-2" / "metrics.jsonl", 2, first)
     first.send_signal(signal.SIGSTOP)
     # It still lives, so that nobody else may train here.
     status, out, err = command("train", config, "--run-dir", run, "--resume", "--device", "cpu")

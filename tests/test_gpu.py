@@ -8,63 +8,32 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
-from audiosurvey.config.loader import load_config
+from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
 from audiosurvey.deploy.load import load
 from audiosurvey.evaluation.predictions import read_predictions
-from audiosurvey.evaluation.stage import Stage
-from audiosurvey.pipeline import prepare
-from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.step import render
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+pytestmark = pytest.mark.gpu
 
 Train = Callable[..., dict[str, Any]]
 
+MIXINGS = WAVE_MIXINGS + MEL_MIXINGS
 ALL_BUT_MIXING = [
-    f"augmentation.{name}.p=0.5"
-    for name in (
-        *("speed", "polarity", "gain", "segment_gain", "shift", "cyclic_shift", "reverb", "time_shift"),
-        *("wave_masking", "phase_noise", "noise", "sine", "band_jitter", "filter_augment", "dropblock"),
-        *("time_masking", "freq_masking"),
-    )
+    f"augmentation.{name}.p=0.5" for name, part in AugmentationConfig() if hasattr(part, "p") and name not in MIXINGS
 ]
-MIXINGS = ("mixup", "timemix", "freqmix", "phmix", "mel_mixup", "cutmix")
-
-
-def stage_on(device: str, tones: Path, *overrides: str) -> Stage:
-    config = load_config(
-        "esc50",
-        (
-            f"dataset={{name: folder, root: '{tones.as_posix()}', num_folds: 3, clip_seconds: 1}}",
-            "train.num_workers=0",
-            "model={preset: tiny}",
-            *overrides,
-        ),
-    ).config
-    sounds = prepare(config.dataset, config.sample_rate)
-    return Stage(
-        config,
-        sounds,
-        sounds.table.clips,
-        accelerator=make_accelerator(device, "fp32"),
-        settings=config.train,
-        name="train",
-        fold=1,
-    )
 
 
 @pytest.mark.parametrize("mixing", MIXINGS)
 @pytest.mark.parametrize("order", ["first", "last"])
-def test_every_augmentation_as_on_the_processor(mixing: str, order: str, tones: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "room.wav", np.exp(-np.arange(900) / 100) * (-1.0) ** np.arange(900), 16_000)
-    rooms = f"augmentation.reverb.folder={tmp_path.as_posix()}"
+def test_every_augmentation_as_on_the_processor(mixing: str, order: str, on_tones: Any, rooms: Path) -> None:
+    folder = f"augmentation.reverb.folder={rooms.as_posix()}"
+    common = [*ALL_BUT_MIXING, folder, f"augmentation.mix_waves={order}", "model={preset: tiny}", "train.batch_size=16"]
     mixed = [f"augmentation.{name}.p={0.8 if name == mixing else 0}" for name in MIXINGS]
     shown = []
     for device in ("cpu", "cuda"):
-        stage = stage_on(device, tones, *ALL_BUT_MIXING, rooms, *mixed, f"augmentation.mix_waves={order}")
+        stage = on_tones("esc50", *common, *mixed, device=device)
         batches = stage.batches.epoch(3)
         heard, targets = render(next(batches), 3, stage.chain, stage.front_end, torch.device(device))
         batches.close()
@@ -94,15 +63,16 @@ def test_a_run_learns_and_its_model_answers_alike_on_the_processor(
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_a_killed_run_goes_on(precision: str, tiny_yaml: str, command: Any, process: Any, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on(
+    precision: str, tiny_yaml: str, command: Any, process: Any, wait_for_lines: Any, tmp_path: Path
+) -> None:
     config, run = tmp_path / "tiny.yaml", tmp_path / "run"
     text = tiny_yaml.replace("epochs: 2", "epochs: 60").replace("precision: fp32", f"precision: {precision}")
     config.write_text(text, encoding="utf-8")
     words = ("train", config, "--run-dir", run, "--device", "cuda", "--folds", "1")
     first = process(*words)
     metrics = run / "fold-1" / "metrics.jsonl"
-    while not metrics.exists() or metrics.read_bytes().count(b"\n") < 3:
-        assert first.poll() is None, first.communicate()[1]
+    wait_for_lines(metrics, 3, first)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert command(*words, "--resume")[0] == 0

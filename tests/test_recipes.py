@@ -2,7 +2,6 @@
 
 from collections import Counter
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from audiosurvey.config.loader import load_config
 from audiosurvey.config.presets import preset_text
 from audiosurvey.config.root import Config
 from audiosurvey.evaluation.stage import Stage
-from audiosurvey.pipeline import prepare
-from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.schedule import cycled_momentum, rate_factor
 
 RECIPES = sorted(
@@ -28,24 +25,6 @@ OF_PAPERS = {"panns": "cnn6", "erann": "erann-0-1", "efficientat-finetune": "mn0
 
 def recipe(name: str, *overrides: str) -> Config:
     return load_config(name, overrides).config
-
-
-def on_tones(name: str, tones: Path, *overrides: str) -> Stage:
-    """The recipe's first stage on clips of half a second, padded to a second, in batches of four, without weights from
-    elsewhere."""
-    config = recipe(
-        name,
-        f"dataset={{name: folder, root: '{tones.as_posix()}', num_folds: 3, clip_seconds: 1}}",
-        "train.batch_size=4",
-        "train.num_workers=0",
-        "precision=fp32",
-        *overrides,
-    )
-    sounds = prepare(config.dataset, config.sample_rate)
-    accelerator = make_accelerator("cpu", "fp32")
-    return Stage(
-        config, sounds, sounds.table.clips, accelerator=accelerator, settings=config.train, name="train", fold=1
-    )
 
 
 def step_by_the_recipe(stage: Stage, epoch: int, **settings: Any) -> tuple[float, bool]:
@@ -64,9 +43,9 @@ def step_by_the_recipe(stage: Stage, epoch: int, **settings: Any) -> tuple[float
 
 
 @pytest.mark.parametrize("name", sorted(OF_PAPERS))
-def test_a_step_on_a_small_network_of_the_paper(name: str, tones: Path) -> None:
+def test_a_step_on_a_small_network_of_the_paper(name: str, on_tones: Any) -> None:
     crop = ["train.crop_seconds=0.8"] if name == "erann" else []
-    stage = on_tones(name, tones, f"model={{preset: {OF_PAPERS[name]}}}", *crop)
+    stage = on_tones(name, f"model={{preset: {OF_PAPERS[name]}}}", *crop)
     # Beyond any epochs without mixing.
     loss, trained = step_by_the_recipe(stage, epoch=20)
     assert np.isfinite(loss)
@@ -75,9 +54,9 @@ def test_a_step_on_a_small_network_of_the_paper(name: str, tones: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["panns", "erann"])
-def test_a_step_on_the_network_of_the_recipe(name: str, tones: Path) -> None:
+def test_a_step_on_the_network_of_the_recipe(name: str, on_tones: Any) -> None:
     crop = ["train.crop_seconds=0.8"] if name == "erann" else []
-    loss, trained = step_by_the_recipe(on_tones(name, tones, *crop), epoch=1)
+    loss, trained = step_by_the_recipe(on_tones(name, *crop), epoch=1)
     assert np.isfinite(loss)
     assert trained
 
@@ -142,8 +121,8 @@ def test_eats_numbers() -> None:
     assert config.schedule.final == pytest.approx(1 / 25 / 1e4)
 
 
-def test_eat_mixes_every_clip_after_12_epochs_and_none_before(tones: Path) -> None:
-    stage = on_tones("eat", tones)
+def test_eat_mixes_every_clip_after_12_epochs_and_none_before(on_tones: Any) -> None:
+    stage = on_tones("eat")
     ways: Counter[str] = Counter()
     for clip in stage.train_clips:
         assert all(stage.chain.mixer.draw(clip, epoch) is None for epoch in range(1, 13))

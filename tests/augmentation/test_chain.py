@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from audiosurvey.augmentation.chain import AugmentationConfig, Chain
@@ -23,8 +22,7 @@ MEL_BCTF = torch.from_numpy(stream("mels").random((12, 1, FRAMES, BANDS), dtype=
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> AugmentationConfig:
-    soundfile.write(tmp_path / "room.wav", np.exp(-np.arange(900) / 100) * (-1.0) ** np.arange(900), 8000)
+def config(rooms: Path) -> AugmentationConfig:
     return AugmentationConfig.model_validate(
         {
             "mixup": {"p": 0.1},
@@ -39,7 +37,7 @@ def config(tmp_path: Path) -> AugmentationConfig:
             "segment_gain": {"p": 0.5},
             "shift": {"p": 0.5},
             "cyclic_shift": {"p": 0.5},
-            "reverb": {"p": 0.5, "folder": tmp_path},
+            "reverb": {"p": 0.5, "folder": rooms},
             "time_shift": {"p": 0.5},
             "wave_masking": {"p": 0.5},
             "phase_noise": {"p": 0.5},

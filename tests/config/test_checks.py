@@ -223,6 +223,15 @@ def test_a_norm_of_features_has_no_variance_over_one_clip() -> None:
     assert [path for path, _ in both] == ["train.batch_size", "pretrain.batch_size"]
 
 
+def test_a_norm_that_keeps_its_statistics_takes_one_clip() -> None:
+    normed = POOLED + "    - fc: 8\n    - norm: batch\n"
+    one = "\npretrain_urban: true\ntrain: {batch_size: 1, epochs: 4}\n"
+    for kept in ("freeze: body", "freeze: [2]", "keep_statistics: true"):
+        assert faults(normed + "  " + kept + one) == []
+    for counted in ("freeze: 2", "freeze: body\n  thaw: [{epoch: 3}]"):
+        assert [path for path, _ in faults(normed + "  " + counted + one)] == ["train.batch_size"]
+
+
 def test_no_batch_is_normed_where_the_classifier_alone_is_fitted() -> None:
     assert faults(HEAD + "train: {head_only: true, batch_size: 1}\n") == []
 

@@ -19,8 +19,7 @@ from audiosurvey.threads import one_thread
 QUICK = {"toy", "tiny", "cnn6", "cnn10", "mobilenetv1", "mobilenetv2", "erann-0-1", "erann-1-2", "mn04", "mn05"}
 EVERY = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in preset_names()]
 CLASSES = 3
-GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
-ON_GPU = [pytest.param(name, marks=GPU) for name in preset_names()]
+ON_GPU = [pytest.param(name, marks=pytest.mark.gpu) for name in preset_names()]
 
 
 @pytest.fixture(autouse=True)

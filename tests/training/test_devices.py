@@ -35,7 +35,6 @@ def test_automatic_choice_is_always_to_be_had():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_numbered_device_is_taken():
     assert make_accelerator("cuda:0", "fp32").device.type == "cuda"
     assert torch.cuda.current_device() == 0

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 
+from torch import nn
+
 from audiosurvey.config.given import defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
+from audiosurvey.config.sketch import can_be_built, sketch
 from audiosurvey.data.classes import unknown_classes
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.errors import Fault
-from audiosurvey.model.blocks import Block
-from audiosurvey.model.inputs import InputItem
-from audiosurvey.model.normalise import NormItem
-from audiosurvey.model.pooling import PoolingItem
 
 
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:
@@ -106,10 +105,8 @@ def _balanced_once(config: Config) -> Iterable[Fault]:
 
 
 def _norms_of_features_see_two_clips(config: Config) -> Iterable[Fault]:
-    if not _norms_features(config.model.network_blocks()):
-        return
     for name, stage in config.stages.items():
-        if stage.batch_size == 1 and not stage.head_only:
+        if stage.batch_size == 1 and not stage.head_only and can_be_built(config) and _norms_features(config, name):
             yield Fault(
                 (name, "batch_size"),
                 "the norm behind `pooling` has no variance over one clip; take 2 or more, and accum_iter for larger "
@@ -117,15 +114,12 @@ def _norms_of_features_see_two_clips(config: Config) -> Iterable[Fault]:
             )
 
 
-def _norms_features(blocks: Iterable[Block]) -> bool:
-    """Whether a batch norm stands where each clip has one value a channel."""
-    pooled = False
-    for block in blocks:
-        if isinstance(block, NormItem) and pooled:
-            return True
-        # Another input begins another branch, with a map.
-        pooled = not isinstance(block, InputItem) and (pooled or isinstance(block, PoolingItem))
-    return False
+def _norms_features(config: Config, stage: str) -> bool:
+    """Whether a batch norm of features counts statistics of its own in any epoch of a stage."""
+    model, network = config.model, sketch(config)
+    network.freeze(model.frozen(stage, epoch=None))
+    network.keep_statistics(model.keep_statistics and model.starts_from_weights(stage))
+    return any(isinstance(part, nn.BatchNorm1d) and part.training for part in network.modules())
 
 
 TRAINING_CHECKS = (

@@ -1,6 +1,5 @@
 """One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
 from audiosurvey.evaluation.scores import score_clips, truth
 from audiosurvey.features.front_end import make_front_end, mel_for_show
-from audiosurvey.model.freeze import frozen_blocks, frozen_in
 from audiosurvey.model.inputs import by_input
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
@@ -95,8 +93,9 @@ class Stage:
 
     def build(self) -> Network:
         """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
+        model = self.config.model
         network = build_network(
-            self.config.model,
+            model,
             input_shape=self.input_shape,
             classes=len(self.sounds.table.classes),
             seed=torch_seed(self.config.seed, self.name, self.fold, "init"),
@@ -105,27 +104,16 @@ class Stage:
         if isinstance(network.standardize, BandStatistics):
             network.standardize.set_statistics(*self.band_statistics())
         network.use_checkpoint = self.settings.use_checkpoint
-        network.freeze(self.frozen(network, epoch=1))
-        network.keep_statistics(self.config.model.keep_statistics and self._starts_from_weights)
+        network.freeze(model.frozen(self.name, epoch=1))
+        network.keep_statistics(model.keep_statistics and model.starts_from_weights(self.name))
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-    def frozen(self, network: Network, epoch: int | None) -> list[int]:
-        """The blocks that keep their weights in an epoch; None: those that keep them to the end."""
-        model, blocks = self.config.model, len(network.blocks)
-        if self.name == "train":
-            return frozen_in(sys.maxsize if epoch is None else epoch, model.freeze, model.thaw, blocks)
-        return frozen_blocks(model.freeze, blocks) if self._starts_from_weights else []
-
-    @property
-    def _starts_from_weights(self) -> bool:
-        """A pretraining that starts from nothing has nothing to keep."""
-        return self.name == "train" or self.config.model.init is not None
 
     def step(self, network: Network) -> TrainStep:
         """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        model = self.config.model
         # Optimizer and processes have to know all weights that will ever be trained.
-        network.freeze(self.frozen(network, epoch=None))
-        decay = self.config.optimizer.layer_decay if self._starts_from_weights else 1.0
+        network.freeze(model.frozen(self.name, epoch=None))
+        decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0
         optimizer = build_optimizer(
             network.parameters(),
             self.config.optimizer,
@@ -143,7 +131,7 @@ class Stage:
             settings=self.settings,
             stream=(self.config.seed, self.name, self.fold),
         )
-        network.freeze(self.frozen(network, epoch=1))
+        network.freeze(model.frozen(self.name, epoch=1))
         return step
 
     def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
@@ -155,7 +143,7 @@ class Stage:
             schedule=self.config.schedule,
             ema_decay=self.config.ema.decay or 0.0,
             swa_start=self.config.swa.start,
-            begin=lambda epoch: network.freeze(self.frozen(network, epoch)),
+            begin=lambda epoch: network.freeze(self.config.model.frozen(self.name, epoch)),
             watch=watch,
             folder=folder,
             listener=listener,

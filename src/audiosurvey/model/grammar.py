@@ -1,13 +1,14 @@
 """`model`: the section of the config that describes a network, as a list of blocks or the name of a
 preset."""
 
+import sys
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from audiosurvey.features.front_end import Input
 from audiosurvey.model.blocks import Block
-from audiosurvey.model.freeze import Freeze, ThawConfig, check_thaw, frozen_blocks
+from audiosurvey.model.freeze import Freeze, ThawConfig, check_thaw, frozen_blocks, frozen_in
 from audiosurvey.model.initial import Initial
 from audiosurvey.model.inputs import InputItem, JoinItem, heard_by
 from audiosurvey.model.res_block import ResBlockConfig
@@ -101,6 +102,17 @@ class ModelConfig(Section):
         if members > 1 and (info.data.get("freeze") not in (None, "body") or info.data.get("thaw")):
             raise ValueError("freeze and thaw count the blocks of one network; freeze `body`, or leave members out")
         return members
+
+    def starts_from_weights(self, stage: str) -> bool:
+        """Whether a stage has weights to keep: a pretraining that starts from nothing has none."""
+        return stage == "train" or self.init is not None
+
+    def frozen(self, stage: str, epoch: int | None) -> list[int]:
+        """The blocks that keep their weights in an epoch of a stage, "pretrain" or "train"; None: to its end."""
+        if not self.starts_from_weights(stage):
+            return []
+        thaw = self.thaw if stage == "train" else []
+        return frozen_in(sys.maxsize if epoch is None else epoch, self.freeze, thaw, len(self.network_blocks()))
 
     def network_blocks(self) -> list[Block]:
         """The blocks to build, those of all members; a preset must have been replaced by its blocks before."""
