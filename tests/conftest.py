@@ -103,6 +103,34 @@ def on_tones(tones: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
+    """`augmented("mixup", "first", device="cpu")`: a batch of tones under all augmentations that there are, but for the
+    other mixings, whose waves are mixed first or last: what the network hears, and the targets, both on the CPU."""
+    import torch
+
+    from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
+    from audiosurvey.training.step import render
+
+    mixings = WAVE_MIXINGS + MEL_MIXINGS
+    others = [name for name, part in AugmentationConfig() if hasattr(part, "p") and name not in mixings]
+
+    def heard(mixing: str, order: str, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+        chances = [f"augmentation.{name}.p=0.5" for name in others]
+        chances += [f"augmentation.{name}.p={0.8 if name == mixing else 0}" for name in mixings]
+        common = [f"augmentation.reverb.folder={rooms.as_posix()}", f"augmentation.mix_waves={order}"]
+        network = ["model={preset: tiny}", "train.batch_size=16"]
+        stage = on_tones("esc50", *common, *chances, *network, device=device)
+        batches = stage.batches.epoch(3)
+        shown, targets = render(next(batches), 3, stage.chain, stage.front_end, torch.device(device))
+        batches.close()
+        assert isinstance(shown, torch.Tensor)
+        assert shown.device.type == device
+        return shown.cpu(), targets.weighted_BK.cpu()
+
+    return heard
+
+
+@pytest.fixture
 def wait_for_lines() -> Callable[..., None]:
     """`wait_for_lines(path, 2, process)`: until the file has so many lines."""
 

@@ -62,6 +62,14 @@ def test_a_silent_partner_has_no_phase_and_a_silent_clip_stays_silent() -> None:
     assert torch.equal(mix((torch.zeros_like(own_BS), own_BS), 0.3)[0], torch.zeros_like(own_BS))
 
 
+def test_where_the_partner_has_ended_the_rounding_left_by_other_operations_has_no_phase() -> None:
+    own_BS, other_BS = waves(1)
+    other_BS[:, 2000:] *= 1e-8
+    mixed_BS, _ = mix((own_BS, other_BS), 0.3)
+    assert not torch.allclose(mixed_BS[0, :1500], own_BS[0, :1500], atol=0.1)
+    torch.testing.assert_close(mixed_BS[0, 3000:], own_BS[0, 3000:], atol=1e-4, rtol=0)
+
+
 def test_padding_stays_silent_to_the_frame() -> None:
     own_BS, other_BS = waves(1)
     own_BS[:, 3000:] = 0

@@ -3,8 +3,8 @@ streams.
 
 Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
 gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine (and only then the
-mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved and made louder or softer;
-blocks, time masks, frequency masks; mixing of the spectrograms.
+mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved, its frequencies multiplied, and
+made louder or softer; tempo, blocks, time masks, frequency masks; mixing of the spectrograms.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
 (balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
@@ -38,12 +38,14 @@ from audiosurvey.augmentation.mixup import Mixup, MixupConfig
 from audiosurvey.augmentation.noise import Noise, NoiseConfig
 from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
 from audiosurvey.augmentation.phmix import Phmix, PhmixConfig
+from audiosurvey.augmentation.pitch import Pitch, PitchConfig
 from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
 from audiosurvey.augmentation.reverb import Reverb, ReverbConfig
 from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
 from audiosurvey.augmentation.shift import Shift, ShiftConfig
 from audiosurvey.augmentation.sine import Sine, SineConfig
 from audiosurvey.augmentation.speed import Speed, SpeedConfig
+from audiosurvey.augmentation.tempo import Tempo, TempoConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
 from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from audiosurvey.data.batches import Batch
 
 
-MEL_OPERATIONS = ("band_jitter", "filter_augment", "dropblock", "time_masking", "freq_masking")
+MEL_OPERATIONS = ("band_jitter", "pitch", "filter_augment", "tempo", "dropblock", "time_masking", "freq_masking")
 """Sections whose operations work on the mel spectrogram."""
 WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
 MEL_MIXINGS = ("mel_mixup", "cutmix")
@@ -109,8 +111,12 @@ class AugmentationConfig(Section):
     """A low hum is added."""
     band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
     """The edges of the mel bands are moved."""
+    pitch: PitchConfig = Field(default_factory=PitchConfig)
+    """The clip sounds higher or lower."""
     filter_augment: FilterAugmentConfig = Field(default_factory=FilterAugmentConfig)
     """Some mel bands are made louder, others softer."""
+    tempo: TempoConfig = Field(default_factory=TempoConfig)
+    """The clip goes by faster or slower."""
     dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
     """Blocks of the spectrogram are covered."""
     time_masking: TimeMaskingConfig = Field(default_factory=TimeMaskingConfig)
@@ -176,13 +182,15 @@ class Chain:
             Sine(config.sine, sample_rate=sample_rate),
         ]
         mels: list[MelOperation] = [
+            Tempo(config.tempo),
             DropBlock(config.dropblock, silence=silence),
             TimeMasking(config.time_masking, silence=silence),
             FreqMasking(config.freq_masking, silence=silence),
         ]
         self.band_jitter = BandJitter(config.band_jitter)
+        self.pitch = Pitch(config.pitch)
         self.filter_augment = FilterAugment(config.filter_augment)
-        self.band_operations: list[BandOperation[Any]] = [self.band_jitter, self.filter_augment]
+        self.band_operations: list[BandOperation[Any]] = [self.band_jitter, self.pitch, self.filter_augment]
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
         self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips)
@@ -245,8 +253,9 @@ class Chain:
     def band_change(self, clips: Sequence[Clip], epoch: int) -> BandChange:
         """What is done to the bands of each clip, for the front end."""
         return BandChange(
-            self.band_jitter.shifts(self._band_draws(self.band_jitter, clips, epoch)),
-            self.filter_augment.gains(self._band_draws(self.filter_augment, clips, epoch), self.bands),
+            edge_shifts_B2=self.band_jitter.shifts(self._band_draws(self.band_jitter, clips, epoch)),
+            gain_db_BF=self.filter_augment.gains(self._band_draws(self.filter_augment, clips, epoch), self.bands),
+            pitch_B=self.pitch.factors(self._band_draws(self.pitch, clips, epoch)),
         )
 
     def _band_draws(self, operation: BandOperation[Draw], clips: Sequence[Clip], epoch: int) -> list[Draw | None]:

@@ -17,7 +17,7 @@ from audiosurvey.augmentation.mixing import MixingConfig, Pair, WaveMixing
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
 
 AUDIBLE = 1e-5
-"""A partner's bin has a phase where it is not more than 100 dB below the strongest bin of its frame: what is weaker is
+"""A partner's bin has a phase where it is not more than 100 dB below the strongest bin of the clip: what is weaker is
 rounding, and its phase another one on every device."""
 
 
@@ -52,7 +52,7 @@ class Phmix(WaveMixing[PhmixDraw]):
             ratio_B11 = ratio_B[rows, None, None]
             own_phase, other_phase = phase(own_BNT), phase(other_BNT)
             power = _power(other_BNT)
-            heard = power > AUDIBLE**2 * power.amax(1, keepdim=True)
+            heard = power > AUDIBLE**2 * power.amax((1, 2), keepdim=True)
             blended = torch.where(heard, ratio_B11 * own_phase + (1 - ratio_B11) * other_phase, own_phase)
             return torch.polar(_power(own_BNT).sqrt(), blended)
 

@@ -58,6 +58,12 @@ def a_speed(speed: float) -> float:
     return speed
 
 
+def evenly_in_octaves(rng: np.random.Generator, bound: float, other: float) -> float:
+    """A factor between the two, whichever is the greater: an octave up is as likely as an octave down."""
+    low, high = sorted((bound, other))
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 @dataclass(frozen=True, slots=True)
 class SpeedDraw:
     speed: float
@@ -80,8 +86,7 @@ class Speed(WaveOperation[SpeedDraw]):
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SpeedDraw:
         if self.config.values is not None:
             return SpeedDraw(self.config.values[int(rng.integers(len(self.config.values)))])
-        low, high = sorted((self.config.min, self.config.max))
-        return SpeedDraw(float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+        return SpeedDraw(evenly_in_octaves(rng, self.config.min, self.config.max))
 
     def render(self, wave_BS: Tensor, draws: list[SpeedDraw], valid: list[int]) -> Tensor:
         clips = clips_at_once(wave_BS.device, wave_BS.shape[1])

@@ -16,3 +16,5 @@ class BandChange:
     """Hz by which the lowest and the highest band edge of each clip are moved."""
     gain_db_BF: Tensor | None = None
     """dB by which each band of each clip is louder."""
+    pitch_B: Tensor | None = None
+    """Factor by which the frequencies of each clip are multiplied."""

@@ -16,6 +16,7 @@ from torch import nn
 
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.filters import MelScale, empty_filters, filters_between, mel_filters
+from audiosurvey.features.transposition import transposition
 from audiosurvey.section import Section
 
 # Each window with the arguments that it takes besides `periodic`, and their defaults.
@@ -155,6 +156,10 @@ class MelConfig(Section):
         f_min, f_max = self.limits_hz(sample_rate)
         return mel_filters(f_min=f_min, f_max=f_max, **self._kind_of_filters(sample_rate))
 
+    def transposition(self, pitch_B: torch.Tensor, sample_rate: int) -> torch.Tensor:
+        """What makes of the bands those of the same sounds at other pitches (B), as a matrix (B, bands, bands)."""
+        return transposition(pitch_B, self.limits_hz(sample_rate), self.n_mels, self.mel_scale)
+
     def filters_between(self, limits_hz: torch.Tensor, sample_rate: int) -> torch.Tensor:
         """The same with other limits: (B, 2) in Hz give a bank each, (B, bins, bands)."""
         return filters_between(limits_hz, **self._kind_of_filters(sample_rate))
@@ -216,6 +221,8 @@ class MelFrontEnd(nn.Module):
     def mel(self, wave_BS: torch.Tensor, change: BandChange = BandChange()) -> torch.Tensor:
         """The uncompressed mel spectrogram, (B, T, F)."""
         mel_BTF = self._mel(wave_BS, change.edge_shifts_B2)
+        if change.pitch_B is not None:
+            mel_BTF = mel_BTF @ self.config.transposition(change.pitch_B, self.sample_rate).to(mel_BTF)
         if change.gain_db_BF is None:
             return mel_BTF
         # A band holds a power, or with `power` 1 an amplitude, which grows with half the dB.

@@ -1,0 +1,61 @@
+"""Pitch: the bands of a clip hold what sounded somewhat lower or higher, while its tempo stays.
+
+Enters: a clip's random stream; leaves: a factor on its frequencies, for the front end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import field_validator
+
+from audiosurvey.augmentation.base import BandOperation, Probability
+from audiosurvey.augmentation.speed import a_speed, evenly_in_octaves
+from audiosurvey.section import Section
+
+
+class PitchConfig(Section):
+    """Frequencies are multiplied by a factor, on the mel bands; next to nothing in time, where `speed` resamples."""
+
+    p: Probability = 0.0
+    """Chance that a clip's frequencies are changed."""
+    min: float = 0.86
+    """One bound of the factor (1: as recorded, 2: an octave higher); drawn evenly in octaves between the two, whichever
+    is the greater."""
+    max: float = 1.16
+    """The other bound."""
+
+    @field_validator("min", "max")
+    @classmethod
+    def _recognisable(cls, factor: float) -> float:
+        return a_speed(factor)
+
+
+@dataclass(frozen=True, slots=True)
+class PitchDraw:
+    pitch: float
+    """Frequencies as the clip leaves to frequencies as it came."""
+
+
+class Pitch(BandOperation[PitchDraw]):
+    """Draws the factors; the front end applies them, for it knows where its bands lie.
+
+    Source: vocal tract length perturbation (Jaitly and Hinton 2013), there for speech and with a bend near half the
+    sample rate; here a straight line, as another size of what sounds would have it.
+    """
+
+    name = "pitch"
+
+    def __init__(self, config: PitchConfig) -> None:
+        super().__init__(config.p)
+        self.config = config
+
+    def draw_fired(self, rng: np.random.Generator) -> PitchDraw:
+        return PitchDraw(evenly_in_octaves(rng, self.config.min, self.config.max))
+
+    def factors(self, draws: Sequence[PitchDraw | None]) -> torch.Tensor | None:
+        """Of each clip, (B) float32, 1 for those that stay; None where all do."""
+        if not any(draws):
+            return None
+        return torch.tensor([1.0 if draw is None else draw.pitch for draw in draws])

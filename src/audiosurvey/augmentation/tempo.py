@@ -1,0 +1,68 @@
+"""Tempo: a clip goes by faster or slower, while its pitch stays.
+
+Enters and leaves: mel spectrograms (B, C, T, F). The window is a loop, as for the cyclic shift: a hastened clip begins
+again where it has ended.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import field_validator
+from torch import Tensor
+
+from audiosurvey.augmentation.base import MelOperation, Probability
+from audiosurvey.augmentation.speed import a_speed, evenly_in_octaves
+from audiosurvey.section import Section
+
+
+class TempoConfig(Section):
+    """The frames of the spectrogram are read faster or slower; next to nothing in time, where `speed` resamples."""
+
+    p: Probability = 0.0
+    """Chance that a clip's tempo is changed."""
+    min: float = 0.86
+    """One bound of the tempo (1: as recorded, 2: twice as fast); drawn evenly in octaves between the two, whichever is
+    the greater."""
+    max: float = 1.16
+    """The other bound."""
+
+    @field_validator("min", "max")
+    @classmethod
+    def _recognisable(cls, tempo: float) -> float:
+        return a_speed(tempo)
+
+
+@dataclass(frozen=True, slots=True)
+class TempoDraw:
+    tempo: float
+    """Frames of the clip as it came to frames as it leaves."""
+
+
+class Tempo(MelOperation[TempoDraw]):
+    """Reads the compressed frames at each clip's own tempo, by a straight line between neighbours."""
+
+    name = "tempo"
+
+    def __init__(self, config: TempoConfig) -> None:
+        super().__init__(config.p)
+        self.config = config
+
+    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> TempoDraw:
+        return TempoDraw(evenly_in_octaves(rng, self.config.min, self.config.max))
+
+    def render(self, mel_BCTF: Tensor, draws: list[TempoDraw]) -> Tensor:
+        frames, device = mel_BCTF.shape[2], mel_BCTF.device
+        # On the CPU in float64, as Python's own numbers: the same frames on every device.
+        tempo_B1 = torch.tensor([[draw.tempo] for draw in draws], dtype=torch.float64)
+        position_BT = torch.arange(frames) * tempo_B1
+        first_BT = position_BT.floor()
+        share_BT = (position_BT - first_BT).to(mel_BCTF.dtype).to(device)
+        first_BT = first_BT.long().to(device)
+        earlier, later = (_frames(mel_BCTF, (first_BT + step) % frames) for step in (0, 1))
+        return torch.lerp(earlier, later, share_BT[:, None, :, None])
+
+
+def _frames(mel_BCTF: Tensor, index_BT: Tensor) -> Tensor:
+    """These frames of each clip."""
+    return mel_BCTF.gather(2, index_BT[:, None, :, None].expand_as(mel_BCTF))
