@@ -15,6 +15,11 @@ def half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
+def no_end(data: bytes) -> bytes:
+    """Cut where a key ends: what is left is a valid config."""
+    return data[: data.index(b"\nloss:") + 1]
+
+
 def empty(data: bytes) -> bytes:
     return b""
 
@@ -82,7 +87,7 @@ REFUSED = {
         (*JSON, other_schema, rows_of_words, no_accuracy, short_confusion),
         (EVALUATE, RESUME, FINAL, MERGE),
     ),
-    "run/config.yaml": ((half, binary, a_list, unknown_key), (EVALUATE, RESUME)),
+    "run/config.yaml": ((half, no_end, empty, binary, a_list, unknown_key), (EVALUATE, RESUME)),
     "run/environment.json": (JSON, (RESUME, AUTO)),
     "run/fold-3/checkpoint/state.safetensors": ((*TENSORS, other_tensors, no_journal), (RESUME,)),
     "run/final/checkpoint/state.safetensors": (TENSORS, (FINAL,)),
