@@ -130,6 +130,22 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
     return heard
 
 
+@pytest.fixture(scope="session")
+def assert_heard_alike() -> Callable[..., None]:
+    """`assert_heard_alike(found, expected)`: two batches of `augmented` are one, but for rounding."""
+    import torch
+
+    def check(found: tuple[torch.Tensor, torch.Tensor], expected: tuple[torch.Tensor, torch.Tensor]) -> None:
+        (found_BCTF, target_BK), (expected_BCTF, truth_BK) = found, expected
+        torch.testing.assert_close(target_BK, truth_BK, atol=1e-5, rtol=0)
+        # Decibels; in a silent cell a rounding is a large share of nothing.
+        far_BCTF = (found_BCTF - expected_BCTF).abs()
+        assert far_BCTF.median() < 1e-3
+        assert (far_BCTF > 0.1).float().mean() < 1e-3
+
+    return check
+
+
 @pytest.fixture
 def wait_for_lines() -> Callable[..., None]:
     """`wait_for_lines(path, 2, process)`: until the file has so many lines."""

@@ -8,28 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.augmentation.speed import a_speed, evenly_in_octaves
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import BandOperation
+from audiosurvey.augmentation.factor import FactorConfig
 
 
-class PitchConfig(Section):
+class PitchConfig(FactorConfig):
     """Frequencies are multiplied by a factor, on the mel bands; next to nothing in time, where `speed` resamples."""
-
-    p: Probability = 0.0
-    """Chance that a clip's frequencies are changed."""
-    min: float = 0.86
-    """One bound of the factor (1: as recorded, 2: an octave higher); drawn evenly in octaves between the two, whichever
-    is the greater."""
-    max: float = 1.16
-    """The other bound."""
-
-    @field_validator("min", "max")
-    @classmethod
-    def _recognisable(cls, factor: float) -> float:
-        return a_speed(factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +37,7 @@ class Pitch(BandOperation[PitchDraw]):
         self.config = config
 
     def draw_fired(self, rng: np.random.Generator) -> PitchDraw:
-        return PitchDraw(evenly_in_octaves(rng, self.config.min, self.config.max))
+        return PitchDraw(self.config.draw(rng))
 
     def factors(self, draws: Sequence[PitchDraw | None]) -> torch.Tensor | None:
         """Of each clip, (B) float32, 1 for those that stay; None where all do."""

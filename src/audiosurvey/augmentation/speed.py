@@ -12,10 +12,10 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation, at_rows
+from audiosurvey.augmentation.base import WaveOperation, at_rows
+from audiosurvey.augmentation.factor import FactorConfig, a_factor
 from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
-from audiosurvey.section import Section
 
 PASSED = 0.9
 """Share of the band that stays in hearing when a clip is hastened; from there to its end sounds are faded out."""
@@ -23,11 +23,9 @@ SPILL_SAMPLES = 512
 """Silence after the window while it is filtered, so that its end does not ring into its beginning."""
 
 
-class SpeedConfig(Section):
+class SpeedConfig(FactorConfig):
     """The clip is played at another speed, which also moves its pitch."""
 
-    p: Probability = 0.0
-    """Chance that a clip's speed is changed."""
     min: float = 0.8
     """One bound of the speed (1: as recorded, 2: twice as fast, an octave higher); drawn evenly in octaves between the
     two, whichever is the greater."""
@@ -36,32 +34,12 @@ class SpeedConfig(Section):
     values: list[float] | None = None
     """These speeds instead, one of them for each clip; null: any between the bounds."""
 
-    @field_validator("min", "max")
-    @classmethod
-    def _recognisable(cls, speed: float) -> float:
-        return a_speed(speed)
-
     @field_validator("values")
     @classmethod
     def _recognisable_each(cls, speeds: list[float] | None) -> list[float] | None:
         if speeds == []:
             raise ValueError("a list of no speeds leaves nothing to choose from; leave the key out for a range")
-        return None if speeds is None else [a_speed(speed) for speed in speeds]
-
-
-def a_speed(speed: float) -> float:
-    """Refuses what no sound outlives."""
-    if not 0.25 <= speed <= 4:
-        raise ValueError(
-            f"a speed lies between 0.25 and 4, two octaves down and up, else no sound stays what it was; got {speed:g}"
-        )
-    return speed
-
-
-def evenly_in_octaves(rng: np.random.Generator, bound: float, other: float) -> float:
-    """A factor between the two, whichever is the greater: an octave up is as likely as an octave down."""
-    low, high = sorted((bound, other))
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        return None if speeds is None else [a_factor(speed) for speed in speeds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +64,7 @@ class Speed(WaveOperation[SpeedDraw]):
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SpeedDraw:
         if self.config.values is not None:
             return SpeedDraw(self.config.values[int(rng.integers(len(self.config.values)))])
-        return SpeedDraw(evenly_in_octaves(rng, self.config.min, self.config.max))
+        return SpeedDraw(self.config.draw(rng))
 
     def render(self, wave_BS: Tensor, draws: list[SpeedDraw], valid: list[int]) -> Tensor:
         clips = clips_at_once(wave_BS.device, wave_BS.shape[1])

@@ -8,29 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.base import MelOperation, Probability
-from audiosurvey.augmentation.speed import a_speed, evenly_in_octaves
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import MelOperation
+from audiosurvey.augmentation.factor import FactorConfig
 
 
-class TempoConfig(Section):
+class TempoConfig(FactorConfig):
     """The frames of the spectrogram are read faster or slower; next to nothing in time, where `speed` resamples."""
-
-    p: Probability = 0.0
-    """Chance that a clip's tempo is changed."""
-    min: float = 0.86
-    """One bound of the tempo (1: as recorded, 2: twice as fast); drawn evenly in octaves between the two, whichever is
-    the greater."""
-    max: float = 1.16
-    """The other bound."""
-
-    @field_validator("min", "max")
-    @classmethod
-    def _recognisable(cls, tempo: float) -> float:
-        return a_speed(tempo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +34,7 @@ class Tempo(MelOperation[TempoDraw]):
         self.config = config
 
     def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> TempoDraw:
-        return TempoDraw(evenly_in_octaves(rng, self.config.min, self.config.max))
+        return TempoDraw(self.config.draw(rng))
 
     def render(self, mel_BCTF: Tensor, draws: list[TempoDraw]) -> Tensor:
         frames, device = mel_BCTF.shape[2], mel_BCTF.device
