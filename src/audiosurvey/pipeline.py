@@ -36,6 +36,7 @@ from audiosurvey.deploy.sources import Source
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
+from audiosurvey.evaluation.fold import clips_to_look_at
 from audiosurvey.evaluation.forecast import Forecast, forecast, forecast_embedding
 from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
@@ -266,8 +267,7 @@ def _default_run_dir(name: str) -> Path:
 
 
 def _looked_at(folds: CrossValidation) -> int:
-    split = folds.splits[folds.pending[0]]
-    return len(split.test) + len(split.validation)
+    return clips_to_look_at(folds.config, folds.splits[folds.pending[0]], folds.config.train.epochs or 1)
 
 
 def _precision(config: Config, options: TrainOptions) -> Precision:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from audiosurvey.data.folds import make_split
-from audiosurvey.evaluation.fold import monitored
+from audiosurvey.evaluation.fold import clips_to_look_at, monitored
 from audiosurvey.evaluation.foldlog import read_history
 from audiosurvey.evaluation.heldout import evaluate_run
 from audiosurvey.evaluation.runfolder import RunFolder
@@ -64,6 +64,31 @@ def test_curves_are_drawn_every_so_many_epochs(tmp_path, train_tiny: Train):
     train_tiny(tmp_path, "train.epochs=5", "protocol.test_every=2", folds=[1])
     looks = ["test_accuracy" in record for record in read_history(tmp_path / "fold-1")]
     assert looks == [False, True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "validated", "tested"),
+    [
+        ("{selection: last, test_every: 0}", 0, 1),
+        ("{selection: last, test_every: 1}", 0, 5),
+        ("{selection: last, test_every: 2}", 0, 3),  # epochs 2, 4 and the last
+        ("{selection: last, test_every: 10}", 0, 1),
+        ("{selection: validation, test_every: 0}", 5, 1),
+        ("{selection: validation, test_every: 2}", 5, 3),
+        ("{selection: test, test_every: 0}", 0, 5),
+    ],
+)
+def test_looks_are_counted_as_they_happen(tmp_path, train_tiny: Train, tiny, protocol, validated, tested):
+    overrides = ("train.epochs=5", f"protocol={protocol}")
+    config = tiny(*overrides).config
+    split = make_split(prepare(config.dataset, 8000).table, 1, config.protocol.selection)
+    counted = clips_to_look_at(config, split, 5)
+    assert counted == validated * len(split.validation) + tested * len(split.test)
+
+    train_tiny(tmp_path, *overrides, folds=[1])
+    history = read_history(tmp_path / "fold-1")
+    assert sum("val_accuracy" in record for record in history) == validated
+    assert sum("test_accuracy" in record for record in history) == tested
 
 
 def test_what_the_test_fold_says_does_not_move_the_choice(tmp_path, train_tiny: Train, tiny, monkeypatch):

@@ -80,7 +80,7 @@ def train_fold(
 
 def _watch(config: Config, stage: Stage, split: Split) -> Watch:
     """What is evaluated after an epoch, and what the choice of the epoch goes by."""
-    selection, every = config.protocol.selection, config.protocol.test_every
+    selection = config.protocol.selection
 
     def watch(network: nn.Module, epoch: int, last: bool) -> Look:
         record: dict[str, Any] = {}
@@ -90,13 +90,25 @@ def _watch(config: Config, stage: Stage, split: Split) -> Watch:
                 seen = stage.metrics(network, split.validation)
                 record |= {f"val_{name}": value for name, value in seen.items()}
                 score = monitored(seen)
-            if selection == "test" or last or (every and epoch % every == 0):
+            if _tests_at(config, epoch, last):
                 seen = stage.metrics(network, split.test)
                 record |= {f"test_{name}": value for name, value in seen.items()}
                 score = monitored(seen) if selection == "test" else score
         return Look(record, score)
 
     return watch
+
+
+def _tests_at(config: Config, epoch: int, last: bool) -> bool:
+    every = config.protocol.test_every
+    return config.protocol.selection == "test" or last or (every > 0 and epoch % every == 0)
+
+
+def clips_to_look_at(config: Config, split: Split, epochs: int) -> int:
+    """How many clips are evaluated in a fold of so many epochs, each as often as it is looked at."""
+    validated = epochs if config.protocol.selection == "validation" else 0
+    tested = sum(_tests_at(config, epoch, epoch == epochs) for epoch in range(1, epochs + 1))
+    return validated * len(split.validation) + tested * len(split.test)
 
 
 def monitored(metrics: Metrics) -> tuple[float, float]:

@@ -35,7 +35,10 @@ class Forecast:
 
 
 def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
-    """Takes a few training steps on a copy of the network, and times evaluation by one batch; nothing is kept."""
+    """Takes a few training steps on a copy of the network, and times evaluation by one batch; nothing is kept.
+
+    `evaluated_clips` are those of all looks of a fold.
+    """
     network = stage.build()
     parameters = sum(value.numel() for value in network.state_dict().values())
     step = stage.step(copy.deepcopy(network))
@@ -60,10 +63,9 @@ def forecast(stage: Stage, evaluated_clips: int) -> Forecast:
     stage.scores(network, clips)
     per_clip = (time.perf_counter() - started) / len(clips)
     stage.accelerator.free_memory()
-    looks = epochs if stage.config.protocol.selection != "last" or stage.config.protocol.test_every else 1
     averaged = stage.config.ema.decay or stage.config.swa.start is not None
     state = 4 * parameters * (3 + (1 if averaged else 0) + 1)
-    return Forecast(seconds_per_batch, steps, per_clip * evaluated_clips * looks, _peak_bytes(stage), state)
+    return Forecast(seconds_per_batch, steps, per_clip * evaluated_clips, _peak_bytes(stage), state)
 
 
 def forecast_embedding(stage: Stage) -> float:
