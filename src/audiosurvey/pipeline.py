@@ -266,10 +266,6 @@ def _default_run_dir(name: str) -> Path:
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _looked_at(folds: CrossValidation) -> int:
-    return clips_to_look_at(folds.config, folds.splits[folds.pending[0]], folds.config.train.epochs or 1)
-
-
 def _precision(config: Config, options: TrainOptions) -> Precision:
     """`auto` is decided once a run: one that goes on keeps what it began with, also on a machine fast in another."""
     if config.precision != "auto" or not options.resume or options.run_dir is None:
@@ -333,14 +329,16 @@ def _licence(table: Table) -> str:
 
 def _expected(folds: CrossValidation, jobs: int) -> str:
     """How long it will take, after a few steps of trial, with as many threads as the first fold is going to have."""
-    stage = folds.stage(folds.pending[0])
+    fold = folds.pending[0]
+    stage = folds.stage(fold)
     if folds.config.train.head_only:
         seconds, clips = forecast_embedding(stage), len(folds.sounds.table.clips)
         once = f"about {_duration(seconds)} to look at {clips} clips once on {folds.accelerator.device.type}, fp32"
         return f"{once}; then seconds a fold"
     plan = shares(folds, jobs)
+    looks = clips_to_look_at(folds.config, folds.splits[fold], folds.config.train.epochs or 1)
     with threads(plan[0].threads):
-        expected = forecast(stage, _looked_at(folds))
+        expected = forecast(stage, looks)
     return _forecast_line(expected, folds, plan)
 
 
