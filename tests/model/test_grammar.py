@@ -56,6 +56,7 @@ EVERY_BLOCK: list[dict[str, Any]] = [
     {"join": "channels"},
     {"transformer": {"layers": 2, "heads": 2, "hidden": 16, "dropout": 0.1}},
     {"cell_dropout": 0.2},
+    {"relative": 0.6},
     {"mean": "bands"},
     {"pooling": {"mode": "mul", "flat": True}},
     {"dropout": 0.15},

@@ -99,6 +99,24 @@ def test_layer_decay_counts_in_each_member() -> None:
     assert {rates[p] for p in ensemble.standardize.parameters()} == {0.25}
 
 
+def test_a_list_of_shares_gives_each_member_its_own() -> None:
+    ensemble = network(3, [{"relative": [0, 0.3, 1]}, *BLOCKS]).eval()
+    assert [blocks[1].share for blocks in ensemble.blocks_by_member()] == [0, 0.3, 1]  # behind `input: mel`
+    before, after = ensemble.member_logits(heard()), ensemble.member_logits(heard() + torch.arange(8.0))
+    moved_M = (before - after).abs().amax(dim=(0, 2))
+    assert moved_M[2] < 1e-5 < moved_M[1]  # the last hears no filter over the whole clip
+
+
+def test_one_share_is_for_all_members() -> None:
+    assert {blocks[1].share for blocks in network(2, [{"relative": 0.5}, *BLOCKS]).blocks_by_member()} == {0.5}
+
+
+@pytest.mark.parametrize("members", [1, 2, 4])
+def test_a_list_of_another_length_is_refused(members: int) -> None:
+    with pytest.raises(ValueError, match=r"blocks\.0 \(relative\) has a list of 3.*members: 3"):
+        network(members, [{"relative": [0, 0.3, 1]}, *BLOCKS])
+
+
 @pytest.mark.parametrize(
     ("blocks", "index"),
     [

@@ -1,10 +1,14 @@
-"""Standardisation of the mel bands, learned and measured."""
+"""Standardisation of the mel bands, learned and measured; the `norm` and `relative` blocks."""
 
+from typing import Any
+
+import pytest
 import torch
 
+from audiosurvey.model.describe import describe
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import build_network
-from audiosurvey.model.normalise import BandBatchNorm, BandStatistics, make_standardize
+from audiosurvey.model.normalise import BandBatchNorm, BandStatistics, Relative, make_standardize
 
 LOUD_LOW = torch.tensor([0.0, -20, -40, -80])
 SPREAD = torch.tensor([10.0, 5, 2, 1])
@@ -58,3 +62,37 @@ def test_the_norm_block_works_on_maps_and_on_features() -> None:
     assert network(torch.randn(4, 2, 10, 4)).shape == (4, 3)
     assert network.blocks[0].num_features == 2
     assert network.blocks[3].num_features == 6
+
+
+def test_relative_takes_its_share_of_the_mean_over_frames_by_hand() -> None:
+    bands = torch.tensor([[[[1.0, 10.0], [3.0, 10.0], [8.0, 40.0]]]])  # means over the three frames: 4 and 20
+    expected = torch.tensor([[[[-1.0, 0.0], [1.0, 0.0], [6.0, 30.0]]]])
+    torch.testing.assert_close(Relative(0.5)(bands), expected)
+    torch.testing.assert_close(Relative(1.0)(bands).mean(dim=2), torch.zeros(1, 1, 2))
+    assert torch.equal(Relative(0.0)(bands), bands)
+
+
+def test_of_a_filter_over_the_whole_clip_relative_leaves_the_rest_of_its_share() -> None:
+    """A microphone's response adds the same to every frame of a band in dB."""
+    x, filtered = spectrograms(), spectrograms() + torch.tensor([6.0, -3.0, 0.0, 12.0])
+    torch.testing.assert_close(Relative(1.0)(filtered), Relative(1.0)(x), atol=1e-4, rtol=0)
+    left = Relative(0.75)(filtered) - Relative(0.75)(x)
+    torch.testing.assert_close(left, torch.tensor([1.5, -0.75, 0.0, 3.0]).expand_as(left), atol=1e-4, rtol=0)
+
+
+def test_relative_looks_at_each_clip_alone_and_not_at_its_turn_in_time() -> None:
+    x = spectrograms()
+    torch.testing.assert_close(Relative(0.6)(x)[2:3], Relative(0.6)(x[2:3]))
+    torch.testing.assert_close(Relative(0.6)(x.roll(7, dims=2)), Relative(0.6)(x).roll(7, dims=2))
+
+
+def test_relative_reckons_in_float32() -> None:
+    assert Relative(0.5)(spectrograms().bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("share", "frames"), [(0.0, 3), (0.4, 50)])
+def test_behind_relative_every_value_hears_the_whole_clip(share: float, frames: int) -> None:
+    blocks: list[dict[str, Any]] = [{"relative": share}, {"conv": {"channels": 2, "kernel": [3, 3]}}]
+    config = ModelConfig.model_validate({"blocks": [*blocks, {"pooling": {"mode": "avg"}}]})
+    network = build_network(config, input_shape=(1, 50, 4), classes=3, seed=0)
+    assert describe(network, (1, 50, 4)).layers[1].receptive_field == (frames, 3)

@@ -22,7 +22,7 @@ from audiosurvey.model.item import BlockItem
 from audiosurvey.model.linear import FcItem
 from audiosurvey.model.mean import MeanItem
 from audiosurvey.model.mobilenetv3 import MnBlockItem, MnConvItem
-from audiosurvey.model.normalise import NormItem
+from audiosurvey.model.normalise import NormItem, RelativeItem
 from audiosurvey.model.panns import PannsResidualItem
 from audiosurvey.model.pooling import MaxPoolItem, PoolingItem, PoolItem
 from audiosurvey.model.res import ResItem
@@ -44,6 +44,7 @@ BLOCKS: dict[str, type[BlockItem]] = {
     "residual": ResidualItem,
     "separable": SeparableItem,
     "norm": NormItem,
+    "relative": RelativeItem,
     "pool": PoolItem,
     "mean": MeanItem,
     "cell_dropout": CellDropoutItem,

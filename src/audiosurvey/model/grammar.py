@@ -99,6 +99,10 @@ class ModelConfig(Section):
     def _members_stand_alone(cls, members: int, info: ValidationInfo) -> int:
         if members > 1 and any(isinstance(block, JoinItem) for block in info.data.get("blocks") or []):
             raise ValueError("blocks with `join` make one network; leave members out, or the join")
+        for place, block in enumerate(info.data.get("blocks") or []):
+            if block.shares() not in (None, members):
+                where, written = f"blocks.{place} ({block.key()})", block.shares()
+                raise ValueError(f"{where} has a list of {written}, one a member; write members: {written}")
         if members > 1 and (info.data.get("freeze") not in (None, "body") or info.data.get("thaw")):
             raise ValueError("freeze and thaw count the blocks of one network; freeze `body`, or leave members out")
         return members
@@ -118,10 +122,11 @@ class ModelConfig(Section):
         """The blocks to build, those of all members; a preset must have been replaced by its blocks before."""
         if self.blocks is None:
             raise RuntimeError(f"preset {self.preset!r} was not replaced by its blocks before the network was built")
+        own = [[block.of_member(member) for block in self.blocks] for member in range(self.members)]
         if self.members == 1:
-            return self.blocks
+            return own[0]
         begun = [] if self._begins_by_name else [InputItem(input="mel")]
-        return [*[*begun, *self.blocks] * self.members, JoinItem(join="features")]
+        return [*(block for blocks in own for block in (*begun, *blocks)), JoinItem(join="features")]
 
     def written(self, index: int) -> int:
         """The place in `blocks` of the one that stands at `index` of `network_blocks`."""

@@ -28,6 +28,15 @@ class BlockItem(Section):
         """The steps by which this block widens the receptive field, along its longest path."""
         return ()
 
+    def shares(self) -> int | None:
+        """For how many members of an ensemble this block is written, each with a value of its own; None: it is the
+        same in all."""
+        return None
+
+    def of_member(self, member: int) -> "BlockItem":
+        """The block as this member (from 0) has it."""
+        return self
+
     @classmethod
     def key(cls) -> str:
         return next(iter(cls.model_fields))
