@@ -27,7 +27,7 @@ class LowPassConfig(Section):
 
     p: Probability = 0.0
     """Chance that a clip is filtered."""
-    min_hz: float = 1500.0
+    min_hz: float = 2500.0
     """One bound of the cut-off in Hz; drawn between the two, in either order, with each octave equally likely."""
     max_hz: float = 8000.0
     """The other bound in Hz. A cut-off at or above half the sample rate removes nothing."""

@@ -125,7 +125,7 @@ def _values(dataset: str) -> dict[str, Any]:
             "cyclic_shift": {"p": 0.5},
             "gain": {"p": 0.8, "min_db": -45, "max_db": 10},
             "noise": {"p": 0.5, "min_snr_db": 5, "max_snr_db": 40},
-            "low_pass": {"p": 0.3, "min_hz": 1500, "max_hz": 8000},
+            "low_pass": {"p": 0.3, "min_hz": 2500, "max_hz": 8000},
             "clipping": {"p": 0.2, "max_db": 15},
             "shorten": {"p": 0.25},
             "time_masking": {"p": 0.5, "tmp": 20, "num": 2},
