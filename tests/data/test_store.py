@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from audiosurvey.data import fingerprint
 from audiosurvey.data.audio import decode
-from audiosurvey.data.building import quantize
+from audiosurvey.data.spool import quantize
 from audiosurvey.data.store import Store, kept, prepare
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError

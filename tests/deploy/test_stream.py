@@ -12,10 +12,10 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.data.audio import BadAudio, decode
+from audiosurvey.data.resampling import converted
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.stream import (
     BLOCK_FRAMES,
-    converted,
     cut,
     in_samples,
     read_blocks,

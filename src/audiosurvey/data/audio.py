@@ -18,6 +18,8 @@ import soundfile
 import soxr
 
 from audiosurvey.data.integrity import ClosedWav, missing_end, unclosed_wav
+from audiosurvey.data.plausibility import implausible
+from audiosurvey.plainfile import not_plain
 
 Mono = Literal["mean", "left", "loudest"]
 Source = Path | str | bytes | BinaryIO
@@ -26,6 +28,8 @@ Source = Path | str | bytes | BinaryIO
 UNKNOWN_FRAMES = 2**62
 """libsndfile gives 2^63-1 frames where a header leaves the length open."""
 _BLOCK_FRAMES = 1 << 18
+_BLOCK_VALUES = 1 << 20
+"""Samples of all channels in one block, at most: 4 MiB."""
 _NOT_AUDIO_CODES = (1, 7)
 """libsndfile's "format not recognised", and what its MP3 reader says of a file without MP3 frames."""
 
@@ -98,7 +102,7 @@ def read(source: Source, *, start_s: float | None = None, end_s: float | None = 
 def blocks(
     source: Source, *, start_s: float | None = None, end_s: float | None = None, block_s: float | None = None
 ) -> Iterator[tuple[Probe, Iterator[np.ndarray]]]:
-    """The header, and the stretch in pieces of `block_s` seconds: float32 (S, C), the last one shorter.
+    """The header, and the stretch in pieces of `block_s` seconds (less where that is many samples): float32 (S, C).
 
     Without `block_s` it comes in one piece, if its length is known. Raises BadAudio as `decode` does; what shows
     while decoding is raised by the pieces.
@@ -107,7 +111,8 @@ def blocks(
         about = _about(sound)
         begin, end = _bounds(about, start_s, end_s)
         if block_s is not None:
-            length = max(1, round(block_s * about.sample_rate))
+            # Header values are not trusted: a rate of 2 GHz or a thousand channels must not make a block of gigabytes.
+            length = max(1, min(round(block_s * about.sample_rate), _BLOCK_VALUES // about.channels))
         else:
             length = _BLOCK_FRAMES if about.frames is None else end - begin
         yield about, _pieces(sound, begin, end, length)
@@ -185,9 +190,8 @@ def _pieces(sound: Any, begin: int, end: int, length: int) -> Iterator[np.ndarra
             x_SC = sound.read(min(length, end - begin - done), dtype="float32", always_2d=True)
             if len(x_SC) == 0:
                 break
-            # The extremes carry any NaN or infinity, without a mask as long as the sound.
-            if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
-                raise BadAudio("holds samples that are not numbers (NaN or infinity)")
+            if fault := implausible(x_SC):
+                raise BadAudio(fault)
             done += len(x_SC)
             yield x_SC
     except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -241,6 +245,8 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
         if isinstance(source, bytes):
             stream: BinaryIO = io.BytesIO(source)
         elif isinstance(source, (str, Path)):
+            if fault := not_plain(source):
+                raise BadAudio(fault)
             try:
                 stream = closing.enter_context(Path(source).open("rb"))
             except FileNotFoundError:

@@ -1,31 +1,22 @@
 """Sounds of any length in bounded memory: blocks of samples in, the scores of one window after another out.
 
 Files, pipes and microphones go the same way: blocks of any size at any rate become mono blocks at the model's rate
-(`read_blocks`, `converted`), and those become windows with scores (`score_stream`). No more than a window and a block
-is held. The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit (an MP3:
-to the last bit of float32).
+(`read_blocks`, `data.resampling`), then windows with scores (`score_stream`). At most a window and a block are held.
+The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit (an MP3: to the last bit of
+float32).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 
 import numpy as np
 import soundfile
-import soxr
 
-from audiosurvey.data.audio import (
-    UNKNOWN_FRAMES,
-    BadAudio,
-    Mono,
-    Source,
-    ends_early,
-    message,
-    opened,
-    resampled_length,
-    to_mono,
-)
-from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.data.audio import UNKNOWN_FRAMES, BadAudio, Mono, Source, ends_early, message, opened
+from audiosurvey.data.resampling import converted
+from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.errors import UserError
 
 BLOCK_FRAMES = 1 << 16
@@ -57,39 +48,6 @@ def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Ite
     fault = ends_early(source)
     if fault:
         raise BadAudio(fault)
-
-
-def converted(
-    blocks_SC: Iterable[np.ndarray], rate: int, *, sample_rate: int, mono: Mono = "mean"
-) -> Iterator[np.ndarray]:
-    """Blocks of float32 (S, C) at `rate` as mono blocks (S) at `sample_rate`.
-
-    All blocks together give round(frames * sample_rate / rate) samples, as the whole sound would. Raises BadAudio for
-    samples that are not numbers, and where there is no sound.
-    """
-    resampler = (
-        soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ") if rate != sample_rate else None
-    )
-    frames = given = 0
-    for block_SC in blocks_SC:
-        if not np.isfinite(block_SC).all():
-            raise BadAudio("holds samples that are not numbers (NaN or infinity)")
-        frames += len(block_SC)
-        wave_S = to_mono(block_SC, mono)
-        if resampler is not None:
-            wave_S = resampler.resample_chunk(wave_S)
-        given += len(wave_S)
-        if len(wave_S):
-            yield wave_S
-    if frames == 0:
-        raise BadAudio("holds no sound (zero frames)")
-    length = resampled_length(frames, rate, sample_rate)
-    if length == 0:
-        raise BadAudio(f"too short: {frames} frames at {rate} Hz are less than a sample at {sample_rate} Hz")
-    if resampler is not None:
-        # soxr rounds the length in its own way; a sample more or less at the end is cut or silence.
-        rest_S = resampler.resample_chunk(np.empty(0, np.float32), last=True)[: max(0, length - given)]
-        yield np.pad(rest_S, (0, max(0, length - given - len(rest_S))))
 
 
 def score_stream(
@@ -145,14 +103,14 @@ def score_batches(
                 continue
             waiting.append((start, part_S))
             if len(waiting) == at_once:
-                yield _scored(model, waiting, batch_size)
-                waiting = []
+                full, waiting = waiting, []
+                yield from _usable(_scored(model, full, batch_size))
     except BadAudio:
         if waiting:
-            yield _scored(model, waiting, batch_size)
+            yield from _usable(_scored(model, waiting, batch_size))
         raise
     if waiting:
-        yield _scored(model, waiting, batch_size)
+        yield from _usable(_scored(model, waiting, batch_size))
 
 
 def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tuple[int, np.ndarray]]:
@@ -186,6 +144,15 @@ def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int
     scores_WK = np.concatenate([model.scores(rows_BS) for rows_BS in batches])
     ends = np.cumsum([len(rows) for rows in windows])
     return [part_WK.mean(axis=0) for part_WK in np.split(scores_WK, ends[:-1])]
+
+
+def _usable(batch: list[WindowScores]) -> Iterator[list[WindowScores]]:
+    """The windows before the first without usable scores, then BadAudio for that one."""
+    good = list(takewhile(lambda window: unusable(window.score_K) is None, batch))
+    if good:
+        yield good
+    if len(good) < len(batch):
+        raise BadAudio(f"{unusable(batch[len(good)].score_K)}, from {batch[len(good)].start_s:g} s on")
 
 
 def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_size: int) -> list[WindowScores]:
