@@ -21,7 +21,7 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio, Mono, decode
 from audiosurvey.data.readahead import cpu_count, in_order
 
-FORMAT = 1
+FORMAT = 2
 """Version of the store on disk; part of its key, so that a change of the format builds new stores."""
 SAMPLES = "samples.i16"
 INDEX = "index.json"

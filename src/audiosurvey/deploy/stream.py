@@ -2,33 +2,20 @@
 
 Files, pipes and microphones go the same way: blocks of any size at any rate become mono blocks at the model's rate
 (`read_blocks`, `converted`), and those become windows with scores (`score_stream`). No more than a window and a block
-is held. The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit (an MP3:
-to the last bit of float32).
+is held. The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import soundfile
 import soxr
 
-from audiosurvey.data.audio import (
-    UNKNOWN_FRAMES,
-    BadAudio,
-    Mono,
-    Source,
-    ends_early,
-    message,
-    opened,
-    resampled_length,
-    to_mono,
-)
+from audiosurvey.data.audio import BadAudio, Mono, Source, blocks, resampled_length, to_mono
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.errors import UserError
-
-BLOCK_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +36,10 @@ def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Ite
     file that was cut short gives what is there first.
     """
     channel = _loudest(source) if mono == "loudest" else None
-    with opened(source, cut=True) as sound:
-        blocks_SC = _file_blocks(sound)
+    with blocks(source, cut=True) as (about, blocks_SC):
         if channel is not None:
             blocks_SC = (block_SC[:, channel : channel + 1] for block_SC in blocks_SC)
-        yield from converted(blocks_SC, sound.samplerate, sample_rate=sample_rate, mono=mono)
-    fault = ends_early(source)
-    if fault:
-        raise BadAudio(fault)
+        yield from converted(blocks_SC, about.sample_rate, sample_rate=sample_rate, mono=mono)
 
 
 def converted(
@@ -197,24 +180,13 @@ def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_si
     ]
 
 
-def _file_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    promised, read = sound.frames, 0
-    try:
-        while len(block_SC := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            read += len(block_SC)
-            yield block_SC
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise BadAudio(f"cannot be decoded ({message(error)})") from error
-    if read < promised < UNKNOWN_FRAMES:
-        raise BadAudio(f"cut short: {promised} frames promised, {read} decoded")
-
-
 def _loudest(source: Source) -> int | None:
     """The channel with the most energy in the whole file, the first of equally loud ones."""
-    with opened(source, cut=True) as sound:
-        if sound.channels == 1:
+    with blocks(source, cut=True) as (about, blocks_SC):
+        if about.channels == 1:
             return None
-        energy_C = np.zeros(sound.channels)
-        for block_SC in _file_blocks(sound):
-            energy_C += np.einsum("sc,sc->c", block_SC, block_SC, dtype=np.float64)
+        energy_C = np.zeros(about.channels)
+        with suppress(BadAudio):  # raised again by whoever reads the channel
+            for block_SC in blocks_SC:
+                energy_C += np.einsum("sc,sc->c", block_SC, block_SC, dtype=np.float64)
     return int(np.argmax(energy_C))
