@@ -80,7 +80,7 @@ def test_an_mp3_of_the_lowest_bitrate_is_the_same_by_blocks(rate, mode):
     file = io.BytesIO()
     soundfile.write(file, sound(7, rate), rate, format="MP3", compression_level=0.999, bitrate_mode=mode)
     blocks = np.concatenate(list(read_blocks(file, sample_rate=rate)))
-    assert len(blocks) == 7 * rate > 2 * BLOCK_FRAMES
+    assert len(blocks) >= 7 * rate > 2 * BLOCK_FRAMES
     np.testing.assert_array_equal(blocks, decode(file.getvalue(), sample_rate=rate))
 
 
