@@ -27,9 +27,13 @@ Source = Path | str | bytes | BinaryIO
 
 UNKNOWN_FRAMES = 2**62
 """libsndfile gives 2^63-1 frames where a header leaves the length open."""
-_BLOCK_FRAMES = 1 << 18
-_BLOCK_VALUES = 1 << 20
-"""Samples of all channels in one block, at most: 4 MiB."""
+BLOCK_FRAMES = 1 << 16
+"""The most frames that are decoded at once."""
+_BLOCK_SAMPLES = 1 << 22
+"""The most samples of all channels together that are decoded at once."""
+_EXACT_SEEKS = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+_EXACT_CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
+"""Where seeks of libsndfile give the same samples as decoding from the beginning."""
 _NOT_AUDIO_CODES = (1, 7)
 """libsndfile's "format not recognised", and what its MP3 reader says of a file without MP3 frames."""
 
@@ -100,22 +104,29 @@ def read(source: Source, *, start_s: float | None = None, end_s: float | None = 
 
 @contextmanager
 def blocks(
-    source: Source, *, start_s: float | None = None, end_s: float | None = None, block_s: float | None = None
+    source: Source,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    block_s: float | None = None,
+    cut: bool = False,
 ) -> Iterator[tuple[Probe, Iterator[np.ndarray]]]:
-    """The header, and the stretch in pieces of `block_s` seconds (less where that is many samples): float32 (S, C).
+    """The header, and the stretch in blocks of `block_s` seconds: float32 (S, C), the last one shorter.
 
-    Without `block_s` it comes in one piece, if its length is known. Raises BadAudio as `decode` does; what shows
-    while decoding is raised by the pieces.
+    Every sound is decoded through here, forward and in blocks of one size, so that the samples do not depend on
+    `block_s`. Without `block_s` the blocks have the size of the decoder's. `cut`: a file that ends before its header
+    says so gives what is there before BadAudio is raised. Raises BadAudio as `decode` does; what shows while decoding
+    is raised by the blocks.
     """
-    with opened(source) as sound:
+    with opened(source, cut=cut) as sound:
         about = _about(sound)
         begin, end = _bounds(about, start_s, end_s)
+        pieces = _pieces(sound, begin, end)
         if block_s is not None:
-            # Header values are not trusted: a rate of 2 GHz or a thousand channels must not make a block of gigabytes.
-            length = max(1, min(round(block_s * about.sample_rate), _BLOCK_VALUES // about.channels))
-        else:
-            length = _BLOCK_FRAMES if about.frames is None else end - begin
-        yield about, _pieces(sound, begin, end, length)
+            pieces = _regrouped(pieces, max(1, round(block_s * about.sample_rate)))
+        if cut:
+            pieces = _then_fault(pieces, source)
+        yield about, pieces
 
 
 def to_mono(x_SC: np.ndarray, mono: Mono) -> np.ndarray:
@@ -156,7 +167,11 @@ def resampled_length(frames: int, rate: int, sample_rate: int) -> int:
 
 
 class _Forward(soundfile.SoundFile):
-    """A file of unknown length, read from its beginning only: seeking at its open end fails."""
+    """A sound file whose blocks are read without seeks.
+
+    `SoundFile.read` seeks after every block of a seekable file, and libsndfile's MP3 decoder gives other samples after
+    a seek.
+    """
 
     def seekable(self) -> bool:
         return False
@@ -182,10 +197,12 @@ def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[i
     return begin, end
 
 
-def _pieces(sound: Any, begin: int, end: int, length: int) -> Iterator[np.ndarray]:
+def _pieces(sound: Any, begin: int, end: int) -> Iterator[np.ndarray]:
+    """The frames from `begin` up to `end`. Memory is bounded by the size of a block, not by what a header promises."""
+    length = max(1, min(BLOCK_FRAMES, _BLOCK_SAMPLES // sound.channels))
     done = 0
     try:
-        _go_to(sound, begin)
+        _go_to(sound, begin, length)
         while begin + done < end:
             x_SC = sound.read(min(length, end - begin - done), dtype="float32", always_2d=True)
             if len(x_SC) == 0:
@@ -202,13 +219,39 @@ def _pieces(sound: Any, begin: int, end: int, length: int) -> Iterator[np.ndarra
         raise BadAudio("holds no sound (zero frames)")
 
 
-def _go_to(sound: Any, begin: int) -> None:
-    if sound.frames < UNKNOWN_FRAMES:
-        if begin:
-            sound.seek(begin)
+def _go_to(sound: Any, begin: int, length: int) -> None:
+    """Moves to frame `begin`: by a seek where seeks are exact, otherwise by decoding what comes before it."""
+    if begin and sound.frames < UNKNOWN_FRAMES and sound.subtype in _EXACT_SEEKS and sound.format in _EXACT_CONTAINERS:
+        sound.seek(begin)
         return
-    while begin > 0 and (passed := len(sound.read(min(begin, _BLOCK_FRAMES), dtype="float32"))):
+    while begin > 0 and (passed := len(sound.read(min(begin, length), dtype="float32"))):
         begin -= passed
+
+
+def _regrouped(pieces: Iterator[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """The same frames in blocks of `length`, the last one shorter."""
+    held: list[np.ndarray] = []
+    count = 0
+    for piece_SC in pieces:
+        held.append(piece_SC)
+        count += len(piece_SC)
+        if count < length:
+            continue
+        joined_SC = np.concatenate(held) if len(held) > 1 else piece_SC
+        whole = count // length * length
+        for at in range(0, whole, length):
+            yield joined_SC[at : at + length]
+        held, count = ([joined_SC[whole:]] if whole < count else []), count - whole
+    if held:
+        yield np.concatenate(held)
+
+
+def _then_fault(pieces: Iterator[np.ndarray], source: Source) -> Iterator[np.ndarray]:
+    """The pieces, and then the fault of a file that is known to be cut short."""
+    yield from pieces
+    fault = ends_early(source)
+    if fault:
+        raise BadAudio(fault)
 
 
 @contextmanager
@@ -268,12 +311,7 @@ def _sound(target: Any) -> soundfile.SoundFile:
     try:
         if not named:
             target.seek(0)
-        sound = soundfile.SoundFile(target)
-        if sound.frames >= UNKNOWN_FRAMES:
-            sound.close()
-            if not named:
-                target.seek(0)
-            sound = _Forward(target)
+        sound = _Forward(target)
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, soundfile.LibsndfileError) and error.code not in _NOT_AUDIO_CODES:
             raise BadAudio(f"cannot be decoded ({message(error)})") from error

@@ -5,14 +5,13 @@ gives of the whole: soxr keeps its state from block to block, and mixing down lo
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import soxr
 
 from audiosurvey.data.audio import BadAudio, Mono, Source, blocks, resampled_length, to_mono
 from audiosurvey.data.plausibility import implausible
-
-BLOCK_S = 1.0
 
 
 def mono_blocks(
@@ -22,17 +21,19 @@ def mono_blocks(
     end_s: float | None = None,
     mono: Mono,
     sample_rate: int,
+    cut: bool = False,
 ) -> Iterator[np.ndarray]:
-    """The stretch as mono float32 blocks (S) at `sample_rate`; parameters as in `audio.decode`.
+    """The stretch as mono float32 blocks (S) at `sample_rate`; parameters as in `audio.decode` and `audio.blocks`.
 
     With `mono` "loudest", a file of several channels is decoded twice: the loudest channel is known at the end only.
     Raises BadAudio as `audio.decode` does; blocks before the fault may have been given by then.
     """
-    channel = _loudest(source, start_s, end_s) if mono == "loudest" else None
-    with blocks(source, start_s=start_s, end_s=end_s, block_s=BLOCK_S) as (about, pieces_SC):
+    stretch = {"start_s": start_s, "end_s": end_s}
+    channel = _loudest(source, stretch, cut) if mono == "loudest" else None
+    with blocks(source, **stretch, cut=cut) as (about, blocks_SC):
         if channel is not None:
-            pieces_SC = (piece_SC[:, channel : channel + 1] for piece_SC in pieces_SC)
-        yield from converted(pieces_SC, about.sample_rate, sample_rate=sample_rate, mono=mono)
+            blocks_SC = (block_SC[:, channel : channel + 1] for block_SC in blocks_SC)
+        yield from converted(blocks_SC, about.sample_rate, sample_rate=sample_rate, mono=mono)
 
 
 def converted(
@@ -69,12 +70,13 @@ def converted(
         yield np.pad(rest_S, (0, max(0, length - given - len(rest_S))))
 
 
-def _loudest(source: Source, start_s: float | None, end_s: float | None) -> int | None:
+def _loudest(source: Source, stretch: dict[str, float | None], cut: bool) -> int | None:
     """The channel with the most energy in the stretch, the first of equally loud ones; None for mono files."""
-    with blocks(source, start_s=start_s, end_s=end_s, block_s=BLOCK_S) as (about, pieces_SC):
+    with blocks(source, **stretch, cut=cut) as (about, blocks_SC):
         if about.channels == 1:
             return None
         energy_C = np.zeros(about.channels)
-        for piece_SC in pieces_SC:
-            energy_C += np.einsum("sc,sc->c", piece_SC, piece_SC, dtype=np.float64)
+        with suppress(BadAudio):  # raised again by whoever reads the channel
+            for block_SC in blocks_SC:
+                energy_C += np.einsum("sc,sc->c", block_SC, block_SC, dtype=np.float64)
     return int(np.argmax(energy_C))

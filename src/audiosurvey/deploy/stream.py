@@ -2,8 +2,7 @@
 
 Files, pipes and microphones go the same way: blocks of any size at any rate become mono blocks at the model's rate
 (`read_blocks`, `data.resampling`), then windows with scores (`score_stream`). At most a window and a block are held.
-The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit (an MP3: to the last bit of
-float32).
+The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +11,11 @@ from fractions import Fraction
 from itertools import takewhile
 
 import numpy as np
-import soundfile
 
-from audiosurvey.data.audio import UNKNOWN_FRAMES, BadAudio, Mono, Source, ends_early, message, opened
-from audiosurvey.data.resampling import converted
+from audiosurvey.data.audio import BadAudio, Mono, Source
+from audiosurvey.data.resampling import mono_blocks
 from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.errors import UserError
-
-BLOCK_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +35,7 @@ def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Ite
     Raises BadAudio as `data.audio.decode` does, but where the fault is: what comes before it has been given then. A
     file that was cut short gives what is there first.
     """
-    channel = _loudest(source) if mono == "loudest" else None
-    with opened(source, cut=True) as sound:
-        blocks_SC = _file_blocks(sound)
-        if channel is not None:
-            blocks_SC = (block_SC[:, channel : channel + 1] for block_SC in blocks_SC)
-        yield from converted(blocks_SC, sound.samplerate, sample_rate=sample_rate, mono=mono)
-    fault = ends_early(source)
-    if fault:
-        raise BadAudio(fault)
+    return mono_blocks(source, mono=mono, sample_rate=sample_rate, cut=True)
 
 
 def score_stream(
@@ -64,7 +52,7 @@ def score_stream(
     window where None. The last window ends with the sound; a sound shorter than a window is one window. Each window is
     scored as `model.predict` scores a sound of that length: padded where it is shorter than the model's own window, cut
     into several with their mean where it is longer. `batch_size` windows of the model are scored at once. Where the
-    blocks end in BadAudio, the whole windows before it come first.
+    blocks end in BadAudio, the whole windows before it come first. Scores that are not numbers raise BadAudio too.
     """
     window, hop = in_samples(model, window_s, hop_s)
     for batch in score_batches(model, blocks, window, hop, batch_size=batch_size):
@@ -162,26 +150,3 @@ def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_si
         WindowScores(start / rate, (start + len(part_S)) / rate, score_K)
         for (start, part_S), score_K in zip(parts, scores, strict=True)
     ]
-
-
-def _file_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    promised, read = sound.frames, 0
-    try:
-        while len(block_SC := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            read += len(block_SC)
-            yield block_SC
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise BadAudio(f"cannot be decoded ({message(error)})") from error
-    if read < promised < UNKNOWN_FRAMES:
-        raise BadAudio(f"cut short: {promised} frames promised, {read} decoded")
-
-
-def _loudest(source: Source) -> int | None:
-    """The channel with the most energy in the whole file, the first of equally loud ones."""
-    with opened(source, cut=True) as sound:
-        if sound.channels == 1:
-            return None
-        energy_C = np.zeros(sound.channels)
-        for block_SC in _file_blocks(sound):
-            energy_C += np.einsum("sc,sc->c", block_SC, block_SC, dtype=np.float64)
-    return int(np.argmax(energy_C))

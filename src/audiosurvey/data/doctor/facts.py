@@ -15,7 +15,6 @@ from audiosurvey.data.doctor.clipping import STEP, Clipping
 from audiosurvey.data.doctor.silence import SILENCE_DB, Silence, decibels
 from audiosurvey.data.doctor.soundprint import LONGEST_S, PRINT_RATE, Soundprint, soundprint
 from audiosurvey.data.doctor.spectrum import Spectrum, bandwidth_hz
-from audiosurvey.data.resampling import BLOCK_S
 from audiosurvey.data.table import Clip
 
 _HIGHEST_RATE = 1_000_000
@@ -84,7 +83,7 @@ class Facts:
 def listen(clip: Clip) -> Facts | Broken:
     """One pass over a clip."""
     try:
-        with blocks(clip.path, start_s=clip.start_s, end_s=clip.end_s, block_s=BLOCK_S) as (about, pieces):
+        with blocks(clip.path, start_s=clip.start_s, end_s=clip.end_s) as (about, pieces):
             gathered = _Gathered(about)
             for piece_SC in pieces:
                 gathered.add(piece_SC)
