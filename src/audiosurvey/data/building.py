@@ -123,9 +123,9 @@ def _fill(
 def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -> tuple[Spool, float] | str:
     """The int16 samples of a recording and their scale, or why there are none."""
     spool = Spool(folder)
-    stretch = {"start_s": recording.start_s, "end_s": recording.end_s}
+    begin, end = recording.start_s, recording.end_s
     try:
-        for wave_S in mono_blocks(recording.path, **stretch, mono=mono, sample_rate=sample_rate):
+        for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
             spool.add(wave_S)
         return spool, spool.finish()
     except BadAudio as bad:
