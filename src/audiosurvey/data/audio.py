@@ -262,10 +262,10 @@ def opened(source: Source, *, cut: bool = False) -> Iterator[Any]:
     """
     with ExitStack() as closing:
         stream = closing.enter_context(_stream(source))
-        fault = missing_end(stream)
+        with _readable():
+            fault, begin = missing_end(stream), unclosed_wav(stream)
         if fault and not cut:
             raise BadAudio(fault)
-        begin = unclosed_wav(stream)
         target: Any = stream if begin is None else ClosedWav(stream, begin)
         if begin is None and isinstance(source, (str, Path)):
             # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the bytes of
@@ -277,7 +277,7 @@ def opened(source: Source, *, cut: bool = False) -> Iterator[Any]:
 
 def ends_early(source: Source) -> str | None:
     """Why a file is known to be cut short without decoding it, in plain words, or None."""
-    with _stream(source) as stream:
+    with _stream(source) as stream, _readable():
         return missing_end(stream)
 
 
@@ -299,10 +299,21 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
                 raise BadAudio(reason) from error
         else:
             stream = source
-        stream.seek(0)
-        if not stream.read(1):
+        with _readable():
+            stream.seek(0)
+            empty = not stream.read(1)
+        if empty:
             raise BadAudio("the file is empty (0 bytes)")
         yield stream
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Reads of the file; one that the system refuses (a bad disk, a lost network drive) raises BadAudio."""
+    try:
+        yield
+    except OSError as error:
+        raise BadAudio(f"cannot be read ({error.strerror or error})") from error
 
 
 def _sound(target: Any) -> soundfile.SoundFile:
