@@ -6,7 +6,6 @@ files, the stretches cut from them, sample rate, way to mono. Folds, labels, nam
 in the key, so new labels or a moved data set need no new store, and a changed file does.
 """
 
-import errno
 import hashlib
 import json
 import mmap
@@ -171,8 +170,6 @@ def prepare(
                     )
                     index = json.loads((target / INDEX).read_text(encoding="utf-8"))
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise OSError(error.errno, "the disk is full; free some space, or set dataset.store", stores) from error
             raise UserError(
                 f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere"
             ) from error
