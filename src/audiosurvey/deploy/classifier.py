@@ -161,4 +161,6 @@ def waves(wave: Any) -> np.ndarray:
     wave_BS = np.atleast_2d(np.asarray(wave, dtype=np.float32))
     if wave_BS.ndim != 2 or not np.isfinite(wave_BS).all():
         raise UserError(f"waves are arrays (S) or (B, S) of finite samples; these have the shape {np.shape(wave)}")
+    if fault := implausible(wave_BS):
+        raise UserError(f"a wave {fault}")
     return wave_BS
