@@ -1,10 +1,12 @@
 """Fixtures for all tests: where the real data is, a cache of the test's own, and runs small enough to be trained."""
 
+import contextlib
 import gc
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -276,3 +278,31 @@ def process(tmp_path: Path, tmp_cache: Path) -> Iterator[Callable[..., subproces
         except ValueError:
             # A test has closed a pipe itself.
             one.wait()
+
+
+@pytest.fixture
+def named_pipe() -> Iterator[Callable[[Path], Path]]:
+    """`named_pipe(path)` makes a named pipe. Whoever waits at its other end is let go after a while, so that a reader
+    that opens it fails its test and does not hang."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes in the file system")
+    made: list[Path] = []
+    over = threading.Event()
+
+    def let_go() -> None:
+        while not over.wait(5):
+            for path in made:
+                with contextlib.suppress(OSError):
+                    os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+    thread = threading.Thread(target=let_go, daemon=True)
+    thread.start()
+
+    def make(path: Path) -> Path:
+        os.mkfifo(path)
+        made.append(path)
+        return path
+
+    yield make
+    over.set()
+    thread.join()
