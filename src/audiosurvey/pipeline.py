@@ -202,7 +202,8 @@ def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) 
             if journal is not None and journal.num_done:
                 say(f"going on: {journal.num_done} of {len(sources)} sounds were scored before")
             with _progress(sources) as moved, opened_output(options.output) as file:
-                writer = WRITERS[options.format](file, wording, model.labels, options.scores)
+                knows_range = model.training_range is not None
+                writer = WRITERS[options.format](file, wording, model.labels, options.scores, knows_range)
                 outcome = predict_sounds(model, sources, how, wording, writer, journal, moved)
     for line in _outcome_lines(outcome, time.monotonic() - began):
         say(line)
@@ -256,6 +257,10 @@ def _outcome_lines(outcome: Outcome, seconds: float) -> list[str]:
         pace = f", {60 * hours / seconds:.3g} h a minute" if hours > 0 else ""
         number = f"{outcome.sounds} sounds" if outcome.sounds > 1 else "1 sound"
         lines.append(f"{number}, {_duration(outcome.seconds)} of sound, in {_duration(seconds)}{pace}")
+    if outcome.noted:
+        sounds = f"{len(outcome.noted)} of {outcome.sounds} sounds"
+        answers = f" ({outcome.noted_answers} of {outcome.answers} answers)" if outcome.answers > outcome.sounds else ""
+        lines.append(f"{sounds}{answers} lie outside what the model was trained on: see their notes")
     if outcome.failures:
         lines.append(f"{len(outcome.failures)} of {outcome.sounds} failed:")
         lines += [f"  {failure.name}: {failure.reason}" for failure in outcome.failures]

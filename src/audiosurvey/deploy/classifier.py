@@ -15,6 +15,8 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
 from audiosurvey.data.building import quantize
+from audiosurvey.data.measures import Measures, measure, median
+from audiosurvey.deploy.training_range import TrainingRange
 from audiosurvey.errors import UserError
 
 BATCH_WINDOWS = 16
@@ -37,6 +39,8 @@ class Classifier(ABC):
         """What logits are divided by before they become scores; 1 where nothing was calibrated."""
         self.thresholds: dict[str, float] = facts.get("thresholds", {})
         """For each class the score below which a sound is rather not of it; empty where none were chosen."""
+        self.training_range = TrainingRange.from_json(facts.get("training_range"))
+        """Level, bandwidth, length and signal-to-noise ratio of the training clips; None for older models."""
 
     @abstractmethod
     def scores(self, wave: Any) -> np.ndarray:
@@ -72,6 +76,27 @@ class Classifier(ABC):
         sounds, alone = several(sound)
         ranked = [self._ranked(score_K) for score_K in self._averages(self.scores, sounds, sample_rate)]
         return ranked[0] if alone else ranked
+
+    def notes(self, sound: Any, sample_rate: int | None = None) -> Any:
+        """What of a sound lies outside the training clips, as texts: `["24 dB softer than the training clips"]`.
+
+        Takes what `predict` takes, and gives a list for one sound, a list of lists for several. Empty where nothing
+        lies outside, and for a model of an older version, which does not know its training clips.
+        """
+        sounds, alone = several(sound)
+        found = [self._notes(self.measured(self._wave(one, sample_rate))) for one in sounds]
+        return found[0] if alone else found
+
+    def measured(self, wave_S: np.ndarray) -> Measures | None:
+        """The measures of a sound (S) at the model's rate, the median over its windows; None for a model that does not
+        know its training clips."""
+        if self.training_range is None:
+            return None
+        starts = window_starts(len(wave_S), self.clip_samples)
+        return median([measure(wave_S[start : start + self.clip_samples], self.sample_rate) for start in starts])
+
+    def _notes(self, measures: Measures | None) -> list[str]:
+        return [] if measures is None or self.training_range is None else self.training_range.notes(measures)
 
     def decoded(self, path: Path) -> np.ndarray:
         """A sound file as a mono wave (S) at the model's rate. Raises UserError, naming it and what is wrong."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from audiosurvey.data.measures import Measures, median
 from audiosurvey.deploy.decision import Threshold, reaches
 from audiosurvey.deploy.stream import WindowScores
 
@@ -28,6 +29,8 @@ class Event:
     """The highest score of its windows."""
     mean: float
     """The mean over those windows."""
+    measures: Measures | None = None
+    """The median over those windows; None where they have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class _Open:
     start_s: float
     end_s: float
     scores: list[float] = field(default_factory=list)
+    measures: list[Measures] = field(default_factory=list)
     lasting: bool = True
     """Whether the last window belonged to it, so that `off` is enough."""
 
@@ -67,6 +71,7 @@ def find_events(windows: Iterable[WindowScores], labels: Sequence[str], rule: Ev
             event = growing.setdefault(label, _Open(window.start_s, window.end_s))
             event.end_s = max(event.end_s, window.end_s)
             event.scores.append(score)
+            event.measures += [] if window.measures is None else [window.measures]
     yield from _finished(growing, labels, rule, float("inf"))
 
 
@@ -91,4 +96,5 @@ def _finished(growing: dict[str, _Open], labels: Sequence[str], rule: EventRule,
         event = growing.pop(label)
         if event.end_s - event.start_s >= rule.min_duration_s - _TOLERANCE_S:
             mean = float(np.mean(event.scores))
-            yield Event(label, event.start_s, event.end_s, max(event.scores), mean)
+            measures = median(event.measures) if event.measures else None
+            yield Event(label, event.start_s, event.end_s, max(event.scores), mean, measures)

@@ -12,7 +12,18 @@ from audiosurvey.deploy.export_mel import MelProducts
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.version import __version__
 
-_TOLD = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label", "calibration", "thresholds", "licence")
+_TOLD = (
+    "labels",
+    "sample_rate",
+    "clip_samples",
+    "pad",
+    "mono",
+    "multi_label",
+    "calibration",
+    "thresholds",
+    "training_range",
+    "licence",
+)
 """What an exported file says of its model: all of model.json that using it needs."""
 
 

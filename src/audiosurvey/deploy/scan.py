@@ -156,7 +156,7 @@ def _short(model: Classifier, opened: Sequence[_Opened], batch_size: int) -> lis
     waves = {one.sound: np.concatenate(one.begin) for one in opened if one.fault is None}
     scores = score_sounds(model, list(waves.values()), batch_size) if waves else []
     windows = {
-        sound: [WindowScores(0.0, len(wave_S) / model.sample_rate, score_K)]
+        sound: [WindowScores(0.0, len(wave_S) / model.sample_rate, score_K, model.measured(wave_S))]
         for (sound, wave_S), score_K in zip(waves.items(), scores, strict=True)
     }
     return [Portion(one.sound, True, windows.get(one.sound, []), True, one.fault) for one in opened]

@@ -25,6 +25,7 @@ from audiosurvey.data.audio import (
     resampled_length,
     to_mono,
 )
+from audiosurvey.data.measures import Measures
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.errors import UserError
 
@@ -39,6 +40,8 @@ class WindowScores:
     end_s: float
     """Where the sound of the window ends; a sound shorter than a window ends before the window does."""
     score_K: np.ndarray
+    measures: Measures | None = None
+    """How the sound of the window was recorded; None for a model that does not know what it was trained on."""
 
 
 def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
@@ -192,7 +195,7 @@ def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_si
     scores = score_sounds(model, [part_S for _, part_S in parts], batch_size)
     rate = model.sample_rate
     return [
-        WindowScores(start / rate, (start + len(part_S)) / rate, score_K)
+        WindowScores(start / rate, (start + len(part_S)) / rate, score_K, model.measured(part_S))
         for (start, part_S), score_K in zip(parts, scores, strict=True)
     ]
 

@@ -23,6 +23,7 @@ from audiosurvey.evaluation.calibrating import calibrate_fold
 from audiosurvey.evaluation.embeddings import Embeddings, embed_all
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
+from audiosurvey.evaluation.measuring import training_range
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
 from audiosurvey.evaluation.probe import fit_probe, probe_fold
@@ -279,6 +280,7 @@ class CrossValidation:
                 store, clips, table.classes, clip_samples=self.sounds.window_samples, pad=self.sounds.config.pad
             ),
             calibration=calibration,
+            training_range=training_range(config, self.sounds, clips),
         )
 
     def _keep(self, fold: int, outcome: FoldOutcome) -> None:
