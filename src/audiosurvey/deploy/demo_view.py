@@ -28,13 +28,14 @@ def sound_html(heard: Heard, *, top: int, threshold: Threshold | None, window_s:
     """The answer, the best classes as bars, and the pictures above a common axis of time."""
     long = bool(heard.over_time)
     how = "probability that the model gives each class"
+    notes = "".join(f'<p class="outside">Note: {text(note)}.</p>' for note in heard.notes)
     how += f", mean over windows of {window_s:g} s" if long else ""
     panels = [_outline(heard), _spectrogram(heard)]
     if long:
         panels.append(_over_time(heard, threshold))
     return (
         f'<section class="heard"><div class="verdict"><p class="answer">{text(_plain(heard.answer))}</p>'
-        f'<p class="what">{text(heard.name)}, {_duration(heard.seconds)}</p></div>'
+        f'<p class="what">{text(heard.name)}, {_duration(heard.seconds)}</p></div>{notes}'
         f"{_bars(heard.scores, top, threshold, how)}"
         f'<div class="chart">{"".join(panels)}{_seconds(heard.seconds)}</div>'
         f"{_legend(heard) if long else ''}</section>"

@@ -62,6 +62,8 @@ class Heard:
     """The best class, several where the model knows of several at once, or `unknown`."""
     over_time: tuple[WindowScores, ...]
     """Empty where the sound is no longer than a window."""
+    notes: tuple[str, ...] = ()
+    """What of the sound lies outside the model's training clips."""
 
 
 def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold | None = None) -> Heard:
@@ -84,6 +86,7 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
         labels=tuple(model.labels),
         answer=answer(scores, threshold, multi_label=bool(model.facts.get("multi_label"))),
         over_time=scores_over_time(model, wave_S),
+        notes=tuple(model.notes(wave_S)),
     )
 
 

@@ -52,7 +52,8 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     """A model on `data`: a config file, or the root of a data set whose layout tells what it is.
 
     Classes are matched by name; one that the model does not know is an error. Clips of recordings that took part in the
-    training, by content or source, are counted and named: a score over them is not a test.
+    training, by content or source, are counted and named: a score over them is not a test. Clips that lie outside what
+    the model was trained on are named too, under `outside`.
     """
     model = load_artefact(path)
     dataset = _dataset(data, model)
@@ -87,6 +88,7 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
         "clips": len(clips),
         "trained_on": seen,
         "metrics_unseen": _measure(model, sounds, unseen, device, reverse)[0] if seen and unseen else None,
+        "outside": _outside(model, sounds, clips),
         "confusion": None if counts is None else counts.tolist(),
         "recall": None if counts is None else dict(zip(model.labels, recall(counts), strict=True)),
         "ignored": [{"clip": left.id, "reason": left.reason} for left in sounds.table.ignored],
@@ -117,6 +119,12 @@ def _measure(
     model.front_end.cpu()
     counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
     return metrics, counts
+
+
+def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict[str, str]]:
+    """Clips that lie outside the model's training clips, with what is to be noted of each."""
+    found = [(clip.id, model.notes(sounds.store.read(clip.id))) for clip in clips] if model.training_range else []
+    return [{"clip": clip, "note": "; ".join(notes)} for clip, notes in found if notes]
 
 
 def _dataset(data: str, model: Model) -> DatasetConfig:
