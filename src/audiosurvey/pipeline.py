@@ -34,6 +34,7 @@ from audiosurvey.deploy.options import PredictOptions
 from audiosurvey.deploy.prediction import Outcome, predict_sounds
 from audiosurvey.deploy.sources import Source
 from audiosurvey.errors import UserError
+from audiosurvey.evaluation.conditions import measure_conditions
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
 from audiosurvey.evaluation.fold import clips_to_look_at
@@ -150,8 +151,15 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     return (folds.results, run.path) if main else None
 
 
-def evaluate(target: Path, data: str | None, device: str, reverse: bool = False) -> Results:
-    """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked."""
+def evaluate(
+    target: Path, data: str | None, device: str, reverse: bool = False, *, conditions: bool = False
+) -> Results:
+    """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked.
+
+    `conditions`: of a run, also on test clips changed as other recorders would have brought them.
+    """
+    if conditions and data is not None:
+        raise UserError("--conditions: goes with a run, whose folds have test clips of their own; leave --data out")
     if (target / "config.yaml").exists() and not (target / "model.json").exists():
         if data is not None and not (target / "model" / "model.json").exists():
             raise UserError(
@@ -159,7 +167,13 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
             )
         if data is not None:
             return evaluate_model(target, data, prepare, device=device, reverse=reverse)
-        return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+        results = evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+        if conditions:
+            with progress_bar("changed test clips") as moved:
+                results["conditions"] = measure_conditions(RunFolder(target), prepare, device=device, progress=moved)
+        return results
+    if conditions:
+        raise UserError(f"{target}: --conditions goes with a run folder, and this is not one")
     if is_exported(target):
         raise UserError(f"{target}: is named as an exported file is; give the model folder that it was made from")
     find_model(target)

@@ -1,12 +1,14 @@
 """Evaluation of what is already trained: a run on its own test folds, a model on other sounds."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from audiosurvey.config.loader import load_config
+from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.folds import make_split
 from audiosurvey.data.layout import dataset_at
@@ -27,8 +29,34 @@ class Prepare(Protocol):
     def __call__(self, dataset: DatasetConfig, sample_rate: int, *, divide: bool = True) -> Sounds: ...
 
 
+@dataclass(frozen=True)
+class FoldModel:
+    """A finished fold: its model, and the test clips that it has not heard."""
+
+    row: dict[str, Any]
+    """Of results.json."""
+    model: Model
+    sounds: Sounds
+    clips: tuple[Clip, ...]
+
+
 def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
     """Each fold's model on its own test fold, in the form of results.json. Raises UserError where no fold is done."""
+    config, before, sounds = _opened(run, prepare)
+    results = new_results(config, sounds.table, sounds.store, leaking=before["leaking"])
+    results |= {name: before[name] for name in ("init", "parameters", "macs", "pretraining", "final") if name in before}
+    for fold in _fold_models(run, config, before, sounds):
+        metrics, counts = _measure(fold.model, sounds, fold.clips, device, reverse)
+        add_fold(results, fold.row | metrics | {"clips": len(fold.clips)}, counts)
+    return results
+
+
+def fold_models(run: RunFolder, prepare: Prepare) -> Iterator[FoldModel]:
+    """The finished folds of a run, one after another. Raises UserError where there is none, or the data changed."""
+    return _fold_models(run, *_opened(run, prepare))
+
+
+def _opened(run: RunFolder, prepare: Prepare) -> tuple[Config, Results, Sounds]:
     config = run.read_config()
     before = run.read_results()
     if before is None:
@@ -36,16 +64,15 @@ def evaluate_run(run: RunFolder, prepare: Prepare, *, device: str = "auto", reve
     sounds = prepare(config.dataset, config.sample_rate)
     if sounds.store.hash != before["dataset"]["hash"]:
         raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated on it")
-    results = new_results(config, sounds.table, sounds.store, leaking=before["leaking"])
-    results |= {name: before[name] for name in ("init", "parameters", "macs", "pretraining", "final") if name in before}
+    return config, before, sounds
+
+
+def _fold_models(run: RunFolder, config: Config, before: Results, sounds: Sounds) -> Iterator[FoldModel]:
     protocol = config.protocol
     assert protocol.selection != "auto", "the config is resolved"
     for row in before["folds"]:
         split = make_split(sounds.table, row["fold"], protocol.selection, protocol.allow_leakage)
-        model = load_artefact(run.fold(row["fold"]) / "model")
-        metrics, counts = _measure(model, sounds, split.test, device, reverse)
-        add_fold(results, row | metrics | {"clips": len(split.test)}, counts)
-    return results
+        yield FoldModel(row, load_artefact(run.fold(row["fold"]) / "model"), sounds, split.test)
 
 
 def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "auto", reverse: bool = False) -> Results:
