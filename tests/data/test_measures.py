@@ -29,7 +29,8 @@ def test_a_tone_of_full_scale_has_minus_three_decibels():
 def test_a_gain_moves_the_level_by_itself_and_nothing_else(gain_db):
     wave = noise(2) * np.linspace(0.01, 1, 2 * RATE, dtype=np.float32)
     plain, changed = measure(wave, RATE), measure(wave * np.float32(10 ** (gain_db / 20)), RATE)
-    assert changed.level_db - plain.level_db == pytest.approx(gain_db, abs=1e-3)
+    assert plain.level_db is not None
+    assert changed.level_db == pytest.approx(plain.level_db + gain_db, abs=1e-3)
     assert changed.bandwidth_hz == plain.bandwidth_hz
     assert changed.snr_db == pytest.approx(plain.snr_db, abs=1e-3)
 
@@ -70,7 +71,7 @@ def test_noise_below_a_sound_with_gaps_is_estimated(snr_db):
 
 
 def test_a_steady_sound_shows_a_few_decibels():
-    assert 0 < measure(noise(5), RATE).snr_db < 3
+    assert measure(noise(5), RATE).snr_db == pytest.approx(1.5, abs=1.5)
 
 
 @pytest.mark.parametrize("wave", [np.zeros(RATE), np.full(RATE, 0.1), np.full(1, 0.5), 1e-9 * np.ones(RATE)])
