@@ -12,11 +12,11 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.data.audio import BadAudio, decode
+from audiosurvey.data.windows import cut
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.stream import (
     BLOCK_FRAMES,
     converted,
-    cut,
     in_samples,
     read_blocks,
     score_batches,

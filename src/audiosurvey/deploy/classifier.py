@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, decode, resample
-from audiosurvey.data.batches import window_starts
 from audiosurvey.data.building import quantize
+from audiosurvey.data.windows import split_windows
 from audiosurvey.errors import UserError
 
 BATCH_WINDOWS = 16
@@ -84,15 +84,7 @@ class Classifier(ABC):
         """The windows (W, S) that evaluation cuts a sound of any length into, padded as in training."""
         # Through the 16 bits of the store, as in training and evaluation: in decibels their rounding shows in silence.
         stored_S, scale = quantize(wave_S)
-        wave_S = stored_S * np.float32(scale)
-        starts = window_starts(len(wave_S), self.clip_samples)
-        windows_WS = np.zeros((len(starts), self.clip_samples), dtype=np.float32)
-        for row, begin in zip(windows_WS, starts, strict=True):
-            part = wave_S[begin : begin + self.clip_samples]
-            row[: len(part)] = part
-            if self.facts["pad"] == "repeat":
-                row[:] = np.resize(part, self.clip_samples)
-        return windows_WS
+        return split_windows(stored_S * np.float32(scale), self.clip_samples, self.facts["pad"])
 
     def _averages(
         self, of: Callable[[np.ndarray], np.ndarray], sounds: Iterable[Any], sample_rate: int | None

@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio
-from audiosurvey.data.batches import window_starts
 from audiosurvey.data.readahead import ahead, cpu_count, in_order
+from audiosurvey.data.windows import even_hop, window_starts
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.sources import Source
 from audiosurvey.deploy.stream import WindowScores, in_samples, score_batches, score_sounds
@@ -125,7 +125,7 @@ def scan(
                 except BadAudio as bad:
                     yield [Portion(one.sound, whole, [], True, bad.reason)]
                     continue
-                window, hop = model.clip_samples, _spread(length, model.clip_samples)
+                window, hop = model.clip_samples, even_hop(length, model.clip_samples)
             batch_size = 1 if sources[one.sound].live else how.batch_size
             for portion in _long(model, one, window, hop, batch_size, whole, known[one.sound], depth):
                 yield [portion]
@@ -182,9 +182,3 @@ def _long(
         except BadAudio as bad:
             fault = bad.reason
     yield Portion(one.sound, whole, [], True, fault)
-
-
-def _spread(length: int, window: int) -> Fraction:
-    """The hop with which windows of evaluation follow each other: evenly spread, the last one at the end."""
-    count = len(window_starts(length, window))
-    return Fraction(length - window, count - 1) if count > 1 else Fraction(window)

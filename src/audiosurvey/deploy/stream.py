@@ -25,6 +25,7 @@ from audiosurvey.data.audio import (
     resampled_length,
     to_mono,
 )
+from audiosurvey.data.windows import cut
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.errors import UserError
 
@@ -153,29 +154,6 @@ def score_batches(
         raise
     if waiting:
         yield _scored(model, waiting, batch_size)
-
-
-def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tuple[int, np.ndarray]]:
-    """Where each window begins, and its samples; the last one ends with the sound, unless windows leave gaps anyway.
-
-    Window n begins at n * hop rounded down, so that the times do not drift.
-    """
-    held_S, begin, number = np.empty(0, np.float32), 0, 0
-    for block_S in blocks:
-        held_S = np.concatenate([held_S, block_S])
-        end = begin + len(held_S)
-        while (start := int(number * hop)) + window <= end:
-            yield start, held_S[start - begin : start - begin + window]
-            number += 1
-        # The next window, and the last `window` samples in case the sound ends here.
-        keep = max(begin, min(start, end - window))
-        held_S, begin = held_S[keep - begin :], keep
-    end = begin + len(held_S)
-    if number == 0:
-        if len(held_S):
-            yield 0, held_S
-    elif hop <= window and end > int((number - 1) * hop) + window:
-        yield end - window, held_S[-window:]
 
 
 def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:

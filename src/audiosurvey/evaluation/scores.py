@@ -8,9 +8,10 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
-from audiosurvey.data.batches import EvalBatches, Pad
+from audiosurvey.data.batches import EvalBatches
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
+from audiosurvey.data.windows import Pad
 from audiosurvey.errors import UserError
 from audiosurvey.model.inputs import laid_out
 
