@@ -24,7 +24,7 @@ from audiosurvey.deploy.stream import WindowScores
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Journal:
@@ -192,7 +192,7 @@ def _entry(source: FileSource, portion: Portion) -> dict[str, Any]:
         "whole": portion.whole,
         "done": portion.done,
         "fault": portion.fault,
-        "spans": [[window.start_s, window.end_s] for window in portion.windows],
+        "spans": [[window.start_s, window.end_s, window.windows] for window in portion.windows],
         "scores": base64.b64encode(scores_NK.tobytes()).decode(),
     }
 
@@ -204,5 +204,7 @@ def _portion(sound: int, entry: dict[str, Any]) -> Portion:
         .astype(np.float32)
         .reshape(len(spans), -1 if spans else 0)
     )
-    windows = [WindowScores(start, end, score_K) for (start, end), score_K in zip(spans, scores_NK, strict=True)]
+    windows = [
+        WindowScores(start, end, score_K, count) for (start, end, count), score_K in zip(spans, scores_NK, strict=True)
+    ]
     return Portion(sound, entry["whole"], windows, entry["done"], entry["fault"])

@@ -154,11 +154,11 @@ def _open(sound: int, model: Classifier, source: Source, up_to: int) -> _Opened:
 def _short(model: Classifier, opened: Sequence[_Opened], batch_size: int) -> list[Portion]:
     """One answer a sound, the windows of all of them scored together."""
     waves = {one.sound: np.concatenate(one.begin) for one in opened if one.fault is None}
-    scores = score_sounds(model, list(waves.values()), batch_size) if waves else []
-    windows = {
-        sound: [WindowScores(0.0, len(wave_S) / model.sample_rate, score_K)]
-        for (sound, wave_S), score_K in zip(waves.items(), scores, strict=True)
-    }
+    windows: dict[int, list[WindowScores]] = {}
+    if waves:
+        scored = score_sounds(model, list(waves.values()), batch_size)
+        for (sound, wave_S), score_K, count in zip(waves.items(), scored.sounds_NK, scored.counts_N, strict=True):
+            windows[sound] = [WindowScores(0.0, len(wave_S) / model.sample_rate, score_K, int(count))]
     return [Portion(one.sound, True, windows.get(one.sound, []), True, one.fault) for one in opened]
 
 
