@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.data.windows import cut, even_hop, fill_tail, split_windows, window_at, window_starts
@@ -35,6 +35,7 @@ def test_how_much_of_a_window_counts_as_sound():
     block=st.integers(1, 70),
     pad=st.sampled_from(["zeros", "repeat"]),
 )
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_stream_is_cut_as_the_whole_sound(length, window, block, pad):
     wave_S = np.arange(1, length + 1, dtype=np.float32)
     blocks = [wave_S[at : at + block] for at in range(0, length, block)]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from audiosurvey.deploy.answers import Answer, Failure, Wording, answers
-from audiosurvey.deploy.calibration import Temperatures
 from audiosurvey.deploy.decision import Thresholds
 from audiosurvey.deploy.events import EventRule
 from audiosurvey.deploy.scan import Portion
 from audiosurvey.deploy.smoothing import Smoothing
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
 
 LABELS = ["dog", "cat", "rain"]
 

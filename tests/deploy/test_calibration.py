@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.deploy.calibration import (
     Calibration,
-    Temperatures,
     calibrate,
     expected_error,
     fit_temperature,
-    tempered,
 )
+from audiosurvey.deploy.temperature import Temperatures, tempered
 from audiosurvey.deploy.thresholds import choose_thresholds
 from audiosurvey.training.sound_scores import ScoredWindows
 
@@ -124,6 +123,7 @@ def test_means_and_windows_have_each_their_own_temperature_fitted_on_their_own_k
     of_windows_WK = np.repeat(truth_NK, 6, axis=0)
     assert made.temperature == fit_temperature(scored.scores_WK, of_windows_WK, False, clips=2000)
     assert made.sound_temperature == fit_temperature(scored.sounds_NK, truth_NK, False)
+    assert made.sound_temperature is not None
     assert made.temperature > 1.3 * made.sound_temperature
     by = made.temperatures(False)
     # What is stated holds for either; the other one's temperature would be far off.
@@ -172,15 +172,19 @@ def test_windows_of_one_clip_are_no_independent_evidence():
 
 
 @given(
-    scores=st.lists(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4), min_size=1, max_size=5),
+    seed=st.integers(0, 10**6),
+    windows=st.integers(1, 5),
+    power=st.floats(0.01, 60),
     window=st.floats(0.2, 20),
     sound=st.floats(0.2, 20),
     binary=st.booleans(),
 )
-def test_the_class_that_wins_uncalibrated_wins_calibrated(scores, window, sound, binary):
-    scores_WK = np.array(scores, np.float32)
-    mean_K = ScoredWindows(scores_WK, np.array([len(scores_WK)])).sounds_NK[0]
-    after_K = Temperatures(binary, window, sound).apply(mean_K, len(scores_WK))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_class_that_wins_uncalibrated_wins_calibrated(seed, windows, power, window, sound, binary):
+    # By the power scores crowd together near 1, or lie many decades apart.
+    scores_WK = (np.random.default_rng(seed).random((windows, 4)) ** power).astype(np.float32)
+    mean_K = ScoredWindows(scores_WK, np.array([windows])).sounds_NK[0]
+    after_K = Temperatures(binary, window, sound).apply(mean_K, windows)
     assert after_K[mean_K.argmax()] == after_K.max()
     # In softmax scores no tie arises, so that the best class stays the only one.
     if not binary:

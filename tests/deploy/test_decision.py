@@ -1,7 +1,7 @@
 """From scores to words: exclusive classes are the best one or `unknown`, several labels each by its threshold."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.deploy.decision import UNKNOWN, Thresholds, decide, named, reaches
@@ -64,6 +64,7 @@ def test_a_class_without_a_threshold_of_its_own_needs_none():
     scores=st.lists(st.floats(0, 1), min_size=1, max_size=6),
     thresholds=st.dictionaries(st.integers(0, 5).map(str), st.floats(0, 1)),
 )
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_exclusive_classes_never_give_a_lower_class_nor_two(scores, thresholds):
     ranked = {str(k): scores[k] for k in sorted(range(len(scores)), key=lambda k: -scores[k])}
     (said,) = decide(ranked, thresholds)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiosurvey.deploy.calibration import Temperatures
 from audiosurvey.deploy.events import Event, EventRule, find_events
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
 
 LABELS = ["dog", "cat", "rain"]
 
@@ -82,6 +82,7 @@ def test_scores_are_calibrated_for_the_thresholds():
     on=st.dictionaries(st.sampled_from(LABELS), st.floats(0, 1)),
     off=st.none() | st.floats(0, 0.3),
 )
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_exclusive_classes_are_never_heard_at_once(scores, on, off):
     found = list(find_events(windows(*scores), LABELS, EventRule(on=on, off=off)))
     for one, other in itertools.combinations(found, 2):

@@ -7,7 +7,8 @@ import pytest
 
 from audiosurvey.data.folds import Split
 from audiosurvey.data.table import Clip
-from audiosurvey.deploy.calibration import expected_error, fit_temperature, tempered
+from audiosurvey.deploy.calibration import expected_error, fit_temperature
+from audiosurvey.deploy.temperature import tempered
 from audiosurvey.evaluation.calibrating import calibrate_final, calibrate_fold
 from audiosurvey.training.sound_scores import ScoredWindows
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from audiosurvey.deploy.calibration import Temperatures
 from audiosurvey.deploy.decision import UNKNOWN, Threshold, named
 from audiosurvey.deploy.events import EventRule, find_events
 from audiosurvey.deploy.scan import Portion
 from audiosurvey.deploy.smoothing import Smoothing
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
 from audiosurvey.training.sound_scores import WindowMean
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from audiosurvey.deploy.temperature import Temperatures, logits_of, tempered
 from audiosurvey.deploy.thresholds import choose_thresholds
 from audiosurvey.training.sound_scores import ScoredWindows
 
@@ -21,34 +22,7 @@ BINS = 15
 LEAST_SOUNDS = 20
 """Fewer sounds of several windows say too little about their temperature: all sounds are taken then."""
 _COLDEST, _HOTTEST = 0.05, 20.0
-_LEAST = 2.0**-150
-"""Stands for a score of 0: half of the smallest number above 0 that float32 has."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Temperatures:
-    """How an uncalibrated score becomes a calibrated one. The order of the classes stays."""
-
-    binary: bool = False
-    window: float = 1.0
-    """Of the score of a single window."""
-    sound: float = 1.0
-    """Of the mean of several windows."""
-
-    def of(self, windows: int) -> float:
-        """The temperature of a score that is the mean of so many windows."""
-        return self.window if windows == 1 else self.sound
-
-    def apply(self, score_K: np.ndarray, windows: int) -> np.ndarray:
-        """The calibrated score (K) of a mean of `windows` windows: float64, unchanged at temperature 1."""
-        return tempered(score_K[None], self.of(windows), self.binary)[0]
-
-    def apply_all(self, scored: ScoredWindows) -> np.ndarray:
-        """The calibrated scores (N, K) of sounds."""
-        of_means_NK = tempered(scored.sounds_NK, self.sound, self.binary)
-        of_windows_NK = tempered(scored.sounds_NK, self.window, self.binary)
-        return np.where(scored.counts_N[:, None] == 1, of_windows_NK, of_means_NK)
 
 
 @dataclass(frozen=True)
@@ -106,7 +80,7 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *
     Source: Guo et al. 2017 (arXiv 1706.04599), section 4.2; Platt 1999 ("Probabilistic outputs for support vector
     machines"), section 2.2, for the targets.
     """
-    logits_NK = _logits(scores_NK, binary)
+    logits_NK = logits_of(scores_NK, binary)
     target_NK = _targets(np.asarray(truth_NK, dtype=np.float64), binary, clips or len(truth_NK))
 
     def loss(log_temperature: float) -> float:
@@ -120,20 +94,6 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *
 
     # Convex in 1 / temperature, so that it has one valley in log temperature too.
     return math.exp(_lowest(loss, math.log(_COLDEST), math.log(_HOTTEST)))
-
-
-def tempered(scores_NK: np.ndarray, temperature: float, binary: bool) -> np.ndarray:
-    """The scores (N, K) that the same logits give when divided by `temperature`; their order does not change.
-
-    float64, in which scores that differ in float32 stay apart; unchanged at temperature 1.
-    """
-    if temperature == 1:
-        return np.asarray(scores_NK, dtype=np.float64)
-    z_NK = _logits(scores_NK, binary) / temperature
-    if binary:
-        return np.exp(-np.logaddexp(0, -z_NK))
-    share_NK = np.exp(z_NK - z_NK.max(axis=1, keepdims=True))
-    return share_NK / share_NK.sum(axis=1, keepdims=True)
 
 
 def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bins: int = BINS) -> float:
@@ -194,15 +154,6 @@ def _telling(scored: ScoredWindows) -> np.ndarray:
     """The rows of the sounds that tell about means of several windows."""
     several_N = scored.counts_N > 1
     return np.flatnonzero(several_N if several_N.sum() >= LEAST_SOUNDS else np.ones_like(several_N))
-
-
-def _logits(scores_NK: np.ndarray, binary: bool) -> np.ndarray:
-    """Logits that give these scores; of a softmax up to a constant a clip, which changes nothing."""
-    p_NK = np.clip(np.asarray(scores_NK, dtype=np.float64), _LEAST, 1.0)
-    if not binary:
-        return np.log(p_NK)
-    # The nearest to 1 that float32 can say is 2^-24 away from it.
-    return np.log(p_NK) - np.log(np.maximum(1 - p_NK, 2.0**-25))
 
 
 def _targets(truth_NK: np.ndarray, binary: bool, clips: int) -> np.ndarray:

@@ -17,8 +17,8 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.building import quantize
 from audiosurvey.data.windows import split_windows
-from audiosurvey.deploy.calibration import Temperatures, tempered
 from audiosurvey.deploy.decision import Thresholds, decide
+from audiosurvey.deploy.temperature import Temperatures, tempered
 from audiosurvey.errors import UserError
 from audiosurvey.training.sound_scores import WindowMean
 

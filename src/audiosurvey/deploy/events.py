@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from audiosurvey.deploy.calibration import Temperatures
 from audiosurvey.deploy.decision import Threshold, reaches
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
 
 _TOLERANCE_S = 1e-6
 """Times are whole samples turned into seconds: less than this is rounding."""

@@ -7,14 +7,8 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.data.folds import Split
-from audiosurvey.deploy.calibration import (
-    Calibration,
-    Temperatures,
-    calibrate,
-    expected_error,
-    fit_temperatures,
-    tempered,
-)
+from audiosurvey.deploy.calibration import Calibration, calibrate, expected_error, fit_temperatures
+from audiosurvey.deploy.temperature import Temperatures, tempered
 from audiosurvey.evaluation.scores import truth
 from audiosurvey.training.sound_scores import ScoredWindows
 
