@@ -173,7 +173,8 @@ class Model(Classifier):
         heard: Heard,
         golden: Golden | None = None,
     ) -> None:
-        super().__init__(facts)
+        self.loss = Loss(config.loss, facts["multi_label"])
+        super().__init__(facts, binary=self.loss.binary)
         self.config = config
         self.heard = heard
         """The clips that took part in the training."""
@@ -189,7 +190,6 @@ class Model(Classifier):
         )
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
-        self.loss = Loss(config.loss, facts["multi_label"])
         self.to_scores = self.loss.scores
         """Logits to probabilities as evaluation takes them, the temperature left out."""
 
@@ -210,6 +210,10 @@ class Model(Classifier):
         """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
         return self.to_scores(torch.from_numpy(self.logits(wave) / np.float32(self.temperature))).numpy()
 
+    def uncalibrated(self, wave: Any) -> np.ndarray:
+        """Probabilities (B, K) of waves as `scores` takes them, float32, as evaluation takes them."""
+        return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
+
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
         """The features before the classifier, float32, of sounds as `predict` takes them.
 
@@ -217,7 +221,8 @@ class Model(Classifier):
         or an array (B, S).
         """
         sounds, alone = several(sound)
-        rows = self._averages(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        means = self._means(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        rows = [mean.value() for mean in means]
         if not rows:
             return np.empty((0, self.network.classifier.in_features), dtype=np.float32)
         return rows[0] if alone else np.stack(rows)

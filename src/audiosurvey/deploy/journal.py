@@ -26,7 +26,7 @@ from audiosurvey.deploy.stream import WindowScores
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Journal:
@@ -194,7 +194,7 @@ def _entry(source: FileSource, portion: Portion) -> dict[str, Any]:
         "whole": portion.whole,
         "done": portion.done,
         "fault": portion.fault,
-        "spans": [[window.start_s, window.end_s] for window in portion.windows],
+        "spans": [[window.start_s, window.end_s, window.windows] for window in portion.windows],
         "measures": [None if window.measures is None else astuple(window.measures) for window in portion.windows],
         "scores": base64.b64encode(scores_NK.tobytes()).decode(),
     }
@@ -209,7 +209,7 @@ def _portion(sound: int, entry: dict[str, Any]) -> Portion:
     )
     measures = [None if of_one is None else Measures(*of_one) for of_one in entry["measures"]]
     windows = [
-        WindowScores(start, end, score_K, of_one)
-        for (start, end), score_K, of_one in zip(spans, scores_NK, measures, strict=True)
+        WindowScores(start, end, score_K, count, of_one)
+        for (start, end, count), score_K, of_one in zip(spans, scores_NK, measures, strict=True)
     ]
     return Portion(sound, entry["whole"], windows, entry["done"], entry["fault"])

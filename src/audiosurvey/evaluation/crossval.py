@@ -286,7 +286,7 @@ class CrossValidation:
     def _keep(self, fold: int, outcome: FoldOutcome) -> None:
         """Writes predictions and model of a fold into its folder."""
         folder, split, table = self.run.fold(fold), self.splits[fold], self.sounds.table
-        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
+        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.test.sounds_NK)
         binary = Loss(self.config.loss, table.multi_label).binary
         self.ship(
             folder / "model",
@@ -299,7 +299,14 @@ class CrossValidation:
                 "epochs": outcome.row["chosen_epoch"],
                 "metrics": {name: outcome.row[name] for name in metric_names(self.results)},
             },
-            calibrate_fold(split, outcome.scores_NK, outcome.validation_NK, table.classes, binary),
+            calibrate_fold(
+                split,
+                outcome.test,
+                outcome.validation,
+                table.classes,
+                binary=binary,
+                multi_label=table.multi_label,
+            ),
             split.test if self.config.protocol.selection == "test" else split.validation,
         )
 

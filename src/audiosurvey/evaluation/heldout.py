@@ -1,6 +1,6 @@
 """Evaluation of what is already trained: a run on its own test folds, a model on other sounds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +19,9 @@ from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import confusion, evaluate, recall
 from audiosurvey.evaluation.results import Results, add_fold, new_results
 from audiosurvey.evaluation.runfolder import RunFolder
-from audiosurvey.evaluation.scores import score_clips, truth
+from audiosurvey.evaluation.scores import score_windows, truth
 from audiosurvey.training.precision import pick_device
+from audiosurvey.training.sound_scores import ScoredWindows
 
 
 class Prepare(Protocol):
@@ -126,8 +127,19 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
 def _measure(
     model: Model, sounds: Sounds, clips: tuple[Clip, ...], device: str, reverse: bool
 ) -> tuple[dict[str, Any], Any]:
+    scores_NK = score_with(model, sounds, clips, device, reverse=reverse).sounds_NK
+    truth_NK = truth(clips, len(model.labels))
+    metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"], model.loss.binary)
+    counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
+    return metrics, counts
+
+
+def score_with(
+    model: Model, sounds: Sounds, clips: Sequence[Clip], device: str, *, reverse: bool = False
+) -> ScoredWindows:
+    """What a trained model says of clips, uncalibrated."""
     network = model.network.to(pick_device(device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    scores_NK = score_clips(
+    scored = score_windows(
         network,
         model.front_end.to(pick_device(device)),
         model.to_scores,
@@ -139,13 +151,10 @@ def _measure(
         num_workers=model.config.train.num_workers,
         reverse=reverse,
     )
-    truth_NK = truth(clips, len(model.labels))
-    metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"], model.loss.binary)
     # Predictions of the model stay where the caller expects them, on the processor.
     model.network.cpu()
     model.front_end.cpu()
-    counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
-    return metrics, counts
+    return scored
 
 
 def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict[str, str]]:
