@@ -39,9 +39,14 @@ def sound(seconds: float = 0.5, gain: float = 1.0) -> np.ndarray:
     return (gain * wave).astype(np.float32)
 
 
-@pytest.fixture
-def folder(finished_run: Path) -> Path:
-    return finished_run / "fold-1" / "model"
+@pytest.fixture(scope="module")
+def folder(train_tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose training clips were not augmented."""
+    run = tmp_path_factory.mktemp("plain") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOSURVEY_CACHE", str(run.parent / "cache"))
+        train_tiny(run, "augmentation={shorten: {p: 0}}", folds=[1])
+    return run / "fold-1" / "model"
 
 
 @pytest.fixture
@@ -130,7 +135,7 @@ def test_events_and_whole_sounds_are_noted_by_most_of_their_windows():
     span = TrainingRange(9, level_db=(-40, -10), bandwidth_hz=None, seconds=None, snr_db=None)
     levels = (-20, -64, -64, -20, -20)
     windows = [
-        WindowScores(at, at + 1, np.array([at < 3, at >= 3], np.float32), Measures(1, level, None, None))
+        WindowScores(at, at + 1, np.array([at < 3, at >= 3], np.float32), measures=Measures(1, level, None, None))
         for at, level in enumerate(levels)
     ]
 

@@ -12,7 +12,7 @@ from audiosurvey.pipeline import prepare
 @pytest.fixture
 def measured(tiny):
     def of(*overrides, clips=None, head_only=False):
-        config = tiny(*overrides).config.resolved()
+        config = tiny("augmentation={shorten: {p: 0}}", *overrides).config.resolved()
         config = config.model_copy(update={"train": config.train.model_copy(update={"head_only": head_only})})
         sounds = prepare(config.dataset, config.sample_rate, quiet=True)
         return training_range(config, sounds, clips or sounds.table.clips)
