@@ -34,6 +34,7 @@ from audiosurvey.deploy.options import PredictOptions
 from audiosurvey.deploy.prediction import Outcome, predict_sounds
 from audiosurvey.deploy.sources import Source
 from audiosurvey.errors import UserError
+from audiosurvey.evaluation.conditions import measure_conditions
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
 from audiosurvey.evaluation.fold import clips_to_look_at
@@ -150,8 +151,15 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     return (folds.results, run.path) if main else None
 
 
-def evaluate(target: Path, data: str | None, device: str, reverse: bool = False) -> Results:
-    """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked."""
+def evaluate(
+    target: Path, data: str | None, device: str, reverse: bool = False, *, conditions: bool = False
+) -> Results:
+    """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked.
+
+    `conditions`: of a run, also on test clips changed as other recorders would have brought them.
+    """
+    if conditions and data is not None:
+        raise UserError("--conditions: goes with a run, whose folds have test clips of their own; leave --data out")
     if (target / "config.yaml").exists() and not (target / "model.json").exists():
         if data is not None and not (target / "model" / "model.json").exists():
             raise UserError(
@@ -159,7 +167,13 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
             )
         if data is not None:
             return evaluate_model(target, data, prepare, device=device, reverse=reverse)
-        return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+        results = evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+        if conditions:
+            with progress_bar("changed test clips") as moved:
+                results["conditions"] = measure_conditions(RunFolder(target), prepare, device=device, progress=moved)
+        return results
+    if conditions:
+        raise UserError(f"{target}: --conditions goes with a run folder, and this is not one")
     if is_exported(target):
         raise UserError(f"{target}: is named as an exported file is; give the model folder that it was made from")
     find_model(target)
@@ -202,7 +216,8 @@ def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) 
             if journal is not None and journal.num_done:
                 say(f"going on: {journal.num_done} of {len(sources)} sounds were scored before")
             with _progress(sources) as moved, opened_output(options.output) as file:
-                writer = WRITERS[options.format](file, wording, model.labels, options.scores)
+                knows_range = model.training_range is not None
+                writer = WRITERS[options.format](file, wording, model.labels, options.scores, knows_range)
                 outcome = predict_sounds(model, sources, how, wording, writer, journal, moved)
     for line in _outcome_lines(outcome, time.monotonic() - began):
         say(line)
@@ -256,6 +271,10 @@ def _outcome_lines(outcome: Outcome, seconds: float) -> list[str]:
         pace = f", {60 * hours / seconds:.3g} h a minute" if hours > 0 else ""
         number = f"{outcome.sounds} sounds" if outcome.sounds > 1 else "1 sound"
         lines.append(f"{number}, {_duration(outcome.seconds)} of sound, in {_duration(seconds)}{pace}")
+    if outcome.noted:
+        sounds = f"{len(outcome.noted)} of {outcome.sounds} sounds"
+        answers = f" ({outcome.noted_answers} of {outcome.answers} answers)" if outcome.answers > outcome.sounds else ""
+        lines.append(f"{sounds}{answers} lie outside what the model was trained on: see their notes")
     if outcome.failures:
         lines.append(f"{len(outcome.failures)} of {outcome.sounds} failed:")
         lines += [f"  {failure.name}: {failure.reason}" for failure in outcome.failures]

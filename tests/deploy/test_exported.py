@@ -37,6 +37,7 @@ def test_the_file_alone_says_what_the_model_says(file: Path, model: Model):
     assert exported.sample_rate == 8000
     assert exported.clip_samples == 4000
     assert exported.temperature == 1.7
+    assert exported.sound_temperature == 1.7**0.5
     assert exported.thresholds == {"saw": 0.25}
     assert exported.facts["licence"] == model.facts["licence"]
 
@@ -49,6 +50,10 @@ def test_predict_gives_what_the_model_gives(file: Path, model: Model, tmp_path: 
     given = audiosurvey.load(str(file)).predict(tmp_path / "tone.wav")
     assert list(given) == list(wanted)
     assert given == pytest.approx(wanted, abs=1e-4)
+    # The mean of the windows is calibrated, by its own temperature.
+    mean_K = model.uncalibrated(model.windows(model.decoded(tmp_path / "tone.wav"))).mean(axis=0, dtype=np.float64)
+    power_K = mean_K ** (1 / 1.7**0.5)
+    assert [given[label] for label in model.labels] == pytest.approx(power_K / power_K.sum(), abs=1e-4)
 
 
 @pytest.mark.parametrize(("batch", "samples"), [(1, 4000), (3, 8000), (17, 40_000)])

@@ -13,9 +13,9 @@ import soundfile
 import audiosurvey
 from audiosurvey.data.audio import BLOCK_FRAMES, BadAudio, decode
 from audiosurvey.data.resampling import converted
+from audiosurvey.data.windows import cut
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.stream import (
-    cut,
     in_samples,
     read_blocks,
     score_batches,
@@ -222,7 +222,8 @@ def test_the_rounding_of_a_window_by_itself_or_within_its_recording_is_no_matter
 def test_sounds_scored_together_score_as_alone(model: Classifier, tones: Path):
     waves = [model.decoded(path) for path in sorted(tones.glob("*/[0-2].wav"))] + [sound(1.2, RATE)[:, 0]]
     together = score_sounds(model, waves, batch_size=5)
-    for wave, score_K in zip(waves, together, strict=True):
+    assert together.counts_N.tolist() == [1] * 12 + [3]
+    for wave, score_K in zip(waves, together.sounds_NK, strict=True):
         predicted = model.predict(wave)
         np.testing.assert_allclose(score_K, [predicted[label] for label in model.labels], atol=1e-5)
 

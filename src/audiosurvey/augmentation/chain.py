@@ -136,9 +136,14 @@ class Chain:
 
     def mixed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, Targets]:
         """All that is done to the waves of a batch, mixing first or last: waves (B, S), and the targets."""
+        wave_BS, _, targets = self.changed_wave(batch, epoch)
+        return wave_BS, targets
+
+    def changed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
+        """As `mixed_wave`, with the number of samples (B) before the padding of each clip in between."""
         if not self.mixes_last:
             wave_BS, valid_B, targets = self.mix(batch, epoch)
-            return self.wave(wave_BS, valid_B, batch.clips, epoch), targets
+            return *self._wave(wave_BS, valid_B, batch.clips, epoch), targets
         wave_BS, valid_B = self._wave(batch.wave_BS, batch.valid_B, batch.clips, epoch)
         changed = replace(batch, wave_BS=wave_BS, valid_B=valid_B)
         rows = self.mixer.rows(WaveMixing, batch, epoch)
@@ -148,8 +153,7 @@ class Chain:
             wave_BS, valid_B = self._wave(*theirs, _partners(batch, rows), epoch)
             changed.partner_BS = batch.partner_BS.index_copy(0, at, wave_BS)
             changed.partner_valid_B = batch.partner_valid_B.index_copy(0, at, valid_B)
-        wave_BS, _, targets = self.mix(changed, epoch)
-        return wave_BS, targets
+        return self.mix(changed, epoch)
 
     def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
         """Mixes the waves of a batch with those of its partners.

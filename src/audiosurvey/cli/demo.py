@@ -19,7 +19,10 @@ def demo(
     max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")] = 100,
     max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least score of an answer; below it is 'unknown'.")
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Score that the best class must reach, else 'unknown'; default: the model's own."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to show.")] = 5,
     examples: Annotated[Path | None, typer.Option(help="Folder of sound files to offer.")] = None,

@@ -27,7 +27,7 @@ def predict(
     ] = None,
     threshold: Annotated[
         str | None,
-        typer.Option(help="Score that a label needs to be said, or model: the model's own, label by label."),
+        typer.Option(help="Score that the best class must reach, else 'unknown'; or model: its own, class by class."),
     ] = None,
     smooth: Annotated[
         str | None, typer.Option(help="Moving mean over so many windows, such as 5; median:5 for the median.")

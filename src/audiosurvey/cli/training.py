@@ -61,6 +61,10 @@ def evaluate(
     target: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model folder in one.")],
     data: Annotated[str | None, typer.Option(help="For a model: root folder of a data set, or a config.")] = None,
     device: DeviceOption = "auto",
+    conditions: Annotated[
+        bool,
+        typer.Option("--conditions", help="For a run: also on test clips made softer, duller, shorter and noisier."),
+    ] = False,
     reverse: Annotated[bool, typer.Option(help="Go through the batches backwards; nothing may change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,15 +72,18 @@ def evaluate(
     if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure
+    from audiosurvey.report.conditions import print_conditions
     from audiosurvey.report.summary import print_evaluation, print_summary
     from audiosurvey.training.devices import check_device
 
     check_device(device)
-    results = measure(target, data, device, reverse)
+    results = measure(target, data, device, reverse, conditions=conditions)
     if as_json:
         print_json(results)
     elif "folds" in results:
         print_summary(results, stdout())
+        if conditions:
+            print_conditions(results["conditions"], stdout())
     else:
         print_evaluation(results, stdout())
 

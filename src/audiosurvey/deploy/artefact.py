@@ -5,7 +5,8 @@ model/
   config.yaml           the resolved config it was trained with
   golden.safetensors    eight windows of training clips, and the logits to be expected of them
   trained_on.json       the clips it was trained on, by id, with content and source
-  model.json            labels in order, windows, temperature and thresholds, data, licences, versions, checksums
+  model.json            labels in order, windows, temperature and thresholds, range of the training clips, data,
+                        licences, versions, checksums
   README.md             the same for a reader: the model card, in the form of the Hugging Face Hub
 """
 
@@ -30,6 +31,7 @@ from audiosurvey.deploy.card import model_card
 from audiosurvey.deploy.classifier import Classifier, several, waves
 from audiosurvey.deploy.golden import Golden
 from audiosurvey.deploy.licence import strictest
+from audiosurvey.deploy.training_range import TrainingRange
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
@@ -62,12 +64,14 @@ def save_artefact(
     heard: Heard,
     golden: Golden,
     calibration: Calibration,
+    training_range: TrainingRange | None = None,
 ) -> None:
     """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
 
     `config` is resolved. `about`: data set, fold, protocol and results, as they are to be shown; `licences`: of what
     the model was made from, by part; `heard`: the clips that took part in the training; `golden`: windows of such
-    clips, whose logits are computed here, by the model as it will be loaded.
+    clips, whose logits are computed here, by the model as it will be loaded; `training_range`: what the training clips
+    were like, None where that is not known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
@@ -80,6 +84,7 @@ def save_artefact(
         "mono": config.dataset.mono,
         "multi_label": multi_label,
         **calibration.facts(),
+        "training_range": None if training_range is None else training_range.as_json(),
         "about": about,
         "licence": {"weights": strictest(licences), "parts": dict(licences)},
         "versions": {"audiosurvey": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
@@ -168,7 +173,8 @@ class Model(Classifier):
         heard: Heard,
         golden: Golden | None = None,
     ) -> None:
-        super().__init__(facts)
+        self.loss = Loss(config.loss, facts["multi_label"])
+        super().__init__(facts, binary=self.loss.binary)
         self.config = config
         self.heard = heard
         """The clips that took part in the training."""
@@ -184,7 +190,6 @@ class Model(Classifier):
         )
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
-        self.loss = Loss(config.loss, facts["multi_label"])
         self.to_scores = self.loss.scores
         """Logits to probabilities as evaluation takes them, the temperature left out."""
 
@@ -205,6 +210,10 @@ class Model(Classifier):
         """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
         return self.to_scores(torch.from_numpy(self.logits(wave) / np.float32(self.temperature))).numpy()
 
+    def uncalibrated(self, wave: Any) -> np.ndarray:
+        """Probabilities (B, K) of waves as `scores` takes them, float32, as evaluation takes them."""
+        return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
+
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
         """The features before the classifier, float32, of sounds as `predict` takes them.
 
@@ -212,7 +221,8 @@ class Model(Classifier):
         or an array (B, S).
         """
         sounds, alone = several(sound)
-        rows = self._averages(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        means = self._means(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        rows = [mean.value() for mean in means]
         if not rows:
             return np.empty((0, self.network.classifier.in_features), dtype=np.float32)
         return rows[0] if alone else np.stack(rows)

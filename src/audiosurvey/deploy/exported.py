@@ -28,7 +28,8 @@ class Exported(Classifier):
     """A model in one file, run by onnxruntime, torch or ExecuTorch."""
 
     def __init__(self, facts: dict[str, Any], run: Runner) -> None:
-        super().__init__(facts)
+        activation = facts.get("activation")
+        super().__init__(facts, binary=None if activation is None else activation == "sigmoid")
         self._run = run
         self._least: int = facts["least_samples"]
         self._most: int | None = facts["most_samples"]

@@ -11,12 +11,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from audiosurvey.data.measures import Measures
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.scan import Portion, Windowing
 from audiosurvey.deploy.sources import FileSource, Source
@@ -24,7 +26,7 @@ from audiosurvey.deploy.stream import WindowScores
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
 
-FORMAT = 1
+FORMAT = 3
 
 
 class Journal:
@@ -192,7 +194,8 @@ def _entry(source: FileSource, portion: Portion) -> dict[str, Any]:
         "whole": portion.whole,
         "done": portion.done,
         "fault": portion.fault,
-        "spans": [[window.start_s, window.end_s] for window in portion.windows],
+        "spans": [[window.start_s, window.end_s, window.windows] for window in portion.windows],
+        "measures": [None if window.measures is None else astuple(window.measures) for window in portion.windows],
         "scores": base64.b64encode(scores_NK.tobytes()).decode(),
     }
 
@@ -204,5 +207,9 @@ def _portion(sound: int, entry: dict[str, Any]) -> Portion:
         .astype(np.float32)
         .reshape(len(spans), -1 if spans else 0)
     )
-    windows = [WindowScores(start, end, score_K) for (start, end), score_K in zip(spans, scores_NK, strict=True)]
+    measures = [None if of_one is None else Measures(*of_one) for of_one in entry["measures"]]
+    windows = [
+        WindowScores(start, end, score_K, count, of_one)
+        for (start, end, count), score_K, of_one in zip(spans, scores_NK, measures, strict=True)
+    ]
     return Portion(sound, entry["whole"], windows, entry["done"], entry["fault"])

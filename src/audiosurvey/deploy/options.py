@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json", "audacity")
 _TABLE_LABELS = 3
-_SEVERAL_LABELS_ON = 0.5
 
 
 @dataclass(frozen=True)
@@ -133,6 +132,8 @@ class PredictOptions:
         return Wording(
             top=self.top or (_TABLE_LABELS if self.format == "table" else 1),
             threshold=threshold,
+            multi_label=model.multi_label,
+            temperatures=model.temperatures,
             smoothing=Smoothing.parse(self.smooth) if self.smooth is not None else Smoothing(),
             events=self._event_rule(model, threshold) if self.joins_events else None,
         )
@@ -140,19 +141,18 @@ class PredictOptions:
     def _model_threshold(self, model: "Classifier") -> "Threshold | None":
         if self.threshold != "model":
             return self._threshold
-        if not model.thresholds:
+        if model.own_threshold is None:
             raise UserError("--threshold model: this model has no thresholds of its own; give a number, such as 0.5")
-        return model.thresholds
+        return model.own_threshold
 
     def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
+        from audiosurvey.deploy.decision import SEVERAL_LABELS_ON
         from audiosurvey.deploy.events import EventRule
 
-        several = model.facts.get("multi_label", False)
         on = self.on if self.on is not None else threshold
-        if on is None and several:
-            on = _SEVERAL_LABELS_ON
-        top = self.top or (None if several else 1)
-        return EventRule(on, self.off, top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
+        if on is None and model.multi_label:
+            on = SEVERAL_LABELS_ON
+        return EventRule(on, self.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
 
     def pcm(self) -> "PcmFormat | None":
         """How raw samples on stdin are written, None where nothing is said of them."""

@@ -13,9 +13,12 @@ from itertools import takewhile
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, Mono, Source
+from audiosurvey.data.measures import Measures
 from audiosurvey.data.resampling import mono_blocks
+from audiosurvey.data.windows import cut
 from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.errors import UserError
+from audiosurvey.training.sound_scores import ScoredWindows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,11 @@ class WindowScores:
     end_s: float
     """Where the sound of the window ends; a sound shorter than a window ends before the window does."""
     score_K: np.ndarray
+    """Uncalibrated probabilities, so that calibration comes after every mean (`Classifier.temperatures`)."""
+    windows: int = 1
+    """Windows of the model that the score is the mean of: several where the window is longer than the model's."""
+    measures: Measures | None = None
+    """How the sound of the window was recorded; None for a model that does not know what it was trained on."""
 
 
 def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
@@ -101,37 +109,13 @@ def score_batches(
         yield from _usable(_scored(model, waiting, batch_size))
 
 
-def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tuple[int, np.ndarray]]:
-    """Where each window begins, and its samples; the last one ends with the sound, unless windows leave gaps anyway.
-
-    Window n begins at n * hop rounded down, so that the times do not drift.
-    """
-    held_S, begin, number = np.empty(0, np.float32), 0, 0
-    for block_S in blocks:
-        held_S = np.concatenate([held_S, block_S])
-        end = begin + len(held_S)
-        while (start := int(number * hop)) + window <= end:
-            yield start, held_S[start - begin : start - begin + window]
-            number += 1
-        # The next window, and the last `window` samples in case the sound ends here.
-        keep = max(begin, min(start, end - window))
-        held_S, begin = held_S[keep - begin :], keep
-    end = begin + len(held_S)
-    if number == 0:
-        if len(held_S):
-            yield 0, held_S
-    elif hop <= window and end > int((number - 1) * hop) + window:
-        yield end - window, held_S[-window:]
-
-
-def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int) -> list[np.ndarray]:
-    """The scores (K) of each wave (S), as `model.predict` gives them, with windows of several waves scored at once."""
+def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int) -> ScoredWindows:
+    """The uncalibrated scores of waves (S), each cut as by `model.predict`, with windows of several scored at once."""
     windows = [model.windows(wave_S) for wave_S in waves]
     rows_WS = np.concatenate(windows)
     batches = [rows_WS[at : at + batch_size] for at in range(0, len(rows_WS), batch_size)]
-    scores_WK = np.concatenate([model.scores(rows_BS) for rows_BS in batches])
-    ends = np.cumsum([len(rows) for rows in windows])
-    return [part_WK.mean(axis=0) for part_WK in np.split(scores_WK, ends[:-1])]
+    scores_WK = np.concatenate([model.uncalibrated(rows_BS) for rows_BS in batches])
+    return ScoredWindows(scores_WK, np.array([len(rows) for rows in windows]))
 
 
 def _usable(batch: list[WindowScores]) -> Iterator[list[WindowScores]]:
@@ -144,9 +128,9 @@ def _usable(batch: list[WindowScores]) -> Iterator[list[WindowScores]]:
 
 
 def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_size: int) -> list[WindowScores]:
-    scores = score_sounds(model, [part_S for _, part_S in parts], batch_size)
+    scored = score_sounds(model, [part_S for _, part_S in parts], batch_size)
     rate = model.sample_rate
     return [
-        WindowScores(start / rate, (start + len(part_S)) / rate, score_K)
-        for (start, part_S), score_K in zip(parts, scores, strict=True)
+        WindowScores(start / rate, (start + len(part_S)) / rate, score_K, int(count), model.measured(part_S))
+        for (start, part_S), score_K, count in zip(parts, scored.sounds_NK, scored.counts_N, strict=True)
     ]

@@ -23,6 +23,7 @@ from audiosurvey.evaluation.calibrating import calibrate_fold
 from audiosurvey.evaluation.embeddings import Embeddings, embed_all
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
+from audiosurvey.evaluation.measuring import training_range
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
 from audiosurvey.evaluation.probe import fit_probe, probe_fold
@@ -279,12 +280,13 @@ class CrossValidation:
                 store, clips, table.classes, clip_samples=self.sounds.window_samples, pad=self.sounds.config.pad
             ),
             calibration=calibration,
+            training_range=training_range(config, self.sounds, clips),
         )
 
     def _keep(self, fold: int, outcome: FoldOutcome) -> None:
         """Writes predictions and model of a fold into its folder."""
         folder, split, table = self.run.fold(fold), self.splits[fold], self.sounds.table
-        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
+        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.test.sounds_NK)
         binary = Loss(self.config.loss, table.multi_label).binary
         self.ship(
             folder / "model",
@@ -297,7 +299,14 @@ class CrossValidation:
                 "epochs": outcome.row["chosen_epoch"],
                 "metrics": {name: outcome.row[name] for name in metric_names(self.results)},
             },
-            calibrate_fold(split, outcome.scores_NK, outcome.validation_NK, table.classes, binary),
+            calibrate_fold(
+                split,
+                outcome.test,
+                outcome.validation,
+                table.classes,
+                binary=binary,
+                multi_label=table.multi_label,
+            ),
             split.test if self.config.protocol.selection == "test" else split.validation,
         )
 

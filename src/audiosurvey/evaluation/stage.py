@@ -15,7 +15,7 @@ from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
-from audiosurvey.evaluation.scores import score_clips, truth
+from audiosurvey.evaluation.scores import score_windows, truth
 from audiosurvey.features.front_end import make_front_end, mel_for_show
 from audiosurvey.model.inputs import by_input
 from audiosurvey.model.network import Network, build_network
@@ -26,6 +26,7 @@ from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.sound_scores import ScoredWindows
 from audiosurvey.training.step import TrainStep, render
 
 
@@ -169,8 +170,12 @@ class Stage:
             raise UserError(f"{few} cannot be shared by {processes} processes; start fewer of them")
 
     def scores(self, network: nn.Module, clips: Sequence[Clip]) -> np.ndarray:
-        """Probabilities (N, K), float32 throughout."""
-        return score_clips(
+        """Uncalibrated probabilities (N, K) of the clips, float32 throughout."""
+        return self.scored(network, clips).sounds_NK
+
+    def scored(self, network: nn.Module, clips: Sequence[Clip]) -> ScoredWindows:
+        """The same with the probabilities of their windows."""
+        return score_windows(
             network,
             self.front_end,
             self.loss.scores,
