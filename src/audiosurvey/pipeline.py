@@ -91,6 +91,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     config = loaded.config
     loaded.refuse_obstacles()
     accelerator = make_accelerator(options.device, _precision(config, options), thaws=bool(config.model.thaw))
+    loaded.refuse_device(accelerator.device.type)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     main = accelerator.is_main_process

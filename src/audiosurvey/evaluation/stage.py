@@ -111,6 +111,9 @@ class Stage:
     def step(self, network: Network) -> TrainStep:
         """The training step for `network`, which is frozen as in the first epoch afterwards."""
         model = self.config.model
+        if self.settings.sync_batchnorm:
+            # Only here: weights of other systems are read into the plain norms, whose tensors these take over.
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)
         # Optimizer and processes have to know all weights that will ever be trained.
         network.freeze(model.frozen(self.name, epoch=None))
         decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0

@@ -50,6 +50,9 @@ class TrainConfig(Section):
     head_penalty: HeadPenalty | Literal["auto"] = 0.01
     """Half of this times the squared weights, on standardised features, is added to the mean loss of such a fit;
     `auto`: chosen among 0.001 to 0.3 by cross-validation over the training clips, whose recordings stay together."""
+    sync_batchnorm: bool = False
+    """With several processes, batch norms count the clips of all of them at each step (torch's SyncBatchNorm), not each
+    its own; for small batches a device. Needs GPUs; with one process it changes nothing."""
     use_checkpoint: bool = False
     """Gradient checkpointing: less memory, more time, the same gradients."""
 
