@@ -49,6 +49,7 @@ from audiosurvey.augmentation.tempo import Tempo, TempoConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
 from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
+from audiosurvey.data.sampling import Sampling
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.front_end import FrontEnd, Heard
@@ -154,6 +155,7 @@ class Chain:
         train_clips: Sequence[Clip],
         silence: float,
         bands: int,
+        sampling: Sampling = "shuffle",
     ) -> None:
         self.seed = seed
         self.bands = bands
@@ -193,7 +195,7 @@ class Chain:
         self.band_operations: list[BandOperation[Any]] = [self.band_jitter, self.pitch, self.filter_augment]
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
-        self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips)
+        self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips, sampling=sampling)
 
     def partner(self, clip: Clip, epoch: int) -> Clip | None:
         """The training clip that this one is mixed with in this epoch, or None."""

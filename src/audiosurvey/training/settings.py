@@ -34,7 +34,8 @@ class TrainConfig(Section):
     """Clips in a batch, over all devices."""
     sampling: Sampling = "shuffle"
     """`shuffle`: every clip once an epoch; `balanced`: every class equally often in an epoch of as many clips, those of
-    rare classes repeatedly, each time augmented anew."""
+    rare classes repeatedly, each time augmented anew. Clips without labels count as a class of their own, and partners
+    for mixing are drawn in the same way: a class first, then one of its clips."""
     accum_iter: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged, over their clips, into one optimizer step."""
     grad_clip_value: float = Field(default=0.0, ge=0)
