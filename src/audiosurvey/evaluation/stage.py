@@ -22,6 +22,7 @@ from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
+from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
@@ -124,6 +125,7 @@ class Stage:
             lr=self.settings.lr,
             weight_decay=self.settings.weight_decay,
             rates=layer_rates(network, decay) if decay < 1 else None,
+            belonging=belonging(network),
         )
         step = TrainStep(
             accelerator=self.accelerator,
