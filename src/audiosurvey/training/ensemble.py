@@ -14,7 +14,7 @@ def belonging(network: Network) -> Belonging:
     """Which parameters are a member's own, and which are divided among the members."""
     if network.members == 1:
         return Belonging()
-    whole = {
+    whole: dict[torch.Tensor, int] = {
         parameter: member
         for member, blocks in enumerate(network.blocks_by_member())
         for block in blocks
