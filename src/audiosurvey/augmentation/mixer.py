@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.mixing import MelMixing, Pair, Targets, WaveMixing
+from audiosurvey.augmentation.mixing import Extents, MelMixing, Pair, Targets, WaveMixing
 from audiosurvey.data.sampling import Sampling, by_class
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
@@ -106,18 +106,28 @@ class Mixer:
         return [row for row, mixed in enumerate(drawn) if mixed and isinstance(mixed.mixing, kind)]
 
     def mix_mels(
-        self, mel_BCTF: Tensor, targets: Targets, partner_BCTF: Tensor, rows: list[int], batch: Batch, epoch: int
+        self,
+        mel_BCTF: Tensor,
+        targets: Targets,
+        partner_BCTF: Tensor,
+        rows: list[int],
+        batch: Batch,
+        epoch: int,
+        extents: Extents,
     ) -> tuple[Tensor, Targets]:
         """Spectrograms and targets, mixed where spectrograms are to be.
 
-        `rows` are those of `MelMixing`; `partner_BCTF` holds their partners' spectrograms, in this order.
+        `rows` are those of `MelMixing`; `partner_BCTF` holds their partners' spectrograms, in this order, and `extents`
+        the frames in which the clips of the batch sound, and these partners.
         """
         drawn = self._drawn(batch, epoch)
         unmixed_BCTF = mel_BCTF
         for mixing in self.mixings:
             if isinstance(mixing, MelMixing) and (chosen := _of(mixing, drawn)):
-                theirs = partner_BCTF[[rows.index(row) for row in chosen]]
-                mixed_BCTF, weight_B = mixing.mix((unmixed_BCTF[chosen], theirs), _draws(drawn, chosen))
+                at = [rows.index(row) for row in chosen]
+                heard = [extents[0][row] for row in chosen], [extents[1][place] for place in at]
+                mels = unmixed_BCTF[chosen], partner_BCTF[at]
+                mixed_BCTF, weight_B = mixing.mix(mels, _draws(drawn, chosen), heard)
                 mel_BCTF = _put(mel_BCTF, chosen, mixed_BCTF)
                 targets = targets.mixed(chosen, _pair(batch.target_BK, batch.partner_target_BK, chosen)[1], weight_B)
         return mel_BCTF, targets
