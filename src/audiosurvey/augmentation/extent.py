@@ -51,6 +51,18 @@ class Extent:
         """The cell after the last that sounds; the end of the window for a clip that is parted."""
         return self.size if self.is_parted else self.first + self.length
 
+    @property
+    def longer_part(self) -> "Extent":
+        """All of it; of a clip that is parted the longer of its two parts."""
+        if not self.is_parted:
+            return self
+        at_the_end = self.size - self.first
+        return max(
+            Extent(self.first, at_the_end, self.size),
+            Extent(0, self.length - at_the_end, self.size),
+            key=lambda part: part.length,
+        )
+
     def turned(self, by: int) -> "Extent":
         """Later by so many cells, round the window."""
         return self if self.is_whole else Extent((self.first + by) % self.size, self.length, self.size)

@@ -63,6 +63,7 @@ class Stage:
             silence=self.front_end.silence,
             bands=self.front_end.num_bands,
             sampling=settings.sampling,
+            pad=sounds.config.pad,
         )
         self.batches = TrainBatches(
             sounds.store,
