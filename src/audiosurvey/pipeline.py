@@ -42,7 +42,8 @@ from audiosurvey.evaluation.forecast import Forecast, forecast, forecast_embeddi
 from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
-from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.resuming import note_changes
+from audiosurvey.evaluation.runfolder import RunFolder, environment
 from audiosurvey.evaluation.side_by_side import Share, refuse_jobs, shares, train_side_by_side
 from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.model.describe import Description, describe
@@ -81,6 +82,8 @@ class TrainOptions:
     """Besides the folds, one model trained on all of them."""
     jobs: int = 1
     """How many folds are trained side by side."""
+    threads: int | None = None
+    """Processor threads, which folds side by side share; None: as many as torch takes by itself."""
 
 
 def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
@@ -89,9 +92,15 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     Of several processes (torchrun) the main one alone looks at the run folder, writes into it, speaks, and returns
     something; each prepares the data, which one of them then does for all.
     """
+    with threads(options.threads or torch.get_num_threads()):
+        return _train(loaded, options, say)
+
+
+def _train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
     config = loaded.config
     loaded.refuse_obstacles()
     accelerator = make_accelerator(options.device, _precision(config, options), thaws=bool(config.model.thaw))
+    loaded.refuse_device(accelerator.device.type)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     main = accelerator.is_main_process
@@ -122,9 +131,13 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
         if main:
             # Another process may have finished folds between the first look and the lock.
             run.refuse(config, resume=options.resume)
-            run.start(loaded.resolved_yaml(), accelerator, sounds.store.hash)
+            run.start(loaded.resolved_yaml(), accelerator, sounds.store.hash, options.jobs)
         folds.refresh()
         if main:
+            if folds.pending or (options.final and FinalModel(folds).pending):
+                now = environment(accelerator, options.jobs)
+                for line in note_changes(run, now, list(folds.splits), folds.pending):
+                    say(line)
             for line in _intentions(folds, description, other):
                 say(line)
         pending = folds.pending
@@ -357,7 +370,7 @@ def _expected(folds: CrossValidation, jobs: int) -> str:
     plan = shares(folds, jobs)
     looks = clips_to_look_at(folds.config, folds.splits[fold], folds.config.train.epochs or 1)
     with threads(plan[0].threads):
-        expected = forecast(stage, looks)
+        expected = forecast(stage, looks, try_one_thread=plan[0].beside == 1)
     return _forecast_line(expected, folds, plan)
 
 
@@ -378,11 +391,21 @@ def _forecast_line(expected: Forecast, folds: CrossValidation, plan: Sequence[Sh
     where = f"{folds.accelerator.device.type}, {number_format(folds.accelerator)}"
     if beside > 1:
         where += f", {beside} folds side by side"
+    busy = _on_one_thread(expected, "a fold" if train.epochs else "an epoch")
     if not train.epochs:
         ends = f"the patience of {train.patience} ends it"
-        return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}"
+        return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}{busy}"
     total = f", {_duration(expected.seconds * len(plan))} in all" if number > 1 else ""
-    return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}"
+    return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}{busy}"
+
+
+def _on_one_thread(expected: Forecast, of: str) -> str:
+    """How long one thread would take, where that was tried."""
+    alone = expected.on_one_thread
+    if alone is None:
+        return ""
+    line = f"; other programs use this machine: one thread would take about {_duration(alone)} {of}"
+    return line + (", which is quicker: give --threads 1" if alone < expected.seconds else ", which is not quicker")
 
 
 def _size(count: int) -> str:

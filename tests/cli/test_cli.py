@@ -55,6 +55,18 @@ def mistake(outcome: tuple[int, str, str], *words: str, lines: int = 1) -> None:
         assert word in err
 
 
+def test_threads_are_counted_from_one(command: Command, config: Path):
+    status, _, err = command("train", config, "--threads", "0")
+    assert status == 2
+    assert "--threads" in err
+
+
+def test_synchronised_norms_are_refused_without_a_gpu(command: Command, config: Path):
+    outcome = command("train", config, "--device", "cpu", "--set", "train.sync_batchnorm=true")
+    mistake(outcome, "train.sync_batchnorm: torch's SyncBatchNorm needs a GPU, and this run is on cpu")
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(command: Command, name):
     status, out, err = command(name, "--help")

@@ -5,7 +5,7 @@ has never seen padding reads it as a sound of its own and can be confidently wro
 This is the last operation on waves, so the padding is exactly what evaluation and prediction append.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.data.batches import Pad
 from audiosurvey.section import Section
 
@@ -48,6 +49,14 @@ class Shorten(WaveOperation[ShortenDraw]):
         valid = max(1, valid)
         length = max(1, round(valid * rng.uniform(self.min_share, 1)))
         return ShortenDraw(int(rng.integers(valid - length + 1)), length)
+
+    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> ShortenDraw:
+        part = extent.longer_part
+        draw = self.draw_fired(rng, part.size, part.length)
+        return replace(draw, start=part.first + draw.start)
+
+    def extent_after(self, draw: ShortenDraw, extent: Extent) -> Extent:
+        return Extent.until(self.valid_after(draw, extent.size, extent.end), extent.size)
 
     def render(self, wave_BS: Tensor, draws: list[ShortenDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]

@@ -29,6 +29,9 @@ def train(
         bool, typer.Option("--final", help="Then train one model on all folds, for use: RUN/model.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side, each with its share of the cores.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads, over all jobs; their number changes the last digits.")
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -42,7 +45,7 @@ def train(
     from audiosurvey.report.console import STDERR
     from audiosurvey.report.summary import print_summary
 
-    options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs)
+    options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs, threads=threads)
     outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
     if outcome is None:
         return

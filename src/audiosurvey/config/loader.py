@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from audiosurvey.config.checks import cross_faults
 from audiosurvey.config.document import Document, read
 from audiosurvey.config.faults import did_you_mean, lines, refuse
-from audiosurvey.config.obstacles import obstacles
+from audiosurvey.config.obstacles import device_obstacles, obstacles
 from audiosurvey.config.overrides import override
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.resolved import resolved_yaml
@@ -55,6 +55,11 @@ class LoadedConfig:
     def refuse_obstacles(self) -> None:
         """Raises UserError with a line for each of `obstacles`, if there is any."""
         if found := self.obstacles:
+            raise UserError(*found)
+
+    def refuse_device(self, device_type: str) -> None:
+        """Raises UserError with a located line for each key that asks for what this kind of device cannot do."""
+        if found := lines(self.document, device_obstacles(self.config, device_type)):
             raise UserError(*found)
 
     def resolved_yaml(self) -> str:

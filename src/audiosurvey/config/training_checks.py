@@ -91,6 +91,7 @@ _OF_STEPS = (
     "accum_iter",
     "grad_clip_value",
     "grad_clip_norm",
+    "sync_batchnorm",
     "use_checkpoint",
 )
 

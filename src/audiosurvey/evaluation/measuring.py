@@ -57,11 +57,15 @@ def training_range(config: Config, sounds: Sounds, clips: Sequence[Clip]) -> Tra
 
 
 def _rendered(chain: Chain | None, batch: Batch, epoch: int) -> Iterator[torch.Tensor]:
-    wave_BS, valid_B = batch.wave_BS, batch.valid_B
-    if chain is not None:
-        wave_BS, valid_B, _ = chain.changed_wave(batch, epoch)
-    for wave_S, valid in zip(wave_BS, valid_B.tolist(), strict=True):
-        yield wave_S[: max(1, valid)]
+    if chain is None:
+        yield from (
+            wave_S[: max(1, valid)] for wave_S, valid in zip(batch.wave_BS, batch.valid_B.tolist(), strict=True)
+        )
+        return
+    wave_BS, extents, _ = chain.mixed_wave(batch, epoch)
+    for wave_S, extent in zip(wave_BS, extents, strict=True):
+        part = extent.longer_part
+        yield wave_S[part.first : part.first + max(1, part.length)]
 
 
 def _chain(config: Config, clips: Sequence[Clip]) -> Chain:

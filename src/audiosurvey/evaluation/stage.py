@@ -22,6 +22,7 @@ from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
+from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
@@ -62,6 +63,7 @@ class Stage:
             train_clips=self.train_clips,
             silence=self.front_end.silence,
             bands=self.front_end.num_bands,
+            sampling=settings.sampling,
             pad=sounds.config.pad,
         )
         self.batches = TrainBatches(
@@ -113,6 +115,9 @@ class Stage:
     def step(self, network: Network) -> TrainStep:
         """The training step for `network`, which is frozen as in the first epoch afterwards."""
         model = self.config.model
+        if self.settings.sync_batchnorm:
+            # Only here: weights of other systems are read into the plain norms, whose tensors these take over.
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)
         # Optimizer and processes have to know all weights that will ever be trained.
         network.freeze(model.frozen(self.name, epoch=None))
         decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0
@@ -122,6 +127,7 @@ class Stage:
             lr=self.settings.lr,
             weight_decay=self.settings.weight_decay,
             rates=layer_rates(network, decay) if decay < 1 else None,
+            belonging=belonging(network),
         )
         step = TrainStep(
             accelerator=self.accelerator,
