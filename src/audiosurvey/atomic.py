@@ -21,6 +21,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file (UTF-8), whole or not there."""
+    """Write a text file (UTF-8), whole or not at all.
+
+    Lone surrogates, such as bytes of a file name that are not valid UTF-8, become `\\udc..`, as JSON and YAML write them.
+    """
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -192,7 +192,7 @@ def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) 
     check_device(options.device)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    model = load(path)
+    model = load(path, trust=options.trust)
     model.to(options.device)
     how, wording = options.windowing(), options.wording(model)
     began = time.monotonic()

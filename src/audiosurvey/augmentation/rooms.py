@@ -31,7 +31,7 @@ def room_bank(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> dict[st
     file = _bank_file(sample_rate, count, seed)
     if not file.exists():
         _write(file, {f"room-{number:02d}": synthesise(sample_rate, number, seed) for number in range(count)})
-    with np.load(file) as bank:
+    with np.load(file, allow_pickle=False) as bank:
         return {name: bank[name] for name in bank.files}
 
 

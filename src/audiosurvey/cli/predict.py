@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import DeviceOption, app
+from audiosurvey.cli.app import DeviceOption, TrustOption, app
 from audiosurvey.errors import UserError
 
 
@@ -49,6 +49,7 @@ def predict(
     encoding: Annotated[str | None, typer.Option(help="Of raw samples on stdin, as s16le (default), f32le.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows scored at once.")] = 8,
     device: DeviceOption = "auto",
+    trust: TrustOption = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -82,6 +83,7 @@ def predict(
         batch_size=batch_size,
         device=device,
         threads=threads,
+        trust=trust,
     )
     options.check()
     if mic == bool(paths):

@@ -46,6 +46,7 @@ class PredictOptions:
     batch_size: int = 8
     device: str = "auto"
     threads: int | None = None
+    trust: bool = False
 
     def check(self) -> None:
         """Raises UserError for what cannot be, or cannot go together. Nothing is loaded for it."""

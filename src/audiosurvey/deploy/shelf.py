@@ -23,8 +23,11 @@ _AT_ONCE = 4
 class Shelf:
     """Models by name. Safe to be asked from several threads."""
 
-    def __init__(self, target: str | Path) -> None:
-        """Raises UserError where there is no model; what is wrong with one of several is said when it is asked for."""
+    def __init__(self, target: str | Path, *, trust: bool = False) -> None:
+        """`trust`: .pt2 files may be opened, see `load`.
+
+        Raises UserError where there is no model; what is wrong with one of several is said when it is asked for."""
+        self._trust = trust
         path = Path(target)
         if path.is_dir():
             self.places: dict[str, str | Path] = dict(find_models(path))
@@ -61,7 +64,7 @@ class Shelf:
         with self._loading[name]:
             with self._lock:
                 model = self._loaded.pop(name, None)
-            model = model or load(self.places[name])
+            model = model or load(self.places[name], trust=self._trust)
             with self._lock:
                 self._loaded[name] = model
                 while len(self._loaded) > _AT_ONCE:

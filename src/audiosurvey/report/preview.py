@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audiosurvey.data.table import Clip
+from audiosurvey.report.plain_figure import PlainFigure
 
 LONGEST_NAME = 120
 
@@ -53,7 +54,7 @@ def write_preview(
             path, format="png"
         ),
         f"{name}.json": lambda path: path.write_text(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="backslashreplace"
         ),
     }
     for file, write in writers.items():
@@ -72,7 +73,7 @@ def draw_figure(
     unit: str | None = None,
 ) -> Figure:
     """Both spectrograms one above the other, on the same scales of time, band and colour."""
-    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    figure = PlainFigure(figsize=(10, 6.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
     # Percentiles, because one loud instant or one covered cell would leave the rest of the scale to nothing.
