@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosurvey.atomic import naming
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 
@@ -78,6 +79,6 @@ def synthesise(sample_rate: int, number: int, seed: int = 0) -> np.ndarray:
 def _write(file: Path, responses: dict[str, np.ndarray]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    with unfinished.open("wb") as stream_out:
+    with naming(file), unfinished.open("wb") as stream_out:
         np.savez(stream_out, allow_pickle=False, **responses)
     unfinished.replace(file)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import DeviceOption, TrustOption, app
+from audiosurvey.cli.app import DeviceOption, ForceOption, TrustOption, app
 from audiosurvey.errors import UserError
 
 
@@ -43,6 +43,7 @@ def predict(
     format: Annotated[str, typer.Option(help="table, csv, json or audacity (label track).")] = "table",
     scores: Annotated[bool, typer.Option("--scores", help="With csv and json: the scores of all labels too.")] = False,
     output: Annotated[Path | None, typer.Option(help="File to write; if killed, the same command goes on.")] = None,
+    force: ForceOption = False,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what a killed run left.")] = False,
     rate: Annotated[int | None, typer.Option(min=1, help="Of raw samples on stdin, in Hz.")] = None,
     channels: Annotated[int | None, typer.Option(min=1, help="Of raw samples on stdin; default: 1.")] = None,
@@ -77,6 +78,7 @@ def predict(
         scores=scores,
         output=output,
         restart=restart,
+        force=force,
         rate=rate,
         channels=channels,
         encoding=encoding,

@@ -3,8 +3,8 @@
 Enters: one clip's wave and spectrogram before and after, with what was drawn; leaves: four files in a folder.
 """
 
+import io
 import json
-import os
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from audiosurvey.atomic import replacing, write_text
 from audiosurvey.data.table import Clip
 from audiosurvey.report.plain_figure import PlainFigure
 
@@ -53,15 +54,18 @@ def write_preview(
         f"{name}.png": lambda path: draw_figure(f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s, unit).savefig(
             path, format="png"
         ),
-        f"{name}.json": lambda path: path.write_text(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="backslashreplace"
-        ),
     }
     for file, write in writers.items():
-        unfinished = folder / f".{file}.{os.getpid()}.tmp"
-        write(unfinished)
-        unfinished.replace(folder / file)
-    return tuple(folder / file for file in writers)
+        with replacing(folder / file) as beside:
+            write(beside)
+    write_text(folder / f"{name}.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return tuple(folder / file for file in (*writers, f"{name}.json"))
+
+
+def preview_files(folder: Path, clip_id: str, epoch: int) -> list[Path]:
+    """The files that `write_preview` writes."""
+    name = f"{file_name(clip_id)}-epoch{epoch}"
+    return [folder / f"{name}{ending}" for ending in ("-before.wav", "-after.wav", ".png", ".json")]
 
 
 def draw_figure(
@@ -111,7 +115,11 @@ def file_name(clip_id: str) -> str:
     """
     plain = clip_id.removesuffix(".wav").replace("/", "__")
     safe = re.sub(r"[^A-Za-z0-9._#-]", "_", plain).lstrip(".")[-LONGEST_NAME:]
-    return safe if safe == plain else f"{safe}-{blake2b(clip_id.encode(), digest_size=4).hexdigest()}"
+    return (
+        safe
+        if safe == plain
+        else f"{safe}-{blake2b(clip_id.encode(errors='surrogateescape'), digest_size=4).hexdigest()}"
+    )
 
 
 def _fact(key: str, value: object) -> str:
@@ -131,4 +139,7 @@ def _short(value: object) -> str:
 
 
 def _write_wave(path: Path, wave_S: ArrayLike, sample_rate: int) -> None:
-    soundfile.write(path, np.asarray(wave_S, np.float32), sample_rate, format="WAV", subtype="FLOAT")
+    # Through memory: of a full disk libsndfile says less than the operating system.
+    file = io.BytesIO()
+    soundfile.write(file, np.asarray(wave_S, np.float32), sample_rate, format="WAV", subtype="FLOAT")
+    path.write_bytes(file.getvalue())
