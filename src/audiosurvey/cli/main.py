@@ -12,11 +12,13 @@ import typer
 # Importing a file of commands registers them.
 from audiosurvey.cli import configs, data, demo, doctor, export, hub, predict, results, training  # noqa: F401
 from audiosurvey.cli.app import app
+from audiosurvey.cli.streams import set_up_streams
 from audiosurvey.errors import UserError, of_the_system
 
 
 def main() -> None:
     """Runs the command line; a user's mistake ends with its lines and status 2."""
+    set_up_streams()
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:
