@@ -12,15 +12,17 @@ import torch
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.config.sketch import sketch
-from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
 from audiosurvey.data.doctor.strays import strays
+from audiosurvey.data.download import PUBLISHED
 from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import find_model, load_artefact
 from audiosurvey.deploy.export import Outcome as Exported
+from audiosurvey.deploy.export import check_suffix
 from audiosurvey.deploy.export import export as export_model
 from audiosurvey.deploy.export_formats import SUFFIXES, Format
 from audiosurvey.deploy.exported import is_exported
@@ -49,7 +51,8 @@ from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar, share_bar
-from audiosurvey.report.preview import write_preview
+from audiosurvey.report.preview import preview_files, write_preview
+from audiosurvey.targets import check_target
 from audiosurvey.threads import threads
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import check_device, make_accelerator, number_format
@@ -196,14 +199,23 @@ def evaluate(
 
 
 def export(
-    model: Path, format: Format, *, output: Path | None = None, int8: bool = False, calibration: Path | None = None
+    model: Path,
+    format: Format,
+    *,
+    output: Path | None = None,
+    int8: bool = False,
+    calibration: Path | None = None,
+    force: bool = False,
 ) -> Exported:
     """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
     if is_exported(model):
         raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
     folder = find_model(model)
-    loaded = load_artefact(folder)
     name = f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"
+    check_suffix(output or folder / name, format)
+    # The file that a model folder keeps beside its weights is made anew as often as one likes.
+    check_target("--output", output or folder / name, force=force or output is None, own_folder=folder)
+    loaded = load_artefact(folder)
     return export_model(
         loaded, output or folder / name, format, int8=int8, calibration=calibration, card=folder / "README.md"
     )
@@ -219,12 +231,13 @@ def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) 
     check_device(options.device)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    model = load(path)
+    model = load(path, trust=options.trust)
     model.to(options.device)
     how, wording = options.windowing(), options.wording(model)
     began = time.monotonic()
     with opened_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)
+        options.check_target(Path(path), sources)
         with opened_journal(options.output, model_digest(model, Path(path)), how, sources, options.restart) as journal:
             if journal is not None and journal.num_done:
                 say(f"going on: {journal.num_done} of {len(sources)} sounds were scored before")
@@ -237,18 +250,43 @@ def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) 
     return outcome
 
 
-def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path) -> list[Path]:
+def preview(
+    loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path, *, force: bool = False
+) -> list[Path]:
     """Renders what augmentation makes of clips in epochs: WAV before and after, a picture, and what was drawn."""
     from audiosurvey.evaluation.rendering import render_clip
 
     config = loaded.config
     sounds = prepare(config.dataset, config.sample_rate)
     written: list[Path] = []
+    inputs = [clip.path for clip in sounds.table.clips]
+    for clip_id in clips or [sounds.table.clips[0].id]:
+        for file in (file for epoch in epochs for file in preview_files(folder, clip_id, epoch) if folder.is_dir()):
+            check_target("--output", file, inputs=inputs, force=force)
     for clip_id in clips or [sounds.table.clips[0].id]:
         for epoch in epochs:
             rendered = render_clip(config, sounds, clip_id, epoch)
             written += write_preview(folder, **rendered)
     return written
+
+
+def audit_inputs(data: str, overrides: Sequence[str] = ()) -> list[Path]:
+    """The files that the audit of `data` reads, which its own output must not replace."""
+    path = Path(data)
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES):
+        dataset = dataset_at(path)
+        if dataset.name == "folder" and not has_class_folders(path):
+            return [clip.path for clip in read_bare(path).clips]
+    else:
+        dataset = load_config(data, overrides).config.dataset
+    everything = {"classes": None, "exclude_classes": None, "ignore": None, "subset": None}
+    clips = load_table(dataset.model_copy(update=everything), divide=False).clips
+    named = [path, dataset.resolved_ignore()]
+    if dataset.name == "csv":
+        named.append(dataset.resolved_table())
+    if (known := PUBLISHED.get(dataset.name)) is not None:
+        named.append(dataset.resolved_root() / known.table)
+    return [*(place for place in named if place is not None), *(clip.path for clip in clips)]
 
 
 def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:

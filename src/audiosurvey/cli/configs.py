@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ConfigArgument, JsonOption, SetOption, app, load_config, print_json, stdout
-from audiosurvey.errors import UserError
+from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, load_config, print_json, stdout
+from audiosurvey.errors import UserError, not_written
 
 
 @app.command()
@@ -14,22 +14,19 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
     dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, folder, csv or toy.")] = "esc50",
     preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Write a commented starter config."""
+    from audiosurvey.atomic import write_text
     from audiosurvey.config.starter import starter
+    from audiosurvey.targets import check_target
 
     text = starter(dataset, preset)
-    if path.is_dir():
-        raise UserError(f"init {path}: is a folder; give the path of a file")
-    if path.exists() and not force:
-        raise UserError(f"{path}: already there; give another name, or --force to overwrite it")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} is missing")
+    check_target("init", path, force=force)
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
-        raise UserError(f"init {path}: cannot be written ({error.strerror}); give another path") from None
+        raise not_written(error, f"init {path}: cannot be written ({error.strerror}); give another path") from None
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 

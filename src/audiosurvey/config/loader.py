@@ -17,9 +17,10 @@ from audiosurvey.config.faults import did_you_mean, lines, refuse
 from audiosurvey.config.obstacles import device_obstacles, obstacles
 from audiosurvey.config.overrides import override
 from audiosurvey.config.presets import preset_document, preset_names
+from audiosurvey.config.repair import Repaired
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
-from audiosurvey.config.validate import validate
+from audiosurvey.config.validate import Checked, validate
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.mel import MelConfig
@@ -87,6 +88,8 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
         fill_preset(document)
     fill_front_end(document)
     checked = validate(Config, document, _NEUTRAL_BLOCK)
+    if checked.config is not None and checked.config.model.preset is not None:
+        checked = _filled_late(document, checked)
     if checked.config is None:
         refuse(document, checked.faults)
         raise RuntimeError("a config that cannot be repaired, without a fault that says why")
@@ -95,6 +98,17 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
     refuse(document, [*checked.faults, *crossed])
     told = lines(document, [*_front_end_changed(document), *warnings])
     return LoadedConfig(config, document.name, told, document)
+
+
+def _filled_late(document: Document, checked: Checked[Config]) -> Checked[Config]:
+    """The check of a config whose preset came to light only when a misspelt key was taken for the one it resembles."""
+    repaired = document.copy()
+    repaired.data, repaired.faults = checked.data, []
+    fill_preset(repaired)
+    again = validate(Config, repaired, _NEUTRAL_BLOCK)
+    faults = (*checked.faults, *(fault for _, fault in repaired.faults), *again.faults)
+    both = Repaired(checked.repaired.faulty | again.repaired.faulty, checked.repaired.unknown | again.repaired.unknown)
+    return Checked(again.config, faults, both, again.data)
 
 
 def _front_end_changed(document: Document) -> list[Fault]:

@@ -34,7 +34,7 @@ from audiosurvey.data.cache import cache_folder
 from audiosurvey.data.fingerprint import Fingerprint, fingerprints
 from audiosurvey.data.spool import IN_MEMORY
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, not_written
 from audiosurvey.plainfile import not_plain
 
 _RESIDENT_BYTES = 1 << 26
@@ -170,8 +170,9 @@ def prepare(
                     )
                     index = json.loads((target / INDEX).read_text(encoding="utf-8"))
         except OSError as error:
-            raise UserError(
-                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere"
+            raise not_written(
+                error,
+                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere",
             ) from error
     assert index is not None
     if not any(name in index["clips"] for name in names.values()):

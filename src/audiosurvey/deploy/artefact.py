@@ -116,6 +116,8 @@ def load_artefact(path: str | Path) -> "Model":
         raise UserError(
             f"{folder}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
         )
+    if not digests.keys() <= {*_CHECKED, "model.json"}:
+        raise UserError(f"{folder}: model.json lists files that do not belong to a model; copy the whole folder again")
     for name, digest in digests.items():
         if not (folder / name).is_file():
             raise UserError(f"{folder}: incomplete, {name} is missing; copy the whole folder again")

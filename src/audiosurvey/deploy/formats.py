@@ -152,9 +152,10 @@ class Audacity(Writer):
 def opened_output(path: Path | None) -> Iterator[TextIO]:
     """A text file that takes its place when all is written, or (None) stdout, line by line."""
     if path is None:
-        # Names that are no valid UTF-8 come out as the bytes that they are.
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="surrogateescape", line_buffering=True)
+            # Names that are not valid UTF-8 come out as the bytes that they are.
+            errors = "surrogateescape" if sys.stdout.errors == "strict" else sys.stdout.errors
+            sys.stdout.reconfigure(errors=errors, line_buffering=True)
         yield sys.stdout
         sys.stdout.flush()
         return

@@ -106,14 +106,25 @@ def save_golden(path: Path, golden: Golden) -> None:
 
 
 def load_golden(path: Path) -> Golden:
+    """The golden clips in a file. Raises UserError for a damaged file."""
     tensors, header = load_tensors(path)
-    return Golden(
-        json.loads(header["clips"]),
-        json.loads(header["labels"]),
-        tensors["pcm"].numpy(),
-        tensors["scale"].numpy(),
-        tensors["logits"].numpy(),
-    )
+    try:
+        golden = Golden(
+            json.loads(header["clips"]),
+            json.loads(header["labels"]),
+            tensors["pcm"].numpy(),
+            tensors["scale"].numpy(),
+            tensors["logits"].numpy(),
+        )
+        count = len(golden.clips)
+        fits = len(golden.labels) == count and golden.scale_B.shape == (count,)
+        fits = fits and golden.pcm_BS.ndim == golden.logits_BK.ndim == 2
+        fits = fits and len(golden.pcm_BS) == len(golden.logits_BK) == count
+    except (KeyError, ValueError, TypeError, RecursionError):
+        golden, fits = None, False
+    if golden is None or not fits:
+        raise UserError(f"{path}: does not hold golden clips; copy the whole folder again")
+    return golden
 
 
 def _spread(store: Store, clips: Sequence[Clip], classes: int) -> list[Clip]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosurvey.errors import UserError
+from audiosurvey.targets import check_target
 
 if TYPE_CHECKING:
     from audiosurvey.deploy.answers import Wording
@@ -39,12 +40,14 @@ class PredictOptions:
     scores: bool = False
     output: Path | None = None
     restart: bool = False
+    force: bool = False
     rate: int | None = None
     channels: int | None = None
     encoding: str | None = None
     batch_size: int = 8
     device: str = "auto"
     threads: int | None = None
+    trust: bool = False
 
     def check(self) -> None:
         """Raises UserError for what cannot be, or cannot go together. Nothing is loaded for it."""
@@ -83,11 +86,17 @@ class PredictOptions:
 
     def _check_output(self) -> None:
         if self.output is None:
+            if self.force:
+                raise UserError("--force: goes with --output")
             return
-        if self.output.is_dir():
-            raise UserError(f"--output {self.output}: is a folder; give the name of a file")
-        if not self.output.parent.is_dir():
-            raise UserError(f"--output {self.output}: the folder {self.output.parent} is missing")
+        # Whether it replaces an older file is looked at once the sounds are known, of which it may be one.
+        check_target("--output", self.output, force=True)
+
+    def check_target(self, model: Path, sources: "Sequence[Source]") -> None:
+        """Raise UserError if the output would replace the model or one of the sounds."""
+        if self.output is not None:
+            files = [path for source in sources if isinstance(path := getattr(source, "path", None), Path)]
+            check_target("--output", self.output, inputs=[model, *files], force=self.force)
 
     def check_sources(self, sources: "Sequence[Source]") -> None:
         """Raises UserError where these sounds cannot be told in this way."""

@@ -24,6 +24,7 @@ from audiosurvey.evaluation.embeddings import Embeddings, embed_all
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
 from audiosurvey.evaluation.measuring import training_range
+from audiosurvey.evaluation.optional import optional
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
 from audiosurvey.evaluation.probe import fit_probe, probe_fold
@@ -231,8 +232,10 @@ class CrossValidation:
             first = not self.results["folds"] and (self._relay is None or stage.fold == next(iter(self.splits)))
             self._head_seconds = time.perf_counter() - started + (embeddings.seconds if first else 0.0)
         if tracking and tracking.trackers:
-            batch, mel_BCTF = stage.first_batch()
-            tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
+            with optional("picture of the first batch"):
+                batch, mel_BCTF = stage.first_batch()
+                ids = [clip.id for clip in batch.clips]
+                tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), ids))
 
     def _put_weights(self, network: Network) -> None:
         if self.start is not None:
@@ -341,9 +344,11 @@ class CrossValidation:
         marked = f" ({', '.join(said)})" if said else ""
         if results["confusion"]:
             title = f"{words}: accuracy {results['mean']['accuracy']:.3f}{marked}"
-            draw_confusion(self.run.path / "confusion.png", results["confusion"], results["classes"], title)
-        histories = {fold: read_history(self.run.fold(fold)) for fold in done}
-        draw_curves(self.run.path / "curves.png", histories, words + marked)
+            with optional("confusion.png"):
+                draw_confusion(self.run.path / "confusion.png", results["confusion"], results["classes"], title)
+        with optional("curves.png"):
+            histories = {fold: read_history(self.run.fold(fold)) for fold in done}
+            draw_curves(self.run.path / "curves.png", histories, words + marked)
 
     def _split(self, table: Table, fold: int) -> Split:
         protocol = self.config.protocol
