@@ -25,9 +25,10 @@ from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.data.heard import Heard
 from audiosurvey.deploy import golden as golden_clips
+from audiosurvey.deploy.arrays import several, waves_of
 from audiosurvey.deploy.calibration import Calibration
 from audiosurvey.deploy.card import model_card
-from audiosurvey.deploy.classifier import Classifier, several, waves
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.golden import Golden
 from audiosurvey.deploy.licence import strictest
 from audiosurvey.errors import UserError
@@ -219,7 +220,7 @@ class Model(Classifier):
 
     @torch.no_grad()
     def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
-        wave_BS = torch.from_numpy(waves(wave))
+        wave_BS = torch.from_numpy(waves_of(wave, self.facts["mono"]))
         device = self.network.classifier.weight.device
         try:
             return part(self.front_end(wave_BS.to(device))).cpu().numpy()

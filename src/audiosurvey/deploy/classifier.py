@@ -15,6 +15,7 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
 from audiosurvey.data.building import quantize
+from audiosurvey.deploy.arrays import is_path, rate_of, several, wave_of
 from audiosurvey.errors import UserError
 
 BATCH_WINDOWS = 16
@@ -63,11 +64,12 @@ class Classifier(ABC):
         raise UserError("embed: an exported file gives scores only; load the model folder that it was made from")
 
     def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
-        """`{label: score}`, highest first, for a path, an array (S), or each of a list or an array (B, S).
+        """`{label: score}`, highest first, for a path or an array (S) or (S, C); a list of them for a list or (B, S).
 
-        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, full scale is 1. Long sounds
-        are cut into the windows that evaluation uses, and their scores averaged. The windows of a list's sounds go
-        through the network together. Raises UserError for a sound that cannot be read.
+        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, floats have full scale 1. An
+        array with at most 32 columns, fewer than its rows, holds channels, which are mixed down. Long sounds are cut
+        into the windows that evaluation uses, and their scores averaged. The windows of a list's sounds go through the
+        network together. Raises UserError for a sound that cannot be read.
         """
         sounds, alone = several(sound)
         ranked = [self._ranked(score_K) for score_K in self._averages(self.scores, sounds, sample_rate)]
@@ -117,38 +119,11 @@ class Classifier(ABC):
         return {self.labels[k]: float(score_K[k]) for k in order}
 
     def _wave(self, sound: Any, sample_rate: int | None) -> np.ndarray:
-        """A path or an array (S) as a wave (S) at the model's rate."""
-        if isinstance(sound, (str, Path)):
+        """A path or an array as a wave (S) at the model's rate."""
+        if is_path(sound):
             return self.decoded(Path(sound))
-        return self._resampled(np.asarray(sound), sample_rate)
-
-    def _resampled(self, wave: np.ndarray, sample_rate: int | None) -> np.ndarray:
-        if wave.ndim != 1 or not len(wave) or wave.dtype.kind not in "fiu":
-            raise UserError(f"a sound is a path or an array of samples; this is {wave.dtype} of the shape {wave.shape}")
-        rate = self.sample_rate if sample_rate is None else sample_rate
-        if rate <= 0:
-            raise UserError(f"sample_rate: {rate} Hz; expected the rate of the samples")
-        if wave.dtype.kind != "f":
-            offset = 2 ** (8 * wave.itemsize - 1)
-            wave = (wave.astype(np.float64) - (offset if wave.dtype.kind == "u" else 0)) / offset
-        wave_S = wave.astype(np.float32)
-        if not np.isfinite(wave_S).all():
-            raise UserError("a sound of this array has samples that are not numbers")
-        return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
-
-
-def several(sound: Any) -> tuple[list[Any], bool]:
-    """The sounds of a list, of an array (B, S), or the one that it is; whether it is one."""
-    if isinstance(sound, (list, tuple)):
-        return list(sound), False
-    if not isinstance(sound, (str, Path)) and np.ndim(sound) == 2:
-        return list(np.asarray(sound)), False
-    return [sound], True
-
-
-def waves(wave: Any) -> np.ndarray:
-    """(S) or (B, S) as float32 (B, S). Raises UserError for another shape, or samples that are not numbers."""
-    wave_BS = np.atleast_2d(np.asarray(wave, dtype=np.float32))
-    if wave_BS.ndim != 2 or not np.isfinite(wave_BS).all():
-        raise UserError(f"waves are arrays (S) or (B, S) of finite samples; these have the shape {np.shape(wave)}")
-    return wave_BS
+        rate = self.sample_rate if sample_rate is None else rate_of(sample_rate)
+        try:
+            return resample(wave_of(sound, self.facts["mono"]), rate, self.sample_rate)
+        except BadAudio as error:
+            raise UserError(f"a sound of this array is {error.reason}") from None
