@@ -7,11 +7,11 @@ is audio by name alone is found out when the store is built.
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from audiosurvey.data.names import clip_id, composed
 from audiosurvey.data.rows import number
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -57,7 +57,8 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         files = list(_files(entry))
         other.update(file.suffix.lower() for file in files if file.suffix.lower() in OTHER_EXTENSIONS)
         if audio := [file for file in files if file.suffix.lower() in AUDIO_EXTENSIONS]:
-            by_class[entry.name] = audio
+            # On disk there may be two folders whose names differ in the form of their accents alone: one class.
+            by_class.setdefault(composed(entry.name), []).extend(audio)
         else:
             empty.append(entry.name)
     formats = ", ".join(sorted(other))
@@ -98,11 +99,6 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(values))
 
 
-def clip_id(relative: Path) -> str:
-    """A path with forward slashes and composed accents: macOS may list names decomposed, others do not."""
-    return unicodedata.normalize("NFC", relative.as_posix())
-
-
 def sound_files(folder: Path) -> Iterator[Path]:
     """The files below `folder` that are sounds by name, in the order of their paths."""
     return (file for file in _files(folder) if file.suffix.lower() in AUDIO_EXTENSIONS)
@@ -132,7 +128,7 @@ def _with_sources(clips: list[Clip], pattern: str) -> tuple[list[Clip], int]:
     found: list[Clip] = []
     unmatched = 0
     for clip in clips:
-        match = re.search(pattern, clip.path.name)
+        match = re.search(pattern, composed(clip.path.name))
         unmatched += match is None
         source = None if match is None else match.group(1 if match.re.groups else 0)
         found.append(Clip(id=clip.id, path=clip.path, labels=clip.labels, source=source))
