@@ -125,3 +125,13 @@ def test_folds_are_made_with_recordings_together(tmp_path: Path):
     assert table.folds == (1, 2, 3)
     assert len({(clip.source, clip.fold) for clip in table.clips}) == 12
     assert any("3 stratified ones were made, the clips of a source recording together" in note for note in table.notes)
+
+
+def test_folders_whose_names_differ_in_the_form_of_their_accents_are_one_class(tmp_path: Path):
+    touch(tmp_path, "caf\u00e9/a.wav", "cafe\u0301/b.wav", "dog/c.wav")
+    table = read_folder(tmp_path, source_pattern="^(.)")
+    assert table.classes == ("caf\u00e9", "dog")
+    assert [clip.labels for clip in table.clips] == [(0,), (0,), (1,)]
+    assert all(clip.path.is_file() for clip in table.clips)
+    only = DatasetConfig(name="folder", root=tmp_path, classes=["cafe\u0301", "dog"])
+    assert load_table(only, divide=False).classes == ("caf\u00e9", "dog")

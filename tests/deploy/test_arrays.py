@@ -10,6 +10,7 @@ import torch
 
 from audiosurvey.deploy.arrays import rate_of, several, wave_of, waves_of
 from audiosurvey.deploy.artefact import Model
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.errors import UserError
 
 RATE = 8000
@@ -136,3 +137,15 @@ def test_no_sounds_give_no_answers(model: Model):
     assert several([]) == ([], False)
     assert model.predict(np.zeros((0, 4000))) == []
     assert waves_of(np.zeros((0, 4000)), "mean").shape == (0, 4000)
+
+
+def test_labels_of_a_model_have_composed_accents():
+    class Named(Classifier):
+        def scores(self, wave):
+            return np.zeros((1, 2), np.float32)
+
+    facts = {"labels": ["cafe\u0301", "dog"], "sample_rate": 8000, "clip_samples": 4000, "mono": "mean", "pad": "zeros"}
+    model = Named(facts | {"thresholds": {"cafe\u0301": 0.4}})
+    assert model.labels == ["caf\u00e9", "dog"]
+    assert model.thresholds == {"caf\u00e9": 0.4}
+    assert set(model.predict(np.zeros(4000))) == {"caf\u00e9", "dog"}

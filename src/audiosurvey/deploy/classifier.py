@@ -15,6 +15,7 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
 from audiosurvey.data.building import quantize
+from audiosurvey.data.names import composed, composed_keys
 from audiosurvey.deploy.arrays import is_path, rate_of, several, wave_of
 from audiosurvey.errors import UserError
 
@@ -28,7 +29,7 @@ class Classifier(ABC):
     def __init__(self, facts: dict[str, Any]) -> None:
         """`facts`: what model.json says of labels, rate, window, padding, the way to mono, temperature, thresholds."""
         self.facts = facts
-        self.labels: list[str] = facts["labels"]
+        self.labels = [composed(label) for label in facts["labels"]]
         """Class names, in the order of the columns of `scores`."""
         self.sample_rate: int = facts["sample_rate"]
         """Rate in Hz of the waves that `scores` takes."""
@@ -36,7 +37,7 @@ class Classifier(ABC):
         """Samples of one window, as in training."""
         self.temperature: float = facts.get("calibration", {}).get("temperature", 1.0)
         """What logits are divided by before they become scores; 1 where nothing was calibrated."""
-        self.thresholds: dict[str, float] = facts.get("thresholds", {})
+        self.thresholds: dict[str, float] = composed_keys(facts.get("thresholds", {}))
         """For each class the score below which a sound is rather not of it; empty where none were chosen."""
 
     @abstractmethod
