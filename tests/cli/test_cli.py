@@ -193,6 +193,20 @@ def test_the_original_config_file_is_accepted(command: Command, shared: Path):
     assert "nothing reaches mel filter 127" in err
 
 
+def test_check_ends_with_a_verdict_on_stderr(command: Command, config: Path):
+    status, out, err = command("check", config)
+    assert status == 0
+    assert err.splitlines()[-1] == f"{config}: valid; folder, 24 clips, 4 classes, 3 folds"
+    assert yaml.safe_load(out)["dataset"]["name"] == "folder"
+    assert command("check", config, "--json")[2].splitlines()[-1] == err.splitlines()[-1]
+    # Of a built-in data set nothing has to be there.
+    status, out, err = command("check", "original")
+    assert status == 0
+    assert "note: data/ESC-50: not there yet; 'audiosurvey download esc50' fetches it" in err
+    assert err.splitlines()[-1].startswith("original: valid; esc50, which is not there yet")
+    mistake(command("check", config, "--set", "dataset.root=nowhere"), "--set dataset.root: nowhere: no such folder")
+
+
 def test_describe_shows_a_table(command: Command, config: Path):
     status, out, _ = command("describe", "tiny.yaml", "--classes", "7")
     assert status == 0

@@ -176,7 +176,7 @@ class DatasetConfig(Section):
         """The folder of the data set; for a csv without one, the folder of its table."""
         if self.root is not None:
             return self.root.expanduser()
-        return _ROOTS[self.name] if self.name in _ROOTS else self.resolved_table().parent
+        return default_root(self.name) or self.resolved_table().parent
 
     def resolved_table(self) -> Path:
         """The CSV of `name: csv`. Errors: `UserError` if it is not there, or not the only one in root."""
@@ -207,6 +207,11 @@ class DatasetConfig(Section):
     def resolved_clip_seconds(self) -> float:
         """Length in seconds that the network hears at once."""
         return self.clip_seconds or _CLIP_SECONDS.get(self.name, _OWN_CLIP_SECONDS)
+
+
+def default_root(name: Name) -> Path | None:
+    """Where a built-in data set lies if `dataset.root` does not say; None for your own data."""
+    return _ROOTS.get(name)
 
 
 def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
