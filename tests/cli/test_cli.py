@@ -110,7 +110,17 @@ def test_alone_it_shows_its_commands(command: Command):
         (["train", "tiny.yaml", "--set", "precision=fp16", "--device", "cpu"], "fp16 needs a GPU"),
         (["train", "tiny.yaml", "--set", "dataset.root=nowhere"], "nowhere"),
         (["train", "esc50.yaml"], "audiosurvey download esc50"),
-        (["train", "."], "is a folder, not a config file"),
+        (["train", "."], "is a folder, not a config file; 'audiosurvey init my.yaml --dataset folder' writes a config"),
+        (
+            ["check", "table.csv"],
+            "is a table, not a config file; 'audiosurvey init my.yaml --dataset csv' writes a con",
+        ),
+        (
+            ["predict", "is.wav", "beside"],
+            "is.wav: not a model; expected a folder with a model.json; the model comes first",
+        ),
+        (["predict", "several", "x.wav"], "several: not a model, nor a run; runs here: several/one"),
+        (["predict", "tiny.yaml", "x.wav"], "a config has none, 'audiosurvey train tiny.yaml --final' makes one"),
         (["train", "tiny.yaml", "--run-dir", "tiny.yaml"], "tiny.yaml: is a file"),
         (["train", "tiny.yaml", "--run-dir", "tiny.yaml/run"], "tiny.yaml"),
         (["preview", "tiny.yaml", "--clip", "nowhere.wav"], "--clip nowhere.wav: no such clip"),
@@ -141,7 +151,17 @@ def test_alone_it_shows_its_commands(command: Command):
 def test_a_mistake_is_one_line_and_status_two(command: Command, config: Path, words, said):
     Path("esc50.yaml").write_text("dataset: {name: esc50, root: nowhere}\n", encoding="utf-8")
     Path("beside").mkdir()
-    for name in ("weights.pt", "model.onnx", "model.pt2", "beside/weights.safetensors", "beside/model.json"):
+    Path("several/one").mkdir(parents=True)
+    Path("several/one/config.yaml").touch()
+    for name in (
+        "weights.pt",
+        "model.onnx",
+        "model.pt2",
+        "beside/weights.safetensors",
+        "beside/model.json",
+        "table.csv",
+        "is.wav",
+    ):
         Path(name).write_text("no", encoding="utf-8")
     mistake(command(*words), said)
     assert not Path("runs").exists()

@@ -228,7 +228,9 @@ def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
     table = select_classes(table, config.classes, config.exclude_classes)
     if divide and len(table.classes) < (1 if table.multi_label else 2):
         only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"
-        raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two")
+        deeper = _deeper_classes(table) if config.name == "folder" else None
+        mend = f"; its folders look like classes, set dataset.root: {deeper.as_posix()}" if deeper else ""
+        raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two{mend}")
     own = config.name in ("folder", "csv")
     if own and table.folds:
         table = _tell_of_division(table, config)
@@ -271,6 +273,14 @@ def _all_classes(name: str | None, subset: str | None) -> tuple[str, ...] | None
     if name == "esc50":
         return esc50.CLASSES if subset is None else esc50.ESC10_CLASSES
     return {"urbansound8k": urbansound8k.CLASSES, "toy": toy.CLASSES}.get(name or "")
+
+
+def _deeper_classes(table: Table) -> Path | None:
+    """The only class folder, where all its sounds lie in several folders of its own: those may be the classes."""
+    inner = {clip.path.relative_to(table.root).parts[1:-1] for clip in table.clips}
+    if table.classes and all(inner) and len({parts[0] for parts in inner}) > 1:
+        return table.root / table.clips[0].path.relative_to(table.root).parts[0]
+    return None
 
 
 def _tell_of_division(table: Table, config: DatasetConfig) -> Table:
