@@ -363,3 +363,8 @@ def test_windows_and_old_mac_line_ends(tmp_path: Path):
     for end in ("\r\n", "\r"):
         (tmp_path / "labels.csv").write_bytes(end.join(["path,label", "a.wav,x", "b.wav,y", ""]).encode())
         assert read_csv(tmp_path, tmp_path / "labels.csv", ColumnsConfig()).classes == ("x", "y")
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path, named_pipe):
+    with pytest.raises(UserError, match=r"table\.csv: not a plain file \(named pipe\)"):
+        read_csv(tmp_path, named_pipe(tmp_path / "table.csv"), ColumnsConfig())

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from audiosurvey.data.audio import Mono, to_mono
+from audiosurvey.data.plausibility import implausible
 from audiosurvey.errors import UserError
 
 MOST_CHANNELS = 32
@@ -122,8 +123,8 @@ def _scaled(array: np.ndarray) -> np.ndarray:
         full = 2 ** (8 * array.dtype.itemsize - 1)
         centre = full if array.dtype.kind == "u" else 0
         wave = ((array.astype(np.float64) - centre) / full).astype(np.float32)
-    if not np.isfinite(wave).all():
-        raise UserError(f"{_about(array)}: has samples that are not numbers (NaN or infinite)")
+    if fault := implausible(wave):
+        raise UserError(f"{_about(array)}: {fault}")
     return wave
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
-from audiosurvey.data.building import quantize
 from audiosurvey.data.names import composed, composed_keys
+from audiosurvey.data.spool import quantize
 from audiosurvey.deploy.arrays import is_path, rate_of, several, wave_of
 from audiosurvey.errors import UserError
 
@@ -73,7 +73,11 @@ class Classifier(ABC):
         network together. Raises UserError for a sound that cannot be read.
         """
         sounds, alone = several(sound)
-        ranked = [self._ranked(score_K) for score_K in self._averages(self.scores, sounds, sample_rate)]
+        averages = self._averages(self.scores, sounds, sample_rate)
+        for sound_, score_K in zip(sounds, averages, strict=True):
+            if fault := unusable(score_K):
+                raise UserError(f"{sound_}: {fault}" if is_path(sound_) else f"a sound: {fault}")
+        ranked = [self._ranked(score_K) for score_K in averages]
         return ranked[0] if alone else ranked
 
     def decoded(self, path: Path) -> np.ndarray:
@@ -128,3 +132,8 @@ class Classifier(ABC):
             return resample(wave_of(sound, self.facts["mono"]), rate, self.sample_rate)
         except BadAudio as error:
             raise UserError(f"a sound of this array is {error.reason}") from None
+
+
+def unusable(score_K: np.ndarray) -> str | None:
+    """Why these scores cannot be used, in plain words; None for finite numbers."""
+    return None if np.isfinite(score_K).all() else "the model's scores for it are not numbers (NaN or infinity)"
