@@ -1,5 +1,6 @@
 """Commands about configs: init, check, describe, presets."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the config instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate a config and print it with every value resolved."""
+    """Validate a config, look at its data, and print the config with every value resolved; the verdict is on stderr."""
     if schema:
         if config is not None or overrides:
             raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
@@ -49,10 +50,16 @@ def check(
         raise UserError("check: which config? give a file or a preset's name, or --schema")
     loaded = load_config(config, overrides)
     loaded.refuse_obstacles()
+    from audiosurvey.config.data_check import check_data
+
+    data = check_data(loaded)
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         print_json(loaded.config.model_dump(mode="json"))
     else:
         print(loaded.resolved_yaml(), end="")
+    print(f"{config}: valid; {data.verdict}", file=sys.stderr)
 
 
 @app.command()

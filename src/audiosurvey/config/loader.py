@@ -125,6 +125,9 @@ def open_document(source: str | Path) -> Document:
     name, path = str(source), Path(source)
     if not name:
         raise UserError("CONFIG is empty; expected a file, or the name of a preset")
+    if path.suffix.lower() in (".csv", ".tsv") and path.is_file():
+        mend = "'audiosurvey init my.yaml --dataset csv' writes a config for it"
+        raise UserError(f"{name}: is a table, not a config file; {mend}")
     try:
         return read(path.read_bytes(), name)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
@@ -137,7 +140,8 @@ def open_document(source: str | Path) -> Document:
         return preset_document(name)
     if _is_dir(path):
         inside = path / "config.yaml"
-        mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else ""
+        init = "; 'audiosurvey init my.yaml --dataset folder' writes a config for a folder of sounds"
+        mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else init
         raise UserError(f"{name}: is a folder, not a config file{mend}")
     if name in DATASETS:
         mend = f"'audiosurvey init --dataset {name}' writes a config for it"

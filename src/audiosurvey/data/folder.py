@@ -7,11 +7,11 @@ is audio by name alone is found out when the store is built.
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from audiosurvey.data.names import as_text, clip_id, composed
 from audiosurvey.data.rows import number
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -57,7 +57,8 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         files = list(_files(entry))
         other.update(file.suffix.lower() for file in files if file.suffix.lower() in OTHER_EXTENSIONS)
         if audio := [file for file in files if file.suffix.lower() in AUDIO_EXTENSIONS]:
-            by_class.setdefault(as_text(entry.name), []).extend(audio)
+            # On disk there may be two folders whose names differ in the form of their accents alone: one class.
+            by_class.setdefault(composed(entry.name), []).extend(audio)
         else:
             empty.append(entry.name)
     formats = ", ".join(sorted(other))
@@ -96,16 +97,6 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     if all(value is not None for value in values.values()):
         return tuple(sorted(values, key=lambda name: (values[name] or 0.0, name)))
     return tuple(sorted(values))
-
-
-def clip_id(relative: Path) -> str:
-    """A path with forward slashes and composed accents: macOS may list names decomposed, others do not."""
-    return unicodedata.normalize("NFC", as_text(relative.as_posix()))
-
-
-def as_text(name: str) -> str:
-    """A name on disk as valid text: bytes that are not UTF-8 become escapes, such as `\\xe9`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _odd_names(clips: Sequence[Clip]) -> list[str]:
@@ -148,7 +139,7 @@ def _with_sources(clips: list[Clip], pattern: str) -> tuple[list[Clip], int]:
     found: list[Clip] = []
     unmatched = 0
     for clip in clips:
-        match = re.search(pattern, as_text(clip.path.name))
+        match = re.search(pattern, composed(clip.path.name))
         unmatched += match is None
         source = None if match is None else match.group(1 if match.re.groups else 0)
         found.append(Clip(id=clip.id, path=clip.path, labels=clip.labels, source=source))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from audiosurvey.atomic import write_text
+from audiosurvey.data.names import composed
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
 from audiosurvey.plainfile import not_plain
@@ -43,7 +44,7 @@ def read_ignore(path: Path) -> dict[str, str]:
         clip_id, _, reason = line.partition("\t")
         if not clip_id.strip():
             faults.append(f"{place}:{number}: no clip id before the tab")
-        reasons.setdefault(clip_id.strip(), reason.strip() or "no reason given")
+        reasons.setdefault(composed(clip_id.strip()), reason.strip() or "no reason given")
     if faults:
         raise UserError(*faults)
     return reasons

@@ -24,11 +24,13 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
+from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.heard import Heard
 from audiosurvey.deploy import golden as golden_clips
+from audiosurvey.deploy.arrays import several, waves_of
 from audiosurvey.deploy.calibration import Calibration
 from audiosurvey.deploy.card import model_card
-from audiosurvey.deploy.classifier import Classifier, several, waves
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.golden import Golden
 from audiosurvey.deploy.licence import strictest
 from audiosurvey.deploy.training_range import TrainingRange
@@ -50,6 +52,9 @@ _SAID = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
 """Of what model.json says, that without which no sound becomes scores."""
 FILES = (*_CHECKED, "model.json", "README.md")
 """All that belongs to a model, and all that is ever fetched or published of one."""
+
+
+_SHOWN_RUNS = 5
 
 
 def save_artefact(
@@ -150,6 +155,9 @@ def find_model(path: Path) -> Path:
     inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
     if inside:
         raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
+    if runs := sorted(found.parent.as_posix() for found in path.glob("*/config.yaml")):
+        more = ", ..." if len(runs) > _SHOWN_RUNS else ""
+        raise UserError(f"{path}: not a model, nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
     raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_wanted(path)}")
 
 
@@ -157,6 +165,10 @@ def _wanted(path: Path) -> str:
     wanted = "expected a folder with a model.json"
     if not path.is_file():
         return wanted
+    if path.suffix.lower() in AUDIO_EXTENSIONS:
+        return f"{wanted}; the model comes first, then the sounds"
+    if path.suffix in (".yaml", ".yml"):
+        return f"{wanted}; a config has none, 'audiosurvey train {path.as_posix()} --final' makes one"
     if (path.parent / "model.json").is_file():
         return f"{wanted}; did you mean {path.parent.as_posix()}?"
     if path.suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
@@ -231,7 +243,7 @@ class Model(Classifier):
 
     @torch.no_grad()
     def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
-        wave_BS = torch.from_numpy(waves(wave))
+        wave_BS = torch.from_numpy(waves_of(wave, self.facts["mono"]))
         device = self.network.classifier.weight.device
         try:
             return part(self.front_end(wave_BS.to(device))).cpu().numpy()

@@ -16,9 +16,10 @@ import numpy as np
 
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.measures import Measures, measure, median
-from audiosurvey.data.plausibility import implausible
+from audiosurvey.data.names import composed, composed_keys
 from audiosurvey.data.spool import quantize
 from audiosurvey.data.windows import split_windows, window_starts
+from audiosurvey.deploy.arrays import is_path, rate_of, several, wave_of
 from audiosurvey.deploy.decision import Thresholds, decide
 from audiosurvey.deploy.temperature import Temperatures, tempered
 from audiosurvey.deploy.training_range import TrainingRange
@@ -39,7 +40,7 @@ class Classifier(ABC):
         older versions, whose scores are taken as they are.
         """
         self.facts = facts
-        self.labels: list[str] = facts["labels"]
+        self.labels = [composed(label) for label in facts["labels"]]
         """Class names, in the order of the columns of `scores`."""
         self.sample_rate: int = facts["sample_rate"]
         """Rate in Hz of the waves that `scores` takes."""
@@ -52,10 +53,10 @@ class Classifier(ABC):
         """What the logits of one window are divided by before they become scores; 1 where nothing was calibrated."""
         self.sound_temperature: float = calibration.get("sound_temperature", self.temperature)
         """The same for a score that is the mean of several windows."""
-        self.thresholds: dict[str, float] = facts.get("thresholds", {})
+        self.thresholds: dict[str, float] = composed_keys(facts.get("thresholds", {}))
         """By label, for the score of one window: below it the sound is `unknown` if this is its best class (with
         several labels: the label is not given). Empty where none were chosen."""
-        self.sound_thresholds: dict[str, float] = facts.get("sound_thresholds", self.thresholds)
+        self.sound_thresholds: dict[str, float] = composed_keys(facts.get("sound_thresholds", self.thresholds))
         """The same for a score that is the mean of several windows."""
         known = binary is not None
         self.temperatures = Temperatures(binary, self.temperature, self.sound_temperature) if known else Temperatures()
@@ -95,17 +96,18 @@ class Classifier(ABC):
         raise UserError("embed: an exported file gives scores only; load the model folder that it was made from")
 
     def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
-        """`{label: score}`, highest first, for a path, an array (S), or each of a list or an array (B, S).
+        """`{label: score}`, highest first, for a path or an array (S) or (S, C); a list of them for a list or (B, S).
 
-        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, full scale is 1. Long sounds
-        are cut into the windows that evaluation uses; the mean of their scores is calibrated. The windows of a list's
+        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, floats have full scale 1. An
+        array with at most 32 columns, fewer than its rows, holds channels, which are mixed down. Long sounds are cut
+        into the windows that evaluation uses, and the mean of their scores is calibrated. The windows of a list's
         sounds go through the network together. Raises UserError for a sound that cannot be read.
         """
         sounds, alone = several(sound)
         means = self._means(self.uncalibrated, sounds, sample_rate)
         for sound_, mean in zip(sounds, means, strict=True):
             if fault := unusable(mean.value()):
-                raise UserError(f"{sound_}: {fault}" if isinstance(sound_, (str, Path)) else f"a sound: {fault}")
+                raise UserError(f"{sound_}: {fault}" if is_path(sound_) else f"a sound: {fault}")
         ranked = [self.ranked(mean.value(), mean.windows) for mean in means]
         return ranked[0] if alone else ranked
 
@@ -184,45 +186,16 @@ class Classifier(ABC):
         return list(means.values())
 
     def _wave(self, sound: Any, sample_rate: int | None) -> np.ndarray:
-        """A path or an array (S) as a wave (S) at the model's rate."""
-        if isinstance(sound, (str, Path)):
+        """A path or an array as a wave (S) at the model's rate."""
+        if is_path(sound):
             return self.decoded(Path(sound))
-        return self._resampled(np.asarray(sound), sample_rate)
-
-    def _resampled(self, wave: np.ndarray, sample_rate: int | None) -> np.ndarray:
-        if wave.ndim != 1 or not len(wave) or wave.dtype.kind not in "fiu":
-            raise UserError(f"a sound is a path or an array of samples; this is {wave.dtype} of the shape {wave.shape}")
-        rate = self.sample_rate if sample_rate is None else sample_rate
-        if rate <= 0:
-            raise UserError(f"sample_rate: {rate} Hz; expected the rate of the samples")
-        if wave.dtype.kind != "f":
-            offset = 2 ** (8 * wave.itemsize - 1)
-            wave = (wave.astype(np.float64) - (offset if wave.dtype.kind == "u" else 0)) / offset
-        wave_S = wave.astype(np.float32)
-        if fault := implausible(wave_S):
-            raise UserError(f"a sound of this array {fault}")
-        return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
+        rate = self.sample_rate if sample_rate is None else rate_of(sample_rate)
+        try:
+            return resample(wave_of(sound, self.facts["mono"]), rate, self.sample_rate)
+        except BadAudio as error:
+            raise UserError(f"a sound of this array is {error.reason}") from None
 
 
 def unusable(score_K: np.ndarray) -> str | None:
     """Why these scores cannot be used, in plain words; None for finite numbers."""
     return None if np.isfinite(score_K).all() else "the model's scores for it are not numbers (NaN or infinity)"
-
-
-def several(sound: Any) -> tuple[list[Any], bool]:
-    """The sounds of a list, of an array (B, S), or the one that it is; whether it is one."""
-    if isinstance(sound, (list, tuple)):
-        return list(sound), False
-    if not isinstance(sound, (str, Path)) and np.ndim(sound) == 2:
-        return list(np.asarray(sound)), False
-    return [sound], True
-
-
-def waves(wave: Any) -> np.ndarray:
-    """(S) or (B, S) as float32 (B, S). Raises UserError for another shape, or samples that are not numbers."""
-    wave_BS = np.atleast_2d(np.asarray(wave, dtype=np.float32))
-    if wave_BS.ndim != 2 or not np.isfinite(wave_BS).all():
-        raise UserError(f"waves are arrays (S) or (B, S) of finite samples; these have the shape {np.shape(wave)}")
-    if fault := implausible(wave_BS):
-        raise UserError(f"a wave {fault}")
-    return wave_BS

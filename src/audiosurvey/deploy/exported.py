@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.deploy.classifier import Classifier, waves
+from audiosurvey.deploy.arrays import waves_of
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.extras import fitting, needed
 from audiosurvey.deploy.onnx_external import has_external_data
 from audiosurvey.errors import UserError
@@ -40,7 +41,7 @@ class Exported(Classifier):
 
         Raises UserError for waves of another shape, that are not numbers, or of a length that the file cannot take.
         """
-        wave_BS = waves(wave)
+        wave_BS = waves_of(wave, self.facts["mono"])
         samples = wave_BS.shape[1]
         if self._most is not None and not self._least <= samples <= self._most:
             raise UserError(f"a wave of {samples} samples: this file takes windows of {self._most} samples only")

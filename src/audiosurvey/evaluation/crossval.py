@@ -78,7 +78,7 @@ class CrossValidation:
         self._relay: Listener | None = None
         """Who is told how a fold goes on, in place of the terminal, where it is trained apart."""
         # Told before anything is written: classes that loss.class_weights names and the data does not have.
-        class_weights(config.loss, sounds.table.classes, ())
+        class_weights(config.loss, sounds.table.classes, (), sounds.table.multi_label)
         leaking = any(split.leaking for split in self.splits.values())
         if start is not None:
             allowed = config.protocol.allow_leakage

@@ -175,6 +175,8 @@ def _dataset(data: str, model: Model) -> DatasetConfig:
         base = load_config(data).config.dataset
     else:
         raise UserError(f"{data}: expected a config file or the root folder of a data set")
+    if base.name == "csv" and base.multi_label is None and model.facts["multi_label"]:
+        base = base.model_copy(update={"multi_label": True})
     window = model.clip_samples / model.sample_rate
     return base.model_copy(update={"mono": model.facts["mono"], "pad": model.facts["pad"], "clip_seconds": window})
 

@@ -95,7 +95,8 @@ def fit_probe(
 ) -> tuple[Head, Loss]:
     """Fits a classifier to the embeddings of these clips and puts it into the network; also the loss that it has."""
     classes = sounds.table.classes
-    loss = Loss(config.loss, sounds.table.multi_label, class_weights(config.loss, classes, clips))
+    several = sounds.table.multi_label
+    loss = Loss(config.loss, several, class_weights(config.loss, classes, clips, several))
     examples = _examples(embeddings, clips, len(classes))
     asked = config.train.head_penalty
     if asked == "auto":

@@ -7,6 +7,7 @@ import torch
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches import TrainBatches
+from audiosurvey.data.names import composed
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import mel_for_show
@@ -19,6 +20,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     Where the network hears the wave alone, the spectrograms are for show. Mixing partners come from the whole table
     here, as no fold is chosen; in a fold they come from its training clips.
     """
+    clip_id = composed(clip_id)
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
     unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
     if unreadable:

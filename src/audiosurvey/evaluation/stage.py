@@ -87,7 +87,8 @@ class Stage:
         named = isinstance(self.config.loss.class_weights, Mapping)
         if self.name != "train" and named:
             return None
-        weight_K = class_weights(self.config.loss, self.sounds.table.classes, self.train_clips)
+        table = self.sounds.table
+        weight_K = class_weights(self.config.loss, table.classes, self.train_clips, table.multi_label)
         return None if weight_K is None else weight_K.to(self.accelerator.device)
 
     @property
