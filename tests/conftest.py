@@ -108,7 +108,7 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
     other mixings, whose waves are mixed first or last: what the network hears, and the targets, both on the CPU."""
     import torch
 
-    from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
+    from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
     from audiosurvey.training.step import render
 
     mixings = WAVE_MIXINGS + MEL_MIXINGS
@@ -118,6 +118,8 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
         chances = [f"augmentation.{name}.p=0.5" for name in others]
         chances += [f"augmentation.{name}.p={0.8 if name == mixing else 0}" for name in mixings]
         common = [f"augmentation.reverb.folder={rooms.as_posix()}", f"augmentation.mix_waves={order}"]
+        # Above a low cut-off, most cells would hold nothing but rounding.
+        common.append("augmentation.low_pass.min_hz=7000")
         network = ["model={preset: tiny}", "train.batch_size=16"]
         stage = on_tones("esc50", *common, *chances, *network, device=device)
         batches = stage.batches.epoch(3)
