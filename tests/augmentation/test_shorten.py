@@ -35,7 +35,7 @@ def test_the_stretch_lies_in_the_clip_and_keeps_its_share(valid: int, seed: int,
 
 
 def test_shortening_is_on_unless_it_is_switched_off() -> None:
-    assert AugmentationConfig().shorten.p == 0.25
+    assert AugmentationConfig().shorten.p == 0.3
     assert AugmentationConfig.model_validate({"shorten": {"p": 0}}).shorten.p == 0
 
 

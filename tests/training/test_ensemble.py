@@ -9,6 +9,7 @@ from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.shorten import ShortenConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.grammar import ModelConfig
@@ -20,6 +21,8 @@ from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep
+
+PLAIN = AugmentationConfig(shorten=ShortenConfig(p=0))
 
 FRAMES, BANDS, CLASSES, FEATURES = 6, 4, 3, 5
 PLACES = (0, 1)  # of the blocks with weights, in a network alone
@@ -75,7 +78,14 @@ def step(
         accelerator=make_accelerator("cpu", "fp32"),
         network=net,
         front_end=Reshape(),
-        chain=Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=BANDS),
+        chain=Chain(
+            AugmentationConfig(shorten=ShortenConfig(p=0)),
+            seed=0,
+            sample_rate=8000,
+            train_clips=(),
+            silence=0.0,
+            bands=BANDS,
+        ),
         loss=Loss(LossConfig(), multi_label=False),
         optimizer=optimizer or torch.optim.SGD(trained, lr=1.0, momentum=momentum),
         settings=TrainConfig(**settings),

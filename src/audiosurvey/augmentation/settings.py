@@ -129,7 +129,7 @@ def robust_augmentation() -> AugmentationConfig:
     """
     return AugmentationConfig(
         gain=GainConfig(p=0.8, min_db=-45, max_db=10),
-        noise=NoiseConfig(p=0.5, min_snr_db=5, max_snr_db=40),
-        low_pass=LowPassConfig(p=0.3),
-        clipping=ClippingConfig(p=0.2),
+        noise=NoiseConfig(p=0.6, min_snr_db=5, max_snr_db=40),
+        low_pass=LowPassConfig(p=0.4),
+        clipping=ClippingConfig(p=0.25),
     )

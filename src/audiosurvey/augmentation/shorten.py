@@ -21,7 +21,7 @@ from audiosurvey.section import Section
 class ShortenConfig(Section):
     """Only a stretch of the clip is kept; the rest of the window is padded as `dataset.pad` says. On by default."""
 
-    p: Probability = 0.25
+    p: Probability = 0.3
     """Chance that a clip is shortened. 0 switches it off."""
     min_share: float = Field(default=0.15, gt=0, lt=1)
     """Smallest share of the clip that is kept; drawn uniformly between this and 1."""

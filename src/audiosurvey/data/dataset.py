@@ -57,8 +57,8 @@ class DatasetConfig(Section):
     clip_seconds: float | None = None
     """Length in seconds that the network hears at once: shorter clips are padded, of longer ones stretches
     are taken; at most 300; null: 4 for urbansound8k, 1 for toy, 5 else."""
-    pad: Literal["zeros", "repeat"] = "zeros"
-    """What follows a clip that is too short: silence, or the clip again."""
+    pad: Literal["zeros", "repeat"] = "repeat"
+    """A clip shorter than the window is repeated until the window is full, or followed by silence."""
     mono: Literal["mean", "left", "loudest"] = "mean"
     """What becomes of several channels: their mean, the first, or the one of most energy."""
     store: Path | None = None
