@@ -22,13 +22,13 @@ Train = Callable[..., dict[str, Any]]
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
     """The clips of each evaluation, in order."""
     looks: list[frozenset[str]] = []
-    true_scores = Stage.scores
+    true_scored = Stage.scored
 
-    def scores(self: Stage, network: Any, clips: Any) -> Any:
+    def scored(self: Stage, network: Any, clips: Any) -> Any:
         looks.append(frozenset(clip.id for clip in clips))
-        return true_scores(self, network, clips)
+        return true_scored(self, network, clips)
 
-    monkeypatch.setattr(Stage, "scores", scores)
+    monkeypatch.setattr(Stage, "scored", scored)
     monkeypatch.setattr("audiosurvey.pipeline.forecast", lambda stage, clips: None)
     monkeypatch.setattr("audiosurvey.pipeline._forecast_line", lambda *_: "")
     return looks
