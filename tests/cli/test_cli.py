@@ -151,7 +151,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["evaluate", "model.onnx"], "model.onnx: is named as an exported file is; give the model folder"),
         (["evaluate", "beside/weights.safetensors"], "did you mean beside?"),
         (["predict", "weights.pt", "x.wav"], "weights.pt: not a model; expected a folder with a model.json; weights"),
-        (["predict", "model.pt2", "x.wav"], "model.pt2: cannot be read as an exported program of torch"),
+        (["predict", "model.pt2", "x.wav", "--trust"], "model.pt2: cannot be read as an exported program of torch"),
         (["predict", "nowhere.pt", "x.wav"], "nowhere.pt: no such file or folder, so not a model"),
         (["export", "beside", "--format", "tflite"], "not one of onnx, torch, executorch; most other runtimes convert"),
         (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
