@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
 from audiosurvey.deploy.load import load
 from audiosurvey.evaluation.predictions import read_predictions
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
@@ -43,6 +44,9 @@ def config(rooms: Path) -> AugmentationConfig:
             "phase_noise": {"p": 0.5},
             "sine": {"p": 0.5},
             "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1, "colour": "random"},
+            "low_pass": {"p": 0.5, "min_hz": 500},
+            "clipping": {"p": 0.5},
+            "shorten": {"p": 0.5},
             "band_jitter": {"p": 0.5},
             "pitch": {"p": 0.5},
             "filter_augment": {"p": 0.5},
@@ -87,7 +91,7 @@ def batch_of(made: Chain, rows: list[int], epoch: int) -> Batch:
 
 
 def test_everything_off_changes_nothing() -> None:
-    made = chain(AugmentationConfig())
+    made = chain(AugmentationConfig.model_validate({"shorten": {"p": 0}}))
     assert made.wave(WAVE_BS, VALID_B, CLIPS, 0) is WAVE_BS
     assert made.mel(MEL_BCTF, CLIPS, 0) is MEL_BCTF
     assert all(made.partner(clip, 0) is None for clip in CLIPS)
@@ -244,7 +248,7 @@ def test_the_description_is_what_was_done(config: AugmentationConfig) -> None:
 
 def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:
     config = AugmentationConfig.model_validate(
-        {"time_shift": {"p": 1}, "noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}}
+        {"time_shift": {"p": 1}, "noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}, "shorten": {"p": 0}}
     )
     only_warped = chain(config.model_copy(update={"noise": AugmentationConfig().noise}))
     valid_B = torch.full((12,), 2500)

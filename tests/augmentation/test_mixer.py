@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 

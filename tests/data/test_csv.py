@@ -205,3 +205,8 @@ def test_a_single_fold_cannot_be_tested_but_can_be_scored(tmp_path: Path):
     with pytest.raises(UserError, match=r"every clip is in one fold, a test needs a second; set dataset.columns.fold"):
         load_table(config)
     assert len(load_table(config, divide=False).clips) == 2
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path, named_pipe):
+    with pytest.raises(UserError, match=r"table\.csv: not a plain file \(named pipe\)"):
+        read_csv(tmp_path, named_pipe(tmp_path / "table.csv"), ColumnsConfig())

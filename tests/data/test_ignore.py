@@ -99,3 +99,8 @@ def test_a_published_set_without_a_clip_is_not_official(shared: Path, tmp_path: 
     write_ignore(tmp_path / "i.tsv", {"audio/1-100032-A-0.ogg": "quiet"})
     table = load_table(DatasetConfig(root=root, subset="esc10", ignore=tmp_path / "i.tsv"))
     assert (table.official, len(table.clips)) == (False, 399)
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path, named_pipe) -> None:
+    with pytest.raises(UserError, match=r"ignore\.txt: not a plain file \(named pipe\)"):
+        read_ignore(named_pipe(tmp_path / "ignore.txt"))

@@ -112,6 +112,7 @@ def test_silence_has_scores(model: Model):
         (np.zeros((2, 3, 4)), None, "is a path or an array"),
         (np.array(["a"]), None, "is a path or an array"),
         (np.full(100, np.nan), None, "not numbers"),
+        (np.full(100, 1e29), None, r"up to 1e\+29"),
         (np.zeros(100), 0, "sample_rate: 0 Hz"),
         ("nowhere.wav", None, "nowhere.wav"),
     ],

@@ -12,9 +12,9 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.data.audio import BLOCK_FRAMES, BadAudio, decode
+from audiosurvey.data.resampling import converted
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.stream import (
-    converted,
     cut,
     in_samples,
     read_blocks,

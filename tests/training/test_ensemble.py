@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.grammar import ModelConfig

@@ -10,7 +10,8 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError

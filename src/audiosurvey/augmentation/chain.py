@@ -2,147 +2,68 @@
 streams.
 
 Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
-gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine (and only then the
-mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved, its frequencies multiplied, and
-made louder or softer; tempo, blocks, time masks, frequency masks; mixing of the spectrograms.
+gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine, low-pass, clipping,
+shorten (with `mix_waves: last` the waves are mixed only now); then the mel spectrogram, with its bands moved, its
+frequencies multiplied, and made louder or softer; tempo, blocks, time masks, frequency masks; mixing of the
+spectrograms.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
 (balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
 or resumption.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig
+from audiosurvey.augmentation.band_jitter import BandJitter
 from audiosurvey.augmentation.base import BandOperation, Draw, MelOperation, WaveOperation
-from audiosurvey.augmentation.cutmix import Cutmix, CutmixConfig
-from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
-from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
-from audiosurvey.augmentation.filter_augment import FilterAugment, FilterAugmentConfig
-from audiosurvey.augmentation.freqmix import Freqmix, FreqmixConfig
-from audiosurvey.augmentation.gain import Gain, GainConfig
-from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
-from audiosurvey.augmentation.mel_mixup import MelMixup, MelMixupConfig
+from audiosurvey.augmentation.clipping import Clipping
+from audiosurvey.augmentation.cutmix import Cutmix
+from audiosurvey.augmentation.cyclic_shift import CyclicShift
+from audiosurvey.augmentation.dropblock import DropBlock
+from audiosurvey.augmentation.filter_augment import FilterAugment
+from audiosurvey.augmentation.freqmix import Freqmix
+from audiosurvey.augmentation.gain import Gain
+from audiosurvey.augmentation.low_pass import LowPass
+from audiosurvey.augmentation.masking import FreqMasking, TimeMasking
+from audiosurvey.augmentation.mel_mixup import MelMixup
 from audiosurvey.augmentation.mixer import Mixer
-from audiosurvey.augmentation.mixing import MelMixing, MixingConfig, Targets, WaveMixing
-from audiosurvey.augmentation.mixup import Mixup, MixupConfig
-from audiosurvey.augmentation.noise import Noise, NoiseConfig
-from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
-from audiosurvey.augmentation.phmix import Phmix, PhmixConfig
-from audiosurvey.augmentation.pitch import Pitch, PitchConfig
-from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
-from audiosurvey.augmentation.reverb import Reverb, ReverbConfig
-from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
-from audiosurvey.augmentation.shift import Shift, ShiftConfig
-from audiosurvey.augmentation.sine import Sine, SineConfig
-from audiosurvey.augmentation.speed import Speed, SpeedConfig
-from audiosurvey.augmentation.tempo import Tempo, TempoConfig
-from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
-from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
-from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
+from audiosurvey.augmentation.mixing import MelMixing, Targets, WaveMixing
+from audiosurvey.augmentation.mixup import Mixup
+from audiosurvey.augmentation.noise import Noise
+from audiosurvey.augmentation.phase_noise import PhaseNoise
+from audiosurvey.augmentation.phmix import Phmix
+from audiosurvey.augmentation.pitch import Pitch
+from audiosurvey.augmentation.polarity import Polarity
+from audiosurvey.augmentation.reverb import Reverb
+from audiosurvey.augmentation.segment_gain import SegmentGain
+from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.shift import Shift
+from audiosurvey.augmentation.shorten import Shorten
+from audiosurvey.augmentation.sine import Sine
+from audiosurvey.augmentation.speed import Speed
+from audiosurvey.augmentation.tempo import Tempo
+from audiosurvey.augmentation.time_shift import TimeShift
+from audiosurvey.augmentation.timemix import Timemix
+from audiosurvey.augmentation.wave_masking import WaveMasking
+from audiosurvey.data.batches import Batch, Pad
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.front_end import FrontEnd, Heard
 from audiosurvey.randomness import stream
-from audiosurvey.section import Section
-
-if TYPE_CHECKING:
-    from audiosurvey.data.batches import Batch
-
-
-MEL_OPERATIONS = ("band_jitter", "pitch", "filter_augment", "tempo", "dropblock", "time_masking", "freq_masking")
-"""Sections whose operations work on the mel spectrogram."""
-WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
-MEL_MIXINGS = ("mel_mixup", "cutmix")
-"""Sections whose mixings work on the mel spectrogram."""
-
-
-class AugmentationConfig(Section):
-    """What is done to training clips. Everything is off unless its `p`, the chance for each single clip, is
-    set."""
-
-    mixup: MixupConfig = Field(default_factory=MixupConfig)
-    """A second training clip is mixed in, with its share of the label."""
-    timemix: TimemixConfig = Field(default_factory=TimemixConfig)
-    """One end of the clip is another training clip's."""
-    freqmix: FreqmixConfig = Field(default_factory=FreqmixConfig)
-    """The low or the high frequencies are another training clip's."""
-    phmix: PhmixConfig = Field(default_factory=PhmixConfig)
-    """The phases are blended with another training clip's."""
-    mel_mixup: MelMixupConfig = Field(default_factory=MelMixupConfig)
-    """A second training clip's spectrogram is added."""
-    cutmix: CutmixConfig = Field(default_factory=CutmixConfig)
-    """A rectangle of the spectrogram is another training clip's."""
-    mix_waves: Literal["first", "last"] = "first"
-    """Whether the mixings of waves (mixup, timemix, freqmix, phmix) come before all else that is done to waves, which
-    then acts on the mixture, or after it, so that each of the two is changed by itself, which costs twice as much."""
-    speed: SpeedConfig = Field(default_factory=SpeedConfig)
-    """The clip is played faster and higher, or slower and lower."""
-    polarity: PolarityConfig = Field(default_factory=PolarityConfig)
-    """The wave is turned upside down."""
-    gain: GainConfig = Field(default_factory=GainConfig)
-    """The level is changed."""
-    segment_gain: SegmentGainConfig = Field(default_factory=SegmentGainConfig)
-    """The level of a short stretch is changed."""
-    shift: ShiftConfig = Field(default_factory=ShiftConfig)
-    """The clip begins earlier or later."""
-    cyclic_shift: CyclicShiftConfig = Field(default_factory=CyclicShiftConfig)
-    """The window is turned round in time."""
-    reverb: ReverbConfig = Field(default_factory=ReverbConfig)
-    """The clip is placed in a room."""
-    time_shift: TimeShiftConfig = Field(default_factory=TimeShiftConfig)
-    """Parts of the clip are stretched and compressed."""
-    wave_masking: WaveMaskingConfig = Field(default_factory=WaveMaskingConfig)
-    """A short stretch of the wave is covered."""
-    phase_noise: PhaseNoiseConfig = Field(default_factory=PhaseNoiseConfig)
-    """The phases of the spectrum are disturbed."""
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)
-    """White or coloured noise is added."""
-    sine: SineConfig = Field(default_factory=SineConfig)
-    """A low hum is added."""
-    band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
-    """The edges of the mel bands are moved."""
-    pitch: PitchConfig = Field(default_factory=PitchConfig)
-    """The clip sounds higher or lower."""
-    filter_augment: FilterAugmentConfig = Field(default_factory=FilterAugmentConfig)
-    """Some mel bands are made louder, others softer."""
-    tempo: TempoConfig = Field(default_factory=TempoConfig)
-    """The clip goes by faster or slower."""
-    dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
-    """Blocks of the spectrogram are covered."""
-    time_masking: TimeMaskingConfig = Field(default_factory=TimeMaskingConfig)
-    """Stretches of frames are covered."""
-    freq_masking: FreqMaskingConfig = Field(default_factory=FreqMaskingConfig)
-    """Stretches of mel bands are covered."""
-
-    @field_validator(*WAVE_MIXINGS, *MEL_MIXINGS)
-    @classmethod
-    def _one_way_a_clip(cls, mixing: MixingConfig, info: ValidationInfo) -> MixingConfig:
-        before = {name: other.p for name, other in info.data.items() if isinstance(other, MixingConfig) and other.p}
-        if mixing.p and sum(before.values()) + mixing.p > 1 + 1e-9:
-            others = ", ".join(f"{name} {p:g}" for name, p in before.items())
-            raise ValueError(
-                f"a clip is mixed in one way only, so the chances p of all mixings add up to 1 at most; {mixing.p:g} "
-                f"is too much beside {others}"
-            )
-        return mixing
 
 
 class Chain:
     """The augmentation of one training run.
 
     `seed`: of the run (and fold); `train_clips`: the set that partners are drawn from, in any order;
-    `silence`: the value that digital silence has on the spectrogram; `bands`: how many that has. Raises
-    UserError where impulse responses cannot be had.
+    `silence`: the value that digital silence has on the spectrogram; `bands`: how many that has; `pad`: what follows a
+    clip that is shorter than the window. Raises UserError where impulse responses cannot be had.
     """
 
     def __init__(
@@ -154,6 +75,7 @@ class Chain:
         train_clips: Sequence[Clip],
         silence: float,
         bands: int,
+        pad: Pad = "zeros",
     ) -> None:
         self.seed = seed
         self.bands = bands
@@ -180,6 +102,9 @@ class Chain:
             PhaseNoise(config.phase_noise, sample_rate=sample_rate),
             Noise(config.noise),
             Sine(config.sine, sample_rate=sample_rate),
+            LowPass(config.low_pass, sample_rate=sample_rate),
+            Clipping(config.clipping),
+            Shorten(config.shorten, pad=pad),
         ]
         mels: list[MelOperation] = [
             Tempo(config.tempo),

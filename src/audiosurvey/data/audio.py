@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from audiosurvey.data.plausibility import implausible
 from audiosurvey.data.sound_file import UNKNOWN_FRAMES, BadAudio, Probe, Sound, Source, message, opened
 
 Mono = Literal["mean", "left", "loudest"]
@@ -166,7 +167,8 @@ def _pieces(sound: Sound, begin: int, end: int) -> Iterator[np.ndarray]:
                 wanted_SC = x_SC[max(0, begin - place) : end - place]
                 place += len(x_SC)
                 if len(wanted_SC):
-                    _check_numbers(wanted_SC)
+                    if fault := implausible(wanted_SC):
+                        raise BadAudio(fault)
                     given += len(wanted_SC)
                     yield wanted_SC
         if frames is not None and place < min(first + frames, end):
@@ -185,12 +187,6 @@ def _read(sound: soundfile.SoundFile, count: int) -> np.ndarray:
         return sound.read(count, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise BadAudio(f"cannot be decoded ({message(error)})") from error
-
-
-def _check_numbers(x_SC: np.ndarray) -> None:
-    # The extremes carry any NaN or infinity, without a mask as long as the sound.
-    if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
-        raise BadAudio("holds samples that are not numbers (NaN or infinity)")
 
 
 def _block_frames(channels: int) -> int:

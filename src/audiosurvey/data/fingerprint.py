@@ -18,6 +18,7 @@ from pathlib import Path
 from audiosurvey.data.audio import BadAudio, probe
 from audiosurvey.data.cache import cache_folder
 from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.plainfile import not_plain
 
 _Stamp = tuple[int, int, int, int]
 _TABLE = "CREATE TABLE IF NOT EXISTS content (path BLOB PRIMARY KEY, stamp TEXT, digest TEXT, seconds REAL)"
@@ -55,6 +56,8 @@ def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path
 
 
 def _read(path: Path) -> Fingerprint | None:
+    if not_plain(path):
+        return None
     try:
         with path.open("rb") as stream:
             hashed = hashlib.blake2b(digest_size=16)

@@ -11,6 +11,7 @@ from pathlib import Path
 from audiosurvey.atomic import write_text
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 _HEAD = """\
 # Clips to leave out: the id, a tab, the reason. Take a line out to keep the clip; add lines of your own.
@@ -24,6 +25,8 @@ def read_ignore(path: Path) -> dict[str, str]:
     Errors: `UserError` for a file that cannot be read as text, or with a line that has no id.
     """
     place = path.as_posix()
+    if fault := not_plain(path):
+        raise UserError(f"{place}: {fault}; set dataset.ignore")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 SHOWN_FAULTS = 50
 
@@ -57,6 +58,8 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     the header.
     """
     place = path.as_posix()
+    if fault := not_plain(path):
+        raise UserError(f"{place}: {fault}; copy it to a file")
     try:
         # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
         text = path.read_text(encoding="utf-8-sig")

@@ -6,7 +6,6 @@ decodes it.
 
 import io
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import soundfile
 
 from audiosurvey.data.byte_view import Part, View
 from audiosurvey.data.integrity import sound_parts
+from audiosurvey.plainfile import not_plain
 
 Source = Path | str | bytes | BinaryIO
 """A path, the content of a sound file, or an open one that can be sought in."""
@@ -128,15 +128,16 @@ def opened(source: Source, *, cut: bool = False) -> Iterator[Sound]:
     """
     with _stream(source) as stream:
         path, parts = None, None
-        if isinstance(source, (str, Path)):
-            facts = os.fstat(stream.fileno())
-            stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
-            parts = _parts_of_file(os.path.abspath(source), stamp)  # noqa: PTH100  (links stay as they are)
-            if parts == (Part(((0, facts.st_size),)),):
-                # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the bytes
-                # of the name are given, so that names which are no valid UTF-8 work too.
-                path = str(source) if os.name == "nt" else os.fsencode(source)
-        parts = parts or sound_parts(stream)
+        with _readable():
+            if isinstance(source, (str, Path)):
+                facts = os.fstat(stream.fileno())
+                stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+                parts = _parts_of_file(os.path.abspath(source), stamp)  # noqa: PTH100  (links stay as they are)
+                if parts == (Part(((0, facts.st_size),)),):
+                    # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the
+                    # bytes of the name are given, so that names which are no valid UTF-8 work too.
+                    path = str(source) if os.name == "nt" else os.fsencode(source)
+            parts = parts or sound_parts(stream)
         fault = next((part.fault for part in parts if part.fault), None)
         if fault and not cut:
             raise BadAudio(fault)
@@ -158,10 +159,9 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
         if isinstance(source, bytes):
             stream: BinaryIO = io.BytesIO(source)
         elif isinstance(source, (str, Path)):
+            if fault := not_plain(source):
+                raise BadAudio(fault)
             try:
-                mode = Path(source).stat().st_mode
-                if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                    raise BadAudio("not a plain file (a pipe, device or socket)")
                 stream = stack.enter_context(Path(source).open("rb"))
             except FileNotFoundError:
                 raise BadAudio("file not found") from None
@@ -170,10 +170,21 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
                 raise BadAudio(reason) from error
         else:
             stream = source
-        stream.seek(0)
-        if not stream.read(1):
+        with _readable():
+            stream.seek(0)
+            empty = not stream.read(1)
+        if empty:
             raise BadAudio("the file is empty (0 bytes)")
         yield stream
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Reads of the file; one that the system refuses (a bad disk, a lost network drive) raises BadAudio."""
+    try:
+        yield
+    except OSError as error:
+        raise BadAudio(f"cannot be read ({error.strerror or error})") from error
 
 
 def _sound(target: Any) -> soundfile.SoundFile:

@@ -14,7 +14,8 @@ import numpy as np
 
 from audiosurvey.data.audio import BadAudio, decode, resample
 from audiosurvey.data.batches import window_starts
-from audiosurvey.data.building import quantize
+from audiosurvey.data.plausibility import implausible
+from audiosurvey.data.spool import quantize
 from audiosurvey.errors import UserError
 
 BATCH_WINDOWS = 16
@@ -70,7 +71,11 @@ class Classifier(ABC):
         through the network together. Raises UserError for a sound that cannot be read.
         """
         sounds, alone = several(sound)
-        ranked = [self._ranked(score_K) for score_K in self._averages(self.scores, sounds, sample_rate)]
+        averages = self._averages(self.scores, sounds, sample_rate)
+        for sound_, score_K in zip(sounds, averages, strict=True):
+            if fault := unusable(score_K):
+                raise UserError(f"{sound_}: {fault}" if isinstance(sound_, (str, Path)) else f"a sound: {fault}")
+        ranked = [self._ranked(score_K) for score_K in averages]
         return ranked[0] if alone else ranked
 
     def decoded(self, path: Path) -> np.ndarray:
@@ -132,9 +137,14 @@ class Classifier(ABC):
             offset = 2 ** (8 * wave.itemsize - 1)
             wave = (wave.astype(np.float64) - (offset if wave.dtype.kind == "u" else 0)) / offset
         wave_S = wave.astype(np.float32)
-        if not np.isfinite(wave_S).all():
-            raise UserError("a sound of this array has samples that are not numbers")
+        if fault := implausible(wave_S):
+            raise UserError(f"a sound of this array {fault}")
         return wave_S if rate == self.sample_rate else resample(wave_S, rate, self.sample_rate)
+
+
+def unusable(score_K: np.ndarray) -> str | None:
+    """Why these scores cannot be used, in plain words; None for finite numbers."""
+    return None if np.isfinite(score_K).all() else "the model's scores for it are not numbers (NaN or infinity)"
 
 
 def several(sound: Any) -> tuple[list[Any], bool]:
@@ -151,4 +161,6 @@ def waves(wave: Any) -> np.ndarray:
     wave_BS = np.atleast_2d(np.asarray(wave, dtype=np.float32))
     if wave_BS.ndim != 2 or not np.isfinite(wave_BS).all():
         raise UserError(f"waves are arrays (S) or (B, S) of finite samples; these have the shape {np.shape(wave)}")
+    if fault := implausible(wave_BS):
+        raise UserError(f"a wave {fault}")
     return wave_BS

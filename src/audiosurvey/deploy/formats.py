@@ -112,7 +112,7 @@ class Json(Writer):
             row["scores"] = {
                 label: round(float(score), 6) for label, score in zip(self.labels, answer.score_K, strict=True)
             }
-        self.file.write((",\n" if self._any else "\n") + json.dumps(row, ensure_ascii=False))
+        self.file.write((",\n" if self._any else "\n") + json.dumps(row, ensure_ascii=False, allow_nan=False))
         self._any = True
 
     def end(self, failures: Sequence[Failure]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from audiosurvey.data.batches import Pad, window_starts
-from audiosurvey.data.building import quantize
+from audiosurvey.data.spool import quantize
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError

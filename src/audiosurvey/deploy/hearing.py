@@ -12,7 +12,7 @@ import torch
 
 from audiosurvey.data.audio import BadAudio, probe
 from audiosurvey.deploy.artefact import Model
-from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.deploy.decision import UNKNOWN, Threshold, decide, reaches
 from audiosurvey.deploy.stream import WindowScores, read_blocks, score_sounds, score_stream
 from audiosurvey.errors import UserError
@@ -69,6 +69,8 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
     long."""
     wave_S = read_wave(path, model, limits)
     score_K = score_sounds(model, [wave_S], _BATCH)[0]
+    if fault := unusable(score_K):
+        raise UserError(f"{path.name}: {fault}")
     scores = {model.labels[k]: float(score_K[k]) for k in np.argsort(-score_K, kind="stable")}
     own_mel = model.config.mel_spectrogram if isinstance(model, Model) and "mel" in model.config.model.hears else None
     front_end = mel_for_show(own_mel, model.sample_rate)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.data.audio import Mono
-from audiosurvey.deploy.stream import converted
+from audiosurvey.data.resampling import converted
 from audiosurvey.errors import UserError
 
 _QUEUED = 600

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, Mono, resampled_length
+from audiosurvey.data.resampling import converted
 from audiosurvey.data.wav_header import FLOAT, PCM, Readable, lies_low, read_wav_header
-from audiosurvey.deploy.stream import converted
 from audiosurvey.errors import UserError
 
 ENCODINGS: dict[str, tuple[str, int]] = {

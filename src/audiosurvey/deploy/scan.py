@@ -17,7 +17,7 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio
 from audiosurvey.data.batches import window_starts
 from audiosurvey.data.readahead import ahead, cpu_count, in_order
-from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.deploy.sources import Source
 from audiosurvey.deploy.stream import WindowScores, in_samples, score_batches, score_sounds
 
@@ -159,7 +159,12 @@ def _short(model: Classifier, opened: Sequence[_Opened], batch_size: int) -> lis
         sound: [WindowScores(0.0, len(wave_S) / model.sample_rate, score_K)]
         for (sound, wave_S), score_K in zip(waves.items(), scores, strict=True)
     }
-    return [Portion(one.sound, True, windows.get(one.sound, []), True, one.fault) for one in opened]
+    faults = {one.sound: one.fault for one in opened}
+    faults |= {sound: unusable(only.score_K) for sound, (only,) in windows.items()}
+    return [
+        Portion(one.sound, True, [] if faults[one.sound] else windows[one.sound], True, faults[one.sound])
+        for one in opened
+    ]
 
 
 def _long(

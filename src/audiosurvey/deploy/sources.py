@@ -16,6 +16,7 @@ from audiosurvey.data.audio import BadAudio, Mono, probe, resampled_length
 from audiosurvey.data.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, is_hidden
 from audiosurvey.deploy.stream import read_blocks
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 
 class Source(Protocol):
@@ -147,4 +148,4 @@ def _file(path: Path) -> FileSource:
         missing = path.is_symlink() and isinstance(error, FileNotFoundError)
         fault = "a link to a file that is missing" if missing else f"cannot be opened ({error.strerror or error})"
         return FileSource(path, str(path), fault=fault)
-    return FileSource(path, str(path), facts.st_size, facts.st_mtime_ns)
+    return FileSource(path, str(path), facts.st_size, facts.st_mtime_ns, fault=not_plain(path))

@@ -1,20 +1,20 @@
 """Sounds of any length in bounded memory: blocks of samples in, the scores of one window after another out.
 
 Files, pipes and microphones go the same way: blocks of any size at any rate become mono blocks at the model's rate
-(`read_blocks`, `converted`), and those become windows with scores (`score_stream`). No more than a window and a block
-is held. The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit.
+(`read_blocks`, `data.resampling`), then windows with scores (`score_stream`). At most a window and a block are held.
+The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 
 import numpy as np
-import soxr
 
-from audiosurvey.data.audio import BadAudio, Mono, Source, blocks, resampled_length, to_mono
-from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.data.audio import BadAudio, Mono, Source
+from audiosurvey.data.resampling import mono_blocks
+from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.errors import UserError
 
 
@@ -35,44 +35,7 @@ def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Ite
     Raises BadAudio as `data.audio.decode` does, but where the fault is: what comes before it has been given then. A
     file that was cut short gives what is there first.
     """
-    channel = _loudest(source) if mono == "loudest" else None
-    with blocks(source, cut=True) as (about, blocks_SC):
-        if channel is not None:
-            blocks_SC = (block_SC[:, channel : channel + 1] for block_SC in blocks_SC)
-        yield from converted(blocks_SC, about.sample_rate, sample_rate=sample_rate, mono=mono)
-
-
-def converted(
-    blocks_SC: Iterable[np.ndarray], rate: int, *, sample_rate: int, mono: Mono = "mean"
-) -> Iterator[np.ndarray]:
-    """Blocks of float32 (S, C) at `rate` as mono blocks (S) at `sample_rate`.
-
-    All blocks together give round(frames * sample_rate / rate) samples, as the whole sound would. Raises BadAudio for
-    samples that are not numbers, and where there is no sound.
-    """
-    resampler = (
-        soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ") if rate != sample_rate else None
-    )
-    frames = given = 0
-    for block_SC in blocks_SC:
-        if not np.isfinite(block_SC).all():
-            raise BadAudio("holds samples that are not numbers (NaN or infinity)")
-        frames += len(block_SC)
-        wave_S = to_mono(block_SC, mono)
-        if resampler is not None:
-            wave_S = resampler.resample_chunk(wave_S)
-        given += len(wave_S)
-        if len(wave_S):
-            yield wave_S
-    if frames == 0:
-        raise BadAudio("holds no sound (zero frames)")
-    length = resampled_length(frames, rate, sample_rate)
-    if length == 0:
-        raise BadAudio(f"too short: {frames} frames at {rate} Hz are less than a sample at {sample_rate} Hz")
-    if resampler is not None:
-        # soxr rounds the length in its own way; a sample more or less at the end is cut or silence.
-        rest_S = resampler.resample_chunk(np.empty(0, np.float32), last=True)[: max(0, length - given)]
-        yield np.pad(rest_S, (0, max(0, length - given - len(rest_S))))
+    return mono_blocks(source, mono=mono, sample_rate=sample_rate, cut=True)
 
 
 def score_stream(
@@ -89,7 +52,7 @@ def score_stream(
     window where None. The last window ends with the sound; a sound shorter than a window is one window. Each window is
     scored as `model.predict` scores a sound of that length: padded where it is shorter than the model's own window, cut
     into several with their mean where it is longer. `batch_size` windows of the model are scored at once. Where the
-    blocks end in BadAudio, the whole windows before it come first.
+    blocks end in BadAudio, the whole windows before it come first. Scores that are not numbers raise BadAudio too.
     """
     window, hop = in_samples(model, window_s, hop_s)
     for batch in score_batches(model, blocks, window, hop, batch_size=batch_size):
@@ -128,14 +91,14 @@ def score_batches(
                 continue
             waiting.append((start, part_S))
             if len(waiting) == at_once:
-                yield _scored(model, waiting, batch_size)
-                waiting = []
+                full, waiting = waiting, []
+                yield from _usable(_scored(model, full, batch_size))
     except BadAudio:
         if waiting:
-            yield _scored(model, waiting, batch_size)
+            yield from _usable(_scored(model, waiting, batch_size))
         raise
     if waiting:
-        yield _scored(model, waiting, batch_size)
+        yield from _usable(_scored(model, waiting, batch_size))
 
 
 def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tuple[int, np.ndarray]]:
@@ -171,6 +134,15 @@ def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int
     return [part_WK.mean(axis=0) for part_WK in np.split(scores_WK, ends[:-1])]
 
 
+def _usable(batch: list[WindowScores]) -> Iterator[list[WindowScores]]:
+    """The windows before the first without usable scores, then BadAudio for that one."""
+    good = list(takewhile(lambda window: unusable(window.score_K) is None, batch))
+    if good:
+        yield good
+    if len(good) < len(batch):
+        raise BadAudio(f"{unusable(batch[len(good)].score_K)}, from {batch[len(good)].start_s:g} s on")
+
+
 def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_size: int) -> list[WindowScores]:
     scores = score_sounds(model, [part_S for _, part_S in parts], batch_size)
     rate = model.sample_rate
@@ -178,15 +150,3 @@ def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_si
         WindowScores(start / rate, (start + len(part_S)) / rate, score_K)
         for (start, part_S), score_K in zip(parts, scores, strict=True)
     ]
-
-
-def _loudest(source: Source) -> int | None:
-    """The channel with the most energy in the whole file, the first of equally loud ones."""
-    with blocks(source, cut=True) as (about, blocks_SC):
-        if about.channels == 1:
-            return None
-        energy_C = np.zeros(about.channels)
-        with suppress(BadAudio):  # raised again by whoever reads the channel
-            for block_SC in blocks_SC:
-                energy_C += np.einsum("sc,sc->c", block_SC, block_SC, dtype=np.float64)
-    return int(np.argmax(energy_C))

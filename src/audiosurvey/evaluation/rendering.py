@@ -35,6 +35,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         train_clips=sounds.table.clips,
         silence=front_end.silence,
         bands=front_end.num_bands,
+        pad=sounds.config.pad,
     )
     samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(

@@ -61,6 +61,7 @@ class Stage:
             train_clips=self.train_clips,
             silence=self.front_end.silence,
             bands=self.front_end.num_bands,
+            pad=sounds.config.pad,
         )
         self.batches = TrainBatches(
             sounds.store,
