@@ -1,6 +1,8 @@
 """Decoding: formats, stretches, ways to mono, resampling, and every kind of file that gives no sound."""
 
 import io
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.data.audio import BadAudio, decode, probe, read, resample, resampled_length
+from audiosurvey.data.audio import BLOCK_FRAMES, BadAudio, blocks, decode, probe, read, resample, resampled_length
 
 RATE = 8000
 
@@ -163,3 +165,67 @@ def test_every_clip_of_the_real_data_opens(shared: Path) -> None:
         assert found.frames is not None
         wave_S = decode(path, sample_rate=16000)
         assert len(wave_S) == resampled_length(found.frames, found.sample_rate, 16000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_plain_file_is_refused_without_opening_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    for name in ("pipe.wav", "zero.wav"):
+        assert "not a plain file" in reason(tmp_path / name)
+        with pytest.raises(BadAudio, match="not a plain file"):
+            probe(tmp_path / name)
+
+
+def test_memory_follows_the_block_and_not_the_header(tmp_path: Path) -> None:
+    """An hour of silence in a small FLAC, and headers that promise years."""
+    soundfile.write(tmp_path / "hour.flac", np.zeros(3600 * RATE, np.int16), RATE)
+    content = bytearray((tmp_path / "hour.flac").read_bytes())
+    content[21:26] = (int.from_bytes(content[21:26], "big") >> 36 << 36 | 0xFFFFFFFFF).to_bytes(5, "big")
+    (tmp_path / "years.flac").write_bytes(content)
+    tracemalloc.start()
+    with blocks(tmp_path / "hour.flac", block_s=1) as (about, pieces):
+        assert sum(map(len, pieces)) == about.frames == 3600 * RATE
+    with pytest.raises(BadAudio, match="cut short"):
+        read(tmp_path / "years.flac")
+    heard: list[int] = []
+    with blocks(tmp_path / "years.flac", cut=True) as (about, pieces), pytest.raises(BadAudio, match="cut short"):
+        heard.extend(map(len, pieces))
+    assert sum(heard) == 3600 * RATE
+    assert max(heard) <= BLOCK_FRAMES
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6
+
+
+@pytest.mark.parametrize("block_s", [0.01, 0.5, 20.0, 1000.0])
+def test_blocks_have_the_wanted_length(tmp_path: Path, block_s: float) -> None:
+    wave = np.random.default_rng(4).uniform(-0.5, 0.5, (20 * RATE + 7, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    with blocks(tmp_path / "a.wav", start_s=0.5, block_s=block_s) as (_, pieces):
+        given = list(pieces)
+    assert {len(piece) for piece in given[:-1]} <= {round(block_s * RATE)}
+    assert 0 < len(given[-1]) <= round(block_s * RATE)
+    np.testing.assert_array_equal(np.concatenate(given), wave[RATE // 2 :])
+
+
+def test_a_sound_of_many_channels_comes_in_smaller_blocks(tmp_path: Path) -> None:
+    wave = np.random.default_rng(4).integers(-9, 9, (30_000, 300)).astype(np.int16)
+    soundfile.write(tmp_path / "many.wav", wave, RATE)
+    with blocks(tmp_path / "many.wav") as (_, pieces):
+        given = list(pieces)
+    assert max(piece.size for piece in given) <= 1 << 22
+    np.testing.assert_array_equal(np.concatenate(given), (wave / 2**15).astype(np.float32))
+
+
+def test_an_open_file_is_read_like_its_bytes(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", tone(), RATE)
+    with (tmp_path / "a.flac").open("rb") as file:
+        file.seek(100)
+        np.testing.assert_array_equal(decode(file, sample_rate=RATE), decode(tmp_path / "a.flac", sample_rate=RATE))
+
+
+def test_a_file_that_is_replaced_is_looked_at_again(tmp_path: Path) -> None:
+    for seconds in (1.0, 0.5):
+        soundfile.write(tmp_path / "a.mp3", tone(seconds), RATE)
+        assert len(decode(tmp_path / "a.mp3", sample_rate=RATE)) == seconds * RATE

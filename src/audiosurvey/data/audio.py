@@ -17,8 +17,9 @@ from audiosurvey.data.plausibility import implausible
 from audiosurvey.data.sound_file import UNKNOWN_FRAMES, BadAudio, Probe, Sound, Source, message, opened
 
 Mono = Literal["mean", "left", "loudest"]
-BLOCK_FRAMES = 1 << 16
-"""The most frames that are decoded at once."""
+BLOCK_FRAMES = 65_520
+"""The most frames that are decoded at once: whole blocks of SDS and PAF (10 to 60 frames), as libsndfile reads nothing
+where it has to begin within the last one."""
 _BLOCK_SAMPLES = 1 << 22
 """The most samples of all channels together that are decoded at once."""
 _EXACT_SEEKS = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
@@ -145,7 +146,7 @@ def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[i
 
 def _pieces(sound: Sound, begin: int, end: int) -> Iterator[np.ndarray]:
     """The frames from `begin` up to `end`. Memory is bounded by the size of a block, not by what a header promises."""
-    length = max(1, min(BLOCK_FRAMES, _BLOCK_SAMPLES // sound.about.channels))
+    length = _block_frames(sound.about.channels)
     place = given = 0
     for number, frames in enumerate(sound.lengths):
         first = place
@@ -155,15 +156,21 @@ def _pieces(sound: Sound, begin: int, end: int) -> Iterator[np.ndarray]:
             place += frames
             continue
         with sound.part(number) as part:
-            place += _go_to(part, max(0, begin - place))
+            exact = _seeks_exactly(part)
+            if exact and begin > place:
+                place += _seek(part, begin - place)
             while place < end:
-                x_SC = _read(part, min(length, begin - place if place < begin else end - place))
+                # Where the decoder has no exact seeks, its blocks are the same whatever stretch is wanted.
+                x_SC = _read(part, min(length, end - place) if exact else length)
                 if len(x_SC) == 0:
                     break
+                wanted_SC = x_SC[max(0, begin - place) : end - place]
                 place += len(x_SC)
-                if place > begin:
-                    given += len(x_SC)
-                    yield x_SC
+                if len(wanted_SC):
+                    if fault := implausible(wanted_SC):
+                        raise BadAudio(fault)
+                    given += len(wanted_SC)
+                    yield wanted_SC
         if frames is not None and place < min(first + frames, end):
             raise BadAudio(f"cut short: {min(first + frames, end) - first} frames promised, {place - first} decoded")
     if given == 0 and begin:
@@ -177,21 +184,23 @@ def _pieces(sound: Sound, begin: int, end: int) -> Iterator[np.ndarray]:
 
 def _read(sound: soundfile.SoundFile, count: int) -> np.ndarray:
     try:
-        x_SC = sound.read(count, dtype="float32", always_2d=True)
+        return sound.read(count, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise BadAudio(f"cannot be decoded ({message(error)})") from error
-    if fault := implausible(x_SC):
-        raise BadAudio(fault)
-    return x_SC
 
 
-def _go_to(sound: soundfile.SoundFile, begin: int) -> int:
-    """Seeks to frame `begin` where seeks are exact, and returns it; otherwise 0, and what comes before is decoded."""
-    exact = sound.subtype in _EXACT_SEEKS and sound.format in _EXACT_CONTAINERS and sound.frames < UNKNOWN_FRAMES
-    if begin == 0 or not exact:
-        return 0
+def _block_frames(channels: int) -> int:
+    frames = min(BLOCK_FRAMES, _BLOCK_SAMPLES // channels)
+    return max(1, frames - frames % 120)
+
+
+def _seeks_exactly(sound: soundfile.SoundFile) -> bool:
+    return sound.subtype in _EXACT_SEEKS and sound.format in _EXACT_CONTAINERS and sound.frames < UNKNOWN_FRAMES
+
+
+def _seek(sound: soundfile.SoundFile, frame: int) -> int:
     try:
-        return sound.seek(begin)
+        return sound.seek(frame)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise BadAudio(f"cannot be decoded ({message(error)})") from error
 

@@ -44,8 +44,9 @@ def sound_parts(stream: BinaryIO) -> list[Part]:
     first = mp3_begin(window)
     if first is not None:
         return mp3_parts(window, first, window.size) or whole
-    # MP3 of free format: its frames cannot be counted, nor its length be guessed.
-    return [Part(((begin, window.size),), open_end=True)] if is_mpeg(window, begin) else whole
+    # MP3 of free format: its frames cannot be counted. Without a Xing header its length is open.
+    free = is_mpeg(window, begin) and not any(mark in window.get(begin, 64) for mark in (b"Xing", b"Info"))
+    return [Part(((begin, window.size),), open_end=True)] if free else whole
 
 
 def missing_end(stream: BinaryIO) -> str | None:

@@ -75,11 +75,11 @@ def after_tags(window: Window) -> int:
 
 
 def mp3_begin(window: Window) -> int | None:
-    """Where the first frame of an MP3 is; None for another kind of file."""
+    """Where the first frame of an MP3 is, also behind the rest of a frame; None for another kind of file."""
     place = after_tags(window)
     if _runs(window, place, window.size, 2):
         return place
-    return _next_frame(window, place, min(window.size, place + _SEARCHED)) if place else None
+    return _next_frame(window, place, min(window.size, place + _SEARCHED))
 
 
 def is_mpeg(window: Window, place: int) -> bool:

@@ -1,7 +1,7 @@
 """How many bytes of sound the headers of rarer containers promise.
 
-libsndfile reads all of these short without a word where the file was cut. IRCAM, PVF and PAF state no length: there,
-only a sample that is cut in two shows.
+libsndfile reads all of these short without a word where the file was cut. IRCAM, PVF and PAF state no length, nor does
+XI always: of IRCAM and PVF it shows where a sample is cut in two.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from audiosurvey.data.byte_view import Window
 
+_MATRIX = 14
 Promise = tuple[int, int]
 """Where the sound begins, and how many bytes of it there should be."""
 
@@ -21,9 +22,9 @@ def promise(window: Window) -> Promise | None:
         if head.startswith(begin):
             try:
                 return read(window, head)
-            except (struct.error, ValueError, IndexError, ArithmeticError, AttributeError):
+            except (struct.error, ValueError, IndexError, KeyError, ArithmeticError):
                 return None
-    return None
+    return _htk(head)
 
 
 def _iff(window: Window, head: bytes) -> Promise | None:
@@ -46,7 +47,7 @@ def _caf(window: Window, _: bytes) -> Promise | None:
     place = 8
     while len(header := window.get(place, 12)) == 12:
         name, size = struct.unpack(">4sq", header)
-        if name == b"data":
+        if name == b"data" or place + 12 + size > window.size:
             return place + 12, max(0, size)
         if size < 0:
             return None
@@ -78,10 +79,14 @@ def _mat5(window: Window, head: bytes) -> Promise | None:
     place, found = 128, None
     while len(header := window.get(place, 8)) == 8:
         kind, size = struct.unpack(order + "II", header)
-        if kind > 0xFFFF:  # a small element: type and size in four bytes
-            size = 0
-        found = place + 8, size
-        place = found[0] + found[1]
+        inside = place + 8
+        for element in range(4 if kind == _MATRIX else 0):  # flags, dimensions, name, and then the numbers
+            kind, length = struct.unpack(order + "II", window.get(inside, 8))
+            if element == 3:
+                found = inside + 8, length
+            # The shortest elements have their length in the upper half of the kind, and four bytes of content.
+            inside += 8 if kind > 0xFFFF else 8 + -(-length // 8) * 8
+        place += 8 + size
     return found
 
 
@@ -119,8 +124,12 @@ def _wve(_: Window, head: bytes) -> Promise | None:
     return 32, struct.unpack(">I", head[18:22])[0]
 
 
-def _xi(_: Window, head: bytes) -> Promise | None:
-    return 338, struct.unpack("<I", head[298:302])[0]
+def _htk(head: bytes) -> Promise | None:
+    """Has no mark to begin with: two bytes a sample, of kind 0, at a rate of 1 to 100 kHz."""
+    if len(head) < 12 or head[8:12] != b"\0\2\0\0":
+        return None
+    samples, period = struct.unpack(">II", head[:8])
+    return (12, 2 * samples) if 100 <= period <= 10_000 else None
 
 
 def _ircam(window: Window, head: bytes) -> Promise | None:
@@ -154,7 +163,6 @@ _READERS: dict[bytes, Callable[[Window, bytes], Promise | None]] = {
     b"\xf0\x7e": _sds,
     b"Creative Voice File\x1a": _voc,
     b"ALawSoundFile**\0": _wve,
-    b"Extended Instrument: ": _xi,
     b"\x64\xa3": _ircam,
     b"\0\0\xa3\x64": _ircam,
     b"PVF1\n": _pvf,

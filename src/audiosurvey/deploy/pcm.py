@@ -4,15 +4,15 @@ Enters: an open binary stream that cannot be sought in, and how its samples are 
 soon as they are there.
 """
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, Mono, resampled_length
 from audiosurvey.data.resampling import converted
+from audiosurvey.data.wav_header import FLOAT, PCM, Readable, lies_low, read_wav_header
 from audiosurvey.errors import UserError
 
 ENCODINGS: dict[str, tuple[str, int]] = {
@@ -22,6 +22,7 @@ ENCODINGS: dict[str, tuple[str, int]] = {
     "s16be": (">i2", 2),
     "s24le": ("<i3", 3),
     "s24be": (">i3", 3),
+    "s24_32le": ("<i4", 4),
     "s32le": ("<i4", 4),
     "s32be": (">i4", 4),
     "f32le": ("<f4", 4),
@@ -29,15 +30,23 @@ ENCODINGS: dict[str, tuple[str, int]] = {
     "f64le": ("<f8", 8),
     "f64be": (">f8", 8),
 }
-"""Name of an encoding as ffmpeg has it: numpy's name of the type (24 bits are ours), and the bytes of a sample."""
+"""Name of an encoding as FFmpeg has it: numpy's name of the type (24 bits are ours), and the bytes of a sample.
 
+`s24_32le`, a name of GStreamer (ALSA: S24_LE), is 24 bits in the low three of four bytes.
+"""
+
+_LOW_24 = "s24_32le"
+_WAV_ENCODINGS = {
+    (PCM, 8, 1): "u8",
+    (PCM, 16, 2): "s16le",
+    (PCM, 24, 3): "s24le",
+    (PCM, 24, 4): _LOW_24,
+    (PCM, 32, 4): "s32le",
+    (FLOAT, 32, 4): "f32le",
+    (FLOAT, 64, 8): "f64le",
+}
+"""By the code of a WAV, the bits of a sample and the bytes of its container."""
 _READ_BYTES = 1 << 16
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class PcmFormat:
             # The three bytes on top of a zero byte: the same value in the scale of 32 bits.
             four_N4[:, 1:] = bytes_N3 if kind[0] == "<" else bytes_N3[:, ::-1]
             flat = four_N4.view("<i4")[:, 0] / 2**31
+        elif self.encoding == _LOW_24:
+            flat = (np.frombuffer(content, "<u4") << 8).view("<i4") / 2**31
         else:
             flat = np.frombuffer(content, kind)
             if kind[-2] == "u":
@@ -88,10 +99,12 @@ class PcmSource:
         begin: bytes = b"",
         promised: int | None = None,
         live: bool = True,
+        loose: bool = False,
     ) -> None:
-        """`begin`: what was read of the stream already; `promised`: bytes of sound to come, None: up to its end."""
+        """`begin`: what was read of the stream already; `promised`: bytes of sound to come, None: up to its end;
+        `loose`: whether the samples are to show if they fill the low or the high bytes of their containers."""
         self.name, self.format, self.live = name, format, live
-        self._stream, self._begin, self._promised = stream, begin, promised
+        self._stream, self._begin, self._promised, self._loose = stream, begin, promised, loose
 
     def length(self, sample_rate: int) -> int:
         """Samples at this rate, of a stream whose length is known."""
@@ -106,15 +119,22 @@ class PcmSource:
         return converted(self._blocks(), self.format.rate, sample_rate=sample_rate, mono=mono)
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        frame, rest, there = self.format.frame_bytes, b"", 0
+        format, loose = self.format, self._loose
+        rest, there = b"", 0
         content = self._begin or self._read(0)
         while content:
             there += len(content)
-            content = rest + content
-            whole = len(content) // frame * frame
-            rest = content[whole:]
+            rest += content
+            if loose:
+                if len(rest) < _READ_BYTES and (content := self._read(there)):
+                    continue
+                low = lies_low(rest[:_READ_BYTES], 4, 1)
+                format = PcmFormat(format.rate, format.channels, "s32le") if low is False else format
+                loose = low is None
+            whole = len(rest) // format.frame_bytes * format.frame_bytes
             if whole:
-                yield self.format.samples(content[:whole])
+                yield format.samples(rest[:whole])
+            rest = rest[whole:]
             content = self._read(there)
         if self._promised is not None and there < self._promised:
             raise BadAudio(f"cut short: its header promises {self._promised} bytes of sound, {there} are there")
@@ -131,25 +151,10 @@ def wav_header(stream: Readable) -> tuple[PcmFormat, int | None] | None:
 
     None for a WAV of another kind than plain samples (ADPCM, A-law, ...).
     """
-    format: PcmFormat | None = None
-    while len(header := stream.read(8)) == 8:
-        name, size = struct.unpack("<4sI", header)
-        if name == b"data":
-            # What a writer into a pipe leaves, as it cannot know the size: 0, or about 2 or 4 GiB.
-            unknown = size == 0 or size >= 0x7FFF0000
-            return None if format is None else (format, None if unknown else size)
-        content = stream.read(size + size % 2)
-        if name == b"fmt ":
-            format = _wav_format(content)
-    return None
-
-
-def _wav_format(content: bytes) -> PcmFormat | None:
-    if len(content) < 16:
+    header = read_wav_header(stream, b"RIFF\0\0\0\0WAVE")
+    format = header.format if header is not None else None
+    if header is None or format is None or format.rate < 1 or format.channels < 1:
         return None
-    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
-    if code == 0xFFFE and len(content) >= 26:
-        code = struct.unpack("<H", content[24:26])[0]
-    kinds = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le", (3, 64): "f64le"}
-    encoding = kinds.get((code, bits))
-    return PcmFormat(rate, channels, encoding) if encoding and rate and channels else None
+    encoding = _WAV_ENCODINGS.get((format.code, format.bits, format.width))
+    promised = None if header.open_end else header.promised
+    return (PcmFormat(format.rate, format.channels, encoding), promised) if encoding else None

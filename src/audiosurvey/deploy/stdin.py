@@ -20,9 +20,12 @@ from audiosurvey.errors import UserError
 NAME = "-"
 _BEGINNINGS = (
     *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"fLaC", b"OggS", b"FORM", b".snd", b"caff", b"ID3"),
-    *(b"Crea", b"NIST", b" paf", b"fap ", b"2BIT", b"PVF1", b"\x64\xa3", b"Exte"),
+    *(b"Crea", b"NIST", b" paf", b"fap ", b"2BIT", b"PVF1", b"\x64\xa3", b"\0\0\xa3\x64", b"Exte"),
+    *(b"dns.", b"MATLAB 5.0", b"ALawSoundFil"),
 )
 """How files of sound begin: the names that stand there."""
+_FAINT_BEGINNINGS = (b"\1\4", b"\xf0\x7e", b"\0\0\0\0\1\0\0\0\1", b"\0\0\3\xe8\0\0\0\1\0\0\0\1")
+"""Of MPC2K, SDS and MAT4: raw samples may begin so too."""
 
 
 class _Recorder:
@@ -48,8 +51,7 @@ def open_stdin(stream: BinaryIO, pcm: PcmFormat | None, *, whole: bool) -> Itera
     if not head:
         raise UserError(f"{NAME}: nothing came on standard input")
     raw = pcm is not None and not head.startswith(_BEGINNINGS)
-    # A frame of MP3 without tags begins with eleven ones, as loud raw samples may.
-    if not raw and not head.startswith(_BEGINNINGS) and not (head[0] == 0xFF and head[1:2] >= b"\xe0"):
+    if not raw and not head.startswith(_BEGINNINGS) and not _may_be_sound(head):
         mend = "for raw samples give --rate, and --channels and --encoding where they are not 1 and s16le"
         raise UserError(f"{NAME}: not a sound file; {mend}")
     if pcm is not None and raw and not whole:
@@ -60,7 +62,9 @@ def open_stdin(stream: BinaryIO, pcm: PcmFormat | None, *, whole: bool) -> Itera
         if found is not None:
             format, promised = found
             short = promised is not None and promised <= SHORT_S * format.rate * format.frame_bytes
-            yield PcmSource(stream, format, promised=promised, live=not short)
+            # 24 bits in four bytes: only the samples show which three of them.
+            loose = format.encoding == "s24_32le"
+            yield PcmSource(stream, format, promised=promised, live=not short, loose=loose)
             return
     with tempfile.TemporaryDirectory(prefix="audiosurvey-") as folder:
         path = Path(folder, "stdin")
@@ -73,3 +77,8 @@ def open_stdin(stream: BinaryIO, pcm: PcmFormat | None, *, whole: bool) -> Itera
                 yield PcmSource(file, pcm, promised=size // pcm.frame_bytes * pcm.frame_bytes, live=False)
         else:
             yield FileSource(path, NAME, size)
+
+
+def _may_be_sound(head: bytes) -> bool:
+    """Whether files without a clear mark begin so, as raw samples may too: MP3 with eleven ones, HTK with its form."""
+    return (head[0] == 0xFF and head[1:2] >= b"\xe0") or head[8:12] == b"\0\2\0\0" or head.startswith(_FAINT_BEGINNINGS)
