@@ -127,6 +127,7 @@ def test_a_wav_of_24_bits_in_four_bytes_is_read_on_the_way(place, stream):
     format = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 2, 8000, 64000, 8, 24)
     file = stream(format + b"data" + struct.pack("<I", len(samples)) + samples)
     found = wav_header(file)
+    assert found is not None
     assert found == (PcmFormat(8000, 2, "s24_32le"), len(samples))
     blocks = PcmSource(file, found[0], promised=found[1], loose=True).blocks(8000, "left")
     np.testing.assert_allclose(np.concatenate(list(blocks)), value[:, 0] / 2**23, atol=1e-7)
