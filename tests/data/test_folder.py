@@ -144,5 +144,5 @@ def test_files_whose_names_differ_in_the_form_of_their_accents_alone_are_refused
     touch(tmp_path, "caf\u00e9/a.wav", "cafe\u0301/a.wav", "dog/c.wav")
     if len(list(tmp_path.iterdir())) < 3:
         pytest.skip("this file system has one form of accents")
-    with pytest.raises(UserError, match="caf\u00e9/a.wav: two files of this name"):
+    with pytest.raises(UserError, match="caf\u00e9/a\\.wav: two files of this name"):
         read(tmp_path)

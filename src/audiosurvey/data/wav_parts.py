@@ -35,17 +35,6 @@ def wav_parts(stream: BinaryIO, window: Window) -> list[Part] | None:
     return [_samples(window, header, fault)]
 
 
-def unclosed_wav(stream: BinaryIO) -> int | None:
-    """Where the sound begins in a WAV whose sizes were never written (all 0), which libsndfile takes for empty.
-
-    None for every other file, also for a properly closed WAV that holds no sound.
-    """
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    header = read_wav_header(stream)
-    return header.begin if header is not None and _unclosed(header, size) else None
-
-
 def w64_parts(window: Window) -> list[Part] | None:
     """The sound of a Wave64 file; None for what is none."""
     if window.get(24, 4) != b"wave":
@@ -108,4 +97,5 @@ def _low(window: Window, begin: int, width: int, loose: int) -> bool:
 
 
 def _unclosed(header: WavHeader, size: int) -> bool:
+    """Whether the sizes were never written (all 0), which libsndfile takes for an empty file."""
     return header.order == "<" and header.promised == 0 and header.begin < size and header.closed < size
