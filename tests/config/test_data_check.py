@@ -117,3 +117,12 @@ def test_files_that_are_no_sounds(here: Path):
         Path(f"sounds/dog/{n}.wav").write_text("not a sound")
     (line,) = refused(text)
     assert line.startswith("sounds: 6 of 6 files that were opened cannot be read")
+
+
+def test_files_of_all_classes_are_opened(here: Path):
+    for n in range(20):
+        sound(f"sounds/cat/{n}.wav")
+        Path(f"sounds/dog/{n}.wav").parent.mkdir(exist_ok=True)
+        Path(f"sounds/dog/{n}.wav").write_text("not a sound")
+    told = see("dataset: {name: folder, root: sounds, clip_seconds: 1}\n").notes[-1]
+    assert told.startswith("10 of 20 files that were opened cannot be read")

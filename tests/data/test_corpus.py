@@ -249,6 +249,16 @@ def test_24_bits_in_four_bytes(tmp_path: Path, channels: int, place: str, silenc
     np.testing.assert_array_equal(same_everywhere(content, tmp_path), expected.astype(np.float32))
 
 
+@pytest.mark.parametrize("place", ["low", "high"])
+def test_24_bits_in_four_bytes_that_begin_softly(place: str) -> None:
+    value = np.round(wave() * 2**23).astype("<i4")
+    soft = np.resize(np.round(value / 2**10).astype("<i4"), (20_000, 1))
+    value = np.concatenate([soft, value])
+    container = value << 8 if place == "high" else value
+    content = wav_of(container.astype("<i4").tobytes(), 1, 24, 4, False)
+    np.testing.assert_array_equal(read(content)[0], (value / 2.0**23).astype(np.float32))
+
+
 @pytest.mark.parametrize(("bits", "align"), [(16, 4), (12, 2), (20, 3), (20, 4)])
 def test_other_samples_in_wider_containers(tmp_path: Path, bits: int, align: int) -> None:
     value = np.round(wave() * 2**15).astype(np.int64)[:, 0] << (8 * -(-bits // 8) - 16)

@@ -6,6 +6,7 @@ import pytest
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.folder import AUDIO_EXTENSIONS, class_order, read_folder
+from audiosurvey.data.layout import read_bare
 from audiosurvey.errors import UserError
 
 
@@ -136,3 +137,12 @@ def test_folders_whose_names_differ_in_the_form_of_their_accents_are_one_class(t
     assert all(clip.path.is_file() for clip in table.clips)
     only = DatasetConfig(name="folder", root=tmp_path, classes=["cafe\u0301", "dog"])
     assert load_table(only, divide=False).classes == ("caf\u00e9", "dog")
+
+
+@pytest.mark.parametrize("read", [read_folder, read_bare])
+def test_files_whose_names_differ_in_the_form_of_their_accents_alone_are_refused(tmp_path: Path, read):
+    touch(tmp_path, "caf\u00e9/a.wav", "cafe\u0301/a.wav", "dog/c.wav")
+    if len(list(tmp_path.iterdir())) < 3:
+        pytest.skip("this file system has one form of accents")
+    with pytest.raises(UserError, match="caf\u00e9/a\\.wav: two files of this name"):
+        read(tmp_path)

@@ -8,11 +8,15 @@ import pytest
 import soundfile
 
 from audiosurvey.data.audio import BadAudio, decode
-from audiosurvey.data.integrity import missing_end
-from audiosurvey.data.wav_parts import unclosed_wav
+from audiosurvey.data.integrity import sound_parts
 
 RATE = 8000
 WAVE = np.random.default_rng(3).uniform(-0.9, 0.9, RATE)
+
+
+def missing_end(stream: io.BytesIO) -> str | None:
+    """Why the file is known to be cut short."""
+    return next((part.fault for part in sound_parts(stream) if part.fault), None)
 
 
 def content(format: str, subtype: str | None = None, endian: str | None = None) -> bytes:
@@ -73,8 +77,11 @@ def test_a_closed_wav_without_sound_is_empty_in_spite_of_its_tags() -> None:
     empty = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
     empty += b"data\0\0\0\0LIST" + struct.pack("<I", 4) + b"INFO"
     closed = empty[:4] + struct.pack("<I", len(empty) - 8) + empty[8:]
-    assert unclosed_wav(io.BytesIO(closed)) is None
-    assert unclosed_wav(io.BytesIO(empty)) == empty.index(b"LIST")
+    with pytest.raises(BadAudio, match="holds no sound"):
+        decode(closed, sample_rate=None)
+    # Sizes that were never written: what follows is the sound.
+    expected = np.frombuffer(empty[empty.index(b"LIST") :], "<i2") / 2**15
+    np.testing.assert_array_equal(decode(empty, sample_rate=None), expected.astype(np.float32))
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 11, 12, 20, 40])
@@ -82,4 +89,5 @@ def test_a_closed_wav_without_sound_is_empty_in_spite_of_its_tags() -> None:
 def test_stumps_are_judged_without_stumbling(begin: bytes, length: int) -> None:
     stump = io.BytesIO((begin + bytes(64))[:length])
     assert missing_end(stump) is None or "cut short" in str(missing_end(stump))
-    assert unclosed_wav(stump) is None
+    with pytest.raises(BadAudio):
+        decode(stump.getvalue(), sample_rate=None)

@@ -1,5 +1,6 @@
 """Files that a table names and that are not there: counted and named, with a guess where none is there."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def test_a_few_missing_files_are_counted_and_named(tmp_path: Path):
     assert found.notes == (f"4 of 5 sound files are not there: {place}/b.wav, {place}/c.wav, {place}/d.wav, ...",)
     make(tmp_path / "b.wav")
     assert look_for_files(table(tmp_path, "a.wav", "b.wav"), own=True).notes == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_not_missing(tmp_path: Path):
+    # Building the store skips it, and says what it is.
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert look_for_files(table(tmp_path, "pipe.wav"), own=True).notes == ()
 
 
 def test_what_the_paths_may_be_relative_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -56,7 +56,11 @@ def test_stumps_and_others_are_no_wav(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "low"), [(b"\1\2\3\0", True), (b"\1\2\3\xff", True), (b"\0\1\2\3", False), (bytes(4), None)]
+    ("value", "low"),
+    [
+        *((b"\1\2\3\0", True), (b"\1\2\3\xff", True), (b"\0\1\2\3", False), (b"\1\2\3\4", False)),
+        *((bytes(4), None), (b"\0\1\2\0", None), (b"\0\1\2\xff", None)),
+    ],
 )
 def test_where_samples_lie_in_their_containers(value: bytes, low: bool | None) -> None:
     assert lies_low(bytes(400) + value + b"x", 4, 1) is low

@@ -101,8 +101,8 @@ def _about(table: Table) -> str:
 
 def _headers(table: Table, window_s: float) -> Iterator[str]:
     """Notes on a few files, spread over the table: which cannot be opened, and clips far shorter than the window."""
-    step = max(1, len(table.clips) // _MOST_PROBED)
-    clips = [clip for clip in table.clips[::step] if clip.path.is_file()][:_MOST_PROBED]
+    step = -(-len(table.clips) // _MOST_PROBED) or 1
+    clips = [clip for clip in table.clips[::step] if clip.path.is_file()]
     bad: dict[str, str] = {}
     seconds: list[float] = []
     for clip in clips:

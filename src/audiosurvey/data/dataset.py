@@ -21,6 +21,7 @@ from audiosurvey.data.ignore import without_ignored
 from audiosurvey.data.missing import look_for_files
 from audiosurvey.data.names import composed
 from audiosurvey.data.table import Table
+from audiosurvey.data.windows import Pad
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 
@@ -57,7 +58,7 @@ class DatasetConfig(Section):
     clip_seconds: float | None = None
     """Length in seconds that the network hears at once: shorter clips are padded, of longer ones stretches
     are taken; at most 300; null: 4 for urbansound8k, 1 for toy, 5 else."""
-    pad: Literal["zeros", "repeat"] = "repeat"
+    pad: Pad = "repeat"
     """A clip shorter than the window is repeated until the window is full, or followed by silence."""
     mono: Literal["mean", "left", "loudest"] = "mean"
     """What becomes of several channels: their mean, the first, or the one of most energy."""

@@ -76,6 +76,7 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         for label, name in enumerate(classes)
         for file in by_class[name]
     ]
+    refuse_equal_ids(clips)
     notes = _odd_names(clips)
     if loose:
         notes.append(f"{loose} audio files directly in {place} belong to no class folder and are left out")
@@ -99,14 +100,19 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(values))
 
 
+def refuse_equal_ids(clips: Iterable[Clip]) -> None:
+    """Errors: `UserError` where two files have one id, since an id has composed accents and valid text only."""
+    twice = [name for name, number in Counter(clip.id for clip in clips).items() if number > 1]
+    if twice:
+        why = "they differ in the Unicode form of accents, or in bytes that are not UTF-8"
+        raise UserError(f"{twice[0]}: two files of this name ({why}); rename one")
+
+
 def _odd_names(clips: Sequence[Clip]) -> list[str]:
-    """Notes on names that had to be escaped. Errors: `UserError` where that makes two clips one."""
+    """Notes on names that had to be escaped."""
     odd = [clip for clip in clips if as_text(str(clip.path)) != str(clip.path)]
     if not odd:
         return []
-    twice = [name for name, number in Counter(clip.id for clip in clips).items() if number > 1]
-    if twice:
-        raise UserError(f"{twice[0]}: two files of this name, since bytes that are not UTF-8 are escaped; rename one")
     return [f"{len(odd)} file names are not valid UTF-8, such as {odd[0].id}: their bytes are written as escapes"]
 
 

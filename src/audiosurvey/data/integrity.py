@@ -49,11 +49,6 @@ def sound_parts(stream: BinaryIO) -> list[Part]:
     return [Part(((begin, window.size),), open_end=True)] if free else whole
 
 
-def missing_end(stream: BinaryIO) -> str | None:
-    """Why the file is known to be cut short, in plain words, or None. Moves the position of `stream`."""
-    return next((part.fault for part in sound_parts(stream) if part.fault), None)
-
-
 def _missing(size: int, begin: int, promised: int) -> str | None:
     there = max(0, size - begin)
     if promised <= there or is_placeholder(promised):

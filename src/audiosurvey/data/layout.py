@@ -9,7 +9,7 @@ from typing import Any
 from audiosurvey.data import esc50, urbansound8k
 from audiosurvey.data.columns import ColumnsConfig
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.folder import is_hidden, sound_files
+from audiosurvey.data.folder import is_hidden, refuse_equal_ids, sound_files
 from audiosurvey.data.names import clip_id
 from audiosurvey.data.published import read_published
 from audiosurvey.data.rows import read_rows
@@ -49,11 +49,12 @@ def has_class_folders(root: Path) -> bool:
 def read_bare(root: Path) -> Table:
     """A folder of sounds without classes, as a table in which no clip has a label.
 
-    Errors: `UserError` where there are none.
+    Errors: `UserError` where there are none, or two of one id.
     """
     clips = [Clip(clip_id(path.relative_to(root)), path, labels=()) for path in sound_files(root)]
     if not clips:
         raise UserError(f"{root.as_posix()}: no sound files in it; expected a data set or a folder of sounds")
+    refuse_equal_ids(clips)
     clips.sort(key=lambda clip: clip.id)
     return Table("bare folder", root, (), tuple(clips), notes=("no classes: sounds only are looked at",))
 

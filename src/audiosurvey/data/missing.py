@@ -11,6 +11,7 @@ from pathlib import Path
 from audiosurvey.data.folder import AUDIO_EXTENSIONS, sound_files
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 _SHOWN = 3
 _MOST_LISTED = 10_000
@@ -22,7 +23,7 @@ def look_for_files(table: Table, *, own: bool) -> Table:
     Errors: `UserError` where no file is there.
     """
     paths = dict.fromkeys(clip.path for clip in table.clips)
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not path.is_file() and not_plain(path) is None]
     if not missing:
         return table
     if len(missing) == len(paths):

@@ -119,14 +119,15 @@ def is_placeholder(promised: int) -> bool:
 
 
 def lies_low(content: bytes, width: int, loose: int) -> bool | None:
-    """Whether little-endian samples fill the low bytes of their containers; None where all of them are zero.
+    """Whether little-endian samples fill the low bytes of their containers; None where the samples do not tell.
 
-    ALSA writes them low, with a sign or zeros above; the definition of WAV has them high.
+    ALSA writes them low, with a sign or zeros above; the definition of WAV has them high, with zeros below. Silence
+    fits both, and so do soft samples that lie high and samples of fewer bits that lie low.
     """
     whole = content[: len(content) // width * width]
-    if not whole.strip(b"\0"):
-        return None
-    return all(not whole[byte::width].strip(b"\0\xff") for byte in range(width - loose, width))
+    if any(whole[byte::width].strip(b"\0\xff") for byte in range(width - loose, width)):
+        return False
+    return True if any(whole[byte::width].strip(b"\0") for byte in range(loose)) else None
 
 
 def _wav_format(content: bytes, order: str) -> WavFormat | None:

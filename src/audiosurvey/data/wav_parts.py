@@ -7,7 +7,7 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from audiosurvey.data.byte_view import Part, Window
+from audiosurvey.data.byte_view import Part, Piece, Window
 from audiosurvey.data.mp3_frames import mp3_parts
 from audiosurvey.data.wav_header import MP2, MP3, WavHeader, is_placeholder, lies_low, read_wav_header
 
@@ -33,17 +33,6 @@ def wav_parts(stream: BinaryIO, window: Window) -> list[Part] | None:
         if found:
             return [replace(part, fault=part.fault or fault, container="WAV") for part in found]
     return [_samples(window, header, fault)]
-
-
-def unclosed_wav(stream: BinaryIO) -> int | None:
-    """Where the sound begins in a WAV whose sizes were never written (all 0), which libsndfile takes for empty.
-
-    None for every other file, also for a properly closed WAV that holds no sound.
-    """
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    header = read_wav_header(stream)
-    return header.begin if header is not None and _unclosed(header, size) else None
 
 
 def w64_parts(window: Window) -> list[Part] | None:
@@ -74,29 +63,39 @@ def w64_parts(window: Window) -> list[Part] | None:
 
 def _samples(window: Window, header: WavHeader, fault: str | None) -> Part:
     """Plain samples, or an encoding that libsndfile decodes."""
-    head = bytearray(window.get(0, header.begin))
-    size, begin = window.size, header.begin
+    size, begin, format = window.size, header.begin, header.format
+    changes: dict[int, bytes] = {}
     if _unclosed(header, size):
-        struct.pack_into("<I", head, 4, min(size - 8, 0xFFFFFFFF))
-        struct.pack_into("<I", head, begin - 4, min(size - begin, 0xFFFFFFFF))
-    format = header.format
+        # The size of the file, and of the samples.
+        changes[4] = struct.pack("<I", min(size - 8, 0xFFFFFFFF))
+        changes[begin - 4] = struct.pack("<I", min(size - begin, 0xFFFFFFFF))
     if format is None or not format.loose_bytes or header.order != "<":
-        changed = bytes(head) != window.get(0, begin)
-        return Part((bytes(head), (begin, size)) if changed else ((0, size),), fault=fault)
-    struct.pack_into("<H", head, header.format_at + 14, 8 * format.width)
+        return Part(_changed(size, changes), fault=fault)
+    changes[header.format_at + 14] = struct.pack("<H", 8 * format.width)
     lifted = format.loose_bytes if _low(window, begin, format.width, format.loose_bytes) else 0
-    pieces = (bytes(head), (begin, size))
-    return Part(pieces, fault=fault, samples_at=begin, width=format.width, lifted=lifted)
+    return Part(_changed(size, changes), fault=fault, samples_at=begin, width=format.width, lifted=lifted)
+
+
+def _changed(size: int, changes: dict[int, bytes]) -> tuple[Piece, ...]:
+    """A file of this size with some of its bytes replaced."""
+    pieces: list[Piece] = []
+    place = 0
+    for at, content in sorted(changes.items()):
+        pieces += [(place, at), content]
+        place = at + len(content)
+    return (*pieces, (place, size))
 
 
 def _low(window: Window, begin: int, width: int, loose: int) -> bool:
+    """Whether the samples fill the low bytes of their containers, as ALSA's do: assumed where no sample tells."""
     while content := window.get(begin, _LOOKED // width * width):
         found = lies_low(content, width, loose)
         if found is not None:
             return found
         begin += len(content)
-    return False
+    return True
 
 
 def _unclosed(header: WavHeader, size: int) -> bool:
+    """Whether the sizes were never written (all 0), which libsndfile takes for an empty file."""
     return header.order == "<" and header.promised == 0 and header.begin < size and header.closed < size
