@@ -154,7 +154,7 @@ def _parts_of_file(path: str, stamp: tuple[int, ...]) -> tuple[Part, ...]:
 
 @contextmanager
 def _stream(source: Source) -> Iterator[BinaryIO]:
-    """The bytes of a sound file, which are not none."""
+    """The open file. Raises BadAudio if it cannot be opened or is empty."""
     with ExitStack() as stack:
         if isinstance(source, bytes):
             stream: BinaryIO = io.BytesIO(source)
