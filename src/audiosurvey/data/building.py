@@ -8,6 +8,7 @@ flight: memory does not grow with the number of clips.
 """
 
 import contextlib
+import hashlib
 import json
 import shutil
 import time
@@ -21,7 +22,7 @@ import numpy as np
 from audiosurvey.data.audio import BadAudio, Mono, decode
 from audiosurvey.data.readahead import cpu_count, in_order
 
-FORMAT = 1
+FORMAT = 2
 """Version of the store on disk; part of its key, so that a change of the format builds new stores."""
 SAMPLES = "samples.i16"
 INDEX = "index.json"
@@ -73,6 +74,13 @@ def quantize(wave_S: np.ndarray) -> tuple[np.ndarray, float]:
     return np.rint(wave_S * np.float32(_FULL / peak)).clip(-_FULL, _FULL).astype("<i2"), peak / _FULL
 
 
+def samples_digest(wave_S: np.ndarray) -> str | None:
+    """Hash of int16 samples: equal for WAV and FLAC of one sound, and at another level. None for silence."""
+    if wave_S.min() == wave_S.max():
+        return None
+    return hashlib.blake2b(wave_S.data, digest_size=16).hexdigest()
+
+
 def _fill(
     folder: Path,
     recordings: Sequence[Recording],
@@ -90,6 +98,7 @@ def _fill(
 
     began = time.monotonic()
     clips: dict[str, tuple[int, int, float]] = {}
+    digests: dict[str, str] = {}
     skipped: dict[str, str] = {}
     place = 0
     loaded = in_order(load, recordings, workers=workers, ahead=2 * workers)
@@ -101,6 +110,8 @@ def _fill(
                 wave_S, scale = result
                 samples.write(wave_S.data)
                 clips[recording.name] = (place, len(wave_S), scale)
+                if digest := samples_digest(wave_S):
+                    digests[recording.name] = digest
                 place += len(wave_S)
             if progress:
                 progress(done, len(recordings))
@@ -110,6 +121,7 @@ def _fill(
         "mono": mono,
         "samples": place,
         "clips": clips,
+        "digests": digests,
         "skipped": skipped,
     }
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")

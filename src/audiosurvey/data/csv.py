@@ -42,7 +42,8 @@ class ColumnsConfig(Section):
     fold: str | None = "fold"
     """The fold in which the clip is tested, a whole number; null: not read, folds are made."""
     source: str | None = "source"
-    """The recording that the clip was cut from; clips of one recording stay on one side of every split."""
+    """The recording that the clip was cut from; clips of one recording stay on one side of every split. A name other
+    than the file's own means the same recording in every data set."""
     start: str | None = "start"
     """Where the clip begins in its file, in seconds; empty: at the start of the file."""
     end: str | None = "end"
@@ -114,7 +115,12 @@ def read_csv(root: Path, path: Path, columns: ColumnsConfig, label_separator: st
     index = {name: label for label, name in enumerate(classes)}
     sources = _sources(read)
     clips = tuple(
-        replace(row.clip, labels=tuple(sorted(index[name] for name in row.labels)), source=source)
+        replace(
+            row.clip,
+            labels=tuple(sorted(index[name] for name in row.labels)),
+            source=source,
+            global_source=source is not None and not _repeats_file_name(source, row.file),
+        )
         for row, source in zip(read, sources, strict=True)
     )
     return Table("csv", root, classes, clips, multi_label=multi_label, notes=tuple(notes))
@@ -218,3 +224,8 @@ def _sources(read: Sequence[_Read]) -> list[str | None]:
         return row.clip.source or named.get(row.file) or (row.file if cut else None)
 
     return [source(row) for row in read]
+
+
+def _repeats_file_name(source: str, file: str) -> bool:
+    """Whether the source says no more than the name of the file, which another data set may use for another sound."""
+    return source in (file, Path(file).name, Path(file).stem)

@@ -15,7 +15,7 @@ from audiosurvey.data.doctor.facts import Facts, print_wave
 from audiosurvey.data.doctor.finding import Finding, Severity
 from audiosurvey.data.doctor.soundprint import LONGEST_S, agreement, coherence, likely_pairs
 from audiosurvey.data.esc50 import TWIN_SOURCES
-from audiosurvey.data.folds import is_published_leak, spread_sources
+from audiosurvey.data.folds import is_published_leak, spread_recordings
 from audiosurvey.data.readahead import in_order
 from audiosurvey.data.table import Clip, Table
 
@@ -28,7 +28,7 @@ COPY_SHIFT_S = 0.5
 
 def leaks(table: Table) -> Iterator[Finding]:
     """Recordings, as the table names them, with clips on two sides."""
-    for source, clips in spread_sources(table).items():
+    for source, clips in spread_recordings(table).items():
         ids = tuple(clip.id for clip in clips)
         sides = ", ".join(sorted({_side(clip) for clip in clips}))
         message = f"recording {source} has {len(clips)} clips in {sides}"
