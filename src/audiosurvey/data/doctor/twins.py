@@ -136,7 +136,7 @@ def _judged(
         reason = "the same sound as {}, with other labels"
         drop = {clip.id: reason.format(next(c.id for c in clips if c.labels != clip.labels)) for clip in clips}
         return Finding("contradiction", "spoils a result", ids, f"{words}, labelled {labels}", numbers, weight, drop)
-    severity, where = _placed(table, clips)
+    severity, where = _placed(table, clips, check)
     # As published, the copies are part of what scores are compared on.
     drop = {} if table.official else {clip.id: f"{check} of {ids[0]}" for clip in clips[1:]}
     # What stands on two sides comes before what does not, however well that agrees.
@@ -144,7 +144,7 @@ def _judged(
     return Finding(check, severity, ids, f"{words}; {where}", numbers, weight, drop)
 
 
-def _placed(table: Table, clips: Sequence[Clip]) -> tuple[Severity, str]:
+def _placed(table: Table, clips: Sequence[Clip], check: str) -> tuple[Severity, str]:
     """How much it matters where the copies stand, and the words for it."""
     sides = sorted({_side(clip) for clip in clips})
     if len(sides) > 1:
@@ -153,6 +153,8 @@ def _placed(table: Table, clips: Sequence[Clip]) -> tuple[Severity, str]:
         return "spoils a result", f"on both sides of a fold border ({', '.join(sides)})"
     if _settled(clips) or not table.classes:
         return "worth a look", "on one side of every split" if table.classes else "no classes, so no split"
+    if check == "duplicate":
+        return "worth a look", "no folds yet: equal samples stay in one fold when folds are made"
     return "spoils a result", "no folds yet, and no common source: they may be dealt to both sides of a split"
 
 
