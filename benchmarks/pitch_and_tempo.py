@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.pitch import Pitch, PitchConfig
 from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.tempo import Tempo, TempoConfig
@@ -45,7 +46,7 @@ def main() -> None:
     draws = [stream("benchmark", clip) for clip in range(args.clips)]
     speeds = [speed.draw_fired(rng, samples, samples) for rng in draws]
     pitch_B = torch.tensor([pitch.draw_fired(rng).pitch for rng in draws])
-    tempi = [tempo.draw_fired(rng, frames, mel.n_mels) for rng in draws]
+    tempi = [tempo.draw_fired(rng, Extent.whole(frames), mel.n_mels) for rng in draws]
     power_BTF = front_end.mel(wave_BS)
 
     ways: dict[str, Callable[[], object]] = {

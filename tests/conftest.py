@@ -1,18 +1,25 @@
 """Fixtures for all tests: where the real data is, a cache of the test's own, and runs small enough to be trained."""
 
+import contextlib
 import gc
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import soundfile
+
+# Machines are busy; what a test says must not depend on it.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 PATIENCE_S = 300
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -21,6 +28,7 @@ TINY = """\
 sample_rate: 8000
 mel_spectrogram:
   {{win_length: 0.032, hop_length: 0.016, n_mels: 16, f_min: 50, compression: db, standardize: batch_norm}}
+augmentation: {{shorten: {{p: 0}}}}
 dataset: {{name: folder, root: '{root}', num_folds: 3, clip_seconds: 0.5}}
 train: {{epochs: 2, lr: 0.02, batch_size: 8, num_workers: 0}}
 model:
@@ -108,7 +116,7 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
     other mixings, whose waves are mixed first or last: what the network hears, and the targets, both on the CPU."""
     import torch
 
-    from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
+    from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
     from audiosurvey.training.step import render
 
     mixings = WAVE_MIXINGS + MEL_MIXINGS
@@ -118,6 +126,8 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
         chances = [f"augmentation.{name}.p=0.5" for name in others]
         chances += [f"augmentation.{name}.p={0.8 if name == mixing else 0}" for name in mixings]
         common = [f"augmentation.reverb.folder={rooms.as_posix()}", f"augmentation.mix_waves={order}"]
+        # Above a low cut-off, most cells would hold nothing but rounding.
+        common.append("augmentation.low_pass.min_hz=7000")
         network = ["model={preset: tiny}", "train.batch_size=16"]
         stage = on_tones("esc50", *common, *chances, *network, device=device)
         batches = stage.batches.epoch(3)
@@ -268,3 +278,31 @@ def process(tmp_path: Path, tmp_cache: Path) -> Iterator[Callable[..., subproces
         except ValueError:
             # A test has closed a pipe itself.
             one.wait()
+
+
+@pytest.fixture
+def named_pipe() -> Iterator[Callable[[Path], Path]]:
+    """`named_pipe(path)` makes a named pipe. Whoever waits at its other end is let go after a while, so that a reader
+    that opens it fails its test and does not hang."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes in the file system")
+    made: list[Path] = []
+    over = threading.Event()
+
+    def let_go() -> None:
+        while not over.wait(5):
+            for path in made:
+                with contextlib.suppress(OSError):
+                    os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+    thread = threading.Thread(target=let_go, daemon=True)
+    thread.start()
+
+    def make(path: Path) -> Path:
+        os.mkfifo(path)
+        made.append(path)
+        return path
+
+    yield make
+    over.set()
+    thread.join()

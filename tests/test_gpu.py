@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
 from audiosurvey.deploy.load import load
 from audiosurvey.evaluation.predictions import read_predictions
 
@@ -63,3 +63,12 @@ def test_folds_side_by_side(train_tiny: Train, tmp_path: Path) -> None:
     assert [row["fold"] for row in found["folds"]] == [1, 2, 3]
     assert found["mean"]["accuracy"] > 0.7
     assert (tmp_path / "run" / "model" / "weights.safetensors").exists()
+
+
+def test_synchronised_norms_in_one_process_are_plain_norms(train_tiny: Train, tmp_path: Path) -> None:
+    found = [
+        train_tiny(tmp_path / str(synced), f"train.sync_batchnorm={synced}", folds=[1], device="cuda")
+        for synced in (False, True)
+    ]
+    plain, synced = (run["folds"][0]["loss"] for run in found)
+    assert synced == pytest.approx(plain, abs=1e-3)

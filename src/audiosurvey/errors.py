@@ -1,6 +1,9 @@
 """What a user's mistake looks like: one clear line for each fault, exit status 2, no traceback."""
 
+import errno
 from dataclasses import dataclass
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -9,6 +12,9 @@ class UserError(Exception):
     The command line prints each line of `lines` as it stands and exits with status 2. A line names the place
     and the mend: `sounds/: no audio files found; expected one folder a class`.
     """
+
+    status = 2
+    """Exit status of the command line."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
@@ -20,9 +26,29 @@ class Interrupted(UserError):
     goes on with --resume."""
 
 
-def of_the_system(error: OSError) -> str:
-    """What the operating system refused, in one line: the file, where one is named, and why."""
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+class DiskFull(Interrupted):
+    """A file could not be written for want of space; what was written before stays."""
+
+    status = 1
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk is full, or a quota or size limit is reached."""
+    return error.errno in _NO_ROOM
+
+
+def not_written(error: OSError, line: str) -> UserError:
+    """The fault to raise where writing failed for this reason."""
+    return DiskFull(line) if is_full(error) else UserError(line)
+
+
+def of_the_system(error: OSError) -> UserError:
+    """An error of the operating system in one line: the file, if one is named, and the reason."""
+    reason = error.strerror or str(error)
+    line = f"{error.filename}: {reason}" if error.filename else reason
+    if is_full(error):
+        return DiskFull(f"{line}; free some space and run the command again (train: with --resume)")
+    return UserError(line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ import torch
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.config.sketch import sketch
-from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
 from audiosurvey.data.doctor.strays import strays
+from audiosurvey.data.download import PUBLISHED
 from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.deploy.artefact import find_model, load_artefact
 from audiosurvey.deploy.export import Outcome as Exported
+from audiosurvey.deploy.export import check_suffix
 from audiosurvey.deploy.export import export as export_model
 from audiosurvey.deploy.export_formats import SUFFIXES, Format
 from audiosurvey.deploy.exported import is_exported
@@ -34,6 +36,7 @@ from audiosurvey.deploy.options import PredictOptions
 from audiosurvey.deploy.prediction import Outcome, predict_sounds
 from audiosurvey.deploy.sources import Source
 from audiosurvey.errors import UserError
+from audiosurvey.evaluation.conditions import measure_conditions
 from audiosurvey.evaluation.crossval import CrossValidation
 from audiosurvey.evaluation.final import FinalModel
 from audiosurvey.evaluation.fold import clips_to_look_at
@@ -41,13 +44,15 @@ from audiosurvey.evaluation.forecast import Forecast, forecast, forecast_embeddi
 from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.evaluation.pretraining import check_length, outside
 from audiosurvey.evaluation.results import Results
-from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.evaluation.resuming import note_changes
+from audiosurvey.evaluation.runfolder import RunFolder, environment
 from audiosurvey.evaluation.side_by_side import Share, refuse_jobs, shares, train_side_by_side
 from audiosurvey.evaluation.starting import Start, open_start
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.released import on_disk
 from audiosurvey.report.console import progress_bar, share_bar
-from audiosurvey.report.preview import write_preview
+from audiosurvey.report.preview import preview_files, write_preview
+from audiosurvey.targets import check_target
 from audiosurvey.threads import threads
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import check_device, make_accelerator, number_format
@@ -80,6 +85,8 @@ class TrainOptions:
     """Besides the folds, one model trained on all of them."""
     jobs: int = 1
     """How many folds are trained side by side."""
+    threads: int | None = None
+    """Processor threads, which folds side by side share; None: as many as torch takes by itself."""
 
 
 def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
@@ -88,9 +95,15 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     Of several processes (torchrun) the main one alone looks at the run folder, writes into it, speaks, and returns
     something; each prepares the data, which one of them then does for all.
     """
+    with threads(options.threads or torch.get_num_threads()):
+        return _train(loaded, options, say)
+
+
+def _train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Results, Path] | None:
     config = loaded.config
     loaded.refuse_obstacles()
     accelerator = make_accelerator(options.device, _precision(config, options), thaws=bool(config.model.thaw))
+    loaded.refuse_device(accelerator.device.type)
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     main = accelerator.is_main_process
@@ -121,9 +134,13 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
         if main:
             # Another process may have finished folds between the first look and the lock.
             run.refuse(config, resume=options.resume)
-            run.start(loaded.resolved_yaml(), accelerator, sounds.store.hash)
+            run.start(loaded.resolved_yaml(), accelerator, sounds.store.hash, options.jobs)
         folds.refresh()
         if main:
+            if folds.pending or (options.final and FinalModel(folds).pending):
+                now = environment(accelerator, options.jobs)
+                for line in note_changes(run, now, list(folds.splits), folds.pending):
+                    say(line)
             for line in _intentions(folds, description, other):
                 say(line)
         pending = folds.pending
@@ -150,8 +167,15 @@ def train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Result
     return (folds.results, run.path) if main else None
 
 
-def evaluate(target: Path, data: str | None, device: str, reverse: bool = False) -> Results:
-    """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked."""
+def evaluate(
+    target: Path, data: str | None, device: str, reverse: bool = False, *, conditions: bool = False
+) -> Results:
+    """A run: each fold's model on its own test fold. A model: on other data, clips that it was trained on marked.
+
+    `conditions`: of a run, also on test clips changed as other recorders would have brought them.
+    """
+    if conditions and data is not None:
+        raise UserError("--conditions: goes with a run, whose folds have test clips of their own; leave --data out")
     if (target / "config.yaml").exists() and not (target / "model.json").exists():
         if data is not None and not (target / "model" / "model.json").exists():
             raise UserError(
@@ -159,7 +183,13 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
             )
         if data is not None:
             return evaluate_model(target, data, prepare, device=device, reverse=reverse)
-        return evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+        results = evaluate_run(RunFolder(target), prepare, device=device, reverse=reverse)
+        if conditions:
+            with progress_bar("changed test clips") as moved:
+                results["conditions"] = measure_conditions(RunFolder(target), prepare, device=device, progress=moved)
+        return results
+    if conditions:
+        raise UserError(f"{target}: --conditions goes with a run folder, and this is not one")
     if is_exported(target):
         raise UserError(f"{target}: is named as an exported file is; give the model folder that it was made from")
     find_model(target)
@@ -169,14 +199,23 @@ def evaluate(target: Path, data: str | None, device: str, reverse: bool = False)
 
 
 def export(
-    model: Path, format: Format, *, output: Path | None = None, int8: bool = False, calibration: Path | None = None
+    model: Path,
+    format: Format,
+    *,
+    output: Path | None = None,
+    int8: bool = False,
+    calibration: Path | None = None,
+    force: bool = False,
 ) -> Exported:
     """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
     if is_exported(model):
         raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
     folder = find_model(model)
-    loaded = load_artefact(folder)
     name = f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"
+    check_suffix(output or folder / name, format)
+    # The file that a model folder keeps beside its weights is made anew as often as one likes.
+    check_target("--output", output or folder / name, force=force or output is None, own_folder=folder)
+    loaded = load_artefact(folder)
     return export_model(
         loaded, output or folder / name, format, int8=int8, calibration=calibration, card=folder / "README.md"
     )
@@ -192,35 +231,62 @@ def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) 
     check_device(options.device)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    model = load(path)
+    model = load(path, trust=options.trust)
     model.to(options.device)
     how, wording = options.windowing(), options.wording(model)
     began = time.monotonic()
     with opened_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)
+        options.check_target(Path(path), sources)
         with opened_journal(options.output, model_digest(model, Path(path)), how, sources, options.restart) as journal:
             if journal is not None and journal.num_done:
                 say(f"going on: {journal.num_done} of {len(sources)} sounds were scored before")
             with _progress(sources) as moved, opened_output(options.output) as file:
-                writer = WRITERS[options.format](file, wording, model.labels, options.scores)
+                knows_range = model.training_range is not None
+                writer = WRITERS[options.format](file, wording, model.labels, options.scores, knows_range)
                 outcome = predict_sounds(model, sources, how, wording, writer, journal, moved)
     for line in _outcome_lines(outcome, time.monotonic() - began):
         say(line)
     return outcome
 
 
-def preview(loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path) -> list[Path]:
+def preview(
+    loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path, *, force: bool = False
+) -> list[Path]:
     """Renders what augmentation makes of clips in epochs: WAV before and after, a picture, and what was drawn."""
     from audiosurvey.evaluation.rendering import render_clip
 
     config = loaded.config
     sounds = prepare(config.dataset, config.sample_rate)
     written: list[Path] = []
+    inputs = [clip.path for clip in sounds.table.clips]
+    for clip_id in clips or [sounds.table.clips[0].id]:
+        for file in (file for epoch in epochs for file in preview_files(folder, clip_id, epoch) if folder.is_dir()):
+            check_target("--output", file, inputs=inputs, force=force)
     for clip_id in clips or [sounds.table.clips[0].id]:
         for epoch in epochs:
             rendered = render_clip(config, sounds, clip_id, epoch)
             written += write_preview(folder, **rendered)
     return written
+
+
+def audit_inputs(data: str, overrides: Sequence[str] = ()) -> list[Path]:
+    """The files that the audit of `data` reads, which its own output must not replace."""
+    path = Path(data)
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES):
+        dataset = dataset_at(path)
+        if dataset.name == "folder" and not has_class_folders(path):
+            return [clip.path for clip in read_bare(path).clips]
+    else:
+        dataset = load_config(data, overrides).config.dataset
+    everything = {"classes": None, "exclude_classes": None, "ignore": None, "subset": None}
+    clips = load_table(dataset.model_copy(update=everything), divide=False).clips
+    named = [path, dataset.resolved_ignore()]
+    if dataset.name == "csv":
+        named.append(dataset.resolved_table())
+    if (known := PUBLISHED.get(dataset.name)) is not None:
+        named.append(dataset.resolved_root() / known.table)
+    return [*(place for place in named if place is not None), *(clip.path for clip in clips)]
 
 
 def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:
@@ -256,6 +322,10 @@ def _outcome_lines(outcome: Outcome, seconds: float) -> list[str]:
         pace = f", {60 * hours / seconds:.3g} h a minute" if hours > 0 else ""
         number = f"{outcome.sounds} sounds" if outcome.sounds > 1 else "1 sound"
         lines.append(f"{number}, {_duration(outcome.seconds)} of sound, in {_duration(seconds)}{pace}")
+    if outcome.noted:
+        sounds = f"{len(outcome.noted)} of {outcome.sounds} sounds"
+        answers = f" ({outcome.noted_answers} of {outcome.answers} answers)" if outcome.answers > outcome.sounds else ""
+        lines.append(f"{sounds}{answers} lie outside what the model was trained on: see their notes")
     if outcome.failures:
         lines.append(f"{len(outcome.failures)} of {outcome.sounds} failed:")
         lines += [f"  {failure.name}: {failure.reason}" for failure in outcome.failures]
@@ -338,7 +408,7 @@ def _expected(folds: CrossValidation, jobs: int) -> str:
     plan = shares(folds, jobs)
     looks = clips_to_look_at(folds.config, folds.splits[fold], folds.config.train.epochs or 1)
     with threads(plan[0].threads):
-        expected = forecast(stage, looks)
+        expected = forecast(stage, looks, try_one_thread=plan[0].beside == 1)
     return _forecast_line(expected, folds, plan)
 
 
@@ -359,11 +429,21 @@ def _forecast_line(expected: Forecast, folds: CrossValidation, plan: Sequence[Sh
     where = f"{folds.accelerator.device.type}, {number_format(folds.accelerator)}"
     if beside > 1:
         where += f", {beside} folds side by side"
+    busy = _on_one_thread(expected, "a fold" if train.epochs else "an epoch")
     if not train.epochs:
         ends = f"the patience of {train.patience} ends it"
-        return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}"
+        return f"about {_duration(expected.seconds)} an epoch on {where}; {ends}; {memory}{busy}"
     total = f", {_duration(expected.seconds * len(plan))} in all" if number > 1 else ""
-    return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}"
+    return f"about {_duration(expected.seconds)} a fold{total} on {where}; {memory}{busy}"
+
+
+def _on_one_thread(expected: Forecast, of: str) -> str:
+    """How long one thread would take, where that was tried."""
+    alone = expected.on_one_thread
+    if alone is None:
+        return ""
+    line = f"; other programs use this machine: one thread would take about {_duration(alone)} {of}"
+    return line + (", which is quicker: give --threads 1" if alone < expected.seconds else ", which is not quicker")
 
 
 def _size(count: int) -> str:

@@ -8,7 +8,8 @@ import torch
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd

@@ -6,16 +6,19 @@ import torch
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.base import MelOperation, WaveOperation
-from audiosurvey.augmentation.chain import AugmentationConfig
+from audiosurvey.augmentation.clipping import Clipping, ClippingConfig
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
 from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
 from audiosurvey.augmentation.gain import Gain, GainConfig
+from audiosurvey.augmentation.low_pass import LowPass, LowPassConfig
 from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
 from audiosurvey.augmentation.noise import Noise, NoiseConfig
 from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
 from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
 from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.augmentation.shift import Shift, ShiftConfig
+from audiosurvey.augmentation.shorten import Shorten, ShortenConfig
 from audiosurvey.augmentation.sine import Sine, SineConfig
 from audiosurvey.augmentation.speed import Speed, SpeedConfig
 from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
@@ -38,6 +41,9 @@ def wave_operations(p: float) -> list[WaveOperation]:
         WaveMasking(WaveMaskingConfig(p=p), sample_rate=8000),
         PhaseNoise(PhaseNoiseConfig(p=p), sample_rate=8000),
         Sine(SineConfig(p=p), sample_rate=8000),
+        LowPass(LowPassConfig(p=p), sample_rate=8000),
+        Clipping(ClippingConfig(p=p)),
+        Shorten(ShortenConfig(p=p), pad="zeros"),
     ]
 
 
@@ -49,7 +55,7 @@ def mel_operations(p: float) -> list[MelOperation]:
     ]
 
 
-@pytest.mark.parametrize("index", range(11))
+@pytest.mark.parametrize("index", range(14))
 def test_wave_operation_is_never_applied_at_0_and_always_at_1(index: int) -> None:
     never, always = wave_operations(0)[index], wave_operations(1)[index]
     assert all(never.draw(stream(i), SAMPLES, SAMPLES) is None for i in range(50))

@@ -1,12 +1,14 @@
 """What is done to a clip depends on seed, epoch, clip and training set, and on nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
@@ -43,6 +45,9 @@ def config(rooms: Path) -> AugmentationConfig:
             "phase_noise": {"p": 0.5},
             "sine": {"p": 0.5},
             "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1, "colour": "random"},
+            "low_pass": {"p": 0.5, "min_hz": 500},
+            "clipping": {"p": 0.5},
+            "shorten": {"p": 0.5},
             "band_jitter": {"p": 0.5},
             "pitch": {"p": 0.5},
             "filter_augment": {"p": 0.5},
@@ -87,7 +92,7 @@ def batch_of(made: Chain, rows: list[int], epoch: int) -> Batch:
 
 
 def test_everything_off_changes_nothing() -> None:
-    made = chain(AugmentationConfig())
+    made = chain(AugmentationConfig.model_validate({"shorten": {"p": 0}}))
     assert made.wave(WAVE_BS, VALID_B, CLIPS, 0) is WAVE_BS
     assert made.mel(MEL_BCTF, CLIPS, 0) is MEL_BCTF
     assert all(made.partner(clip, 0) is None for clip in CLIPS)
@@ -137,9 +142,9 @@ def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: t
 def test_waves_mixed_last_are_made_of_the_two_as_each_is_changed_alone(config: AugmentationConfig) -> None:
     made = chain(last(mixed_by(config, ("mixup",), 0.7)))
     batch = batch_of(made, list(range(12)), 3)
-    mixed_BS, targets = made.mixed_wave(batch, 3)
+    mixed_BS, _, targets = made.mixed_wave(batch, 3)
     each_BS = made.wave(WAVE_BS, VALID_B, CLIPS, 3)
-    first_BS, _ = chain(mixed_by(config, ("mixup",), 0.7)).mixed_wave(batch, 3)
+    first_BS, _, _ = chain(mixed_by(config, ("mixup",), 0.7)).mixed_wave(batch, 3)
     for row, clip in enumerate(CLIPS):
         drawn = made.mixer.draw(clip, 3)
         assert (drawn is not None) == bool(targets.mixed_B[row])
@@ -244,7 +249,7 @@ def test_the_description_is_what_was_done(config: AugmentationConfig) -> None:
 
 def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:
     config = AugmentationConfig.model_validate(
-        {"time_shift": {"p": 1}, "noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}}
+        {"time_shift": {"p": 1}, "noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}, "shorten": {"p": 0}}
     )
     only_warped = chain(config.model_copy(update={"noise": AugmentationConfig().noise}))
     valid_B = torch.full((12,), 2500)
@@ -255,6 +260,94 @@ def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:
         end = int(warped_S.nonzero()[-1]) + 1
         snr_db = 10 * torch.log10(warped_S[:end].square().mean() / noise_S[:end].square().mean())
         assert snr_db == pytest.approx(20, abs=0.1)
+
+
+UNSHORTENED = {"shorten": {"p": 0}}
+MASKED = UNSHORTENED | {"time_masking": {"p": 1, "num": 1, "tmp": 12}}
+
+
+def padded(valid: int) -> Batch:
+    """Clips of this many samples in windows of 6000, all of them louder than 0.01."""
+    wave_BS = (0.01 + WAVE_BS.abs()) * (torch.arange(SAMPLES) < valid)
+    target_BK = torch.eye(3)[[clip.labels[0] for clip in CLIPS]]
+    return Batch(tuple(CLIPS), wave_BS, torch.full((12,), valid), target_BK, (None,) * 12)
+
+
+def levels(wave_BS: torch.Tensor, _: BandChange | None) -> torch.Tensor:
+    """In place of the front end: the mean level of 60 frames, the same in all bands."""
+    return wave_BS.abs().reshape(-1, 1, FRAMES, 1, SAMPLES // FRAMES).mean(4).expand(-1, 1, FRAMES, BANDS)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {},
+        {"cyclic_shift": {"p": 1}},
+        {"shift": {"p": 1, "max_s": 0.5}},
+        {"speed": {"p": 1}},
+        {"shorten": {"p": 1}},
+        {"cyclic_shift": {"p": 1}, "shorten": {"p": 1}},
+        {"shift": {"p": 1, "max_s": 0.1}, "shorten": {"p": 1}},
+    ],
+    ids=str,
+)
+def test_time_masks_fall_on_what_sounds(before: dict[str, object]) -> None:
+    """Clips of an eighth of the window, wherever they are moved to: no mask touches a frame of silence alone."""
+    made = chain(AugmentationConfig.model_validate(MASKED | before))
+    unmasked = chain(AugmentationConfig.model_validate(UNSHORTENED | before))
+    masks = 0
+    for epoch in range(20):
+        shown_BCTF, _ = made.render(padded(750), epoch, levels)
+        heard_BCTF, _ = unmasked.render(padded(750), epoch, levels)
+        assert isinstance(shown_BCTF, torch.Tensor)
+        assert isinstance(heard_BCTF, torch.Tensor)
+        covered_BT = (shown_BCTF == -5).all(3)[:, 0]
+        sounds_BT = (heard_BCTF > 0).all(3)[:, 0]
+        assert not (covered_BT & ~sounds_BT).any()
+        masks += int(covered_BT.any(1).sum())
+        done = [
+            made.describe(clip, epoch, samples=SAMPLES, frames=FRAMES, bands=BANDS, valid=750)[-1] for clip in CLIPS
+        ]
+        for covered_T, told in zip(covered_BT, done, strict=True):
+            spans: Any = told["covered_frames"]
+            assert [t for first, last in spans for t in range(first, last + 1)] == covered_T.nonzero()[:, 0].tolist()
+    # Of widths 0 to 11 one in twelve covers nothing.
+    assert masks > 150
+
+
+def test_masks_of_clips_that_are_repeated_fall_anywhere() -> None:
+    """With `pad: repeat` all of the window sounds."""
+    made = chain(AugmentationConfig.model_validate(MASKED))
+    shown = [made.render(padded(SAMPLES), epoch, levels)[0] for epoch in range(20)]
+    assert torch.stack([part[:, 0, :, 0] == -5 for part in shown if isinstance(part, torch.Tensor)]).any(0).any(0).all()
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_masks_of_a_mixture_fall_on_the_longer_of_both(order: str) -> None:
+    made = chain(AugmentationConfig.model_validate(MASKED | {"mixup": {"p": 1}, "mix_waves": order}))
+    covered_T = torch.zeros(FRAMES, dtype=torch.bool)
+    for epoch in range(40):
+        batch = padded(750)
+        batch.partners = tuple(made.partner(clip, epoch) for clip in CLIPS)
+        batch.partner_BS, batch.partner_target_BK = padded(3000).wave_BS, batch.target_BK
+        batch.partner_valid_B = torch.full((12,), 3000)
+        shown_BCTF, _ = made.render(batch, epoch, levels)
+        assert isinstance(shown_BCTF, torch.Tensor)
+        covered_T |= (shown_BCTF == -5).all(3)[:, 0].any(0)
+    assert covered_T.nonzero()[:, 0].tolist() == list(range(30))
+
+
+def test_noise_refers_to_the_clip_wherever_it_was_turned_to() -> None:
+    turned = UNSHORTENED | {"cyclic_shift": {"p": 1}}
+    config = turned | {"noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}}
+    only_turned = chain(AugmentationConfig.model_validate(turned))
+    batch = padded(2500)
+    turned_BS = only_turned.wave(batch.wave_BS, batch.valid_B, CLIPS, 0)
+    noisy_BS = chain(AugmentationConfig.model_validate(config)).wave(batch.wave_BS, batch.valid_B, CLIPS, 0)
+    for turned_S, noise_S in zip(turned_BS, noisy_BS - turned_BS, strict=True):
+        sounds_S = turned_S != 0
+        snr_db = 10 * torch.log10(turned_S[sounds_S].square().mean() / noise_S[sounds_S].square().mean())
+        assert snr_db == pytest.approx(20, abs=0.5)
 
 
 def test_a_batch_with_wrong_partners_is_our_own_mistake(config: AugmentationConfig) -> None:

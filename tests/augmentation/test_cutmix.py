@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.cutmix import Cutmix, CutmixConfig, CutmixDraw
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.randomness import stream
 
 
@@ -54,3 +55,22 @@ def test_alpha_1_draws_all_areas_alike() -> None:
 def test_alpha_0_is_refused() -> None:
     with pytest.raises(ValidationError, match="size of the rectangle"):
         CutmixConfig(alpha=0)
+
+
+def test_the_label_counts_what_sounds_alone() -> None:
+    """A rectangle over frames 2 to 5 and all bands, of 8 frames: the clip sounds in 0 to 3, its partner in 0 to 2 in
+    one row, in all frames in another, in 6 and 7 in the third."""
+    draws = [CutmixDraw(0.5, 0.5, 0.5)] * 3
+    mels = torch.zeros(3, 1, 8, 4), torch.ones(3, 1, 8, 4)
+    own = [Extent(0, 4, 8)] * 3
+    partners = [Extent(0, 3, 8), Extent.whole(8), Extent(6, 2, 8)]
+    _, weight_B = Cutmix(CutmixConfig(p=1)).mix(mels, draws, (own, partners))
+    # Half of the bands: 16 cells of the clip, 4 of which are lost; 2, 8 and 0 come from the partner.
+    assert weight_B.tolist() == pytest.approx([12 / 14, 12 / 20, 1.0])
+
+
+def test_where_nothing_sounds_the_label_is_the_area() -> None:
+    mels = torch.zeros(1, 1, 8, 4), torch.zeros(1, 1, 8, 4)
+    nothing = [Extent(0, 0, 8)]
+    _, weight_B = Cutmix(CutmixConfig(p=1)).mix(mels, [CutmixDraw(0.5, 0.5, 0.5)], (nothing, nothing))
+    assert weight_B.item() == pytest.approx(0.75)

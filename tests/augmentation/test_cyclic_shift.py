@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig, CyclicShiftDraw
+from audiosurvey.augmentation.extent import Extent, sounding
 from audiosurvey.augmentation.timemix import Timemix, TimemixConfig, TimemixDraw
 from audiosurvey.randomness import stream
 
@@ -34,20 +35,21 @@ def test_without_a_bound_every_place_is_reached() -> None:
 @settings(deadline=None)
 @given(st.integers(-90, 90), st.integers(1, 30), st.integers(0, 30))
 def test_what_follows_hears_the_clip_to_its_end(by: int, samples: int, valid: int) -> None:
-    """Everything after the place that is told is padding."""
+    """What is told to sound is what sounds, also where the clip is parted."""
     valid = min(valid, samples)
     wave_BS = (torch.arange(samples) < valid).float()[None]
     shift = CyclicShift(CyclicShiftConfig(p=1), sample_rate=100)
     turned_S = shift.apply(wave_BS, [CyclicShiftDraw(by)], [valid])[0]
-    end = shift.valid_after(CyclicShiftDraw(by), samples, valid)
-    assert not turned_S[end:].any()
-    assert end == (int(turned_S.nonzero().max()) + 1 if valid else end) <= samples
+    extent = shift.extent_after(CyclicShiftDraw(by), Extent.until(valid, samples))
+    assert torch.equal(sounding([extent], turned_S.device)[0], turned_S > 0)
+    assert not turned_S[extent.end :].any()
+    assert extent.end == (int(turned_S.nonzero().max()) + 1 if valid else extent.end) <= samples
 
 
 def test_the_label_of_a_timemix_counts_what_was_turned_to_the_end() -> None:
     """A clip of 20 samples in a window of 100, turned to 60..80: the half that stays holds all of it."""
     shift = CyclicShift(CyclicShiftConfig(p=1), sample_rate=100)
-    valid = shift.valid_after(CyclicShiftDraw(60), 100, 20)
+    valid = shift.extent_after(CyclicShiftDraw(60), Extent.until(20, 100)).end
     own_BS, partner_BS = torch.ones(1, 100), torch.ones(1, 100)
     mix = Timemix(TimemixConfig(p=1)).mix
     _, _, weight_B = mix(

@@ -17,6 +17,7 @@ from audiosurvey.augmentation.dropblock import (
     paper_gamma,
     solve_gamma,
 )
+from audiosurvey.augmentation.extent import Extent, sounding
 from audiosurvey.randomness import stream
 
 
@@ -98,3 +99,26 @@ def test_fill_mean() -> None:
     out_BCTF = operation.apply(mel_BCTF, [DropBlockDraw((0,), (1, 1)), DropBlockDraw((), (1, 1))])
     assert out_BCTF[0, 0, 0, 0] == pytest.approx(mel_BCTF[0].mean().item())
     assert torch.equal(out_BCTF[1], mel_BCTF[1])
+
+
+@pytest.mark.parametrize("extent", [Extent(0, 25, 100), Extent(40, 25, 100), Extent(90, 25, 100)])
+def test_blocks_cover_their_share_of_a_short_clip_and_nothing_of_its_padding(extent: Extent) -> None:
+    """Blocks of 32 frames, cut to a clip of 25, beside a clip that fills the window."""
+    operation = DropBlock(DropBlockConfig(p=1, dp=0.4), silence=0.0)
+    extents, shares = [extent, Extent.whole(100)] * 15, []
+    sounds_BT = sounding(extents, torch.device("cpu"))
+    for i in range(30):
+        draws = [operation.draw(stream(i, j), 100, 16, part) for j, part in enumerate(extents)]
+        covered_BTF = operation.apply(torch.ones(30, 1, 100, 16), draws, extents)[:, 0] == 0
+        assert not covered_BTF[~sounds_BT].any()
+        share_B = covered_BTF.sum((1, 2)) / (16 * sounds_BT.sum(1))
+        shares.append([float(share_B[::2].mean()), float(share_B[1::2].mean())])
+    assert np.mean(shares, axis=0) == pytest.approx([0.4, 0.4], abs=0.05)
+
+
+def test_a_turned_clip_has_the_blocks_of_the_clip_that_stands_at_the_beginning() -> None:
+    operation = DropBlock(DropBlockConfig(p=1), silence=0.0)
+    first, turned = Extent(0, 30, 50), Extent(35, 30, 50)
+    draws = [operation.draw(stream("x"), 50, 16, extent) for extent in (first, turned)]
+    out_BCTF = operation.apply(torch.ones(2, 1, 50, 16), draws, [first, turned])
+    assert torch.equal(out_BCTF[0].roll(35, 1), out_BCTF[1])

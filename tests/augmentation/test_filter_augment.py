@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
 from audiosurvey.augmentation.filter_augment import FilterAugment, FilterAugmentConfig, FilterAugmentDraw
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd

@@ -9,16 +9,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.data.sampling import Sampling, epoch_clips
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 
 CLIPS = [Clip(f"clip-{i}.wav", Path(f"clip-{i}.wav"), (0,)) for i in range(40)]
 
 
-def chain(config: dict[str, Any], clips: list[Clip] | None = None, seed: int = 1) -> Chain:
-    augmentation = AugmentationConfig.model_validate(config)
-    return Chain(augmentation, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0, bands=32)
+def chain(
+    config: dict[str, Any], clips: list[Clip] | None = None, seed: int = 1, sampling: Sampling = "shuffle"
+) -> Chain:
+    augmentation, clips = AugmentationConfig.model_validate(config), clips or CLIPS
+    return Chain(
+        augmentation, seed=seed, sample_rate=8000, train_clips=clips, silence=-5.0, bands=32, sampling=sampling
+    )
+
+
+def of_classes(*counts: int) -> list[Clip]:
+    """So many clips of each class."""
+    return [
+        Clip(f"{label}-{n}", Path(f"{label}-{n}"), (label,)) for label, count in enumerate(counts) for n in range(count)
+    ]
 
 
 def ways(made: Chain, epochs: range) -> Counter[str]:
@@ -76,6 +89,50 @@ def test_all_others_are_drawn_alike() -> None:
     found = Counter(partner.id for epoch in range(1000) if (partner := made.partner(CLIPS[2], epoch)))
     assert set(found) == {CLIPS[row].id for row in (0, 1, 3, 4)}
     assert min(found.values()) > 200
+
+
+@pytest.mark.parametrize(("sampling", "rare"), [("shuffle", 110), ("balanced", 500)])
+def test_partners_come_from_the_classes_as_often_as_the_clips_do(sampling: Sampling, rare: int) -> None:
+    """890 clips of one class and 110 of another: balanced, half of the clips and half of their partners are rare."""
+    table = of_classes(890, 110)
+    made, chosen = chain({"mixup": {"p": 1}}, table, sampling=sampling), epoch_clips(table, 1, 1, sampling)
+    partners = [partner for clip in chosen if (partner := made.partner(clip, 1))]
+    assert len(partners) == 1000
+    assert sum(clip.labels == (1,) for clip in chosen) == rare
+    # Four standard deviations of 1000 draws.
+    assert abs(sum(partner.labels == (1,) for partner in partners) - rare) < 4 * (rare * (1000 - rare) / 1000) ** 0.5
+
+
+def test_clips_without_labels_are_partners_as_often_as_those_of_a_class() -> None:
+    table = [*of_classes(60, 30), *(Clip(f"none-{n}", Path(f"none-{n}"), ()) for n in range(10))]
+    made = chain({"mixup": {"p": 1}}, table, sampling="balanced")
+    found = Counter(partner.labels for epoch in range(9) for clip in table if (partner := made.partner(clip, epoch)))
+    assert all(240 < found[labels] < 360 for labels in [(0,), (1,), ()])
+
+
+def test_balanced_partners_within_a_class_are_drawn_alike() -> None:
+    table = of_classes(5, 2)
+    made = chain({"mixup": {"p": 1}}, table, sampling="balanced")
+    found = Counter(partner.id for epoch in range(2000) if (partner := made.partner(table[0], epoch)))
+    assert {id: round(count / 250) for id, count in found.items()} == {
+        "0-1": 1,
+        "0-2": 1,
+        "0-3": 1,
+        "0-4": 1,
+        "1-0": 2,
+        "1-1": 2,
+    }
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(0, 10**6))
+def test_a_balanced_clip_is_never_its_own_partner(counts: list[int], seed: int) -> None:
+    table = of_classes(*counts)
+    made = chain({"mixup": {"p": 1}}, table, seed, "balanced")
+    for clip in epoch_clips(table, seed, 1, "balanced"):
+        partner = made.partner(clip, 1)
+        assert (partner is None) == (len(table) == 1)
+        assert partner is None or partner.id != clip.id
 
 
 def test_a_clip_from_outside_the_training_set_may_get_any_partner() -> None:

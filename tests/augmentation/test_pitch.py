@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
 from audiosurvey.augmentation.pitch import Pitch, PitchConfig, PitchDraw
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 

@@ -184,3 +184,13 @@ def test_without_pyroomacoustics_the_mend_is_named(monkeypatch: pytest.MonkeyPat
     assert len(error.value.lines) == 1
     assert "pip install audiosurvey[rir]" in error.value.lines[0]
     assert "augmentation.reverb.folder" in error.value.lines[0]
+
+
+def test_pipes_and_impossible_samples_among_the_responses_are_named(tmp_path: Path, named_pipe) -> None:
+    soundfile.write(tmp_path / "far.wav", np.array([0.0, 1e29]), 8000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"far\.wav: cannot be read as an impulse response .*1e\+29"):
+        read_folder(tmp_path, 8000)
+    (tmp_path / "far.wav").unlink()
+    named_pipe(tmp_path / "pipe.wav")
+    with pytest.raises(UserError, match=r"pipe\.wav: cannot be read .*not a plain file \(named pipe\)"):
+        read_folder(tmp_path, 8000)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
 
 
 def rounded_once(transform: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

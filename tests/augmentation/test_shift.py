@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.shift import Shift, ShiftConfig, ShiftDraw, delayed_by_fractions
 from audiosurvey.randomness import stream
 
@@ -64,6 +65,7 @@ def test_drawn_evenly_to_both_sides_with_fractions() -> None:
     assert max(map(abs, short)) <= 20
 
 
-@pytest.mark.parametrize(("by", "valid"), [(3.4, 53), (-10.0, 40), (-70.0, 0), (60.0, 100)])
-def test_the_end_of_the_clip_moves_along(by: float, valid: int) -> None:
-    assert shift().valid_after(ShiftDraw(by), 100, 50) == valid
+@pytest.mark.parametrize(("by", "first", "end"), [(3.4, 3, 53), (-10.0, 0, 40), (-70.0, 0, 0), (60.0, 60, 100)])
+def test_the_sound_moves_along(by: float, first: int, end: int) -> None:
+    extent = shift().extent_after(ShiftDraw(by), Extent.until(50, 100))
+    assert (extent.first, extent.end) == (first, end)

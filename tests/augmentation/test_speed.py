@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.speed import Speed, SpeedConfig, SpeedDraw, replay
 from audiosurvey.randomness import stream
 
@@ -59,7 +60,7 @@ def test_clips_are_played_each_at_its_own_speed() -> None:
 def test_the_end_of_the_clip_is_known(speed: float, valid: int) -> None:
     wave_BS = torch.zeros(1, 3000)
     wave_BS[0, :valid] = 1
-    end = Speed(SpeedConfig(p=1)).valid_after(SpeedDraw(speed), 3000, valid)
+    end = Speed(SpeedConfig(p=1)).extent_after(SpeedDraw(speed), Extent.until(valid, 3000)).end
     assert 1 <= end <= 3000
     assert end == 3000 or abs(end - valid / speed) < 1
     assert replay(wave_BS, [speed]).shape == (1, 3000)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from audiosurvey.augmentation.extent import Extent, sounding
 from audiosurvey.augmentation.tempo import Tempo, TempoConfig, TempoDraw
 from audiosurvey.randomness import stream
 
@@ -57,6 +58,15 @@ def test_tempi_are_even_in_octaves_and_the_coin_spares_some() -> None:
     assert -1 <= octaves.min() < -0.98
     assert 0.98 < octaves.max() <= 1
     assert abs(octaves.mean()) < 0.08
+
+
+@given(tempo=st.floats(0.5, 2), first=st.integers(0, 39), length=st.integers(1, 40))
+def test_where_a_clip_is_told_to_sound_it_sounds(tempo: float, first: int, length: int) -> None:
+    before = Extent(first, length, 40)
+    mel_BCTF = sounding([before], torch.device("cpu")).float().reshape(1, 1, 40, 1)
+    after = Tempo(TempoConfig(p=1)).extent_after(TempoDraw(tempo), before)
+    assert bool((read(mel_BCTF, tempo)[0, 0, :, 0] > 0)[sounding([after], mel_BCTF.device)[0]][1:-1].all())
+    assert after.length >= min(40.0, (first + length) / tempo) - first / tempo - 1
 
 
 @pytest.mark.parametrize("wrong", [{"min": 0}, {"max": 5}, {"p": -1}])

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.interpolation import FRACTION_BITS
 from audiosurvey.augmentation.time_shift import (
     FASTEST,
@@ -105,9 +106,11 @@ def test_no_energy_bursts_where_the_parts_meet() -> None:
 
 def test_the_last_sound_of_a_padded_clip_is_found_again() -> None:
     draw = TimeShiftDraw((0, 10_000, 20_000), (0, 9000, 20_000))
-    assert shift().valid_after(draw, 20_000, 20_000) == 20_000
-    assert shift().valid_after(draw, 20_000, 10_000) == 9000
-    assert shift().valid_after(draw, 20_000, 5000) == 4500
+    for valid, after in [(20_000, 20_000), (10_000, 9000), (5000, 4500)]:
+        assert shift().extent_after(draw, Extent.until(valid, 20_000)) == Extent.until(after, 20_000)
+    assert shift().extent_after(draw, Extent(5000, 5000, 20_000)) == Extent(4500, 4500, 20_000)
+    # From 15,000 round the end to 5000.
+    assert shift().extent_after(draw, Extent(15_000, 10_000, 20_000)) == Extent(14_500, 10_000, 20_000)
 
 
 def test_clips_are_warped_each_by_its_own_map() -> None:

@@ -55,6 +55,18 @@ def mistake(outcome: tuple[int, str, str], *words: str, lines: int = 1) -> None:
         assert word in err
 
 
+def test_threads_are_counted_from_one(command: Command, config: Path):
+    status, _, err = command("train", config, "--threads", "0")
+    assert status == 2
+    assert "--threads" in err
+
+
+def test_synchronised_norms_are_refused_without_a_gpu(command: Command, config: Path):
+    outcome = command("train", config, "--device", "cpu", "--set", "train.sync_batchnorm=true")
+    mistake(outcome, "train.sync_batchnorm: torch's SyncBatchNorm needs a GPU, and this run is on cpu")
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(command: Command, name):
     status, out, err = command(name, "--help")
@@ -110,7 +122,17 @@ def test_alone_it_shows_its_commands(command: Command):
         (["train", "tiny.yaml", "--set", "precision=fp16", "--device", "cpu"], "fp16 needs a GPU"),
         (["train", "tiny.yaml", "--set", "dataset.root=nowhere"], "nowhere"),
         (["train", "esc50.yaml"], "audiosurvey download esc50"),
-        (["train", "."], "is a folder, not a config file"),
+        (["train", "."], "is a folder, not a config file; 'audiosurvey init my.yaml --dataset folder' writes a config"),
+        (
+            ["check", "table.csv"],
+            "is a table, not a config file; 'audiosurvey init my.yaml --dataset csv' writes a con",
+        ),
+        (
+            ["predict", "is.wav", "beside"],
+            "is.wav: not a model; expected a folder with a model.json; the model comes first",
+        ),
+        (["predict", "several", "x.wav"], "several: not a model, nor a run; runs here: several/one"),
+        (["predict", "tiny.yaml", "x.wav"], "a config has none, 'audiosurvey train tiny.yaml --final' makes one"),
         (["train", "tiny.yaml", "--run-dir", "tiny.yaml"], "tiny.yaml: is a file"),
         (["train", "tiny.yaml", "--run-dir", "tiny.yaml/run"], "tiny.yaml"),
         (["preview", "tiny.yaml", "--clip", "nowhere.wav"], "--clip nowhere.wav: no such clip"),
@@ -141,7 +163,17 @@ def test_alone_it_shows_its_commands(command: Command):
 def test_a_mistake_is_one_line_and_status_two(command: Command, config: Path, words, said):
     Path("esc50.yaml").write_text("dataset: {name: esc50, root: nowhere}\n", encoding="utf-8")
     Path("beside").mkdir()
-    for name in ("weights.pt", "model.onnx", "model.pt2", "beside/weights.safetensors", "beside/model.json"):
+    Path("several/one").mkdir(parents=True)
+    Path("several/one/config.yaml").touch()
+    for name in (
+        "weights.pt",
+        "model.onnx",
+        "model.pt2",
+        "beside/weights.safetensors",
+        "beside/model.json",
+        "table.csv",
+        "is.wav",
+    ):
         Path(name).write_text("no", encoding="utf-8")
     mistake(command(*words), said)
     assert not Path("runs").exists()
@@ -191,6 +223,20 @@ def test_the_original_config_file_is_accepted(command: Command, shared: Path):
     assert status == 0
     assert json.loads(out)["parameters"] == 4_050_004
     assert "nothing reaches mel filter 127" in err
+
+
+def test_check_ends_with_a_verdict_on_stderr(command: Command, config: Path):
+    status, out, err = command("check", config)
+    assert status == 0
+    assert err.splitlines()[-1] == f"{config}: valid; folder, 24 clips, 4 classes, 3 folds"
+    assert yaml.safe_load(out)["dataset"]["name"] == "folder"
+    assert command("check", config, "--json")[2].splitlines()[-1] == err.splitlines()[-1]
+    # Of a built-in data set nothing has to be there.
+    status, out, err = command("check", "original")
+    assert status == 0
+    assert "note: data/ESC-50: not there yet; 'audiosurvey download esc50' fetches it" in err
+    assert err.splitlines()[-1].startswith("original: valid; esc50, which is not there yet")
+    mistake(command("check", config, "--set", "dataset.root=nowhere"), "--set dataset.root: nowhere: no such folder")
 
 
 def test_describe_shows_a_table(command: Command, config: Path):

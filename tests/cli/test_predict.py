@@ -413,3 +413,54 @@ def test_a_thousand_files_with_fifty_broken(command: Command, model: Path, tmp_p
     broken = collection(tmp_path / "many", 950, 50)
     assert len(broken) == 50
     check_collection(command("predict", model, "many", "--format", "csv"), broken, tmp_path / "many", 950)
+
+
+def spike(path: Path, value: float, subtype: str = "FLOAT") -> None:
+    """A second of noise in two channels with one huge sample."""
+    wave_SC = np.stack([noise(1), noise(1)], axis=1)
+    wave_SC[700] = value
+    soundfile.write(path, wave_SC, RATE, subtype=subtype)
+
+
+def test_sounds_that_cannot_be_scored_are_named_and_the_others_are_done(model, command: Command, named_pipe) -> None:
+    folder = Path("sounds")
+    folder.mkdir()
+    for name in ("a.wav", "z.wav"):
+        soundfile.write(folder / name, noise(1), RATE)
+    spike(folder / "far.wav", 1e29)
+    spike(folder / "huge.wav", 3e38)
+    spike(folder / "double.wav", 1e300, "DOUBLE")
+    soundfile.write(folder / "long.wav", np.where(np.arange(40 * RATE) == 39 * RATE, 1e29, 0.0), RATE, subtype="FLOAT")
+    named_pipe(folder / "pipe.wav")
+    (folder / "null.wav").symlink_to(os.devnull)
+    expected = {
+        "double.wav": "not numbers",
+        "far.wav": "up to 1e+29",
+        "huge.wav": "up to 3e+38",
+        "long.wav": "up to 1e+29",
+        "null.wav": "not a plain file (device)",
+        "pipe.wav": "not a plain file (named pipe)",
+    }
+    if Path("/proc/self/mem").exists():
+        # A plain file that the system refuses to read at its beginning.
+        (folder / "refused.wav").symlink_to("/proc/self/mem")
+        expected["refused.wav"] = "cannot be read"
+    status, out, err = command("predict", model, folder, "--format", "json", "--scores")
+    assert status == 1
+    told = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert {Path(answer["path"]).name for answer in told["results"]} == {"a.wav", "z.wav", "long.wav"}
+    assert {Path(failure["path"]).name: failure["reason"] for failure in told["failed"]}.keys() == expected.keys()
+    for failure in told["failed"]:
+        assert expected[Path(failure["path"]).name] in failure["reason"]
+    assert f"{len(expected)} of {len(expected) + 2} failed" in err
+
+
+@pytest.mark.parametrize("mode", [[], ["--window", "0.5"]])
+def test_a_device_that_never_ends_is_not_read(process, model, tmp_path: Path, mode: list[str]) -> None:
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    if not (tmp_path / "zero.wav").exists():
+        pytest.skip("no /dev/zero")
+    one = process("predict", model, "zero.wav", *mode)
+    _, err = one.communicate(timeout=120)
+    assert one.returncode == 1
+    assert "zero.wav: not a plain file (device)" in err

@@ -5,6 +5,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.config.known import keys_at
 from audiosurvey.config.loader import LoadedConfig, load_config, load_text
 from audiosurvey.config.presets import preset_names, preset_text
@@ -166,7 +167,7 @@ def test_overrides_reach_every_key() -> None:
     )
     assert loaded.config.train.lr == 0.001
     assert loaded.config.model.network_blocks()[4].text() == "res: [48, 64]"
-    assert loaded.config.augmentation == Config().augmentation
+    assert loaded.config.augmentation == AugmentationConfig()
     assert loaded.warnings == ()
 
 

@@ -79,3 +79,20 @@ def test_they_are_refused_all_at_once() -> None:
     with pytest.raises(UserError) as error:
         loaded.refuse_obstacles()
     assert [line.split(": ")[:2] for line in error.value.lines] == [["x:1", "model.init"], ["x:2", "dataset.classes"]]
+
+
+def test_synchronised_norms_need_a_gpu() -> None:
+    loaded = load_text("seed: 1\ntrain:\n  sync_batchnorm: true\n", "x")
+    assert loaded.obstacles == ()
+    loaded.refuse_device("cuda")
+    with pytest.raises(UserError) as error:
+        loaded.refuse_device("cpu")
+    (line,) = error.value.lines
+    assert line.startswith("x:3: train.sync_batchnorm: torch's SyncBatchNorm needs a GPU, and this run is on cpu; ")
+    load_text("train: {sync_batchnorm: false}\n", "x").refuse_device("cpu")
+
+
+def test_a_pretraining_that_is_not_run_asks_for_no_gpu() -> None:
+    load_text("pretrain: {sync_batchnorm: true}\n", "x").refuse_device("cpu")
+    with pytest.raises(UserError, match=r"x:1: pretrain\.sync_batchnorm: "):
+        load_text("pretrain: {sync_batchnorm: true}\npretrain_urban: true\n", "x").refuse_device("cpu")

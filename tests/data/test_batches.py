@@ -10,9 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.data.batches import Batch, EvalBatches, Pad, TrainBatches, Windows, window_starts
+from audiosurvey.data.batches import Batch, EvalBatches, TrainBatches, Windows
 from audiosurvey.data.store import Store, prepare
 from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.windows import Pad, window_starts
 
 RATE = 1000
 LENGTHS = [250, 100, 40, 100, 260, 99, 7]

@@ -145,8 +145,28 @@ def test_of_several_labels_the_selected_ones_stay(tmp_path: Path):
         (tmp_path / f"{name}.wav").touch()
     (tmp_path / "l.csv").write_text("path,label,fold\np.wav,a|b,1\nq.wav,b,1\nr.wav,c,2\ns.wav,a|c,2\n")
     table = load_table(DatasetConfig(name="csv", root=tmp_path, classes=["a", "c"]))
-    assert [(clip.id, clip.labels) for clip in table.clips] == [("p.wav", (0,)), ("r.wav", (1,)), ("s.wav", (0, 1))]
+    assert [(clip.id, clip.labels) for clip in table.clips] == [
+        ("p.wav", (0,)),
+        ("q.wav", ()),
+        ("r.wav", (1,)),
+        ("s.wav", (0, 1)),
+    ]
     assert table.multi_label
+    assert "selected: 2 of 3 classes, 4 of 4 clips, 1 of them of no selected class" in table.notes
+    only = load_table(DatasetConfig(name="csv", root=tmp_path, classes=["b"]))
+    assert [clip.labels for clip in only.clips] == [(0,), (0,), (), ()]
+    with pytest.raises(UserError, match="no class is left"):
+        load_table(DatasetConfig(name="csv", root=tmp_path, exclude_classes=["a", "b", "c"]))
+
+
+def test_clips_of_one_label_that_is_not_selected_are_left_out_unless_the_table_is_multi_label(tmp_path: Path):
+    for name in "pqr":
+        (tmp_path / f"{name}.wav").touch()
+    (tmp_path / "l.csv").write_text("path,label,fold\np.wav,a,1\nq.wav,b,1\nr.wav,c,2\n")
+    one = load_table(DatasetConfig(name="csv", root=tmp_path, classes=["a", "c"]))
+    assert [clip.id for clip in one.clips] == ["p.wav", "r.wav"]
+    several = load_table(DatasetConfig(name="csv", root=tmp_path, classes=["a", "c"], multi_label=True))
+    assert [clip.labels for clip in several.clips] == [(0,), (), (1,)]
 
 
 def test_toy_is_made_when_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -53,6 +53,7 @@ def test_what_is_left_out_is_told(tmp_path: Path):
         (["a/readme.txt"], "no audio files found; expected one folder a class"),
         (["a.wav", "b.wav"], "2 audio files but no class folders; expected one folder a class"),
         (["a/x.m4a"], "only .m4a files, which cannot be read; convert them to wav or flac"),
+        (["x/dog/a.wav", "x/cat/b.wav"], "'x' is the only class; telling sounds apart takes at least two; its folders"),
         (["train/dog/a.wav", "test/dog/b.wav"], "test/ and train/ look like the sides of a split"),
     ],
 )
@@ -125,3 +126,13 @@ def test_folds_are_made_with_recordings_together(tmp_path: Path):
     assert table.folds == (1, 2, 3)
     assert len({(clip.source, clip.fold) for clip in table.clips}) == 12
     assert any("3 stratified ones were made, the clips of a source recording together" in note for note in table.notes)
+
+
+def test_folders_whose_names_differ_in_the_form_of_their_accents_are_one_class(tmp_path: Path):
+    touch(tmp_path, "caf\u00e9/a.wav", "cafe\u0301/b.wav", "dog/c.wav")
+    table = read_folder(tmp_path, source_pattern="^(.)")
+    assert table.classes == ("caf\u00e9", "dog")
+    assert [clip.labels for clip in table.clips] == [(0,), (0,), (1,)]
+    assert all(clip.path.is_file() for clip in table.clips)
+    only = DatasetConfig(name="folder", root=tmp_path, classes=["cafe\u0301", "dog"])
+    assert load_table(only, divide=False).classes == ("caf\u00e9", "dog")

@@ -99,3 +99,13 @@ def test_a_published_set_without_a_clip_is_not_official(shared: Path, tmp_path: 
     write_ignore(tmp_path / "i.tsv", {"audio/1-100032-A-0.ogg": "quiet"})
     table = load_table(DatasetConfig(root=root, subset="esc10", ignore=tmp_path / "i.tsv"))
     assert (table.official, len(table.clips)) == (False, 399)
+
+
+def test_ids_are_the_same_in_every_unicode_form(tmp_path: Path) -> None:
+    (tmp_path / "i.tsv").write_text("cafe\u0301/a.wav\tnoise\n", encoding="utf-8")
+    assert read_ignore(tmp_path / "i.tsv") == {"caf\u00e9/a.wav": "noise"}
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path, named_pipe) -> None:
+    with pytest.raises(UserError, match=r"ignore\.txt: not a plain file \(named pipe\)"):
+        read_ignore(named_pipe(tmp_path / "ignore.txt"))

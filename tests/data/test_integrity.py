@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from audiosurvey.data.audio import BadAudio, decode
-from audiosurvey.data.integrity import missing_end, unclosed_wav
+from audiosurvey.data.integrity import missing_end
+from audiosurvey.data.wav_parts import unclosed_wav
 
 RATE = 8000
 WAVE = np.random.default_rng(3).uniform(-0.9, 0.9, RATE)

@@ -75,6 +75,24 @@ def test_several_labels_stand_in_each_of_their_classes() -> None:
     assert Counter(clip.id for clip in chosen)["both"] >= 3
 
 
+def unlabelled(count: int) -> list[Clip]:
+    return [Clip(f"none/{n}", Path(f"none-{n}"), ()) for n in range(count)]
+
+
+def test_clips_without_labels_are_a_class_of_their_own() -> None:
+    """Thirty clips: two classes and the negatives get ten each."""
+    table = [*clips(20, 4), *unlabelled(6)]
+    chosen = epoch_clips(table, 0, 1, "balanced")
+    assert len(chosen) == 30
+    assert Counter(clip.labels for clip in chosen) == {(0,): 10, (1,): 10, (): 10}
+    assert {clip.id for clip in chosen if not clip.labels} == {clip.id for clip in unlabelled(6)}
+
+
+def test_clips_of_which_none_has_a_label_are_all_heard() -> None:
+    table = unlabelled(7)
+    assert sorted(clip.id for clip in epoch_clips(table, 0, 1, "balanced")) == sorted(clip.id for clip in table)
+
+
 def test_a_repetition_is_drawn_for_by_its_number() -> None:
     again = [clip for clip in epoch_clips(UNBALANCED, 0, 1, "balanced") if clip.id == "2/0"]
     first = {stream(0, 1, *clip.drawn_by, "gain").random() for clip in again}

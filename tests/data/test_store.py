@@ -1,8 +1,10 @@
 """The store: what is read back, what makes it anew, what it survives."""
 
+import errno
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +19,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.data import fingerprint
+from audiosurvey.data import fingerprint, spool
 from audiosurvey.data.audio import decode
-from audiosurvey.data.building import quantize
+from audiosurvey.data.spool import Spool, quantize
 from audiosurvey.data.store import Store, kept, prepare
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -285,3 +287,102 @@ def test_reading_in_many_threads_gives_the_same(table: Table, monkeypatch: pytes
 def test_importing_the_store_needs_no_torch() -> None:
     code = "import sys, audiosurvey.data.store; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def flac_promising(path: Path, frames: int) -> None:
+    """A FLAC of a tenth of a second whose header promises `frames`: 36 bits at the end of its STREAMINFO."""
+    soundfile.write(path, np.random.default_rng(5).uniform(-0.5, 0.5, RATE // 10), RATE, format="FLAC")
+    content = bytearray(path.read_bytes())
+    content[21] = content[21] & 0xF0 | frames >> 32
+    content[22:26] = (frames & 0xFFFFFFFF).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("frames", [12 * 10**9, 2**36 - 1])
+def test_no_memory_and_no_disk_is_asked_for_what_a_header_promises(table: Table, monkeypatch, frames: int) -> None:
+    flac_promising(table.clips[2].path, frames)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 0, 10**8))
+    store = make(table)
+    assert [skip.id for skip in store.skipped] == ["2.wav"]
+    assert store.skipped[0].reason.startswith("cut short")
+    assert len(store) == 5
+
+
+def test_a_disk_that_fills_up_is_told_with_the_folder_of_the_stores(table: Table, monkeypatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Spool, "write_to", full)
+    with pytest.raises(UserError, match=rf"^{re.escape(str(tmp_path / 'stores'))}: .*{os.strerror(errno.ENOSPC)}"):
+        make(table, folder=tmp_path / "stores")
+    assert [path.suffix for path in (tmp_path / "stores").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("value", [1e29, -3e38])
+def test_a_clip_with_an_impossible_sample_is_named_and_skipped(table: Table, value: float) -> None:
+    wave_SC = np.zeros((RATE, 2), np.float32)
+    wave_SC[500] = value
+    soundfile.write(table.clips[1].path, wave_SC, RATE, subtype="FLOAT")
+    store = make(table)
+    assert [skip.id for skip in store.skipped] == ["1.wav"]
+    assert f"{abs(value):.3g}" in store.skipped[0].reason
+
+
+def test_pipes_and_devices_are_named_and_skipped(table: Table, named_pipe) -> None:
+    table.clips[1].path.unlink()
+    named_pipe(table.clips[1].path)
+    table.clips[4].path.unlink()
+    table.clips[4].path.symlink_to(os.devnull)
+    store = make(table)
+    assert {skip.id: skip.reason for skip in store.skipped} == {
+        "1.wav": "not a plain file (named pipe)",
+        "4.wav": "not a plain file (device)",
+    }
+    assert len(store) == 4
+
+
+def test_long_recordings_wait_on_disk_and_are_stored_alike(table: Table, monkeypatch, tmp_path: Path) -> None:
+    expected = {clip.id: make(table, 16_000).read(clip.id) for clip in table.clips}
+    monkeypatch.setattr(spool, "IN_MEMORY", 1000)
+    store = make(table, 16_000, folder=tmp_path / "stores", workers=2)
+    for clip in table.clips:
+        np.testing.assert_array_equal(store.read(clip.id), expected[clip.id])
+    assert sorted(path.name for path in store.folder.iterdir()) == ["index.json", "report.json", "samples.i16"]
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from audiosurvey.data.doctor.facts import listen
+from audiosurvey.data.store import prepare
+from audiosurvey.data.table import Clip, Table
+
+def peak_mb(work):
+    work()
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
+
+def stored(name):
+    table = Table("own", Path(), ("a", "b"), (Clip(name, Path(name), (0,)),))
+    assert len(prepare(table, sample_rate=12_000, mono=sys.argv[1])) == 1
+
+for work in (stored, lambda name: listen(Clip(name, Path(name), (0,)))):
+    before = peak_mb(lambda: work("short.flac"))
+    print(peak_mb(lambda: work("long.flac")) - before)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the peak of memory is asked of POSIX")
+def test_memory_does_not_grow_with_the_length_of_a_file(tmp_path: Path) -> None:
+    # Five minutes of 8 channels are 77 MB as float32, half a minute is 8 MB.
+    noise_SC = np.random.default_rng(0).uniform(-0.3, 0.3, (2 * RATE, 8)) * (np.arange(8) % 2)
+    for name, blocks in (("short.flac", 15), ("long.flac", 150)):
+        with soundfile.SoundFile(tmp_path / name, "w", RATE, 8, "PCM_16") as file:
+            for block in range(blocks):
+                file.write(noise_SC if block % 4 == 0 else np.zeros_like(noise_SC))
+    words = [sys.executable, "-c", MEMORY, "loudest"]
+    told = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    of_prepare, of_doctor = map(float, told.stdout.split())
+    assert of_prepare < 30
+    assert of_doctor < 30

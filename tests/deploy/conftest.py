@@ -41,7 +41,7 @@ def _model_of(config: str, *overrides: str, temperature: float = 1.0, multi_labe
         "pad": settled.dataset.pad,
         "mono": settled.dataset.mono,
         "multi_label": multi_label,
-        "calibration": {"temperature": temperature, "fitted_on": None},
+        "calibration": {"temperature": temperature, "sound_temperature": temperature**0.5, "fitted_on": None},
         "thresholds": {"saw": 0.25},
         "licence": {"weights": "CC BY 4.0", "parts": {"sounds": "CC BY 4.0"}},
     }

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from audiosurvey.deploy.answers import Answer, Failure, Wording, answers
+from audiosurvey.deploy.decision import Thresholds
 from audiosurvey.deploy.events import EventRule
 from audiosurvey.deploy.scan import Portion
 from audiosurvey.deploy.smoothing import Smoothing
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
 
 LABELS = ["dog", "cat", "rain"]
 
@@ -32,11 +34,48 @@ def test_the_best_labels_in_order_and_no_more_than_asked_for():
 
 def test_what_no_label_explains_is_unknown_with_the_highest_score_there_was():
     whole = [Portion(0, True, [window(0, 0.2, 0.7, 0.1)], True)]
-    assert labels(said(whole, Wording(top=3, threshold=0.15))) == [["cat", "dog"]]
+    assert labels(said(whole, Wording(top=3, threshold=0.15, multi_label=True))) == [["cat", "dog"]]
     (one,) = said(whole, Wording(top=3, threshold=0.8))
     assert isinstance(one, Answer)
     assert one.labels == (("unknown", pytest.approx(0.7)),)
-    assert labels(said(whole, Wording(threshold={"cat": 0.75, "dog": 0.1}))) == [["dog"]]
+    assert labels(said(whole, Wording(threshold={"cat": 0.75, "dog": 0.1}, multi_label=True))) == [["dog"]]
+
+
+@pytest.mark.parametrize("top", [1, 3])
+def test_of_exclusive_classes_a_threshold_leaves_the_best_one_or_unknown(top: int):
+    whole = [Portion(0, True, [window(0, 0.2, 0.7, 0.1)], True)]
+    own = {"dog": 0.01, "rain": 0.01}
+    assert labels(said(whole, Wording(top=top, threshold=0.15))) == [["cat"]]
+    assert labels(said(whole, Wording(top=top, threshold=own | {"cat": 0.75}))) == [["unknown"]]
+    assert labels(said(whole, Wording(top=top, threshold=own | {"cat": 0.65}))) == [["cat"]]
+
+
+def test_scores_are_calibrated_after_the_mean_by_the_temperature_of_their_kind():
+    # Sure of dog once, of cat twice by a little: the mean is for dog, the mean of sharpened scores for cat.
+    portions = [Portion(0, True, [window(0, 0.98, 0.02, 0), window(1, 0.3, 0.7, 0), window(2, 0.3, 0.7, 0)], True)]
+    by = Temperatures(window=0.25, sound=0.5)
+    (one,) = said(portions, Wording(top=2, temperatures=by))
+    assert isinstance(one, Answer)
+    odds = (0.98 + 0.6) / (0.02 + 1.4)
+    assert one.labels[0] == ("dog", pytest.approx(odds**2 / (odds**2 + 1), abs=1e-6))
+    alone = [Portion(0, True, [window(0, 0.6, 0.4, 0)], True)]
+    (one,) = said(alone, Wording(temperatures=by))
+    assert isinstance(one, Answer)
+    assert one.labels[0] == ("dog", pytest.approx(0.6**4 / (0.6**4 + 0.4**4), abs=1e-6))
+
+
+def test_a_window_of_several_windows_of_the_model_counts_as_a_mean():
+    long = [Portion(0, False, [WindowScores(0, 3, np.array([0.6, 0.4, 0], np.float32), windows=3)], True)]
+    own = Thresholds({"dog": 0.0}, {"dog": 0.7})
+    assert labels(said(long, Wording(threshold=own, temperatures=Temperatures(window=0.1)))) == [["unknown"]]
+    assert labels(said(long, Wording(threshold=own, temperatures=Temperatures(sound=0.1)))) == [["dog"]]
+
+
+def test_smoothed_scores_are_means_too():
+    portions = [Portion(0, False, [window(0, 0.6, 0.4, 0), window(1, 0.6, 0.4, 0)], True)]
+    own = Thresholds({"dog": 1.0}, {"dog": 0.5})
+    assert labels(said(portions, Wording(threshold=own))) == [["unknown"]] * 2
+    assert labels(said(portions, Wording(threshold=own, smoothing=Smoothing(3)))) == [["dog"]] * 2
 
 
 def test_a_whole_sound_in_portions_is_the_mean_of_its_windows():

@@ -1,16 +1,19 @@
-"""Calibration: a temperature that was put in is found again, errors and thresholds by hand and by trying all."""
+"""Calibration: a temperature that was put in is found again, for windows and for means of them; errors by hand."""
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audiosurvey.deploy.calibration import (
     Calibration,
     calibrate,
-    choose_thresholds,
     expected_error,
     fit_temperature,
-    tempered,
 )
+from audiosurvey.deploy.temperature import Temperatures, tempered
+from audiosurvey.deploy.thresholds import choose_thresholds
+from audiosurvey.training.sound_scores import ScoredWindows
 
 
 def softmax(z_NK: np.ndarray) -> np.ndarray:
@@ -101,52 +104,100 @@ def test_expected_error_by_hand():
     assert expected_error(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]), True) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(
-    ("scores", "true", "threshold"),
-    [
-        ([0.9, 0.6, 0.5, 0.1], [1, 1, 0, 0], 0.55),  # apart: in the middle of the gap
-        ([0.9, 0.6, 0.4, 0.1], [1, 0, 1, 0], 0.25),  # F1 of 1, 2, 3, 4 accepted: 2/3, 1/2, 4/5, 2/3
-        ([0.8, 0.5, 0.5, 0.2], [1, 1, 0, 0], 0.35),  # equal scores are accepted together: 2/3, -, 4/5, 2/3
-        ([0.8, 0.4], [1, 1], 0.2),  # nothing to reject: half of the lowest
-    ],
-)
-def test_thresholds_by_hand(scores, true, threshold):
-    for order in (slice(None), slice(None, None, -1)):
-        column, truth = np.array(scores)[order, None], np.array(true)[order, None]
-        assert choose_thresholds(column, truth, ["dog"])["dog"] == pytest.approx(threshold)
-
-
-def test_no_threshold_has_a_larger_f1():
-    rng = np.random.default_rng(4)
-    for _ in range(20):
-        score_N = rng.random(40).round(2)
-        true_N = rng.random(40) < 0.2 + 0.6 * score_N
-
-        def f1(threshold: float, score_N=score_N, true_N=true_N) -> float:
-            accepted_N = score_N >= threshold
-            return 2 * (accepted_N & true_N).sum() / (accepted_N.sum() + true_N.sum())
-
-        chosen = choose_thresholds(score_N[:, None], true_N[:, None], ["dog"])["dog"]
-        assert f1(chosen) == max(f1(t) for t in np.linspace(0, 1, 1001))
-
-
-def test_a_class_without_clips_has_no_threshold():
-    scores_NK = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])
-    assert set(choose_thresholds(scores_NK, np.eye(3)[[0, 1]], ["a", "b", "c"])) == {"a", "b"}
-
-
 def test_the_facts_of_what_was_not_calibrated():
     facts = Calibration().facts()
     assert facts["thresholds"] == {}
     assert (facts["calibration"]["temperature"], facts["calibration"]["fitted_on"]) == (1.0, None)
 
 
+def spoken(rng: np.random.Generator, sounds: int, windows: int) -> tuple[ScoredWindows, np.ndarray]:
+    """Windows of sounds: three times too sure of themselves, and each wrong by itself."""
+    truth_NK = np.eye(3)[rng.integers(3, size=sounds)]
+    z_WK = 1.2 * np.repeat(truth_NK, windows, axis=0) + rng.standard_normal((sounds * windows, 3))
+    return ScoredWindows(softmax(3 * z_WK).astype(np.float32), np.full(sounds, windows)), truth_NK
+
+
+def test_means_and_windows_have_each_their_own_temperature_fitted_on_their_own_kind():
+    scored, truth_NK = spoken(np.random.default_rng(5), 2000, 6)
+    made = calibrate(scored, truth_NK, ["a", "b", "c"], binary=False, multi_label=False, fitted_on="made")
+    of_windows_WK = np.repeat(truth_NK, 6, axis=0)
+    assert made.temperature == fit_temperature(scored.scores_WK, of_windows_WK, False, clips=2000)
+    assert made.sound_temperature == fit_temperature(scored.sounds_NK, truth_NK, False)
+    assert made.sound_temperature is not None
+    assert made.temperature > 1.3 * made.sound_temperature
+    by = made.temperatures(False)
+    # What is stated holds for either; the other one's temperature would be far off.
+    assert expected_error(tempered(scored.scores_WK, by.window, False), of_windows_WK, False) < 0.02
+    assert expected_error(by.apply_all(scored), truth_NK, False) < 0.04
+    assert expected_error(tempered(scored.scores_WK, by.sound, False), of_windows_WK, False) > 0.1
+
+
+def test_each_sound_is_calibrated_by_the_number_of_its_windows():
+    scored = ScoredWindows(np.array([[0.8, 0.2], [0.9, 0.1], [0.7, 0.3]], np.float32), np.array([1, 2]))
+    by = Temperatures(False, window=2, sound=0.5)
+    np.testing.assert_allclose(by.apply_all(scored), [[2 / 3, 1 / 3], [16 / 17, 1 / 17]], atol=1e-6)
+    np.testing.assert_array_equal(by.apply_all(scored)[1], by.apply(scored.sounds_NK[1], 2))
+
+
+def test_sounds_of_one_window_have_one_temperature():
+    rng = np.random.default_rng(6)
+    said_NK = softmax(4 * rng.standard_normal((300, 4))).astype(np.float32)
+    truth_NK = drawn(said_NK, rng)
+    made = calibrate(
+        ScoredWindows.single(said_NK), truth_NK, list("abcd"), binary=False, multi_label=False, fitted_on="made"
+    )
+    facts = made.facts()
+    assert facts["calibration"]["temperature"] == fit_temperature(said_NK, truth_NK, False)
+    assert facts["calibration"]["sound_temperature"] == facts["calibration"]["temperature"]
+    assert facts["sound_thresholds"] == facts["thresholds"]
+    assert facts["calibration"]["window_error"] is None
+
+
+def test_a_few_long_sounds_among_short_ones_are_not_fitted_alone():
+    rng = np.random.default_rng(7)
+    short, of_short = spoken(rng, 200, 1)
+    long, of_long = spoken(rng, 3, 4)
+    scored, truth_NK = ScoredWindows.join([short, long]), np.concatenate([of_short, of_long])
+    made = calibrate(scored, truth_NK, ["a", "b", "c"], binary=False, multi_label=False, fitted_on="made")
+    assert made.sound_temperature == fit_temperature(scored.sounds_NK, truth_NK, False)
+
+
+def test_windows_of_one_clip_are_no_independent_evidence():
+    # Six clips, all recognised: Platt's target is 7/8 however many windows they have.
+    said_NK = np.tile([0.9, 0.1], (60, 1))
+    truth_NK = np.tile([1.0, 0.0], (60, 1))
+    for binary in (False, True):
+        fitted = fit_temperature(said_NK, truth_NK, binary, clips=6)
+        np.testing.assert_allclose(tempered(said_NK, fitted, binary)[:, 0], 7 / 8, atol=1e-5)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    windows=st.integers(1, 5),
+    power=st.floats(0.01, 60),
+    window=st.floats(0.2, 20),
+    sound=st.floats(0.2, 20),
+    binary=st.booleans(),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_class_that_wins_uncalibrated_wins_calibrated(seed, windows, power, window, sound, binary):
+    # By the power scores crowd together near 1, or lie many decades apart.
+    scores_WK = (np.random.default_rng(seed).random((windows, 4)) ** power).astype(np.float32)
+    mean_K = ScoredWindows(scores_WK, np.array([windows])).sounds_NK[0]
+    after_K = Temperatures(binary, window, sound).apply(mean_K, windows)
+    assert after_K[mean_K.argmax()] == after_K.max()
+    # In softmax scores no tie arises, so that the best class stays the only one.
+    if not binary:
+        assert (after_K == after_K.max()).sum() == (mean_K == mean_K.max()).sum()
+
+
 def test_thresholds_are_of_the_calibrated_scores():
     said_NK = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
     truth_NK = np.eye(2)[[0, 0, 1, 1]]
-    calibrated = calibrate(said_NK, truth_NK, ["a", "b"], False, "four clips")
+    scored = ScoredWindows.single(said_NK)
+    calibrated = calibrate(scored, truth_NK, ["a", "b"], binary=False, multi_label=False, fitted_on="four clips")
     after_NK = tempered(said_NK, calibrated.temperature, False)
     assert calibrated.fitted_on == "four clips"
-    assert calibrated.thresholds == choose_thresholds(after_NK, truth_NK, ["a", "b"])
+    assert calibrated.thresholds == choose_thresholds(after_NK, truth_NK, ["a", "b"], multi_label=False)
     assert calibrated.thresholds is not None
     assert after_NK[3, 0] < calibrated.thresholds["a"] < after_NK[1, 0]

@@ -104,9 +104,34 @@ def test_a_final_model_has_no_score_of_its_own(final_run: Path):
     assert f"Logits are divided by {facts['calibration']['temperature']:.4f}" in body
     for label, threshold in facts["thresholds"].items():
         assert f"| {label} | {threshold:.4f} |" in body
+    assert "For the mean of several windows" not in body
+
+
+def test_windows_and_means_of_them_are_told_apart(model: Model):
+    error = model.facts["calibration"]["expected_error"] | {"before": 0.3, "after": 0.1}
+    fitted = {"temperature": 1.7, "sound_temperature": 1.1, "fitted_on": "some clips", "expected_error": error}
+    calibration = model.facts["calibration"] | fitted | {"window_error": {"before": 0.4, "after": 0.2}}
+    _, body = made(model, calibration=calibration, thresholds={"low": 0.25}, sound_thresholds={"low": 0.75})
+    assert "Logits are divided by 1.7000 before they become scores of a single window" in body
+    assert "the temperature 1.1000 is applied" in body
+    assert "0.3000 without a temperature, 0.1000 with it; of single windows 0.4000 and 0.2000, on" in body
+    assert (
+        body.index("| low | 0.2500 |") < body.index("For the mean of several windows:") < body.index("| low | 0.7500 |")
+    )
+
+
+@pytest.mark.parametrize(
+    ("multi_label", "rule"), [(False, "or `unknown` where that class"), (True, "each label whose")]
+)
+def test_what_a_threshold_means_goes_by_the_kind_of_classes(model: Model, multi_label: bool, rule: str):
+    calibration = model.facts["calibration"] | {"fitted_on": "some clips"}
+    facts = {"thresholds": {"low": 0.25}, "sound_thresholds": {"low": 0.25}, "multi_label": multi_label}
+    _, body = made(model, calibration=calibration, **facts)
+    assert rule in body
+    assert body.count("| low |") == 1
 
 
 def test_a_label_cannot_break_the_table(model: Model):
     calibration = model.facts["calibration"] | {"fitted_on": "some clips"}
-    _, body = made(model, thresholds={"a|b": 0.25}, calibration=calibration)
+    _, body = made(model, thresholds={"a|b": 0.25}, sound_thresholds={"a|b": 0.25}, calibration=calibration)
     assert "| a\\|b | 0.2500 |" in body

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import audiosurvey
+from audiosurvey.deploy.decision import Thresholds
 from audiosurvey.deploy.demo_view import mistake_html, model_html, round_steps, sound_html, text
 from audiosurvey.deploy.hearing import Heard
 from audiosurvey.deploy.stream import WindowScores
@@ -47,8 +48,23 @@ def test_bars_are_as_long_as_their_scores_and_no_more_than_asked_for():
     assert "siren" not in page
 
 
+def test_of_exclusive_classes_the_threshold_of_the_best_one_is_marked():
+    page = shown(heard(), threshold={"dog_bark": 0.8, "rain": 0.1})
+    assert 'style="left:80.0%"' in page
+    assert page.count('class="least"') == 1
+    assert page.count('class="row below"') == 1
+    # The thresholds of other classes decide nothing.
+    assert 'class="least"' not in shown(heard(), threshold={"rain": 0.4})
+
+
+def test_the_thresholds_of_means_are_marked_where_the_scores_are_means():
+    own = Thresholds({"dog_bark": 0.8}, {"dog_bark": 0.7})
+    assert 'style="left:80.0%"' in shown(heard(), threshold=own)
+    assert 'style="left:70.0%"' in shown(heard(windows=4), threshold=own)
+
+
 def test_a_threshold_is_marked_on_the_bars_and_greys_what_is_below():
-    page = shown(heard(), threshold={"rain": 0.4})
+    page = shown(heard(multi_label=True), threshold={"dog_bark": 0.0, "rain": 0.4})
     assert 'style="left:40.0%"' in page
     assert page.count('class="least"') == 1
     assert page.count('class="row below"') == 1

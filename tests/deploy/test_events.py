@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.deploy.events import Event, EventRule, find_events
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
 
 LABELS = ["dog", "cat", "rain"]
 
@@ -47,19 +48,45 @@ def test_hysteresis_begins_at_on_and_ends_below_off():
 def test_an_event_goes_on_while_another_label_is_better():
     found = windows((0.8, 0.1, 0.1), (0.4, 0.6, 0), (0.7, 0.2, 0.1))
     assert spans(found, EventRule(on=0.5)) == [("dog", 0, 1), ("cat", 1, 2), ("dog", 2, 3)]
-    assert spans(found, EventRule(on=0.5, off=0.4)) == [("cat", 1, 2), ("dog", 0, 3)]
+    assert spans(found, EventRule(on=0.5, off=0.4, multi_label=True)) == [("cat", 1, 2), ("dog", 0, 3)]
+    # Exclusive classes: another one that begins ends it, one that is best but not sure enough does not.
+    assert spans(found, EventRule(on=0.5, off=0.4)) == [("dog", 0, 1), ("cat", 1, 2), ("dog", 2, 3)]
+    assert spans(found, EventRule(on=0.65, off=0.4)) == [("dog", 0, 3)]
 
 
 def test_only_the_best_labels_begin_events():
     found = windows((0.5, 0.4, 0.1))
     assert spans(found, EventRule(on=0.3)) == [("dog", 0, 1)]
-    assert spans(found, EventRule(on=0.3, top=2)) == [("dog", 0, 1), ("cat", 0, 1)]
-    assert spans(found, EventRule(on=0.05, top=None)) == [("dog", 0, 1), ("cat", 0, 1), ("rain", 0, 1)]
+    assert spans(found, EventRule(on=0.3, top=2)) == [("dog", 0, 1)]
+    assert spans(found, EventRule(on=0.3, top=1, multi_label=True)) == [("dog", 0, 1)]
+    assert spans(found, EventRule(on=0.3, top=2, multi_label=True)) == [("dog", 0, 1), ("cat", 0, 1)]
+    everything = [("dog", 0, 1), ("cat", 0, 1), ("rain", 0, 1)]
+    assert spans(found, EventRule(on=0.05, multi_label=True)) == everything
 
 
 def test_each_label_has_its_threshold():
     found = windows((0.6, 0.4, 0.4))
-    assert spans(found, EventRule(on={"dog": 0.7, "cat": 0.4, "rain": 0.41}, top=None)) == [("cat", 0, 1)]
+    on = {"dog": 0.7, "cat": 0.4, "rain": 0.41}
+    assert spans(found, EventRule(on=on, multi_label=True)) == [("cat", 0, 1)]
+    assert spans(found, EventRule(on=on)) == []
+
+
+def test_scores_are_calibrated_for_the_thresholds():
+    (event,) = find_events(windows((0.6, 0.4, 0)), LABELS, EventRule(on=0.65), Temperatures(window=0.5))
+    assert event.peak == pytest.approx(0.36 / 0.52)
+    assert not list(find_events(windows((0.6, 0.4, 0)), LABELS, EventRule(on=0.65)))
+
+
+@given(
+    scores=st.lists(st.tuples(*[st.floats(0, 1, width=32)] * 3), max_size=12),
+    on=st.dictionaries(st.sampled_from(LABELS), st.floats(0, 1)),
+    off=st.none() | st.floats(0, 0.3),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_exclusive_classes_are_never_heard_at_once(scores, on, off):
+    found = list(find_events(windows(*scores), LABELS, EventRule(on=on, off=off)))
+    for one, other in itertools.combinations(found, 2):
+        assert one.end_s <= other.start_s or other.end_s <= one.start_s
 
 
 def test_short_gaps_are_closed_before_short_events_are_left_out():

@@ -33,6 +33,8 @@ def wave_BS() -> torch.Tensor:
         MelConfig(preemphasis=0.97, pad=100, pad_mode="constant", compression="ln", window_fn="hamming"),
         MelConfig(power=1, normalized=True, compression="log10p1"),
         MelConfig(compression="db", floor_db=-70, shift=30, divide=10),
+        MelConfig(compression="db", power=1, floor_db=-70),
+        MelConfig(compression="db", power=3, floor_db=-40),
         MelConfig(mel_scale="kaldi", f_min=20, f_max=7000, compression="ln"),
     ],
 )
@@ -58,8 +60,16 @@ def test_a_tone_is_loudest_in_the_band_that_holds_it():
     assert int(mel[0, 0, 50].argmax()) == round(at)
 
 
-def test_silence_is_silence():
-    front_end = MelFrontEnd(MelConfig(compression="db", floor_db=-70), RATE)
+def test_decibels_are_of_the_wave_whatever_the_power(wave_BS: torch.Tensor):
+    for power in (1, 2, 3):
+        front_end = MelProducts(MelFrontEnd(MelConfig(compression="db", power=power), RATE))
+        louder = front_end(10 * wave_BS) - front_end(wave_BS)
+        torch.testing.assert_close(louder, torch.full_like(louder, 20.0), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_silence_is_silence(power: int):
+    front_end = MelFrontEnd(MelConfig(compression="db", floor_db=-70, power=power), RATE)
     _, mel = both(front_end.config, torch.zeros(1, 4000))
     assert torch.equal(mel, torch.full_like(mel, front_end.silence))
 

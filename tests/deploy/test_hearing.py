@@ -11,7 +11,7 @@ import torch
 import audiosurvey
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.classifier import Classifier
-from audiosurvey.deploy.hearing import COLUMNS, Limits, answer, hear, outline, spectrogram
+from audiosurvey.deploy.hearing import COLUMNS, Limits, hear, outline, spectrogram
 from audiosurvey.errors import UserError
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
@@ -64,13 +64,34 @@ def test_the_threshold_decides_what_is_unknown(model: Model, tones: Path):
     assert hear(path, model, limits=Limits(), threshold=0.0).answer != "unknown"
 
 
-def test_several_labels_are_all_that_reach_their_threshold():
-    scores = {"dog": 0.9, "rain": 0.6, "siren": 0.2}
-    assert answer(scores, None, multi_label=True) == "dog, rain"
-    assert answer(scores, 0.7, multi_label=True) == "dog"
-    assert answer(scores, {"dog": 0.95, "rain": 0.5, "siren": 0.1}, multi_label=True) == "rain, siren"
-    assert answer(scores, 0.95, multi_label=True) == "unknown"
-    assert answer(scores, None, multi_label=False) == "dog"
+class Said(Classifier):
+    """A model whose windows are all scored alike."""
+
+    def __init__(self, like: Classifier, score_K: list[float], **facts: Any) -> None:
+        super().__init__(like.facts | facts, binary=False)
+        self.score_K = score_K
+
+    def scores(self, wave: Any) -> np.ndarray:
+        return np.tile(np.array(self.score_K, np.float32), (len(wave), 1))
+
+
+def test_the_answer_is_the_best_class_or_unknown_and_never_a_lower_bar(model: Model, tones: Path):
+    own = {"high": 0.6, "low": 0.1, "mid": 0.1, "noise": 0.001}
+    said = Said(model, [0.5, 0.3, 0.15, 0.05], thresholds=own)
+    path = tones / "noise" / "1.wav"
+    assert hear(path, said, limits=Limits(), threshold=said.own_threshold).answer == "unknown"
+    assert hear(path, said, limits=Limits(), threshold=own | {"high": 0.5}).answer == "high"
+    assert hear(path, said, limits=Limits()).answer == "high"
+
+
+def test_several_labels_are_all_that_reach_their_threshold(model: Model, tones: Path):
+    said = Said(model, [0.9, 0.6, 0.2, 0.0], multi_label=True)
+    path = tones / "noise" / "1.wav"
+    for threshold, answer in {None: "high, low", 0.7: "high", 0.95: "unknown"}.items():
+        assert hear(path, said, limits=Limits(), threshold=threshold).answer == answer
+    own = {"high": 0.95, "mid": 0.1, "noise": 0.5}
+    # A label without a threshold needs 0.5.
+    assert hear(path, said, limits=Limits(), threshold=own).answer == "low, mid"
 
 
 def test_too_long_too_large_and_unreadable_are_told_by_name(model: Model, tmp_path: Path):

@@ -23,18 +23,29 @@ class Stream:
     heard: np.ndarray
     made_with: dict[str, Any]
     overflow_at: int | None = None
+    gap_s = 0.0
+    """What is lost before the block `overflow_at`."""
+    has_clock = True
+    opened: "Stream"
 
     def __init__(self, callback: Callable[..., None], **made_with: Any) -> None:
         Stream.made_with = made_with
         self.callback = callback
+        Stream.opened = self
 
     def __enter__(self) -> "Stream":
-        size = self.made_with["blocksize"]
-        for number, at in enumerate(range(0, len(self.heard), size)):
-            block = self.heard[at : at + size, None].copy()
-            self.callback(block, len(block), None, number == self.overflow_at)
-            block[:] = 99  # the card uses its buffer again
+        for number in range(len(self.heard) // self.made_with["blocksize"]):
+            self.give(number)
         return self
+
+    def give(self, number: int) -> None:
+        size = self.made_with["blocksize"]
+        block = self.heard[number * size : (number + 1) * size, None].copy()
+        late_s = self.gap_s if self.overflow_at is not None and number >= self.overflow_at else 0.0
+        heard_s = 1000 + number * size / 16000 + late_s if self.has_clock else 0.0
+        time = SimpleNamespace(inputBufferAdcTime=heard_s)
+        self.callback(block, len(block), time, number == self.overflow_at)
+        block[:] = 99  # the card uses its buffer again
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -87,11 +98,48 @@ def test_the_first_interrupt_ends_the_sound_and_keeps_it(card: type[Stream]):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_blocks_that_were_lost_are_counted(card: type[Stream], monkeypatch: pytest.MonkeyPatch):
+def test_lost_sound_is_told_and_the_clock_goes_on(card: type[Stream], monkeypatch: pytest.MonkeyPatch):
+    """The card loses half a second before its fourth block: what follows keeps its time."""
+    monkeypatch.setattr(card, "overflow_at", 3)
+    monkeypatch.setattr(card, "gap_s", 0.5)
+    said: list[str] = []
+    microphone = Microphone(said.append)
+    blocks = microphone.blocks(16000, "mean")
+    heard = np.concatenate([next(blocks) for _ in range(15)])
+    np.testing.assert_array_equal(heard[:4800], card.heard[:4800])
+    np.testing.assert_array_equal(heard[4800:12800], 0)
+    np.testing.assert_array_equal(heard[12800:], card.heard[4800:])
+    assert microphone.lost == 8000
+    assert said == ["--mic: 0.50 s of sound lost at 0.3 s; silence takes its place"]
+    blocks.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_card_without_a_clock_loses_a_block_at_least(card: type[Stream], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(card, "overflow_at", 1)
+    monkeypatch.setattr(card, "has_clock", False)
+    microphone = Microphone(lambda line: None)
+    blocks = microphone.blocks(16000, "mean")
+    heard = np.concatenate([next(blocks) for _ in range(11)])
+    np.testing.assert_array_equal(heard[3200:], card.heard[1600:])
+    assert microphone.lost == 1600
+    blocks.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_the_queue_had_no_room_for_is_a_gap_too(
+    card: type[Stream], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("audiosurvey.deploy.microphone._QUEUED", 4)
     microphone = Microphone()
-    next(microphone.blocks(16000, "mean"))
-    assert microphone.lost == 1
+    blocks = microphone.blocks(16000, "mean")
+    heard = [next(blocks) for _ in range(4)]
+    stream = card.opened
+    stream.give(7)
+    heard += [next(blocks) for _ in range(4)]
+    np.testing.assert_array_equal(np.concatenate(heard)[:6400], card.heard[:6400])
+    np.testing.assert_array_equal(heard[4], 0)
+    assert microphone.lost == 9600
+    assert "0.60 s of sound lost at 0.4 s" in capsys.readouterr().err
+    blocks.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_it_has_no_end(card: type[Stream]):

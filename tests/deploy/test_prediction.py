@@ -1,6 +1,7 @@
 """A prediction from beginning to end, broken off anywhere and gone on with: the same bytes, nothing scored twice."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,3 +131,43 @@ def test_another_model_or_other_windows_do_not_go_on(model: Classifier, sources)
     with pytest.raises(UserError, match="another process is writing it"):
         Journal(Path("out.csv"), "n", HOW, sources)
     journal.close(finished=True)
+
+
+def test_a_sound_replaced_in_place_is_scored_again(model: Classifier, sources: Sequence[FileSource]):
+    journal = Journal(Path("out.csv"), "m", HOW, sources)
+    predicted(model, sources, journal)
+    journal.close(finished=False)
+    path, before = sources[0].path, sources[0].path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content[:-2000] + bytes(2000))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    journal = Journal(Path("out.csv"), "m", HOW, find_sources([str(source.path) for source in sources]))
+    assert journal.num_done == len(sources) - 1
+    assert not journal.is_done(0)
+    journal.close(finished=True)
+
+
+@pytest.mark.parametrize("content", [b"RIFF a recording without any line end", b"a diary\n", b'{"journal"'])
+def test_restart_removes_no_file_that_is_not_a_journal(content: bytes, sources: Sequence[FileSource]):
+    path = Path("out.csv.journal")
+    path.write_bytes(content)
+    for restart in (False, True):
+        if content.startswith(b"{"):
+            Journal(Path("out.csv"), "m", HOW, sources, restart=restart).close(finished=False)
+            continue
+        with pytest.raises(UserError, match="not a journal of predict"):
+            Journal(Path("out.csv"), "m", HOW, sources, restart=restart)
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"portions": [{}]}', b'{"portions": [1]}', b'{"portions": [{"name": "a", "spans": 3}]}']
+)
+def test_a_damaged_journal_is_one_line(line: bytes, sources: Sequence[FileSource]):
+    Journal(Path("out.csv"), "m", HOW, sources).close(finished=False)
+    with Path("out.csv.journal").open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(UserError, match=r"out\.csv\.journal: damaged.*--restart"):
+        Journal(Path("out.csv"), "m", HOW, sources)

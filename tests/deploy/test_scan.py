@@ -145,3 +145,29 @@ def test_a_long_sound_is_not_read_far_ahead():
     next(groups)
     groups.close()
     assert len(sound.given) < 100
+
+
+class Overflowing(Counting):
+    """Scores that are not numbers for windows that begin at 100 samples or later, or with a sample of 1."""
+
+    def scores(self, wave: Any) -> np.ndarray:
+        scores = super().scores(wave)
+        scores[(wave[:, 0] > 0.0999)] = np.nan
+        return scores
+
+
+@pytest.mark.parametrize("mode", ["auto", "whole", "windows"])
+def test_scores_that_are_not_numbers_are_a_fault_of_that_sound(mode):
+    class Loud(Sound):
+        def blocks(self, sample_rate: int, mono: str) -> Iterator[np.ndarray]:
+            yield from (block_S + 1 for block_S in super().blocks(sample_rate, mono))
+
+    sounds = [Sound("a", 4), Loud("b", 4), Sound("c", 4), Sound("d", 120), Sound("e", 4)]
+    found = portions(sounds, Windowing(mode, batch_size=3), Overflowing())
+    faults = {one.sound: one.fault for one in found if one.done}
+    assert list(faults) == [0, 1, 2, 3, 4]
+    assert [sound for sound, fault in faults.items() if fault] == [1, 3]
+    assert "not numbers" in (faults[1] or "")
+    assert (faults[3] or "").endswith("from 100 s on")
+    assert all(np.isfinite(window.score_K).all() for one in found for window in one.windows)
+    assert sum(len(one.windows) for one in found if one.sound == 3) == 25

@@ -59,12 +59,12 @@ def test_a_model_that_loads_slowly_keeps_nobody_else_waiting(finished_run: Path,
     shelf, begun, go_on, loads = Shelf(finished_run), threading.Event(), threading.Event(), []
     load = shelf_module.load
 
-    def slow(path: Path) -> Classifier:
+    def slow(path: Path, **how: bool) -> Classifier:
         loads.append(path)
         if "fold-1" in str(path):
             begun.set()
             assert go_on.wait(60)
-        return load(path)
+        return load(path, **how)
 
     monkeypatch.setattr(shelf_module, "load", slow)
     with ThreadPoolExecutor(2) as pool:
@@ -90,3 +90,15 @@ def test_memory_holds_the_models_used_last(finished_run: Path, tmp_path: Path):
     for number in range(1, 5):
         shelf[f"m{number}"]
     assert shelf["m0"] is not first
+
+
+def test_the_final_model_of_a_run_comes_first_and_is_called_so(final_run: Path, tmp_path: Path):
+    assert Shelf(final_run).names == ["final model", "fold-1", "fold-2", "fold-3"]
+    assert Shelf(final_run).first_usable() == "final model"
+    assert Shelf(final_run)["final model"].facts["about"]["fold"] is None
+    shutil.copytree(final_run, tmp_path / "runs" / "a")
+    (tmp_path / "runs" / "a" / "model" / "model.onnx").touch()
+    found = list(find_models(tmp_path / "runs"))
+    assert found[:2] == ["a/final model", "a/fold-1"]
+    assert "a/final model/model.onnx" in found
+    assert Shelf(final_run / "model").names == ["model"]

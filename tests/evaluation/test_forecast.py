@@ -1,11 +1,16 @@
 """The forecast: plausible numbers, and nothing of the run is changed by it."""
 
+import subprocess
+import sys
+
+import psutil
 import pytest
 import torch
 
-from audiosurvey.evaluation.forecast import Forecast, forecast
+from audiosurvey.evaluation.forecast import Forecast, forecast, others_are_busy
 from audiosurvey.evaluation.stage import Stage
 from audiosurvey.pipeline import prepare
+from audiosurvey.threads import threads
 from audiosurvey.training.devices import make_accelerator
 
 
@@ -51,6 +56,50 @@ def test_the_slow_first_step_never_stands_alone(tiny, monkeypatch):
 
     monkeypatch.setattr(made, "step", lambda _: step)
     assert forecast(made, 6).seconds_per_step == 12.0
+
+
+@pytest.mark.parametrize(("busy", "number"), [(True, 2), (False, 2), (True, 1)])
+def test_on_a_busy_machine_one_thread_is_tried_too(tiny, monkeypatch, busy, number):
+    """A step takes 4 s on two threads that wait for each other, and 1 s on one."""
+    clock = [0.0]
+    monkeypatch.setattr("audiosurvey.evaluation.forecast.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("audiosurvey.evaluation.forecast.others_are_busy", lambda: busy)
+    made = stage(tiny)
+
+    def step(*_, **__):
+        clock[0] += 1.0 if torch.get_num_threads() == 1 else 4.0
+
+    monkeypatch.setattr(made, "step", lambda _: step)
+    with threads(number):
+        found, without = forecast(made, 6, try_one_thread=True), forecast(made, 6)
+        assert torch.get_num_threads() == number
+    assert without.seconds_per_step_on_one is None
+    assert found.seconds_per_step_on_one == (1.0 if busy and number == 2 else None)
+    assert found.seconds_per_step == without.seconds_per_step == (4.0 if number == 2 else 1.0)
+
+
+def test_the_quicker_way_is_said():
+    from audiosurvey.pipeline import _on_one_thread
+
+    assert _on_one_thread(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
+    assert _on_one_thread(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
+        "; other programs use this machine: one thread would take about 2 min a fold, which is quicker: "
+        "give --threads 1"
+    )
+    assert _on_one_thread(Forecast(1.0, 80, 20.0, 0, 0, 2.0), "an epoch").endswith(
+        "one thread would take about 3 min an epoch, which is not quicker"
+    )
+
+
+def test_a_program_that_works_is_seen():
+    """This process waits while it listens; others compute on every processor."""
+    workers = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(psutil.cpu_count() or 1)]
+    try:
+        assert any(others_are_busy() for _ in range(50))
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
 
 
 def test_seconds_of_a_fold_are_said_in_words(tiny):

@@ -33,7 +33,7 @@ def test_every_clip_of_a_batch_is_rendered_again_alone(tiny):
         assert shown["sample_rate"] == 8000
         assert shown["hop_s"] == pytest.approx(0.016)
         operations |= {str(drawn["operation"]) for drawn in shown["drawn"]}
-    assert operations == {"mixup", "gain", "noise", "cyclic_shift", "time_masking"}
+    assert operations == {"mixup", "gain", "noise", "cyclic_shift", "shorten", "time_masking"}
 
 
 def test_without_augmentation_nothing_happens(tiny):

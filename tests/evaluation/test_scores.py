@@ -11,7 +11,7 @@ from torch import nn
 from audiosurvey.data.store import Store, prepare
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.scores import score_clips, truth
+from audiosurvey.evaluation.scores import score_windows, truth
 
 WINDOW = 100
 
@@ -47,7 +47,8 @@ def sounds(tmp_path: Path) -> tuple[Store, tuple[Clip, ...]]:
 
 def scores(sounds: tuple[Store, tuple[Clip, ...]], network: nn.Module | None = None, **options: object) -> np.ndarray:
     arguments: dict[str, object] = {"clip_samples": WINDOW, "pad": "zeros", "batch_size": 2} | options
-    return score_clips(network or Loudness(), as_map, lambda x: x, *sounds, **arguments)  # type: ignore[arg-type]
+    scored = score_windows(network or Loudness(), as_map, lambda x: x, *sounds, **arguments)  # type: ignore[arg-type]
+    return scored.sounds_NK
 
 
 def test_windows_of_a_clip_are_averaged_and_no_clip_is_dropped(sounds):

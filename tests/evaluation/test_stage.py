@@ -5,6 +5,8 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from audiosurvey.evaluation.rendering import render_clip
 from audiosurvey.evaluation.stage import Stage
@@ -49,6 +51,26 @@ def test_evaluation_hears_the_whole_clip(tiny):
     scores_K = torch.from_numpy(made.scores(network, [clip])[0])
     torch.testing.assert_close(scores_K, expected, atol=1e-6, rtol=0)
     assert not torch.allclose(scores_K, section, atol=1e-6)
+
+
+def test_norms_are_synchronised_when_a_step_is_made_and_keep_their_tensors(tiny):
+    made = stage(tiny, "train.sync_batchnorm=true")
+    network = made.build()
+    before = {id(value) for value in network.parameters()}
+    names = list(network.state_dict())
+    step = made.step(network)
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm)]
+    assert len(norms) == 3
+    assert all(isinstance(norm, nn.SyncBatchNorm) for norm in norms)
+    assert list(network.state_dict()) == names
+    assert {id(value) for value in network.parameters()} == before
+    # One process has nobody to wait for: the step is that of plain norms.
+    step([next(made.batches.epoch(1))], epoch=1, step=0, lr=0.01)
+    plain = stage(tiny)
+    other = plain.build()
+    plain.step(other)([next(plain.batches.epoch(1))], epoch=1, step=0, lr=0.01)
+    for name, value in other.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], value, msg=name)
 
 
 def test_a_clip_shorter_than_the_section_is_padded(tiny):

@@ -149,6 +149,37 @@ def test_tone_lands_in_its_band():
     assert band == int(np.abs(centres_hz - 1000).argmin())
 
 
+POWERS = (0.5, 1.0, 1.5, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_decibels_are_of_the_wave_whatever_the_power(power):
+    """Twice the wave is 20 log10(2) = 6.02 dB more in every cell that is above the floor."""
+    front_end = MelFrontEnd(MelConfig(compression="db", power=power), RATE)
+    once, twice = front_end(waves()), front_end(2 * waves())
+    assert once.min() > -100
+    torch.testing.assert_close(twice - once, torch.full_like(once, 6.0206), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("power", POWERS)
+@pytest.mark.parametrize("floor_db", [-100.0, -60.0])
+def test_the_floor_and_silence_lie_at_floor_db_whatever_the_power(power, floor_db):
+    front_end = MelFrontEnd(MelConfig(compression="db", power=power, floor_db=floor_db), RATE)
+    assert front_end.silence == pytest.approx(floor_db, abs=1e-3)
+    assert torch.equal(front_end(torch.zeros(1, 4000)), torch.full((1, 1, 26, 64), front_end.silence))
+    # A tone whose magnitude is 20 dB above and below the floor, in the band where it is loudest.
+    tone_BS = torch.sin(2 * torch.pi * 1000 * torch.arange(4000) / RATE)[None]
+    peak_db = float(front_end(tone_BS).max())
+    for level_db in (20, -20):
+        heard = front_end(tone_BS * 10 ** ((floor_db + level_db - peak_db) / 20))
+        assert float(heard.max()) == pytest.approx(floor_db + max(level_db, 0), abs=0.01)
+
+
+def test_a_floor_below_what_float32_holds_is_finite():
+    front_end = MelFrontEnd(MelConfig(compression="db", power=4.0, floor_db=-200), RATE)
+    assert torch.isfinite(front_end(torch.zeros(1, 4000))).all()
+
+
 @pytest.mark.parametrize("arguments", [{}, {"power": 1.0}, {"compression": "db"}])
 def test_gradient_by_finite_differences(arguments):
     config = MelConfig(win_length=0.004, hop_length=0.002, n_mels=4, **arguments)

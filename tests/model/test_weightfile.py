@@ -145,3 +145,8 @@ def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("sample_rate: [")
     with pytest.raises(UserError, match="not the config of a model"):
         artefact_front_end(tmp_path)
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path, named_pipe) -> None:
+    with pytest.raises(UserError, match=r"weights\.pt: not a plain file \(named pipe\)"):
+        read_weights(named_pipe(tmp_path / "weights.pt"))

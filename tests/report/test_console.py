@@ -60,6 +60,17 @@ def test_a_bar_with_the_score_on_a_terminal():
     assert "train loss" not in text(console)
 
 
+def test_the_finished_bar_shows_the_last_epoch():
+    console = terminal()
+    with FoldProgress("fold 1 of 5", 2, console) as shown:
+        shown.on_epoch(RECORD | {"epoch": 1, "test_accuracy": 0.25})
+        shown.on_step(2, 8, 4, 0.25)
+        shown.on_epoch(RECORD | {"epoch": 2, "test_accuracy": 0.875})
+    last = [line for line in text(console).splitlines() if "2/2" in line][-1]
+    assert "test accuracy 0.8750" in last
+    assert "0.2500" not in last
+
+
 def test_quiet_is_quiet():
     for console in (plain(), terminal()):
         with FoldProgress("fold 1 of 5", 2, console, quiet=True) as shown:

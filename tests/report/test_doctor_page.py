@@ -1,8 +1,10 @@
 """The page of the doctor: what is on it, and that it stays small."""
 
 import base64
+import html
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,3 +40,20 @@ def test_plots_are_pictures(clipped: Diagnosis) -> None:
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page(clipped))
     assert len(pictures) == 5
     assert all(base64.b64decode(picture)[:4] == b"\x89PNG" for picture in pictures)
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)<", "{{ 7 * 7 }}", "{% raw %}", '" onload="x'])
+def test_names_on_the_page_are_text(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in (name, "other"):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            wave = np.clip(3 * rng.standard_normal(8000), -1, 1)
+            soundfile.write(tmp_path / folder / f"{number}{name}.wav", wave, 8000)
+    made = page(examine(DatasetConfig(name="folder", root=tmp_path, num_folds=3)))
+    assert html.escape(name, quote=False) in html.unescape(made).replace("&", "&amp;").replace("<", "&lt;").replace(
+        ">", "&gt;"
+    )
+    assert "<script" not in made
+    assert 'onload="x' not in made
+    assert "49" not in re.sub(r'src="data:[^"]*"|d="M[^"]*"', "", made)

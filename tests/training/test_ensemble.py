@@ -7,16 +7,22 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.shorten import ShortenConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.initial import make_classifier
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loss import Loss, LossConfig
+from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep
+
+PLAIN = AugmentationConfig(shorten=ShortenConfig(p=0))
 
 FRAMES, BANDS, CLASSES, FEATURES = 6, 4, 3, 5
 PLACES = (0, 1)  # of the blocks with weights, in a network alone
@@ -58,20 +64,35 @@ def batch() -> Batch:
     return Batch(clips, wave_BS, torch.full((6,), FRAMES * BANDS), target_BK, (None,) * 6)
 
 
-def step(net: Network, steps: int = 1, momentum: float = 0.0, **settings: Any) -> float:
-    """Takes steps of SGD; gives the loss of the last."""
+def step(
+    net: Network,
+    steps: int = 1,
+    momentum: float = 0.0,
+    optimizer: torch.optim.Optimizer | None = None,
+    lr: float = 0.5,
+    **settings: Any,
+) -> float:
+    """Takes steps, of SGD where nothing else is given; gives the loss of the last."""
+    trained = [p for p in net.parameters() if p.requires_grad]
     made = TrainStep(
         accelerator=make_accelerator("cpu", "fp32"),
         network=net,
         front_end=Reshape(),
-        chain=Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=BANDS),
+        chain=Chain(
+            AugmentationConfig(shorten=ShortenConfig(p=0)),
+            seed=0,
+            sample_rate=8000,
+            train_clips=(),
+            silence=0.0,
+            bands=BANDS,
+        ),
         loss=Loss(LossConfig(), multi_label=False),
-        optimizer=torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=1.0, momentum=momentum),
+        optimizer=optimizer or torch.optim.SGD(trained, lr=1.0, momentum=momentum),
         settings=TrainConfig(**settings),
         stream=(0, "train", 1),
     )
     group = [batch()] * settings.get("accum_iter", 1)
-    return [made(group, epoch=1, step=number, lr=0.5).loss for number in range(steps)][-1]
+    return [made(group, epoch=1, step=number, lr=lr).loss for number in range(steps)][-1]
 
 
 def shared(net: Network) -> list[nn.Parameter]:
@@ -135,6 +156,46 @@ def test_the_norm_of_each_member_is_clipped_by_itself() -> None:
     for member, own in enumerate(members):
         step(own, grad_clip_norm=bound)
         assert_same_member(ensemble, member, own)
+
+
+def adams(net: Network, decay: float = 0.01, *, decay_all: bool = False) -> torch.optim.Optimizer:
+    config = OptimizerConfig(name="adams", decay_all=decay_all)
+    return build_optimizer(net.parameters(), config, lr=0.01, weight_decay=decay, belonging=belonging(net))
+
+
+def test_adams_scales_the_decay_of_each_member_by_its_own_gradients() -> None:
+    """The gradients of the first member are ten times those of the second, so that its weights decay far less."""
+    ensemble = network(2)
+    with torch.no_grad():
+        ensemble.classifier.weight[:, :FEATURES] *= 20
+    members = [alone(ensemble, member) for member in range(2)]
+    keep_shared(ensemble, *members)
+    for net in (ensemble, *members):
+        step(net, steps=3, lr=0.01, optimizer=adams(net))
+    for member, own in enumerate(members):
+        assert_same_member(ensemble, member, own)
+
+
+def test_adams_moves_what_members_share_by_the_mean_of_what_each_would_do() -> None:
+    """The first step by hand: every weight moves by the rate against its gradient's sign, the decay apart."""
+    ensemble, rate, decay = network(2), 0.01, 0.1
+    before = ensemble.classifier.bias.detach().clone() + 1
+    with torch.no_grad():
+        ensemble.classifier.weight[:, :FEATURES] *= 20
+        ensemble.classifier.bias.copy_(before)
+    step(ensemble, lr=rate, optimizer=adams(ensemble, decay, decay_all=True))
+    common = [value.grad for value in shared(ensemble) if value.grad is not None]
+    keep = []
+    for member, blocks in enumerate(ensemble.blocks_by_member()):
+        own = [value.grad for block in blocks for value in block.parameters() if value.grad is not None]
+        assert ensemble.classifier.weight.grad is not None
+        part_KN = ensemble.classifier.weight.grad[:, member * FEATURES : (member + 1) * FEATURES]
+        squares_N = torch.cat([gradient.square().flatten() for gradient in (*own, part_KN, *common)])
+        keep.append(1 - rate * decay / float(squares_N.mean().sqrt()))
+    assert abs(keep[0] - keep[1]) > 0.001
+    assert ensemble.classifier.bias.grad is not None
+    expected = before * sum(keep) / 2 - rate * ensemble.classifier.bias.grad.sign()
+    torch.testing.assert_close(ensemble.classifier.bias.detach(), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.5, 2.0])

@@ -68,7 +68,7 @@ def clips(*labels: int) -> list[Clip]:
 
 
 def weights(config: LossConfig, classes: tuple[str, ...], table: list[Clip]) -> torch.Tensor:
-    weight_K = class_weights(config, classes, table)
+    weight_K = class_weights(config, classes, table, multi_label=False)
     assert weight_K is not None
     return weight_K
 
@@ -81,16 +81,42 @@ def test_balanced_weights_by_hand():
     assert sum(weight_K[clip.labels[0]] for clip in table) == pytest.approx(6)
 
 
+def several(*labels: tuple[int, ...]) -> list[Clip]:
+    return [Clip(str(n), Path(str(n)), one) for n, one in enumerate(labels)]
+
+
+def test_balanced_weights_of_several_labels_are_negatives_over_positives():
+    """Of five clips, one of them of no class: four, one, none and all of them have the class."""
+    table = several((0, 3), (0, 1, 3), (0, 3), (0, 3), (3,))
+    weight_K = class_weights(LossConfig(class_weights="balanced"), ("a", "b", "c", "d"), table, multi_label=True)
+    assert weight_K is not None
+    assert weight_K.tolist() == [1 / 4, 4, 1, 1]
+    # The positives of a class weigh as much as its negatives: at even chances the loss has no slope.
+    loss = Loss(LossConfig(class_weights="balanced"), True, weight_K)
+    logits = torch.zeros(5, 4, requires_grad=True)
+    target = torch.zeros(5, 4)
+    for row, clip in enumerate(table):
+        target[row, list(clip.labels)] = 1
+    loss(logits, target).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.sum(dim=0)[:2].tolist() == pytest.approx([0, 0], abs=1e-7)
+
+
+def test_weights_of_classes_named_by_numbers_or_with_decomposed_accents():
+    config = LossConfig.model_validate({"class_weights": {3: 2.0, "cafe\u0301": 5.0}})
+    assert config.class_weights == {"3": 2.0, "caf\u00e9": 5.0}
+
+
 def test_a_class_without_training_clips_weighs_one():
     weight_K = weights(LossConfig(class_weights="balanced"), ("a", "b", "c"), clips(0, 0, 1))
     assert weight_K.tolist() == pytest.approx([0.5, 1, 1])
 
 
 def test_named_weights_and_classes_that_are_not_there():
-    assert class_weights(LossConfig(), ("a", "b"), clips(0)) is None
+    assert class_weights(LossConfig(), ("a", "b"), clips(0), multi_label=False) is None
     assert weights(LossConfig(class_weights={"b": 3}), ("a", "b"), clips(0)).tolist() == [1, 3]
     with pytest.raises(UserError, match=r"loss\.class_weights: unknown class 'dgo'; did you mean 'dog'"):
-        class_weights(LossConfig(class_weights={"dgo": 2}), ("dog", "cat"), clips(0))
+        class_weights(LossConfig(class_weights={"dgo": 2}), ("dog", "cat"), clips(0), multi_label=False)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -10,7 +10,9 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.shorten import ShortenConfig
 from audiosurvey.data.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
@@ -20,6 +22,8 @@ from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep
+
+PLAIN = AugmentationConfig(shorten=ShortenConfig(p=0))
 
 SAMPLES, CLASSES = 12, 3
 
@@ -49,7 +53,9 @@ def batch(first: int, count: int) -> Batch:
 
 def trained(net: nn.Module, lr: float = 1.0, accelerator: Accelerator | None = None, **settings: Any) -> TrainStep:
     """A step with plain gradient descent, whose change of the weights is minus the gradient."""
-    chain = Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=16)
+    chain = Chain(
+        AugmentationConfig(shorten=ShortenConfig(p=0)), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=16
+    )
     return TrainStep(
         accelerator=accelerator or make_accelerator("cpu", "fp32"),
         network=net,

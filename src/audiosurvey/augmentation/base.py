@@ -15,6 +15,8 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from audiosurvey.augmentation.extent import Extent, sounding
+
 
 def _chance(p: float) -> float:
     if not 0 <= p <= 1:
@@ -57,17 +59,31 @@ class WaveOperation(_Operation[Draw]):
     def draw(self, rng: np.random.Generator, samples: int, valid: int) -> Draw | None:
         """The draw of one clip, or None. `samples`: length of the window, `valid`: samples of it before
         padding."""
-        return self.draw_fired(rng, samples, valid) if self._fires(rng) else None
+        return self.draw_in(rng, Extent.until(valid, samples))
+
+    def draw_in(self, rng: np.random.Generator, extent: Extent) -> Draw | None:
+        """The same for a clip that sounds in this part of its window."""
+        return self.draw_sounding(rng, extent) if self._fires(rng) else None
+
+    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> Draw:
+        """The draw of a clip that the coin has chosen. For operations on a stretch of the clip, which has to lie where
+        it sounds; the others have no more than `draw_fired`."""
+        return self.draw_fired(rng, extent.size, extent.end)
 
     def apply(self, wave_BS: Tensor, draws: Sequence[Draw | None], valid: Sequence[int]) -> Tensor:
-        """The batch with the drawn changes; clips whose draw is None pass untouched. `valid`: of each
-        clip."""
+        """The batch with the drawn changes; clips whose draw is None pass untouched. `valid`: how many samples of each
+        clip's window sound."""
         rows, chosen = _fired(draws)
         return at_rows(wave_BS, rows, lambda part_BS: self.render(part_BS, chosen, [valid[row] for row in rows]))
 
     def valid_after(self, draw: Draw, samples: int, valid: int) -> int:
-        """How many samples of the window the clip fills once this was applied."""
+        """Where the clip ends in its window once this was applied."""
         return valid
+
+    def extent_after(self, draw: Draw, extent: Extent) -> Extent:
+        """Where the clip sounds once this was applied. Operations that move its beginning have their own."""
+        end = self.valid_after(draw, extent.size, extent.end)
+        return extent if end == extent.end else Extent.until(end, extent.size)
 
     @abstractmethod
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> Draw:
@@ -91,31 +107,45 @@ class BandOperation(_Operation[Draw]):
 
 
 class MelOperation(_Operation[Draw]):
-    """An augmentation of mel spectrograms (B, C, T, F)."""
+    """An augmentation of mel spectrograms (B, C, T, F). `extent`: the frames in which the clip sounds, all where it is
+    not given."""
 
-    def draw(self, rng: np.random.Generator, frames: int, bands: int) -> Draw | None:
+    def draw(self, rng: np.random.Generator, frames: int, bands: int, extent: Extent | None = None) -> Draw | None:
         """The draw of one clip, or None, for a map of `frames` by `bands`."""
-        return self.draw_fired(rng, frames, bands) if self._fires(rng) else None
+        return self.draw_fired(rng, extent or Extent.whole(frames), bands) if self._fires(rng) else None
 
-    def apply(self, mel_BCTF: Tensor, draws: Sequence[Draw | None]) -> Tensor:
+    def apply(self, mel_BCTF: Tensor, draws: Sequence[Draw | None], extents: Sequence[Extent] | None = None) -> Tensor:
         """The batch with the drawn changes; clips whose draw is None pass untouched."""
         rows, chosen = _fired(draws)
-        return at_rows(mel_BCTF, rows, lambda part_BCTF: self.render(part_BCTF, chosen))
+        extents = extents or [Extent.whole(mel_BCTF.shape[2])] * len(draws)
+        return at_rows(mel_BCTF, rows, lambda part: self.render(part, chosen, [extents[row] for row in rows]))
+
+    def extent_after(self, draw: Draw, extent: Extent) -> Extent:
+        """The frames in which the clip sounds once this was applied."""
+        return extent
 
     @abstractmethod
-    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> Draw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> Draw:
         """The draw of a clip that the coin has chosen."""
 
     @abstractmethod
-    def render(self, mel_BCTF: Tensor, draws: list[Draw]) -> Tensor:
+    def render(self, mel_BCTF: Tensor, draws: list[Draw], extents: list[Extent]) -> Tensor:
         """Applies one draw to each clip; returns a new tensor of the same shape."""
 
 
-def fill_value(mel_BCTF: Tensor, fill: Fill, silence: float) -> Tensor:
-    """The value for covered cells, of a shape that broadcasts over the batch."""
-    if fill == "mean":
-        return mel_BCTF.mean(dim=(1, 2, 3), keepdim=True)
-    return torch.full((1, 1, 1, 1), silence, dtype=mel_BCTF.dtype, device=mel_BCTF.device)
+def fill_value(mel_BCTF: Tensor, fill: Fill, silence: float, extents: Sequence[Extent]) -> Tensor:
+    """The value for covered cells, of a shape that broadcasts over the batch; a mean is that of what sounds."""
+    if fill == "silence":
+        return torch.full((1, 1, 1, 1), silence, dtype=mel_BCTF.dtype, device=mel_BCTF.device)
+    mean_B111 = mel_BCTF.mean(dim=(1, 2, 3), keepdim=True)
+    partial = [row for row, extent in enumerate(extents) if not extent.is_whole]
+    return at_rows(mean_B111, partial, lambda _: _mean_of_sound(mel_BCTF[partial], [extents[row] for row in partial]))
+
+
+def _mean_of_sound(mel_BCTF: Tensor, extents: Sequence[Extent]) -> Tensor:
+    inside_B1T1 = sounding(extents, mel_BCTF.device)[:, None, :, None]
+    cells_B111 = inside_B1T1.sum(2, keepdim=True) * mel_BCTF.shape[1] * mel_BCTF.shape[3]
+    return (mel_BCTF * inside_B1T1).sum(dim=(1, 2, 3), keepdim=True) / cells_B111
 
 
 def mean_power(wave_BS: Tensor, valid_B: Tensor) -> Tensor:

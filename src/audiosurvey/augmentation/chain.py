@@ -2,147 +2,70 @@
 streams.
 
 Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
-gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine (and only then the
-mixing of waves, where it is asked for); then the mel spectrogram, with its bands moved, its frequencies multiplied, and
-made louder or softer; tempo, blocks, time masks, frequency masks; mixing of the spectrograms.
+gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine, low-pass, clipping,
+shorten (with `mix_waves: last` the waves are mixed only now); then the mel spectrogram, with its bands moved, its
+frequencies multiplied, and made louder or softer; tempo, blocks, time masks, frequency masks; mixing of the
+spectrograms.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
 (balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
 or resumption.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.band_jitter import BandJitter, BandJitterConfig
+from audiosurvey.augmentation.band_jitter import BandJitter
 from audiosurvey.augmentation.base import BandOperation, Draw, MelOperation, WaveOperation
-from audiosurvey.augmentation.cutmix import Cutmix, CutmixConfig
-from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
-from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
-from audiosurvey.augmentation.filter_augment import FilterAugment, FilterAugmentConfig
-from audiosurvey.augmentation.freqmix import Freqmix, FreqmixConfig
-from audiosurvey.augmentation.gain import Gain, GainConfig
-from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
-from audiosurvey.augmentation.mel_mixup import MelMixup, MelMixupConfig
+from audiosurvey.augmentation.clipping import Clipping
+from audiosurvey.augmentation.cutmix import Cutmix
+from audiosurvey.augmentation.cyclic_shift import CyclicShift
+from audiosurvey.augmentation.dropblock import DropBlock
+from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.filter_augment import FilterAugment
+from audiosurvey.augmentation.freqmix import Freqmix
+from audiosurvey.augmentation.gain import Gain
+from audiosurvey.augmentation.low_pass import LowPass
+from audiosurvey.augmentation.masking import FreqMasking, TimeMasking
+from audiosurvey.augmentation.mel_mixup import MelMixup
 from audiosurvey.augmentation.mixer import Mixer
-from audiosurvey.augmentation.mixing import MelMixing, MixingConfig, Targets, WaveMixing
-from audiosurvey.augmentation.mixup import Mixup, MixupConfig
-from audiosurvey.augmentation.noise import Noise, NoiseConfig
-from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
-from audiosurvey.augmentation.phmix import Phmix, PhmixConfig
-from audiosurvey.augmentation.pitch import Pitch, PitchConfig
-from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
-from audiosurvey.augmentation.reverb import Reverb, ReverbConfig
-from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
-from audiosurvey.augmentation.shift import Shift, ShiftConfig
-from audiosurvey.augmentation.sine import Sine, SineConfig
-from audiosurvey.augmentation.speed import Speed, SpeedConfig
-from audiosurvey.augmentation.tempo import Tempo, TempoConfig
-from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
-from audiosurvey.augmentation.timemix import Timemix, TimemixConfig
-from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
+from audiosurvey.augmentation.mixing import MelMixing, Targets, WaveMixing
+from audiosurvey.augmentation.mixup import Mixup
+from audiosurvey.augmentation.noise import Noise
+from audiosurvey.augmentation.phase_noise import PhaseNoise
+from audiosurvey.augmentation.phmix import Phmix
+from audiosurvey.augmentation.pitch import Pitch
+from audiosurvey.augmentation.polarity import Polarity
+from audiosurvey.augmentation.reverb import Reverb
+from audiosurvey.augmentation.segment_gain import SegmentGain
+from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.shift import Shift
+from audiosurvey.augmentation.shorten import Shorten
+from audiosurvey.augmentation.sine import Sine
+from audiosurvey.augmentation.speed import Speed
+from audiosurvey.augmentation.tempo import Tempo
+from audiosurvey.augmentation.time_shift import TimeShift
+from audiosurvey.augmentation.timemix import Timemix
+from audiosurvey.augmentation.wave_masking import WaveMasking
+from audiosurvey.data.batches import Batch, Pad
+from audiosurvey.data.sampling import Sampling
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.front_end import FrontEnd, Heard
 from audiosurvey.randomness import stream
-from audiosurvey.section import Section
-
-if TYPE_CHECKING:
-    from audiosurvey.data.batches import Batch
-
-
-MEL_OPERATIONS = ("band_jitter", "pitch", "filter_augment", "tempo", "dropblock", "time_masking", "freq_masking")
-"""Sections whose operations work on the mel spectrogram."""
-WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
-MEL_MIXINGS = ("mel_mixup", "cutmix")
-"""Sections whose mixings work on the mel spectrogram."""
-
-
-class AugmentationConfig(Section):
-    """What is done to training clips. Everything is off unless its `p`, the chance for each single clip, is
-    set."""
-
-    mixup: MixupConfig = Field(default_factory=MixupConfig)
-    """A second training clip is mixed in, with its share of the label."""
-    timemix: TimemixConfig = Field(default_factory=TimemixConfig)
-    """One end of the clip is another training clip's."""
-    freqmix: FreqmixConfig = Field(default_factory=FreqmixConfig)
-    """The low or the high frequencies are another training clip's."""
-    phmix: PhmixConfig = Field(default_factory=PhmixConfig)
-    """The phases are blended with another training clip's."""
-    mel_mixup: MelMixupConfig = Field(default_factory=MelMixupConfig)
-    """A second training clip's spectrogram is added."""
-    cutmix: CutmixConfig = Field(default_factory=CutmixConfig)
-    """A rectangle of the spectrogram is another training clip's."""
-    mix_waves: Literal["first", "last"] = "first"
-    """Whether the mixings of waves (mixup, timemix, freqmix, phmix) come before all else that is done to waves, which
-    then acts on the mixture, or after it, so that each of the two is changed by itself, which costs twice as much."""
-    speed: SpeedConfig = Field(default_factory=SpeedConfig)
-    """The clip is played faster and higher, or slower and lower."""
-    polarity: PolarityConfig = Field(default_factory=PolarityConfig)
-    """The wave is turned upside down."""
-    gain: GainConfig = Field(default_factory=GainConfig)
-    """The level is changed."""
-    segment_gain: SegmentGainConfig = Field(default_factory=SegmentGainConfig)
-    """The level of a short stretch is changed."""
-    shift: ShiftConfig = Field(default_factory=ShiftConfig)
-    """The clip begins earlier or later."""
-    cyclic_shift: CyclicShiftConfig = Field(default_factory=CyclicShiftConfig)
-    """The window is turned round in time."""
-    reverb: ReverbConfig = Field(default_factory=ReverbConfig)
-    """The clip is placed in a room."""
-    time_shift: TimeShiftConfig = Field(default_factory=TimeShiftConfig)
-    """Parts of the clip are stretched and compressed."""
-    wave_masking: WaveMaskingConfig = Field(default_factory=WaveMaskingConfig)
-    """A short stretch of the wave is covered."""
-    phase_noise: PhaseNoiseConfig = Field(default_factory=PhaseNoiseConfig)
-    """The phases of the spectrum are disturbed."""
-    noise: NoiseConfig = Field(default_factory=NoiseConfig)
-    """White or coloured noise is added."""
-    sine: SineConfig = Field(default_factory=SineConfig)
-    """A low hum is added."""
-    band_jitter: BandJitterConfig = Field(default_factory=BandJitterConfig)
-    """The edges of the mel bands are moved."""
-    pitch: PitchConfig = Field(default_factory=PitchConfig)
-    """The clip sounds higher or lower."""
-    filter_augment: FilterAugmentConfig = Field(default_factory=FilterAugmentConfig)
-    """Some mel bands are made louder, others softer."""
-    tempo: TempoConfig = Field(default_factory=TempoConfig)
-    """The clip goes by faster or slower."""
-    dropblock: DropBlockConfig = Field(default_factory=DropBlockConfig)
-    """Blocks of the spectrogram are covered."""
-    time_masking: TimeMaskingConfig = Field(default_factory=TimeMaskingConfig)
-    """Stretches of frames are covered."""
-    freq_masking: FreqMaskingConfig = Field(default_factory=FreqMaskingConfig)
-    """Stretches of mel bands are covered."""
-
-    @field_validator(*WAVE_MIXINGS, *MEL_MIXINGS)
-    @classmethod
-    def _one_way_a_clip(cls, mixing: MixingConfig, info: ValidationInfo) -> MixingConfig:
-        before = {name: other.p for name, other in info.data.items() if isinstance(other, MixingConfig) and other.p}
-        if mixing.p and sum(before.values()) + mixing.p > 1 + 1e-9:
-            others = ", ".join(f"{name} {p:g}" for name, p in before.items())
-            raise ValueError(
-                f"a clip is mixed in one way only, so the chances p of all mixings add up to 1 at most; {mixing.p:g} "
-                f"is too much beside {others}"
-            )
-        return mixing
 
 
 class Chain:
     """The augmentation of one training run.
 
     `seed`: of the run (and fold); `train_clips`: the set that partners are drawn from, in any order;
-    `silence`: the value that digital silence has on the spectrogram; `bands`: how many that has. Raises
-    UserError where impulse responses cannot be had.
+    `silence`: the value that digital silence has on the spectrogram; `bands`: how many that has; `pad`: what follows a
+    clip that is shorter than the window. Raises UserError where impulse responses cannot be had.
     """
 
     def __init__(
@@ -154,6 +77,8 @@ class Chain:
         train_clips: Sequence[Clip],
         silence: float,
         bands: int,
+        sampling: Sampling = "shuffle",
+        pad: Pad = "zeros",
     ) -> None:
         self.seed = seed
         self.bands = bands
@@ -180,6 +105,9 @@ class Chain:
             PhaseNoise(config.phase_noise, sample_rate=sample_rate),
             Noise(config.noise),
             Sine(config.sine, sample_rate=sample_rate),
+            LowPass(config.low_pass, sample_rate=sample_rate),
+            Clipping(config.clipping),
+            Shorten(config.shorten, pad=pad),
         ]
         mels: list[MelOperation] = [
             Tempo(config.tempo),
@@ -193,7 +121,7 @@ class Chain:
         self.band_operations: list[BandOperation[Any]] = [self.band_jitter, self.pitch, self.filter_augment]
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
-        self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips)
+        self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips, sampling=sampling)
 
     def partner(self, clip: Clip, epoch: int) -> Clip | None:
         """The training clip that this one is mixed with in this epoch, or None."""
@@ -202,29 +130,35 @@ class Chain:
 
     def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Heard, Targets]:
         """The whole way: what the network hears of a batch, and what is true of it."""
-        wave_BS, targets = self.mixed_wave(batch, epoch)
-        heard = self._heard(wave_BS, batch.clips, epoch, front_end)
+        wave_BS, extents, targets = self.mixed_wave(batch, epoch)
+        heard, extents = self._heard(wave_BS, extents, batch.clips, epoch, front_end)
         if isinstance(heard, tuple):
             # Of two inputs no mixing takes the spectrogram alone.
             return heard, targets
-        return self.mix_mel(heard, targets, batch, epoch, front_end)
+        return self.mix_mel(heard, targets, extents, batch, epoch, front_end)
 
-    def mixed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, Targets]:
-        """All that is done to the waves of a batch, mixing first or last: waves (B, S), and the targets."""
+    def mixed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, list[Extent], Targets]:
+        """All that is done to the waves of a batch, mixing first or last: waves (B, S), where each sounds, and the
+        targets."""
+        samples = batch.wave_BS.shape[1]
         if not self.mixes_last:
             wave_BS, valid_B, targets = self.mix(batch, epoch)
-            return self.wave(wave_BS, valid_B, batch.clips, epoch), targets
-        wave_BS, valid_B = self._wave(batch.wave_BS, batch.valid_B, batch.clips, epoch)
-        changed = replace(batch, wave_BS=wave_BS, valid_B=valid_B)
+            wave_BS, extents = self._wave(wave_BS, _from_the_start(valid_B, samples), batch.clips, epoch)
+            return wave_BS, extents, targets
+        wave_BS, extents = self._wave(batch.wave_BS, _from_the_start(batch.valid_B, samples), batch.clips, epoch)
+        changed = replace(batch, wave_BS=wave_BS, valid_B=_ends(extents, batch.valid_B))
         rows = self.mixer.rows(WaveMixing, batch, epoch)
         if rows and batch.partner_BS is not None and batch.partner_valid_B is not None:
             at = torch.tensor(rows, device=wave_BS.device)
-            theirs = (batch.partner_BS[at], batch.partner_valid_B[at])
-            wave_BS, valid_B = self._wave(*theirs, _partners(batch, rows), epoch)
+            their_valid_B = batch.partner_valid_B[at]
+            before = batch.partner_BS[at], _from_the_start(their_valid_B, samples)
+            wave_BS, theirs = self._wave(*before, _partners(batch, rows), epoch)
             changed.partner_BS = batch.partner_BS.index_copy(0, at, wave_BS)
-            changed.partner_valid_B = batch.partner_valid_B.index_copy(0, at, valid_B)
+            changed.partner_valid_B = batch.partner_valid_B.index_copy(0, at, _ends(theirs, their_valid_B))
+            for row, other in zip(rows, theirs, strict=True):
+                extents[row] = extents[row].joined(other)
         wave_BS, _, targets = self.mix(changed, epoch)
-        return wave_BS, targets
+        return wave_BS, extents, targets
 
     def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
         """Mixes the waves of a batch with those of its partners.
@@ -236,19 +170,20 @@ class Chain:
 
     def wave(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
         """Augments waveforms (B, S); `valid_B`: samples of each clip before padding."""
-        return self._wave(wave_BS, valid_B, clips, epoch)[0]
+        return self._wave(wave_BS, _from_the_start(valid_B, wave_BS.shape[1]), clips, epoch)[0]
 
-    def _wave(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int) -> tuple[Tensor, Tensor]:
-        """The same, and how many samples of its window each clip fills then."""
-        samples, valid = wave_BS.shape[1], [int(count) for count in valid_B.tolist()]
+    def _wave(
+        self, wave_BS: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int
+    ) -> tuple[Tensor, list[Extent]]:
+        """The same, and where in its window each clip sounds then."""
         for operation in self.wave_operations:
             draws = [
-                operation.draw(self._stream(clip, epoch, operation.name), samples, length)
-                for clip, length in zip(clips, valid, strict=True)
+                operation.draw_in(self._stream(clip, epoch, operation.name), extent)
+                for clip, extent in zip(clips, extents, strict=True)
             ]
-            wave_BS = operation.apply(wave_BS, draws, valid)
-            valid = _valid_after(operation, draws, samples, valid)
-        return wave_BS, torch.tensor(valid).to(valid_B)
+            wave_BS = operation.apply(wave_BS, draws, [extent.length for extent in extents])
+            extents = _after(operation, draws, extents)
+        return wave_BS, extents
 
     def band_change(self, clips: Sequence[Clip], epoch: int) -> BandChange:
         """What is done to the bands of each clip, for the front end."""
@@ -264,67 +199,99 @@ class Chain:
         return [operation.draw(self._stream(clip, epoch, operation.name)) for clip in clips]
 
     def mel(self, mel_BCTF: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
-        """Augments mel spectrograms (B, C, T, F)."""
-        if not self.mel_operations:
-            return mel_BCTF
+        """Augments mel spectrograms (B, C, T, F) of clips that fill their windows."""
+        return self.mel_in(mel_BCTF, [Extent.whole(mel_BCTF.shape[2])] * len(clips), clips, epoch)[0]
+
+    def mel_in(
+        self, mel_BCTF: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int
+    ) -> tuple[Tensor, list[Extent]]:
+        """The same of clips that sound in these parts of their windows; and the frames in which they sound then."""
         frames, bands = mel_BCTF.shape[2:]
+        extents = [extent.in_cells(frames) for extent in extents]
         for operation in self.mel_operations:
-            draws = [operation.draw(self._stream(clip, epoch, operation.name), frames, bands) for clip in clips]
-            mel_BCTF = operation.apply(mel_BCTF, draws)
-        return mel_BCTF
+            draws = [
+                operation.draw(self._stream(clip, epoch, operation.name), frames, bands, extent)
+                for clip, extent in zip(clips, extents, strict=True)
+            ]
+            mel_BCTF = operation.apply(mel_BCTF, draws, extents)
+            extents = _after(operation, draws, extents)
+        return mel_BCTF, extents
 
     def mix_mel(
-        self, mel_BCTF: Tensor, targets: Targets, batch: Batch, epoch: int, front_end: FrontEnd
+        self,
+        mel_BCTF: Tensor,
+        targets: Targets,
+        extents: list[Extent],
+        batch: Batch,
+        epoch: int,
+        front_end: FrontEnd,
     ) -> tuple[Tensor, Targets]:
         """The last stage: mixes the augmented spectrograms of a batch with those of its partners; and the targets.
 
         A partner is rendered as this epoch renders it for itself, by its own draws, but for its own mixing: nobody
-        is mixed with a mixture.
+        is mixed with a mixture. `extents`: the frames in which the clips of the batch sound.
         """
         rows = self.mixer.rows(MelMixing, batch, epoch)
         if not rows or batch.partner_BS is None or batch.partner_valid_B is None:
             return mel_BCTF, targets
-        partners = _partners(batch, rows)
-        wave_BS = self.wave(batch.partner_BS[rows], batch.partner_valid_B[rows], partners, epoch)
-        partner_BCTF = self._heard(wave_BS, partners, epoch, front_end)
+        partners, samples = _partners(batch, rows), batch.wave_BS.shape[1]
+        before = _from_the_start(batch.partner_valid_B[rows], samples)
+        wave_BS, theirs = self._wave(batch.partner_BS[rows], before, partners, epoch)
+        partner_BCTF, theirs = self._heard(wave_BS, theirs, partners, epoch, front_end)
         assert isinstance(partner_BCTF, Tensor), "spectrograms are mixed where they alone are heard"
-        return self.mixer.mix_mels(mel_BCTF, targets, partner_BCTF, rows, batch, epoch)
+        return self.mixer.mix_mels(mel_BCTF, targets, partner_BCTF, rows, batch, epoch, (extents, theirs))
 
-    def _heard(self, wave_BS: Tensor, clips: Sequence[Clip], epoch: int, front_end: FrontEnd) -> Heard:
+    def _heard(
+        self, wave_BS: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int, front_end: FrontEnd
+    ) -> tuple[Heard, list[Extent]]:
+        """What a front end makes of waves, augmented; and the frames (samples, of waves alone) that sound."""
         heard = front_end(wave_BS, self.band_change(clips, epoch))
         if isinstance(heard, tuple):
-            return heard[0], self.mel(heard[1], clips, epoch)
-        return self.mel(heard, clips, epoch)
+            mel_BCTF, extents = self.mel_in(heard[1], extents, clips, epoch)
+            return (heard[0], mel_BCTF), extents
+        is_mel = heard.ndim == 4
+        return self.mel_in(heard, extents, clips, epoch) if is_mel else (heard, extents)
 
     def describe(
-        self, clip: Clip, epoch: int, *, samples: int, frames: int, bands: int, valid: int | None = None
+        self,
+        clip: Clip,
+        epoch: int,
+        *,
+        samples: int,
+        frames: int,
+        bands: int,
+        valid: int | None = None,
+        extent: Extent | None = None,
     ) -> list[dict[str, object]]:
         """What is done to a clip in an epoch, in order: `{"operation": "noise", "snr_db": 12.3}`; plain data.
 
         `samples`: the window, `frames`, `bands`: its spectrogram, `valid`: samples before padding, of the mixture
-        where mixing comes first (all, if absent).
+        where mixing comes first (all, if absent). `extent`: where the wave sounds when all is done to it, as
+        `mixed_wave` tells; reckoned without a partner that is mixed in last, if absent.
         """
         done: list[dict[str, object]] = []
         mixed = self.mixer.draw(clip, epoch)
         mixes_wave = mixed is not None and isinstance(mixed.mixing, WaveMixing)
         if mixed is not None and mixes_wave and not self.mixes_last:
             done.append(mixed.describe())
-        length = samples if valid is None else valid
+        heard = Extent.until(samples if valid is None else valid, samples)
         for operation in self.wave_operations:
-            draw = operation.draw(self._stream(clip, epoch, operation.name), samples, length)
+            draw = operation.draw_in(self._stream(clip, epoch, operation.name), heard)
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
-            (length,) = _valid_after(operation, [draw], samples, [length])
+            (heard,) = _after(operation, [draw], [heard])
         if mixed is not None and mixes_wave and self.mixes_last:
             done.append(mixed.describe())
         for operation in self.band_operations:
             (draw,) = self._band_draws(operation, [clip], epoch)
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
+        heard = (extent or heard).in_cells(frames)
         for operation in self.mel_operations:
-            draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands)
+            draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands, heard)
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
+            (heard,) = _after(operation, [draw], [heard])
         if mixed is not None and isinstance(mixed.mixing, MelMixing):
             done.append(mixed.describe())
         return done
@@ -337,8 +304,19 @@ def _partners(batch: Batch, rows: list[int]) -> list[Clip]:
     return [partner for row in rows if (partner := batch.partners[row]) is not None]
 
 
-def _valid_after(operation: WaveOperation, draws: Sequence[object], samples: int, valid: Sequence[int]) -> list[int]:
+def _from_the_start(valid_B: Tensor, samples: int) -> list[Extent]:
+    """Clips as they came: from the beginning of the window to their padding."""
+    return [Extent.until(int(valid), samples) for valid in valid_B.tolist()]
+
+
+def _ends(extents: Sequence[Extent], like_B: Tensor) -> Tensor:
+    return torch.tensor([extent.end for extent in extents]).to(like_B)
+
+
+def _after(
+    operation: WaveOperation[Any] | MelOperation[Any], draws: Sequence[Any], extents: Sequence[Extent]
+) -> list[Extent]:
     return [
-        length if draw is None else operation.valid_after(draw, samples, length)
-        for draw, length in zip(draws, valid, strict=True)
+        extent if draw is None else operation.extent_after(draw, extent)
+        for draw, extent in zip(draws, extents, strict=True)
     ]

@@ -4,7 +4,8 @@ Enters: mel spectrograms (B, C, T, F) and those of their partners, all augmented
 a rectangle of the partners'.
 
 Source: Yun et al., arXiv 1905.04899: sides sqrt(1 - ratio) of the map, centre anywhere, what stands over the border
-is lost; the label goes by the area that is really taken.
+is lost; the label goes by the area that is really taken. We depart where clips are padded: frames in which nothing
+sounds are not counted, as in timemix.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.mixing import MelMixing, MixingConfig, Pair
+from audiosurvey.augmentation.extent import sounding
+from audiosurvey.augmentation.mixing import Extents, MelMixing, MixingConfig, Pair
 
 
 class CutmixConfig(MixingConfig):
@@ -55,14 +57,21 @@ class Cutmix(MelMixing[CutmixDraw]):
         kept = float(rng.beta(self.config.alpha, self.config.alpha))
         return CutmixDraw(float(np.sqrt(1 - kept)), float(rng.random()), float(rng.random()))
 
-    def mix(self, mels: Pair, draws: list[CutmixDraw]) -> tuple[Tensor, Tensor]:
+    def mix(self, mels: Pair, draws: list[CutmixDraw], extents: Extents | None = None) -> tuple[Tensor, Tensor]:
         own_BCTF, other_BCTF = mels
         frames, bands = own_BCTF.shape[2:]
         inside_BT = _within([_span(draw.centre_t, draw.side, frames) for draw in draws], frames, own_BCTF)
         inside_BF = _within([_span(draw.centre_f, draw.side, bands) for draw in draws], bands, own_BCTF)
-        taken_B = inside_BT.sum(1) * inside_BF.sum(1)
         inside_B1TF = (inside_BT[:, :, None] & inside_BF[:, None, :])[:, None]
-        return torch.where(inside_B1TF, other_BCTF, own_BCTF), 1 - taken_B / (frames * bands)
+        mixed_BCTF = torch.where(inside_B1TF, other_BCTF, own_BCTF)
+        area_B = inside_BT.sum(1) * inside_BF.sum(1)
+        if extents is None:
+            return mixed_BCTF, 1 - area_B / (frames * bands)
+        own_BT, other_BT = (sounding(part, own_BCTF.device) for part in extents)
+        lost_B, taken_B = ((part_BT & inside_BT).sum(1) * inside_BF.sum(1) for part_BT in (own_BT, other_BT))
+        heard_B = own_BT.sum(1) * bands - lost_B + taken_B
+        share_B = torch.where(heard_B > 0, taken_B / heard_B.clamp(min=1), area_B / (frames * bands))
+        return mixed_BCTF, 1 - share_B
 
 
 def _span(centre: float, side: float, size: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.section import Section
 
 
@@ -59,6 +60,5 @@ class CyclicShift(WaveOperation[CyclicShiftDraw]):
         starts = [row * 2 * samples + (-draw.shift_samples) % samples for row, draw in enumerate(draws)]
         return twice.index_select(0, torch.tensor(starts, device=wave_BS.device))
 
-    def valid_after(self, draw: CyclicShiftDraw, samples: int, valid: int) -> int:
-        """To the end of the clip in the window, which is the window's end where the clip is parted."""
-        return min(samples, draw.shift_samples % samples + valid)
+    def extent_after(self, draw: CyclicShiftDraw, extent: Extent) -> Extent:
+        return extent.turned(draw.shift_samples)

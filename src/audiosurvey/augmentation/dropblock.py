@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.section import Section
 
 
@@ -25,7 +26,7 @@ class BlockSize(Section):
     """Sides of a block."""
 
     t: int = 32
-    """Frames a block is long; cut to the map where that is shorter."""
+    """Frames a block is long; cut to the clip where that is shorter."""
     f: int = 4
     """Mel bands a block is high; cut to the map where that is lower."""
 
@@ -43,7 +44,8 @@ class DropBlockConfig(Section):
     p: Probability = 0.0
     """Chance that a clip gets blocks at all."""
     dp: float = 0.5
-    """Mean share of the cells of such a clip that is covered, overlaps and borders counted (0 to below 1)."""
+    """Mean share of the cells of such a clip that is covered, overlaps and borders counted and padding not (0 to below
+    1)."""
     block_size: BlockSize = Field(default_factory=BlockSize)
     """Sides of one block, in frames and mel bands."""
     gamma: Literal["solved", "paper"] = "solved"
@@ -62,11 +64,12 @@ class DropBlockConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class DropBlockDraw:
-    """Blocks of one clip: the places where they begin, counted row by row among the places where a block
-    fits."""
+    """Blocks of one clip: the places where they begin, counted row by row among the places where a block fits, from
+    frame `first` on and round the end of the map."""
 
     places: tuple[int, ...]
     block: tuple[int, int]
+    first: int = 0
 
 
 class DropBlock(MelOperation[DropBlockDraw]):
@@ -79,7 +82,8 @@ class DropBlock(MelOperation[DropBlockDraw]):
         self.config = config
         self.silence = silence
 
-    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> DropBlockDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> DropBlockDraw:
+        frames = extent.length
         block_t, block_f = min(self.config.block_size.t, frames), min(self.config.block_size.f, bands)
         rate = solve_gamma if self.config.gamma == "solved" else paper_gamma
         gamma = rate(frames, bands, block_t, block_f, self.config.dp)
@@ -87,21 +91,34 @@ class DropBlock(MelOperation[DropBlockDraw]):
         # cell.
         places = (frames - block_t + 1) * (bands - block_f + 1)
         chosen = rng.choice(places, size=int(rng.binomial(places, gamma)), replace=False, shuffle=False)
-        return DropBlockDraw(tuple(chosen.tolist()), (block_t, block_f))
+        return DropBlockDraw(tuple(chosen.tolist()), (block_t, block_f), extent.first)
 
-    def render(self, mel_BCTF: Tensor, draws: list[DropBlockDraw]) -> Tensor:
+    def render(self, mel_BCTF: Tensor, draws: list[DropBlockDraw], extents: list[Extent]) -> Tensor:
         batch, _, frames, bands = mel_BCTF.shape
-        block_t, block_f = min(self.config.block_size.t, frames), min(self.config.block_size.f, bands)
-        shape = (batch, 1, frames - block_t + 1, bands - block_f + 1)
-        places = shape[2] * shape[3]
-        begins = np.concatenate([row * places + np.asarray(d.places, np.int64) for row, d in enumerate(draws)])
-        seeds = torch.zeros(batch * places, dtype=torch.bool, device=mel_BCTF.device)
-        seeds[torch.from_numpy(begins).to(mel_BCTF.device)] = True
-        mask_B1TF = cover(seeds.view(shape), block_t, block_f)
-        return torch.where(mask_B1TF, fill_value(mel_BCTF, self.config.fill, self.silence), mel_BCTF)
+        mask_B1TF = torch.zeros(batch, 1, frames, bands, dtype=torch.bool, device=mel_BCTF.device)
+        # A short clip may have shorter blocks than the rest of the batch.
+        for block in {draw.block for draw in draws}:
+            rows = [row for row, draw in enumerate(draws) if draw.block == block]
+            mask_B1TF[rows] = _blocks([draws[row] for row in rows], block, mask_B1TF[rows])
+        return torch.where(mask_B1TF, fill_value(mel_BCTF, self.config.fill, self.silence, extents), mel_BCTF)
 
     def describe(self, draw: DropBlockDraw) -> dict[str, object]:
         return {"blocks": len(draw.places), "block_frames": draw.block[0], "block_bands": draw.block[1]}
+
+
+def _blocks(draws: list[DropBlockDraw], block: tuple[int, int], like_B1TF: Tensor) -> Tensor:
+    """True where the blocks of these draws lie, all of the same sides; of the shape of `like_B1TF`."""
+    batch, _, frames, bands = like_B1TF.shape
+    shape = (batch, 1, frames - block[0] + 1, bands - block[1] + 1)
+    places = shape[2] * shape[3]
+    begins = np.concatenate([row * places + np.asarray(d.places, np.int64) for row, d in enumerate(draws)])
+    seeds = torch.zeros(batch * places, dtype=torch.bool, device=like_B1TF.device)
+    seeds[torch.from_numpy(begins).to(like_B1TF.device)] = True
+    mask_B1TF = cover(seeds.view(shape), *block)
+    if not any(draw.first for draw in draws):
+        return mask_B1TF
+    turned = [torch.roll(mask_1TF, draw.first, dims=1) for mask_1TF, draw in zip(mask_B1TF, draws, strict=True)]
+    return torch.stack(turned)
 
 
 @lru_cache(maxsize=1024)

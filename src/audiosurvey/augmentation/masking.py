@@ -12,11 +12,12 @@ from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.section import Section
 
 
 class TimeMaskingConfig(Section):
-    """Stretches of time are covered in all bands."""
+    """Stretches of time are covered in all bands, where the clip sounds and not in its padding."""
 
     p: Probability = 0.0
     """Chance that a clip gets masks; decides once for all of them."""
@@ -53,10 +54,12 @@ class FreqMaskingConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class MaskDraw:
-    """Masks of one clip, along one axis: `starts[i]` is the first covered cell, `widths[i]` how many are."""
+    """Masks of one clip, along one axis of `size` cells: `starts[i]` is the first covered cell, `widths[i]` how many
+    are, round the end of the axis."""
 
     starts: tuple[int, ...]
     widths: tuple[int, ...]
+    size: int
 
 
 class TimeMasking(MelOperation[MaskDraw]):
@@ -69,12 +72,12 @@ class TimeMasking(MelOperation[MaskDraw]):
         self.config = config
         self.silence = silence
 
-    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> MaskDraw:
-        return draw_masks(rng, self.config.num, self.config.tmp, frames)
+    def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> MaskDraw:
+        return draw_masks(rng, self.config.num, self.config.tmp, extent)
 
-    def render(self, mel_BCTF: Tensor, draws: list[MaskDraw]) -> Tensor:
+    def render(self, mel_BCTF: Tensor, draws: list[MaskDraw], extents: list[Extent]) -> Tensor:
         mask_BT = covered(draws, mel_BCTF.shape[2], mel_BCTF.device)
-        value = fill_value(mel_BCTF, self.config.fill, self.silence)
+        value = fill_value(mel_BCTF, self.config.fill, self.silence, extents)
         return torch.where(mask_BT[:, None, :, None], value, mel_BCTF)
 
     def describe(self, draw: MaskDraw) -> dict[str, object]:
@@ -91,38 +94,42 @@ class FreqMasking(MelOperation[MaskDraw]):
         self.config = config
         self.silence = silence
 
-    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> MaskDraw:
-        return draw_masks(rng, self.config.num, self.config.fmp, bands)
+    def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> MaskDraw:
+        return draw_masks(rng, self.config.num, self.config.fmp, Extent.whole(bands))
 
-    def render(self, mel_BCTF: Tensor, draws: list[MaskDraw]) -> Tensor:
+    def render(self, mel_BCTF: Tensor, draws: list[MaskDraw], extents: list[Extent]) -> Tensor:
         mask_BF = covered(draws, mel_BCTF.shape[3], mel_BCTF.device)
-        value = fill_value(mel_BCTF, self.config.fill, self.silence)
+        value = fill_value(mel_BCTF, self.config.fill, self.silence, extents)
         return torch.where(mask_BF[:, None, None, :], value, mel_BCTF)
 
     def describe(self, draw: MaskDraw) -> dict[str, object]:
         return {"covered_bands": spans(draw)}
 
 
-def draw_masks(rng: np.random.Generator, num: int, bound: int, size: int) -> MaskDraw:
-    """`num` masks on an axis of `size` cells: width even in [0, bound), cut to the axis; start even where it
-    fits."""
-    widths = np.minimum(rng.integers(0, max(bound, 1), size=num), size)
-    starts = rng.integers(0, size - widths + 1)
-    return MaskDraw(tuple(starts.tolist()), tuple(widths.tolist()))
+def draw_masks(rng: np.random.Generator, num: int, bound: int, extent: Extent) -> MaskDraw:
+    """`num` masks in a part of an axis: width even in [0, bound), cut to the part; start even where it fits."""
+    widths = np.minimum(rng.integers(0, max(bound, 1), size=num), extent.length)
+    starts = (extent.first + rng.integers(0, extent.length - widths + 1)) % extent.size
+    return MaskDraw(tuple(starts.tolist()), tuple(widths.tolist()), extent.size)
 
 
 def spans(draw: MaskDraw) -> list[list[int]]:
-    """First and last covered cell of every mask that covers any, in order."""
-    masks = zip(draw.starts, draw.widths, strict=True)
-    return sorted([start, start + width - 1] for start, width in masks if width > 0)
+    """First and last covered cell of every mask that covers any, in order; a mask round the end is two."""
+    found = []
+    for start, width in zip(draw.starts, draw.widths, strict=True):
+        end = start + width
+        if width > 0:
+            found.append([start, min(end, draw.size) - 1])
+        if end > draw.size:
+            found.append([0, end - draw.size - 1])
+    return sorted(found)
 
 
 def covered(draws: list[MaskDraw], size: int, device: torch.device) -> Tensor:
     """True where a mask lies. Shape (B, size). All draws hold equally many masks."""
     starts = torch.tensor([draw.starts for draw in draws], device=device).reshape(len(draws), -1, 1)
-    ends = starts + torch.tensor([draw.widths for draw in draws], device=device).reshape(len(draws), -1, 1)
-    cell = torch.arange(size, device=device)
-    return ((cell >= starts) & (cell < ends)).any(dim=1)
+    widths = torch.tensor([draw.widths for draw in draws], device=device).reshape(len(draws), -1, 1)
+    return ((torch.arange(size, device=device) - starts) % size < widths).any(dim=1)
 
 
 def _not_negative(count: int, of_what: str) -> int:

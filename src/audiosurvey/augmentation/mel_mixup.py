@@ -8,7 +8,7 @@ masks, so that the mask of one clip lets the other through.
 import numpy as np
 from torch import Tensor
 
-from audiosurvey.augmentation.mixing import MelMixing, Pair
+from audiosurvey.augmentation.mixing import Extents, MelMixing, Pair
 from audiosurvey.augmentation.mixup import RatioConfig, RatioDraw, draw_ratio, ratios
 
 
@@ -29,7 +29,7 @@ class MelMixup(MelMixing[RatioDraw]):
     def draw(self, rng: np.random.Generator) -> RatioDraw:
         return RatioDraw(draw_ratio(rng, self.config))
 
-    def mix(self, mels: Pair, draws: list[RatioDraw]) -> tuple[Tensor, Tensor]:
+    def mix(self, mels: Pair, draws: list[RatioDraw], extents: Extents | None = None) -> tuple[Tensor, Tensor]:
         ratio_B = ratios(draws, mels[0])
         ratio_B111 = ratio_B[:, None, None, None]
         return ratio_B111 * mels[0] + (1 - ratio_B111) * mels[1], ratio_B

@@ -1,19 +1,23 @@
 """Which training clip is mixed, in which way, and with whom.
 
 Enters: batches with their partners; leaves: mixed waves, or mixed spectrograms, and targets. A clip is mixed in one
-way at most. The way and the partner are a function of (seed, epoch, clip id) and of the set of training clips.
+way at most. The way and the partner are a function of (seed, epoch, clip id), of the set of training clips, and of how
+an epoch samples them: with balanced classes partners are balanced too.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.mixing import MelMixing, Pair, Targets, WaveMixing
+from audiosurvey.augmentation.mixing import Extents, MelMixing, Pair, Targets, WaveMixing
+from audiosurvey.data.sampling import Sampling, by_class
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 
@@ -42,12 +46,23 @@ class Mixer:
     """Chooses among mixings whose chances add up to 1 at most, and applies them."""
 
     def __init__(
-        self, mixings: Sequence[WaveMixing[Any] | MelMixing[Any]], *, seed: int, train_clips: Sequence[Clip]
+        self,
+        mixings: Sequence[WaveMixing[Any] | MelMixing[Any]],
+        *,
+        seed: int,
+        train_clips: Sequence[Clip],
+        sampling: Sampling = "shuffle",
     ) -> None:
+        """`sampling`: how an epoch draws its clips; partners are drawn likewise."""
         self.mixings = [mixing for mixing in mixings if mixing.p > 0]
         self.seed = seed
         self._clips = sorted(train_clips, key=lambda clip: clip.id)
         self._rows = {clip.id: row for row, clip in enumerate(self._clips)}
+        everyone = [list(range(len(self._clips)))]
+        self._groups = by_class(self._clips) if sampling == "balanced" else everyone
+        """Rows of the clips; a partner's group is drawn first, all alike, then the partner in it."""
+        self._lonely = {group[0] for group in self._groups if len(group) == 1}
+        """Clips that are a whole group, from which they cannot have a partner."""
 
     def draw(self, clip: Clip, epoch: int) -> Mixed | None:
         """How this clip is mixed in this epoch, or None. It is never its own partner."""
@@ -56,12 +71,20 @@ class Mixer:
         rng = stream(self.seed, epoch, *clip.drawn_by, STREAM)
         mixing = self._chosen(rng.random())
         own = self._rows.get(clip.id)
-        others = len(self._clips) - (own is not None)
-        if mixing is None or epoch < mixing.start_epoch or others < 1:
+        if mixing is None or epoch < mixing.start_epoch or len(self._clips) <= (own is not None):
             return None
-        partner = int(rng.integers(others))
-        partner += own is not None and partner >= own
-        return Mixed(mixing, self._clips[partner], mixing.draw(rng))
+        return Mixed(mixing, self._clips[self._partner(rng, own)], mixing.draw(rng))
+
+    def _partner(self, rng: np.random.Generator, own: int | None) -> int:
+        """The row of a partner for the clip in row `own` (None: a clip from outside)."""
+        groups = self._groups
+        if own in self._lonely:
+            groups = [group for group in groups if group != [own]]
+        group = groups[int(rng.integers(len(groups)))] if len(groups) > 1 else groups[0]
+        place = bisect_left(group, own) if own is not None else len(group)
+        belongs = place < len(group) and group[place] == own
+        drawn = int(rng.integers(len(group) - belongs))
+        return group[drawn + (belongs and drawn >= place)]
 
     def mix_waves(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
         """Waves (B, S), samples before padding (B) and targets, mixed where waves are to be."""
@@ -83,18 +106,28 @@ class Mixer:
         return [row for row, mixed in enumerate(drawn) if mixed and isinstance(mixed.mixing, kind)]
 
     def mix_mels(
-        self, mel_BCTF: Tensor, targets: Targets, partner_BCTF: Tensor, rows: list[int], batch: Batch, epoch: int
+        self,
+        mel_BCTF: Tensor,
+        targets: Targets,
+        partner_BCTF: Tensor,
+        rows: list[int],
+        batch: Batch,
+        epoch: int,
+        extents: Extents,
     ) -> tuple[Tensor, Targets]:
         """Spectrograms and targets, mixed where spectrograms are to be.
 
-        `rows` are those of `MelMixing`; `partner_BCTF` holds their partners' spectrograms, in this order.
+        `rows` are those of `MelMixing`; `partner_BCTF` holds their partners' spectrograms, in this order, and `extents`
+        the frames in which the clips of the batch sound, and these partners.
         """
         drawn = self._drawn(batch, epoch)
         unmixed_BCTF = mel_BCTF
         for mixing in self.mixings:
             if isinstance(mixing, MelMixing) and (chosen := _of(mixing, drawn)):
-                theirs = partner_BCTF[[rows.index(row) for row in chosen]]
-                mixed_BCTF, weight_B = mixing.mix((unmixed_BCTF[chosen], theirs), _draws(drawn, chosen))
+                at = [rows.index(row) for row in chosen]
+                heard = [extents[0][row] for row in chosen], [extents[1][place] for place in at]
+                mels = unmixed_BCTF[chosen], partner_BCTF[at]
+                mixed_BCTF, weight_B = mixing.mix(mels, _draws(drawn, chosen), heard)
                 mel_BCTF = _put(mel_BCTF, chosen, mixed_BCTF)
                 targets = targets.mixed(chosen, _pair(batch.target_BK, batch.partner_target_BK, chosen)[1], weight_B)
         return mel_BCTF, targets

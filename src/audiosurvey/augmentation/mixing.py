@@ -15,11 +15,14 @@ from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.section import Section
 
 Draw = TypeVar("Draw")
 Pair = tuple[Tensor, Tensor]
 """Something of the clips, and the same of their partners."""
+Extents = tuple[list[Extent], list[Extent]]
+"""Where the clips sound, and where their partners do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +107,7 @@ class MelMixing(_Mixing[Draw]):
     """A mixing of spectrograms, after all other augmentation of both."""
 
     @abstractmethod
-    def mix(self, mels: Pair, draws: list[Draw]) -> tuple[Tensor, Tensor]:
-        """Mixed spectrograms (B, C, T, F) and the weights of the clips' own labels (B)."""
+    def mix(self, mels: Pair, draws: list[Draw], extents: Extents | None = None) -> tuple[Tensor, Tensor]:
+        """Mixed spectrograms (B, C, T, F) and the weights of the clips' own labels (B).
+
+        `extents`: the frames in which the clips sound, and those of their partners; all where they are not given."""

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.rooms import NO_ROOMS, bank_is_there, room_bank
+from audiosurvey.data.audio import BadAudio, decode
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 
@@ -162,11 +162,10 @@ def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
     responses = {}
     for path in paths:
         try:
-            samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise UserError(f"{path}: cannot be read as an impulse response ({error}); remove or repair it") from None
-        response = soxr.resample(samples[:, 0], rate, sample_rate) if rate != sample_rate else samples[:, 0]
-        if not np.isfinite(response).all() or not np.any(response):
-            raise UserError(f"{path}: holds no impulse response, only silence or broken samples; remove it")
+            response = decode(path, mono="left", sample_rate=sample_rate)
+        except BadAudio as bad:
+            raise UserError(f"{path}: cannot be read as an impulse response ({bad}); remove or repair it") from None
+        if not np.any(response):
+            raise UserError(f"{path}: holds no impulse response, only silence; remove it")
         responses[path.relative_to(folder).as_posix()] = response
     return responses

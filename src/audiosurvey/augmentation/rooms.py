@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosurvey.atomic import naming
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 
@@ -31,7 +32,7 @@ def room_bank(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> dict[st
     file = _bank_file(sample_rate, count, seed)
     if not file.exists():
         _write(file, {f"room-{number:02d}": synthesise(sample_rate, number, seed) for number in range(count)})
-    with np.load(file) as bank:
+    with np.load(file, allow_pickle=False) as bank:
         return {name: bank[name] for name in bank.files}
 
 
@@ -78,6 +79,6 @@ def synthesise(sample_rate: int, number: int, seed: int = 0) -> np.ndarray:
 def _write(file: Path, responses: dict[str, np.ndarray]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    with unfinished.open("wb") as stream_out:
+    with naming(file), unfinished.open("wb") as stream_out:
         np.savez(stream_out, allow_pickle=False, **responses)
     unfinished.replace(file)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.gain import GainConfig, draw_gain_db, factors
 from audiosurvey.augmentation.stretch import StretchSeconds, draw_start, inside, stretch_samples
 
@@ -18,7 +19,7 @@ class SegmentGainConfig(GainConfig):
     """The level of a short stretch of the clip is changed."""
 
     length_s: StretchSeconds = 0.1
-    """Length of the stretch in seconds; it lies anywhere in the window."""
+    """Length of the stretch in seconds; it lies anywhere in the clip, not in its padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class SegmentGain(WaveOperation[SegmentGainDraw]):
         self.length = stretch_samples(config.length_s, sample_rate)
 
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SegmentGainDraw:
-        return SegmentGainDraw(draw_gain_db(rng, self.config), draw_start(rng, self.length, samples))
+        return self.draw_sounding(rng, Extent.until(valid, samples))
+
+    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> SegmentGainDraw:
+        return SegmentGainDraw(draw_gain_db(rng, self.config), draw_start(rng, self.length, extent))
 
     def render(self, wave_BS: Tensor, draws: list[SegmentGainDraw], valid: list[int]) -> Tensor:
         louder_BS = wave_BS * factors([draw.gain_db for draw in draws], wave_BS)[:, None]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.section import Section
 
@@ -76,8 +77,10 @@ class Shift(WaveOperation[ShiftDraw]):
         starts = [3 * samples * row + samples - draw.whole for row, draw in enumerate(draws)]
         return padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
 
-    def valid_after(self, draw: ShiftDraw, samples: int, valid: int) -> int:
-        return min(samples, max(0, valid + draw.whole))
+    def extent_after(self, draw: ShiftDraw, extent: Extent) -> Extent:
+        if extent.is_parted:
+            return extent
+        return Extent.between(extent.first + draw.whole, extent.end + draw.whole, extent.size)
 
 
 def delayed_by_fractions(wave_BS: Tensor, fractions: list[float]) -> Tensor:

@@ -13,6 +13,7 @@ from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation, at_rows
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.factor import FactorConfig, a_factor
 from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
@@ -75,8 +76,10 @@ class Speed(WaveOperation[SpeedDraw]):
         ]
         return torch.cat(parts)
 
-    def valid_after(self, draw: SpeedDraw, samples: int, valid: int) -> int:
-        return min(samples, math.ceil(valid / draw.speed))
+    def extent_after(self, draw: SpeedDraw, extent: Extent) -> Extent:
+        if extent.is_parted:
+            return extent
+        return Extent.between(int(extent.first / draw.speed), math.ceil(extent.end / draw.speed), extent.size)
 
 
 def replay(wave_BS: Tensor, speeds: list[float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A stretch of the window: where an operation on a part of the wave takes hold."""
+"""A stretch of the clip: where an operation on a part of the wave takes hold."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from pydantic import AfterValidator
 from torch import Tensor
+
+from audiosurvey.augmentation.extent import Extent
 
 
 def _some_length(seconds: float) -> float:
@@ -24,13 +26,14 @@ def stretch_samples(length_s: float, sample_rate: int) -> int:
     return max(1, round(length_s * sample_rate))
 
 
-def draw_start(rng: np.random.Generator, length: int, samples: int) -> int:
-    """The first sample of a stretch, evenly over the places where it lies in the window; 0 where it is longer."""
-    return int(rng.integers(max(0, samples - length) + 1))
+def draw_start(rng: np.random.Generator, length: int, extent: Extent) -> int:
+    """The first sample of a stretch, evenly over the places where it lies in the sound; the sound's first where the
+    stretch is longer."""
+    return (extent.first + int(rng.integers(max(0, extent.length - length) + 1))) % extent.size
 
 
 def inside(starts: Sequence[int], length: int, like: Tensor) -> Tensor:
-    """True where the stretches lie, each in its own clip's window. Shape (B, S)."""
+    """True where the stretches lie, each in its own clip's window, round its end. Shape (B, S)."""
     starts_B1 = torch.tensor(starts, device=like.device)[:, None]
     place_S = torch.arange(like.shape[1], device=like.device)
-    return (place_S >= starts_B1) & (place_S < starts_B1 + length)
+    return (place_S - starts_B1) % like.shape[1] < length

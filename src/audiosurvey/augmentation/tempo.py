@@ -5,12 +5,14 @@ again where it has ended.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import MelOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.factor import FactorConfig
 
 
@@ -33,10 +35,19 @@ class Tempo(MelOperation[TempoDraw]):
         super().__init__(config.p)
         self.config = config
 
-    def draw_fired(self, rng: np.random.Generator, frames: int, bands: int) -> TempoDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> TempoDraw:
         return TempoDraw(self.config.draw(rng))
 
-    def render(self, mel_BCTF: Tensor, draws: list[TempoDraw]) -> Tensor:
+    def extent_after(self, draw: TempoDraw, extent: Extent) -> Extent:
+        """What is read once; where the loop begins again is left out."""
+        if extent.is_whole:
+            return extent
+        first, end = extent.first / draw.tempo, (extent.first + extent.length) / draw.tempo
+        if first >= extent.size:  # so much slower that only what was parted from the clip is left
+            first, end = 0.0, (extent.first + extent.length - extent.size) / draw.tempo
+        return Extent.between(int(first), ceil(end), extent.size)
+
+    def render(self, mel_BCTF: Tensor, draws: list[TempoDraw], extents: list[Extent]) -> Tensor:
         frames, device = mel_BCTF.shape[2], mel_BCTF.device
         # On the CPU in float64, as Python's own numbers: the same frames on every device.
         tempo_B1 = torch.tensor([[draw.tempo] for draw in draws], dtype=torch.float64)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
 from audiosurvey.section import Section
 
@@ -76,8 +77,12 @@ class TimeShift(WaveOperation[TimeShiftDraw]):
             warped_BS[part] = interpolate(wave_BS[part], warp_positions(draws[part], samples, corner, device))
         return warped_BS
 
-    def valid_after(self, draw: TimeShiftDraw, samples: int, valid: int) -> int:
-        return round(float(np.interp(valid, draw.before, draw.after)))
+    def extent_after(self, draw: TimeShiftDraw, extent: Extent) -> Extent:
+        last = extent.first + extent.length - (extent.size if extent.is_parted else 0)
+        first, end = (round(float(np.interp(place, draw.before, draw.after))) for place in (extent.first, last))
+        if extent.is_parted:
+            return Extent(first, extent.size - first + end, extent.size)
+        return Extent.between(first, end, extent.size)
 
     def describe(self, draw: TimeShiftDraw) -> dict[str, object]:
         return {

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.noise import TABLE_SAMPLES, noise_windows
 from audiosurvey.augmentation.stretch import StretchSeconds, draw_start, inside, stretch_samples
 from audiosurvey.section import Section
@@ -24,7 +25,7 @@ class WaveMaskingConfig(Section):
     p: Probability = 0.0
     """Chance that a stretch of a clip is covered."""
     length_s: StretchSeconds = 0.1
-    """Length of the stretch in seconds; it lies anywhere in the window."""
+    """Length of the stretch in seconds; it lies anywhere in the clip, not in its padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class WaveMasking(WaveOperation[WaveMaskingDraw]):
         self.length = stretch_samples(config.length_s, sample_rate)
 
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> WaveMaskingDraw:
-        return WaveMaskingDraw(draw_start(rng, self.length, samples), int(rng.integers(TABLE_SAMPLES)))
+        return self.draw_sounding(rng, Extent.until(valid, samples))
+
+    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> WaveMaskingDraw:
+        return WaveMaskingDraw(draw_start(rng, self.length, extent), int(rng.integers(TABLE_SAMPLES)))
 
     def render(self, wave_BS: Tensor, draws: list[WaveMaskingDraw], valid: list[int]) -> Tensor:
         noise_BS = noise_windows([draw.offset for draw in draws], wave_BS.shape[1], wave_BS.device)

@@ -29,6 +29,10 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Also open .pt2 files, which can run code that their author put into them.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 
 

@@ -1,12 +1,13 @@
 """Commands about configs: init, check, describe, presets."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ConfigArgument, JsonOption, SetOption, app, load_config, print_json, stdout
-from audiosurvey.errors import UserError
+from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, load_config, print_json, stdout
+from audiosurvey.errors import UserError, not_written
 
 
 @app.command()
@@ -14,22 +15,19 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
     dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, folder, csv or toy.")] = "esc50",
     preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Write a commented starter config."""
+    from audiosurvey.atomic import write_text
     from audiosurvey.config.starter import starter
+    from audiosurvey.targets import check_target
 
     text = starter(dataset, preset)
-    if path.is_dir():
-        raise UserError(f"init {path}: is a folder; give the path of a file")
-    if path.exists() and not force:
-        raise UserError(f"{path}: already there; give another name, or --force to overwrite it")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} is missing")
+    check_target("init", path, force=force)
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
-        raise UserError(f"init {path}: cannot be written ({error.strerror}); give another path") from None
+        raise not_written(error, f"init {path}: cannot be written ({error.strerror}); give another path") from None
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 
@@ -40,7 +38,7 @@ def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the config instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate a config and print it with every value resolved."""
+    """Validate a config, look at its data, and print the config with every value resolved; the verdict is on stderr."""
     if schema:
         if config is not None or overrides:
             raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
@@ -52,10 +50,16 @@ def check(
         raise UserError("check: which config? give a file or a preset's name, or --schema")
     loaded = load_config(config, overrides)
     loaded.refuse_obstacles()
+    from audiosurvey.config.data_check import check_data
+
+    data = check_data(loaded)
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         print_json(loaded.config.model_dump(mode="json"))
     else:
         print(loaded.resolved_yaml(), end="")
+    print(f"{config}: valid; {data.verdict}", file=sys.stderr)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ConfigArgument, SetOption, app, load_config
+from audiosurvey.cli.app import ConfigArgument, ForceOption, SetOption, app, load_config
 from audiosurvey.errors import UserError
 
 
@@ -58,12 +58,14 @@ def preview(
     ] = None,
     epoch: Annotated[list[int] | None, typer.Option(min=1, help="Epoch; may be given several times.")] = None,
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
+    force: ForceOption = False,
 ) -> None:
     """Render what augmentation makes of a clip: WAV before and after, a picture, and what was drawn."""
-    if any(place.exists() and not place.is_dir() for place in (output, *output.parents)):
-        raise UserError(f"--output {output}: is a file, or lies in one; give a folder to write into")
+    from audiosurvey.targets import check_target_folder
+
+    check_target_folder("--output", output)
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import preview as render
 
-    for path in render(loaded, clip or [], epoch or [1], output):
+    for path in render(loaded, clip or [], epoch or [1], output, force=force):
         print(path)

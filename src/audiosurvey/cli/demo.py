@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import app
+from audiosurvey.cli.app import TrustOption, app
 
 
 @app.command()
@@ -19,10 +19,14 @@ def demo(
     max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")] = 100,
     max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least score of an answer; below it is 'unknown'.")
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Score that the best class must reach, else 'unknown'; default: the model's own."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to show.")] = 5,
     examples: Annotated[Path | None, typer.Option(help="Folder of sound files to offer.")] = None,
+    trust: TrustOption = False,
 ) -> None:
     """Serve a local web page: drop or record a sound, see its spectrogram and scores. Needs no network."""
     from audiosurvey.deploy.demo import DemoOptions, serve
@@ -30,5 +34,5 @@ def demo(
 
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"note: listening on {host}; whoever reaches this address can use the page", file=sys.stderr)
-    options = DemoOptions(host, port, Limits(max_mb, max_minutes), threshold, top, examples)
+    options = DemoOptions(host, port, Limits(max_mb, max_minutes), threshold, top, examples, trust)
     serve(target, options, lambda line: print(line, flush=True))

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import JsonOption, SetOption, app, print_json, stdout
+from audiosurvey.cli.app import ForceOption, JsonOption, SetOption, app, print_json, stdout
 from audiosurvey.errors import UserError
+from audiosurvey.targets import check_target
 
 
 @app.command()
@@ -23,21 +24,28 @@ def doctor(
     quarantine: Annotated[
         Path | None, typer.Option(help="Write the clips to leave out, with reasons, for dataset.ignore.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Audit a data set: broken, silent, clipped, doubled, leaking, mislabelled clips, and shortcuts by class.
 
     Exit status 1 when something was found that would spoil a result.
     """
-    for option, path in (("--html", html), ("--quarantine", quarantine)):
-        if path is not None:
-            _check_target(option, path)
     from audiosurvey.data.doctor.examination import as_json as in_json
     from audiosurvey.data.ignore import write_ignore
+    from audiosurvey.pipeline import audit_inputs
     from audiosurvey.pipeline import doctor as audit
     from audiosurvey.report.console import STDERR
     from audiosurvey.report.diagnosis import print_diagnosis
 
+    # Before minutes of listening.
+    targets = {option: path for option, path in (("--html", html), ("--quarantine", quarantine)) if path is not None}
+    if targets:
+        inputs = audit_inputs(data, overrides or ())
+        for option, path in targets.items():
+            check_target(option, path, inputs=inputs, force=force)
+        if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
+            raise UserError(f"--html {html}, --quarantine {quarantine}: are one file; give two")
     diagnosis = audit(data, overrides or ())
     said: list[str] = []
     if html is not None:
@@ -60,11 +68,3 @@ def doctor(
         STDERR.print(line, soft_wrap=True, markup=False)
     if diagnosis.spoilt:
         raise typer.Exit(1)
-
-
-def _check_target(option: str, path: Path) -> None:
-    """Before minutes of listening: whether a file can be written there."""
-    if path.is_dir():
-        raise UserError(f"{option} {path}: is a folder; give the path of a file")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{option} {path}: the folder {path.parent} is missing")

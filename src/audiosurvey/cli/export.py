@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import JsonOption, app, print_json
+from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json
 from audiosurvey.errors import UserError
 
 
@@ -27,6 +27,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option(help="The file to write; default: model.onnx, model.int8.onnx... in MODEL.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as one file, waveform in, scores out, once it is known to give the model's scores."""
@@ -44,7 +45,7 @@ def export(
         other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
         mend = f"did you mean {near}?" if near else other
         raise UserError(f"--format {format}: not one of {', '.join(known)}; {mend}")
-    outcome = write(model, known[format], output=output, int8=int8, calibration=calibration)
+    outcome = write(model, known[format], output=output, int8=int8, calibration=calibration, force=force)
     if as_json:
         print_json(outcome.as_json())
         return

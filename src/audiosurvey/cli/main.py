@@ -12,18 +12,20 @@ import typer
 # Importing a file of commands registers them.
 from audiosurvey.cli import configs, data, demo, doctor, export, hub, predict, results, training  # noqa: F401
 from audiosurvey.cli.app import app
+from audiosurvey.cli.streams import set_up_streams
 from audiosurvey.errors import UserError, of_the_system
 
 
 def main() -> None:
     """Runs the command line; a user's mistake ends with its lines and status 2."""
+    set_up_streams()
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:
             print("interrupted; a run goes on with --resume", file=sys.stderr)
         sys.exit(status)
     except UserError as error:
-        _fail(error.lines)
+        _fail(error.lines, error.status)
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "audiosurvey"
@@ -33,7 +35,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        _fail([of_the_system(error)])
+        fault = of_the_system(error)
+        _fail(fault.lines, fault.status)
 
 
 _INTERRUPTED = 130
@@ -42,10 +45,10 @@ _INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__base__
 
 
-def _fail(lines: Sequence[str]) -> NoReturn:
+def _fail(lines: Sequence[str], status: int = 2) -> NoReturn:
     for line in lines:
         print(line, file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def _one_line(message: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import DeviceOption, app
+from audiosurvey.cli.app import DeviceOption, ForceOption, TrustOption, app
 from audiosurvey.errors import UserError
 
 
@@ -27,7 +27,7 @@ def predict(
     ] = None,
     threshold: Annotated[
         str | None,
-        typer.Option(help="Score that a label needs to be said, or model: the model's own, label by label."),
+        typer.Option(help="Score that the best class must reach, else 'unknown'; or model: its own, class by class."),
     ] = None,
     smooth: Annotated[
         str | None, typer.Option(help="Moving mean over so many windows, such as 5; median:5 for the median.")
@@ -43,12 +43,14 @@ def predict(
     format: Annotated[str, typer.Option(help="table, csv, json or audacity (label track).")] = "table",
     scores: Annotated[bool, typer.Option("--scores", help="With csv and json: the scores of all labels too.")] = False,
     output: Annotated[Path | None, typer.Option(help="File to write; if killed, the same command goes on.")] = None,
+    force: ForceOption = False,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what a killed run left.")] = False,
     rate: Annotated[int | None, typer.Option(min=1, help="Of raw samples on stdin, in Hz.")] = None,
     channels: Annotated[int | None, typer.Option(min=1, help="Of raw samples on stdin; default: 1.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Of raw samples on stdin, as s16le (default), f32le.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows scored at once.")] = 8,
     device: DeviceOption = "auto",
+    trust: TrustOption = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -76,12 +78,14 @@ def predict(
         scores=scores,
         output=output,
         restart=restart,
+        force=force,
         rate=rate,
         channels=channels,
         encoding=encoding,
         batch_size=batch_size,
         device=device,
         threads=threads,
+        trust=trust,
     )
     options.check()
     if mic == bool(paths):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import JsonOption, app, print_json, stdout
+from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json, stdout
 from audiosurvey.errors import UserError
 
 
@@ -37,16 +37,15 @@ def runs(
 def merge(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Run folders, or results.json files.")],
     output: Annotated[Path | None, typer.Option(help="File to write the joined results.json to.")] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Join folds of one config, data and version that were trained at different times."""
-    if output is not None and output.is_dir():
-        raise UserError(f"--output {output}: is a folder; give the path of a file")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise UserError(f"--output {output}: the folder {output.parent} is missing")
-    if output is not None and output.exists() and not force:
-        raise UserError(f"--output {output}: already there; give another name, or --force to overwrite it")
+    if output is not None:
+        from audiosurvey.targets import check_target
+
+        inputs = [path / "results.json" if path.is_dir() else path for path in results]
+        check_target("--output", output, inputs=inputs, force=force)
     from audiosurvey.evaluation.merging import merge as join
     from audiosurvey.evaluation.results import write_json
     from audiosurvey.report.summary import print_summary

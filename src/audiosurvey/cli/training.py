@@ -29,6 +29,9 @@ def train(
         bool, typer.Option("--final", help="Then train one model on all folds, for use: RUN/model.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side, each with its share of the cores.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads, over all jobs; their number changes the last digits.")
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -42,7 +45,7 @@ def train(
     from audiosurvey.report.console import STDERR
     from audiosurvey.report.summary import print_summary
 
-    options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs)
+    options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs, threads=threads)
     outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
     if outcome is None:
         return
@@ -61,6 +64,10 @@ def evaluate(
     target: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder, or a model folder in one.")],
     data: Annotated[str | None, typer.Option(help="For a model: root folder of a data set, or a config.")] = None,
     device: DeviceOption = "auto",
+    conditions: Annotated[
+        bool,
+        typer.Option("--conditions", help="For a run: also on test clips made softer, duller, shorter and noisier."),
+    ] = False,
     reverse: Annotated[bool, typer.Option(help="Go through the batches backwards; nothing may change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,15 +75,18 @@ def evaluate(
     if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure
+    from audiosurvey.report.conditions import print_conditions
     from audiosurvey.report.summary import print_evaluation, print_summary
     from audiosurvey.training.devices import check_device
 
     check_device(device)
-    results = measure(target, data, device, reverse)
+    results = measure(target, data, device, reverse, conditions=conditions)
     if as_json:
         print_json(results)
     elif "folds" in results:
         print_summary(results, stdout())
+        if conditions:
+            print_conditions(results["conditions"], stdout())
     else:
         print_evaluation(results, stdout())
 

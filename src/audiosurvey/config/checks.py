@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 import torch
 
-from audiosurvey.augmentation.chain import MEL_MIXINGS, MEL_OPERATIONS
+from audiosurvey.augmentation.settings import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.document import Path
 from audiosurvey.config.idle_checks import IDLE_CHECKS
 from audiosurvey.config.repair import Repaired, touches

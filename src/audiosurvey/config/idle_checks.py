@@ -6,7 +6,7 @@ The rules stand in one table, `IDLE`: the keys, and why they are idle in a confi
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from audiosurvey.augmentation.chain import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
 from audiosurvey.config.given import defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
@@ -50,7 +50,7 @@ def off(config: Config) -> Iterable[Warn]:
     for name in type(config.augmentation).model_fields:
         section = getattr(config.augmentation, name)
         keys = getattr(section, "model_fields_set", set())
-        if keys and "p" not in keys:
+        if keys and getattr(section, "p", None) == 0 and "p" not in keys:
             yield Warn(("augmentation", name), "is off: p, the chance that a clip gets it, is 0 where it is left out")
 
 

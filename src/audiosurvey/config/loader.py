@@ -14,12 +14,13 @@ from pydantic import ValidationError
 from audiosurvey.config.checks import cross_faults
 from audiosurvey.config.document import Document, read
 from audiosurvey.config.faults import did_you_mean, lines, refuse
-from audiosurvey.config.obstacles import obstacles
+from audiosurvey.config.obstacles import device_obstacles, obstacles
 from audiosurvey.config.overrides import override
 from audiosurvey.config.presets import preset_document, preset_names
+from audiosurvey.config.repair import Repaired
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
-from audiosurvey.config.validate import validate
+from audiosurvey.config.validate import Checked, validate
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.mel import MelConfig
@@ -57,6 +58,11 @@ class LoadedConfig:
         if found := self.obstacles:
             raise UserError(*found)
 
+    def refuse_device(self, device_type: str) -> None:
+        """Raises UserError with a located line for each key that asks for what this kind of device cannot do."""
+        if found := lines(self.document, device_obstacles(self.config, device_type)):
+            raise UserError(*found)
+
     def resolved_yaml(self) -> str:
         """A valid config with every value in it, which loads to the same config."""
         return resolved_yaml(self.config)
@@ -82,6 +88,8 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
         fill_preset(document)
     fill_front_end(document)
     checked = validate(Config, document, _NEUTRAL_BLOCK)
+    if checked.config is not None and checked.config.model.preset is not None:
+        checked = _filled_late(document, checked)
     if checked.config is None:
         refuse(document, checked.faults)
         raise RuntimeError("a config that cannot be repaired, without a fault that says why")
@@ -90,6 +98,17 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
     refuse(document, [*checked.faults, *crossed])
     told = lines(document, [*_front_end_changed(document), *warnings])
     return LoadedConfig(config, document.name, told, document)
+
+
+def _filled_late(document: Document, checked: Checked[Config]) -> Checked[Config]:
+    """The check of a config whose preset came to light only when a misspelt key was taken for the one it resembles."""
+    repaired = document.copy()
+    repaired.data, repaired.faults = checked.data, []
+    fill_preset(repaired)
+    again = validate(Config, repaired, _NEUTRAL_BLOCK)
+    faults = (*checked.faults, *(fault for _, fault in repaired.faults), *again.faults)
+    both = Repaired(checked.repaired.faulty | again.repaired.faulty, checked.repaired.unknown | again.repaired.unknown)
+    return Checked(again.config, faults, both, again.data)
 
 
 def _front_end_changed(document: Document) -> list[Fault]:
@@ -106,6 +125,9 @@ def open_document(source: str | Path) -> Document:
     name, path = str(source), Path(source)
     if not name:
         raise UserError("CONFIG is empty; expected a file, or the name of a preset")
+    if path.suffix.lower() in (".csv", ".tsv") and path.is_file():
+        mend = "'audiosurvey init my.yaml --dataset csv' writes a config for it"
+        raise UserError(f"{name}: is a table, not a config file; {mend}")
     try:
         return read(path.read_bytes(), name)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
@@ -118,7 +140,8 @@ def open_document(source: str | Path) -> Document:
         return preset_document(name)
     if _is_dir(path):
         inside = path / "config.yaml"
-        mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else ""
+        init = "; 'audiosurvey init my.yaml --dataset folder' writes a config for a folder of sounds"
+        mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else init
         raise UserError(f"{name}: is a folder, not a config file{mend}")
     if name in DATASETS:
         mend = f"'audiosurvey init --dataset {name}' writes a config for it"

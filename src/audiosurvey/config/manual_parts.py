@@ -37,7 +37,8 @@ audiosurvey train original --set train.lr=1e-3 --set model.blocks.3.res=[64,64] 
 ```
 
 Sections on the way are made where they are missing; `augmentation={}` and `augmentation=null` both put a whole section
-back to its defaults. Another key for a block makes it another block. A preset named in `model.preset` is filled in
+back to the defaults of its keys. (A config without the section at all has defaults of its own for `mel_spectrogram` and
+`augmentation`.) Another key for a block makes it another block. A preset named in `model.preset` is filled in
 first, so that its blocks can be changed one by one. Faults in such values read `--set KEY: ...` instead of a line of
 the file. Quote what the shell would take for its own: `--set 'model={preset: cnn6}'`.
 
@@ -55,6 +56,7 @@ A config written for the original system loads unchanged, and its keys keep thei
 | what | the original | here |
 |---|---|---|
 | `augmentation.*.p` | one draw a batch: all clips share masks and rooms | the chance for each single clip; every clip has its own draw |
+| `augmentation.shorten` | none: a clip shorter than the window is new to the network | on by default: some clips are shortened, `p: 0` switches it off |
 | which epoch counts | the best on the test fold, with early stopping on it | `protocol.selection`: a held-out fold where there is a patience, else the last epoch; `test` is allowed and marked optimistic |
 | `train.epochs` with a `patience` | never ends training | the upper bound; with 0 or none, patience alone decides |
 | `accum_iter` | the losses of the group are summed | the loss is averaged over the clips of the group, the short last one included |

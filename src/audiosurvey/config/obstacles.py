@@ -18,6 +18,9 @@ from audiosurvey.model.released import missing_weights
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 
+_SYNCED = ("cuda", "xpu")
+"""Kinds of devices that torch's SyncBatchNorm runs on."""
+
 
 def obstacles(config: Config) -> list[Fault]:
     """Everything that `train` would stop at before it begins, as far as can be told in no time."""
@@ -27,6 +30,18 @@ def obstacles(config: Config) -> list[Fault]:
         *(_classes(config.pretrain.dataset, ("pretrain", "dataset")) if config.pretrain.dataset else ()),
         *_rooms(config),
         *_trackers(config),
+    ]
+
+
+def device_obstacles(config: Config, device_type: str) -> list[Fault]:
+    """What this kind of device (`cpu`, `cuda`) cannot do."""
+    if device_type in _SYNCED:
+        return []
+    mend = "set it to false, or train with --device cuda"
+    return [
+        Fault((name, "sync_batchnorm"), f"torch's SyncBatchNorm needs a GPU, and this run is on {device_type}; {mend}")
+        for name, stage in config.stages.items()
+        if stage.sync_batchnorm
     ]
 
 

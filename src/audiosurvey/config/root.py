@@ -4,7 +4,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field
 
-from audiosurvey.augmentation.chain import AugmentationConfig
+from audiosurvey.augmentation.settings import AugmentationConfig, robust_augmentation
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.protocol import ProtocolConfig
 from audiosurvey.features.mel import MelConfig
@@ -34,8 +34,9 @@ class Config(Section):
     mel_spectrogram: MelConfig = Field(default_factory=_default_mel)
     """The front end. Where the whole section is absent: 64 bands from 50 Hz, 32 ms windows every 10 ms, in decibels,
     with a batch-norm per band. Networks that hear the wave alone make no use of it."""
-    augmentation: AugmentationConfig = AugmentationConfig()
-    """What is done to training clips, for each clip by its own chance."""
+    augmentation: AugmentationConfig = Field(default_factory=robust_augmentation)
+    """What is done to training clips, for each clip by its own chance. Where the whole section is absent: level, noise,
+    bandwidth, clipping and length are varied as they vary between recorders."""
     dataset: DatasetConfig = DatasetConfig()
     """The sounds."""
     protocol: ProtocolConfig = ProtocolConfig()

@@ -17,8 +17,8 @@ from audiosurvey.errors import UserError
 _DATASETS: dict[str, dict[str, Any]] = {
     "esc50": {"root": "data/ESC-50", "clip_seconds": 5},
     "urbansound8k": {"root": "data/UrbanSound8K", "clip_seconds": 4},
-    "folder": {"root": "sounds", "clip_seconds": 5, "pad": "zeros", "num_folds": 5},
-    "csv": {"root": "sounds", "table": "sounds/clips.csv", "clip_seconds": 5, "pad": "zeros", "num_folds": 5},
+    "folder": {"root": "sounds", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
+    "csv": {"root": "sounds", "table": "sounds/clips.csv", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
     "toy": {"root": "data/toy", "clip_seconds": 1},
 }
 _OPTIONS = {
@@ -32,7 +32,7 @@ _COMMENTS = {
     "dataset.root": "where they are, from the working folder",
     "dataset.table": "one row a clip: path, label, and if you have them fold, source, start, end",
     "dataset.clip_seconds": "what the network hears at once; longer clips give several windows",
-    "dataset.pad": "what follows a shorter clip: zeros, or repeat",
+    "dataset.pad": "a shorter clip is repeated, or followed by zeros",
     "dataset.num_folds": "made where the data has none; each is tested once",
     "sample_rate": "Hz; all sounds are resampled to it once",
     "mel_spectrogram": "what the network sees",
@@ -50,6 +50,9 @@ _COMMENTS = {
     "augmentation.reverb": "the clip is placed in a room",
     "augmentation.time_shift": "parts are stretched and compressed",
     "augmentation.noise": "white noise, this many dB below the clip",
+    "augmentation.low_pass": "high frequencies are removed, as by a cheap recorder",
+    "augmentation.clipping": "peaks are cut flat, as by a recorder set too loud",
+    "augmentation.shorten": "only a stretch of the clip is kept, the rest is padding",
     "augmentation.pitch": "higher or lower",
     "augmentation.filter_augment": "some bands louder, others softer",
     "augmentation.tempo": "faster or slower",
@@ -120,7 +123,11 @@ def _values(dataset: str) -> dict[str, Any]:
         "augmentation": {
             "mixup": {"p": 0.5},
             "cyclic_shift": {"p": 0.5},
-            "noise": {"p": 0.2, "min_snr_db": 15, "max_snr_db": 40},
+            "gain": {"p": 0.8, "min_db": -45, "max_db": 10},
+            "noise": {"p": 0.6, "min_snr_db": 5, "max_snr_db": 40},
+            "low_pass": {"p": 0.4, "min_hz": 2500, "max_hz": 8000},
+            "clipping": {"p": 0.25, "max_db": 15},
+            "shorten": {"p": 0.3},
             "time_masking": {"p": 0.5, "tmp": 20, "num": 2},
             "freq_masking": {"p": 0.5, "fmp": 8, "num": 2},
         },

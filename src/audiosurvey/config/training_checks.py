@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.config.given import defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.config.rule import Check, Warn
@@ -61,11 +62,21 @@ def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
         # A pretraining takes steps, and these are its settings too.
         paths += [(name, key) for name in ("optimizer", "schedule", "ema") for key in _keys(config, name)]
         paths += [("precision",)]
-        on = [name for name in _keys(config, "augmentation") if getattr(getattr(config.augmentation, name), "p", 0) > 0]
-        yield from (Warn(("augmentation", name), _NO_STEPS) for name in on)
+        yield from (Warn(("augmentation", name), _NO_STEPS) for name in _augmented_by_choice(config, defaults))
         if config.swa.start is not None:
             yield Warn(("swa", "start"), _NO_STEPS)
     yield from (Warn(path, _NO_STEPS) for path in paths if is_given(config, path, defaults))
+
+
+def _augmented_by_choice(config: Config, defaults: Config) -> list[str]:
+    """Operations that are on, and not only because they are on by default."""
+    absent, empty = defaults.augmentation, AugmentationConfig()
+    return [
+        name
+        for name in _keys(config, "augmentation")
+        if getattr(given := getattr(config.augmentation, name), "p", 0) > 0
+        and given not in (getattr(absent, name), getattr(empty, name))
+    ]
 
 
 _NO_STEPS = "has no effect with train.head_only: true, which fits the classifier alone"
@@ -80,6 +91,7 @@ _OF_STEPS = (
     "accum_iter",
     "grad_clip_value",
     "grad_clip_norm",
+    "sync_batchnorm",
     "use_checkpoint",
 )
 

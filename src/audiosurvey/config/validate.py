@@ -30,6 +30,8 @@ class Checked(Generic[M]):
     config: M | None
     faults: tuple[Fault, ...]
     repaired: Repaired
+    data: dict[str, Any]
+    """The document's data as `config` was made from it, faulty parts replaced."""
 
 
 def validate(model: type[M], document: Document, neutral: Mapping[str, Any] | None = None) -> Checked[M]:
@@ -57,10 +59,10 @@ def validate(model: type[M], document: Document, neutral: Mapping[str, Any] | No
                 if fault is None:
                     leave_empty(model, data, path)
                 elif not repair(model, data, path, repaired, neutral):
-                    return Checked(None, tuple(faults), repaired)
+                    return Checked(None, tuple(faults), repaired, data)
         else:
-            return Checked(config, (*faults, *_true_numbers(config, data, ())), repaired)
-    return Checked(None, tuple(faults), repaired)
+            return Checked(config, (*faults, *_true_numbers(config, data, ())), repaired, data)
+    return Checked(None, tuple(faults), repaired, data)
 
 
 @dataclass(frozen=True)

@@ -5,61 +5,31 @@ sample rate, resampled with soxr's HQ setting. The first stage of the pipeline; 
 clip, prediction calls it directly. What cannot be read raises `BadAudio` with a plain reason.
 """
 
-import io
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import soundfile
 import soxr
 
-from audiosurvey.data.integrity import ClosedWav, missing_end, unclosed_wav
+from audiosurvey.data.plausibility import implausible
+from audiosurvey.data.sound_file import UNKNOWN_FRAMES, BadAudio, Probe, Sound, Source, message, opened
 
 Mono = Literal["mean", "left", "loudest"]
-Source = Path | str | bytes | BinaryIO
-"""A path, the content of a sound file, or an open one that can be sought in."""
-
-UNKNOWN_FRAMES = 2**62
-"""libsndfile gives 2^63-1 frames where a header leaves the length open."""
-_BLOCK_FRAMES = 1 << 18
-_NOT_AUDIO_CODES = (1, 7)
-"""libsndfile's "format not recognised", and what its MP3 reader says of a file without MP3 frames."""
-
-
-class BadAudio(Exception):
-    """A file, or a stretch of it, that gives no usable sound; `reason` says why, without the path."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What the header says of a sound file."""
-
-    frames: int | None
-    """Samples a channel; None where the header leaves it open."""
-    sample_rate: int
-    channels: int
-    format: str
-    """Container, as libsndfile names it: WAV, FLAC, OGG, MP3, AIFF, ..."""
-    subtype: str
-    """Encoding: PCM_16, FLOAT, VORBIS, ..."""
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self.frames is None else self.frames / self.sample_rate
+BLOCK_FRAMES = 1 << 16
+"""The most frames that are decoded at once."""
+_BLOCK_SAMPLES = 1 << 22
+"""The most samples of all channels together that are decoded at once."""
+_EXACT_SEEKS = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+_EXACT_CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
+"""Where seeks of libsndfile give the same samples as decoding from the beginning."""
 
 
 def probe(source: Source) -> Probe:
     """The header of a sound file, without decoding it. Raises BadAudio."""
     with opened(source) as sound:
-        return _about(sound)
+        return sound.about
 
 
 def decode(
@@ -96,21 +66,29 @@ def read(source: Source, *, start_s: float | None = None, end_s: float | None = 
 
 @contextmanager
 def blocks(
-    source: Source, *, start_s: float | None = None, end_s: float | None = None, block_s: float | None = None
+    source: Source,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    block_s: float | None = None,
+    cut: bool = False,
 ) -> Iterator[tuple[Probe, Iterator[np.ndarray]]]:
-    """The header, and the stretch in pieces of `block_s` seconds: float32 (S, C), the last one shorter.
+    """The header, and the stretch in blocks of `block_s` seconds: float32 (S, C), the last one shorter.
 
-    Without `block_s` it comes in one piece, if its length is known. Raises BadAudio as `decode` does; what shows
-    while decoding is raised by the pieces.
+    Every sound is decoded through here, forward and in blocks of one size, so that the samples do not depend on
+    `block_s`. Without `block_s` the blocks have the size of the decoder's. `cut`: a file that ends before its header
+    says so gives what is there before BadAudio is raised. Raises BadAudio as `decode` does; what shows while decoding
+    is raised by the blocks.
     """
-    with opened(source) as sound:
-        about = _about(sound)
+    with opened(source, cut=cut) as sound:
+        about = sound.about
         begin, end = _bounds(about, start_s, end_s)
+        pieces = _pieces(sound, begin, end)
         if block_s is not None:
-            length = max(1, round(block_s * about.sample_rate))
-        else:
-            length = _BLOCK_FRAMES if about.frames is None else end - begin
-        yield about, _pieces(sound, begin, end, length)
+            pieces = _regrouped(pieces, max(1, round(block_s * about.sample_rate)))
+        if cut:
+            pieces = _then_fault(pieces, sound.fault)
+        yield about, pieces
 
 
 def to_mono(x_SC: np.ndarray, mono: Mono) -> np.ndarray:
@@ -150,18 +128,6 @@ def resampled_length(frames: int, rate: int, sample_rate: int) -> int:
     return (2 * frames * sample_rate + rate) // (2 * rate)
 
 
-class _Forward(soundfile.SoundFile):
-    """A file of unknown length, read from its beginning only: seeking at its open end fails."""
-
-    def seekable(self) -> bool:
-        return False
-
-
-def _about(sound: Any) -> Probe:
-    frames = sound.frames if sound.frames < UNKNOWN_FRAMES else None
-    return Probe(frames, sound.samplerate, sound.channels, sound.format, sound.subtype)
-
-
 def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[int, int]:
     """First frame of a stretch, and the one behind its last."""
     begin = 0 if start_s is None else round(start_s * about.sample_rate)
@@ -177,105 +143,79 @@ def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[i
     return begin, end
 
 
-def _pieces(sound: Any, begin: int, end: int, length: int) -> Iterator[np.ndarray]:
-    done = 0
-    try:
-        _go_to(sound, begin)
-        while begin + done < end:
-            x_SC = sound.read(min(length, end - begin - done), dtype="float32", always_2d=True)
-            if len(x_SC) == 0:
-                break
-            # The extremes carry any NaN or infinity, without a mask as long as the sound.
-            if not (np.isfinite(x_SC.min()) and np.isfinite(x_SC.max())):
-                raise BadAudio("holds samples that are not numbers (NaN or infinity)")
-            done += len(x_SC)
-            yield x_SC
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise BadAudio(f"cannot be decoded ({message(error)})") from error
-    if begin + done < end < UNKNOWN_FRAMES and sound.frames < UNKNOWN_FRAMES:
-        raise BadAudio(f"cut short: {end - begin} frames promised, {done} decoded")
-    if done == 0:
+def _pieces(sound: Sound, begin: int, end: int) -> Iterator[np.ndarray]:
+    """The frames from `begin` up to `end`. Memory is bounded by the size of a block, not by what a header promises."""
+    length = max(1, min(BLOCK_FRAMES, _BLOCK_SAMPLES // sound.about.channels))
+    place = given = 0
+    for number, frames in enumerate(sound.lengths):
+        first = place
+        if place >= end:
+            break
+        if frames is not None and place + frames <= begin:
+            place += frames
+            continue
+        with sound.part(number) as part:
+            place += _go_to(part, max(0, begin - place))
+            while place < end:
+                x_SC = _read(part, min(length, begin - place if place < begin else end - place))
+                if len(x_SC) == 0:
+                    break
+                place += len(x_SC)
+                if place > begin:
+                    given += len(x_SC)
+                    yield x_SC
+        if frames is not None and place < min(first + frames, end):
+            raise BadAudio(f"cut short: {min(first + frames, end) - first} frames promised, {place - first} decoded")
+    if given == 0 and begin:
+        raise BadAudio(
+            f"the stretch begins at {begin / sound.about.sample_rate:g} s, the file ends at "
+            f"{place / sound.about.sample_rate:.3f} s"
+        )
+    if given == 0:
         raise BadAudio("holds no sound (zero frames)")
 
 
-def _go_to(sound: Any, begin: int) -> None:
-    if sound.frames < UNKNOWN_FRAMES:
-        if begin:
-            sound.seek(begin)
-        return
-    while begin > 0 and (passed := len(sound.read(min(begin, _BLOCK_FRAMES), dtype="float32"))):
-        begin -= passed
-
-
-@contextmanager
-def opened(source: Source, *, cut: bool = False) -> Iterator[Any]:
-    """The open soundfile.SoundFile, after the checks that need no decoding.
-
-    `cut`: also a file that ends before its header says it does. Raises BadAudio.
-    """
-    with ExitStack() as closing:
-        stream = closing.enter_context(_stream(source))
-        fault = missing_end(stream)
-        if fault and not cut:
-            raise BadAudio(fault)
-        begin = unclosed_wav(stream)
-        target: Any = stream if begin is None else ClosedWav(stream, begin)
-        if begin is None and isinstance(source, (str, Path)):
-            # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the bytes of
-            # the name are given, so that names which are no valid UTF-8 work too.
-            target = str(source) if os.name == "nt" else os.fsencode(source)
-            stream.close()
-        yield closing.enter_context(_sound(target))
-
-
-def ends_early(source: Source) -> str | None:
-    """Why a file is known to be cut short without decoding it, in plain words, or None."""
-    with _stream(source) as stream:
-        return missing_end(stream)
-
-
-@contextmanager
-def _stream(source: Source) -> Iterator[BinaryIO]:
-    """The bytes of a sound file, which are not none."""
-    with ExitStack() as closing:
-        if isinstance(source, bytes):
-            stream: BinaryIO = io.BytesIO(source)
-        elif isinstance(source, (str, Path)):
-            try:
-                stream = closing.enter_context(Path(source).open("rb"))
-            except FileNotFoundError:
-                raise BadAudio("file not found") from None
-            except OSError as error:
-                reason = "is a folder" if Path(source).is_dir() else f"cannot be opened ({error.strerror or error})"
-                raise BadAudio(reason) from error
-        else:
-            stream = source
-        stream.seek(0)
-        if not stream.read(1):
-            raise BadAudio("the file is empty (0 bytes)")
-        yield stream
-
-
-def _sound(target: Any) -> soundfile.SoundFile:
-    """Opened by libsndfile: a path as bytes or text, or an open file. Raises BadAudio."""
-    named = isinstance(target, (str, bytes))
+def _read(sound: soundfile.SoundFile, count: int) -> np.ndarray:
     try:
-        if not named:
-            target.seek(0)
-        sound = soundfile.SoundFile(target)
-        if sound.frames >= UNKNOWN_FRAMES:
-            sound.close()
-            if not named:
-                target.seek(0)
-            sound = _Forward(target)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, soundfile.LibsndfileError) and error.code not in _NOT_AUDIO_CODES:
-            raise BadAudio(f"cannot be decoded ({message(error)})") from error
-        raise BadAudio("not a sound file that can be read (WAV, FLAC, OGG, MP3, AIFF, ...)") from error
-    return sound
+        x_SC = sound.read(count, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise BadAudio(f"cannot be decoded ({message(error)})") from error
+    if fault := implausible(x_SC):
+        raise BadAudio(fault)
+    return x_SC
 
 
-def message(error: Exception) -> str:
-    """What libsndfile says, as the end of a sentence of ours."""
-    text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
-    return text.strip().rstrip(".")
+def _go_to(sound: soundfile.SoundFile, begin: int) -> int:
+    """Seeks to frame `begin` where seeks are exact, and returns it; otherwise 0, and what comes before is decoded."""
+    exact = sound.subtype in _EXACT_SEEKS and sound.format in _EXACT_CONTAINERS and sound.frames < UNKNOWN_FRAMES
+    if begin == 0 or not exact:
+        return 0
+    try:
+        return sound.seek(begin)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise BadAudio(f"cannot be decoded ({message(error)})") from error
+
+
+def _regrouped(pieces: Iterator[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """The same frames in blocks of `length`, the last one shorter."""
+    held: list[np.ndarray] = []
+    count = 0
+    for piece_SC in pieces:
+        held.append(piece_SC)
+        count += len(piece_SC)
+        if count < length:
+            continue
+        joined_SC = np.concatenate(held) if len(held) > 1 else piece_SC
+        whole = count // length * length
+        for at in range(0, whole, length):
+            yield joined_SC[at : at + length]
+        held, count = ([joined_SC[whole:]] if whole < count else []), count - whole
+    if held:
+        yield np.concatenate(held)
+
+
+def _then_fault(pieces: Iterator[np.ndarray], fault: str | None) -> Iterator[np.ndarray]:
+    """The pieces, and then the fault of a file that is known to be cut short."""
+    yield from pieces
+    if fault:
+        raise BadAudio(fault)

@@ -8,7 +8,6 @@ processes of a distributed run each take their share of the same global batch.
 import itertools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,10 +16,9 @@ from audiosurvey.data.readahead import in_order
 from audiosurvey.data.sampling import Sampling, epoch_clips
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
+from audiosurvey.data.windows import Pad, fill_tail, window_starts
 from audiosurvey.randomness import stream
 
-Pad = Literal["zeros", "repeat"]
-"""What follows a clip that is shorter than the batch: silence, or the clip again and again."""
 Partner = Callable[[Clip, int], Clip | None]
 
 
@@ -188,13 +186,6 @@ class EvalBatches:
         return Windows(np.array([row for row, _ in windows], np.int64), wave_BS, valid_B)
 
 
-def window_starts(length: int, window: int) -> list[int]:
-    """Where ceil(length / window) windows begin that cover `length` samples, evenly spread, without a gap."""
-    count = max(1, -(-length // window))
-    # The step is (length - window) / (count - 1) <= window, so that rounding down leaves no sample out.
-    return [place * (length - window) // (count - 1) for place in range(count)] if count > 1 else [0]
-
-
 def _waves(
     store: Store, clips: Sequence[Clip], starts: Sequence[int], samples: int, pad: Pad, pin_memory: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -203,18 +194,5 @@ def _waves(
     valid_B = torch.empty(len(clips), dtype=torch.int64)
     rows_BS = wave_BS.numpy()
     for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
-        filled = store.read_into(clip.id, rows_BS[row], start)
-        if pad == "repeat":
-            filled = _repeat(rows_BS[row], filled)
-        rows_BS[row, filled:] = 0
-        valid_B[row] = filled
+        valid_B[row] = fill_tail(rows_BS[row], store.read_into(clip.id, rows_BS[row], start), pad)
     return wave_BS, valid_B
-
-
-def _repeat(row_S: np.ndarray, filled: int) -> int:
-    """Fills the row with its first `filled` samples again and again (doubling: quick for short clips too)."""
-    while 0 < filled < len(row_S):
-        more = min(filled, len(row_S) - filled)
-        row_S[filled : filled + more] = row_S[:more]
-        filled += more
-    return filled

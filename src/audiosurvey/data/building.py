@@ -1,14 +1,12 @@
-"""Fills a new store: decodes each stretch of sound once, in parallel, and writes the samples one after
-another.
+"""Builds a new store: decodes each stretch of sound once, in parallel, and writes the samples one after another.
 
-Enters: what to decode; leaves: a folder with `samples.i16`, `index.json` and `report.json`, made under a
-temporary name and renamed when whole. Each recording is held as int16 with a scale of its own, its peak at
-32767: loud floats do not clip and quiet recordings keep their bits. Plain writes in order, a few clips in
-flight: memory does not grow with the number of clips.
+Enters: what to decode; leaves: a folder with `samples.i16`, `index.json` and `report.json`, made under a temporary
+name and renamed when whole. Each recording is held as int16 with a scale of its own, its peak at 32767: loud floats do
+not clip and quiet recordings keep their bits. Recordings are decoded in blocks and long ones wait in temporary files
+(`spool`), so memory grows neither with the number of clips nor with their length.
 """
 
 import contextlib
-import hashlib
 import json
 import shutil
 import time
@@ -17,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from audiosurvey.data.audio import BadAudio, Mono, decode
+from audiosurvey.data.audio import BadAudio, Mono
 from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.data.resampling import mono_blocks
+from audiosurvey.data.spool import Spool
 
 FORMAT = 2
 """Version of the store on disk; part of its key, so that a change of the format builds new stores."""
@@ -28,9 +26,6 @@ SAMPLES = "samples.i16"
 INDEX = "index.json"
 REPORT = "report.json"
 TEMPORARY = ".building-"
-_FULL = 32767
-_SILENT_PEAK = 1e-30
-"""Peaks below this (-600 dB) are stored as silence: their scale would leave the range of float32."""
 
 Progress = Callable[[int, int], None]
 
@@ -60,25 +55,15 @@ def build(
     temporary = folder.with_name(f"{folder.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
     try:
-        _fill(temporary, recordings, sample_rate, mono, workers or min(cpu_count(), 16), progress)
+        _fill(temporary, recordings, sample_rate, mono, decoding_threads(workers), progress)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def quantize(wave_S: np.ndarray) -> tuple[np.ndarray, float]:
-    """int16 (S,) and the scale that gives the wave back: wave = int16 * scale, to within half a scale."""
-    peak = max(float(wave_S.max()), -float(wave_S.min()))
-    if peak < _SILENT_PEAK:
-        return np.zeros(len(wave_S), "<i2"), 1.0
-    return np.rint(wave_S * np.float32(_FULL / peak)).clip(-_FULL, _FULL).astype("<i2"), peak / _FULL
-
-
-def samples_digest(wave_S: np.ndarray) -> str | None:
-    """Hash of int16 samples: equal for WAV and FLAC of one sound, and at another level. None for silence."""
-    if wave_S.min() == wave_S.max():
-        return None
-    return hashlib.blake2b(wave_S.data, digest_size=16).hexdigest()
+def decoding_threads(workers: int | None) -> int:
+    """`workers`, or by default one thread a processor, 16 at most."""
+    return workers or min(cpu_count(), 16)
 
 
 def _fill(
@@ -89,12 +74,8 @@ def _fill(
     workers: int,
     progress: Progress | None,
 ) -> None:
-    def load(recording: Recording) -> tuple[np.ndarray, float] | str:
-        try:
-            stretch = {"start_s": recording.start_s, "end_s": recording.end_s}
-            return quantize(decode(recording.path, **stretch, mono=mono, sample_rate=sample_rate))
-        except BadAudio as bad:
-            return bad.reason
+    def load(recording: Recording) -> tuple[Spool, float] | str:
+        return _decoded(recording, folder, sample_rate, mono)
 
     began = time.monotonic()
     clips: dict[str, tuple[int, int, float]] = {}
@@ -107,12 +88,13 @@ def _fill(
             if isinstance(result, str):
                 skipped[recording.name] = result
             else:
-                wave_S, scale = result
-                samples.write(wave_S.data)
-                clips[recording.name] = (place, len(wave_S), scale)
-                if digest := samples_digest(wave_S):
+                spool, scale = result
+                with spool:
+                    digest = spool.write_to(samples)
+                if digest is not None:
                     digests[recording.name] = digest
-                place += len(wave_S)
+                clips[recording.name] = (place, spool.samples, scale)
+                place += spool.samples
             if progress:
                 progress(done, len(recordings))
     index = {
@@ -140,3 +122,19 @@ def _fill(
         ],
     }
     (folder / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -> tuple[Spool, float] | str:
+    """The int16 samples of a recording and their scale, or why there are none."""
+    spool = Spool(folder)
+    begin, end = recording.start_s, recording.end_s
+    try:
+        for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
+            spool.add(wave_S)
+        return spool, spool.finish()
+    except BadAudio as bad:
+        spool.close()
+        return bad.reason
+    except BaseException:
+        spool.close()
+        raise

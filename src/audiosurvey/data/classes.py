@@ -22,7 +22,8 @@ def kept_classes(
 
 
 def select_classes(table: Table, wanted: Sequence[str] | None, excluded: Sequence[str] | None) -> Table:
-    """The table with the clips of the selected classes; of several labels, those selected stay.
+    """The table with the clips of the selected classes. A multi-label table keeps all its clips, those of no selected
+    class as negatives.
 
     Errors: `UserError` with a line for every class that the table does not have.
     """
@@ -40,10 +41,12 @@ def select_classes(table: Table, wanted: Sequence[str] | None, excluded: Sequenc
     clips = tuple(
         replace(clip, labels=tuple(index[label] for label in clip.labels if label in index))
         for clip in table.clips
-        if any(label in index for label in clip.labels)
+        if table.multi_label or any(label in index for label in clip.labels)
     )
-    counts = f"{len(classes)} of {len(table.classes)} classes, {len(clips)} of {len(table.clips)} clips"
-    return replace(table, classes=classes, clips=clips, official=False, notes=(*table.notes, f"selected: {counts}"))
+    note = f"selected: {len(classes)} of {len(table.classes)} classes, {len(clips)} of {len(table.clips)} clips"
+    if negative := sum(not clip.labels for clip in clips):
+        note += f", {negative} of them of no selected class"
+    return replace(table, classes=classes, clips=clips, official=False, notes=(*table.notes, note))
 
 
 def unknown_classes(names: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -1,64 +1,24 @@
-"""One's own table: a CSV with a row a clip, its columns named as one likes.
+"""Your own table: a CSV with a row a clip, its columns named as you like.
 
-Enters: the CSV, the folder its paths start from, the names of its columns. Leaves: the table, with the
-folds or the train/val/test sides that the CSV gives, or without any. Several labels in a cell make the
-table multi-label.
+Enters: the CSV, the folder its paths start from, the names of its columns. Leaves: the table, with the folds or the
+train/val/test sides that the CSV gives, or without any. A table is multi-label where the config says so, or where some
+cell holds several labels.
 """
 
+import math
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationInfo, field_validator
-
-from audiosurvey.data.folder import class_order, clip_id
-from audiosurvey.data.rows import Faults, Row, need_columns, number, read_rows, whole_number
-from audiosurvey.data.table import Clip, Side, Table
+from audiosurvey.data.cells import MISSING, SIDES, fold_number, split_labels
+from audiosurvey.data.columns import ColumnsConfig, need_own_columns, unread_note
+from audiosurvey.data.folder import class_order
+from audiosurvey.data.names import clip_id, composed, on_disk
+from audiosurvey.data.rows import Faults, Row, number, read_rows
+from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
-from audiosurvey.section import Section
-
-SIDES: dict[str, Side] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-
-
-class ColumnsConfig(Section):
-    """Names of the columns of one's own CSV; an optional column of the default name is used where it is
-    there."""
-
-    path: str = "path"
-    """The sound file, relative to `dataset.root`."""
-    label: str = "label"
-    """The class, or several joined by `dataset.label_separator`."""
-    fold: str | None = "fold"
-    """The fold in which the clip is tested, a whole number; null: not read, folds are made."""
-    source: str | None = "source"
-    """The recording that the clip was cut from; clips of one recording stay on one side of every split. A name other
-    than the file's own means the same recording in every data set."""
-    start: str | None = "start"
-    """Where the clip begins in its file, in seconds; empty: at the start of the file."""
-    end: str | None = "end"
-    """Where the clip ends in its file, in seconds; empty: at the end of the file."""
-    split: str | None = "split"
-    """train, val or test, instead of folds; null: not read."""
-
-    @field_validator("*")
-    @classmethod
-    def _named_once(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and not value.strip():
-            raise ValueError("a column needs a name; null for a column that is not there")
-        if value is not None and value in info.data.values():
-            raise ValueError(f"column '{value}' is named for two things")
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,48 +29,64 @@ class _Read:
     file: str
     clip: Clip
     labels: tuple[str, ...]
+    missing: str | None
+    """The mark of a missing label that stands in the cell of labels."""
 
 
-def read_csv(root: Path, path: Path, columns: ColumnsConfig, label_separator: str = "|") -> Table:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the rows are read: where from, which columns, what separates labels, which marks are class names."""
+
+    root: Path
+    columns: ColumnsConfig
+    present: Collection[str]
+    separator: str
+    named: Collection[str]
+    faults: Faults
+
+    def cell(self, row: Row, column: str | None) -> str:
+        """The text of a cell; "" for a column that is not read, and for a mark of a missing value."""
+        text = row[column] if column is not None and column in self.present else ""
+        return "" if text in MISSING else text
+
+
+def read_csv(
+    root: Path,
+    path: Path,
+    columns: ColumnsConfig,
+    label_separator: str = "|",
+    *,
+    multi_label: bool | None = None,
+    named: Collection[str] = (),
+) -> Table:
     """The table in the CSV `path`; its paths are relative to `root` (absolute ones are taken as they are).
 
-    Errors: `UserError` with a line for every fault of the file.
+    `multi_label`: whether a clip may be of several classes or of none; None: it may where some row has two labels.
+    `named`: classes that the config names; only these may be called `NA`, `nan` or such. Errors: `UserError` with a
+    line for every fault of the file.
     """
     header, rows = read_rows(path)
-    wanted = ColumnsConfig()
-    asked = [getattr(columns, name) for name in ColumnsConfig.model_fields]
-    chosen = [value for name, value in columns if value is not None and value != getattr(wanted, name)]
-    needed = dict.fromkeys([columns.path, columns.label, *chosen])
-    try:
-        need_columns(path, header, tuple(needed))
-    except UserError as error:
-        raise UserError(f"{error.lines[0]}; name them in dataset.columns") from None
-    present = {name for name in asked if name in header}
+    need_own_columns(path, header, columns)
     faults = Faults(path)
-    read = [_read_row(root, row, columns, present, label_separator, faults) for row in rows]
+    reading = _Reading(root, columns, columns.present(header), label_separator, named, faults)
+    read = [_read_row(row, reading) for row in rows]
     _refuse_repeated(read, label_separator, faults)
-    _refuse_gaps(rows, columns, present, faults)
+    _refuse_gaps(rows, reading)
     faults.raise_all()
 
-    place = path.as_posix()
-    folds = any(row.clip.fold is not None for row in read)
-    if folds and any(row.clip.side is not None for row in read):
+    divided = [column for column in (columns.fold, columns.split) if any(reading.cell(row, column) for row in rows)]
+    if len(divided) > 1:
         mend = "set dataset.columns.fold or dataset.columns.split to null"
-        raise UserError(f"{place}: columns {columns.fold} and {columns.split} both divide the clips; {mend}")
-    notes = []
-    if folds and min(row.clip.fold or 0 for row in read) == 0:
-        # Folds are counted from 1 everywhere; a table that counts from 0 means the same folds.
-        read = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
-        notes.append(f"folds are counted from 1: column {columns.fold} counts from 0")
+        raise UserError(f"{path.as_posix()}: columns {' and '.join(map(str, divided))} both divide the clips; {mend}")
+    several = any(len(row.labels) > 1 for row in read) if multi_label is None else multi_label
+    _check_labels(read, columns.label, several, label_separator, faults)
+    faults.raise_all()
+    notes = [*_label_notes(read), *_missing_notes(rows, reading), *_overlaps(read)]
+    if note := unread_note(header, columns):
+        notes.append(note)
+    read, told = _count_from_one(read, columns.fold)
+    notes += told
 
-    multi_label = any(len(row.labels) > 1 for row in read)
-    unlabelled = [row for row in read if not row.labels]
-    if unlabelled and not multi_label:
-        for row in unlabelled:
-            faults.add(row.line, columns.label, "empty; expected the name of a class")
-        faults.raise_all()
-    if unlabelled:
-        notes.append(f"{len(unlabelled)} clips have no label: they belong to none of the classes")
     classes = class_order({name for row in read for name in row.labels})
     index = {name: label for label, name in enumerate(classes)}
     sources = _sources(read)
@@ -123,12 +99,14 @@ def read_csv(root: Path, path: Path, columns: ColumnsConfig, label_separator: st
         )
         for row, source in zip(read, sources, strict=True)
     )
-    return Table("csv", root, classes, clips, multi_label=multi_label, notes=tuple(notes))
+    return Table("csv", root, classes, clips, multi_label=several, notes=tuple(notes))
 
 
-def _read_row(root: Path, row: Row, columns: ColumnsConfig, present: set[str], separator: str, faults: Faults) -> _Read:
+def _read_row(row: Row, reading: _Reading) -> _Read:
+    columns, faults = reading.columns, reading.faults
+
     def cell(column: str | None) -> str:
-        return row[column] if column in present and column is not None else ""
+        return reading.cell(row, column)
 
     def seconds(column: str | None) -> float | None:
         text = cell(column)
@@ -140,11 +118,11 @@ def _read_row(root: Path, row: Row, columns: ColumnsConfig, present: set[str], s
         return value
 
     if not cell(columns.path):
-        faults.add(row.line, columns.path, "empty; expected a sound file")
+        faults.add(row.line, columns.path, f"{_empty(row[columns.path])}; expected a sound file")
     start_s, end_s = seconds(columns.start), seconds(columns.end)
     if end_s is not None and end_s <= (start_s or 0.0):
         faults.add(row.line, str(columns.end), f"the clip ends at {end_s:g} s, where it begins or before")
-    fold = whole_number(cell(columns.fold))
+    fold = fold_number(cell(columns.fold))
     if cell(columns.fold) and fold is None:
         faults.add(row.line, str(columns.fold), f"'{cell(columns.fold)}' is not a number; expected 1, 2, ...")
     elif fold is not None and fold < 0:
@@ -152,21 +130,21 @@ def _read_row(root: Path, row: Row, columns: ColumnsConfig, present: set[str], s
     side = SIDES.get(cell(columns.split).lower())
     if cell(columns.split) and side is None:
         faults.add(row.line, str(columns.split), f"'{cell(columns.split)}' is none of train, val, test")
-    labels = tuple(dict.fromkeys(part.strip() for part in cell(columns.label).split(separator) if part.strip()))
+    labels, missing = split_labels(row[columns.label], reading.separator, reading.named)
 
-    file = _relative(root, cell(columns.path))
+    file = _relative(reading.root, cell(columns.path))
     name = clip_id(Path(file))
     clip = Clip(
         id=name + _stretch(start_s, end_s),
-        path=root / file,
+        path=on_disk(reading.root / file),
         labels=(),
         fold=fold,
-        source=cell(columns.source) or None,
+        source=composed(cell(columns.source)) or None,
         start_s=start_s,
         end_s=end_s,
         side=side,
     )
-    return _Read(row.line, name, clip, labels)
+    return _Read(row.line, name, clip, labels, missing)
 
 
 def _relative(root: Path, text: str) -> str:
@@ -193,6 +171,10 @@ def _stretch(start_s: float | None, end_s: float | None) -> str:
     return f"#{text(start_s or 0.0)}-{'end' if end_s is None else text(end_s)}"
 
 
+def _empty(cell: str) -> str:
+    return f"'{cell}' stands for a missing value" if cell else "empty"
+
+
 def _refuse_repeated(read: Sequence[_Read], separator: str, faults: Faults) -> None:
     lines: dict[str, int] = {}
     for row in read:
@@ -202,15 +184,87 @@ def _refuse_repeated(read: Sequence[_Read], separator: str, faults: Faults) -> N
         lines.setdefault(row.clip.id, row.line)
 
 
-def _refuse_gaps(rows: Sequence[Row], columns: ColumnsConfig, present: set[str], faults: Faults) -> None:
+def _refuse_gaps(rows: Sequence[Row], reading: _Reading) -> None:
     """A column that divides the clips is filled in every row or in none."""
-    for column in (columns.fold, columns.split):
-        if column is None or column not in present:
+    for column in (reading.columns.fold, reading.columns.split):
+        if column is None or column not in reading.present:
             continue
-        empty = [row for row in rows if not row[column]]
+        empty = [row for row in rows if not reading.cell(row, column)]
         if len(empty) < len(rows):
             for row in empty:
-                faults.add(row.line, column, "empty, while other rows are filled")
+                reading.faults.add(row.line, column, "empty, while other rows are filled")
+
+
+def _check_labels(read: Sequence[_Read], column: str, multi_label: bool, separator: str, faults: Faults) -> None:
+    for row in read:
+        if multi_label:
+            continue
+        if len(row.labels) > 1:
+            mend = f"give one, set dataset.multi_label: true, or another dataset.label_separator than '{separator}'"
+            faults.add(row.line, column, f"{len(row.labels)} labels, and dataset.multi_label is false; {mend}")
+        elif row.missing is not None:
+            mend = f"list '{row.missing}' in dataset.classes or dataset.exclude_classes if it is a class"
+            faults.add(row.line, column, f"'{row.missing}' stands for a missing label; name the class, or {mend}")
+        elif not row.labels:
+            mend = "; if a clip may be of no class, set dataset.multi_label: true"
+            faults.add(row.line, column, f"empty; expected the name of a class{mend}")
+
+
+def _label_notes(read: Sequence[_Read]) -> list[str]:
+    unlabelled = [row for row in read if not row.labels]
+    if not unlabelled:
+        return []
+    marks = sorted({row.missing for row in read if row.missing})
+    empty = f" ({', '.join(marks)}: read as no label)" if marks else ""
+    return [f"{len(unlabelled)} clips have no label{empty}: they belong to none of the classes"]
+
+
+def _missing_notes(rows: Sequence[Row], reading: _Reading) -> list[str]:
+    """What stands for a missing value in the optional columns, and is read as an empty cell."""
+    columns = reading.columns
+    notes = []
+    for column in (columns.fold, columns.source, columns.start, columns.end, columns.split):
+        if column is None or column not in reading.present:
+            continue
+        if marks := Counter(row[column] for row in rows if row[column] in MISSING):
+            shown = ", ".join(sorted(marks))
+            notes.append(f"column {column}: {marks.total()} cells with {shown} are read as empty")
+    return notes
+
+
+def _overlaps(read: Sequence[_Read]) -> list[str]:
+    """A note on stretches of one file that overlap and do not have the same labels."""
+    by_file: defaultdict[str, list[_Read]] = defaultdict(list)
+    for row in read:
+        by_file[row.file].append(row)
+    pairs: list[tuple[_Read, _Read]] = []
+    for rows in by_file.values():
+        longest, *later = sorted(rows, key=_begin_s)
+        for row in later:
+            if _begin_s(row) < _end_s(longest) and set(row.labels) != set(longest.labels):
+                pairs.append((longest, row))
+            longest = max(longest, row, key=_end_s)
+    if not pairs:
+        return []
+    first, second = pairs[0]
+    pair = f"{first.clip.id} (line {first.line}) and {second.clip.id} (line {second.line})"
+    return [f"{len(pairs)} pairs of stretches overlap and have different labels, first {pair}"]
+
+
+def _begin_s(row: _Read) -> float:
+    return row.clip.start_s or 0.0
+
+
+def _end_s(row: _Read) -> float:
+    return math.inf if row.clip.end_s is None else row.clip.end_s
+
+
+def _count_from_one(read: Sequence[_Read], column: str | None) -> tuple[Sequence[_Read], list[str]]:
+    """Folds are counted from 1 everywhere; a table that counts from 0 means the same folds."""
+    if min((row.clip.fold for row in read if row.clip.fold is not None), default=1) > 0:
+        return read, []
+    counted = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
+    return counted, [f"folds are counted from 1: column {column} counts from 0"]
 
 
 def _sources(read: Sequence[_Read]) -> list[str | None]:

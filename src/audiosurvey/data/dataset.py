@@ -13,10 +13,13 @@ from pydantic import ValidationInfo, field_validator
 
 from audiosurvey.data import esc50, toy, urbansound8k
 from audiosurvey.data.classes import kept_classes, select_classes, unknown_classes
-from audiosurvey.data.csv import ColumnsConfig, read_csv
+from audiosurvey.data.columns import ColumnsConfig
+from audiosurvey.data.csv import read_csv
 from audiosurvey.data.folder import read_folder
 from audiosurvey.data.folds import assign_folds, is_published_leak, spread_recordings
 from audiosurvey.data.ignore import without_ignored
+from audiosurvey.data.missing import look_for_files
+from audiosurvey.data.names import composed
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
@@ -26,6 +29,7 @@ Name = Literal["esc50", "urbansound8k", "folder", "csv", "toy"]
 _ROOTS = {"esc50": Path("data/ESC-50"), "urbansound8k": Path("data/UrbanSound8K"), "toy": Path("data/toy")}
 _CLIP_SECONDS = {"esc50": 5.0, "urbansound8k": 4.0, "toy": 1.0}
 _OWN_CLIP_SECONDS = 5.0
+_NUM_FOLDS = 5
 _LONGEST_CLIP_SECONDS = 300.0
 # Options that mean something for some data sets only.
 _APPLIES_TO: dict[str, tuple[Name, ...]] = {
@@ -35,6 +39,7 @@ _APPLIES_TO: dict[str, tuple[Name, ...]] = {
     "table": ("csv",),
     "columns": ("csv",),
     "label_separator": ("csv",),
+    "multi_label": ("csv",),
     "licence": ("folder", "csv"),
 }
 
@@ -52,20 +57,20 @@ class DatasetConfig(Section):
     clip_seconds: float | None = None
     """Length in seconds that the network hears at once: shorter clips are padded, of longer ones stretches
     are taken; at most 300; null: 4 for urbansound8k, 1 for toy, 5 else."""
-    pad: Literal["zeros", "repeat"] = "zeros"
-    """What follows a clip that is too short: silence, or the clip again."""
+    pad: Literal["zeros", "repeat"] = "repeat"
+    """A clip shorter than the window is repeated until the window is full, or followed by silence."""
     mono: Literal["mean", "left", "loudest"] = "mean"
     """What becomes of several channels: their mean, the first, or the one of most energy."""
     store: Path | None = None
     """The folder for decoded audio; null: the cache folder of the user."""
     classes: list[str] | None = None
-    """The classes to keep, in whatever order; null: all."""
+    """The classes to keep, in any order; null: all. Clips of no other class are left out, unless `multi_label`."""
     exclude_classes: list[str] | None = None
-    """Classes to leave out."""
+    """Classes to leave out. Their clips are left out too, unless `multi_label`."""
     ignore: Path | None = None
     """A list of clips to leave out of everything, as `audiosurvey doctor --quarantine` writes it: a line a clip, its
     id, a tab, the reason. Taken from the working folder or else from root."""
-    num_folds: int = 5
+    num_folds: int = _NUM_FOLDS
     """Folds that are made where the data has none, stratified by class, recordings kept together."""
     source_pattern: str | None = None
     """Regular expression found in a file's name: its first group (or all of it) names the source recording,
@@ -76,11 +81,16 @@ class DatasetConfig(Section):
     """Names of the columns of the CSV."""
     label_separator: str = "|"
     """What stands between several labels in one cell."""
+    multi_label: bool | None = None
+    """true: a clip may be of several classes or of none (an empty label), and `dataset.classes` keeps clips of none of
+    its classes as negatives; false: one label a clip; null: true where some row has several labels."""
     licence: str | None = None
     """Under which licence the sounds may be used, as `CC BY 4.0`: it is told with every result, and binds the model;
     null: not stated. That of the published sets is known."""
 
-    @field_validator("subset", "num_folds", "source_pattern", "table", "columns", "label_separator", "licence")
+    @field_validator(
+        "subset", "num_folds", "source_pattern", "table", "columns", "label_separator", "multi_label", "licence"
+    )
     @classmethod
     def _applies(cls, value: Any, info: ValidationInfo) -> Any:
         field, name = str(info.field_name), info.data.get("name")
@@ -139,11 +149,12 @@ class DatasetConfig(Section):
 
     @field_validator("classes", "exclude_classes", mode="before")
     @classmethod
-    def _numbers_as_names(cls, value: Any) -> Any:
+    def _as_names(cls, value: Any) -> Any:
         # In YAML, class folders called 0, 1, 2 are written as numbers.
         if not isinstance(value, list):
             return value
-        return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
+        names = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
+        return [composed(name) if isinstance(name, str) else name for name in names]
 
     @field_validator("classes", "exclude_classes")
     @classmethod
@@ -165,7 +176,7 @@ class DatasetConfig(Section):
         """The folder of the data set; for a csv without one, the folder of its table."""
         if self.root is not None:
             return self.root.expanduser()
-        return _ROOTS[self.name] if self.name in _ROOTS else self.resolved_table().parent
+        return default_root(self.name) or self.resolved_table().parent
 
     def resolved_table(self) -> Path:
         """The CSV of `name: csv`. Errors: `UserError` if it is not there, or not the only one in root."""
@@ -198,6 +209,11 @@ class DatasetConfig(Section):
         return self.clip_seconds or _CLIP_SECONDS.get(self.name, _OWN_CLIP_SECONDS)
 
 
+def default_root(name: Name) -> Path | None:
+    """Where a built-in data set lies if `dataset.root` does not say; None for your own data."""
+    return _ROOTS.get(name)
+
+
 def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool = True) -> Table:
     """The table of the data set, with folds or sides, its classes those selected.
 
@@ -211,13 +227,14 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
         used = kept_classes(table.classes, config.classes, config.exclude_classes)
         table = without_ignored(table, ignore, used)
     table = select_classes(table, config.classes, config.exclude_classes)
-    if divide and len(table.classes) < 2 and not table.multi_label:
+    if divide and len(table.classes) < (1 if table.multi_label else 2):
         only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"
-        raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two")
+        deeper = _deeper_classes(table) if config.name == "folder" else None
+        mend = f"; its folders look like classes, set dataset.root: {deeper.as_posix()}" if deeper else ""
+        raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two{mend}")
     own = config.name in ("folder", "csv")
-    if table.folds and own and config.num_folds not in (5, len(table.folds)):
-        mend = "leave it out, or set dataset.columns.fold and dataset.columns.split to null to have folds made"
-        raise UserError(f"dataset.num_folds: {config.num_folds}, but the table divides its clips itself; {mend}")
+    if own and table.folds:
+        table = _tell_of_division(table, config)
     if divide and len(table.folds) == 1 and not any(clip.side for clip in table.clips):
         mend = "; set dataset.columns.fold to null to have folds made" if config.name == "csv" else ""
         raise UserError(f"{table.root.as_posix()}: every clip is in one fold, a test needs a second{mend}")
@@ -225,7 +242,7 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))
     table = replace(table, licence=table.licence or config.licence)
-    table = _look_for_files(table, own)
+    table = look_for_files(table, own=own)
     return tell_of_spread_recordings(table) if make_folds else table
 
 
@@ -242,7 +259,11 @@ def _read(config: DatasetConfig) -> Table:
     if config.name == "folder":
         return read_folder(root, config.source_pattern)
     if config.name == "csv":
-        return read_csv(root, config.resolved_table(), config.columns, config.label_separator)
+        named = {*(config.classes or ()), *(config.exclude_classes or ())}
+        table = config.resolved_table()
+        return read_csv(
+            root, table, config.columns, config.label_separator, multi_label=config.multi_label, named=named
+        )
     if not root.is_dir():
         raise UserError(f"{root.as_posix()}: not found; run 'audiosurvey download {config.name}' or set dataset.root")
     if config.name == "esc50":
@@ -256,17 +277,29 @@ def _all_classes(name: str | None, subset: str | None) -> tuple[str, ...] | None
     return {"urbansound8k": urbansound8k.CLASSES, "toy": toy.CLASSES}.get(name or "")
 
 
-def _look_for_files(table: Table, own: bool) -> Table:
-    paths = dict.fromkeys(clip.path for clip in table.clips)
-    missing = [path for path in paths if not path.is_file()]
-    if not missing:
-        return table
-    if len(missing) == len(paths):
-        mend = "paths are relative to dataset.root" if own else f"run 'audiosurvey download {table.name}'"
-        first = missing[0].as_posix()
-        raise UserError(f"{first}: not found, nor any other of the {len(paths)} files in the table; {mend}")
-    note = f"{len(missing)} of {len(paths)} sound files are not there, {missing[0].as_posix()} the first of them"
-    return replace(table, official=False, notes=(*table.notes, note))
+def _deeper_classes(table: Table) -> Path | None:
+    """The only class folder, where all its sounds lie in several folders of its own: those may be the classes."""
+    inner = {clip.path.relative_to(table.root).parts[1:-1] for clip in table.clips}
+    if table.classes and all(inner) and len({parts[0] for parts in inner}) > 1:
+        return table.root / table.clips[0].path.relative_to(table.root).parts[0]
+    return None
+
+
+def _tell_of_division(table: Table, config: DatasetConfig) -> Table:
+    """A table that divides its clips itself, by folds or by sides, is taken at its word: no folds are made.
+
+    Errors: `UserError` where `dataset.num_folds` asks for another number of folds.
+    """
+    sides = any(clip.side for clip in table.clips)
+    column = config.columns.split if sides else config.columns.fold
+    if config.num_folds not in (_NUM_FOLDS, len(table.folds)):
+        mend = f"leave it out, or set dataset.columns.{'split' if sides else 'fold'} to null to have folds made"
+        raise UserError(
+            f"dataset.num_folds: {config.num_folds}, but the table divides its clips itself (column {column}); {mend}"
+        )
+    what = "train, val and test" if sides else f"{len(table.folds)} folds"
+    note = f"column {column} divides the clips ({what}); dataset.num_folds is not used"
+    return replace(table, notes=(*table.notes, note))
 
 
 def tell_of_spread_recordings(table: Table) -> Table:

@@ -86,8 +86,8 @@ def _unbalanced(table: Table) -> list[str]:
             if lacking:
                 notes.append(f"classes without a clip marked '{side}', which are {what}: {', '.join(lacking)}")
         return notes
-    alone = {name: {clip.fold for clip in clips} for name, clips in clips_of.items()}
-    told = [f"{name} (fold {min(folds)})" for name, folds in alone.items() if len(folds) == 1 and None not in folds]
+    folds_of = {name: {c.fold for c in clips if c.fold is not None} for name, clips in clips_of.items()}
+    told = [f"{name} (fold {min(folds)})" for name, folds in folds_of.items() if len(folds) == 1]
     if not told:
         return []
     return [f"classes in one fold alone, where they are tested without being trained: {', '.join(told)}"]

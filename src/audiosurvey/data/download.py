@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from audiosurvey.data.archive import BadArchive, unpack
 from audiosurvey.data.cache import cache_folder
 from audiosurvey.data.fetch import Progress, discard, fetch
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, not_written
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def download(
             archive = _archive(root, known, url or known.url, progress, pause_s)
             _unpack(archive, root, known)
     except OSError as error:
-        raise UserError(f"{root.parent}: cannot be written ({error.strerror or error})") from error
+        raise not_written(error, f"{root.parent}: cannot be written ({error.strerror or error})") from error
     return _summary(root, known, already_there=False)
 
 

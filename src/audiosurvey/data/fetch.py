@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, not_written
 from audiosurvey.version import __version__
 
 _BLOCK_BYTES = 1 << 18
@@ -109,7 +109,7 @@ def _receive(
             try:
                 file.write(block)
             except OSError as error:
-                raise UserError(f"{part}: cannot be written ({error.strerror or error})") from error
+                raise not_written(error, f"{part}: cannot be written ({error.strerror or error})") from error
             have += len(block)
             if progress:
                 progress(have, total)

@@ -18,8 +18,9 @@ from pathlib import Path
 from audiosurvey.data.audio import BadAudio, probe
 from audiosurvey.data.cache import cache_folder
 from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.plainfile import not_plain
 
-_Stamp = tuple[int, int, int, int]
+Stamp = tuple[int, int, int, int]
 _TABLE = "CREATE TABLE IF NOT EXISTS content (path BLOB PRIMARY KEY, stamp TEXT, digest TEXT, seconds REAL)"
 
 
@@ -35,10 +36,10 @@ class Fingerprint:
 def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path, Fingerprint | None]:
     """The fingerprint of each file, read where it is not known yet; None where it cannot be opened."""
     known: dict[Path, Fingerprint | None] = {}
-    unknown: list[tuple[Path, _Stamp]] = []
+    unknown: list[tuple[Path, Stamp]] = []
     with _Memory(cache_folder() / "fingerprints.sqlite") as memory:
         for path in dict.fromkeys(paths):
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             known[path] = memory.find(path, stamp) if stamp else None
             if stamp and known[path] is None:
                 unknown.append((path, stamp))
@@ -49,12 +50,14 @@ def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path
                 for (path, stamp), fingerprint in zip(unknown, read, strict=True):
                     known[path] = fingerprint
                     # A file that changed while it was read is not remembered.
-                    if fingerprint and _stamp(path) == stamp:
+                    if fingerprint and stamp_of(path) == stamp:
                         memory.keep(path, stamp, fingerprint)
     return known
 
 
 def _read(path: Path) -> Fingerprint | None:
+    if not_plain(path):
+        return None
     try:
         with path.open("rb") as stream:
             hashed = hashlib.blake2b(digest_size=16)
@@ -68,7 +71,8 @@ def _read(path: Path) -> Fingerprint | None:
         return Fingerprint(hashed.hexdigest(), None)
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def stamp_of(path: Path) -> Stamp | None:
+    """Size, modification time, change time and inode: equal stamps mean equal content. None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -108,7 +112,7 @@ class _Memory:
             self._write()
         self._database.close()
 
-    def find(self, path: Path, stamp: _Stamp) -> Fingerprint | None:
+    def find(self, path: Path, stamp: Stamp) -> Fingerprint | None:
         if self._database is None:
             return None
         with contextlib.suppress(sqlite3.Error):
@@ -117,7 +121,7 @@ class _Memory:
             return Fingerprint(*row) if row else None
         return None
 
-    def keep(self, path: Path, stamp: _Stamp, fingerprint: Fingerprint) -> None:
+    def keep(self, path: Path, stamp: Stamp, fingerprint: Fingerprint) -> None:
         self._new.append((_key(path), repr(stamp), fingerprint.digest, fingerprint.seconds))
         if len(self._new) >= 1000:  # so that a run that is stopped keeps most of what it read
             with contextlib.suppress(sqlite3.Error):

@@ -7,11 +7,11 @@ is audio by name alone is found out when the store is built.
 
 import os
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from audiosurvey.data.names import as_text, clip_id, composed
 from audiosurvey.data.rows import number
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -57,7 +57,8 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         files = list(_files(entry))
         other.update(file.suffix.lower() for file in files if file.suffix.lower() in OTHER_EXTENSIONS)
         if audio := [file for file in files if file.suffix.lower() in AUDIO_EXTENSIONS]:
-            by_class[entry.name] = audio
+            # On disk there may be two folders whose names differ in the form of their accents alone: one class.
+            by_class.setdefault(composed(entry.name), []).extend(audio)
         else:
             empty.append(entry.name)
     formats = ", ".join(sorted(other))
@@ -75,7 +76,7 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         for label, name in enumerate(classes)
         for file in by_class[name]
     ]
-    notes = []
+    notes = _odd_names(clips)
     if loose:
         notes.append(f"{loose} audio files directly in {place} belong to no class folder and are left out")
     if empty:
@@ -98,9 +99,15 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(values))
 
 
-def clip_id(relative: Path) -> str:
-    """A path with forward slashes and composed accents: macOS may list names decomposed, others do not."""
-    return unicodedata.normalize("NFC", relative.as_posix())
+def _odd_names(clips: Sequence[Clip]) -> list[str]:
+    """Notes on names that had to be escaped. Errors: `UserError` where that makes two clips one."""
+    odd = [clip for clip in clips if as_text(str(clip.path)) != str(clip.path)]
+    if not odd:
+        return []
+    twice = [name for name, number in Counter(clip.id for clip in clips).items() if number > 1]
+    if twice:
+        raise UserError(f"{twice[0]}: two files of this name, since bytes that are not UTF-8 are escaped; rename one")
+    return [f"{len(odd)} file names are not valid UTF-8, such as {odd[0].id}: their bytes are written as escapes"]
 
 
 def sound_files(folder: Path) -> Iterator[Path]:
@@ -132,7 +139,7 @@ def _with_sources(clips: list[Clip], pattern: str) -> tuple[list[Clip], int]:
     found: list[Clip] = []
     unmatched = 0
     for clip in clips:
-        match = re.search(pattern, clip.path.name)
+        match = re.search(pattern, composed(clip.path.name))
         unmatched += match is None
         source = None if match is None else match.group(1 if match.re.groups else 0)
         found.append(Clip(id=clip.id, path=clip.path, labels=clip.labels, source=source))

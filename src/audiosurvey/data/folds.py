@@ -109,11 +109,10 @@ def assign_folds(
     the set of clips, whatever order it is listed in. `recordings`: the recording of each clip id (None: the sources).
     Errors: `UserError` for a class with a single recording or clip, or fewer recordings than folds altogether.
     """
-    together = {clip.id: clip.source for clip in clips if clip.source} if recordings is None else recordings
     ordered = sorted(clips, key=lambda clip: clip.id)
     # Shuffled by ourselves, as files that are neighbours by name are often neighbours in time.
     ordered = [ordered[row] for row in stream(0, "folds").permutation(len(ordered))]
-    unit_of = {clip.id: (clip.id in together, together.get(clip.id, clip.id)) for clip in ordered}
+    unit_of = {clip.id: _unit(clip, recordings) for clip in ordered}
     units: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
     for clip in ordered:
         units[unit_of[clip.id]].append(clip)
@@ -132,6 +131,12 @@ def assign_folds(
         ", the clips of a source recording together" if kind == "source recordings" else ""
     )
     return tuple(replace(clip, fold=fold_of[clip.id]) for clip in clips), (made, *notes)
+
+
+def _unit(clip: Clip, recordings: Mapping[str, str] | None) -> tuple[bool, str]:
+    """What has to be in one fold: a recording, or a clip of its own."""
+    name = clip.source if recordings is None else recordings.get(clip.id)
+    return (False, clip.id) if name is None else (True, name)
 
 
 def _by_fold(table: Table, fold: int, selection: Selection) -> Split:

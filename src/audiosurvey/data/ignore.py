@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from audiosurvey.atomic import write_text
+from audiosurvey.data.names import composed
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 _HEAD = """\
 # Clips to leave out: the id, a tab, the reason. Take a line out to keep the clip; add lines of your own.
@@ -24,6 +26,8 @@ def read_ignore(path: Path) -> dict[str, str]:
     Errors: `UserError` for a file that cannot be read as text, or with a line that has no id.
     """
     place = path.as_posix()
+    if fault := not_plain(path):
+        raise UserError(f"{place}: {fault}; set dataset.ignore")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -40,7 +44,7 @@ def read_ignore(path: Path) -> dict[str, str]:
         clip_id, _, reason = line.partition("\t")
         if not clip_id.strip():
             faults.append(f"{place}:{number}: no clip id before the tab")
-        reasons.setdefault(clip_id.strip(), reason.strip() or "no reason given")
+        reasons.setdefault(composed(clip_id.strip()), reason.strip() or "no reason given")
     if faults:
         raise UserError(*faults)
     return reasons

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.data import esc50, urbansound8k
-from audiosurvey.data.csv import ColumnsConfig
+from audiosurvey.data.columns import ColumnsConfig
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.folder import clip_id, is_hidden, sound_files
+from audiosurvey.data.folder import is_hidden, sound_files
+from audiosurvey.data.names import clip_id
 from audiosurvey.data.published import read_published
 from audiosurvey.data.rows import read_rows
 from audiosurvey.data.table import Clip, Table

@@ -1,20 +1,24 @@
 """A CSV file as rows of plain text with their line numbers, and its faults gathered to be told all at once.
 
 Enters: the path of a CSV file (UTF-8; comma, semicolon or tab). Leaves: `Row`s, every cell still text, so
-that no reader guesses types (`001` stays `001`, a class named `NA` stays a class). Used by every table that
-comes as a CSV.
+that no reader guesses types (`001` stays `001`). Used by every table that comes as a CSV.
 """
 
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosurvey.data.names import composed
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 SHOWN_FAULTS = 50
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?\r?\n')
+"""How Excel may state the delimiter, before the line with the names of the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     the header.
     """
     place = path.as_posix()
+    if fault := not_plain(path):
+        raise UserError(f"{place}: {fault}; copy it to a file")
     try:
         # utf-8-sig: spreadsheets put a byte-order mark before the first column's name.
         text = path.read_text(encoding="utf-8-sig")
@@ -66,12 +72,9 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         raise UserError(f"{place}: cannot be read ({error.strerror})") from None
     if "\0" in text:
         raise UserError(f"{place}: not a text file; expected a CSV file")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    try:
-        header = tuple(cell.strip() for cell in next(reader, []))
-        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise UserError(f"{place}:{reader.line_num}: {error}") from None
+    (_, first), *lines = _parsed(place, text) or [(1, [])]
+    header = tuple(composed(cell.strip()) for cell in first)
+    rows = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
     named = [column for column in header if column]
     if not named:
         raise UserError(f"{place}: empty; expected a first line with the names of the columns")
@@ -110,7 +113,26 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) and "_" not in text else None
 
 
+def _parsed(place: str, text: str) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV as cells, each with the number of the line that it ends on; without Excel's `sep=;`."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    begin = 1
+    try:
+        for cells in reader:
+            lines.append((reader.line_num, cells))
+            begin = reader.line_num + 1
+    except csv.Error:
+        # A quote that is not closed runs to the end of the file: the line where it begins is the one to mend.
+        message = "a double quote is not closed, or text follows it"
+        mend = 'put the whole cell in double quotes, and write "" for a quote inside it'
+        raise UserError(f"{place}:{begin}: row: {message}; {mend}") from None
+    return lines[1:] if _SEPARATOR_LINE.match(text) else lines
+
+
 def _delimiter(text: str) -> str:
+    if stated := _SEPARATOR_LINE.match(text):
+        return stated.group(1)
     # The header decides: names of columns hold no delimiters, while labels and file names may.
     first = text.split("\n", 1)[0]
     return max(",;\t", key=lambda mark: (first.count(mark), mark == ","))

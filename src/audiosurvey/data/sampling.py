@@ -18,8 +18,9 @@ Sampling = Literal["shuffle", "balanced"]
 def epoch_clips(clips: Sequence[Clip], seed: int, epoch: int, sampling: Sampling = "shuffle") -> list[Clip]:
     """The clips of an epoch in their order.
 
-    `shuffle`: each once. `balanced`: as many clips, every class of them equally often, to one clip; a clip that comes
-    again is marked by `Clip.repeat`, so that augmentation draws anew for it.
+    `shuffle`: each once. `balanced`: as many clips, every class of them equally often, to one clip, and clips without
+    labels as often as those of a class; a clip that comes again is marked by `Clip.repeat`, so that augmentation draws
+    anew for it.
     """
     rows = np.arange(len(clips)) if sampling == "shuffle" else _balanced(clips, stream(seed, epoch, "balance"))
     chosen = [clips[row] for row in rows[stream(seed, epoch, "order").permutation(len(rows))]]
@@ -33,22 +34,33 @@ def epoch_clips(clips: Sequence[Clip], seed: int, epoch: int, sampling: Sampling
     return chosen
 
 
+def by_class(clips: Sequence[Clip]) -> list[list[int]]:
+    """The rows of the clips of each class that has any, in the order of the classes.
+
+    A clip of several labels stands in each of its classes. Clips without labels are the last, as a class of their own.
+    """
+    members: dict[int, list[int]] = {}
+    unlabelled: list[int] = []
+    for row, clip in enumerate(clips):
+        for label in clip.labels:
+            members.setdefault(label, []).append(row)
+        if not clip.labels:
+            unlabelled.append(row)
+    return [members[label] for label in sorted(members)] + ([unlabelled] if unlabelled else [])
+
+
 def _balanced(clips: Sequence[Clip], rng: np.random.Generator) -> np.ndarray:
-    """Rows of the clips, class by class. A clip of several labels stands in each of its classes.
+    """Rows of the clips, class by class, as `by_class` has them.
 
     The classes share the epoch evenly, and what does not divide goes to classes drawn anew each epoch. A class with
     more clips than its share gives a fresh choice of them; one with fewer gives all of them again and again.
     """
-    members: dict[int, list[int]] = {}
-    for row, clip in enumerate(clips):
-        for label in clip.labels:
-            members.setdefault(label, []).append(row)
-    labels = sorted(members)
-    shares = np.full(len(labels), len(clips) // len(labels))
-    shares[rng.permutation(len(labels))[: len(clips) % len(labels)]] += 1
+    classes = by_class(clips)
+    shares = np.full(len(classes), len(clips) // len(classes))
+    shares[rng.permutation(len(classes))[: len(clips) % len(classes)]] += 1
     rows: list[np.ndarray] = []
-    for label, share in zip(labels, shares, strict=True):
-        own = np.asarray(members[label])
+    for members, share in zip(classes, shares, strict=True):
+        own = np.asarray(members)
         rounds = -(-int(share) // len(own))
         rows.append(np.concatenate([rng.permutation(own) for _ in range(max(rounds, 1))])[:share])
     return np.concatenate(rows)

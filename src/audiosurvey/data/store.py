@@ -9,6 +9,7 @@ in the key, so new labels or a moved data set need no new store, and a changed f
 import hashlib
 import json
 import mmap
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,13 +28,19 @@ from audiosurvey.data.building import (
     Progress,
     Recording,
     build,
+    decoding_threads,
 )
 from audiosurvey.data.cache import cache_folder
 from audiosurvey.data.fingerprint import Fingerprint, fingerprints
+from audiosurvey.data.spool import IN_MEMORY
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, not_written
+from audiosurvey.plainfile import not_plain
 
 _RESIDENT_BYTES = 1 << 26
+_LEAST_BYTES_PER_S = 500
+"""A header's length is believed up to one second for so many bytes, 4 kb/s; speech codecs need 6 kb/s. What is longer
+(lossless silence, or a false header) is counted too short, and a disk that fills up is told while writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,7 @@ def prepare(
                 if index is None:
                     shutil.rmtree(target, ignore_errors=True)
                     _sweep(stores, key)
-                    _check_disk(stores, recordings, found, sample_rate)
+                    _check_disk(stores, recordings, found, sample_rate, decoding_threads(workers))
                     build(
                         target,
                         recordings,
@@ -172,8 +179,9 @@ def prepare(
                     )
                     index = json.loads((target / INDEX).read_text(encoding="utf-8"))
         except OSError as error:
-            raise UserError(
-                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere"
+            raise not_written(
+                error,
+                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere",
             ) from error
     assert index is not None
     if not any(name in index["clips"] for name in names.values()):
@@ -238,14 +246,12 @@ def _check_disk(
     recordings: Sequence[Recording],
     found: Mapping[Path, Fingerprint | None],
     sample_rate: int,
+    workers: int,
 ) -> None:
-    seconds = 0.0
-    for recording in recordings:
-        fingerprint = found[recording.path]
-        whole = (fingerprint.seconds if fingerprint else None) or 0.0
-        end = whole if recording.end_s is None else min(recording.end_s, whole)
-        seconds += max(0.0, end - (recording.start_s or 0.0))
-    needed = round(2 * seconds * sample_rate * 1.01) + (1 << 20)
+    samples = sorted(round(_likely_seconds(one, found[one.path]) * sample_rate) for one in recordings)
+    # Long recordings wait in temporary files of float32, one a thread.
+    waiting = sum(count for count in samples[-workers:] if count > IN_MEMORY)
+    needed = round(2 * sum(samples) * 1.01) + 4 * waiting + (1 << 20)
     free = shutil.disk_usage(stores).free
     if free < needed:
         raise UserError(
@@ -254,8 +260,19 @@ def _check_disk(
         )
 
 
+def _likely_seconds(recording: Recording, fingerprint: Fingerprint | None) -> float:
+    """The length of a recording by its header, as far as the size of the file makes it likely."""
+    try:
+        most = os.path.getsize(recording.path) / _LEAST_BYTES_PER_S  # noqa: PTH202  (names need not be valid text)
+    except OSError:
+        return 0.0
+    whole = min((fingerprint.seconds if fingerprint else None) or 0.0, most)
+    end = whole if recording.end_s is None else min(recording.end_s, whole)
+    return max(0.0, end - (recording.start_s or 0.0))
+
+
 def _absence(clip: Clip) -> str:
-    return "cannot be opened" if clip.path.exists() else "file not found"
+    return not_plain(clip.path) or ("cannot be opened" if clip.path.exists() else "file not found")
 
 
 def _nothing(table: Table, skipped: Sequence[Skipped]) -> UserError:

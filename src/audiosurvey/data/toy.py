@@ -19,7 +19,7 @@ from audiosurvey.data.esc50 import LAYOUT
 from audiosurvey.data.published import classes_and_clips, read_published
 from audiosurvey.data.table import Table
 from audiosurvey.data.toy_sounds import SAMPLE_RATE, SOUNDS, render
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, not_written
 
 VERSION = 1
 CLASSES = tuple(SOUNDS)
@@ -74,7 +74,7 @@ def make_toy(root: Path, seed: int = 0) -> None:
             beside.rename(root)
     except OSError as error:
         if not _is_whole(root, seed):
-            raise UserError(f"{place}: the toy set cannot be written ({error.strerror})") from error
+            raise not_written(error, f"{place}: the toy set cannot be written ({error.strerror})") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from audiosurvey.deploy.decision import UNKNOWN, Threshold, reaches
+from audiosurvey.data.measures import Measures, median
+from audiosurvey.deploy.decision import UNKNOWN, Threshold, named
 from audiosurvey.deploy.events import EventRule, find_events
 from audiosurvey.deploy.scan import Portion
 from audiosurvey.deploy.smoothing import Smoothing
 from audiosurvey.deploy.stream import WindowScores
+from audiosurvey.deploy.temperature import Temperatures
+from audiosurvey.deploy.training_range import TrainingRange
+from audiosurvey.training.sound_scores import WindowMean
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,9 @@ class Answer:
     mean: float | None = None
     """Of an event: the mean over its windows, where the score is their peak."""
     score_K: np.ndarray | None = None
-    """All scores, in the order of the labels; none for an event."""
+    """All calibrated scores, in the order of the labels; none for an event."""
+    notes: tuple[str, ...] = ()
+    """What of the stretch lies outside the model's training clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,13 @@ class Wording:
     """What is made of scores."""
 
     top: int = 1
-    """So many labels an answer."""
+    """At most so many labels an answer; beside a threshold, one of exclusive classes."""
     threshold: Threshold | None = None
-    """What a label needs to be said."""
+    """The score that a label needs to be named; None: the best labels are given, whatever their scores."""
+    multi_label: bool = False
+    """Whether a sound may have several labels; else classes are exclusive."""
+    temperatures: Temperatures = field(default_factory=Temperatures)
+    """From the scores of windows, which come uncalibrated, to those of answers."""
     smoothing: Smoothing = field(default_factory=Smoothing)
     """Of windows; whole sounds stay as they are."""
     events: EventRule | None = None
@@ -54,30 +64,52 @@ class Wording:
 
 
 def answers(
-    portions: Iterable[Portion], names: Sequence[str], labels: Sequence[str], wording: Wording
+    portions: Iterable[Portion],
+    names: Sequence[str],
+    labels: Sequence[str],
+    wording: Wording,
+    training_range: TrainingRange | None = None,
 ) -> Iterator[Answer | Failure]:
     """The answers of one sound after another, each as soon as it is known; a sound that fails ends in its failure.
 
     One that gets a single answer gets none where it fails; of another, what was heard before stays said.
+    `training_range`: what notes are made by; None: there are none.
     """
     for sound, of_sound in itertools.groupby(portions, lambda portion: portion.sound):
-        yield from _of_one(of_sound, names[sound], labels, wording)
+        yield from _of_one(of_sound, names[sound], labels, wording, training_range)
 
 
 def _of_one(
-    portions: Iterator[Portion], name: str, labels: Sequence[str], wording: Wording
+    portions: Iterator[Portion],
+    name: str,
+    labels: Sequence[str],
+    wording: Wording,
+    training_range: TrainingRange | None,
 ) -> Iterator[Answer | Failure]:
+    def notes(measures: Measures | None) -> tuple[str, ...]:
+        return () if measures is None or training_range is None else tuple(training_range.notes(measures))
+
     first = next(portions)
     faults: list[str] = []
     windows = _windows(itertools.chain([first], portions), faults)
     said = _whole(windows, faults) if first.whole else wording.smoothing.apply(windows)
     if wording.events is not None and not first.whole:
-        for event in find_events(said, labels, wording.events):
-            yield Answer(name, event.start_s, event.end_s, ((event.label, event.peak),), mean=event.mean)
+        for event in find_events(said, labels, wording.events, wording.temperatures):
+            best, of_event = ((event.label, event.peak),), notes(event.measures)
+            yield Answer(name, event.start_s, event.end_s, best, mean=event.mean, notes=of_event)
     else:
         for window in said:
-            best = _best(window.score_K, labels, wording)
-            yield Answer(name, window.start_s, window.end_s, best, first.whole, score_K=window.score_K)
+            calibrated_K = wording.temperatures.apply(window.score_K, window.windows)
+            best = _best(window, calibrated_K, labels, wording)
+            yield Answer(
+                name,
+                window.start_s,
+                window.end_s,
+                best,
+                first.whole,
+                score_K=calibrated_K,
+                notes=notes(window.measures),
+            )
     for fault in faults:
         yield Failure(name, fault)
 
@@ -91,15 +123,21 @@ def _windows(portions: Iterable[Portion], faults: list[str]) -> Iterator[WindowS
 
 def _whole(windows: Iterable[WindowScores], faults: list[str]) -> Iterator[WindowScores]:
     """The mean of all windows, unless the sound failed."""
-    total_K, count, end_s = np.zeros(0), 0, 0.0
+    mean, end_s = WindowMean(), 0.0
+    measures: list[Measures] = []
     for window in windows:
-        total_K = window.score_K.astype(np.float64) + (total_K if count else 0)
-        count, end_s = count + 1, max(end_s, window.end_s)
-    if count and not faults:
-        yield WindowScores(0.0, end_s, (total_K / count).astype(np.float32))
+        mean.add(window.score_K, window.windows)
+        end_s = max(end_s, window.end_s)
+        measures += [] if window.measures is None else [window.measures]
+    if mean.windows and not faults:
+        typical = median(measures) if measures else None
+        yield WindowScores(0.0, end_s, mean.value(), mean.windows, typical)
 
 
-def _best(score_K: np.ndarray, labels: Sequence[str], wording: Wording) -> tuple[tuple[str, float], ...]:
-    scored = [(labels[int(k)], float(score_K[k])) for k in np.argsort(-score_K, kind="stable")]
-    said = [(label, score) for label, score in scored if reaches(label, score, wording.threshold)]
-    return tuple(said[: wording.top]) or ((UNKNOWN, scored[0][1]),)
+def _best(
+    window: WindowScores, calibrated_K: np.ndarray, labels: Sequence[str], wording: Wording
+) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-window.score_K, kind="stable")
+    ranked = [(labels[int(k)], float(calibrated_K[k])) for k in order]
+    said = named(ranked, wording.threshold, window.windows, multi_label=wording.multi_label)
+    return said[: wording.top] or ((UNKNOWN, ranked[0][1]),)

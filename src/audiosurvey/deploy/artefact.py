@@ -5,7 +5,8 @@ model/
   config.yaml           the resolved config it was trained with
   golden.safetensors    eight windows of training clips, and the logits to be expected of them
   trained_on.json       the clips it was trained on, by id, with content and source
-  model.json            labels in order, windows, temperature and thresholds, data, licences, versions, checksums
+  model.json            labels in order, windows, temperature and thresholds, range of the training clips, data,
+                        licences, versions, checksums
   README.md             the same for a reader: the model card, in the form of the Hugging Face Hub
 """
 
@@ -23,13 +24,16 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
+from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.heard import Heard
 from audiosurvey.deploy import golden as golden_clips
+from audiosurvey.deploy.arrays import several, waves_of
 from audiosurvey.deploy.calibration import Calibration
 from audiosurvey.deploy.card import model_card
-from audiosurvey.deploy.classifier import Classifier, several, waves
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.golden import Golden
 from audiosurvey.deploy.licence import strictest
+from audiosurvey.deploy.training_range import TrainingRange
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
@@ -50,6 +54,9 @@ FILES = (*_CHECKED, "model.json", "README.md")
 """All that belongs to a model, and all that is ever fetched or published of one."""
 
 
+_SHOWN_RUNS = 5
+
+
 def save_artefact(
     folder: Path,
     *,
@@ -62,12 +69,14 @@ def save_artefact(
     heard: Heard,
     golden: Golden,
     calibration: Calibration,
+    training_range: TrainingRange | None = None,
 ) -> None:
     """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
 
     `config` is resolved. `about`: data set, fold, protocol and results, as they are to be shown; `licences`: of what
     the model was made from, by part; `heard`: the clips that took part in the training; `golden`: windows of such
-    clips, whose logits are computed here, by the model as it will be loaded.
+    clips, whose logits are computed here, by the model as it will be loaded; `training_range`: what the training clips
+    were like, None where that is not known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
@@ -80,6 +89,7 @@ def save_artefact(
         "mono": config.dataset.mono,
         "multi_label": multi_label,
         **calibration.facts(),
+        "training_range": None if training_range is None else training_range.as_json(),
         "about": about,
         "licence": {"weights": strictest(licences), "parts": dict(licences)},
         "versions": {"audiosurvey": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
@@ -111,6 +121,8 @@ def load_artefact(path: str | Path) -> "Model":
         raise UserError(
             f"{folder}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
         )
+    if not digests.keys() <= {*_CHECKED, "model.json"}:
+        raise UserError(f"{folder}: model.json lists files that do not belong to a model; copy the whole folder again")
     for name, digest in digests.items():
         if not (folder / name).is_file():
             raise UserError(f"{folder}: incomplete, {name} is missing; copy the whole folder again")
@@ -143,6 +155,9 @@ def find_model(path: Path) -> Path:
     inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
     if inside:
         raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
+    if runs := sorted(found.parent.as_posix() for found in path.glob("*/config.yaml")):
+        more = ", ..." if len(runs) > _SHOWN_RUNS else ""
+        raise UserError(f"{path}: not a model, nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
     raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_wanted(path)}")
 
 
@@ -150,6 +165,10 @@ def _wanted(path: Path) -> str:
     wanted = "expected a folder with a model.json"
     if not path.is_file():
         return wanted
+    if path.suffix.lower() in AUDIO_EXTENSIONS:
+        return f"{wanted}; the model comes first, then the sounds"
+    if path.suffix in (".yaml", ".yml"):
+        return f"{wanted}; a config has none, 'audiosurvey train {path.as_posix()} --final' makes one"
     if (path.parent / "model.json").is_file():
         return f"{wanted}; did you mean {path.parent.as_posix()}?"
     if path.suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
@@ -168,7 +187,8 @@ class Model(Classifier):
         heard: Heard,
         golden: Golden | None = None,
     ) -> None:
-        super().__init__(facts)
+        self.loss = Loss(config.loss, facts["multi_label"])
+        super().__init__(facts, binary=self.loss.binary)
         self.config = config
         self.heard = heard
         """The clips that took part in the training."""
@@ -184,7 +204,6 @@ class Model(Classifier):
         )
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
-        self.loss = Loss(config.loss, facts["multi_label"])
         self.to_scores = self.loss.scores
         """Logits to probabilities as evaluation takes them, the temperature left out."""
 
@@ -205,6 +224,10 @@ class Model(Classifier):
         """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
         return self.to_scores(torch.from_numpy(self.logits(wave) / np.float32(self.temperature))).numpy()
 
+    def uncalibrated(self, wave: Any) -> np.ndarray:
+        """Probabilities (B, K) of waves as `scores` takes them, float32, as evaluation takes them."""
+        return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
+
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
         """The features before the classifier, float32, of sounds as `predict` takes them.
 
@@ -212,14 +235,15 @@ class Model(Classifier):
         or an array (B, S).
         """
         sounds, alone = several(sound)
-        rows = self._averages(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        means = self._means(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        rows = [mean.value() for mean in means]
         if not rows:
             return np.empty((0, self.network.classifier.in_features), dtype=np.float32)
         return rows[0] if alone else np.stack(rows)
 
     @torch.no_grad()
     def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
-        wave_BS = torch.from_numpy(waves(wave))
+        wave_BS = torch.from_numpy(waves_of(wave, self.facts["mono"]))
         device = self.network.classifier.weight.device
         try:
             return part(self.front_end(wave_BS.to(device))).cpu().numpy()

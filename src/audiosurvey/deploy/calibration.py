@@ -1,8 +1,10 @@
-"""Calibration: one temperature that makes scores mean what they say, and a threshold a class to reject what is none.
+"""Calibration: temperatures that make scores mean what they say.
 
-Enters: scores (N, K) of clips that the network was not trained on, and what is true of them; leaves: what model.json
-holds under `calibration` and `thresholds`. `binary` everywhere: a score is a probability for each class by itself
-(sigmoid), and not a share of one (softmax).
+Enters: uncalibrated scores of clips that the network was not trained on, and what is true of them; leaves: the entries
+`calibration`, `thresholds` and `sound_thresholds` of model.json. A score that is the mean of several windows is
+another kind of number than the score of one window (errors cancel in a mean), so each kind has its own temperature
+and thresholds, fitted on scores of that kind. `binary`: a score is a probability for each class by itself (sigmoid)
+rather than a share of one (softmax).
 """
 
 import math
@@ -12,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from audiosurvey.deploy.temperature import Temperatures, logits_of, tempered
+from audiosurvey.deploy.thresholds import choose_thresholds
+from audiosurvey.training.sound_scores import ScoredWindows
+
 BINS = 15
+LEAST_SOUNDS = 20
+"""Fewer sounds of several windows say too little about their temperature: all sounds are taken then."""
 _COLDEST, _HOTTEST = 0.05, 20.0
-_LEAST = 1e-30
-"""A score of nothing, as float32 has it, stands for a very small one."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -24,38 +30,58 @@ class Calibration:
     """What was fitted, and what it did to the calibration error."""
 
     temperature: float = 1.0
-    """Logits are divided by it before they become scores; above 1 the network was too sure of itself."""
+    """Of the score of a single window: logits are divided by it; above 1 the network was too sure of itself."""
+    sound_temperature: float | None = None
+    """Of the mean of several windows; None: `temperature`, as there were no sounds of several windows."""
     thresholds: dict[str, float] | None = None
-    """For each class of which there were clips: below this score a sound is rather not of the class."""
+    """For the score of a single window, by class."""
+    sound_thresholds: dict[str, float] | None = None
+    """For the mean of several windows; None: `thresholds`."""
     fitted_on: str | None = None
-    """The clips that temperature and thresholds were chosen on; None where there were none."""
+    """The clips that temperatures and thresholds were chosen on; None where there were none."""
     error_before: float | None = None
-    """Expected calibration error of the scores as the network gives them."""
+    """Expected calibration error of the scores of sounds as the network gives them."""
     error_after: float | None = None
-    """The same after the logits were divided by the temperature."""
+    """The same of the calibrated scores."""
+    window_error_before: float | None = None
+    """The errors of single windows; None where each sound is one window."""
+    window_error_after: float | None = None
     measured_on: str | None = None
-    """The clips that the two errors are of."""
+    """The clips that the errors are of."""
+
+    def temperatures(self, binary: bool) -> Temperatures:
+        sound = self.temperature if self.sound_temperature is None else self.sound_temperature
+        return Temperatures(binary, self.temperature, sound)
 
     def facts(self) -> dict[str, Any]:
         """The entries of model.json."""
         error = {"before": self.error_before, "after": self.error_after, "bins": BINS, "measured_on": self.measured_on}
+        of_windows = {"before": self.window_error_before, "after": self.window_error_after}
+        thresholds = self.thresholds or {}
         return {
-            "calibration": {"temperature": self.temperature, "fitted_on": self.fitted_on, "expected_error": error},
-            "thresholds": self.thresholds or {},
+            "calibration": {
+                "temperature": self.temperature,
+                "sound_temperature": self.temperatures(False).sound,
+                "fitted_on": self.fitted_on,
+                "expected_error": error,
+                "window_error": of_windows if self.window_error_before is not None else None,
+            },
+            "thresholds": thresholds,
+            "sound_thresholds": thresholds if self.sound_thresholds is None else self.sound_thresholds,
         }
 
 
-def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> float:
+def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *, clips: int | None = None) -> float:
     """The temperature under which the truth is likeliest: least negative log-likelihood, found by golden section.
 
     In place of certain targets stand those of Platt, (N + 1) / (N + 2) with N the clips seen: for large N they are the
-    same, and few clips, all recognised, do not make scores of 1.
+    same, and few clips, all recognised, do not make scores of 1. `clips`: N where rows are windows, many of one clip.
 
     Source: Guo et al. 2017 (arXiv 1706.04599), section 4.2; Platt 1999 ("Probabilistic outputs for support vector
     machines"), section 2.2, for the targets.
     """
-    logits_NK = _logits(scores_NK, binary)
-    target_NK = _targets(np.asarray(truth_NK, dtype=np.float64), binary)
+    logits_NK = logits_of(scores_NK, binary)
+    target_NK = _targets(np.asarray(truth_NK, dtype=np.float64), binary, clips or len(truth_NK))
 
     def loss(log_temperature: float) -> float:
         z_NK = logits_NK / math.exp(log_temperature)
@@ -68,15 +94,6 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -
 
     # Convex in 1 / temperature, so that it has one valley in log temperature too.
     return math.exp(_lowest(loss, math.log(_COLDEST), math.log(_HOTTEST)))
-
-
-def tempered(scores_NK: np.ndarray, temperature: float, binary: bool) -> np.ndarray:
-    """The scores (N, K) that the same logits give when divided by `temperature`; their order does not change."""
-    z_NK = _logits(scores_NK, binary) / temperature
-    if binary:
-        return np.exp(-np.logaddexp(0, -z_NK))
-    share_NK = np.exp(z_NK - z_NK.max(axis=1, keepdims=True))
-    return share_NK / share_NK.sum(axis=1, keepdims=True)
 
 
 def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bins: int = BINS) -> float:
@@ -99,43 +116,54 @@ def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bi
     return float(np.abs(gap).sum() / len(said))
 
 
-def choose_thresholds(scores_NK: np.ndarray, truth_NK: np.ndarray, labels: Sequence[str]) -> dict[str, float]:
-    """For each class the threshold with the largest F1 of "score >= threshold" against "is of the class".
-
-    It stands in the middle between the lowest score it lets through and the highest it does not; of several equally
-    good ones the highest is taken, which rejects most. Classes without a clip have none.
-    """
-    return {
-        label: _best_threshold(scores_NK[:, k].astype(np.float64), truth_NK[:, k] > 0.5)
-        for k, label in enumerate(labels)
-        if truth_NK[:, k].any()
-    }
-
-
 def calibrate(
-    scores_NK: np.ndarray, truth_NK: np.ndarray, labels: Sequence[str], binary: bool, fitted_on: str
+    scored: ScoredWindows,
+    truth_NK: np.ndarray,
+    labels: Sequence[str],
+    *,
+    binary: bool,
+    multi_label: bool,
+    fitted_on: str,
 ) -> Calibration:
-    """Temperature and thresholds of these clips; the errors are left to who has other clips to measure them on."""
-    temperature = fit_temperature(scores_NK, truth_NK, binary)
-    thresholds = choose_thresholds(tempered(scores_NK, temperature, binary), truth_NK, labels)
-    return Calibration(temperature, thresholds, fitted_on)
+    """Temperatures and thresholds of these clips, each fitted on the kind of scores that it is applied to.
+
+    Errors are left to the caller, who has other clips to measure them on.
+    """
+    of_windows_WK = truth_NK[scored.rows_W]
+    temperatures = fit_temperatures(scored, truth_NK, binary)
+    windows_WK = tempered(scored.scores_WK, temperatures.window, binary)
+    thresholds = choose_thresholds(windows_WK, of_windows_WK, labels, multi_label=multi_label)
+    if (scored.counts_N == 1).all():
+        return Calibration(temperatures.window, None, thresholds, None, fitted_on)
+    rows = _telling(scored)
+    sounds_NK = temperatures.apply_all(scored)[rows]
+    of_sounds = choose_thresholds(sounds_NK, truth_NK[rows], labels, multi_label=multi_label)
+    return Calibration(temperatures.window, temperatures.sound, thresholds, of_sounds, fitted_on)
 
 
-def _logits(scores_NK: np.ndarray, binary: bool) -> np.ndarray:
-    """Logits that give these scores; of a softmax up to a constant a clip, which changes nothing."""
-    p_NK = np.clip(np.asarray(scores_NK, dtype=np.float64), _LEAST, 1.0)
-    if not binary:
-        return np.log(p_NK)
-    # The nearest to 1 that float32 can say is 2^-24 away from it.
-    return np.log(p_NK) - np.log(np.maximum(1 - p_NK, 2.0**-25))
+def fit_temperatures(scored: ScoredWindows, truth_NK: np.ndarray, binary: bool) -> Temperatures:
+    """Both temperatures; they are equal where each sound is one window."""
+    window = fit_temperature(scored.scores_WK, truth_NK[scored.rows_W], binary, clips=len(scored))
+    if (scored.counts_N == 1).all():
+        return Temperatures(binary, window, window)
+    rows = _telling(scored)
+    return Temperatures(binary, window, fit_temperature(scored.sounds_NK[rows], truth_NK[rows], binary))
 
 
-def _targets(truth_NK: np.ndarray, binary: bool) -> np.ndarray:
+def _telling(scored: ScoredWindows) -> np.ndarray:
+    """The rows of the sounds that tell about means of several windows."""
+    several_N = scored.counts_N > 1
+    return np.flatnonzero(several_N if several_N.sum() >= LEAST_SOUNDS else np.ones_like(several_N))
+
+
+def _targets(truth_NK: np.ndarray, binary: bool, clips: int) -> np.ndarray:
+    rows, classes = truth_NK.shape
     if binary:
-        true = truth_NK.sum()
-        yes, no = (true + 1) / (true + 2), 1 / (truth_NK.size - true + 2)
+        # Rows of one clip are no independent evidence: they count as one.
+        share = clips / rows
+        true, all_ = truth_NK.sum() * share, truth_NK.size * share
+        yes, no = (true + 1) / (true + 2), 1 / (all_ - true + 2)
         return np.where(truth_NK > 0.5, yes, no)
-    clips, classes = truth_NK.shape
     doubt = 1 / (clips + 2)
     return truth_NK * (1 - doubt) + (1 - truth_NK) * doubt / max(1, classes - 1)
 
@@ -154,15 +182,3 @@ def _lowest(function: Callable[[float], float], low: float, high: float, width: 
             right = low + _GOLDEN * (high - low)
             at_right = function(right)
     return (low + high) / 2
-
-
-def _best_threshold(score_N: np.ndarray, true_N: np.ndarray) -> float:
-    order = np.argsort(-score_N, kind="stable")
-    score_N, true_N = score_N[order], true_N[order]
-    accepted = np.arange(1, len(score_N) + 1)
-    # F1 = 2 TP / (accepted + positives), where the n highest are accepted; equal scores are accepted together.
-    f1_N = 2 * np.cumsum(true_N) / (accepted + true_N.sum())
-    apart_N = np.append(score_N[:-1] > score_N[1:], True)
-    count = int(np.where(apart_N, f1_N, -1).argmax()) + 1
-    below = score_N[count] if count < len(score_N) else 0.0
-    return float((score_N[count - 1] + below) / 2)

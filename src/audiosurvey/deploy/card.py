@@ -130,31 +130,51 @@ class _Card:
         return ["## Labels", ", ".join(self.facts["labels"])]
 
     def scores(self) -> list[str]:
-        fitted_on = self.facts["calibration"]["fitted_on"]
-        if fitted_on is None:
-            said = "Scores are not calibrated (temperature 1): no clips were held out that it could have been done on."
-        else:
-            temperature = self.facts["calibration"]["temperature"]
+        calibration = self.facts["calibration"]
+        temperature = calibration["temperature"]
+        of_means = calibration.get("sound_temperature", temperature)
+        if calibration["fitted_on"] is None:
+            said = "Scores are not calibrated (temperature 1): no clips were held out to fit a temperature on."
+        elif of_means == temperature:
             said = f"Logits are divided by {temperature:.4f} before they become scores: the temperature that fits best "
-            said += f"on {fitted_on}."
+            said += f"on {calibration['fitted_on']}."
+        else:
+            said = f"Logits are divided by {temperature:.4f} before they become scores of a single window. The score "
+            said += "of several windows is the mean of their probabilities without a temperature, to which the "
+            said += f"temperature {of_means:.4f} is applied. Both fit best on {calibration['fitted_on']}."
+        return ["## Scores", said + self._error(), *self._thresholds()]
+
+    def _thresholds(self) -> list[str]:
+        """How they are used, and a table; a second one for means of several windows where these have their own."""
         thresholds = self.facts["thresholds"]
         if not thresholds:
-            rejected = ["No thresholds were chosen: give one to have sounds called `unknown`."]
+            return ["No thresholds were chosen: give one to have sounds called `unknown`."]
+        if self.facts["multi_label"]:
+            rule = "A sound has each label whose score reaches its threshold (0.5 for a label without one): the one "
+            rule += "with the largest F1 of the label on these clips."
         else:
-            rejected = [
-                "A sound that no class reaches its threshold for is rather of none. Each is the one with the largest "
-                "F1 of its class on the clips of the temperature; there were no sounds of other kinds among these.",
-                _table("class", "threshold", [(name, f"{value:.4f}") for name, value in thresholds.items()]),
-            ]
-        return ["## Scores", said + self._error(), *rejected]
+            rule = "A sound is its best class, or `unknown` where that class does not reach its threshold: the one "
+            rule += (
+                "that best tells right answers from wrong ones (largest F1) among these clips. A class that was the "
+            )
+            rule += "best one of no clip has none."
+        parts = [f"{rule} There were no sounds of other kinds among the clips.", _thresholds(thresholds)]
+        of_means = self.facts.get("sound_thresholds", thresholds)
+        if of_means != thresholds:
+            parts += ["Those are for a single window. For the mean of several windows:", _thresholds(of_means)]
+        return parts
 
     def _error(self) -> str:
-        error = self.facts["calibration"]["expected_error"]
+        calibration = self.facts["calibration"]
+        error, of_windows = calibration["expected_error"], calibration.get("window_error")
         if error["before"] is None:
             return ""
+        fitted = calibration["fitted_on"] is not None
         said = f" Expected calibration error ({error['bins']} bins): {error['before']:.4f} without a temperature"
-        if self.facts["calibration"]["fitted_on"] is not None:
-            said += f", {error['after']:.4f} with it"
+        said += f", {error['after']:.4f} with it" if fitted else ""
+        if of_windows is not None:
+            said += f"; of single windows {of_windows['before']:.4f}"
+            said += f" and {of_windows['after']:.4f}" if fitted else ""
         return f"{said}, on {error['measured_on']}."
 
     def training(self) -> list[str]:
@@ -200,6 +220,10 @@ def _name(about: dict[str, Any]) -> str:
 
 def _dataset(about: dict[str, Any]) -> str:
     return about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
+
+
+def _thresholds(thresholds: dict[str, float]) -> str:
+    return _table("class", "threshold", [(name, f"{value:.4f}") for name, value in thresholds.items()])
 
 
 def _table(left: str, right: str, rows: list[tuple[str, str]]) -> str:

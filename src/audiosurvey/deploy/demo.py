@@ -39,6 +39,7 @@ class DemoOptions:
     threshold: float | None = None
     top: int = 5
     examples: Path | None = None
+    trust: bool = False
 
 
 def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None:
@@ -55,7 +56,7 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None
             "HF_HUB_DISABLE_TELEMETRY": "1",
         }
         _need_gradio()
-        shelf = Shelf(target)
+        shelf = Shelf(target, trust=options.trust)
         app = build_app(shelf, options, Path(folder))
         host, port = listener.getsockname()[:2]
         say(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)")

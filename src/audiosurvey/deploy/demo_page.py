@@ -64,7 +64,7 @@ def build_page(
         if not path:
             return waiting_html(), about
         try:
-            least = (model.thresholds or None) if threshold is None else threshold
+            least = model.own_threshold if threshold is None else threshold
             heard = hear(Path(path), model, limits=limits, threshold=least)
             return sound_html(heard, top=top, threshold=least, window_s=model.clip_samples / model.sample_rate), about
         except UserError as error:

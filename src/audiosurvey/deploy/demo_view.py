@@ -7,14 +7,14 @@ outside the page. Text from files and models is escaped, also where Gradio would
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from audiosurvey.deploy.classifier import Classifier
-from audiosurvey.deploy.decision import Threshold
+from audiosurvey.deploy.decision import Threshold, least_score
 from audiosurvey.deploy.hearing import Heard
 from audiosurvey.deploy.licence import NOT_STATED
 from audiosurvey.features.filters import hz_to_mel
@@ -28,14 +28,15 @@ def sound_html(heard: Heard, *, top: int, threshold: Threshold | None, window_s:
     """The answer, the best classes as bars, and the pictures above a common axis of time."""
     long = bool(heard.over_time)
     how = "probability that the model gives each class"
+    notes = "".join(f'<p class="outside">Note: {text(note)}.</p>' for note in heard.notes)
     how += f", mean over windows of {window_s:g} s" if long else ""
     panels = [_outline(heard), _spectrogram(heard)]
     if long:
         panels.append(_over_time(heard, threshold))
     return (
         f'<section class="heard"><div class="verdict"><p class="answer">{text(_plain(heard.answer))}</p>'
-        f'<p class="what">{text(heard.name)}, {_duration(heard.seconds)}</p></div>'
-        f"{_bars(heard.scores, top, threshold, how)}"
+        f'<p class="what">{text(heard.name)}, {_duration(heard.seconds)}</p></div>{notes}'
+        f"{_bars(heard, top, threshold, how)}"
         f'<div class="chart">{"".join(panels)}{_seconds(heard.seconds)}</div>'
         f"{_legend(heard) if long else ''}</section>"
     )
@@ -86,10 +87,13 @@ def _plain(label: str) -> str:
     return label.replace("_", " ")
 
 
-def _bars(scores: Mapping[str, float], top: int, threshold: Threshold | None, how: str) -> str:
+def _bars(heard: Heard, top: int, threshold: Threshold | None, how: str) -> str:
+    """Each threshold that decides is a line on its bar: of exclusive classes that of the best one alone."""
     rows = []
-    for label, score in list(scores.items())[:top]:
-        least = threshold.get(label) if isinstance(threshold, Mapping) else threshold
+    for place, (label, score) in enumerate(list(heard.scores.items())[:top]):
+        least = None
+        if threshold is not None and (place == 0 or heard.multi_label):
+            least = least_score(label, threshold, heard.windows, multi_label=heard.multi_label) or None
         mark = f'<i class="least" style="left:{100 * least:.1f}%"></i>' if least is not None else ""
         below = " below" if least is not None and score < least else ""
         rows.append(

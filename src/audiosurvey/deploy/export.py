@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from audiosurvey.atomic import naming
 from audiosurvey.data.folder import AUDIO_EXTENSIONS
 from audiosurvey.deploy.artefact import Model
 from audiosurvey.deploy.export_card import add_export
@@ -25,7 +26,7 @@ from audiosurvey.deploy.export_parity import (
 )
 from audiosurvey.deploy.exported import Exported, load_exported, quiet
 from audiosurvey.deploy.golden import check_golden
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, is_full
 
 MOST_WINDOWS = 256
 """Windows that ranges for 8 bits are measured on, at most."""
@@ -101,8 +102,7 @@ def export(
     where there is none. Raises UserError for a network that the format cannot hold, a runtime that is missing, or
     scores that differ; nothing is written then.
     """
-    if output.suffix != SUFFIXES[format]:
-        raise UserError(f"--output {output}: a file of {format} ends in {SUFFIXES[format]}")
+    check_suffix(output, format)
     if not output.parent.is_dir():
         raise UserError(f"--output {output}: the folder {output.parent} is missing")
     if output.is_dir():
@@ -120,6 +120,12 @@ def export(
     return outcome
 
 
+def check_suffix(output: Path, format: Format) -> None:
+    """Raise UserError for a name that does not end as files of this format do."""
+    if output.suffix != SUFFIXES[format]:
+        raise UserError(f"--output {output}: a file of {format} ends in {SUFFIXES[format]}")
+
+
 def takes_one_length(model: Model, format: Format) -> bool:
     """Whether a file takes waves of one window only.
 
@@ -135,12 +141,16 @@ def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Pa
     least = samples if one_length else least_samples(scorer, samples)
     facts = exported_facts(model, least, samples if one_length else None)
     try:
-        with quiet():
+        with quiet(), naming(path):
             WRITERS[format](scorer, samples, facts, path)
             if windows_WS is not None:
                 write_int8(path, windows_WS, path)
     except UserError:
         raise
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise UserError(f"this network cannot be exported to {format}: {error.strerror or error}") from error
     # What an exporter raises for an operation that it does not know differs from one to the next.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -148,7 +158,7 @@ def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Pa
 
 
 def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, written: Path, output: Path) -> Outcome:
-    exported = load_exported(written, threads=1)
+    exported = load_exported(written, threads=1, trust=True)
     if windows_WS is None:
         same, tolerance = None, TOLERANCE
         compared = compare(model, exported, _lengths(model, exported))

@@ -12,7 +12,10 @@ from audiosurvey.deploy.export_mel import MelProducts
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.version import __version__
 
-_TOLD = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label", "calibration", "thresholds", "licence")
+_TOLD = (
+    *("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label"),
+    *("calibration", "thresholds", "sound_thresholds", "training_range", "licence"),
+)
 """What an exported file says of its model: all of model.json that using it needs."""
 
 
@@ -35,6 +38,8 @@ class Scorer(nn.Module):
 def exported_facts(model: Model, least: int, most: int | None) -> dict[str, Any]:
     """What goes into the file beside the graph; `least` and `most`: samples of the waves that it takes."""
     told = {name: model.facts[name] for name in _TOLD if name in model.facts}
+    # Without it nobody knows what to undo where the scores of several windows are averaged.
+    told["activation"] = "sigmoid" if model.loss.binary else "softmax"
     return {**told, "least_samples": least, "most_samples": most, "audiosurvey": __version__}
 
 

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.deploy.classifier import Classifier, waves
+from audiosurvey.deploy.arrays import waves_of
+from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.extras import fitting, needed
+from audiosurvey.deploy.onnx_external import has_external_data
 from audiosurvey.errors import UserError
 
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -28,7 +30,8 @@ class Exported(Classifier):
     """A model in one file, run by onnxruntime, torch or ExecuTorch."""
 
     def __init__(self, facts: dict[str, Any], run: Runner) -> None:
-        super().__init__(facts)
+        activation = facts.get("activation")
+        super().__init__(facts, binary=None if activation is None else activation == "sigmoid")
         self._run = run
         self._least: int = facts["least_samples"]
         self._most: int | None = facts["most_samples"]
@@ -38,7 +41,7 @@ class Exported(Classifier):
 
         Raises UserError for waves of another shape, that are not numbers, or of a length that the file cannot take.
         """
-        wave_BS = waves(wave)
+        wave_BS = waves_of(wave, self.facts["mono"])
         samples = wave_BS.shape[1]
         if self._most is not None and not self._least <= samples <= self._most:
             raise UserError(f"a wave of {samples} samples: this file takes windows of {self._most} samples only")
@@ -50,13 +53,21 @@ class Exported(Classifier):
         return self._run(np.ascontiguousarray(wave_BS))
 
 
-def load_exported(path: Path, *, threads: int | None = None) -> Exported:
-    """The model in an exported file; `threads`: for onnxruntime, all processors where None.
+def load_exported(path: Path, *, threads: int | None = None, trust: bool = False) -> Exported:
+    """Load an exported file. `threads`: for onnxruntime, all processors if None.
 
-    Raises UserError for a file that is missing, damaged or none of ours, or a runtime that is not installed.
+    `trust`: also open a .pt2 file. Its loader unpickles data and evaluates expressions from the file, so it can run
+    any code that the author of the file put there.
+
+    Raises UserError for a .pt2 file that is not trusted, a missing, damaged or foreign file, or a missing runtime.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected one that 'audiosurvey export' wrote")
+    if path.suffix == ".pt2" and not trust:
+        raise UserError(
+            f"{path}: opening a .pt2 file can run code that its author put into it; use the model folder or an ONNX "
+            "file instead, or, if you trust the author, give --trust (in Python: trust=True)"
+        )
     return _OPENERS[path.suffix](path, threads)
 
 
@@ -69,6 +80,12 @@ def _onnx(path: Path, threads: int | None) -> Exported:
     needed("onnxruntime", extra="onnx")
     import onnxruntime
 
+    try:
+        external = has_external_data(path)
+    except ValueError as error:
+        raise _unreadable(path, "an ONNX file", error) from error
+    if external:
+        raise UserError(f"{path}: takes weights from other files, which is not allowed; export the model again")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:

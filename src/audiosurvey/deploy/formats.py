@@ -19,9 +19,18 @@ from audiosurvey.deploy.answers import Answer, Failure, Wording
 class Writer:
     """Writes answers to an open text file."""
 
-    def __init__(self, file: TextIO, wording: Wording, labels: Sequence[str], all_scores: bool = False) -> None:
-        """`all_scores`: the score of every label too, where there is room for it and it is known."""
-        self.file, self.wording, self.labels, self.all_scores = file, wording, labels, all_scores
+    def __init__(
+        self,
+        file: TextIO,
+        wording: Wording,
+        labels: Sequence[str],
+        all_scores: bool = False,
+        notes: bool = False,
+    ) -> None:
+        """`all_scores`: the score of every label too, where there is room for it and it is known; `notes`: the model
+        knows its training clips, so that answers may have notes."""
+        self.file, self.wording, self.labels = file, wording, labels
+        self.all_scores, self.notes = all_scores, notes
 
     def begin(self) -> None:
         """Writes what stands before the first answer."""
@@ -42,7 +51,7 @@ class Table(Writer):
     def answer(self, answer: Answer) -> None:
         if answer.whole:
             said = "  ".join(f"{label} {score:.2f}" for label, score in answer.labels)
-            print(f"{answer.name}: {said}", file=self.file)
+            print(f"{answer.name}: {said}{_marked(answer)}", file=self.file)
             return
         if answer.name != self._last:
             print(f"{answer.name}:", file=self.file)
@@ -53,11 +62,12 @@ class Table(Writer):
         else:
             label, peak = answer.labels[0]
             said = f"{label:{width}}  peak {peak:.2f}  mean {answer.mean:.2f}"
-        print(f"  {clock(answer.start_s)}  {clock(answer.end_s)}  {said}", file=self.file)
+        print(f"  {clock(answer.start_s)}  {clock(answer.end_s)}  {said}{_marked(answer)}", file=self.file)
 
 
 class Csv(Writer):
-    """A row an answer: path, start_s, end_s, label, score; mean for events; label_2, score_2, ... for more labels."""
+    """A row an answer: path, start_s, end_s, label, score; mean for events; label_2, score_2, ... for more labels; note
+    last, where the model knows its training clips."""
 
     def begin(self) -> None:
         self._csv = csv.writer(self.file, lineterminator="\n")
@@ -68,6 +78,8 @@ class Csv(Writer):
             columns += [f"label_{number}", f"score_{number}"]
         if self.all_scores:
             columns += [f"p:{label}" for label in self.labels]
+        if self.notes:
+            columns.append("note")
         self._csv.writerow(columns)
 
     @property
@@ -82,13 +94,19 @@ class Csv(Writer):
         for other, value in more:
             row += [other, f"{value:.6f}"]
         row += [""] * 2 * (self._num_labels - 1 - len(more))
-        if self.all_scores and answer.score_K is not None:
-            row += [f"{value:.6f}" for value in answer.score_K]
+        if self.all_scores:
+            known = answer.score_K
+            row += [""] * len(self.labels) if known is None else [f"{value:.6f}" for value in known]
+        if self.notes:
+            row.append("; ".join(answer.notes))
         self._csv.writerow(row)
 
 
 class Json(Writer):
-    """One object: `results`, an object a line, and `failed`. Whole as soon as the last line is written."""
+    """One object: `results`, an object a line, and `failed`. Whole as soon as the last line is written.
+
+    A result has the key `note` only where there is something to note.
+    """
 
     _any = False
 
@@ -112,7 +130,9 @@ class Json(Writer):
             row["scores"] = {
                 label: round(float(score), 6) for label, score in zip(self.labels, answer.score_K, strict=True)
             }
-        self.file.write((",\n" if self._any else "\n") + json.dumps(row, ensure_ascii=False))
+        if answer.notes:
+            row["note"] = "; ".join(answer.notes)
+        self.file.write((",\n" if self._any else "\n") + json.dumps(row, ensure_ascii=False, allow_nan=False))
         self._any = True
 
     def end(self, failures: Sequence[Failure]) -> None:
@@ -132,9 +152,10 @@ class Audacity(Writer):
 def opened_output(path: Path | None) -> Iterator[TextIO]:
     """A text file that takes its place when all is written, or (None) stdout, line by line."""
     if path is None:
-        # Names that are no valid UTF-8 come out as the bytes that they are.
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="surrogateescape", line_buffering=True)
+            # Names that are not valid UTF-8 come out as the bytes that they are.
+            errors = "surrogateescape" if sys.stdout.errors == "strict" else sys.stdout.errors
+            sys.stdout.reconfigure(errors=errors, line_buffering=True)
         yield sys.stdout
         sys.stdout.flush()
         return
@@ -143,6 +164,11 @@ def opened_output(path: Path | None) -> Iterator[TextIO]:
 
 
 WRITERS: dict[str, type[Writer]] = {"table": Table, "csv": Csv, "json": Json, "audacity": Audacity}
+
+
+def _marked(answer: Answer) -> str:
+    """The notes in brackets, behind the rest of the line."""
+    return f"  [{'; '.join(answer.notes)}]" if answer.notes else ""
 
 
 def clock(seconds: float) -> str:

@@ -19,10 +19,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from audiosurvey.data.batches import Pad, window_starts
-from audiosurvey.data.building import quantize
+from audiosurvey.data.spool import quantize
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
+from audiosurvey.data.windows import Pad, split_windows
 from audiosurvey.errors import UserError
 from audiosurvey.training.checkpoint import load_tensors, save_tensors
 
@@ -106,14 +106,25 @@ def save_golden(path: Path, golden: Golden) -> None:
 
 
 def load_golden(path: Path) -> Golden:
+    """The golden clips in a file. Raises UserError for a damaged file."""
     tensors, header = load_tensors(path)
-    return Golden(
-        json.loads(header["clips"]),
-        json.loads(header["labels"]),
-        tensors["pcm"].numpy(),
-        tensors["scale"].numpy(),
-        tensors["logits"].numpy(),
-    )
+    try:
+        golden = Golden(
+            json.loads(header["clips"]),
+            json.loads(header["labels"]),
+            tensors["pcm"].numpy(),
+            tensors["scale"].numpy(),
+            tensors["logits"].numpy(),
+        )
+        count = len(golden.clips)
+        fits = len(golden.labels) == count and golden.scale_B.shape == (count,)
+        fits = fits and golden.pcm_BS.ndim == golden.logits_BK.ndim == 2
+        fits = fits and len(golden.pcm_BS) == len(golden.logits_BK) == count
+    except (KeyError, ValueError, TypeError, RecursionError):
+        golden, fits = None, False
+    if golden is None or not fits:
+        raise UserError(f"{path}: does not hold golden clips; copy the whole folder again")
+    return golden
 
 
 def _spread(store: Store, clips: Sequence[Clip], classes: int) -> list[Clip]:
@@ -139,10 +150,5 @@ def _evenly(classes: int) -> list[int]:
 
 def _loudest(store: Store, clip: Clip, clip_samples: int, pad: Pad) -> tuple[Clip, np.ndarray]:
     """The window (S) of the clip with most energy, of those that evaluation cuts, padded as there."""
-    wave_S = store.read(clip.id)
-    starts = window_starts(len(wave_S), clip_samples)
-    begin = max(starts, key=lambda start: float(np.square(wave_S[start : start + clip_samples]).sum()))
-    part_S = wave_S[begin : begin + clip_samples]
-    if pad == "repeat":
-        return clip, np.resize(part_S, clip_samples)
-    return clip, np.pad(part_S, (0, clip_samples - len(part_S)))
+    windows_WS = split_windows(store.read(clip.id), clip_samples, pad)
+    return clip, max(windows_WS, key=lambda window_S: float(np.square(window_S).sum()))

@@ -3,8 +3,7 @@
 Enters: a sound file and a model; leaves: arrays no larger than a screen needs, whatever the length of the sound.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 
 from audiosurvey.data.audio import BadAudio, probe
 from audiosurvey.deploy.artefact import Model
-from audiosurvey.deploy.classifier import Classifier
-from audiosurvey.deploy.decision import UNKNOWN, Threshold, decide, reaches
+from audiosurvey.deploy.classifier import Classifier, unusable
+from audiosurvey.deploy.decision import Threshold, decide
 from audiosurvey.deploy.stream import WindowScores, read_blocks, score_sounds, score_stream
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import mel_for_show
@@ -61,15 +60,24 @@ class Heard:
     answer: str
     """The best class, several where the model knows of several at once, or `unknown`."""
     over_time: tuple[WindowScores, ...]
-    """Empty where the sound is no longer than a window."""
+    """Windows with calibrated scores; empty where the sound is no longer than a window."""
+    windows: int = 1
+    """Windows that `scores` is the mean of."""
+    multi_label: bool = False
+    """Whether a sound may have several labels; else classes are exclusive."""
+    notes: tuple[str, ...] = ()
+    """What of the sound lies outside the model's training clips."""
 
 
 def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold | None = None) -> Heard:
     """Listens to a sound file. Raises UserError, with the name of the file, for one that cannot be read or is too
     long."""
     wave_S = read_wave(path, model, limits)
-    score_K = score_sounds(model, [wave_S], _BATCH)[0]
-    scores = {model.labels[k]: float(score_K[k]) for k in np.argsort(-score_K, kind="stable")}
+    scored = score_sounds(model, [wave_S], _BATCH)
+    if fault := unusable(scored.sounds_NK[0]):
+        raise UserError(f"{path.name}: {fault}")
+    windows = int(scored.counts_N[0])
+    scores = model.ranked(scored.sounds_NK[0], windows)
     own_mel = model.config.mel_spectrogram if isinstance(model, Model) and "mel" in model.config.model.hears else None
     front_end = mel_for_show(own_mel, model.sample_rate)
     return Heard(
@@ -82,8 +90,11 @@ def hear(path: Path, model: Classifier, *, limits: Limits, threshold: Threshold 
         own_front_end=own_mel is not None,
         scores=scores,
         labels=tuple(model.labels),
-        answer=answer(scores, threshold, multi_label=bool(model.facts.get("multi_label"))),
+        answer=", ".join(decide(scores, threshold, windows, multi_label=model.multi_label)),
         over_time=scores_over_time(model, wave_S),
+        notes=tuple(model.notes(wave_S)),
+        windows=windows,
+        multi_label=model.multi_label,
     )
 
 
@@ -115,21 +126,14 @@ def read_wave(path: Path, model: Classifier, limits: Limits) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def answer(scores: Mapping[str, float], threshold: Threshold | None, *, multi_label: bool) -> str:
-    """What the page says it was. With several labels all that reach their threshold, which is 0.5 where none is set."""
-    if not multi_label:
-        return decide(scores, threshold)
-    least = 0.5 if threshold is None else threshold
-    return ", ".join(label for label, score in scores.items() if reaches(label, score, least)) or UNKNOWN
-
-
 def scores_over_time(model: Classifier, wave_S: np.ndarray) -> tuple[WindowScores, ...]:
     """Windows that overlap by half, or lie further apart where that gives too many; none for a short sound."""
     if len(wave_S) <= model.clip_samples:
         return ()
     window_s, length_s = model.clip_samples / model.sample_rate, len(wave_S) / model.sample_rate
     hop_s = max(window_s / 2, length_s / _MOST_WINDOWS)
-    return tuple(score_stream(model, [wave_S], hop_s=hop_s, batch_size=_BATCH))
+    windows = score_stream(model, [wave_S], hop_s=hop_s, batch_size=_BATCH)
+    return tuple(replace(one, score_K=model.temperatures.apply(one.score_K, one.windows)) for one in windows)
 
 
 def outline(wave_S: np.ndarray) -> np.ndarray:

@@ -3,7 +3,9 @@
 `OUTPUT.journal` holds scores, not answers: a line of JSON for what was worked out together, after a first line that
 says with what. Answers are made of them anew, so that the output is the same to the byte as without the interruption,
 and thresholds, smoothing and format may be others. A line that was cut off by the kill is dropped. Sounds that changed
-since (size or time) are scored again. The journal is removed when the output stands.
+since are scored again: a file is known by the stamp that the store uses (size, times, inode), so that one replaced in
+place counts as changed even if its size and modification time are the same. The journal is removed when the output
+stands.
 """
 
 import base64
@@ -11,12 +13,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from audiosurvey.atomic import naming
+from audiosurvey.data.measures import Measures
 from audiosurvey.deploy.classifier import Classifier
 from audiosurvey.deploy.scan import Portion, Windowing
 from audiosurvey.deploy.sources import FileSource, Source
@@ -24,7 +29,9 @@ from audiosurvey.deploy.stream import WindowScores
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
 
-FORMAT = 1
+FORMAT = 3
+_BEGIN = b'{"journal":'
+"""How the first line of every journal begins; a file that begins otherwise is not touched."""
 
 
 class Journal:
@@ -46,13 +53,15 @@ class Journal:
         except Timeout:
             raise UserError(f"{output}: another process is writing it; give another --output") from None
         try:
+            self._refuse_foreign()
             if restart:
                 self.path.unlink(missing_ok=True)
             self._places: dict[int, list[tuple[int, int]]] = {}
             self._windows: dict[int, int] = {}
             self._done: set[int] = set()
             self._file = self.path.open("a+b")
-            self._read(_first_line(model, how))
+            with naming(self.path):
+                self._read(_first_line(model, how))
         except BaseException:
             self._release()
             raise
@@ -77,20 +86,35 @@ class Journal:
     def write(self, portions: Sequence[Portion]) -> None:
         """Adds portions that belong together. They are on their way to the disk when this returns."""
         entries = [_entry(self._sources[portion.sound], portion) for portion in portions]
-        self._file.seek(0, 2)
-        self._file.write(json.dumps({"portions": entries}).encode() + b"\n")
-        self._file.flush()
+        with naming(self.path):
+            self._file.seek(0, 2)
+            self._file.write(json.dumps({"portions": entries}).encode() + b"\n")
+            self._file.flush()
 
     def close(self, *, finished: bool) -> None:
         """Ends the writing; `finished`: nothing is left to go on with, the journal is removed."""
-        self._file.close()
-        if finished:
-            self.path.unlink(missing_ok=True)
-        self._release()
+        try:
+            # On a full disk closing fails as the last write did.
+            with naming(self.path):
+                self._file.close()
+            if finished:
+                self.path.unlink(missing_ok=True)
+        finally:
+            self._release()
 
     def _release(self) -> None:
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def _refuse_foreign(self) -> None:
+        """Raise UserError for a file of this name that is not a journal: it must not be emptied or removed."""
+        try:
+            with self.path.open("rb") as file:
+                begin = file.read(len(_BEGIN))
+        except FileNotFoundError:
+            return
+        if not _BEGIN.startswith(begin):
+            raise UserError(f"{self.path}: not a journal of predict; move it away")
 
     def _read(self, first: dict[str, Any]) -> None:
         self._file.seek(0)
@@ -112,12 +136,19 @@ class Journal:
                 # The end, or what a kill left of the last line.
                 self._file.truncate(place)
                 return
-            for number, entry in enumerate(entries):
-                self._take(entry, place, number)
+            try:
+                for number, entry in enumerate(entries):
+                    _portion(0, entry)
+                    self._take(entry, place, number)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise UserError(
+                    f"{self.path}: damaged in the line at byte {place}; give --restart to begin anew"
+                ) from None
 
     def _take(self, entry: dict[str, Any], place: int, number: int) -> None:
         sound = self._index.get(entry["name"])
-        if sound is None or _state(self._sources[sound]) != entry["state"]:
+        stamp = None if sound is None else self._sources[sound].stamp
+        if sound is None or stamp is None or list(stamp) != entry["stamp"]:
             return
         self._places.setdefault(sound, []).append((place, number))
         self._windows[sound] = self._windows.get(sound, 0) + len(entry["spans"])
@@ -180,19 +211,16 @@ def _first_line(model: str, how: Windowing) -> dict[str, Any]:
     }
 
 
-def _state(source: FileSource) -> list[int]:
-    return [source.size, source.mtime_ns]
-
-
 def _entry(source: FileSource, portion: Portion) -> dict[str, Any]:
     scores_NK = np.array([window.score_K for window in portion.windows], "<f4")
     return {
         "name": source.name,
-        "state": _state(source),
+        "stamp": source.stamp,
         "whole": portion.whole,
         "done": portion.done,
         "fault": portion.fault,
-        "spans": [[window.start_s, window.end_s] for window in portion.windows],
+        "spans": [[window.start_s, window.end_s, window.windows] for window in portion.windows],
+        "measures": [None if window.measures is None else astuple(window.measures) for window in portion.windows],
         "scores": base64.b64encode(scores_NK.tobytes()).decode(),
     }
 
@@ -204,5 +232,9 @@ def _portion(sound: int, entry: dict[str, Any]) -> Portion:
         .astype(np.float32)
         .reshape(len(spans), -1 if spans else 0)
     )
-    windows = [WindowScores(start, end, score_K) for (start, end), score_K in zip(spans, scores_NK, strict=True)]
+    measures = [None if of_one is None else Measures(*of_one) for of_one in entry["measures"]]
+    windows = [
+        WindowScores(start, end, score_K, count, of_one)
+        for (start, end, count), score_K, of_one in zip(spans, scores_NK, measures, strict=True)
+    ]
     return Portion(sound, entry["whole"], windows, entry["done"], entry["fault"])

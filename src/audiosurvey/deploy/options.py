@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosurvey.errors import UserError
+from audiosurvey.targets import check_target
 
 if TYPE_CHECKING:
     from audiosurvey.deploy.answers import Wording
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json", "audacity")
 _TABLE_LABELS = 3
-_SEVERAL_LABELS_ON = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,14 @@ class PredictOptions:
     scores: bool = False
     output: Path | None = None
     restart: bool = False
+    force: bool = False
     rate: int | None = None
     channels: int | None = None
     encoding: str | None = None
     batch_size: int = 8
     device: str = "auto"
     threads: int | None = None
+    trust: bool = False
 
     def check(self) -> None:
         """Raises UserError for what cannot be, or cannot go together. Nothing is loaded for it."""
@@ -84,11 +86,17 @@ class PredictOptions:
 
     def _check_output(self) -> None:
         if self.output is None:
+            if self.force:
+                raise UserError("--force: goes with --output")
             return
-        if self.output.is_dir():
-            raise UserError(f"--output {self.output}: is a folder; give the name of a file")
-        if not self.output.parent.is_dir():
-            raise UserError(f"--output {self.output}: the folder {self.output.parent} is missing")
+        # Whether it replaces an older file is looked at once the sounds are known, of which it may be one.
+        check_target("--output", self.output, force=True)
+
+    def check_target(self, model: Path, sources: "Sequence[Source]") -> None:
+        """Raise UserError if the output would replace the model or one of the sounds."""
+        if self.output is not None:
+            files = [path for source in sources if isinstance(path := getattr(source, "path", None), Path)]
+            check_target("--output", self.output, inputs=[model, *files], force=self.force)
 
     def check_sources(self, sources: "Sequence[Source]") -> None:
         """Raises UserError where these sounds cannot be told in this way."""
@@ -133,6 +141,8 @@ class PredictOptions:
         return Wording(
             top=self.top or (_TABLE_LABELS if self.format == "table" else 1),
             threshold=threshold,
+            multi_label=model.multi_label,
+            temperatures=model.temperatures,
             smoothing=Smoothing.parse(self.smooth) if self.smooth is not None else Smoothing(),
             events=self._event_rule(model, threshold) if self.joins_events else None,
         )
@@ -140,19 +150,18 @@ class PredictOptions:
     def _model_threshold(self, model: "Classifier") -> "Threshold | None":
         if self.threshold != "model":
             return self._threshold
-        if not model.thresholds:
+        if model.own_threshold is None:
             raise UserError("--threshold model: this model has no thresholds of its own; give a number, such as 0.5")
-        return model.thresholds
+        return model.own_threshold
 
     def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
+        from audiosurvey.deploy.decision import SEVERAL_LABELS_ON
         from audiosurvey.deploy.events import EventRule
 
-        several = model.facts.get("multi_label", False)
         on = self.on if self.on is not None else threshold
-        if on is None and several:
-            on = _SEVERAL_LABELS_ON
-        top = self.top or (None if several else 1)
-        return EventRule(on, self.off, top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
+        if on is None and model.multi_label:
+            on = SEVERAL_LABELS_ON
+        return EventRule(on, self.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
 
     def pcm(self) -> "PcmFormat | None":
         """How raw samples on stdin are written, None where nothing is said of them."""

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, Mono, resampled_length
-from audiosurvey.deploy.stream import converted
+from audiosurvey.data.resampling import converted
 from audiosurvey.errors import UserError
 
 ENCODINGS: dict[str, tuple[str, int]] = {

@@ -27,6 +27,11 @@ class Outcome:
     scored_seconds: float = 0.0
     """Of sound that was scored now."""
     failures: list[Failure] = field(default_factory=list)
+    answers: int = 0
+    noted_answers: int = 0
+    """Of stretches that lie outside the model's training clips."""
+    noted: set[str] = field(default_factory=set)
+    """Names of the sounds that have such an answer."""
 
 
 def predict_sounds(
@@ -48,11 +53,16 @@ def predict_sounds(
     writer.begin()
     with closing(_portions(model, sources, how, journal, outcome)) as portions:
         watched = _watched(portions, outcome, meter)
-        for said in answers(watched, [source.name for source in sources], model.labels, wording):
+        names = [source.name for source in sources]
+        for said in answers(watched, names, model.labels, wording, model.training_range):
             if isinstance(said, Failure):
                 outcome.failures.append(said)
-            else:
-                writer.answer(said)
+                continue
+            outcome.answers += 1
+            if said.notes:
+                outcome.noted_answers += 1
+                outcome.noted.add(said.name)
+            writer.answer(said)
     writer.end(outcome.failures)
     return outcome
 

@@ -15,9 +15,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio
-from audiosurvey.data.batches import window_starts
 from audiosurvey.data.readahead import ahead, cpu_count, in_order
-from audiosurvey.deploy.classifier import Classifier
+from audiosurvey.data.windows import even_hop, window_starts
+from audiosurvey.deploy.classifier import Classifier, unusable
 from audiosurvey.deploy.sources import Source
 from audiosurvey.deploy.stream import WindowScores, in_samples, score_batches, score_sounds
 
@@ -125,7 +125,7 @@ def scan(
                 except BadAudio as bad:
                     yield [Portion(one.sound, whole, [], True, bad.reason)]
                     continue
-                window, hop = model.clip_samples, _spread(length, model.clip_samples)
+                window, hop = model.clip_samples, even_hop(length, model.clip_samples)
             batch_size = 1 if sources[one.sound].live else how.batch_size
             for portion in _long(model, one, window, hop, batch_size, whole, known[one.sound], depth):
                 yield [portion]
@@ -154,12 +154,18 @@ def _open(sound: int, model: Classifier, source: Source, up_to: int) -> _Opened:
 def _short(model: Classifier, opened: Sequence[_Opened], batch_size: int) -> list[Portion]:
     """One answer a sound, the windows of all of them scored together."""
     waves = {one.sound: np.concatenate(one.begin) for one in opened if one.fault is None}
-    scores = score_sounds(model, list(waves.values()), batch_size) if waves else []
-    windows = {
-        sound: [WindowScores(0.0, len(wave_S) / model.sample_rate, score_K)]
-        for (sound, wave_S), score_K in zip(waves.items(), scores, strict=True)
-    }
-    return [Portion(one.sound, True, windows.get(one.sound, []), True, one.fault) for one in opened]
+    windows: dict[int, list[WindowScores]] = {}
+    if waves:
+        scored = score_sounds(model, list(waves.values()), batch_size)
+        for (sound, wave_S), score_K, count in zip(waves.items(), scored.sounds_NK, scored.counts_N, strict=True):
+            seconds, measures = len(wave_S) / model.sample_rate, model.measured(wave_S)
+            windows[sound] = [WindowScores(0.0, seconds, score_K, int(count), measures)]
+    faults = {one.sound: one.fault for one in opened}
+    faults |= {sound: unusable(only.score_K) for sound, (only,) in windows.items()}
+    return [
+        Portion(one.sound, True, [] if faults[one.sound] else windows[one.sound], True, faults[one.sound])
+        for one in opened
+    ]
 
 
 def _long(
@@ -182,9 +188,3 @@ def _long(
         except BadAudio as bad:
             fault = bad.reason
     yield Portion(one.sound, whole, [], True, fault)
-
-
-def _spread(length: int, window: int) -> Fraction:
-    """The hop with which windows of evaluation follow each other: evenly spread, the last one at the end."""
-    count = len(window_starts(length, window))
-    return Fraction(length - window, count - 1) if count > 1 else Fraction(window)

@@ -14,6 +14,7 @@ from audiosurvey.errors import UserError
 
 EXPORTED = (".onnx", ".pt2", ".pte")
 _ENDINGS = ", ".join(EXPORTED)
+FINAL = "final model"
 _DEEPEST = 4
 """Folders are looked into this far down: `runs/NAME/fold-1/model` is three."""
 _AT_ONCE = 4
@@ -23,8 +24,11 @@ _AT_ONCE = 4
 class Shelf:
     """Models by name. Safe to be asked from several threads."""
 
-    def __init__(self, target: str | Path) -> None:
-        """Raises UserError where there is no model; what is wrong with one of several is said when it is asked for."""
+    def __init__(self, target: str | Path, *, trust: bool = False) -> None:
+        """`trust`: .pt2 files may be opened, see `load`.
+
+        Raises UserError where there is no model; what is wrong with one of several is said when it is asked for."""
+        self._trust = trust
         path = Path(target)
         if path.is_dir():
             self.places: dict[str, str | Path] = dict(find_models(path))
@@ -61,7 +65,7 @@ class Shelf:
         with self._loading[name]:
             with self._lock:
                 model = self._loaded.pop(name, None)
-            model = model or load(self.places[name])
+            model = model or load(self.places[name], trust=self._trust)
             with self._lock:
                 self._loaded[name] = model
                 while len(self._loaded) > _AT_ONCE:
@@ -82,11 +86,22 @@ def find_models(path: Path) -> dict[str, Path]:
 
 
 def _name(place: Path, path: Path) -> str:
-    parts = [part for part in place.relative_to(path).parts if part != "model"]
-    return "/".join(parts) or path.resolve().name
+    """The way to a model without the folders called `model`; the final model of a run is called so."""
+    names = []
+    for folder in [*reversed(place.relative_to(path).parents), place.relative_to(path)][1:]:
+        if folder.name != "model":
+            names.append(folder.name)
+        elif _is_run((path / folder).parent):
+            names.append(FINAL)
+    return "/".join(names) or path.resolve().name
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.yaml").is_file() and (folder / "environment.json").is_file()
 
 
 def _natural(place: Path, path: Path) -> list[tuple[bool, int, str]]:
-    """`fold-2` before `fold-10`; a folder before what is in it."""
-    parts = re.split(r"(\d+)", place.relative_to(path).as_posix())
+    """`fold-2` before `fold-10`; a folder before what is in it; the final model of a run before its folds."""
+    own = "/".join(part for part in place.relative_to(path).parts if part != "model")
+    parts = re.split(r"(\d+)", own)
     return [(bool(part.isdigit()), int(part) if part.isdigit() else 0, part) for part in parts]

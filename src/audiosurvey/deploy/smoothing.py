@@ -51,4 +51,5 @@ class Smoothing:
         around = [window.score_K for place, window in enumerate(near, first) if abs(place - number) <= half]
         rows_NK = np.stack(around)
         smoothed_K = np.median(rows_NK, axis=0) if self.kind == "median" else rows_NK.mean(axis=0)
-        return replace(near[number - first], score_K=smoothed_K.astype(rows_NK.dtype))
+        behind = sum(window.windows for place, window in enumerate(near, first) if abs(place - number) <= half)
+        return replace(near[number - first], score_K=smoothed_K.astype(rows_NK.dtype), windows=behind)

@@ -13,9 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, Mono, probe, resampled_length
+from audiosurvey.data.fingerprint import Stamp, stamp_of
 from audiosurvey.data.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, is_hidden
 from audiosurvey.deploy.stream import read_blocks
 from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
 
 
 class Source(Protocol):
@@ -48,7 +50,8 @@ class FileSource:
     name: str
     size: int = 0
     """In bytes."""
-    mtime_ns: int = 0
+    stamp: Stamp | None = None
+    """What tells that the file has not changed since."""
     live: bool = False
     fault: str | None = None
     """Why it cannot be read, where that is known before it is opened."""
@@ -147,4 +150,4 @@ def _file(path: Path) -> FileSource:
         missing = path.is_symlink() and isinstance(error, FileNotFoundError)
         fault = "a link to a file that is missing" if missing else f"cannot be opened ({error.strerror or error})"
         return FileSource(path, str(path), fault=fault)
-    return FileSource(path, str(path), facts.st_size, facts.st_mtime_ns)
+    return FileSource(path, str(path), facts.st_size, stamp_of(path), fault=not_plain(path))

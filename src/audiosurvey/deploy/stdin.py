@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from audiosurvey.atomic import naming
 from audiosurvey.deploy.pcm import PcmFormat, PcmSource, wav_header
 from audiosurvey.deploy.scan import SHORT_S
 from audiosurvey.deploy.sources import FileSource, Source
@@ -63,7 +64,7 @@ def open_stdin(stream: BinaryIO, pcm: PcmFormat | None, *, whole: bool) -> Itera
             return
     with tempfile.TemporaryDirectory(prefix="audiosurvey-") as folder:
         path = Path(folder, "stdin")
-        with path.open("wb") as file:
+        with naming(path), path.open("wb") as file:
             file.write(recorder.taken)
             shutil.copyfileobj(stream, file)
         size = path.stat().st_size

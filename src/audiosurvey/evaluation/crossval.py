@@ -23,6 +23,8 @@ from audiosurvey.evaluation.calibrating import calibrate_fold
 from audiosurvey.evaluation.embeddings import Embeddings, embed_all
 from audiosurvey.evaluation.fold import FoldOutcome, train_fold
 from audiosurvey.evaluation.foldlog import FoldLog, read_history
+from audiosurvey.evaluation.measuring import training_range
+from audiosurvey.evaluation.optional import optional
 from audiosurvey.evaluation.predictions import write_predictions
 from audiosurvey.evaluation.pretraining import Pretrained, pretrain
 from audiosurvey.evaluation.probe import fit_probe, probe_fold
@@ -78,7 +80,7 @@ class CrossValidation:
         self._relay: Listener | None = None
         """Who is told how a fold goes on, in place of the terminal, where it is trained apart."""
         # Told before anything is written: classes that loss.class_weights names and the data does not have.
-        class_weights(config.loss, sounds.table.classes, ())
+        class_weights(config.loss, sounds.table.classes, (), sounds.table.multi_label)
         leaking = any(split.leaking for split in self.splits.values())
         if start is not None:
             allowed = config.protocol.allow_leakage
@@ -232,8 +234,10 @@ class CrossValidation:
             first = not self.results["folds"] and (self._relay is None or stage.fold == next(iter(self.splits)))
             self._head_seconds = time.perf_counter() - started + (embeddings.seconds if first else 0.0)
         if tracking and tracking.trackers:
-            batch, mel_BCTF = stage.first_batch()
-            tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), [clip.id for clip in batch.clips]))
+            with optional("picture of the first batch"):
+                batch, mel_BCTF = stage.first_batch()
+                ids = [clip.id for clip in batch.clips]
+                tracking.picture("augmented batch", draw_batch(mel_BCTF.cpu().numpy(), ids))
 
     def _put_weights(self, network: Network) -> None:
         if self.start is not None:
@@ -281,12 +285,13 @@ class CrossValidation:
                 store, clips, table.classes, clip_samples=self.sounds.window_samples, pad=self.sounds.config.pad
             ),
             calibration=calibration,
+            training_range=training_range(config, self.sounds, clips),
         )
 
     def _keep(self, fold: int, outcome: FoldOutcome) -> None:
         """Writes predictions and model of a fold into its folder."""
         folder, split, table = self.run.fold(fold), self.splits[fold], self.sounds.table
-        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.scores_NK)
+        write_predictions(folder / "predictions.csv", split.test, split.fold, table.classes, outcome.test.sounds_NK)
         binary = Loss(self.config.loss, table.multi_label).binary
         self.ship(
             folder / "model",
@@ -299,7 +304,14 @@ class CrossValidation:
                 "epochs": outcome.row["chosen_epoch"],
                 "metrics": {name: outcome.row[name] for name in metric_names(self.results)},
             },
-            calibrate_fold(split, outcome.scores_NK, outcome.validation_NK, table.classes, binary),
+            calibrate_fold(
+                split,
+                outcome.test,
+                outcome.validation,
+                table.classes,
+                binary=binary,
+                multi_label=table.multi_label,
+            ),
             split.test if self.config.protocol.selection == "test" else split.validation,
         )
 
@@ -334,9 +346,11 @@ class CrossValidation:
         marked = f" ({', '.join(said)})" if said else ""
         if results["confusion"]:
             title = f"{words}: accuracy {results['mean']['accuracy']:.3f}{marked}"
-            draw_confusion(self.run.path / "confusion.png", results["confusion"], results["classes"], title)
-        histories = {fold: read_history(self.run.fold(fold)) for fold in done}
-        draw_curves(self.run.path / "curves.png", histories, words + marked)
+            with optional("confusion.png"):
+                draw_confusion(self.run.path / "confusion.png", results["confusion"], results["classes"], title)
+        with optional("curves.png"):
+            histories = {fold: read_history(self.run.fold(fold)) for fold in done}
+            draw_curves(self.run.path / "curves.png", histories, words + marked)
 
     def _split(self, table: Table, fold: int) -> Split:
         protocol = self.config.protocol

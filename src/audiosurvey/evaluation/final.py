@@ -16,9 +16,11 @@ from torch import nn
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.table import Clip, Table
+from audiosurvey.deploy.artefact import load_artefact
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.calibrating import Scored, calibrate_final
 from audiosurvey.evaluation.crossval import CrossValidation
+from audiosurvey.evaluation.heldout import score_with
 from audiosurvey.evaluation.predictions import read_predictions
 from audiosurvey.evaluation.probe import fit_probe
 from audiosurvey.evaluation.results import Results, read_json, write_json
@@ -27,6 +29,7 @@ from audiosurvey.evaluation.stage import Stage
 from audiosurvey.model.network import Network
 from audiosurvey.report.summary import caveats
 from audiosurvey.training.loop import Listener, Look
+from audiosurvey.training.sound_scores import ScoredWindows
 
 PLAN = "plan.json"
 _FOLD = 0
@@ -104,7 +107,12 @@ class FinalModel:
                 network,
                 self.clips,
                 about,
-                calibrate_final(scored, self.results["classes"], stage.loss.binary),
+                calibrate_final(
+                    scored,
+                    self.results["classes"],
+                    binary=stage.loss.binary,
+                    multi_label=self.folds.sounds.table.multi_label,
+                ),
             )
             self.results["final"] = made
             write_json(self.folds.run.results_path, self.results)
@@ -140,10 +148,21 @@ class FinalModel:
         write_json(folder / PLAN, plan)
 
     def _scored(self) -> dict[int, Scored]:
-        """What the models of the folds said of their own test folds, from the run folder."""
-        table = self.folds.sounds.table
-        run = self.folds.run
-        return {fold: _predicted(table, run.fold(fold), run.scored_anew) for fold in self._done}
+        """What the models of the folds said of their own test folds.
+
+        Where each clip is one window, that stands in predictions.csv; elsewhere the clips are scored again, since
+        the scores of their windows stand nowhere.
+        """
+        table, run = self.folds.sounds.table, self.folds.run
+        return {fold: self._of_fold(*_predicted(table, run.fold(fold), run.scored_anew), fold) for fold in self._done}
+
+    def _of_fold(self, clips: list[Clip], scores_NK: np.ndarray, fold: int) -> Scored:
+        sounds = self.folds.sounds
+        truth_NK = truth(clips, len(sounds.table.classes))
+        if all(sounds.store.length(clip.id) <= sounds.window_samples for clip in clips):
+            return ScoredWindows.single(scores_NK), truth_NK
+        model = load_artefact(self.folds.run.fold(fold) / "model")
+        return score_with(model, sounds, clips, str(self.folds.accelerator.device)), truth_NK
 
 
 def final_epochs(config: Config, rows: list[dict[str, Any]]) -> tuple[int, str]:
@@ -173,7 +192,8 @@ def _watch(network: nn.Module, epoch: int, last: bool) -> Look:
     return Look({})
 
 
-def _predicted(table: Table, folder: Path, mend: str) -> Scored:
+def _predicted(table: Table, folder: Path, mend: str) -> tuple[list[Clip], np.ndarray]:
+    """The tested clips of a fold and their scores (N, K), from its predictions.csv."""
     path = folder / "predictions.csv"
     by_id = {clip.id: clip for clip in table.clips}
     try:
@@ -183,4 +203,4 @@ def _predicted(table: Table, folder: Path, mend: str) -> Scored:
         raise UserError(f"{path}: missing or damaged; {mend}") from None
     if scores_NK.shape != (len(clips), len(table.classes)) or not np.isfinite(scores_NK).all():
         raise UserError(f"{path}: damaged, not a score for each class in each row; {mend}")
-    return scores_NK, truth(clips, len(table.classes))
+    return clips, scores_NK

@@ -18,6 +18,7 @@ from audiosurvey.evaluation.scores import truth
 from audiosurvey.evaluation.stage import Stage
 from audiosurvey.model.network import Network
 from audiosurvey.training.loop import Listener, Look, Watch
+from audiosurvey.training.sound_scores import ScoredWindows
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class FoldOutcome:
 
     row: dict[str, Any]
     """Its entry in results.json."""
-    scores_NK: np.ndarray
+    test: ScoredWindows
+    """Scores of the tested clips, with those of their windows."""
     confusion_KK: np.ndarray | None
     """None for multi-label data."""
     network: Network
-    validation_NK: np.ndarray | None = None
+    validation: ScoredWindows | None = None
     """Scores of the clips that the epoch was chosen by; None where there are none."""
 
 
@@ -55,7 +57,8 @@ def train_fold(
     # The chosen weights go back into a plain network of our own: an average has its gradients switched off.
     network.load_state_dict(chosen.state_dict())
     network.eval()
-    scores_NK = stage.scores(network, split.test)
+    test = stage.scored(network, split.test)
+    scores_NK = test.sounds_NK
     table = sounds.table
     truth_NK = truth(split.test, len(table.classes))
     metrics = evaluate(scores_NK, truth_NK, table.multi_label, stage.loss.binary)
@@ -74,8 +77,8 @@ def train_fold(
         }
     )
     counts = None if table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    validation_NK = stage.scores(network, split.validation) if split.validation else None
-    return FoldOutcome(row, scores_NK, counts, network, validation_NK)
+    validation = stage.scored(network, split.validation) if split.validation else None
+    return FoldOutcome(row, test, counts, network, validation)
 
 
 def _watch(config: Config, stage: Stage, split: Split) -> Watch:

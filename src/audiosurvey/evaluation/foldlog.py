@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.atomic import write_text
+from audiosurvey.atomic import naming, write_text
 from audiosurvey.evaluation.tracking import Tracking
 from audiosurvey.training.checkpoint import read_journal
 from audiosurvey.training.loop import Listener
@@ -30,7 +30,7 @@ class FoldLog:
         self.shown.on_step(epoch, step, steps_per_epoch, loss)
 
     def on_epoch(self, record: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         if self.tracking:
             self.tracking.scalars(record)

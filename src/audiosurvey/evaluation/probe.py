@@ -24,6 +24,7 @@ from audiosurvey.randomness import stream
 from audiosurvey.training.head import Examples, Head, choose_penalty, fit_head, join
 from audiosurvey.training.loop import Listener
 from audiosurvey.training.loss import Loss, class_weights
+from audiosurvey.training.sound_scores import ScoredWindows
 
 _GROUPS = 3
 """Parts of the training clips, each held out once where the penalty is chosen."""
@@ -55,11 +56,12 @@ def probe_fold(
     head, loss = fit_probe(config, sounds, split.train, network, embeddings)
 
     def seen(clips: Sequence[Clip], side: str) -> dict[str, Any]:
-        scores_NK = _scores(stage, network, embeddings, clips)
+        scores_NK = _scored(stage, network, embeddings, clips).sounds_NK
         metrics = evaluate(scores_NK, truth(clips, classes), sounds.table.multi_label, loss.binary)
         return {f"{side}_{name}": value for name, value in metrics.items()}
 
-    scores_NK = _scores(stage, network, embeddings, split.test)
+    test = _scored(stage, network, embeddings, split.test)
+    scores_NK = test.sounds_NK
     truth_NK = truth(split.test, classes)
     metrics = evaluate(scores_NK, truth_NK, sounds.table.multi_label, loss.binary)
     record: dict[str, Any] = {"epoch": 1, "step": head.iterations, "lr": None, "train_loss": head.loss}
@@ -84,8 +86,8 @@ def probe_fold(
         }
     )
     counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    validation_NK = _scores(stage, network, embeddings, split.validation) if split.validation else None
-    return FoldOutcome(row, scores_NK, counts, network, validation_NK)
+    validation = _scored(stage, network, embeddings, split.validation) if split.validation else None
+    return FoldOutcome(row, test, counts, network, validation)
 
 
 def fit_probe(
@@ -93,7 +95,8 @@ def fit_probe(
 ) -> tuple[Head, Loss]:
     """Fits a classifier to the embeddings of these clips and puts it into the network; also the loss that it has."""
     classes = sounds.table.classes
-    loss = Loss(config.loss, sounds.table.multi_label, class_weights(config.loss, classes, clips))
+    several = sounds.table.multi_label
+    loss = Loss(config.loss, several, class_weights(config.loss, classes, clips, several))
     examples = _examples(embeddings, clips, len(classes))
     asked = config.train.head_penalty
     if asked == "auto":
@@ -130,11 +133,8 @@ def _put(head: Head, network: Network) -> None:
 
 
 @torch.no_grad()
-def _scores(stage: Stage, network: Network, embeddings: Embeddings, clips: Sequence[Clip]) -> np.ndarray:
-    """Probabilities (N, K), float32: averaged over the windows of a clip, as in every evaluation."""
+def _scored(stage: Stage, network: Network, embeddings: Embeddings, clips: Sequence[Clip]) -> ScoredWindows:
+    """Uncalibrated probabilities of the windows of these clips, float32."""
     device = stage.accelerator.device
-    means = []
-    for clip in clips:
-        scores_WK = stage.loss.scores(network.classifier(embeddings.of(clip).to(device)))
-        means.append(scores_WK.cpu().double().mean(dim=0))
-    return torch.stack(means).float().numpy()
+    of_clips = [stage.loss.scores(network.classifier(embeddings.of(clip).to(device))).cpu().numpy() for clip in clips]
+    return ScoredWindows(np.concatenate(of_clips), np.array([len(scores_WK) for scores_WK in of_clips]))

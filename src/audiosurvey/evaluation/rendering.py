@@ -7,6 +7,7 @@ import torch
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches import TrainBatches
+from audiosurvey.data.names import composed
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import mel_for_show
@@ -19,6 +20,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     Where the network hears the wave alone, the spectrograms are for show. Mixing partners come from the whole table
     here, as no fold is chosen; in a fold they come from its training clips.
     """
+    clip_id = composed(clip_id)
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
     unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
     if unreadable:
@@ -35,6 +37,8 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         train_clips=sounds.table.clips,
         silence=front_end.silence,
         bands=front_end.num_bands,
+        sampling=config.train.sampling,
+        pad=sounds.config.pad,
     )
     samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(
@@ -48,13 +52,15 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         partner=chain.partner,
     )
     (batch,) = list(batches.epoch(epoch))
-    after_BS, targets = chain.mixed_wave(batch, epoch)
+    after_BS, extents, targets = chain.mixed_wave(batch, epoch)
     mel_before = front_end(batch.wave_BS)
-    mel_after = chain.mel(front_end(after_BS, chain.band_change(batch.clips, epoch)), batch.clips, epoch)
-    mel_after, _ = chain.mix_mel(mel_after, targets, batch, epoch, front_end)
+    mel_after = front_end(after_BS, chain.band_change(batch.clips, epoch))
+    mel_after, frames_of = chain.mel_in(mel_after, extents, batch.clips, epoch)
+    mel_after, _ = chain.mix_mel(mel_after, targets, frames_of, batch, epoch, front_end)
     frames, bands = mel_after.shape[2:]
     valid_B = batch.valid_B if chain.mixes_last else chain.mix(batch, epoch)[1]
-    drawn = chain.describe(clip, epoch, samples=samples, frames=frames, bands=bands, valid=int(valid_B[0]))
+    size = {"samples": samples, "frames": frames, "bands": bands}
+    drawn = chain.describe(clip, epoch, **size, valid=int(valid_B[0]), extent=extents[0])
     return {
         "clip": clip,
         "epoch": epoch,

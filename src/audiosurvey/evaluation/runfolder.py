@@ -105,15 +105,26 @@ class RunFolder:
         if not os.access(there, os.W_OK):
             raise UserError(f"{self.path}: cannot be written ({there} is read-only for you); give another --run-dir")
 
-    def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str) -> None:
+    def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str, jobs: int = 1) -> None:
         """Writes what a run begins with. A run that is there already keeps its own; raises UserError where its data was
-        another."""
+        another. `jobs`: how many folds are trained side by side."""
         if self.config_path.exists():
             if self._environment()["data_hash"] != data_hash:
                 raise UserError(f"{self.path}: the data changed since the run began; give another --run-dir")
             return
-        write_json(self.environment_path, environment(accelerator) | {"data_hash": data_hash})
+        write_json(self.environment_path, environment(accelerator, jobs) | {"data_hash": data_hash})
         write_text(self.config_path, resolved_yaml)
+
+    def begun_with(self) -> dict[str, Any]:
+        """What environment.json says. Raises UserError where it is missing or damaged."""
+        return self._environment()
+
+    def record_resume(self, means: dict[str, Any]) -> None:
+        """Adds what the run goes on with to `resumed` of environment.json, unless it was the last to be added."""
+        begun = self._environment()
+        resumed = begun.get("resumed", [])
+        if not resumed or resumed[-1] != means:
+            write_json(self.environment_path, begun | {"resumed": [*resumed, means]})
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -179,7 +190,7 @@ class RunFolder:
             )
 
 
-def environment(accelerator: Accelerator) -> dict[str, Any]:
+def environment(accelerator: Accelerator, jobs: int = 1) -> dict[str, Any]:
     """What bit-equality depends on: versions, processor, threads, processes, number format."""
     packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "torchmetrics")
     return {
@@ -189,6 +200,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
+        "jobs": jobs,
         "device": accelerator.device.type,
         "precision": number_format(accelerator),
         "processes": accelerator.num_processes,

@@ -1,4 +1,4 @@
-"""One score a clip: windows through front end and network in float32, averaged over the windows of a clip."""
+"""The scores of clips and of their windows: windows go through front end and network in float32."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,11 +8,13 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
-from audiosurvey.data.batches import EvalBatches, Pad
+from audiosurvey.data.batches import EvalBatches
 from audiosurvey.data.store import Store
 from audiosurvey.data.table import Clip
+from audiosurvey.data.windows import Pad
 from audiosurvey.errors import UserError
 from audiosurvey.model.inputs import laid_out
+from audiosurvey.training.sound_scores import ScoredWindows
 
 
 def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
@@ -24,7 +26,7 @@ def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def score_clips(
+def score_windows(
     network: nn.Module,
     front_end: nn.Module,
     to_scores: Callable[[torch.Tensor], torch.Tensor],
@@ -37,8 +39,8 @@ def score_clips(
     num_workers: int = 0,
     reverse: bool = False,
     accelerator: Accelerator | None = None,
-) -> np.ndarray:
-    """Probabilities (N, K) of the clips in their order, float32.
+) -> ScoredWindows:
+    """Uncalibrated probabilities of the windows of the clips, in their order, float32.
 
     Of several processes each scores its share, and all get all scores. `reverse` goes through the batches backwards:
     the result must not depend on it. Raises UserError, naming the clips, where a score is not finite.
@@ -57,19 +59,18 @@ def score_clips(
         reverse=reverse,
         pin_memory=device.type == "cuda",
     )
-    sums: dict[int, tuple[np.ndarray, int]] = {}
+    found: dict[int, list[np.ndarray]] = {row: [] for row in mine}
     for windows in batches:
         heard = laid_out(front_end(windows.wave_BS.to(device, non_blocking=True)))
-        scores_BK = to_scores(network(heard)).cpu().numpy().astype(np.float64)
+        scores_BK = to_scores(network(heard)).cpu().numpy()
         for row, score_K in zip(windows.rows, scores_BK, strict=True):
-            total, count = sums.get(mine[int(row)], (0.0, 0))
-            sums[mine[int(row)]] = (total + score_K, count + 1)
-    pairs = [(row, total / count) for row, (total, count) in sums.items()]
+            found[mine[int(row)]].append(score_K)
+    pairs = [(row, np.stack(scores[::-1] if reverse else scores)) for row, scores in found.items()]
     if world > 1:
         pairs = gather_object(pairs)
-    scores_NK = np.stack([score for _, score in sorted(pairs, key=lambda pair: pair[0])]).astype(np.float32)
-    broken = [clip.id for clip, score_K in zip(clips, scores_NK, strict=True) if not np.isfinite(score_K).all()]
+    of_clips = [scores_WK for _, scores_WK in sorted(pairs, key=lambda pair: pair[0])]
+    broken = [clip.id for clip, scores_WK in zip(clips, of_clips, strict=True) if not np.isfinite(scores_WK).all()]
     if broken:
         shown = ", ".join(broken[:8]) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
         raise UserError(f"the scores are not finite; lower train.lr or set train.grad_clip_norm: 1. Clips: {shown}")
-    return scores_NK
+    return ScoredWindows(np.concatenate(of_clips), np.array([len(scores_WK) for scores_WK in of_clips]))

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
-from audiosurvey.errors import Interrupted, UserError, of_the_system
+from audiosurvey.errors import DiskFull, Interrupted, UserError, of_the_system
 from audiosurvey.evaluation.crossval import CrossValidation, Recorded
 from audiosurvey.evaluation.pretraining import finished
 from audiosurvey.evaluation.runfolder import RunFolder
@@ -144,6 +144,8 @@ def _round(folds: CrossValidation, orders: Sequence[Order]) -> None:
                     del running[heard]
                 elif kind == "mistake":
                     raise UserError(f"fold {fold}: {content[0]}", *content[1:])
+                elif kind == "disk full":
+                    raise DiskFull(f"fold {fold}: {content[0]}", *content[1:])
                 else:
                     process.join(_PATIENCE)
                     raise Interrupted(_ended(fold, process, len(orders)))
@@ -231,9 +233,13 @@ def _work(order: Order, told: Connection, alive: Connection) -> None:
     try:
         told.send(("done", _trained(order, _Relay(told))))
     except UserError as error:
-        told.send(("mistake", error.lines))
+        told.send(_fault(error))
     except OSError as error:
-        told.send(("mistake", (of_the_system(error),)))
+        told.send(_fault(of_the_system(error)))
+
+
+def _fault(error: UserError) -> tuple[str, Any]:
+    return "disk full" if isinstance(error, DiskFull) else "mistake", error.lines
 
 
 def _leave_with(alive: Connection) -> None:

@@ -15,17 +15,19 @@ from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.evaluation.metrics import Metrics, evaluate
-from audiosurvey.evaluation.scores import score_clips, truth
+from audiosurvey.evaluation.scores import score_windows, truth
 from audiosurvey.features.front_end import make_front_end, mel_for_show
 from audiosurvey.model.inputs import by_input
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.normalise import BandStatistics
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
+from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loop import Fit, Listener, Watch
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.sound_scores import ScoredWindows
 from audiosurvey.training.step import TrainStep, render
 
 
@@ -61,6 +63,8 @@ class Stage:
             train_clips=self.train_clips,
             silence=self.front_end.silence,
             bands=self.front_end.num_bands,
+            sampling=settings.sampling,
+            pad=sounds.config.pad,
         )
         self.batches = TrainBatches(
             sounds.store,
@@ -83,7 +87,8 @@ class Stage:
         named = isinstance(self.config.loss.class_weights, Mapping)
         if self.name != "train" and named:
             return None
-        weight_K = class_weights(self.config.loss, self.sounds.table.classes, self.train_clips)
+        table = self.sounds.table
+        weight_K = class_weights(self.config.loss, table.classes, self.train_clips, table.multi_label)
         return None if weight_K is None else weight_K.to(self.accelerator.device)
 
     @property
@@ -111,6 +116,9 @@ class Stage:
     def step(self, network: Network) -> TrainStep:
         """The training step for `network`, which is frozen as in the first epoch afterwards."""
         model = self.config.model
+        if self.settings.sync_batchnorm:
+            # Only here: weights of other systems are read into the plain norms, whose tensors these take over.
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)
         # Optimizer and processes have to know all weights that will ever be trained.
         network.freeze(model.frozen(self.name, epoch=None))
         decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0
@@ -120,6 +128,7 @@ class Stage:
             lr=self.settings.lr,
             weight_decay=self.settings.weight_decay,
             rates=layer_rates(network, decay) if decay < 1 else None,
+            belonging=belonging(network),
         )
         step = TrainStep(
             accelerator=self.accelerator,
@@ -168,8 +177,12 @@ class Stage:
             raise UserError(f"{few} cannot be shared by {processes} processes; start fewer of them")
 
     def scores(self, network: nn.Module, clips: Sequence[Clip]) -> np.ndarray:
-        """Probabilities (N, K), float32 throughout."""
-        return score_clips(
+        """Uncalibrated probabilities (N, K) of the clips, float32 throughout."""
+        return self.scored(network, clips).sounds_NK
+
+    def scored(self, network: nn.Module, clips: Sequence[Clip]) -> ScoredWindows:
+        """The same with the probabilities of their windows."""
+        return score_windows(
             network,
             self.front_end,
             self.loss.scores,

@@ -73,7 +73,8 @@ class MelConfig(Section):
     """Share of each sample that is taken from the next one, which lifts high frequencies: x[n+1] - preemphasis x[n]; 0:
     none, 0.97 is usual. It costs one sample, so 5 s give 500 frames of 10 ms instead of 501."""
     compression: Literal["log10p1", "db", "ln"] = "log10p1"
-    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor; `ln`: ln(x + log_offset)."""
+    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor, 20 log10 of the magnitude at every
+    `power`; `ln`: ln(x + log_offset)."""
     floor_db: float = Field(default=-100.0, lt=0)
     """Floor of `compression: db`, in dB relative to 1."""
     log_offset: float = Field(default=1e-5, gt=0)
@@ -199,7 +200,9 @@ class MelFrontEnd(nn.Module):
         self.n_fft = config.fft_samples(sample_rate)
         self.register_buffer("window", _window(config, sample_rate), persistent=False)
         self.register_buffer("bank", config.filters(sample_rate), persistent=False)
-        self._floor = 10 ** (config.floor_db / 10)
+        # A band holds the magnitude to the power of `power`: 20 log10 of the magnitude is 20 / power log10 of the band.
+        self._db_per_decade = 20 / config.power
+        self._floor = max(10 ** (config.floor_db / self._db_per_decade), torch.finfo(torch.float32).tiny)
 
     @property
     def num_bands(self) -> int:
@@ -225,7 +228,7 @@ class MelFrontEnd(nn.Module):
             mel_BTF = mel_BTF @ self.config.transposition(change.pitch_B, self.sample_rate).to(mel_BTF)
         if change.gain_db_BF is None:
             return mel_BTF
-        # A band holds a power, or with `power` 1 an amplitude, which grows with half the dB.
+        # Gains are in dB of the wave, and a band holds its magnitude to the power of `power`.
         factor_BF = 10 ** (change.gain_db_BF.to(mel_BTF) * (self.config.power / 20))
         return mel_BTF * factor_BF[:, None, :]
 
@@ -258,7 +261,7 @@ class MelFrontEnd(nn.Module):
         elif config.compression == "ln":
             values = torch.log(mel + config.log_offset)
         else:
-            values = 10 * torch.log10(mel.clamp(min=self._floor))
+            values = self._db_per_decade * torch.log10(mel.clamp(min=self._floor))
         if config.shift or config.divide != 1:
             values = (values + config.shift) / config.divide
         return values

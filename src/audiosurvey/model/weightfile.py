@@ -22,6 +22,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
+from audiosurvey.plainfile import not_plain
 
 Tensors = dict[str, torch.Tensor]
 
@@ -33,6 +34,8 @@ _WRAPPERS = ("model", "state_dict")
 def read_weights(path: Path) -> Tensors:
     """The tensors of a file, or of the artefact in a folder. Raises UserError, in one line, for anything else."""
     file = artefact_file(path) if path.is_dir() else path
+    if fault := not_plain(file):
+        raise UserError(f"{path}: {fault}; expected safetensors or a file of torch.save")
     try:
         with file.open("rb") as opened:
             beginning = opened.read(9)

@@ -136,6 +136,9 @@ class FoldProgress:
 
     def on_epoch(self, record: dict[str, Any]) -> None:
         self._note = _scores(record)
+        if self._bars and self._task is not None:
+            note = f"loss {record['train_loss']:.3f} {self._note}"
+            self._bars.update(self._task, completed=record["epoch"], note=note)
         if self._bars is None and not self.quiet:
             of = f"/{self.epochs}" if self.epochs else ""
             line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"

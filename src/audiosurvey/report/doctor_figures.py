@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from audiosurvey.data.doctor.examination import Diagnosis
 from audiosurvey.data.doctor.facts import Facts
 from audiosurvey.report.figures import BLUE, INK, ORANGE
+from audiosurvey.report.plain_figure import PlainFigure, drawable
 
 _GREY = "#b8c1cc"
 _MOST_CLASSES = 60
@@ -89,7 +90,7 @@ def _dots(clips: dict[str, list[Facts]], flagged: set[str], axis: str, value: Ca
 
 def _rows(names: list[str], flagged: set[str]) -> tuple[Figure, Any]:
     figure, axes = _figure(6.4, 0.2 * len(names) + 1.2)
-    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
+    axes.set_yticks(range(len(names)), [drawable(name.replace("_", " ")) for name in names], fontsize=8)
     for text, name in zip(axes.get_yticklabels(), names, strict=True):
         text.set_color(ORANGE if name in flagged else INK)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -101,7 +102,7 @@ def _colours(clips: dict[str, list[Facts]], flagged: set[str]) -> list[str]:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = PlainFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from audiosurvey.atomic import replacing
+from audiosurvey.report.plain_figure import PlainFigure, drawable
 
 INK = "#1f2933"
 BLUE, ORANGE = "#2563a8", "#d97706"
@@ -22,7 +23,7 @@ def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: S
     counts = np.asarray(confusion_KK)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = max(5.0, 0.34 * len(classes) + 2.6)
-    figure = Figure(figsize=(size, size), layout="constrained")
+    figure = PlainFigure(figsize=(size, size), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     small = 10 if len(classes) <= 15 else 6.5
@@ -30,7 +31,7 @@ def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: S
         ink = "white" if share[row, column] > 0.55 else INK
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=small)
     ticks = range(len(classes))
-    names = [name.replace("_", " ") for name in classes]
+    names = [drawable(name.replace("_", " ")) for name in classes]
     upright = len(classes) * max(map(len, names)) <= 40
     turned: dict[str, Any] = {} if upright else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(ticks, names, fontsize=small, **turned)
@@ -44,7 +45,7 @@ def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: S
 
 def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]], title: str) -> None:
     """Loss and score over the epochs: a thin line a fold, the mean of the folds on top."""
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    figure = PlainFigure(figsize=(9.5, 3.8), layout="constrained")
     loss, score = figure.subplots(1, 2)
     keys = {key for history in histories.values() for record in history for key in record}
     held = "val" if "val_loss" in keys else "test"
@@ -71,7 +72,7 @@ def draw_batch(mel_BCTF: np.ndarray, titles: Sequence[str]) -> np.ndarray:
     shown = mel_BCTF[:8, 0]
     columns = min(4, len(shown))
     rows = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(3 * columns, 2.5 * rows), layout="constrained")
+    figure = PlainFigure(figsize=(3 * columns, 2.5 * rows), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     for index, (mel_TF, title) in enumerate(zip(shown, titles, strict=False)):
         axes = figure.add_subplot(rows, columns, index + 1)

@@ -3,8 +3,8 @@
 Enters: one clip's wave and spectrogram before and after, with what was drawn; leaves: four files in a folder.
 """
 
+import io
 import json
-import os
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from audiosurvey.atomic import replacing, write_text
 from audiosurvey.data.table import Clip
+from audiosurvey.report.plain_figure import PlainFigure
 
 LONGEST_NAME = 120
 
@@ -52,15 +54,18 @@ def write_preview(
         f"{name}.png": lambda path: draw_figure(f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s, unit).savefig(
             path, format="png"
         ),
-        f"{name}.json": lambda path: path.write_text(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        ),
     }
     for file, write in writers.items():
-        unfinished = folder / f".{file}.{os.getpid()}.tmp"
-        write(unfinished)
-        unfinished.replace(folder / file)
-    return tuple(folder / file for file in writers)
+        with replacing(folder / file) as beside:
+            write(beside)
+    write_text(folder / f"{name}.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return tuple(folder / file for file in (*writers, f"{name}.json"))
+
+
+def preview_files(folder: Path, clip_id: str, epoch: int) -> list[Path]:
+    """The files that `write_preview` writes."""
+    name = f"{file_name(clip_id)}-epoch{epoch}"
+    return [folder / f"{name}{ending}" for ending in ("-before.wav", "-after.wav", ".png", ".json")]
 
 
 def draw_figure(
@@ -72,7 +77,7 @@ def draw_figure(
     unit: str | None = None,
 ) -> Figure:
     """Both spectrograms one above the other, on the same scales of time, band and colour."""
-    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    figure = PlainFigure(figsize=(10, 6.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
     # Percentiles, because one loud instant or one covered cell would leave the rest of the scale to nothing.
@@ -110,7 +115,11 @@ def file_name(clip_id: str) -> str:
     """
     plain = clip_id.removesuffix(".wav").replace("/", "__")
     safe = re.sub(r"[^A-Za-z0-9._#-]", "_", plain).lstrip(".")[-LONGEST_NAME:]
-    return safe if safe == plain else f"{safe}-{blake2b(clip_id.encode(), digest_size=4).hexdigest()}"
+    return (
+        safe
+        if safe == plain
+        else f"{safe}-{blake2b(clip_id.encode(errors='surrogateescape'), digest_size=4).hexdigest()}"
+    )
 
 
 def _fact(key: str, value: object) -> str:
@@ -130,4 +139,7 @@ def _short(value: object) -> str:
 
 
 def _write_wave(path: Path, wave_S: ArrayLike, sample_rate: int) -> None:
-    soundfile.write(path, np.asarray(wave_S, np.float32), sample_rate, format="WAV", subtype="FLOAT")
+    # Through memory: of a full disk libsndfile says less than the operating system.
+    file = io.BytesIO()
+    soundfile.write(file, np.asarray(wave_S, np.float32), sample_rate, format="WAV", subtype="FLOAT")
+    path.write_bytes(file.getvalue())

@@ -7,6 +7,8 @@ from rich.table import Table as RichTable
 
 from audiosurvey.data.published import PUBLISHED
 
+_SHOWN = 5
+"""Of clips that lie outside, so many are named."""
 _TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
 
 
@@ -68,6 +70,12 @@ def print_evaluation(results: dict[str, Any], console: Console) -> None:
         )
     for bad in results["skipped"]:
         console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
+    if outside := results.get("outside"):
+        more = "; --json lists all" if len(outside) > _SHOWN else ""
+        count = f"{len(outside)} of {results['clips']} clips lie outside what the model was trained on{more}:"
+        console.print(count, soft_wrap=True)
+        for clip in outside[:_SHOWN]:
+            console.print(f"  {clip['clip']}: {clip['note']}", soft_wrap=True, markup=False)
 
 
 def print_runs(runs: list[dict[str, Any]], console: Console) -> None:

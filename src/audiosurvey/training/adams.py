@@ -6,9 +6,12 @@ Source: Xie et al., "On the Overlooked Pitfalls of Weight Decay and How to Mitig
     theta <- theta - lr * m^ / (sqrt(v^) + eps) - lr * decay / sqrt(v-) * theta
 
 Decay lies on the scale of L2 penalties and SGD (1e-4 to 5e-4), not on AdamW's. Groups without decay count in v- too.
+
+Networks that are trained side by side in one (`model.members`) have a v- each.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,6 +19,35 @@ from torch.optim import Optimizer
 
 _LEAST_MEAN_SQUARE = 1e-16
 """Guard below the root: with all gradients zero the decay would otherwise be infinite."""
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """To which of several networks parameters belong; those that are not named here belong to all of them."""
+
+    networks: int = 1
+    whole: Mapping[torch.Tensor, int] = field(default_factory=dict)
+    """Parameters of one network, by the number of which."""
+    divided: Collection[torch.Tensor] = frozenset()
+    """Parameters whose second axis has an equal part for each network, in order."""
+
+    def parts(self, parameter: torch.Tensor, values: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """For each network that has a share in the parameter, its number and its part of `values` (same shape)."""
+        if parameter in self.whole:
+            yield self.whole[parameter], values
+        elif parameter in self.divided:
+            yield from enumerate(values.tensor_split(self.networks, dim=1))
+        else:
+            yield from ((number, values) for number in range(self.networks))
+
+    def factor(self, parameter: torch.Tensor, factors: list[float]) -> float | torch.Tensor:
+        """What the parameter is multiplied by where each network has its own factor; the mean for what all share."""
+        if parameter in self.whole:
+            return factors[self.whole[parameter]]
+        if parameter in self.divided:
+            columns = torch.tensor(factors, dtype=parameter.dtype, device=parameter.device)
+            return columns.repeat_interleave(parameter.shape[1] // self.networks)
+        return sum(factors) / self.networks
 
 
 class AdamS(Optimizer):
@@ -28,7 +60,9 @@ class AdamS(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-4,
+        belonging: Belonging = Belonging(),
     ) -> None:
+        self.belonging = belonging
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -38,16 +72,20 @@ class AdamS(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        squares, elements = 0.0, 0
+        squares, elements = [0.0] * self.belonging.networks, [0] * self.belonging.networks
         for group in self.param_groups:
             for parameter in _with_gradient(group):
                 corrected = self._move(parameter, group["betas"])
-                squares += float(corrected.sum())
-                elements += corrected.numel()
-        root_mean_square = max(squares / max(elements, 1), _LEAST_MEAN_SQUARE) ** 0.5
+                for number, part in self.belonging.parts(parameter, corrected):
+                    squares[number] += float(part.sum())
+                    elements[number] += part.numel()
+        roots = [
+            max(total / max(count, 1), _LEAST_MEAN_SQUARE) ** 0.5
+            for total, count in zip(squares, elements, strict=True)
+        ]
         for group in self.param_groups:
             for parameter in _with_gradient(group):
-                self._apply(parameter, group, root_mean_square)
+                self._apply(parameter, group, roots)
         return loss
 
     def _move(self, parameter: torch.Tensor, betas: tuple[float, float]) -> torch.Tensor:
@@ -63,11 +101,12 @@ class AdamS(Optimizer):
         state["exp_avg_sq"].mul_(betas[1]).addcmul_(parameter.grad, parameter.grad, value=1 - betas[1])
         return state["exp_avg_sq"] / (1 - betas[1] ** float(state["step"]))
 
-    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], root_mean_square: float) -> None:
+    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], roots: list[float]) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         step = float(state["step"])
         spread = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        parameter.mul_(1 - group["lr"] * group["weight_decay"] / root_mean_square)
+        kept = [1 - group["lr"] * group["weight_decay"] / root for root in roots]
+        parameter.mul_(self.belonging.factor(parameter, kept))
         parameter.addcdiv_(state["exp_avg"], spread, value=-group["lr"] / (1 - beta1**step))
 
 

@@ -5,6 +5,8 @@ generator's state is kept: every draw is named by seed, stage, fold, epoch and s
 """
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -102,7 +104,15 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         # Copies: safetensors wants contiguous tensors that share no memory.
-        save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, beside, metadata)
+        copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        try:
+            save_file(copies, beside, metadata)
+        except SafetensorError as error:
+            # What the system refused stands in the message only.
+            found = re.search(r"os error (\d+)", str(error))
+            if found is None:
+                raise
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
 
 
 def load_tensors(path: Path, mend: str = "copy it again") -> tuple[dict[str, torch.Tensor], dict[str, str]]:

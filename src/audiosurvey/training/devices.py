@@ -31,10 +31,10 @@ def make_accelerator(device: str = "auto", precision: Precision = "auto", *, tha
     if picked.type == "cuda" and picked.index is not None and not distributed:
         # accelerate takes the current device.
         torch.cuda.set_device(picked)
-    parallel = DistributedDataParallelKwargs(find_unused_parameters=thaws)
-    return Accelerator(
-        cpu=picked.type == "cpu", mixed_precision=_FORMATS[format], kwargs_handlers=[parallel] if thaws else None
-    )
+    # Batch norms of each process count the clips of that process, and `average_statistics` joins them: with torch's
+    # default the first process's would overwrite all others before every forward pass.
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=thaws, broadcast_buffers=False)
+    return Accelerator(cpu=picked.type == "cpu", mixed_precision=_FORMATS[format], kwargs_handlers=[parallel])
 
 
 def number_format(accelerator: Accelerator) -> Precision:

@@ -7,6 +7,20 @@ Input standardisation and the classifier's bias belong to all members: they move
 import torch
 
 from audiosurvey.model.network import Network
+from audiosurvey.training.adams import Belonging
+
+
+def belonging(network: Network) -> Belonging:
+    """Which parameters are a member's own, and which are divided among the members."""
+    if network.members == 1:
+        return Belonging()
+    whole: dict[torch.Tensor, int] = {
+        parameter: member
+        for member, blocks in enumerate(network.blocks_by_member())
+        for block in blocks
+        for parameter in block.parameters()
+    }
+    return Belonging(network.members, whole, frozenset([network.classifier.weight]))
 
 
 def average_shared(network: Network) -> None:

@@ -1,14 +1,15 @@
 """The loss: logits and (possibly mixed) targets in, one loss for each clip out."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from audiosurvey.augmentation.mixing import Targets
 from audiosurvey.data.classes import unknown_classes
+from audiosurvey.data.names import composed_keys
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
@@ -32,9 +33,19 @@ class LossConfig(Section):
     union_below: float = Field(default=0.9, gt=0, le=1)
     """Weight of a clip's own label from which on its partner is not told (`mixed: union`)."""
     class_weights: Literal["balanced"] | dict[str, ClassWeight] | None = None
-    """How much each class counts: `balanced`, by the inverse of its number of training clips, 1 on average over the
-    clips; or a mapping of class names to weights, 1 for those left out. With bce the clips in which the class is
-    present count so much more. A pretraining takes `balanced` alone. Evaluation is never weighted."""
+    """How much each class counts: `balanced`, or a mapping of class names to weights, 1 for those left out. With bce
+    they weigh the clips in which the class is present. `balanced` is the inverse of a class's number of training clips,
+    1 on average over the clips; where clips may have several labels, it is the clips without the class over those
+    with it. A pretraining takes `balanced` alone. Evaluation is never weighted."""
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _as_names(cls, value: Any) -> Any:
+        # In YAML, classes called 0, 1, 2 are written as numbers.
+        if not isinstance(value, dict):
+            return value
+        named = {str(key) if type(key) is int else key: weight for key, weight in value.items()}
+        return composed_keys(named) if all(isinstance(name, str) for name in named) else named
 
 
 class Loss:
@@ -85,11 +96,15 @@ class Loss:
         return logits_BK.float().sigmoid() if self.binary else logits_BK.float().softmax(dim=1)
 
 
-def class_weights(config: LossConfig, classes: Sequence[str], train_clips: Sequence[Clip]) -> torch.Tensor | None:
+def class_weights(
+    config: LossConfig, classes: Sequence[str], train_clips: Sequence[Clip], multi_label: bool
+) -> torch.Tensor | None:
     """What each class counts in training, (K) float32; None where all count alike.
 
-    Balanced, a class of n of N labels weighs N / (K n), so that the classes together weigh as much as before, and each
-    as much as any other; one without training clips weighs 1. Raises UserError for a class that is not there.
+    Balanced, a class of n of N clips weighs N / (K n), so that the classes together weigh as much as before, and each
+    as much as any other. Where clips may have several labels it weighs (N - n) / n: its positives together then weigh
+    as much as its negatives. A class without training clips, or present in all of them, weighs 1. Raises UserError for
+    a class that is not there.
     """
     asked = config.class_weights
     if asked is None:
@@ -101,5 +116,8 @@ def class_weights(config: LossConfig, classes: Sequence[str], train_clips: Seque
     counts_K = torch.zeros(len(classes))
     for clip in train_clips:
         counts_K[list(clip.labels)] += 1
+    if multi_label:
+        negatives_K = len(train_clips) - counts_K
+        return torch.where((counts_K > 0) & (negatives_K > 0), negatives_K / counts_K.clamp(min=1), 1.0)
     weight_K = counts_K.sum() / (len(classes) * counts_K.clamp(min=1))
     return torch.where(counts_K > 0, weight_K, 1.0)

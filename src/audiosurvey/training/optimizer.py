@@ -9,7 +9,7 @@ from torch import nn
 
 from audiosurvey.model.network import Network
 from audiosurvey.section import Section
-from audiosurvey.training.adams import AdamS
+from audiosurvey.training.adams import AdamS, Belonging
 
 
 class OptimizerConfig(Section):
@@ -54,9 +54,10 @@ def build_optimizer(
     lr: float,
     weight_decay: float,
     rates: Mapping[nn.Parameter, float] | None = None,
+    belonging: Belonging = Belonging(),
 ) -> torch.optim.Optimizer:
     """An optimizer with two groups, decayed tensors and the rest; with `rates` two for each of them, which the group
-    holds as `rate`: the factor of its tensors on the learning rate."""
+    holds as `rate`: the factor of its tensors on the learning rate. `belonging`: of the members of an ensemble."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     rate_of = {parameter: (rates or {}).get(parameter, 1.0) for parameter in trained}
     groups: list[dict[str, Any]] = []
@@ -74,7 +75,7 @@ def build_optimizer(
         return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, nesterov=nesterov)
     betas = (config.beta1, config.beta2)
     if config.name == "adams":
-        return AdamS(groups, lr=lr, betas=betas, eps=config.eps)
+        return AdamS(groups, lr=lr, betas=betas, eps=config.eps, belonging=belonging)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
     # In one pass over each tensor where the processor does it: small networks spend a tenth of a step here otherwise.
     fused = True if all(parameter.device.type == "cpu" for parameter in trained) else None

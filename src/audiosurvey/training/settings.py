@@ -34,7 +34,8 @@ class TrainConfig(Section):
     """Clips in a batch, over all devices."""
     sampling: Sampling = "shuffle"
     """`shuffle`: every clip once an epoch; `balanced`: every class equally often in an epoch of as many clips, those of
-    rare classes repeatedly, each time augmented anew."""
+    rare classes repeatedly, each time augmented anew. Clips without labels count as a class of their own, and partners
+    for mixing are drawn in the same way: a class first, then one of its clips."""
     accum_iter: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged, over their clips, into one optimizer step."""
     grad_clip_value: float = Field(default=0.0, ge=0)
@@ -50,6 +51,9 @@ class TrainConfig(Section):
     head_penalty: HeadPenalty | Literal["auto"] = 0.01
     """Half of this times the squared weights, on standardised features, is added to the mean loss of such a fit;
     `auto`: chosen among 0.001 to 0.3 by cross-validation over the training clips, whose recordings stay together."""
+    sync_batchnorm: bool = False
+    """With several processes, batch norms count the clips of all of them at each step (torch's SyncBatchNorm), not each
+    its own; for small batches a device. Needs GPUs; with one process it changes nothing."""
     use_checkpoint: bool = False
     """Gradient checkpointing: less memory, more time, the same gradients."""
 

@@ -63,6 +63,7 @@ def test_every_planted_fault_is_found(clean: Callable[[Path], dict[str, Path]], 
     plant("bell/02.wav", np.zeros(0))
     files["bell/03.wav"].write_text("no sound", encoding="utf-8")
     plant("creak/00.wav", np.where(np.arange(24000) == 77, np.nan, wave["creak/00.wav"]), subtype="FLOAT")
+    plant("creak/05.wav", np.where(np.arange(24000) == 77, 1e29, wave["creak/05.wav"]), subtype="FLOAT")
     plant("creak/01.wav", np.zeros(24000))
     plant("creak/02.wav", np.where(np.arange(24000) < 3000, wave["creak/02.wav"], 0))
     plant("creak/03.wav", np.clip(6 * wave["creak/03.wav"], -1, 1))
@@ -93,6 +94,7 @@ def test_every_planted_fault_is_found(clean: Callable[[Path], dict[str, Path]], 
         "empty": {"bell/01.wav", "bell/02.wav"},
         "unreadable": {"bell/03.wav"},
         "not-numbers": {"creak/00.wav"},
+        "implausible": {"creak/05.wav"},
         "silent": {"creak/01.wav"},
         "mostly-silent": {"creak/02.wav"},
         "clipped": {"creak/03.wav"},
@@ -116,7 +118,8 @@ def test_every_planted_fault_is_found(clean: Callable[[Path], dict[str, Path]], 
         # Sounds beyond full scale are cut off there, in the measure of `clipped`.
         assert found(diagnosis, check) - {"drip/06.wav"} == names - {"drip/06.wav"}, check
     assert "drip/06.wav" in found(diagnosis, "overload")
-    spoiling = {"truncated", "empty", "unreadable", "not-numbers", "silent", "cancels", "duplicate", "contradiction"}
+    spoiling = {"truncated", "empty", "unreadable", "not-numbers", "implausible", "silent", "cancels"}
+    spoiling |= {"duplicate", "contradiction"}
     assert {finding.check for finding in diagnosis.of("spoils a result")} == spoiling | {
         "near-duplicate",
         "band-limit",
@@ -130,6 +133,7 @@ def test_every_planted_fault_is_found(clean: Callable[[Path], dict[str, Path]], 
     assert kept == []
     later = {"wind/copy.flac", "wind/soft.wav", "wind/late.wav", "wind/low.ogg", "wind/coded.mp3"}
     broken = {"bell/00.wav", "bell/01.wav", "bell/02.wav", "bell/03.wav", "creak/00.wav", "creak/01.wav"}
+    broken |= {"creak/05.wav"}
     assert set(reasons) == broken | {"creak/other.wav", "wind/01.wav"} | later
     assert reasons["wind/copy.flac"] == "duplicate of wind/00.wav"
     assert reasons["creak/other.wav"] == "the same sound as wind/01.wav, with other labels"

@@ -1,11 +1,13 @@
 """Facts of single sounds: values by hand."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from audiosurvey.data import audio
 from audiosurvey.data.doctor.facts import Broken, Facts, listen
 from audiosurvey.data.table import Clip
 
@@ -108,3 +110,32 @@ def test_why_a_file_cannot_be_read(tmp_path: Path, content: bytes | None, check:
     found = listen(Clip("a", path, (0,)))
     assert isinstance(found, Broken)
     assert found.check == check
+
+
+def test_the_size_of_the_blocks_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    loud_SC = rng.uniform(-1, 1, (5 * RATE + 3, 2)) + np.linspace(0, 0.1, 5 * RATE + 3)[:, None]
+    # Noise with flat tops everywhere, then silence, then noise again.
+    wave_SC = np.round(np.clip(np.repeat(1.2 * loud_SC, 2, axis=0), -1, 1), 2)
+    wave_SC[20_001:40_002] = 0
+    whole = facts(tmp_path / "a.wav", wave_SC)
+    assert 0 < whole.silent_share < 1
+    assert 0 < whole.clipped_share < 1
+    for frames in (1, 159, 4096):
+        # The shorter stretch has as many blocks, and is quick.
+        count = 30_000 if frames == 1 else len(wave_SC)
+        monkeypatch.undo()
+        expected = facts(tmp_path / "a.wav", wave_SC[:count])
+        monkeypatch.setattr(audio, "BLOCK_FRAMES", frames)
+        found = facts(tmp_path / "a.wav", wave_SC[:count])
+        for name in ("seconds", "digest", "peak", "silent_share", "clipped_share", "same_channels", "bandwidth_hz"):
+            assert getattr(found, name) == getattr(expected, name), name
+        assert found.level_db == pytest.approx(expected.level_db, abs=1e-9)
+        assert found.dc == pytest.approx(expected.dc, abs=1e-9)
+        np.testing.assert_allclose(found.bands_db, expected.bands_db, atol=1e-5)
+        np.testing.assert_array_equal(found.print.change_TF, expected.print.change_TF)
+
+
+def test_pipes_are_not_opened(tmp_path: Path, named_pipe: Callable[[Path], Path]) -> None:
+    found = listen(Clip("a", named_pipe(tmp_path / "a.wav"), (0,)))
+    assert found == Broken("unreadable", "not a plain file (named pipe)")

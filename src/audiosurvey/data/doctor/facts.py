@@ -1,7 +1,7 @@
 """What one pass over a clip finds out: its form, levels, silence, clipping, channels, spectrum, soundprint.
 
-Enters: a clip of the table; leaves: its `Facts`, or why it cannot be read. The sound comes in pieces of ten seconds,
-so that a recording of hours needs no more memory than one of ten seconds.
+Enters: a clip of the table; leaves: its `Facts`, or why it cannot be read. The sound is read in blocks, whose size
+changes nothing: a recording of hours needs no more memory than one of ten seconds.
 """
 
 import hashlib
@@ -11,26 +11,23 @@ from typing import Literal
 import numpy as np
 
 from audiosurvey.data.audio import BadAudio, Probe, blocks, resample, to_mono
+from audiosurvey.data.doctor.clipping import STEP, Clipping
+from audiosurvey.data.doctor.silence import SILENCE_DB, Silence, decibels
 from audiosurvey.data.doctor.soundprint import LONGEST_S, PRINT_RATE, Soundprint, soundprint
 from audiosurvey.data.doctor.spectrum import Spectrum, bandwidth_hz
 from audiosurvey.data.table import Clip
 
-SILENCE_DB = -80.0
-"""dBFS: 16-bit noise lies at -96; what is below this is no sound."""
-_PIECE_S = 10.0
-_FRAME_S = 0.02
-_FULL_SCALE = 0.98
-_STEP = 2.0**-15
-_RUN = 3
-_FLOOR = 1e-10
+_HIGHEST_RATE = 1_000_000
+"""Hz: of a higher rate, which only a false header gives, fewer than ten seconds go into the soundprint."""
 
-Fault = Literal["missing", "empty", "truncated", "not-numbers", "unreadable"]
+Fault = Literal["missing", "empty", "truncated", "not-numbers", "implausible", "unreadable"]
 _FAULTS: tuple[tuple[str, Fault], ...] = (
     ("file not found", "missing"),
     ("the file is empty", "empty"),
     ("holds no sound", "empty"),
     ("cut short", "truncated"),
     ("holds samples that are not numbers", "not-numbers"),
+    ("holds samples up to", "implausible"),
 )
 
 
@@ -86,7 +83,7 @@ class Facts:
 def listen(clip: Clip) -> Facts | Broken:
     """One pass over a clip."""
     try:
-        with blocks(clip.path, start_s=clip.start_s, end_s=clip.end_s, block_s=_PIECE_S) as (about, pieces):
+        with blocks(clip.path, start_s=clip.start_s, end_s=clip.end_s) as (about, pieces):
             gathered = _Gathered(about)
             for piece_SC in pieces:
                 gathered.add(piece_SC)
@@ -108,11 +105,10 @@ class _Gathered:
     def __init__(self, about: Probe) -> None:
         channels = about.channels
         self._about = about
-        self._frame = max(1, round(_FRAME_S * about.sample_rate))
-        self._samples = self._frames = self._silent = self._clipped = 0
+        self._samples = 0
         self._peak_C, self._sum_C, self._energy_C = np.zeros(channels), np.zeros(channels), np.zeros(channels)
-        self._mean_energy = self._loud_energy = self._loud_samples = 0.0
-        self._apart = 0.0
+        self._mean_energy = self._apart = 0.0
+        self._silence, self._clipping = Silence(about.sample_rate, channels), Clipping(channels)
         self._first, self._all = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
         self._spectrum = Spectrum(about.sample_rate)
         self._begin_S: list[np.ndarray] = []
@@ -123,7 +119,6 @@ class _Gathered:
         self._peak_C = np.maximum(self._peak_C, np.maximum(x_SC.max(axis=0), -x_SC.min(axis=0)))
         self._sum_C += x_SC.sum(axis=0, dtype=np.float64)
         self._energy_C += np.einsum("sc,sc->c", x_SC, x_SC, dtype=np.float64)
-        self._clipped += _clipped(x_SC)
         wave_S = to_mono(x_SC, "mean")
         if channels > 1:
             self._apart = max(self._apart, float(np.abs(x_SC - x_SC[:, :1]).max()))
@@ -131,32 +126,21 @@ class _Gathered:
             # Adding zero makes a minus zero a plain one: they are equal, and so are their bytes then.
             self._all.update((x_SC + np.float32(0)).tobytes())
         self._first.update((x_SC[:, 0] + np.float32(0)).tobytes())
-        self._add_silence(x_SC)
+        self._silence.add(x_SC)
+        self._clipping.add(x_SC)
         self._spectrum.add(wave_S)
-        if sum(map(len, self._begin_S)) < LONGEST_S * self._about.sample_rate:
+        if self._samples - len(x_SC) < _print_samples(self._about.sample_rate):
             self._begin_S.append(wave_S)
-
-    def _add_silence(self, x_SC: np.ndarray) -> None:
-        """Energy of frames of 20 ms; a shorter one at the end of a piece counts as a frame."""
-        starts = np.arange(0, len(x_SC), self._frame)
-        length_F = np.diff(np.append(starts, len(x_SC)))
-        x_SC = x_SC.astype(np.float64)
-        energy_FC = np.add.reduceat(x_SC**2, starts, axis=0)
-        # A recorder without a microphone may write one value that is not zero.
-        mean_FC = np.add.reduceat(x_SC, starts, axis=0) / length_F[:, None]
-        silent_F = _db((energy_FC / length_F[:, None] - mean_FC**2).max(axis=1).clip(0)) < SILENCE_DB
-        self._frames += len(starts)
-        self._silent += int(silent_F.sum())
-        self._loud_energy += float(energy_FC[~silent_F].mean(axis=1).sum())
-        self._loud_samples += float(length_F[~silent_F].sum())
 
     def facts(self) -> Facts:
         about, samples = self._about, self._samples
-        level_C = _db(self._energy_C / samples)
+        self._silence.finish()
+        self._clipping.finish()
+        level_C = decibels(self._energy_C / samples)
         loudest = float(level_C.max())
-        same = about.channels > 1 and self._apart < _STEP
+        same = about.channels > 1 and self._apart < STEP
         bands_db, band_hz = self._spectrum.bands_db(), self._spectrum.band_hz
-        cancels = about.channels > 1 and loudest > SILENCE_DB and _db(self._mean_energy / samples) < loudest - 30
+        cancels = about.channels > 1 and loudest > SILENCE_DB and decibels(self._mean_energy / samples) < loudest - 30
         dead = about.channels > 1 and loudest > SILENCE_DB + 20 and bool((level_C < SILENCE_DB).any())
         return Facts(
             format=about.format,
@@ -166,9 +150,9 @@ class _Gathered:
             seconds=samples / about.sample_rate,
             digest=(self._first if same or about.channels == 1 else self._all).hexdigest(),
             peak=float(self._peak_C.max()),
-            level_db=float(_db(self._loud_energy / self._loud_samples)) if self._loud_samples else -np.inf,
-            silent_share=self._silent / self._frames,
-            clipped_share=self._clipped / (samples * about.channels),
+            level_db=self._silence.level_db,
+            silent_share=self._silence.share,
+            clipped_share=self._clipping.samples / (samples * about.channels),
             dc=float(max(self._sum_C / samples, key=abs)),
             same_channels=same,
             dead_channel=dead,
@@ -182,26 +166,12 @@ class _Gathered:
 
 def print_wave(wave_S: np.ndarray, sample_rate: int) -> np.ndarray:
     """The beginning of a mono wave, at the rate that soundprints are made at; empty for less than one sample."""
-    begin_S = np.ascontiguousarray(wave_S[: round(LONGEST_S * sample_rate)])
+    begin_S = np.ascontiguousarray(wave_S[: _print_samples(sample_rate)])
     try:
         return resample(begin_S, sample_rate, PRINT_RATE)
     except BadAudio:
         return np.zeros(1, np.float32)
 
 
-def _clipped(x_SC: np.ndarray) -> int:
-    """Samples in flat tops: at least three in a row at full scale and within a step of 16 bits; and any beyond it."""
-    if max(float(x_SC.max()), -float(x_SC.min())) < _FULL_SCALE:
-        return 0
-    high_SC = np.abs(x_SC) >= _FULL_SCALE
-    flat_SC = high_SC[1:] & high_SC[:-1] & (np.abs(np.diff(x_SC, axis=0)) <= _STEP)
-    # Both ends of two flat steps in a row, and all between them.
-    pair_SC = flat_SC[1:] & flat_SC[:-1]
-    top_SC = np.abs(x_SC) > 1.0
-    for shift in range(_RUN):
-        top_SC[shift : shift + len(pair_SC)] |= pair_SC
-    return int(np.count_nonzero(top_SC))
-
-
-def _db(power: np.ndarray | float) -> np.ndarray:
-    return 10 * np.log10(np.asarray(power) + _FLOOR)
+def _print_samples(sample_rate: int) -> int:
+    return round(LONGEST_S * min(sample_rate, _HIGHEST_RATE))

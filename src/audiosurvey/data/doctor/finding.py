@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "truncated": Check("ends before its header says", "fetch the file again, or quarantine it"),
     "empty": Check("holds no sound at all", "fetch the file again, or quarantine it"),
     "not-numbers": Check("holds NaN or infinity", "export the file again, or quarantine it"),
+    "implausible": Check("samples beyond what sound can hold", "export the file again, or quarantine it"),
     "silent": Check("nothing above -80 dBFS but an offset", "quarantine it: its label says what is not there"),
     "cancels": Check("channels cancel in their mean", "set dataset.mono to left, or mend the polarity"),
     "contradiction": Check("the same sound with different labels", "decide for one label, or quarantine all copies"),

@@ -23,21 +23,29 @@ class Spectrum:
         self._window = np.hanning(_FFT + 1)[:_FFT].astype(np.float32)
         self._power = np.zeros(_FFT // 2 + 1)
         self._frames = 0
+        self._rest_S = np.zeros(0, np.float32)
 
     def add(self, wave_S: np.ndarray) -> None:
-        """Takes the next piece; one shorter than a window is followed by zeros."""
-        if len(wave_S) < _FFT:
-            wave_S = np.pad(wave_S, (0, _FFT - len(wave_S)))
+        """Takes the next piece; a window may span two of them."""
+        wave_S = np.concatenate([self._rest_S, wave_S])
         whole = len(wave_S) // _FFT * _FFT
-        spectra = np.fft.rfft(wave_S[:whole].reshape(-1, _FFT) * self._window, axis=1)
+        self._rest_S = wave_S[whole:].copy()
+        if whole:
+            self._take(wave_S[:whole])
+
+    def _take(self, wave_S: np.ndarray) -> None:
+        spectra = np.fft.rfft(wave_S.reshape(-1, _FFT) * self._window, axis=1)
         self._power += (spectra.real**2 + spectra.imag**2).sum(axis=0)
         self._frames += len(spectra)
 
     def bands_db(self) -> np.ndarray:
         """Level of each band of 250 Hz up to half the rate; white noise of variance v has 10 log10(v) in all of them.
 
-        The median over a band's bins: a pure tone does not count for the whole band.
+        The median over a band's bins: a pure tone does not count for the whole band. A sound shorter than a window is
+        followed by zeros.
         """
+        if not self._frames:
+            self._take(np.pad(self._rest_S, (0, _FFT - len(self._rest_S))))
         power = self._power / max(1, self._frames) / float((self._window**2).sum())
         level_db = 10 * np.log10(power + _FLOOR)
         bins = max(1, round(BAND_HZ * _FFT / self.sample_rate))

@@ -7,7 +7,8 @@ and not those below them: a root may be anywhere.
 from collections.abc import Iterator
 
 from audiosurvey.data.doctor.finding import Finding
-from audiosurvey.data.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, clip_id, is_hidden
+from audiosurvey.data.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, is_hidden
+from audiosurvey.data.names import clip_id
 from audiosurvey.data.table import Table
 
 _BESIDE = frozenset({".csv", ".tsv", ".md", ".txt", ".yaml", ".yml", ".json", ".pdf", ".html", ".bib"})

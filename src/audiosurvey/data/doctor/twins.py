@@ -11,14 +11,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from audiosurvey.data.audio import BadAudio, read, to_mono
-from audiosurvey.data.doctor.facts import Facts, print_wave
+from audiosurvey.data.audio import BadAudio
+from audiosurvey.data.doctor.facts import Facts
 from audiosurvey.data.doctor.finding import Finding, Severity
-from audiosurvey.data.doctor.soundprint import LONGEST_S, agreement, likely_pairs, likely_short_pairs
+from audiosurvey.data.doctor.soundprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, likely_short_pairs
 from audiosurvey.data.doctor.waveform import NO_MATCH, Match, match
 from audiosurvey.data.esc50 import TWIN_SOURCES
 from audiosurvey.data.folds import is_published_leak, spread_recordings
 from audiosurvey.data.readahead import in_order
+from audiosurvey.data.resampling import mono_blocks
 from audiosurvey.data.table import Clip, Table
 
 AGREEMENT_LEAST = 0.3
@@ -96,10 +97,10 @@ def _near_pairs(
 
 
 def _beginning(clip: Clip) -> np.ndarray:
+    """What the soundprint of the clip was made of; raises BadAudio."""
     begin = clip.start_s or 0.0
     end = begin + LONGEST_S if clip.end_s is None else min(clip.end_s, begin + LONGEST_S)
-    x_SC, rate = read(clip.path, start_s=begin, end_s=end)
-    return print_wave(to_mono(x_SC, "mean"), rate)
+    return np.concatenate(list(mono_blocks(clip.path, start_s=begin, end_s=end, mono="mean", sample_rate=PRINT_RATE)))
 
 
 def _groups(

@@ -30,7 +30,8 @@ _PLAIN, _WHITE = (0.997, 0.45), (0.97, 0.4)
 _SHORT_S, _LONG_S = 0.5, 3.0
 _VOWEL_BINS, _NOISE_BINS = 35.0, 60.0
 """Evidence grows with the (logarithm of the) overlap, or with the width of the spectrum: the larger share counts."""
-_MOST_RIVAL, _FEWEST_BINS = 0.7, 4.0
+_MOST_RIVAL, _FEWEST_BINS, _SURE_S = 0.7, 4.0, 0.15
+"""Beyond these only an almost exact match counts: two tones, two sweeps are alike by chance."""
 _EXACT_PLAIN, _EXACT_WHITE = 0.9998, 0.995
 _ROUGH = 0.8
 """Less than this share of the plain correlation that is asked for, at whole samples, needs no closer look."""
@@ -55,7 +56,7 @@ class Match:
     @property
     def same_recording(self) -> bool:
         """Whether chance does not explain the match."""
-        if self.rival > _MOST_RIVAL or self.bins < _FEWEST_BINS:
+        if self.rival > _MOST_RIVAL or self.bins < _FEWEST_BINS or self.overlap_s < _SURE_S:
             return self.plain >= _EXACT_PLAIN and self.white >= _EXACT_WHITE
         plain, white = _least(self.overlap_s, self.bins)
         return self.plain >= plain and self.white >= white

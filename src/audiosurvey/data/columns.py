@@ -1,0 +1,105 @@
+"""Which columns of a CSV are read: their names in the config, and what is said of the others.
+
+Enters: `dataset.columns` and the header of the CSV. Leaves: the columns that are there; faults for those that are
+missing, with a guess; a note on those that are not read.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from pydantic import ValidationInfo, field_validator
+
+from audiosurvey.data.names import composed
+from audiosurvey.errors import UserError
+from audiosurvey.section import Section
+
+# What such columns are called elsewhere, in lower case.
+_USUAL: dict[str, tuple[str, ...]] = {
+    "path": ("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio", "wav", "clip"),
+    "label": ("label", "labels", "class", "classes", "class_name", "category", "target", "tag", "tags", "species"),
+    "fold": ("fold", "kfold", "cv"),
+    "source": (
+        *("source", "recording", "recording_id", "record", "src_file", "speaker", "speaker_id", "subject"),
+        *("subject_id", "session", "session_id", "site", "device", "recorder", "location", "patient", "individual"),
+    ),
+    "start": ("start", "start_s", "start_time", "begin", "onset"),
+    "end": ("end", "end_s", "end_time", "stop", "offset"),
+    "split": ("split", "subset", "set", "partition"),
+}
+
+
+class ColumnsConfig(Section):
+    """Names of the columns of your own CSV. An optional column of the default name is used if it is there."""
+
+    path: str = "path"
+    """The sound file, relative to `dataset.root`."""
+    label: str = "label"
+    """The class, or several joined by `dataset.label_separator`."""
+    fold: str | None = "fold"
+    """The fold in which the clip is tested, a whole number (`fold1` will do); null: not read, folds are made."""
+    source: str | None = "source"
+    """The recording that the clip was cut from; clips of one recording stay on one side of every split. A name other
+    than the file's own means the same recording in every data set."""
+    start: str | None = "start"
+    """Where the clip begins in its file, in seconds; empty: at the start of the file."""
+    end: str | None = "end"
+    """Where the clip ends in its file, in seconds; empty: at the end of the file."""
+    split: str | None = "split"
+    """train, val or test, instead of folds; null: not read."""
+
+    @field_validator("*")
+    @classmethod
+    def _named_once(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("a column needs a name; null for a column that is not there")
+        value = None if value is None else composed(value.strip())
+        if value is not None and value in info.data.values():
+            raise ValueError(f"column '{value}' is named for two things")
+        return value
+
+    def present(self, header: Collection[str]) -> set[str]:
+        """The columns of the header that are read."""
+        return {name for _, name in self if name in header}
+
+
+def need_own_columns(path: Path, header: Sequence[str], columns: ColumnsConfig) -> None:
+    """Errors: `UserError` where the CSV lacks path or label, or a column that the config renamed; with a guess."""
+    usual = ColumnsConfig()
+    renamed = [name for key, name in columns if name is not None and name != getattr(usual, key)]
+    needed = dict.fromkeys([columns.path, columns.label, *renamed])
+    missing = [name for name in needed if name not in header]
+    if not missing:
+        return
+    guesses = {}
+    for key, name in columns:
+        if name in missing and (found := _looks_like(key, header, taken={*columns.present(header), *guesses.values()})):
+            guesses[key] = found
+    mend = "name them in dataset.columns"
+    if guesses:
+        mend += ", perhaps {" + ", ".join(f"{key}: {name}" for key, name in guesses.items()) + "}"
+    there = ", ".join(header)
+    raise UserError(f"{path.as_posix()}:1: no column {', '.join(missing)}; there are {there}; {mend}")
+
+
+def unread_note(header: Sequence[str], columns: ColumnsConfig) -> str | None:
+    """A note on the columns that are not read; None where all are."""
+    read = columns.present(header)
+    unread = [name for name in header if name not in read]
+    if not unread:
+        return None
+    note = f"columns that are not read: {', '.join(unread)}"
+    if (
+        columns.source is not None
+        and columns.source not in read
+        and (source := _looks_like("source", unread, taken=()))
+    ):
+        note += (
+            f"; if clips of one {source} belong together, set dataset.columns.source: {source} to keep them on one "
+            "side of every split"
+        )
+    return note
+
+
+def _looks_like(key: str, header: Sequence[str], taken: Collection[str]) -> str | None:
+    free = {name.lower().replace(" ", "_"): name for name in reversed(header) if name not in taken}
+    return next((free[name] for name in _USUAL[key] if name in free), None)

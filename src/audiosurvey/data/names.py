@@ -1,0 +1,42 @@
+"""Names in one Unicode form (NFC), so that the same name is equal wherever it was written.
+
+macOS lists file names with decomposed accents, other systems and keyboards write composed ones. Used for class names,
+clip ids, sources and column names: whatever is read from outside passes through here before it is compared.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def as_text(name: str) -> str:
+    """A name on disk as valid text: bytes that are not UTF-8 become escapes, such as `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def composed(text: str) -> str:
+    """A name as valid text with composed accents."""
+    return unicodedata.normalize("NFC", as_text(text))
+
+
+def composed_keys(values: Mapping[str, Value]) -> dict[str, Value]:
+    """A mapping by name, its names with composed accents."""
+    return {composed(name): value for name, value in values.items()}
+
+
+def clip_id(relative: Path) -> str:
+    """A path below the root as a clip's id: forward slashes, composed accents."""
+    return composed(relative.as_posix())
+
+
+def on_disk(path: Path) -> Path:
+    """`path`, or where it is missing the same name with composed or decomposed accents, if that is there."""
+    if not path.as_posix().isascii():
+        for form in (None, "NFC", "NFD"):
+            spelled = Path(unicodedata.normalize(form, str(path))) if form else path
+            if spelled.exists():
+                return spelled
+    return path

@@ -1,0 +1,94 @@
+"""Where the options that write may write: nothing that matters is replaced by mistake.
+
+`--output`, `--html`, `--quarantine` and the like all go through `check_target` before any work is done.
+"""
+
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from audiosurvey.errors import UserError
+
+_BESIDE = (".tmp", ".journal", ".journal.lock")
+"""Names that writers use beside a target while they work."""
+
+
+def check_target(
+    option: str,
+    path: Path,
+    *,
+    inputs: Iterable[Path] = (),
+    force: bool = False,
+    own_folder: Path | None = None,
+) -> None:
+    """Raise UserError if `path` must not be written.
+
+    It is refused if it is a folder, a device or anything else but a plain file, if its folder is missing, if it is one
+    of `inputs` (also by another name), or if it lies in a run folder or model folder, other than `own_folder`. Any
+    other existing file is replaced only with `force`.
+    """
+    at = f"{option} {path}".strip()
+    if path.is_dir():
+        raise UserError(f"{at}: is a folder; give the path of a file")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{at}: the folder {path.parent} is missing")
+    inputs = list(inputs)
+    for place in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
+        _check_kind(at, place)
+        if is_among(place, inputs):
+            raise UserError(f"{at}: is an input of this command and would be overwritten; give another path")
+    if holder := holder_of(path, own_folder):
+        raise UserError(f"{at}: lies in {holder[1]} {holder[0]}; give a path outside of it")
+    if path.exists() and not force:
+        raise UserError(f"{at}: already there; give another name, or --force to overwrite it")
+
+
+def check_target_folder(option: str, path: Path) -> None:
+    """Raise UserError if new files must not be written into `path`: a file, or part of a run or model folder."""
+    at = f"{option} {path}".strip()
+    if any(place.exists() and not place.is_dir() for place in (path, *path.parents)):
+        raise UserError(f"{at}: is a file, or lies in one; give a folder to write into")
+    if holder := holder_of(path / "file", None):
+        raise UserError(f"{at}: lies in {holder[1]} {holder[0]}; give a path outside of it")
+
+
+def is_among(path: Path, inputs: Iterable[Path]) -> bool:
+    """Whether `path` is one of these files, also through links of either kind."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    for one in inputs:
+        with suppress(OSError):
+            other = one.stat()
+            if (found.st_dev, found.st_ino) == (other.st_dev, other.st_ino):
+                return True
+    return False
+
+
+def holder_of(path: Path, own_folder: Path | None) -> tuple[Path, str] | None:
+    """The run or model folder that `path` lies in, and what it is; None outside of any, and directly in
+    `own_folder`."""
+    folder = path.absolute().parent.resolve()
+    if own_folder is not None and folder == own_folder.resolve():
+        return None
+    for place in (folder, *folder.parents):
+        if (place / "model.json").is_file():
+            return place, "the model folder"
+        if (place / "config.yaml").is_file() and (place / "environment.json").is_file():
+            return place, "the run folder"
+    return None
+
+
+def _check_kind(at: str, path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{at}: cannot be written ({error.strerror or error}); give another path") from None
+    if not stat.S_ISREG(mode):
+        kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "not a plain file"
+        name = "" if at.endswith(str(path)) else f"{path} beside it "
+        raise UserError(f"{at}: {name}is {kind}; give the path of a plain file")
