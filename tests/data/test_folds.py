@@ -1,6 +1,7 @@
 """Splits by fold and by side, refused leaks, and folds made for data that has none."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
-from audiosurvey.data.folds import assign_folds, make_split, without_sources
+from audiosurvey.data.folds import assign_folds, make_split, split_notes, without_clips
 from audiosurvey.data.table import Clip, Side, Table
 from audiosurvey.errors import UserError
 
@@ -106,6 +107,36 @@ def test_a_leak_into_validation_counts():
         make_split(table(*clips), 1, "validation")
 
 
+COPIES = {"a.wav": "content of a.wav", "b.wav": "content of a.wav"}
+
+
+def test_equal_content_on_both_sides_is_refused_and_named():
+    clips = (clip("a", fold=1), clip("b", fold=2), clip("c", fold=1), clip("d", fold=2))
+    copied = replace(table(*clips), recordings=COPIES)
+    with pytest.raises(UserError) as caught:
+        make_split(copied, 2, "last")
+    assert caught.value.lines[1] == "equal content: train: a.wav; test: b.wav"
+    split = make_split(copied, 2, "last", allow_leakage=True)
+    assert split.leaking == ("content of a.wav",)
+    (note,) = split_notes(copied, [split])
+    assert note.startswith("1 recordings stand on both sides of a split")
+
+
+def test_equal_content_in_published_folds_is_tested_and_not_trained():
+    clips = (clip("a", fold=1), clip("b", fold=2), clip("c", fold=1), clip("d", fold=2))
+    for marks in ({"official": True}, {"published_folds": True}):
+        split = make_split(replace(table(*clips), recordings=COPIES, **marks), 2, "last")
+        assert (names(split.test), names(split.train), names(split.left_out)) == ("b d", "c", "a")
+        assert split.leaking == ()
+
+
+@pytest.mark.parametrize(("selection", "count"), [("last", 1), ("test", 1), ("validation", 0)])
+def test_rows_marked_val_that_nobody_uses_are_told(selection, count):
+    notes = split_notes(SIDED, [make_split(SIDED, 1, selection)])
+    assert len(notes) == count
+    assert all("1 clips marked 'val'" in note and "protocol.selection to validation" in note for note in notes)
+
+
 @pytest.mark.parametrize("selection", ["last", "validation"])
 def test_published_folds_keep_their_test_and_lose_training_clips(selection):
     split = make_split(leaking(2, official=True), 1, selection)
@@ -138,12 +169,12 @@ def test_the_note_tells_of_them(shared: Path):
     assert any("4 recordings have clips in two folds" in note for note in esc50.notes)
 
 
-def test_without_sources_leaves_out_clips_and_the_official_mark():
+def test_without_clips_leaves_out_clips_and_the_official_mark():
     whole = table(clip("a", source="1"), clip("b", source="2"), clip("c"), official=True)
-    rest, left_out = without_sources(whole, {"2", "9"})
+    rest, left_out = without_clips(whole, {"b.wav", "z.wav"})
     assert (names(rest.clips), names(left_out), rest.official) == ("a c", "b", False)
     assert "1 clip" in rest.notes[-1]
-    assert without_sources(whole, {"9"}) == (whole, ())
+    assert without_clips(whole, {"z.wav"}) == (whole, ())
 
 
 def many(per_class: int, num_classes: int, per_source: int = 1) -> list[Clip]:

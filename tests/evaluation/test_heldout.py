@@ -76,7 +76,7 @@ def test_another_cut_of_a_recording_counts_too(train_tiny, tones: Path, tmp_path
     (tmp_path / "second.yaml").write_text(f"sample_rate: 8000\ndataset: {table('second.csv', range(3, 6))}\n")
     model = tmp_path / "run" / "fold-1" / "model"
     results = evaluate_model(model, str(tmp_path / "second.yaml"), prepare, device="cpu")
-    heard = {source for _, source in json.loads((model / "trained_on.json").read_text(encoding="utf-8")).values()}
+    heard = {source for _, source, _ in json.loads((model / "trained_on.json").read_text(encoding="utf-8")).values()}
     assert len(heard) == 4
     assert len(results["trained_on"]) == 4
     assert {name[:3] + str(int(name[4]) % 3) for name in results["trained_on"]} == heard

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -178,9 +179,13 @@ def test_data_changed_since_is_refused(tmp_path, train_tiny: Train, other, targe
         train_tiny(tmp_path / "run", PRETRAIN, other, target, resume=True)
 
 
+def contents(digest: Callable[[str], str]) -> Any:
+    return SimpleNamespace(digest=digest, samples_digest=lambda clip: None)
+
+
 def by_name(table: Table) -> Any:
     """The sounds of a table, as if every file had other content: what is known then are the sources."""
-    return SimpleNamespace(table=table, store=SimpleNamespace(digest=lambda clip: f"{table.name}/{clip}"))
+    return SimpleNamespace(table=table, store=contents(lambda clip: f"{table.name}/{clip}"))
 
 
 def test_freesound_recordings_in_both_sets_are_left_out(shared: Path):
@@ -191,6 +196,39 @@ def test_freesound_recordings_in_both_sets_are_left_out(shared: Path):
     assert {clip.source for clip in left_out} == {"100648"}
     assert len(left_out) == 3
     assert not {clip.source for clip in kept.clips} & {clip.source for clip in esc50.clips}
+
+
+def site(root: Path, *names: str) -> Table:
+    """A folder of recordings named by the time of day, cut into clips."""
+    for name in names:
+        (root / name[0]).mkdir(parents=True, exist_ok=True)
+        (root / name[0] / f"{name[1:]}.wav").touch()
+    config = DatasetConfig(name="folder", root=root, source_pattern=r"^(\d+)_")
+    return replace(load_table(config, divide=False), name=root.name)
+
+
+def test_equal_file_names_of_two_sites_are_two_recordings(tmp_path: Path):
+    names = ("a0600_1", "a0600_2", "b0700_1", "b0700_2")
+    north, south = site(tmp_path / "north", *names), site(tmp_path / "south", *names)
+    kept, left_out = outside(by_name(north), by_name(south))
+    assert (kept, left_out) == (north, ())
+
+
+def test_a_site_of_which_one_file_is_copied_loses_that_recording(tmp_path: Path):
+    names = ("a0600_1", "a0600_2", "b0700_1", "b0700_2")
+    north, south = site(tmp_path / "north", *names), site(tmp_path / "south", *names)
+    same = {"north/a/0600_1.wav": "south/b/0700_2.wav"}
+    sounds = SimpleNamespace(table=north, store=contents(lambda clip: same.get(f"north/{clip}", f"north/{clip}")))
+    _, left_out = outside(sounds, by_name(south))
+    assert [clip.id for clip in left_out] == ["a/0600_1.wav", "a/0600_2.wav"]
+
+
+def test_within_one_folder_a_recording_is_known_by_its_file_names(tmp_path: Path):
+    whole = site(tmp_path / "north", "a0600_1", "b0600_2", "b0700_1")
+    first = replace(whole, clips=tuple(clip for clip in whole.clips if clip.id == "a/0600_1.wav"))
+    second = replace(whole, clips=tuple(clip for clip in whole.clips if clip.id != "a/0600_1.wav"))
+    _, left_out = outside(by_name(second), by_name(first))
+    assert [clip.id for clip in left_out] == ["b/0600_2.wav"]
 
 
 def test_nothing_left_is_one_line(shared: Path):
@@ -286,4 +324,4 @@ def test_no_recording_of_esc10_is_in_the_other_forty_classes(shared: Path) -> No
 
 def by_id(table: Table) -> Any:
     """The sounds of a table, each file known by its name."""
-    return SimpleNamespace(table=table, store=SimpleNamespace(digest=lambda clip: clip))
+    return SimpleNamespace(table=table, store=contents(lambda clip: clip))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiosurvey.data.heard import Heard
+from audiosurvey.data.heard import Heard, Trained
 from audiosurvey.errors import UserError
 from audiosurvey.model.weightfile import artefact_front_end, artefact_heard, read_weights, sha256
 from audiosurvey.training.checkpoint import save_tensors
@@ -137,7 +137,7 @@ def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
     assert artefact_heard(tmp_path) == Heard({})
     (tmp_path / "trained_on.json").write_text('{"a.wav": "12"}')
     (tmp_path / "config.yaml").write_text("sample_rate: 8000\nmel_spectrogram: {n_mels: 8}\n")
-    assert artefact_heard(tmp_path) == Heard({"a.wav": ("12", None)})
+    assert artefact_heard(tmp_path) == Heard({"a.wav": Trained("12")})
     found = artefact_front_end(tmp_path)
     assert found is not None
     assert found.mel is not None

@@ -79,7 +79,7 @@ def describe(
 
     if classes is None:
         names = builtin_classes(loaded.config.dataset)
-        classes = len(names if names is not None else load_table(loaded.config.dataset).classes)
+        classes = len(names if names is not None else load_table(loaded.config.dataset, make_folds=False).classes)
     description = describe_model(loaded.config, classes)
     if as_json:
         print_json(dump_description(description))

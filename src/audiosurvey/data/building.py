@@ -79,6 +79,7 @@ def _fill(
 
     began = time.monotonic()
     clips: dict[str, tuple[int, int, float]] = {}
+    digests: dict[str, str] = {}
     skipped: dict[str, str] = {}
     place = 0
     loaded = in_order(load, recordings, workers=workers, ahead=2 * workers)
@@ -89,7 +90,9 @@ def _fill(
             else:
                 spool, scale = result
                 with spool:
-                    spool.write_to(samples)
+                    digest = spool.write_to(samples)
+                if digest is not None:
+                    digests[recording.name] = digest
                 clips[recording.name] = (place, spool.samples, scale)
                 place += spool.samples
             if progress:
@@ -100,6 +103,7 @@ def _fill(
         "mono": mono,
         "samples": place,
         "clips": clips,
+        "digests": digests,
         "skipped": skipped,
     }
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")

@@ -38,7 +38,8 @@ class ColumnsConfig(Section):
     fold: str | None = "fold"
     """The fold in which the clip is tested, a whole number (`fold1` will do); null: not read, folds are made."""
     source: str | None = "source"
-    """The recording that the clip was cut from; clips of one recording stay on one side of every split."""
+    """The recording that the clip was cut from; clips of one recording stay on one side of every split. A name other
+    than the file's own means the same recording in every data set."""
     start: str | None = "start"
     """Where the clip begins in its file, in seconds; empty: at the start of the file."""
     end: str | None = "end"

@@ -91,7 +91,12 @@ def read_csv(
     index = {name: label for label, name in enumerate(classes)}
     sources = _sources(read)
     clips = tuple(
-        replace(row.clip, labels=tuple(sorted(index[name] for name in row.labels)), source=source)
+        replace(
+            row.clip,
+            labels=tuple(sorted(index[name] for name in row.labels)),
+            source=source,
+            global_source=source is not None and not _repeats_file_name(source, row.file),
+        )
         for row, source in zip(read, sources, strict=True)
     )
     return Table("csv", root, classes, clips, multi_label=several, notes=tuple(notes))
@@ -273,3 +278,8 @@ def _sources(read: Sequence[_Read]) -> list[str | None]:
         return row.clip.source or named.get(row.file) or (row.file if cut else None)
 
     return [source(row) for row in read]
+
+
+def _repeats_file_name(source: str, file: str) -> bool:
+    """Whether the source says no more than the name of the file, which another data set may use for another sound."""
+    return source in (file, Path(file).name, Path(file).stem)

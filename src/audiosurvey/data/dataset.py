@@ -16,7 +16,7 @@ from audiosurvey.data.classes import kept_classes, select_classes, unknown_class
 from audiosurvey.data.columns import ColumnsConfig
 from audiosurvey.data.csv import read_csv
 from audiosurvey.data.folder import read_folder
-from audiosurvey.data.folds import assign_folds, is_published_leak, spread_sources
+from audiosurvey.data.folds import assign_folds, is_published_leak, spread_recordings
 from audiosurvey.data.ignore import without_ignored
 from audiosurvey.data.missing import look_for_files
 from audiosurvey.data.names import composed
@@ -215,11 +215,12 @@ def default_root(name: Name) -> Path | None:
     return _ROOTS.get(name)
 
 
-def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
+def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool = True) -> Table:
     """The table of the data set, with folds or sides, its classes those selected.
 
     Rows whose files are missing stay: building the store tells of them. Without `divide` no folds are made where
-    the data has none, and a single class will do: enough for scoring a model that is trained already.
+    the data has none, and a single class will do: enough for scoring a model that is trained already. Without
+    `make_folds` making them is left to `data/division.py`, which knows the contents of the files.
     Errors: `UserError` for data that is not there, a faulty table, unknown classes, too few clips.
     """
     table = _read(config)
@@ -238,11 +239,12 @@ def load_table(config: DatasetConfig, *, divide: bool = True) -> Table:
     if divide and len(table.folds) == 1 and not any(clip.side for clip in table.clips):
         mend = "; set dataset.columns.fold to null to have folds made" if config.name == "csv" else ""
         raise UserError(f"{table.root.as_posix()}: every clip is in one fold, a test needs a second{mend}")
-    if divide and not table.folds:
+    if divide and make_folds and not table.folds:
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))
     table = replace(table, licence=table.licence or config.licence)
-    return _tell_of_spread_sources(look_for_files(table, own=own))
+    table = look_for_files(table, own=own)
+    return tell_of_spread_recordings(table) if make_folds else table
 
 
 def builtin_classes(config: DatasetConfig) -> tuple[str, ...] | None:
@@ -301,9 +303,9 @@ def _tell_of_division(table: Table, config: DatasetConfig) -> Table:
     return replace(table, notes=(*table.notes, note))
 
 
-def _tell_of_spread_sources(table: Table) -> Table:
-    """Published folds are kept as they are; what `make_split` does about their leaks is said here."""
-    spread = spread_sources(table)
+def tell_of_spread_recordings(table: Table) -> Table:
+    """Published folds are kept as they are; a note says what `make_split` does about their leaks."""
+    spread = spread_recordings(table)
     if not spread or not is_published_leak(table, spread):
         return table
     note = f"{len(spread)} recordings have clips in two folds: where one is tested, its other clips do not train"

@@ -109,6 +109,7 @@ def read_esc50(root: Path, subset: Literal["esc10"] | None = None) -> Table:
         classes=classes,
         clips=clips,
         official=official,
+        published_folds=official,
         licence="CC BY-NC 3.0 (non-commercial)" if subset is None else "CC BY 3.0",
         notes=() if official else not_official(LAYOUT.meta),
     )

@@ -5,7 +5,7 @@ some.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,7 +17,7 @@ from audiosurvey.randomness import stream
 
 Selection = Literal["last", "validation", "test"]
 
-_SHOWN_SOURCES = 5
+_SHOWN_RECORDINGS = 5
 _SHOWN_CLIPS = 3
 
 
@@ -31,10 +31,9 @@ class Split:
     """Empty unless the selection is `validation`."""
     test: tuple[Clip, ...]
     leaking: tuple[str, ...] = ()
-    """Sources that stand on more than one side: only with `allow_leakage`, and then the result is to be
-    marked."""
+    """Recordings with clips on more than one side: only with `allow_leakage`; the result is marked then."""
     left_out: tuple[Clip, ...] = ()
-    """Clips of published folds kept from training, as another clip of their recording is tested (or
+    """Clips of published folds that do not train, because another clip of their recording is tested (or
     validates)."""
 
 
@@ -44,65 +43,76 @@ def make_split(table: Table, fold: int, selection: Selection, allow_leakage: boo
     `validation` holds the next fold, cyclically, out of training. A table with a train/val/test column has
     the one fold 1: its train rows alone train, its val rows are used by `validation` alone.
 
-    A source on two sides is refused unless it is allowed. Published folds are the exception, as the user
-    cannot mend them: ESC-50 has four recordings with clips in two folds. All tested clips stay, so that
-    scores compare with the literature; the other clips of their recordings, at most three a fold, do not
-    train.
-    Errors: `UserError` for a fold that is not there, an empty side, a source on two sides.
+    A recording on two sides (one source, one file, or equal content) is refused unless it is allowed. Published folds
+    are the exception, as the user cannot mend them: ESC-50 has four recordings with clips in two folds. All tested
+    clips stay, so that scores compare with the literature; the other clips of their recordings, at most three a fold,
+    do not train.
+    Errors: `UserError` for a fold that is not there, an empty side, a recording on two sides.
     """
     sided = any(clip.side for clip in table.clips)
     if fold not in table.folds:
         there = ", ".join(map(str, table.folds)) or "none"
         raise UserError(f"fold {fold}: not in the table, whose folds are {there}")
     split = _by_side(table, selection) if sided else _by_fold(table, fold, selection)
-    leaking = _leaking(split)
+    leaking = tuple(sorted(name for name, sides in _sides_of_recordings(table, split).items() if len(sides) > 1))
     if not leaking or allow_leakage:
         return replace(split, leaking=leaking)
     if not is_published_leak(table, leaking):
-        raise UserError(*_describe_leak(split, leaking))
-    return _without_leaks(split)
+        raise UserError(*_describe_leak(table, split, leaking))
+    return _without_leaks(table, split)
 
 
-def is_published_leak(table: Table, sources: Iterable[str]) -> bool:
-    """Whether it is the authors of the data set who put the clips of these sources into several folds."""
-    return table.official or (table.name == "esc50" and SPREAD_SOURCES.issuperset(sources))
+def split_notes(table: Table, splits: Iterable[Split]) -> list[str]:
+    """What a reader should know of these splits: rows marked `val` that nobody uses, recordings on two sides."""
+    splits = list(splits)
+    notes: list[str] = []
+    unused = sum(clip.side == "val" for clip in table.clips)
+    if unused and not any(split.validation for split in splits):
+        mend = "set protocol.selection to validation to choose the epoch by them, or mark them 'train'"
+        notes.append(f"{unused} clips marked 'val' in the split column are not used; {mend}")
+    if leaking := {name for split in splits for name in split.leaking}:
+        notes.append(f"{len(leaking)} recordings stand on both sides of a split, as protocol.allow_leakage allows")
+    return notes
 
 
-def spread_sources(table: Table) -> dict[str, tuple[Clip, ...]]:
-    """The clips of each source that has some in two folds, or on two sides."""
+def is_published_leak(table: Table, recordings: Iterable[str]) -> bool:
+    """Whether the authors of the data set themselves put the clips of these recordings into several folds."""
+    as_published = table.official or table.published_folds
+    return as_published or (table.name == "esc50" and SPREAD_SOURCES.issuperset(recordings))
+
+
+def spread_recordings(table: Table) -> dict[str, tuple[Clip, ...]]:
+    """The clips of each recording that has some in two folds, or on two sides."""
     found: dict[str, list[Clip]] = defaultdict(list)
     for clip in table.clips:
-        if clip.source is not None:
-            found[clip.source].append(clip)
-    return {
-        source: tuple(clips) for source, clips in found.items() if len({(clip.fold, clip.side) for clip in clips}) > 1
-    }
+        if (name := table.recording(clip)) is not None:
+            found[name].append(clip)
+    return {name: tuple(clips) for name, clips in found.items() if len({(clip.fold, clip.side) for clip in clips}) > 1}
 
 
-def without_sources(table: Table, sources: set[str]) -> tuple[Table, tuple[Clip, ...]]:
-    """The table without the clips of these sources, and the clips left out: pretraining must not hear test
-    recordings."""
-    left_out = tuple(clip for clip in table.clips if clip.source in sources)
+def without_clips(table: Table, ids: set[str]) -> tuple[Table, tuple[Clip, ...]]:
+    """The table without these clips, and the clips left out: no target recording may take part in pretraining."""
+    left_out = tuple(clip for clip in table.clips if clip.id in ids)
     if not left_out:
         return table, ()
-    kept = tuple(clip for clip in table.clips if clip.source not in sources)
-    note = f"{len(left_out)} clips left out: their source recordings occur in the target data"
+    kept = tuple(clip for clip in table.clips if clip.id not in ids)
+    note = f"{len(left_out)} clips left out: their recordings occur in the target data"
     return replace(table, clips=kept, official=False, notes=(*table.notes, note)), left_out
 
 
 def assign_folds(
-    clips: Sequence[Clip], num_folds: int, classes: Sequence[str]
+    clips: Sequence[Clip], num_folds: int, classes: Sequence[str], recordings: Mapping[str, str] | None = None
 ) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
     """The clips, in their order, with folds 1..`num_folds`, and notes on what the folds lack.
 
-    Folds have like shares of every class, and the clips of a source are in one fold. They are a function of
-    the set of clips, whatever order it is listed in.
-    Errors: `UserError` for a class with a single source or clip, or fewer sources than folds altogether.
+    Folds have like shares of every class, and the clips of a recording are in one fold. They are a function of
+    the set of clips, whatever order it is listed in. `recordings`: the recording of each clip id (None: the sources).
+    Errors: `UserError` for a class with a single recording or clip, or fewer recordings than folds altogether.
     """
     ordered = sorted(clips, key=lambda clip: clip.id)
     # Shuffled by ourselves, as files that are neighbours by name are often neighbours in time.
     ordered = [ordered[row] for row in stream(0, "folds").permutation(len(ordered))]
-    unit_of = {clip.id: (clip.source is not None, clip.source or clip.id) for clip in ordered}
+    unit_of = {clip.id: _unit(clip, recordings) for clip in ordered}
     units: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
     for clip in ordered:
         units[unit_of[clip.id]].append(clip)
@@ -121,6 +131,12 @@ def assign_folds(
         ", the clips of a source recording together" if kind == "source recordings" else ""
     )
     return tuple(replace(clip, fold=fold_of[clip.id]) for clip in clips), (made, *notes)
+
+
+def _unit(clip: Clip, recordings: Mapping[str, str] | None) -> tuple[bool, str]:
+    """What has to be in one fold: a recording, or a clip of its own."""
+    name = clip.source if recordings is None else recordings.get(clip.id)
+    return (False, clip.id) if name is None else (True, name)
 
 
 def _by_fold(table: Table, fold: int, selection: Selection) -> Split:
@@ -150,39 +166,37 @@ def _by_side(table: Table, selection: Selection) -> Split:
     return Split(1, sides["train"], sides["val"] if selection == "validation" else (), sides["test"])
 
 
-def _sides_of_sources(split: Split) -> dict[str, dict[str, list[Clip]]]:
+def _sides_of_recordings(table: Table, split: Split) -> dict[str, dict[str, list[Clip]]]:
     found: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
     for side, clips in (("train", split.train), ("validation", split.validation), ("test", split.test)):
         for clip in clips:
-            if clip.source is not None:
-                found[clip.source][side].append(clip)
+            if (name := table.recording(clip)) is not None:
+                found[name][side].append(clip)
     return found
 
 
-def _leaking(split: Split) -> tuple[str, ...]:
-    return tuple(sorted(source for source, sides in _sides_of_sources(split).items() if len(sides) > 1))
-
-
-def _without_leaks(split: Split) -> Split:
+def _without_leaks(table: Table, split: Split) -> Split:
     """The split with clips taken from training, and if need be from validation, but never from the test."""
-    tested = {clip.source for clip in split.test} - {None}
-    validation = tuple(clip for clip in split.validation if clip.source not in tested)
-    heard = tested | {clip.source for clip in validation} - {None}
-    train = tuple(clip for clip in split.train if clip.source not in heard)
+    tested = {table.recording(clip) for clip in split.test} - {None}
+    validation = tuple(clip for clip in split.validation if table.recording(clip) not in tested)
+    held_out = tested | {table.recording(clip) for clip in validation} - {None}
+    train = tuple(clip for clip in split.train if table.recording(clip) not in held_out)
     kept = {clip.id for clip in (*train, *validation)}
     left_out = tuple(clip for clip in (*split.train, *split.validation) if clip.id not in kept)
     return replace(split, train=train, validation=validation, left_out=left_out)
 
 
-def _describe_leak(split: Split, leaking: tuple[str, ...]) -> list[str]:
-    found = _sides_of_sources(split)
-    mend = "mend the folds, or set protocol.allow_leakage: true, and the result is marked"
+def _describe_leak(table: Table, split: Split, leaking: tuple[str, ...]) -> list[str]:
+    found = _sides_of_recordings(table, split)
+    mend = "put each on one side, or set protocol.allow_leakage: true, which marks the result"
     lines = [f"fold {split.fold}: {len(leaking)} source recordings stand on both sides of the split; {mend}"]
-    for source in leaking[:_SHOWN_SOURCES]:
-        sides = (f"{side}: {_some(clips)}" for side, clips in found[source].items())
-        lines.append(f"source {source}: {'; '.join(sides)}")
-    if len(leaking) > _SHOWN_SOURCES:
-        lines.append(f"... and {len(leaking) - _SHOWN_SOURCES} more sources")
+    for name in leaking[:_SHOWN_RECORDINGS]:
+        clips = [clip for side in found[name].values() for clip in side]
+        what = f"source {name}" if {clip.source for clip in clips} == {name} else "equal content"
+        sides = (f"{side}: {_some(clips)}" for side, clips in found[name].items())
+        lines.append(f"{what}: {'; '.join(sides)}")
+    if len(leaking) > _SHOWN_RECORDINGS:
+        lines.append(f"... and {len(leaking) - _SHOWN_RECORDINGS} more recordings")
     return lines
 
 

@@ -15,7 +15,8 @@ class ProtocolConfig(Section):
     out of training and picks the epoch; `test`: the epoch is picked on the test fold itself, which is optimistic and
     marked so wherever the number is shown. `auto`: validation where there is a patience, else last."""
     allow_leakage: bool = False
-    """Train although one source recording stands on both sides of a split; the result is marked."""
+    """Train although one recording (one source, one file, or equal content) stands on both sides of a split; the result
+    is marked."""
     test_every: int = Field(default=1, ge=0)
     """Epochs from one look at the test fold to the next, for the curves only (selection: test looks at every epoch);
     0: at the end alone."""

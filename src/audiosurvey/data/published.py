@@ -91,7 +91,14 @@ def classes_and_clips(
     names = dict(sorted((row.number, row.name) for row in rows))
     label = {number: index for index, number in enumerate(names)}
     clips = tuple(
-        Clip(place(row), root / place(row), labels=(label[row.number],), fold=row.fold, source=row.source)
+        Clip(
+            place(row),
+            root / place(row),
+            labels=(label[row.number],),
+            fold=row.fold,
+            source=row.source,
+            global_source=True,
+        )
         for row in rows
     )
     return tuple(names.values()), clips

@@ -1,9 +1,10 @@
 """A data set, ready for use: its table without the clips that cannot be read, and its store."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audiosurvey.data.building import Progress
 from audiosurvey.data.dataset import DatasetConfig, load_table
+from audiosurvey.data.division import divided
 from audiosurvey.data.store import Store, kept, prepare
 from audiosurvey.data.table import Table
 
@@ -33,9 +34,15 @@ def prepare_sounds(
     """Reads the table and builds the store where it is missing or something changed; clips that fail are left out.
 
     Without `divide` no folds are made where the data has none: enough for a model that is trained already.
+    Raises UserError for a class that unreadable files leave without the clips to train and test it.
     """
-    table = load_table(dataset, divide=divide)
+    table = load_table(dataset, divide=divide, make_folds=False)
     store = prepare(
         table, sample_rate=sample_rate, mono=dataset.mono, folder=dataset.store, workers=workers, progress=progress
     )
-    return Sounds(dataset, kept(table, store), store)
+    usable = kept(table, store)
+    if divide:
+        usable = divided(table, usable, store, dataset.num_folds)
+        folds = {clip.id: clip for clip in usable.clips}
+        store.rehash(replace(table, clips=tuple(folds.get(clip.id, clip) for clip in table.clips)))
+    return Sounds(dataset, usable, store)

@@ -4,8 +4,9 @@ The scale follows from the peak, which is known at the end only. Up to `IN_MEMOR
 recordings in a temporary file.
 """
 
-import shutil
+import hashlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,14 +68,25 @@ class Spool:
         self._file.truncate(2 * self.samples)
         return _scale(self._peak)
 
-    def write_to(self, target: BinaryIO) -> None:
-        """Appends the int16 samples to an open file."""
+    def write_to(self, target: BinaryIO) -> str | None:
+        """Appends the int16 samples to an open file. Returns their hash, which is the same for a WAV and a FLAC of one
+        sound, and at another level; None for silence."""
+        hashed, first, constant = hashlib.blake2b(digest_size=16), None, True
+        for part_S in self._quantised():
+            target.write(part_S.data)
+            hashed.update(part_S.data)
+            if first is None and len(part_S):
+                first = part_S[0]
+            constant = constant and bool((part_S == first).all())
+        return None if constant else hashed.hexdigest()
+
+    def _quantised(self) -> Iterator[np.ndarray]:
         if self._file is None:
-            for part_S in self._parts:
-                target.write(part_S.data)
-        else:
-            self._file.seek(0)
-            shutil.copyfileobj(self._file, target, 1 << 20)
+            yield from self._parts
+            return
+        self._file.seek(0)
+        while block := self._file.read(2 * _BLOCK):
+            yield np.frombuffer(block, "<i2")
 
     def close(self) -> None:
         self._parts = []

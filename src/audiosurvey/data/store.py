@@ -73,6 +73,7 @@ class Store:
         unreadable = [Skipped(clip_id, bad[name]) for clip_id, name in names.items() if name in bad]
         self.skipped = tuple(sorted((*missing, *unreadable), key=lambda skip: skip.id))
         self._names = dict(names)
+        self._samples_digests: Mapping[str, str] = index["digests"]
         self._places = {clip_id: clips[name] for clip_id, name in names.items() if name in clips}
         with (folder / SAMPLES).open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -92,6 +93,14 @@ class Store:
     def digest(self, clip_id: str) -> str:
         """What the clip holds, by content: the same for the same file and stretch, whatever its name."""
         return self._names[clip_id]
+
+    def samples_digest(self, clip_id: str) -> str | None:
+        """Hash of the samples of a clip, whatever file format they came in; None for silence."""
+        return self._samples_digests.get(self._names[clip_id])
+
+    def rehash(self, table: Table) -> None:
+        """Makes `hash` that of this table: the same clips, with folds."""
+        self.hash = _data_hash(table, {clip_id: name.split("#")[0] for clip_id, name in self._names.items()})
 
     def read(self, clip_id: str, start: int = 0, count: int | None = None) -> np.ndarray:
         """float32 (S,): `count` samples from `start` on, fewer where the clip ends before (None: all the
@@ -179,7 +188,8 @@ def prepare(
         bad = [Skipped(clip_id, index["skipped"][name]) for clip_id, name in names.items()]
         shutil.rmtree(target, ignore_errors=True)
         raise _nothing(table, [*bad, *missing])
-    return Store(target, index, names, missing, _data_hash(table, found))
+    digests = {clip_id: name.split("#")[0] for clip_id, name in names.items()}
+    return Store(target, index, names, missing, _data_hash(table, digests))
 
 
 def kept(table: Table, store: Store) -> Table:
@@ -275,14 +285,12 @@ def _nothing(table: Table, skipped: Sequence[Skipped]) -> UserError:
     )
 
 
-def _data_hash(table: Table, found: Mapping[Path, Fingerprint | None]) -> str:
+def _data_hash(table: Table, digests: Mapping[str, str]) -> str:
     hashed = hashlib.blake2b(json.dumps(table.classes).encode(), digest_size=16)
     for clip in sorted(table.clips, key=lambda clip: clip.id):
-        fingerprint = found[clip.path]
         labels = sorted(table.classes[label] for label in clip.labels)
         stretch = [None if second is None else float(second) for second in (clip.start_s, clip.end_s)]
-        content = fingerprint.digest if fingerprint else None
-        row = [clip.id, labels, clip.fold, clip.source, clip.side, stretch, content]
+        row = [clip.id, labels, clip.fold, clip.source, clip.side, stretch, digests.get(clip.id)]
         hashed.update(json.dumps(row).encode())
     return hashed.hexdigest()
 

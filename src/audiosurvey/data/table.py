@@ -1,5 +1,6 @@
 """The one form every data set takes: a table with a row a clip. Nothing after it knows where the clips came from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,9 @@ class Clip:
     """Fold in which this clip is tested, from 1."""
     source: str | None = None
     """The recording it was cut from (ESC-50 `src_file`, UrbanSound8K `fsID`); clips of one source stay together."""
+    global_source: bool = False
+    """Whether the name of the source means the same recording in other data sets too (Freesound ids, a `source`
+    column). Names derived from file names do not: two recorders may name their files alike."""
     start_s: float | None = None
     end_s: float | None = None
     side: Side | None = None
@@ -60,6 +64,14 @@ class Table:
 
     ignored: tuple[Ignored, ...] = ()
     """What `dataset.ignore` left out of the clips."""
+    published_folds: bool = False
+    """The folds are those that the authors published, even if classes or clips were left out afterwards."""
+    recordings: Mapping[str, str] = field(default_factory=dict)
+    """Recording of each clip id, once the contents of the files are known (`data/recordings.py`)."""
+
+    def recording(self, clip: Clip) -> str | None:
+        """The recording that must stay on one side of a split; None for a clip that is its own."""
+        return self.recordings.get(clip.id, clip.source)
 
     @property
     def folds(self) -> tuple[int, ...]:

@@ -53,6 +53,7 @@ def read_urbansound8k(root: Path) -> Table:
         classes=classes,
         clips=clips,
         official=official,
+        published_folds=official,
         licence="CC BY-NC 3.0 (non-commercial)",
         notes=() if official else not_official(LAYOUT.meta),
     )

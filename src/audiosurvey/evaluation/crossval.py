@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
-from audiosurvey.data.folds import Split, make_split
+from audiosurvey.data.folds import Split, make_split, split_notes
 from audiosurvey.data.heard import Heard
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, Table
@@ -71,6 +71,8 @@ class CrossValidation:
         self.accelerator, self.quiet = accelerator, quiet
         asked = sorted(set(folds)) if folds else sounds.table.folds
         self.splits = {fold: self._split(sounds.table, fold) for fold in asked}
+        notes = split_notes(sounds.table, self.splits.values())
+        self.sounds = sounds = replace(sounds, table=replace(sounds.table, notes=(*sounds.table.notes, *notes)))
         self.pretrained: Pretrained | None = None
         self._embeddings: Embeddings | None = None
         self._head_seconds = 0.0
@@ -82,7 +84,7 @@ class CrossValidation:
         leaking = any(split.leaking for split in self.splits.values())
         if start is not None:
             allowed = config.protocol.allow_leakage
-            leaking |= start.refuse_seen(self.splits.values(), sounds.store, allow_leakage=allowed)
+            leaking |= start.refuse_seen(self.splits.values(), sounds, allow_leakage=allowed)
         self.results: Results = run.read_results() or new_results(config, sounds.table, sounds.store, leaking=leaking)
         self.results["leaking"] = self.results["leaking"] or leaking
         if start is not None:

@@ -97,9 +97,9 @@ def evaluate_model(path: Path, data: str, prepare: Prepare, *, device: str = "au
     column = [model.labels.index(name) for name in sounds.table.classes]
     clips = tuple(_relabel(clip, column) for clip in sounds.table.clips)
     metrics, counts = _measure(model, sounds, clips, device, reverse)
-    unseen = tuple(clip for clip in clips if not model.heard.knows(clip, sounds.store))
-    new = {clip.id for clip in unseen}
-    seen = [clip.id for clip in clips if clip.id not in new]
+    known = model.heard.known(clips, sounds.store)
+    unseen = tuple(clip for clip in clips if clip.id not in known)
+    seen = [clip.id for clip in clips if clip.id in known]
     return {
         "schema": 1,
         "model": path.as_posix(),

@@ -4,7 +4,7 @@ No recording of the target data set is heard here: clips whose source or file oc
 left out, whichever fold they belong to, and counted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from torch import nn
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.classes import select_classes
-from audiosurvey.data.folds import make_split, without_sources
-from audiosurvey.data.heard import Heard, file_of
+from audiosurvey.data.folds import make_split, without_clips
+from audiosurvey.data.heard import Heard
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -129,29 +129,20 @@ def finished(folder: Path) -> Pretrained | None:
 def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:
     """The pretraining table without recordings of the target's, and what was left out.
 
-    A recording is known by its source and by the content of its file, as in `data/heard.py`. Raises UserError where
-    nothing is left.
+    Recordings are recognised as in `data/heard.py`; in two tables of one folder, sources that are derived from file
+    names count too. Raises UserError where nothing is left.
     """
-    recordings = {_recording(target, clip) for clip in target.table.clips}
-    known = {clip.source for clip in target.table.clips if clip.source is not None}
-    # A source of a clip that is the same file under another name goes with it.
-    known |= {clip.source for clip in sounds.table.clips if clip.source and _recording(sounds, clip) in recordings}
-    kept, left_out = without_sources(sounds.table, known)
-    same = tuple(clip for clip in kept.clips if _recording(sounds, clip) in recordings)
-    if same:
-        gone = {clip.id for clip in same}
-        note = f"{len(same)} clips left out: their files are in the target data too"
-        kept = replace(
-            kept,
-            clips=tuple(clip for clip in kept.clips if clip.id not in gone),
-            official=False,
-            notes=(*kept.notes, note),
-        )
+    clips, targets = sounds.table.clips, target.table.clips
+    known = Heard.of(targets, target.store).known(clips, sounds.store)
+    if sounds.table.root.resolve() == target.table.root.resolve():
+        sources = {clip.source for clip in targets if clip.source is not None}
+        known |= {clip.id for clip in clips if clip.source in sources}
+    kept, left_out = without_clips(sounds.table, known)
     if not kept.clips:
         raise UserError(
             f"pretrain.dataset: every recording of {sounds.table.name} is also in {target.table.name}; nothing is left"
         )
-    return _with_clips(kept), (*left_out, *same)
+    return _with_clips(kept), left_out
 
 
 def _with_clips(table: Table) -> Table:
@@ -160,11 +151,6 @@ def _with_clips(table: Table) -> Table:
     if len(left) == len(table.classes):
         return table
     return select_classes(table, [table.classes[label] for label in sorted(left)], None)
-
-
-def _recording(sounds: Sounds, clip: Clip) -> str:
-    """What names the whole file that a clip is, or is cut from."""
-    return file_of(sounds.store.digest(clip.id))
 
 
 def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:

@@ -8,7 +8,7 @@ from audiosurvey.config.sketch import sketch
 from audiosurvey.data.fetch import Progress
 from audiosurvey.data.folds import Split
 from audiosurvey.data.heard import Heard
-from audiosurvey.data.store import Store
+from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
@@ -46,14 +46,14 @@ class Start:
     def put_into(self, network: Network) -> None:
         self.weights.put_into(network)
 
-    def seen(self, splits: Iterable[Split], store: Store) -> list[str]:
+    def seen(self, splits: Iterable[Split], sounds: Sounds) -> list[str]:
         """Held-out clips, of any of the folds, whose recordings the weights were trained on already."""
-        held_out = {clip.id: clip for split in splits for clip in split.validation + split.test}
-        return sorted(name for name, clip in held_out.items() if self.weights.heard.knows(clip, store))
+        held_out = {clip.id for split in splits for clip in split.validation + split.test}
+        return sorted(held_out & self.weights.heard.known(sounds.table.clips, sounds.store))
 
-    def refuse_seen(self, splits: Iterable[Split], store: Store, *, allow_leakage: bool) -> bool:
+    def refuse_seen(self, splits: Iterable[Split], sounds: Sounds, *, allow_leakage: bool) -> bool:
         """Whether held-out clips are known to the weights; raises UserError unless that is allowed."""
-        seen = self.seen(splits, store)
+        seen = self.seen(splits, sounds)
         if seen and not allow_leakage:
             raise UserError(
                 f"model.init: {self.name}: was trained on the recordings of {len(seen)} clips that are to be tested "

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 import soxr
 
-from audiosurvey.data.doctor.soundprint import LONGEST_S, PRINT_RATE, agreement, coherence, likely_pairs, soundprint
+from audiosurvey.data.doctor.soundprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, soundprint
+from audiosurvey.data.doctor.waveform import match
 
 RATE = 16_000
 Sound = Callable[..., np.ndarray]
@@ -44,17 +45,19 @@ def test_a_copy_is_known(copy: str, sound: Sound) -> None:
     prints = list(map(soundprint, waves))
     assert (7, 30) in likely_pairs(prints)
     assert agreement(prints[7], prints[30]) > 0.5
-    assert coherence(waves[7], waves[30])[0] > 0.4
+    assert match(waves[7], waves[30]).white > 0.4
+    assert match(waves[7], waves[30]).same_recording
     assert max(agreement(prints[one], prints[other]) for one in range(6) for other in range(one)) < 0.2
-    assert max(coherence(waves[one], waves[other])[0] for one in range(6) for other in range(one)) < 0.1
+    assert max(match(waves[one], waves[other]).white for one in range(6) for other in range(one)) < 0.15
 
 
 def test_the_shift_has_its_sign_and_size(sound: Sound) -> None:
     wave = low(sound(1, 3.0))
     late = np.pad(wave, (1000, 0))
-    assert coherence(late, wave)[1] == pytest.approx(0.125)
-    assert coherence(wave, late)[1] == pytest.approx(-0.125)
-    assert coherence(wave, wave) == (pytest.approx(1.0, abs=1e-6), 0.0)
+    assert match(late, wave).shift_s == pytest.approx(0.125)
+    assert match(wave, late).shift_s == pytest.approx(-0.125)
+    same = match(wave, wave)
+    assert (same.white, same.plain, same.shift_s) == (pytest.approx(1.0, abs=1e-6), pytest.approx(1.0, abs=1e-6), 0.0)
 
 
 def test_a_gain_changes_nothing(sound: Sound) -> None:
@@ -66,7 +69,8 @@ def test_a_hum_that_both_have_is_no_likeness(sound: Sound) -> None:
     hum = 0.4 * np.sin(2 * np.pi * 240 * np.arange(48_000) / RATE)
     one, other = (low(0.5 * sound(seed, 3.0) + hum) for seed in (1, 2))
     assert agreement(soundprint(one), soundprint(other)) < 0.2
-    assert coherence(one, other)[0] < 0.1
+    assert match(one, other).white < 0.15
+    assert not match(one, other).same_recording
 
 
 @pytest.mark.parametrize("wave", [np.zeros(1), np.zeros(20_000), np.ones(3)], ids=str)

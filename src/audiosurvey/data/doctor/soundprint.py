@@ -1,15 +1,14 @@
 """The soundprint: what of a sound stays the same in a louder copy, a shifted one, an MP3, another sample rate.
 
 Enters: mono waves at 8 kHz. Leaves: for each a small table of how the colour of the sound changes, frame by frame;
-pairs whose tables agree; and for such a pair the last word, whether their waves move together.
+pairs whose tables agree.
 
 Three steps, each cheaper than the next and none trusted alone:
 1. `outline`: magnitudes of the table's spectrum along time. A shift does not change them, so that outlines are
    compared by one product, all with all.
 2. `agreement`: correlation of the two tables at their best shift.
-3. `coherence`: height of the peak of the whitened cross-correlation of the two waves (C. H. Knapp and G. C. Carter,
-   "The generalized correlation method for estimation of time delay", 1976, eq. 18: the phase transform). Two takes of
-   the same clock agree in step 2; only two copies of one recording are coherent.
+3. `waveform.match`: correlation of the two waves themselves. Two takes of the same clock agree in step 2; only copies
+   of one recording match in step 3.
 Changes of level from frame to frame and band to band, as the robust hashes of J. Haitsma and T. Kalker ("A highly
 robust audio fingerprinting system", 2002) take them; we keep their size and not the sign alone.
 """
@@ -34,6 +33,7 @@ _FEWEST_FRAMES = 12
 NEIGHBOURS = 5
 _OUTLINE_LEAST = 0.15
 _BLOCK_CLIPS = 512
+_SHORT_FRAMES, _FEWEST_SHORT_FRAMES, _MOST_SHORT = 64, 8, 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ class Soundprint:
 def soundprint(wave_S: np.ndarray) -> Soundprint:
     """The soundprint of a mono wave at 8 kHz."""
     change_TF = _change(wave_S[: round(LONGEST_S * PRINT_RATE)])
-    moving = np.count_nonzero(np.any(change_TF != 0, axis=1))
-    outline = _outline(change_TF) if moving >= _FEWEST_FRAMES else np.zeros(_SPAN // 8 * change_TF.shape[1])
+    outline = _outline(change_TF) if _moving(change_TF) >= _FEWEST_FRAMES else np.zeros(_SPAN // 8 * change_TF.shape[1])
     return Soundprint(change_TF, outline.astype(np.float16))
 
 
@@ -81,6 +80,26 @@ def likely_pairs(prints: list[Soundprint]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
+def likely_short_pairs(prints: list[Soundprint], least: float) -> list[tuple[int, int]]:
+    """As `likely_pairs`, among sounds of less than a second: those that agree by at least `least`.
+
+    Their outlines hold too little: a shift of half a frame changes them. All pairs are compared instead, up to the
+    first 4000 sounds; 700 take seconds.
+    """
+    short = [row for row, one in enumerate(prints) if _moving(one.change_TF) >= _FEWEST_SHORT_FRAMES]
+    short = [row for row in short if len(prints[row].change_TF) <= _SHORT_FRAMES][:_MOST_SHORT]
+    if len(short) < 2:
+        return []
+    tables = [prints[row].change_TF.astype(np.float32) for row in short]
+    spectra = np.array([np.fft.rfft(t / np.linalg.norm(t), 2 * _SHORT_FRAMES, axis=0) for t in tables], np.complex64)
+    pairs: list[tuple[int, int]] = []
+    for row in range(1, len(short)):
+        cross = (spectra[:row] * spectra[row].conj()).sum(axis=2)
+        best = np.fft.irfft(cross, 2 * _SHORT_FRAMES, axis=1).max(axis=1)
+        pairs += [(short[int(other)], short[row]) for other in np.flatnonzero(best >= least)]
+    return pairs
+
+
 def agreement(one: Soundprint, other: Soundprint) -> float:
     """Correlation of two soundprints at their best shift: 1 for the same sound, about 0.1 for strangers."""
     a_TF, b_TF = one.change_TF.astype(np.float32), other.change_TF.astype(np.float32)
@@ -90,27 +109,8 @@ def agreement(one: Soundprint, other: Soundprint) -> float:
     return float(np.fft.irfft(product.sum(axis=1), span).max() / np.sqrt(energy)) if energy else 0.0
 
 
-def coherence(one_S: np.ndarray, other_S: np.ndarray) -> tuple[float, float]:
-    """How far two mono waves at 8 kHz move together at their best shift (0 to 1), and that shift in seconds.
-
-    Every frequency from 100 Hz to 3.6 kHz counts alike, so that a hum or a whistle that both have is one of thousands.
-    Positive: what is in `other_S` comes so much later in `one_S`.
-    """
-    limit = round(LONGEST_S * PRINT_RATE)
-    one_S, other_S = one_S[:limit], other_S[:limit]
-    span = 1 << int(np.ceil(np.log2(len(one_S) + len(other_S))))
-    cross = np.fft.rfft(one_S, span) * np.conj(np.fft.rfft(other_S, span))
-    hertz = np.arange(len(cross)) * PRINT_RATE / span
-    size = np.abs(cross)
-    used = (hertz >= 100) & (hertz <= 3600) & (size > 0)
-    if not used.any():
-        return 0.0, 0.0
-    white = np.where(used, cross / np.where(size > 0, size, 1), 0)
-    peaks = np.abs(np.fft.irfft(white, span))
-    best = int(peaks.argmax())
-    # The inverse transform of `used` ones peaks at 2 * used / span.
-    height = float(peaks[best]) * span / (2 * int(used.sum()))
-    return min(1.0, height), (best - span if best > span // 2 else best) / PRINT_RATE
+def _moving(change_TF: np.ndarray) -> int:
+    return int(np.count_nonzero(np.any(change_TF != 0, axis=1)))
 
 
 def _change(wave_S: np.ndarray) -> np.ndarray:

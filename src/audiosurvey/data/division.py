@@ -1,0 +1,104 @@
+"""Folds for the clips that can be read, once it is known what their files contain.
+
+Enters: the table as read, the same table without unreadable clips, and the store. Leaves: the table ready for
+splitting: with folds, with the recording of each clip, and with notes on what a reader should know of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from audiosurvey.data.dataset import tell_of_spread_recordings
+from audiosurvey.data.folds import assign_folds
+from audiosurvey.data.recordings import Contents, equal_contents, recordings_of
+from audiosurvey.data.store import Skipped
+from audiosurvey.data.table import Clip, Table
+from audiosurvey.errors import UserError
+
+_SHOWN_FILES = 5
+_SHOWN_GROUPS = 5
+
+
+class Prepared(Contents, Protocol):
+    """A store."""
+
+    skipped: tuple[Skipped, ...]
+
+
+def divided(whole: Table, usable: Table, store: Prepared, num_folds: int) -> Table:
+    """`usable`, which is `whole` without the skipped clips, with folds and recordings.
+
+    Raises UserError for a class that the skipped files leave untrainable or untestable, and for classes too small to
+    be divided.
+    """
+    _refuse_lost_classes(whole, usable, store.skipped)
+    clips, recordings = usable.clips, recordings_of(usable.clips, store)
+    copies = equal_contents(clips, store)
+    notes = list(usable.notes)
+    if not usable.multi_label:
+        notes += _contradictions(usable, copies)
+    if usable.folds:
+        notes += _unbalanced(usable)
+    else:
+        clips, made = assign_folds(clips, num_folds, usable.classes, recordings)
+        notes += made
+        if copies:
+            count = sum(map(len, copies))
+            notes.append(f"{count} clips have the same content as another clip: copies are kept in one fold")
+    return tell_of_spread_recordings(replace(usable, clips=clips, recordings=recordings, notes=tuple(notes)))
+
+
+def _refuse_lost_classes(whole: Table, usable: Table, skipped: Sequence[Skipped]) -> None:
+    reasons = {bad.id: bad.reason for bad in skipped}
+    lines: list[str] = []
+    for label, name in enumerate(whole.classes):
+        before = [clip for clip in whole.clips if label in clip.labels]
+        after = [clip for clip in usable.clips if label in clip.labels]
+        lost = [clip for clip in before if clip.id in reasons]
+        if not lost or (after and (_is_divisible(after) or not _is_divisible(before))):
+            continue
+        left = "none is left" if not after else f"the {len(after)} left cannot be both trained on and tested"
+        mend = "mend the files, or leave the class out with dataset.exclude_classes"
+        lines.append(f"class '{name}': {len(lost)} of its {len(before)} clips cannot be read, {left}; {mend}")
+        lines += [f"  {clip.id}: {reasons[clip.id]}" for clip in lost[:_SHOWN_FILES]]
+        if len(lost) > _SHOWN_FILES:
+            lines.append(f"  ... and {len(lost) - _SHOWN_FILES} more")
+    if lines:
+        raise UserError(*lines)
+
+
+def _is_divisible(clips: Sequence[Clip]) -> bool:
+    """Whether some of these clips of a class can be trained on and others be tested."""
+    if any(clip.side for clip in clips):
+        return {"train", "test"} <= {clip.side for clip in clips}
+    if any(clip.fold is not None for clip in clips):
+        return len({clip.fold for clip in clips} - {None}) > 1
+    return len(clips) > 1
+
+
+def _unbalanced(table: Table) -> list[str]:
+    """Notes on classes that the folds or sides of the table itself leave untrained or untested."""
+    clips_of = {name: [c for c in table.clips if label in c.labels] for label, name in enumerate(table.classes)}
+    if any(clip.side for clip in table.clips):
+        notes = []
+        for side, what in (("train", "tested without being trained"), ("test", "never tested")):
+            lacking = [name for name, clips in clips_of.items() if all(clip.side != side for clip in clips)]
+            if lacking:
+                notes.append(f"classes without a clip marked '{side}', which are {what}: {', '.join(lacking)}")
+        return notes
+    folds_of = {name: {c.fold for c in clips if c.fold is not None} for name, clips in clips_of.items()}
+    told = [f"{name} (fold {min(folds)})" for name, folds in folds_of.items() if len(folds) == 1]
+    if not told:
+        return []
+    return [f"classes in one fold alone, where they are tested without being trained: {', '.join(told)}"]
+
+
+def _contradictions(table: Table, copies: Sequence[Sequence[Clip]]) -> list[str]:
+    """A note naming clips of equal content that have different labels."""
+    found = [same for same in copies if len({clip.labels for clip in same}) > 1]
+    if not found:
+        return []
+    shown = [" = ".join(f"{clip.id} ({table.classes[clip.labels[0]]})" for clip in same) for same in found]
+    more = f"; and {len(found) - _SHOWN_GROUPS} more" if len(found) > _SHOWN_GROUPS else ""
+    mend = "correct the labels, or list them in dataset.ignore"
+    return [f"{len(found)} sounds have two labels: {'; '.join(shown[:_SHOWN_GROUPS])}{more}; {mend}"]
