@@ -41,7 +41,8 @@ def vowel(rng: Rng, name: str | None = None) -> np.ndarray:
     for formant in FORMANTS[name or rng.choice(list(FORMANTS))]:
         hertz = formant * rng.uniform(0.95, 1.05)
         radius = np.exp(-np.pi * (60 + 0.05 * hertz) / RATE)
-        wave = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * hertz / RATE), radius**2], wave)
+        resonance = [1, -2 * radius * np.cos(2 * np.pi * hertz / RATE), radius**2]
+        wave = np.asarray(lfilter([1 - radius], resonance, wave))
     rise = np.minimum(1, np.arange(count) / 160)
     return 0.5 * wave / np.abs(wave).max() * rise * rise[::-1]
 
