@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.config.sketch import sketch
@@ -109,6 +110,9 @@ def _train(loaded: LoadedConfig, options: TrainOptions, say: Say) -> tuple[Resul
     main = accelerator.is_main_process
     refuse_jobs(options.jobs, config, accelerator)
     run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
+    if options.resume:
+        loaded = continued(loaded, run.config_path)
+        config = loaded.config
     if main:
         run.refuse(config, resume=options.resume)
     quiet = options.quiet or not main

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.augmentation.shorten import Shorten, ShortenConfig, ShortenDraw
 from audiosurvey.randomness import stream
@@ -21,7 +22,7 @@ def test_with_repeat_the_stretch_comes_again_and_again() -> None:
     operation = Shorten(ShortenConfig(p=1), pad="repeat")
     out_BS = operation.apply(torch.arange(1.0, 8.0)[None], [ShortenDraw(3, 2)], [7])
     torch.testing.assert_close(out_BS, torch.tensor([[4.0, 5, 4, 5, 4, 5, 4]]))
-    assert operation.valid_after(ShortenDraw(3, 2), 7, 7) == 7
+    assert operation.extent_after(ShortenDraw(3, 2), Extent.whole(7)) == Extent.whole(7)
 
 
 @given(valid=st.integers(1, 400), seed=st.integers(0, 10**6), share=st.floats(0.01, 0.99))
@@ -31,7 +32,7 @@ def test_the_stretch_lies_in_the_clip_and_keeps_its_share(valid: int, seed: int,
     assert draw is not None
     assert 0 <= draw.start <= draw.start + draw.length <= valid
     assert max(1, round(share * valid)) <= draw.length
-    assert operation.valid_after(draw, 400, valid) == draw.length
+    assert operation.extent_after(draw, Extent.until(valid, 400)) == Extent.until(draw.length, 400)
 
 
 def test_shortening_is_on_unless_it_is_switched_off() -> None:

@@ -11,7 +11,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.evaluation.runfolder import RunFolder
 from audiosurvey.training.devices import make_accelerator
 
-CONFIG = Config.model_validate({"train": {"epochs": 3, "lr": 0.01}}).resolved()
+CONFIG = Config.model_validate({"train": {"epochs": 3, "lr": 0.01}, "augmentation": {}}).resolved()
 
 
 def begun(path: Path) -> RunFolder:

@@ -142,6 +142,13 @@ def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
     assert found is not None
     assert found.mel is not None
     assert (found.sample_rate, found.mel.n_mels) == (8000, 8)
+    (tmp_path / "config.yaml").write_text(
+        "sample_rate: 8000\nmel_spectrogram: {compression: db, power: 1}\naugmentation: {}\n"
+    )
+    of_an_earlier_version = artefact_front_end(tmp_path)
+    assert of_an_earlier_version is not None
+    assert of_an_earlier_version.mel is not None
+    assert of_an_earlier_version.mel.floor_db == -200
     (tmp_path / "config.yaml").write_text("sample_rate: [")
     with pytest.raises(UserError, match="not the config of a model"):
         artefact_front_end(tmp_path)

@@ -76,14 +76,10 @@ class WaveOperation(_Operation[Draw]):
         rows, chosen = _fired(draws)
         return at_rows(wave_BS, rows, lambda part_BS: self.render(part_BS, chosen, [valid[row] for row in rows]))
 
-    def valid_after(self, draw: Draw, samples: int, valid: int) -> int:
-        """Where the clip ends in its window once this was applied."""
-        return valid
-
     def extent_after(self, draw: Draw, extent: Extent) -> Extent:
-        """Where the clip sounds once this was applied. Operations that move its beginning have their own."""
-        end = self.valid_after(draw, extent.size, extent.end)
-        return extent if end == extent.end else Extent.until(end, extent.size)
+        """Where the clip sounds once this was applied. Operations that move the clip or change its length override
+        this."""
+        return extent
 
     @abstractmethod
     def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> Draw:

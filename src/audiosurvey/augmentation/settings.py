@@ -45,8 +45,8 @@ MEL_MIXINGS = ("mel_mixup", "cutmix")
 
 
 class AugmentationConfig(Section):
-    """What is done to training clips. Everything is off unless its `p`, the chance for each single clip, is
-    set."""
+    """What is done to training clips. Every operation but `shorten` is off unless its `p`, the chance for each single
+    clip, is set."""
 
     mixup: MixupConfig = Field(default_factory=MixupConfig)
     """A second training clip is mixed in, with its share of the label."""

@@ -56,7 +56,7 @@ class Shorten(WaveOperation[ShortenDraw]):
         return replace(draw, start=part.first + draw.start)
 
     def extent_after(self, draw: ShortenDraw, extent: Extent) -> Extent:
-        return Extent.until(self.valid_after(draw, extent.size, extent.end), extent.size)
+        return Extent.until(extent.size if self.pad == "repeat" else draw.length, extent.size)
 
     def render(self, wave_BS: Tensor, draws: list[ShortenDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]
@@ -71,6 +71,3 @@ class Shorten(WaveOperation[ShortenDraw]):
         starts = [row * 2 * samples + draw.start for row, draw in enumerate(draws)]
         moved_BS = padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
         return moved_BS.masked_fill_(place_S >= length_B1, 0)
-
-    def valid_after(self, draw: ShortenDraw, samples: int, valid: int) -> int:
-        return samples if self.pad == "repeat" else draw.length

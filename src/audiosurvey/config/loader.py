@@ -20,6 +20,7 @@ from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.repair import Repaired
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
+from audiosurvey.config.stored import is_resolved, keep_meaning
 from audiosurvey.config.validate import Checked, validate
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
@@ -82,6 +83,9 @@ def load_text(text: str | bytes, name: str, overrides: Sequence[str] = ()) -> Lo
 
 
 def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedConfig:
+    if is_resolved(document):
+        # That of a run or a model, given as a config again.
+        keep_meaning(document)
     fill_preset(document)
     for word in overrides:
         override(document, word)

@@ -154,14 +154,12 @@ class _Card:
             rule += "with the largest F1 of the label on these clips."
         else:
             rule = "A sound is its best class, or `unknown` where that class does not reach its threshold: the one "
-            rule += (
-                "that best tells right answers from wrong ones (largest F1) among these clips. A class that was the "
-            )
-            rule += "best one of no clip has none."
-        parts = [f"{rule} There were no sounds of other kinds among the clips.", _thresholds(thresholds)]
+            rule += "that best tells right answers from wrong ones (largest F1) among these clips. A class that was "
+            rule += "the best one of no clip has none."
+        parts = [f"{rule} There were no sounds of other kinds among the clips.", _threshold_table(thresholds)]
         of_means = self.facts.get("sound_thresholds", thresholds)
         if of_means != thresholds:
-            parts += ["Those are for a single window. For the mean of several windows:", _thresholds(of_means)]
+            parts += ["Those are for a single window. For the mean of several windows:", _threshold_table(of_means)]
         return parts
 
     def _error(self) -> str:
@@ -222,7 +220,7 @@ def _dataset(about: dict[str, Any]) -> str:
     return about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
 
 
-def _thresholds(thresholds: dict[str, float]) -> str:
+def _threshold_table(thresholds: dict[str, float]) -> str:
     return _table("class", "threshold", [(name, f"{value:.4f}") for name, value in thresholds.items()])
 
 

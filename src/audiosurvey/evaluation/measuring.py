@@ -77,6 +77,7 @@ def _chain(config: Config, clips: Sequence[Clip]) -> Chain:
         train_clips=clips,
         silence=0.0,
         bands=1,
+        sampling=config.train.sampling,
     )
 
 

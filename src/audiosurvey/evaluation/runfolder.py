@@ -185,7 +185,8 @@ class RunFolder:
         differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         if differing:
             raise UserError(
-                f"{self.path}: the run was made with another config; give another --run-dir, or set these back:",
+                f"{self.path}: the run was made with another config; give another --run-dir, go on with "
+                f"{self.config_path}, or set these back:",
                 *(f"  {key}: {before.get(key)} in the run, {after.get(key)} now" for key in differing),
             )
 

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from audiosurvey.data.heard import Heard
 from audiosurvey.errors import UserError
 from audiosurvey.features.agreement import FrontEnd
+from audiosurvey.features.earlier import earlier_mel, is_earlier
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.plainfile import not_plain
@@ -63,10 +64,11 @@ def artefact_front_end(path: Path) -> FrontEnd | None:
         return None
     try:
         config = yaml.safe_load(beside.read_text(encoding="utf-8"))
-        mel = MelConfig.model_validate(config["mel_spectrogram"])
+        section = config["mel_spectrogram"]
+        mel = MelConfig.model_validate(earlier_mel(section) if is_earlier(config) else section)
         hears = ModelConfig.model_validate(config.get("model", {})).hears
         return FrontEnd(int(config["sample_rate"]), mel if "mel" in hears else None)
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         raise UserError(f"{beside}: is not the config of a model; copy the whole folder again") from None
 
 

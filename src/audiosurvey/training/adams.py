@@ -23,13 +23,13 @@ _LEAST_MEAN_SQUARE = 1e-16
 
 @dataclass(frozen=True)
 class Belonging:
-    """To which of several networks parameters belong; those that are not named here belong to all of them."""
+    """Which of several networks each parameter belongs to. Parameters that are not listed belong to all of them."""
 
     networks: int = 1
     whole: Mapping[torch.Tensor, int] = field(default_factory=dict)
-    """Parameters of one network, by the number of which."""
+    """Parameters of a single network, with the number of that network."""
     divided: Collection[torch.Tensor] = frozenset()
-    """Parameters whose second axis has an equal part for each network, in order."""
+    """Parameters whose second axis is split evenly among the networks, in order."""
 
     def parts(self, parameter: torch.Tensor, values: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
         """For each network that has a share in the parameter, its number and its part of `values` (same shape)."""
