@@ -276,6 +276,7 @@ def preview(
 
 def audit_inputs(data: str, overrides: Sequence[str] = ()) -> list[Path]:
     """The files that the audit of `data` reads, which its own output must not replace."""
+    _refuse_one_sound(data)
     path = Path(data)
     if path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES):
         dataset = dataset_at(path)
@@ -295,9 +296,8 @@ def audit_inputs(data: str, overrides: Sequence[str] = ()) -> list[Path]:
 
 def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> Diagnosis:
     """The audit of a data set: a config, the root of a data set of known layout, a CSV, or a bare folder of sounds."""
+    _refuse_one_sound(data)
     path = Path(data)
-    if path.is_file() and path.suffix.lower() in AUDIO_EXTENSIONS:
-        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
     found = path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES)
     if found and overrides:
         raise UserError(f"{data}: is no config, so --set sets nothing; give a config, or leave --set out")
@@ -311,6 +311,11 @@ def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> 
             bare = read_bare(path)
             return examine_table(bare, list(strays(bare)), progress=moved)
         return examine(dataset, progress=moved)
+
+
+def _refuse_one_sound(data: str) -> None:
+    if Path(data).is_file() and Path(data).suffix.lower() in AUDIO_EXTENSIONS:
+        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
 
 
 def _progress(sources: Sequence[Source]) -> AbstractContextManager[Callable[[float], None]]:

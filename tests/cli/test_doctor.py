@@ -94,6 +94,7 @@ def test_a_bare_folder(command: Command, tmp_path: Path) -> None:
         (["{root}", "--html", "{root}"], "is a folder; give the path of a file"),
         (["{root}", "--quarantine", "{root}/none/i.tsv"], "none is missing"),
         (["{root}/a.wav"], "a.wav: is one sound; give the folder of a data set, a table or a config"),
+        (["{root}/a.wav", "--html", "{root}/page.html"], "a.wav: is one sound; give the folder of a data set"),
         (["{root}/empty"], "no sound files in it; expected a data set or a folder of sounds"),
         (["{root}/clips.csv"], "clips.csv:1: no column label"),
     ],
