@@ -369,3 +369,15 @@ def test_silence_in_all_operations_gives_no_nan(config: AugmentationConfig) -> N
     assert torch.equal(chain(uncovered).wave(*silent), torch.zeros(12, SAMPLES))
     # What covers a stretch of a wave is noise of 1e-6, and that has a level that other noise goes by.
     torch.testing.assert_close(chain(config).wave(*silent), torch.zeros(12, SAMPLES), atol=1e-3, rtol=0)
+
+
+def test_a_clip_made_of_parts_of_two_is_not_shortened() -> None:
+    """Shortening could leave one of the two parts alone, while the label names both."""
+    settings = {"timemix": {"p": 1, "min_ratio": 0.5}, "shorten": {"p": 1, "min_share": 0.15}}
+    made = chain(AugmentationConfig.model_validate(settings))
+    batch = batch_of(made, list(range(12)), 2)
+    wave_BS, extents, _ = made.mixed_wave(batch, 2)
+    torch.testing.assert_close(wave_BS, made.mix(batch, 2)[0])
+    assert all(extent.is_whole for extent in extents)
+    names = [done["operation"] for done in made.describe(CLIPS[0], 2, samples=SAMPLES, frames=FRAMES, bands=BANDS)]
+    assert names == ["timemix"]

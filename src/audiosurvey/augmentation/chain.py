@@ -12,7 +12,7 @@ What is done to a clip is a function of (seed, epoch, clip id, operation), of ho
 or resumption.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -143,7 +143,9 @@ class Chain:
         samples = batch.wave_BS.shape[1]
         if not self.mixes_last:
             wave_BS, valid_B, targets = self.mix(batch, epoch)
-            wave_BS, extents = self._wave(wave_BS, _from_the_start(valid_B, samples), batch.clips, epoch)
+            joined = {row for row, clip in enumerate(batch.clips) if self._is_joined(clip, epoch)}
+            extents = _from_the_start(valid_B, samples)
+            wave_BS, extents = self._wave(wave_BS, extents, batch.clips, epoch, joined)
             return wave_BS, extents, targets
         wave_BS, extents = self._wave(batch.wave_BS, _from_the_start(batch.valid_B, samples), batch.clips, epoch)
         changed = replace(batch, wave_BS=wave_BS, valid_B=_ends(extents, batch.valid_B))
@@ -173,13 +175,14 @@ class Chain:
         return self._wave(wave_BS, _from_the_start(valid_B, wave_BS.shape[1]), clips, epoch)[0]
 
     def _wave(
-        self, wave_BS: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int
+        self, wave_BS: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int, joined: Container[int] = ()
     ) -> tuple[Tensor, list[Extent]]:
-        """The same, and where in its window each clip sounds then."""
+        """The same, and where in its window each clip sounds then. `joined`: rows that are not shortened."""
         for operation in self.wave_operations:
+            skipped = joined if isinstance(operation, Shorten) else ()
             draws = [
-                operation.draw_in(self._stream(clip, epoch, operation.name), extent)
-                for clip, extent in zip(clips, extents, strict=True)
+                None if row in skipped else operation.draw_in(self._stream(clip, epoch, operation.name), extent)
+                for row, (clip, extent) in enumerate(zip(clips, extents, strict=True))
             ]
             wave_BS = operation.apply(wave_BS, draws, [extent.length for extent in extents])
             extents = _after(operation, draws, extents)
@@ -275,7 +278,10 @@ class Chain:
         if mixed is not None and mixes_wave and not self.mixes_last:
             done.append(mixed.describe())
         heard = Extent.until(samples if valid is None else valid, samples)
+        joined = self._is_joined(clip, epoch)
         for operation in self.wave_operations:
+            if joined and isinstance(operation, Shorten):
+                continue
             draw = operation.draw_in(self._stream(clip, epoch, operation.name), heard)
             if draw is not None:
                 done.append({"operation": operation.name, **operation.describe(draw)})
@@ -295,6 +301,12 @@ class Chain:
         if mixed is not None and isinstance(mixed.mixing, MelMixing):
             done.append(mixed.describe())
         return done
+
+    def _is_joined(self, clip: Clip, epoch: int) -> bool:
+        """Whether parts of two clips follow one another in the window: shortening could then leave one of them, while
+        the label names both."""
+        mixed = None if self.mixes_last else self.mixer.draw(clip, epoch)
+        return mixed is not None and isinstance(mixed.mixing, Timemix)
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
         return stream(self.seed, epoch, *clip.drawn_by, operation)
