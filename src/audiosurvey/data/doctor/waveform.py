@@ -56,7 +56,8 @@ class Match:
     @property
     def same_recording(self) -> bool:
         """Whether chance does not explain the match."""
-        if self.rival > _MOST_RIVAL or self.bins < _FEWEST_BINS or self.overlap_s < _SURE_S:
+        scrap = self.overlap_s < _SURE_S and self.bins < _VOWEL_BINS
+        if self.rival > _MOST_RIVAL or self.bins < _FEWEST_BINS or scrap:
             return self.plain >= _EXACT_PLAIN and self.white >= _EXACT_WHITE
         plain, white = _least(self.overlap_s, self.bins)
         return self.plain >= plain and self.white >= white
