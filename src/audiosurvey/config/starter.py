@@ -131,7 +131,7 @@ def _values(dataset: str) -> dict[str, Any]:
             "time_masking": {"p": 0.5, "tmp": 20, "num": 2},
             "freq_masking": {"p": 0.5, "fmp": 8, "num": 2},
         },
-        "train": {"epochs": 40, "batch_size": 16, "lr": 0.001, "weight_decay": 0.01, "num_workers": 2},
+        "train": {"epochs": 100, "batch_size": 16, "lr": 0.001, "weight_decay": 0.01, "num_workers": 2},
         "loss": {"label_smoothing": 0.1},
         "protocol": {"selection": "last"},
         "seed": 0,
