@@ -31,7 +31,8 @@ def test_a_spoilt_set_as_a_table(command: Command, spoilt: Path) -> None:
     status, out, _ = command("doctor", spoilt)
     assert status == 1
     assert "23 clips" in out
-    assert "found: 3 would spoil a result, 0 worth a look, 0 to note" in out
+    # Copies without given folds are kept on one side by training.
+    assert "found: 2 would spoil a result, 1 worth a look, 0 to note" in out
     for words in ("truncated", "silent", "duplicate", "wind/0.wav", "rain/copy.wav", "to do"):
         assert words in out
 

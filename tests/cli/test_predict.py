@@ -298,7 +298,10 @@ def test_a_long_file_that_breaks_off_says_what_was_heard_before(command: Command
 
 def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: Path, tones: Path, tmp_path: Path):
     Path("out.csv").write_text("of yesterday")
-    status, out, _ = command("predict", model, tones, "--format", "csv", "--output", "out.csv")
+    words = ("predict", model, tones, "--format", "csv", "--output", "out.csv")
+    assert command(*words)[0] == 2
+    assert Path("out.csv").read_text() == "of yesterday"
+    status, out, _ = command(*words, "--force")
     assert (status, out) == (0, "")
     assert len(rows(Path("out.csv").read_text())) == 24
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]

@@ -29,7 +29,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
         return true_scored(self, network, clips)
 
     monkeypatch.setattr(Stage, "scored", scored)
-    monkeypatch.setattr("audiosurvey.pipeline.forecast", lambda stage, clips: None)
+    monkeypatch.setattr("audiosurvey.pipeline.forecast", lambda stage, clips, **_: None)
     monkeypatch.setattr("audiosurvey.pipeline._forecast_line", lambda *_: "")
     return looks
 

@@ -74,7 +74,7 @@ def test_norms_are_synchronised_when_a_step_is_made_and_keep_their_tensors(tiny)
 
 
 def test_a_clip_shorter_than_the_section_is_padded(tiny):
-    made = stage(tiny, "dataset.clip_seconds=1", "train.crop_seconds=0.75")
+    made = stage(tiny, "dataset.clip_seconds=1", "dataset.pad=zeros", "train.crop_seconds=0.75")
     batch = next(made.batches.epoch(1))
     assert batch.wave_BS.shape[1] == 6000
     assert batch.valid_B.tolist() == [4000] * 8
