@@ -32,7 +32,7 @@ _VOWEL_BINS, _NOISE_BINS = 35.0, 60.0
 """Evidence grows with the (logarithm of the) overlap, or with the width of the spectrum: the larger share counts."""
 _MOST_RIVAL, _FEWEST_BINS, _SURE_S = 0.7, 4.0, 0.15
 """Beyond these only an almost exact match counts: two tones, two sweeps are alike by chance."""
-_EXACT_PLAIN, _EXACT_WHITE = 0.99995, 0.999
+_EXACT_PLAIN, _EXACT_WHITE = 0.99995, 0.9975
 _STEADY_RIVAL, _STEADY_S, _STEADY_PLAIN, _STEADY_WHITE = 0.35, 1.0, 0.9998, 0.985
 """Short sounds of a steady pitch: two vowels of exactly one pitch differ in little else."""
 _ROUGH = 0.8
