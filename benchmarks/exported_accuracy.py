@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 import audiosurvey
+from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.data.dataset import load_table
-from audiosurvey.deploy.artefact import load_artefact
 
 
 def main() -> None:

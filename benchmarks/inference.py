@@ -19,12 +19,12 @@ import numpy as np
 import soundfile
 import torch
 
+from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.exported import load_exported
+from audiosurvey.artefact.folder import Model
 from audiosurvey.config.loader import load_config
-from audiosurvey.data.heard import Heard
-from audiosurvey.deploy.artefact import Model
-from audiosurvey.deploy.classifier import Classifier
-from audiosurvey.deploy.export import export
-from audiosurvey.deploy.exported import load_exported
+from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.export.export import export
 from audiosurvey.model.network import build_network
 
 CLASSES, SECONDS = 50, 5

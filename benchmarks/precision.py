@@ -16,9 +16,9 @@ import soundfile
 import torch
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.data.folds import make_split
 from audiosurvey.data.sounds import prepare_sounds
-from audiosurvey.evaluation.stage import Stage
+from audiosurvey.data.splits.folds import make_split
+from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.precision import pick_precision
 

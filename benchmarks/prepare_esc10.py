@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from audiosurvey.data.store import prepare
+from audiosurvey.data.store.store import prepare
 from audiosurvey.data.table import Clip, Table
 
 

@@ -21,6 +21,8 @@ import soundfile
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
+pytest_plugins = ["model_fixtures"]
+
 PATIENCE_S = 300
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -95,8 +97,8 @@ def on_tones(tones: Path) -> Callable[..., Any]:
     """`on_tones("eat", "train.lr=1", ..., device="cpu")`: the first stage of a shipped config on the tones, padded to a
     second, in batches of four, in float32."""
     from audiosurvey.config.loader import load_config
-    from audiosurvey.evaluation.stage import Stage
     from audiosurvey.pipeline import prepare
+    from audiosurvey.runs.stages.stage import Stage
     from audiosurvey.training.devices import make_accelerator
 
     def stage(name: str, *overrides: str, device: str = "cpu") -> Stage:

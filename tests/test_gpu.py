@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audiosurvey.artefact.load import load
 from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
-from audiosurvey.deploy.load import load
-from audiosurvey.evaluation.predictions import read_predictions
+from audiosurvey.runs.results.predictions import read_predictions
 
 pytestmark = pytest.mark.gpu
 

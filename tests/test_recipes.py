@@ -11,7 +11,7 @@ import torch
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.presets import preset_text
 from audiosurvey.config.root import Config
-from audiosurvey.evaluation.stage import Stage
+from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.schedule import cycled_momentum, rate_factor
 
 RECIPES = sorted(

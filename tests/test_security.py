@@ -22,12 +22,12 @@ import pytest
 import torch
 
 import audiosurvey
+from audiosurvey.artefact.folder import Model
+from audiosurvey.artefact.shelf import Shelf
 from audiosurvey.config.loader import load_config, load_text
-from audiosurvey.deploy.artefact import Model
-from audiosurvey.deploy.shelf import Shelf
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.starting import open_start
-from audiosurvey.model.weightfile import read_weights
+from audiosurvey.model.weights.weightfile import read_weights
+from audiosurvey.runs.stages.starting import open_start
 
 Command = Callable[..., tuple[int, str, str]]
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -91,7 +91,7 @@ def planted_pt2(tmp_path: Path, payload: bytes) -> Path:
 
 def test_a_planted_pt2_does_run_code(planted_pt2: Path, tmp_path: Path):
     """What the refusal is for: the file of the next tests is a real one."""
-    from audiosurvey.deploy.exported import load_exported
+    from audiosurvey.artefact.exported import load_exported
 
     with pytest.raises(UserError, match="cannot be read"):
         load_exported(planted_pt2, trust=True)
@@ -130,7 +130,7 @@ def test_pt2_among_other_models_is_left_to_whoever_asks_for_it(
 def test_pt2_of_ones_own_is_opened_on_trust(
     model_of_tones: Model, tmp_path: Path, command: Command, tones: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from audiosurvey.deploy.export import export
+    from audiosurvey.export.export import export
 
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     path = tmp_path / "own.pt2"
@@ -296,7 +296,7 @@ def test_no_file_of_a_run_runs_anything(
 
 
 def test_a_checkpoint_of_a_run_runs_nothing(mark: Path, payload: bytes, tmp_path: Path):
-    from audiosurvey.evaluation.foldlog import read_history
+    from audiosurvey.runs.results.fold_log import read_history
     from audiosurvey.training.checkpoint import read_journal
 
     (tmp_path / "state.safetensors").write_bytes(payload)
@@ -308,7 +308,7 @@ def test_a_checkpoint_of_a_run_runs_nothing(mark: Path, payload: bytes, tmp_path
 
 def test_the_cache_runs_nothing(tones: Path, mark: Path, payload: bytes, tmp_cache: Path):
     """Stores, content hashes and rooms are found again by name: whoever can write there must not run anything."""
-    from audiosurvey.augmentation.rooms import _bank_file, room_bank
+    from audiosurvey.augmentation.wave.rooms import _bank_file, room_bank
     from audiosurvey.pipeline import prepare
 
     config = load_text(f"dataset: {{name: folder, root: '{tones.as_posix()}'}}", "c.yaml").config
@@ -354,7 +354,7 @@ def test_cells_of_a_table_are_text(text: str, tones: Path, tmp_path: Path, mark:
 
 
 def test_a_repository_of_the_hub_is_asked_for_known_files_only():
-    from audiosurvey.deploy.artefact import FILES
+    from audiosurvey.artefact.folder import FILES
 
     assert {Path(name).suffix for name in FILES} == {".safetensors", ".yaml", ".json", ".md"}
     assert not any(sign in name for name in FILES for sign in "*/\\")
@@ -384,7 +384,7 @@ FORBIDDEN = {
     "tarfile.TarFile.extractall",
 }
 NEEDS = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
-ALLOWED_ONCE = {"torch.export.load": "deploy/exported.py"}
+ALLOWED_ONCE = {"torch.export.load": "artefact/exported.py"}
 
 
 def dotted(node: ast.expr) -> str:

@@ -97,7 +97,7 @@ def test_the_class_that_wins_uncalibrated_wins_calibrated(run: Path, mixtures: P
 
 def test_the_error_stated_is_the_error_of_what_is_predicted(command, run: Path, mixtures: Path):
     """The final model's temperature, on the clips that it was fitted on, as the fold's model scored them."""
-    from audiosurvey.deploy.calibration import expected_error, fit_temperature
+    from audiosurvey.artefact.calibration import expected_error, fit_temperature
 
     facts = json.loads((run / "model" / "model.json").read_text(encoding="utf-8"))
     scores = evaluated(run, mixtures)
@@ -129,9 +129,9 @@ def test_windows_as_answers_have_the_temperature_of_windows(command, run: Path, 
 
 
 def test_demo_exports_and_every_mode_of_predict_agree(command, run: Path, mixtures: Path, tmp_path: Path):
-    from audiosurvey.deploy.export_graph import Scorer, exported_facts
-    from audiosurvey.deploy.exported import Exported
-    from audiosurvey.deploy.hearing import Limits, hear
+    from audiosurvey.artefact.exported import Exported
+    from audiosurvey.demo.hearing import Limits, hear
+    from audiosurvey.export.graph import Scorer, exported_facts
 
     model: Any = audiosurvey.load(run)
     path = mixtures / "mid" / "03.wav"
@@ -152,7 +152,7 @@ def test_demo_exports_and_every_mode_of_predict_agree(command, run: Path, mixtur
 
 
 def test_a_model_of_an_older_version_has_one_temperature(run: Path, tmp_path: Path, mixtures: Path):
-    from audiosurvey.deploy.artefact import _digest
+    from audiosurvey.artefact.folder import _digest
 
     folder = shutil.copytree(run / "model", tmp_path / "model")
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from audiosurvey.version import __version__
 
 if TYPE_CHECKING:
-    from audiosurvey.deploy.load import load as load
+    from audiosurvey.artefact.load import load as load
 
 __all__ = ["__version__", "load"]
 
@@ -13,7 +13,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     # Loaded on first use, so that `import audiosurvey` and the command line's --help do not wait for torch.
     if name == "load":
-        from audiosurvey.deploy.load import load
+        from audiosurvey.artefact.load import load
 
         return load
     raise AttributeError(f"module 'audiosurvey' has no attribute {name!r}")

@@ -9,50 +9,50 @@ from typing import Any
 
 import torch
 
+from audiosurvey.artefact.exported import is_exported
+from audiosurvey.artefact.folder import find_model, load_artefact
+from audiosurvey.artefact.hub import Pushed
+from audiosurvey.artefact.hub import push as push_model
+from audiosurvey.artefact.load import load
+from audiosurvey.config.checks.sketch import sketch
 from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
-from audiosurvey.config.sketch import sketch
 from audiosurvey.data.dataset import DatasetConfig, load_table
-from audiosurvey.data.doctor.examination import Diagnosis, examine, examine_table
-from audiosurvey.data.doctor.strays import strays
-from audiosurvey.data.download import PUBLISHED
-from audiosurvey.data.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.download.datasets import PUBLISHED
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
+from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
-from audiosurvey.deploy.artefact import find_model, load_artefact
-from audiosurvey.deploy.export import Outcome as Exported
-from audiosurvey.deploy.export import check_suffix
-from audiosurvey.deploy.export import export as export_model
-from audiosurvey.deploy.export_formats import SUFFIXES, Format
-from audiosurvey.deploy.exported import is_exported
-from audiosurvey.deploy.formats import WRITERS, opened_output
-from audiosurvey.deploy.hub import Pushed
-from audiosurvey.deploy.hub import push as push_model
-from audiosurvey.deploy.inputs import opened_sources
-from audiosurvey.deploy.journal import model_digest, opened_journal
-from audiosurvey.deploy.load import load
-from audiosurvey.deploy.options import PredictOptions
-from audiosurvey.deploy.prediction import Outcome, predict_sounds
-from audiosurvey.deploy.sources import Source
+from audiosurvey.doctor.examination import Diagnosis, examine, examine_table
+from audiosurvey.doctor.strays import strays
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.conditions import measure_conditions
-from audiosurvey.evaluation.crossval import CrossValidation
-from audiosurvey.evaluation.final import FinalModel
-from audiosurvey.evaluation.fold import clips_to_look_at
-from audiosurvey.evaluation.forecast import Forecast, forecast, forecast_embedding
-from audiosurvey.evaluation.heldout import evaluate_model, evaluate_run
-from audiosurvey.evaluation.pretraining import check_length, outside
-from audiosurvey.evaluation.results import Results
-from audiosurvey.evaluation.resuming import note_changes
-from audiosurvey.evaluation.runfolder import RunFolder, environment
-from audiosurvey.evaluation.side_by_side import Share, refuse_jobs, shares, train_side_by_side
-from audiosurvey.evaluation.starting import Start, open_start
+from audiosurvey.export.export import Outcome as Exported
+from audiosurvey.export.export import check_suffix
+from audiosurvey.export.export import export as export_model
+from audiosurvey.export.formats import SUFFIXES, Format
 from audiosurvey.model.describe import Description, describe
-from audiosurvey.model.released import on_disk
+from audiosurvey.model.weights.released import on_disk
+from audiosurvey.predict.formats import WRITERS, opened_output
+from audiosurvey.predict.inputs import opened_sources
+from audiosurvey.predict.journal import model_digest, opened_journal
+from audiosurvey.predict.options import PredictOptions
+from audiosurvey.predict.prediction import Outcome, predict_sounds
+from audiosurvey.predict.sources import Source
 from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import preview_files, write_preview
+from audiosurvey.runs.cross_validation import CrossValidation
+from audiosurvey.runs.evaluation.conditions import measure_conditions
+from audiosurvey.runs.evaluation.heldout import evaluate_model, evaluate_run
+from audiosurvey.runs.executors.side_by_side import Share, refuse_jobs, shares, train_side_by_side
+from audiosurvey.runs.forecast import Forecast, forecast, forecast_embedding
+from audiosurvey.runs.job import clips_to_look_at
+from audiosurvey.runs.results.results import Results
+from audiosurvey.runs.results.run_folder import RunFolder, environment
+from audiosurvey.runs.resuming import note_changes
+from audiosurvey.runs.stages.final import FinalModel
+from audiosurvey.runs.stages.pretraining import check_length, outside
+from audiosurvey.runs.stages.starting import Start, open_start
 from audiosurvey.targets import check_target
 from audiosurvey.threads import threads
 from audiosurvey.training.allocator import keep_freed_memory
@@ -258,7 +258,7 @@ def preview(
     loaded: LoadedConfig, clips: Sequence[str], epochs: Sequence[int], folder: Path, *, force: bool = False
 ) -> list[Path]:
     """Renders what augmentation makes of clips in epochs: WAV before and after, a picture, and what was drawn."""
-    from audiosurvey.evaluation.rendering import render_clip
+    from audiosurvey.runs.rendering import render_clip
 
     config = loaded.config
     sounds = prepare(config.dataset, config.sample_rate)

@@ -6,23 +6,23 @@ import torch
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.base import MelOperation, WaveOperation
-from audiosurvey.augmentation.clipping import Clipping, ClippingConfig
-from audiosurvey.augmentation.cyclic_shift import CyclicShift, CyclicShiftConfig
-from audiosurvey.augmentation.dropblock import DropBlock, DropBlockConfig
-from audiosurvey.augmentation.gain import Gain, GainConfig
-from audiosurvey.augmentation.low_pass import LowPass, LowPassConfig
-from audiosurvey.augmentation.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
-from audiosurvey.augmentation.noise import Noise, NoiseConfig
-from audiosurvey.augmentation.phase_noise import PhaseNoise, PhaseNoiseConfig
-from audiosurvey.augmentation.polarity import Polarity, PolarityConfig
-from audiosurvey.augmentation.segment_gain import SegmentGain, SegmentGainConfig
+from audiosurvey.augmentation.mel.dropblock import DropBlock, DropBlockConfig
+from audiosurvey.augmentation.mel.masking import FreqMasking, FreqMaskingConfig, TimeMasking, TimeMaskingConfig
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.shift import Shift, ShiftConfig
-from audiosurvey.augmentation.shorten import Shorten, ShortenConfig
-from audiosurvey.augmentation.sine import Sine, SineConfig
-from audiosurvey.augmentation.speed import Speed, SpeedConfig
-from audiosurvey.augmentation.time_shift import TimeShift, TimeShiftConfig
-from audiosurvey.augmentation.wave_masking import WaveMasking, WaveMaskingConfig
+from audiosurvey.augmentation.wave.clipping import Clipping, ClippingConfig
+from audiosurvey.augmentation.wave.cyclic_shift import CyclicShift, CyclicShiftConfig
+from audiosurvey.augmentation.wave.gain import Gain, GainConfig
+from audiosurvey.augmentation.wave.low_pass import LowPass, LowPassConfig
+from audiosurvey.augmentation.wave.noise import Noise, NoiseConfig
+from audiosurvey.augmentation.wave.phase_noise import PhaseNoise, PhaseNoiseConfig
+from audiosurvey.augmentation.wave.polarity import Polarity, PolarityConfig
+from audiosurvey.augmentation.wave.segment_gain import SegmentGain, SegmentGainConfig
+from audiosurvey.augmentation.wave.shift import Shift, ShiftConfig
+from audiosurvey.augmentation.wave.shorten import Shorten, ShortenConfig
+from audiosurvey.augmentation.wave.sine import Sine, SineConfig
+from audiosurvey.augmentation.wave.speed import Speed, SpeedConfig
+from audiosurvey.augmentation.wave.time_shift import TimeShift, TimeShiftConfig
+from audiosurvey.augmentation.wave.wave_masking import WaveMasking, WaveMaskingConfig
 from audiosurvey.randomness import stream
 
 SAMPLES = 4000

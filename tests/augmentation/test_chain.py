@@ -9,7 +9,7 @@ import torch
 
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.data.batches import Batch
+from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.randomness import stream

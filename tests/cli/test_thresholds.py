@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import audiosurvey
-from audiosurvey.deploy.artefact import _digest
+from audiosurvey.artefact.folder import _digest
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -6,9 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.config.known import keys_at
 from audiosurvey.config.loader import LoadedConfig, load_config, load_text
 from audiosurvey.config.presets import preset_names, preset_text
+from audiosurvey.config.reading.known import keys_at
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 

@@ -4,7 +4,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.config.document import read, read_value
+from audiosurvey.config.reading.document import read, read_value
 from audiosurvey.config.resolved import dump, plain, resolved_yaml
 from audiosurvey.section import Section
 

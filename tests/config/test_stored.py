@@ -11,7 +11,7 @@ from audiosurvey.config.loader import LoadedConfig, load_config, load_text
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import UserError
-from audiosurvey.evaluation.runfolder import RunFolder
+from audiosurvey.runs.results.run_folder import RunFolder
 
 OWN = """\
 mel_spectrogram: {compression: db, n_mels: 32}

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from audiosurvey.data.dataset import DatasetConfig, builtin_classes, load_table
-from audiosurvey.data.esc50 import CLASSES
+from audiosurvey.data.sets.esc50 import CLASSES
 from audiosurvey.errors import UserError
 
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.folds import make_split
 from audiosurvey.data.sounds import Sounds, prepare_sounds
+from audiosurvey.data.splits.folds import make_split
 from audiosurvey.errors import UserError
 
 RATE = 8000

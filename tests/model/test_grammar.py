@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from audiosurvey.model.blocks import BLOCKS
 from audiosurvey.model.grammar import DEFAULT_BLOCKS, ModelConfig
+from audiosurvey.model.menu import BLOCKS
 
 EVERY_BLOCK: list[dict[str, Any]] = [
     {"conv": {"channels": 8, "kernel": [3, 5], "stride": [2, 1], "groups": 1, "bias": False}},

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from audiosurvey.model.blocks.normalise import BandBatchNorm
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.model.normalise import BandBatchNorm
 
 SMALL: list[dict[str, Any]] = [
     {"res": [8, 8]},

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.presets import preset_names
 from audiosurvey.features.front_end import Heard
-from audiosurvey.model.inputs import laid_out
+from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import Shape, each_input
 from audiosurvey.threads import one_thread

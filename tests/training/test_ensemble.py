@@ -9,8 +9,8 @@ from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.shorten import ShortenConfig
-from audiosurvey.data.batches import Batch
+from audiosurvey.augmentation.wave.shorten import ShortenConfig
+from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.initial import make_classifier

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.data.batches import Batch
+from audiosurvey.data.batches.batches import Batch
 from audiosurvey.errors import UserError
-from audiosurvey.model.drop import DropBlock
+from audiosurvey.model.blocks.drop import DropBlock
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loop import Fit, Look
 from audiosurvey.training.schedule import ScheduleConfig

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from audiosurvey.augmentation.chain import AugmentationConfig, Chain
-from audiosurvey.data.batches import Batch
+from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
-from audiosurvey.model.normalise import BandBatchNorm
+from audiosurvey.model.blocks.normalise import BandBatchNorm
 from audiosurvey.training.averaging import Average
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loss import Loss, LossConfig

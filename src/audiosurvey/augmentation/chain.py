@@ -20,40 +20,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.band_jitter import BandJitter
+from audiosurvey.augmentation.band.band_jitter import BandJitter
+from audiosurvey.augmentation.band.filter_augment import FilterAugment
+from audiosurvey.augmentation.band.pitch import Pitch
 from audiosurvey.augmentation.base import BandOperation, Draw, MelOperation, WaveOperation
-from audiosurvey.augmentation.clipping import Clipping
-from audiosurvey.augmentation.cutmix import Cutmix
-from audiosurvey.augmentation.cyclic_shift import CyclicShift
-from audiosurvey.augmentation.dropblock import DropBlock
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.filter_augment import FilterAugment
-from audiosurvey.augmentation.freqmix import Freqmix
-from audiosurvey.augmentation.gain import Gain
-from audiosurvey.augmentation.low_pass import LowPass
-from audiosurvey.augmentation.masking import FreqMasking, TimeMasking
-from audiosurvey.augmentation.mel_mixup import MelMixup
-from audiosurvey.augmentation.mixer import Mixer
-from audiosurvey.augmentation.mixing import MelMixing, Targets, WaveMixing
-from audiosurvey.augmentation.mixup import Mixup
-from audiosurvey.augmentation.noise import Noise
-from audiosurvey.augmentation.phase_noise import PhaseNoise
-from audiosurvey.augmentation.phmix import Phmix
-from audiosurvey.augmentation.pitch import Pitch
-from audiosurvey.augmentation.polarity import Polarity
-from audiosurvey.augmentation.reverb import Reverb
-from audiosurvey.augmentation.segment_gain import SegmentGain
+from audiosurvey.augmentation.mel.dropblock import DropBlock
+from audiosurvey.augmentation.mel.masking import FreqMasking, TimeMasking
+from audiosurvey.augmentation.mel.tempo import Tempo
+from audiosurvey.augmentation.mixing.cutmix import Cutmix
+from audiosurvey.augmentation.mixing.freqmix import Freqmix
+from audiosurvey.augmentation.mixing.mel_mixup import MelMixup
+from audiosurvey.augmentation.mixing.mixer import Mixer
+from audiosurvey.augmentation.mixing.mixing import MelMixing, Targets, WaveMixing
+from audiosurvey.augmentation.mixing.mixup import Mixup
+from audiosurvey.augmentation.mixing.phmix import Phmix
+from audiosurvey.augmentation.mixing.timemix import Timemix
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.shift import Shift
-from audiosurvey.augmentation.shorten import Shorten
-from audiosurvey.augmentation.sine import Sine
-from audiosurvey.augmentation.speed import Speed
-from audiosurvey.augmentation.tempo import Tempo
-from audiosurvey.augmentation.time_shift import TimeShift
-from audiosurvey.augmentation.timemix import Timemix
-from audiosurvey.augmentation.wave_masking import WaveMasking
-from audiosurvey.data.batches import Batch, Pad
-from audiosurvey.data.sampling import Sampling
+from audiosurvey.augmentation.wave.clipping import Clipping
+from audiosurvey.augmentation.wave.cyclic_shift import CyclicShift
+from audiosurvey.augmentation.wave.gain import Gain
+from audiosurvey.augmentation.wave.low_pass import LowPass
+from audiosurvey.augmentation.wave.noise import Noise
+from audiosurvey.augmentation.wave.phase_noise import PhaseNoise
+from audiosurvey.augmentation.wave.polarity import Polarity
+from audiosurvey.augmentation.wave.reverb import Reverb
+from audiosurvey.augmentation.wave.segment_gain import SegmentGain
+from audiosurvey.augmentation.wave.shift import Shift
+from audiosurvey.augmentation.wave.shorten import Shorten
+from audiosurvey.augmentation.wave.sine import Sine
+from audiosurvey.augmentation.wave.speed import Speed
+from audiosurvey.augmentation.wave.time_shift import TimeShift
+from audiosurvey.augmentation.wave.wave_masking import WaveMasking
+from audiosurvey.data.batches.batches import Batch, Pad
+from audiosurvey.data.batches.sampling import Sampling
 from audiosurvey.data.table import Clip
 from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.front_end import FrontEnd, Heard

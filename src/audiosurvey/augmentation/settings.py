@@ -7,34 +7,34 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from audiosurvey.augmentation.band_jitter import BandJitterConfig
-from audiosurvey.augmentation.clipping import ClippingConfig
-from audiosurvey.augmentation.cutmix import CutmixConfig
-from audiosurvey.augmentation.cyclic_shift import CyclicShiftConfig
-from audiosurvey.augmentation.dropblock import DropBlockConfig
-from audiosurvey.augmentation.filter_augment import FilterAugmentConfig
-from audiosurvey.augmentation.freqmix import FreqmixConfig
-from audiosurvey.augmentation.gain import GainConfig
-from audiosurvey.augmentation.low_pass import LowPassConfig
-from audiosurvey.augmentation.masking import FreqMaskingConfig, TimeMaskingConfig
-from audiosurvey.augmentation.mel_mixup import MelMixupConfig
-from audiosurvey.augmentation.mixing import MixingConfig
-from audiosurvey.augmentation.mixup import MixupConfig
-from audiosurvey.augmentation.noise import NoiseConfig
-from audiosurvey.augmentation.phase_noise import PhaseNoiseConfig
-from audiosurvey.augmentation.phmix import PhmixConfig
-from audiosurvey.augmentation.pitch import PitchConfig
-from audiosurvey.augmentation.polarity import PolarityConfig
-from audiosurvey.augmentation.reverb import ReverbConfig
-from audiosurvey.augmentation.segment_gain import SegmentGainConfig
-from audiosurvey.augmentation.shift import ShiftConfig
-from audiosurvey.augmentation.shorten import ShortenConfig
-from audiosurvey.augmentation.sine import SineConfig
-from audiosurvey.augmentation.speed import SpeedConfig
-from audiosurvey.augmentation.tempo import TempoConfig
-from audiosurvey.augmentation.time_shift import TimeShiftConfig
-from audiosurvey.augmentation.timemix import TimemixConfig
-from audiosurvey.augmentation.wave_masking import WaveMaskingConfig
+from audiosurvey.augmentation.band.band_jitter import BandJitterConfig
+from audiosurvey.augmentation.band.filter_augment import FilterAugmentConfig
+from audiosurvey.augmentation.band.pitch import PitchConfig
+from audiosurvey.augmentation.mel.dropblock import DropBlockConfig
+from audiosurvey.augmentation.mel.masking import FreqMaskingConfig, TimeMaskingConfig
+from audiosurvey.augmentation.mel.tempo import TempoConfig
+from audiosurvey.augmentation.mixing.cutmix import CutmixConfig
+from audiosurvey.augmentation.mixing.freqmix import FreqmixConfig
+from audiosurvey.augmentation.mixing.mel_mixup import MelMixupConfig
+from audiosurvey.augmentation.mixing.mixing import MixingConfig
+from audiosurvey.augmentation.mixing.mixup import MixupConfig
+from audiosurvey.augmentation.mixing.phmix import PhmixConfig
+from audiosurvey.augmentation.mixing.timemix import TimemixConfig
+from audiosurvey.augmentation.wave.clipping import ClippingConfig
+from audiosurvey.augmentation.wave.cyclic_shift import CyclicShiftConfig
+from audiosurvey.augmentation.wave.gain import GainConfig
+from audiosurvey.augmentation.wave.low_pass import LowPassConfig
+from audiosurvey.augmentation.wave.noise import NoiseConfig
+from audiosurvey.augmentation.wave.phase_noise import PhaseNoiseConfig
+from audiosurvey.augmentation.wave.polarity import PolarityConfig
+from audiosurvey.augmentation.wave.reverb import ReverbConfig
+from audiosurvey.augmentation.wave.segment_gain import SegmentGainConfig
+from audiosurvey.augmentation.wave.shift import ShiftConfig
+from audiosurvey.augmentation.wave.shorten import ShortenConfig
+from audiosurvey.augmentation.wave.sine import SineConfig
+from audiosurvey.augmentation.wave.speed import SpeedConfig
+from audiosurvey.augmentation.wave.time_shift import TimeShiftConfig
+from audiosurvey.augmentation.wave.wave_masking import WaveMaskingConfig
 from audiosurvey.section import Section
 
 MEL_OPERATIONS = ("band_jitter", "pitch", "filter_augment", "tempo", "dropblock", "time_masking", "freq_masking")

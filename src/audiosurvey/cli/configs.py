@@ -19,7 +19,7 @@ def init(
 ) -> None:
     """Write a commented starter config."""
     from audiosurvey.atomic import write_text
-    from audiosurvey.config.starter import starter
+    from audiosurvey.config.manual.starter import starter
     from audiosurvey.targets import check_target
 
     text = starter(dataset, preset)
@@ -42,7 +42,7 @@ def check(
     if schema:
         if config is not None or overrides:
             raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
-        from audiosurvey.config.schema import schema_text
+        from audiosurvey.config.manual.schema import schema_text
 
         print(schema_text(), end="")
         return

@@ -17,8 +17,8 @@ def download(
 ) -> None:
     """Download a data set: resumable, verified, atomic."""
     from audiosurvey.data.dataset import DatasetConfig
-    from audiosurvey.data.download import PUBLISHED
-    from audiosurvey.data.download import download as fetch
+    from audiosurvey.data.download.datasets import PUBLISHED
+    from audiosurvey.data.download.datasets import download as fetch
     from audiosurvey.report.console import progress_bar
 
     if name not in PUBLISHED:

@@ -29,8 +29,8 @@ def demo(
     trust: TrustOption = False,
 ) -> None:
     """Serve a local web page: drop or record a sound, see its spectrogram and scores. Needs no network."""
-    from audiosurvey.deploy.demo import DemoOptions, serve
-    from audiosurvey.deploy.hearing import Limits
+    from audiosurvey.demo.hearing import Limits
+    from audiosurvey.demo.server import DemoOptions, serve
 
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"note: listening on {host}; whoever reaches this address can use the page", file=sys.stderr)

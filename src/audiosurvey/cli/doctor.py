@@ -31,12 +31,12 @@ def doctor(
 
     Exit status 1 when something was found that would spoil a result.
     """
-    from audiosurvey.data.doctor.examination import as_json as in_json
-    from audiosurvey.data.ignore import write_ignore
+    from audiosurvey.data.sets.ignore import write_ignore
+    from audiosurvey.doctor.examination import as_json as in_json
+    from audiosurvey.doctor.terminal import print_diagnosis
     from audiosurvey.pipeline import audit_inputs
     from audiosurvey.pipeline import doctor as audit
     from audiosurvey.report.console import STDERR
-    from audiosurvey.report.diagnosis import print_diagnosis
 
     # Before minutes of listening.
     targets = {option: path for option, path in (("--html", html), ("--quarantine", quarantine)) if path is not None}
@@ -49,7 +49,7 @@ def doctor(
     diagnosis = audit(data, overrides or ())
     said: list[str] = []
     if html is not None:
-        from audiosurvey.report.doctor_page import write_page
+        from audiosurvey.doctor.page import write_page
 
         write_page(html, diagnosis)
         said.append(f"page: {html}")

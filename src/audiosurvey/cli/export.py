@@ -35,8 +35,8 @@ def export(
         raise UserError(f"--int8: goes with --format onnx, not {format}")
     if calibration is not None and not int8:
         raise UserError("--calibration: is for --int8, which measures ranges on these sounds; leave it out")
-    from audiosurvey.config.faults import nearest
-    from audiosurvey.deploy.export_formats import SUFFIXES, Format
+    from audiosurvey.config.reading.faults import nearest
+    from audiosurvey.export.formats import SUFFIXES, Format
     from audiosurvey.pipeline import export as write
 
     known: dict[str, Format] = {name: name for name in SUFFIXES}

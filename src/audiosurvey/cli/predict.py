@@ -60,7 +60,7 @@ def predict(
     A longer one is gone through window by window, in little memory; so is what comes from a microphone or a pipe of
     samples. --whole makes it one answer for all sounds, --window or --hop makes it windows for all.
     """
-    from audiosurvey.deploy.options import PredictOptions
+    from audiosurvey.predict.options import PredictOptions
 
     options = PredictOptions(
         whole=whole,

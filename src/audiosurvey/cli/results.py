@@ -18,8 +18,8 @@ def runs(
     """List what has been run, with what each run found."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
-    from audiosurvey.evaluation.listing import list_runs
     from audiosurvey.report.summary import print_runs
+    from audiosurvey.runs.results.listing import list_runs
 
     left_out: list[str] = []
     found = [run.as_dict() for run in list_runs(folder, left_out.append)]
@@ -46,9 +46,9 @@ def merge(
 
         inputs = [path / "results.json" if path.is_dir() else path for path in results]
         check_target("--output", output, inputs=inputs, force=force)
-    from audiosurvey.evaluation.merging import merge as join
-    from audiosurvey.evaluation.results import write_json
     from audiosurvey.report.summary import print_summary
+    from audiosurvey.runs.results.merging import merge as join
+    from audiosurvey.runs.results.results import write_json
 
     merged = join(results)
     if output is not None:

@@ -7,8 +7,8 @@ update, though nobody changed it.
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.config.document import read
 from audiosurvey.config.loader import LoadedConfig, load_document
+from audiosurvey.config.reading.document import read
 from audiosurvey.config.stored import keep_meaning
 from audiosurvey.errors import UserError
 from audiosurvey.features.earlier import is_earlier

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from audiosurvey.config.document import Path
-from audiosurvey.config.faults import lines
 from audiosurvey.config.loader import LoadedConfig
-from audiosurvey.data.audio import BadAudio, probe
+from audiosurvey.config.reading.document import Path
+from audiosurvey.config.reading.faults import lines
+from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.data.dataset import DatasetConfig, default_root, load_table
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import Fault, UserError

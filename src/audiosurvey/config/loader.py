@@ -11,21 +11,21 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from audiosurvey.config.checks import cross_faults
-from audiosurvey.config.document import Document, read
-from audiosurvey.config.faults import did_you_mean, lines, refuse
-from audiosurvey.config.obstacles import device_obstacles, obstacles
-from audiosurvey.config.overrides import override
+from audiosurvey.config.checks.checks import cross_faults
+from audiosurvey.config.checks.obstacles import device_obstacles, obstacles
 from audiosurvey.config.presets import preset_document, preset_names
-from audiosurvey.config.repair import Repaired
+from audiosurvey.config.reading.document import Document, read
+from audiosurvey.config.reading.faults import did_you_mean, lines, refuse
+from audiosurvey.config.reading.overrides import override
+from audiosurvey.config.reading.repair import Repaired
+from audiosurvey.config.reading.validate import Checked, validate
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import is_resolved, keep_meaning
-from audiosurvey.config.validate import Checked, validate
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.mel import MelConfig
-from audiosurvey.model.pretrained import front_end_of
+from audiosurvey.model.weights.pretrained import front_end_of
 
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 _NEUTRAL_BLOCK = {"dropout": 0.0}

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from audiosurvey.config.document import Document, read
+from audiosurvey.config.reading.document import Document, read
 
 
 def preset_names() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from audiosurvey.config.document import SCALARS, resolver
+from audiosurvey.config.reading.document import SCALARS, resolver
 
 
 class _Dumper(yaml.SafeDumper):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from audiosurvey.augmentation.settings import AugmentationConfig, robust_augmentation
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.protocol import ProtocolConfig
+from audiosurvey.data.splits.protocol import ProtocolConfig
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.shapes import InputShape, Shape

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.config.document import Document, read
-from audiosurvey.config.faults import lines
+from audiosurvey.config.reading.document import Document, read
+from audiosurvey.config.reading.faults import lines
+from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.root import Config
-from audiosurvey.config.validate import validate
 from audiosurvey.errors import UserError
 from audiosurvey.features.earlier import earlier_mel, is_earlier
 

@@ -11,17 +11,17 @@ from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from audiosurvey.data import esc50, toy, urbansound8k
-from audiosurvey.data.classes import kept_classes, select_classes, unknown_classes
-from audiosurvey.data.columns import ColumnsConfig
-from audiosurvey.data.csv import read_csv
-from audiosurvey.data.folder import read_folder
-from audiosurvey.data.folds import assign_folds, is_published_leak, spread_recordings
-from audiosurvey.data.ignore import without_ignored
-from audiosurvey.data.missing import look_for_files
+from audiosurvey.data.audio.windows import Pad
 from audiosurvey.data.names import composed
+from audiosurvey.data.sets import esc50, toy, urbansound8k
+from audiosurvey.data.sets.classes import kept_classes, select_classes, unknown_classes
+from audiosurvey.data.sets.csv_columns import ColumnsConfig
+from audiosurvey.data.sets.csv_table import read_csv
+from audiosurvey.data.sets.folder import read_folder
+from audiosurvey.data.sets.ignore import without_ignored
+from audiosurvey.data.sets.missing import look_for_files
+from audiosurvey.data.splits.folds import assign_folds, is_published_leak, spread_recordings
 from audiosurvey.data.table import Table
-from audiosurvey.data.windows import Pad
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 

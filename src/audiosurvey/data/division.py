@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from audiosurvey.data.dataset import tell_of_spread_recordings
-from audiosurvey.data.folds import assign_folds
-from audiosurvey.data.recordings import Contents, equal_contents, recordings_of
-from audiosurvey.data.store import Skipped
+from audiosurvey.data.splits.folds import assign_folds
+from audiosurvey.data.splits.recordings import Contents, equal_contents, recordings_of
+from audiosurvey.data.store.store import Skipped
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 

@@ -6,13 +6,13 @@ Enters: the root of a data set, or a CSV. Leaves: the `dataset` section that rea
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.data import esc50, urbansound8k
-from audiosurvey.data.columns import ColumnsConfig
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.folder import is_hidden, refuse_equal_ids, sound_files
 from audiosurvey.data.names import clip_id
-from audiosurvey.data.published import read_published
-from audiosurvey.data.rows import read_rows
+from audiosurvey.data.sets import esc50, urbansound8k
+from audiosurvey.data.sets.csv_columns import ColumnsConfig
+from audiosurvey.data.sets.csv_rows import read_rows
+from audiosurvey.data.sets.folder import is_hidden, refuse_equal_ids, sound_files
+from audiosurvey.data.sets.published import read_published
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from audiosurvey.data.building import Progress
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.division import divided
-from audiosurvey.data.store import Store, kept, prepare
+from audiosurvey.data.store.building import Progress
+from audiosurvey.data.store.store import Store, kept, prepare
 from audiosurvey.data.table import Table
 
 

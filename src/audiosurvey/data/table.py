@@ -67,7 +67,7 @@ class Table:
     published_folds: bool = False
     """The folds are those that the authors published, even if classes or clips were left out afterwards."""
     recordings: Mapping[str, str] = field(default_factory=dict)
-    """Recording of each clip id, once the contents of the files are known (`data/recordings.py`)."""
+    """Recording of each clip id, once the contents of the files are known (`data/splits/recordings.py`)."""
 
     def recording(self, clip: Clip) -> str | None:
         """The recording that must stay on one side of a split; None for a clip that is its own."""

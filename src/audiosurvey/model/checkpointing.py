@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
-from audiosurvey.model.inputs import Entry, Join
+from audiosurvey.model.blocks.inputs import Entry, Join
 
 
 def checkpointed(blocks: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:

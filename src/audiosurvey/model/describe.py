@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from torch import nn
 
+from audiosurvey.model.blocks.inputs import InputItem
 from audiosurvey.model.cost import trace, trainable
-from audiosurvey.model.inputs import InputItem
 from audiosurvey.model.network import Network
 from audiosurvey.model.shapes import InputShape, Reach, Shape, each_input, receptive_field
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from audiosurvey.errors import Fault
 from audiosurvey.features.front_end import Input
-from audiosurvey.model.blocks import Block
+from audiosurvey.model.blocks.inputs import InputItem, JoinItem
 from audiosurvey.model.grammar import ModelConfig
-from audiosurvey.model.inputs import InputItem, JoinItem
+from audiosurvey.model.menu import Block
 from audiosurvey.model.shapes import InputShape, Reach, Shape, ShapeError, each_input, is_map, shape_text
 
 

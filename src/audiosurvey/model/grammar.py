@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from audiosurvey.features.front_end import Input
-from audiosurvey.model.blocks import Block
+from audiosurvey.model.blocks.inputs import InputItem, JoinItem, heard_by
+from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.freeze import Freeze, ThawConfig, check_thaw, frozen_blocks, frozen_in
 from audiosurvey.model.initial import Initial
-from audiosurvey.model.inputs import InputItem, JoinItem, heard_by
-from audiosurvey.model.res_block import ResBlockConfig
+from audiosurvey.model.menu import Block
 from audiosurvey.section import Section
 
 DEFAULT_BLOCKS: list[dict[str, Any]] = [

@@ -7,12 +7,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from audiosurvey.features.front_end import Heard, Input
+from audiosurvey.model.blocks.inputs import Entry, Join, by_input
+from audiosurvey.model.blocks.normalise import Standardize, make_standardize
 from audiosurvey.model.checkpointing import checkpointed, pieces, segments
 from audiosurvey.model.faults import Step, shapes_by_input, thread_shapes
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.initial import Initial, initialise, make_classifier
-from audiosurvey.model.inputs import Entry, Join, by_input
-from audiosurvey.model.normalise import Standardize, make_standardize
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.model.views import mean_view, turned
 

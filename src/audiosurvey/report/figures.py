@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from audiosurvey.atomic import replacing
-from audiosurvey.report.plain_figure import PlainFigure, drawable
+from audiosurvey.pages.plain_figure import PlainFigure, drawable
 
 INK = "#1f2933"
 BLUE, ORANGE = "#2563a8", "#d97706"

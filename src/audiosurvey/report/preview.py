@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from audiosurvey.atomic import replacing, write_text
 from audiosurvey.data.table import Clip
-from audiosurvey.report.plain_figure import PlainFigure
+from audiosurvey.pages.plain_figure import PlainFigure
 
 LONGEST_NAME = 120
 

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from audiosurvey.data.published import PUBLISHED
+from audiosurvey.data.sets.published import PUBLISHED
 
 _SHOWN = 5
 """Of clips that lie outside, so many are named."""

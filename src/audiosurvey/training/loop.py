@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from audiosurvey.data.batches import Batch, TrainBatches
-from audiosurvey.model.drop import set_progress
+from audiosurvey.data.batches.batches import Batch, TrainBatches
+from audiosurvey.model.blocks.drop import set_progress
 from audiosurvey.training.averaging import Average, EvenAverage
 from audiosurvey.training.checkpoint import Journal, anew, load_state, load_tensors, save_state, save_tensors
 from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, field_validator
 
-from audiosurvey.augmentation.mixing import Targets
-from audiosurvey.data.classes import unknown_classes
+from audiosurvey.augmentation.mixing.mixing import Targets
 from audiosurvey.data.names import composed_keys
+from audiosurvey.data.sets.classes import unknown_classes
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section

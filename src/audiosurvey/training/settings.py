@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from audiosurvey.data.batches.sampling import Sampling
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.data.sampling import Sampling
 from audiosurvey.section import Section
 
 DEFAULT_EPOCHS = 40

@@ -15,11 +15,11 @@ from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.mixing import Targets
-from audiosurvey.data.batches import Batch
+from audiosurvey.augmentation.mixing.mixing import Targets
+from audiosurvey.data.batches.batches import Batch
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import Heard
-from audiosurvey.model.inputs import laid_out
+from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network
 from audiosurvey.randomness import torch_seed
 from audiosurvey.training.ensemble import average_shared, clip_members

@@ -1,0 +1,184 @@
+"""Calibration: temperatures that make scores mean what they say.
+
+Enters: uncalibrated scores of clips that the network was not trained on, and what is true of them; leaves: the entries
+`calibration`, `thresholds` and `sound_thresholds` of model.json. A score that is the mean of several windows is
+another kind of number than the score of one window (errors cancel in a mean), so each kind has its own temperature
+and thresholds, fitted on scores of that kind. `binary`: a score is a probability for each class by itself (sigmoid)
+rather than a share of one (softmax).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from audiosurvey.artefact.temperature import Temperatures, logits_of, tempered
+from audiosurvey.artefact.thresholds import choose_thresholds
+from audiosurvey.training.sound_scores import ScoredWindows
+
+BINS = 15
+LEAST_SOUNDS = 20
+"""Fewer sounds of several windows say too little about their temperature: all sounds are taken then."""
+_COLDEST, _HOTTEST = 0.05, 20.0
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted, and what it did to the calibration error."""
+
+    temperature: float = 1.0
+    """Of the score of a single window: logits are divided by it; above 1 the network was too sure of itself."""
+    sound_temperature: float | None = None
+    """Of the mean of several windows; None: `temperature`, as there were no sounds of several windows."""
+    thresholds: dict[str, float] | None = None
+    """For the score of a single window, by class."""
+    sound_thresholds: dict[str, float] | None = None
+    """For the mean of several windows; None: `thresholds`."""
+    fitted_on: str | None = None
+    """The clips that temperatures and thresholds were chosen on; None where there were none."""
+    error_before: float | None = None
+    """Expected calibration error of the scores of sounds as the network gives them."""
+    error_after: float | None = None
+    """The same of the calibrated scores."""
+    window_error_before: float | None = None
+    """The errors of single windows; None where each sound is one window."""
+    window_error_after: float | None = None
+    measured_on: str | None = None
+    """The clips that the errors are of."""
+
+    def temperatures(self, binary: bool) -> Temperatures:
+        sound = self.temperature if self.sound_temperature is None else self.sound_temperature
+        return Temperatures(binary, self.temperature, sound)
+
+    def facts(self) -> dict[str, Any]:
+        """The entries of model.json."""
+        error = {"before": self.error_before, "after": self.error_after, "bins": BINS, "measured_on": self.measured_on}
+        of_windows = {"before": self.window_error_before, "after": self.window_error_after}
+        thresholds = self.thresholds or {}
+        return {
+            "calibration": {
+                "temperature": self.temperature,
+                "sound_temperature": self.temperatures(False).sound,
+                "fitted_on": self.fitted_on,
+                "expected_error": error,
+                "window_error": of_windows if self.window_error_before is not None else None,
+            },
+            "thresholds": thresholds,
+            "sound_thresholds": thresholds if self.sound_thresholds is None else self.sound_thresholds,
+        }
+
+
+def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *, clips: int | None = None) -> float:
+    """The temperature under which the truth is likeliest: least negative log-likelihood, found by golden section.
+
+    In place of certain targets stand those of Platt, (N + 1) / (N + 2) with N the clips seen: for large N they are the
+    same, and few clips, all recognised, do not make scores of 1. `clips`: N where rows are windows, many of one clip.
+
+    Source: Guo et al. 2017 (arXiv 1706.04599), section 4.2; Platt 1999 ("Probabilistic outputs for support vector
+    machines"), section 2.2, for the targets.
+    """
+    logits_NK = logits_of(scores_NK, binary)
+    target_NK = _targets(np.asarray(truth_NK, dtype=np.float64), binary, clips or len(truth_NK))
+
+    def loss(log_temperature: float) -> float:
+        z_NK = logits_NK / math.exp(log_temperature)
+        if binary:
+            # -t log p - (1 - t) log(1 - p) of p = 1 / (1 + exp(-z)), without overflow
+            return float((np.logaddexp(0, z_NK) - target_NK * z_NK).mean())
+        peak_N1 = z_NK.max(axis=1, keepdims=True)
+        total_N1 = peak_N1 + np.log(np.exp(z_NK - peak_N1).sum(axis=1, keepdims=True))
+        return float((target_NK * (total_N1 - z_NK)).sum(axis=1).mean())
+
+    # Convex in 1 / temperature, so that it has one valley in log temperature too.
+    return math.exp(_lowest(loss, math.log(_COLDEST), math.log(_HOTTEST)))
+
+
+def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bins: int = BINS) -> float:
+    """Expected calibration error: how far scores are from the share of clips that they turn out right for.
+
+    The highest score of each clip goes into one of `bins` bins of equal width (`binary`: each score of each clip);
+    |mean score - share that is true| is averaged over the bins, weighted by what is in them. 0 is perfect.
+
+    Source: Naeini et al. 2015 ("Obtaining well calibrated probabilities using Bayesian binning").
+    """
+    scores_NK, truth_NK = np.asarray(scores_NK, dtype=np.float64), np.asarray(truth_NK, dtype=np.float64)
+    if binary:
+        said, true = scores_NK.ravel(), truth_NK.ravel()
+    else:
+        best_N1 = scores_NK.argmax(axis=1)[:, None]
+        said = np.take_along_axis(scores_NK, best_N1, axis=1)[:, 0]
+        true = np.take_along_axis(truth_NK, best_N1, axis=1)[:, 0]
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    gap = np.bincount(place, weights=said - true, minlength=bins)
+    return float(np.abs(gap).sum() / len(said))
+
+
+def calibrate(
+    scored: ScoredWindows,
+    truth_NK: np.ndarray,
+    labels: Sequence[str],
+    *,
+    binary: bool,
+    multi_label: bool,
+    fitted_on: str,
+) -> Calibration:
+    """Temperatures and thresholds of these clips, each fitted on the kind of scores that it is applied to.
+
+    Errors are left to the caller, who has other clips to measure them on.
+    """
+    of_windows_WK = truth_NK[scored.rows_W]
+    temperatures = fit_temperatures(scored, truth_NK, binary)
+    windows_WK = tempered(scored.scores_WK, temperatures.window, binary)
+    thresholds = choose_thresholds(windows_WK, of_windows_WK, labels, multi_label=multi_label)
+    if (scored.counts_N == 1).all():
+        return Calibration(temperatures.window, None, thresholds, None, fitted_on)
+    rows = _telling(scored)
+    sounds_NK = temperatures.apply_all(scored)[rows]
+    of_sounds = choose_thresholds(sounds_NK, truth_NK[rows], labels, multi_label=multi_label)
+    return Calibration(temperatures.window, temperatures.sound, thresholds, of_sounds, fitted_on)
+
+
+def fit_temperatures(scored: ScoredWindows, truth_NK: np.ndarray, binary: bool) -> Temperatures:
+    """Both temperatures; they are equal where each sound is one window."""
+    window = fit_temperature(scored.scores_WK, truth_NK[scored.rows_W], binary, clips=len(scored))
+    if (scored.counts_N == 1).all():
+        return Temperatures(binary, window, window)
+    rows = _telling(scored)
+    return Temperatures(binary, window, fit_temperature(scored.sounds_NK[rows], truth_NK[rows], binary))
+
+
+def _telling(scored: ScoredWindows) -> np.ndarray:
+    """The rows of the sounds that tell about means of several windows."""
+    several_N = scored.counts_N > 1
+    return np.flatnonzero(several_N if several_N.sum() >= LEAST_SOUNDS else np.ones_like(several_N))
+
+
+def _targets(truth_NK: np.ndarray, binary: bool, clips: int) -> np.ndarray:
+    rows, classes = truth_NK.shape
+    if binary:
+        # Rows of one clip are no independent evidence: they count as one.
+        share = clips / rows
+        true, all_ = truth_NK.sum() * share, truth_NK.size * share
+        yes, no = (true + 1) / (true + 2), 1 / (all_ - true + 2)
+        return np.where(truth_NK > 0.5, yes, no)
+    doubt = 1 / (clips + 2)
+    return truth_NK * (1 - doubt) + (1 - truth_NK) * doubt / max(1, classes - 1)
+
+
+def _lowest(function: Callable[[float], float], low: float, high: float, width: float = 1e-6) -> float:
+    """Where a function of one valley is lowest: golden section."""
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > width:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = function(right)
+    return (low + high) / 2

@@ -1,0 +1,268 @@
+"""The artefact: a folder that holds a trained model and everything needed to use it, and nothing that runs.
+
+model/
+  weights.safetensors   all tensors of the network
+  config.yaml           the resolved config it was trained with
+  golden.safetensors    eight windows of training clips, and the logits to be expected of them
+  trained_on.json       the clips it was trained on, by id, with content and source
+  model.json            labels in order, windows, temperature and thresholds, range of the training clips, data,
+                        licences, versions, checksums
+  README.md             the same for a reader: the model card, in the form of the Hugging Face Hub
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from audiosurvey.artefact import golden as golden_clips
+from audiosurvey.artefact.arrays import several, waves_of
+from audiosurvey.artefact.calibration import Calibration
+from audiosurvey.artefact.card import model_card
+from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.golden import Golden
+from audiosurvey.artefact.licence import strictest
+from audiosurvey.artefact.training_range import TrainingRange
+from audiosurvey.atomic import write_text
+from audiosurvey.config.resolved import resolved_yaml
+from audiosurvey.config.root import Config
+from audiosurvey.config.stored import read_stored
+from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.errors import UserError
+from audiosurvey.features.front_end import make_front_end
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.training.loss import Loss
+from audiosurvey.training.precision import pick_device
+from audiosurvey.version import __version__
+
+SCHEMA = 3
+_READ = (1, 2, SCHEMA)
+"""Of schema 1 are folders from before there were golden clips, temperatures and thresholds, of 2 those from before
+trained_on.json told sources: they load without."""
+_ALWAYS = ("weights.safetensors", "config.yaml", "trained_on.json")
+_CHECKED = (*_ALWAYS, golden_clips.FILE)
+_SAID = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
+"""Of what model.json says, that without which no sound becomes scores."""
+FILES = (*_CHECKED, "model.json", "README.md")
+"""All that belongs to a model, and all that is ever fetched or published of one."""
+
+
+_SHOWN_RUNS = 5
+
+
+def save_artefact(
+    folder: Path,
+    *,
+    config: Config,
+    network: Network,
+    labels: Sequence[str],
+    multi_label: bool,
+    about: dict[str, Any],
+    licences: Mapping[str, str | None],
+    heard: Heard,
+    golden: Golden,
+    calibration: Calibration,
+    training_range: TrainingRange | None = None,
+) -> None:
+    """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
+
+    `config` is resolved. `about`: data set, fold, protocol and results, as they are to be shown; `licences`: of what
+    the model was made from, by part; `heard`: the clips that took part in the training; `golden`: windows of such
+    clips, whose logits are computed here, by the model as it will be loaded; `training_range`: what the training clips
+    were like, None where that is not known.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "labels": list(labels),
+        "sample_rate": config.sample_rate,
+        "clip_samples": config.clip_samples,
+        "pad": config.dataset.pad,
+        "mono": config.dataset.mono,
+        "multi_label": multi_label,
+        **calibration.facts(),
+        "training_range": None if training_range is None else training_range.as_json(),
+        "about": about,
+        "licence": {"weights": strictest(licences), "parts": dict(licences)},
+        "versions": {"audiosurvey": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
+    }
+    tensors = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    golden = replace(golden, logits_BK=Model(config, facts, tensors, heard).logits(golden.wave_BS))
+    save_tensors(folder / "weights.safetensors", tensors)
+    write_text(folder / "config.yaml", resolved_yaml(config))
+    write_text(folder / "trained_on.json", json.dumps(heard.as_json(), indent=0, ensure_ascii=False) + "\n")
+    golden_clips.save_golden(folder / golden_clips.FILE, golden)
+    facts["sha256"] = {name: _sha256(folder / name) for name in _CHECKED}
+    facts["sha256"]["model.json"] = _digest(facts)
+    write_text(folder / "README.md", model_card(facts, config, golden))
+    write_text(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_artefact(path: str | Path) -> "Model":
+    """The model in an artefact folder, on the processor, ready to predict.
+
+    Raises UserError for a folder that is not an artefact, is incomplete or was changed.
+    """
+    folder = find_model(Path(path))
+    try:
+        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        schema, digests = facts["schema"], dict(facts["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again") from None
+    if schema not in _READ:
+        raise UserError(
+            f"{folder}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
+        )
+    if not digests.keys() <= {*_CHECKED, "model.json"}:
+        raise UserError(f"{folder}: model.json lists files that do not belong to a model; copy the whole folder again")
+    for name, digest in digests.items():
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: incomplete, {name} is missing; copy the whole folder again")
+        if (_digest(facts) if name == "model.json" else _sha256(folder / name)) != digest:
+            raise UserError(f"{folder}: {name} was changed since it was written; copy the whole folder again")
+    if not facts.keys() >= set(_SAID) or not digests.keys() >= set(_ALWAYS):
+        raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again")
+    wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'not known')})"
+    config = read_stored(folder / "config.yaml", wrote)
+    try:
+        heard = Heard.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise UserError(f"{folder}: trained_on.json is not that of a model; copy the whole folder again") from None
+    tensors = load_tensors(folder / "weights.safetensors")[0]
+    golden = golden_clips.load_golden(folder / golden_clips.FILE) if schema > 1 else None
+    try:
+        return Model(config, facts, tensors, heard, golden)
+    except RuntimeError as error:
+        raise UserError(f"{folder}: its weights do not fit the network that this version builds; {wrote}") from error
+
+
+def find_model(path: Path) -> Path:
+    """The artefact folder that `path` means: itself, or the `model` in a run that has a final one.
+
+    Raises UserError elsewhere, naming the models that are in a run.
+    """
+    for folder in (path, path / "model"):
+        if (folder / "model.json").is_file():
+            return folder
+    inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
+    if inside:
+        raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
+    if runs := sorted(found.parent.as_posix() for found in path.glob("*/config.yaml")):
+        more = ", ..." if len(runs) > _SHOWN_RUNS else ""
+        raise UserError(f"{path}: not a model, nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
+    raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_wanted(path)}")
+
+
+def _wanted(path: Path) -> str:
+    wanted = "expected a folder with a model.json"
+    if not path.is_file():
+        return wanted
+    if path.suffix.lower() in AUDIO_EXTENSIONS:
+        return f"{wanted}; the model comes first, then the sounds"
+    if path.suffix in (".yaml", ".yml"):
+        return f"{wanted}; a config has none, 'audiosurvey train {path.as_posix()} --final' makes one"
+    if (path.parent / "model.json").is_file():
+        return f"{wanted}; did you mean {path.parent.as_posix()}?"
+    if path.suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
+        return f"{wanted}; weights alone are what a training can start from (--set model.init={path.as_posix()})"
+    return wanted
+
+
+class Model(Classifier):
+    """A trained network as a classifier: sounds in, labels with scores out."""
+
+    def __init__(
+        self,
+        config: Config,
+        facts: dict[str, Any],
+        tensors: dict[str, torch.Tensor],
+        heard: Heard,
+        golden: Golden | None = None,
+    ) -> None:
+        self.loss = Loss(config.loss, facts["multi_label"])
+        super().__init__(facts, binary=self.loss.binary)
+        self.config = config
+        self.heard = heard
+        """The clips that took part in the training."""
+        self.golden = golden
+        """Windows with the logits to be expected of them; None in a model of an older version."""
+        self.front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
+        self.network = build_network(
+            config.model,
+            input_shape=config.input_shape,
+            classes=len(self.labels),
+            seed=0,
+            standardize=config.mel_spectrogram.standardize,
+        )
+        self.network.load_state_dict(tensors)
+        self.network.eval().requires_grad_(False)
+        self.to_scores = self.loss.scores
+        """Logits to probabilities as evaluation takes them, the temperature left out."""
+
+    def to(self, device: str) -> None:
+        """Moves the model to a device (`auto`: a GPU where there is one); sounds and scores stay on the processor."""
+        self.network.to(pick_device(device))
+        self.front_end.to(pick_device(device))
+
+    def logits(self, wave: Any) -> np.ndarray:
+        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
+
+        They are the network's own: no temperature is in them. Raises UserError for waves of another shape, that are
+        not numbers, or too short for the network.
+        """
+        return self._through(self.network, wave)
+
+    def scores(self, wave: Any) -> np.ndarray:
+        """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        return self.to_scores(torch.from_numpy(self.logits(wave) / np.float32(self.temperature))).numpy()
+
+    def uncalibrated(self, wave: Any) -> np.ndarray:
+        """Probabilities (B, K) of waves as `scores` takes them, float32, as evaluation takes them."""
+        return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
+
+    def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
+        """The features before the classifier, float32, of sounds as `predict` takes them.
+
+        Those of a long sound are averaged over its windows. Shape: (N) for a path or an array (S); (B, N) for a list
+        or an array (B, S).
+        """
+        sounds, alone = several(sound)
+        means = self._means(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        rows = [mean.value() for mean in means]
+        if not rows:
+            return np.empty((0, self.network.classifier.in_features), dtype=np.float32)
+        return rows[0] if alone else np.stack(rows)
+
+    @torch.no_grad()
+    def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
+        wave_BS = torch.from_numpy(waves_of(wave, self.facts["mono"]))
+        device = self.network.classifier.weight.device
+        try:
+            return part(self.front_end(wave_BS.to(device))).cpu().numpy()
+        except (RuntimeError, ValueError) as error:
+            if wave_BS.shape[1] >= self.clip_samples:
+                raise
+            seconds = self.clip_samples / self.sample_rate
+            raise UserError(
+                f"a wave of {wave_BS.shape[1]} samples is too short for this network; pad it to {seconds:g} s, as "
+                "predict does"
+            ) from error
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    """Of everything in model.json but this digest itself."""
+    others = {name: digest for name, digest in facts["sha256"].items() if name != "model.json"}
+    return hashlib.sha256(json.dumps(facts | {"sha256": others}, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,154 @@
+"""Golden clips: eight sounds that a model carries with it, and the logits that it gave for them when it was made.
+
+Whoever moves, converts or publishes a model can see by them whether it still says the same. They are real windows of
+training clips, so that all of the model is at work.
+
+golden.safetensors
+  pcm (B, S) int16, scale (B) float32   the windows: pcm * scale, 16 bits as in the store
+  logits (B, K) float32                 what the model gave, before any temperature
+  header: clips, labels                 where the windows are from, as JSON
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from audiosurvey.data.audio.windows import Pad, split_windows
+from audiosurvey.data.store.spool import quantize
+from audiosurvey.data.store.store import Store
+from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
+from audiosurvey.training.checkpoint import load_tensors, save_tensors
+
+FILE = "golden.safetensors"
+COUNT = 8
+TOLERANCE = 1e-3
+"""The largest difference of logits, in units of the largest golden logit (of 1 where all are smaller), that is put down
+to another processor or another number of threads."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Windows at the model's rate, and the logits expected of them."""
+
+    clips: list[str]
+    """Ids of the training clips that the windows are from."""
+    labels: list[list[str]]
+    """What is true of each."""
+    pcm_BS: np.ndarray
+    scale_B: np.ndarray
+    logits_BK: np.ndarray
+    """Expected, before any temperature; (B, 0) where nothing is expected yet."""
+
+    @property
+    def wave_BS(self) -> np.ndarray:
+        """float32, as `logits` and `scores` take them."""
+        return self.pcm_BS * self.scale_B[:, None]
+
+    @property
+    def tolerance(self) -> float:
+        """How far the logits of an intact model may be from the expected ones."""
+        return TOLERANCE * max(1.0, float(np.abs(self.logits_BK).max(initial=0)))
+
+
+class HasGolden(Protocol):
+    """A model that carries golden clips."""
+
+    @property
+    def golden(self) -> Golden | None: ...
+
+    def logits(self, wave: np.ndarray) -> np.ndarray: ...
+
+
+def check_golden(model: HasGolden) -> float:
+    """The largest difference between the logits of the golden clips and those expected of them.
+
+    It is to be held against `model.golden.tolerance`. Raises UserError for a model without golden clips.
+    """
+    golden = model.golden
+    if golden is None:
+        raise UserError("this model has no golden clips: an older version of audiosurvey wrote it; train it again")
+    return float(np.abs(model.logits(golden.wave_BS) - golden.logits_BK).max())
+
+
+def choose_golden(
+    store: Store, clips: Sequence[Clip], classes: Sequence[str], *, clip_samples: int, pad: Pad
+) -> Golden:
+    """Windows of eight of these clips (of all where they are fewer), spread over the classes; no logits yet.
+
+    The same for the same clips in whatever order: of classes evenly spaced in the list the first clips by id, and of
+    each its loudest window. Silent clips are taken only where there are no others.
+    """
+    chosen = [_loudest(store, clip, clip_samples, pad) for clip in _spread(store, clips, len(classes))]
+    pairs = [quantize(window_S) for _, window_S in chosen]
+    return Golden(
+        clips=[clip.id for clip, _ in chosen],
+        labels=[[classes[label] for label in clip.labels] for clip, _ in chosen],
+        pcm_BS=np.stack([pcm_S.astype(np.int16) for pcm_S, _ in pairs]),
+        scale_B=np.array([scale for _, scale in pairs], dtype=np.float32),
+        logits_BK=np.zeros((len(pairs), 0), dtype=np.float32),
+    )
+
+
+def save_golden(path: Path, golden: Golden) -> None:
+    tensors = {
+        "pcm": torch.from_numpy(golden.pcm_BS),
+        "scale": torch.from_numpy(golden.scale_B),
+        "logits": torch.from_numpy(golden.logits_BK),
+    }
+    save_tensors(path, tensors, {"clips": json.dumps(golden.clips), "labels": json.dumps(golden.labels)})
+
+
+def load_golden(path: Path) -> Golden:
+    """The golden clips in a file. Raises UserError for a damaged file."""
+    tensors, header = load_tensors(path)
+    try:
+        golden = Golden(
+            json.loads(header["clips"]),
+            json.loads(header["labels"]),
+            tensors["pcm"].numpy(),
+            tensors["scale"].numpy(),
+            tensors["logits"].numpy(),
+        )
+        count = len(golden.clips)
+        fits = len(golden.labels) == count and golden.scale_B.shape == (count,)
+        fits = fits and golden.pcm_BS.ndim == golden.logits_BK.ndim == 2
+        fits = fits and len(golden.pcm_BS) == len(golden.logits_BK) == count
+    except (KeyError, ValueError, TypeError, RecursionError):
+        golden, fits = None, False
+    if golden is None or not fits:
+        raise UserError(f"{path}: does not hold golden clips; copy the whole folder again")
+    return golden
+
+
+def _spread(store: Store, clips: Sequence[Clip], classes: int) -> list[Clip]:
+    ordered = list(dict.fromkeys(_in_turns(sorted(clips, key=lambda clip: clip.id), _evenly(classes))))
+    audible = list(islice((clip for clip in ordered if store.read(clip.id).any()), COUNT))
+    others = (clip for clip in ordered if clip not in audible)
+    return [*audible, *islice(others, COUNT - len(audible))]
+
+
+def _in_turns(clips: list[Clip], labels: list[int]) -> Iterator[Clip]:
+    """One clip of each of these classes, then a second of each, and so on; in the end all clips."""
+    for turn in zip_longest(*([clip for clip in clips if label in clip.labels] for label in labels)):
+        yield from (clip for clip in turn if clip is not None)
+    yield from clips
+
+
+def _evenly(classes: int) -> list[int]:
+    """Eight classes from the first to the last, or all where they are fewer."""
+    if classes <= COUNT:
+        return list(range(classes))
+    return [round(place * (classes - 1) / (COUNT - 1)) for place in range(COUNT)]
+
+
+def _loudest(store: Store, clip: Clip, clip_samples: int, pad: Pad) -> tuple[Clip, np.ndarray]:
+    """The window (S) of the clip with most energy, of those that evaluation cuts, padded as there."""
+    windows_WS = split_windows(store.read(clip.id), clip_samples, pad)
+    return clip, max(windows_WS, key=lambda window_S: float(np.square(window_S).sum()))

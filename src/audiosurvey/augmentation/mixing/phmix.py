@@ -1,0 +1,70 @@
+"""Phmix: the phases of a clip's spectrum are moved towards those of another training clip.
+
+Enters: raw waveforms (B, S) and those of their partners; leaves: waves with the clips' magnitudes and blended phases.
+The partner is hardly heard, the clip is heard as through a wall; so the clip keeps at least half of the label.
+
+Source: EAT, arXiv 2204.11479. We depart in one thing: where the partner has no sound to speak of, it has no phase
+either, and the clip's own stays.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
+from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+
+AUDIBLE = 1e-5
+"""A partner's bin has a phase where it is not more than 100 dB below the strongest bin of the clip: what is weaker is
+rounding, and its phase another one on every device."""
+
+
+class PhmixConfig(MixingConfig):
+    """The phases of the spectrum are moved towards another training clip's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhmixDraw:
+    ratio: float
+    """Weight of the clip's own phase; its label weighs 0.5 + 0.5 of this."""
+    size: int
+    """Which of the three sizes of the spectrum."""
+
+
+class Phmix(WaveMixing[PhmixDraw]):
+    """Keeps each clip's magnitudes and blends its phases with its own partner's."""
+
+    name = "phmix"
+
+    def __init__(self, config: PhmixConfig, *, sample_rate: int) -> None:
+        super().__init__(config)
+        self.sizes = sizes(sample_rate)
+
+    def draw(self, rng: np.random.Generator) -> PhmixDraw:
+        return PhmixDraw(float(rng.random()), int(rng.integers(SIZES)))
+
+    def mix(self, waves: Pair, valids: Pair, draws: list[PhmixDraw]) -> tuple[Tensor, Tensor, Tensor]:
+        ratio_B = torch.tensor([draw.ratio for draw in draws], device=waves[0].device)
+
+        def blend(own_BNT: Tensor, other_BNT: Tensor, rows: list[int]) -> Tensor:
+            ratio_B11 = ratio_B[rows, None, None]
+            own_phase, other_phase = phase(own_BNT), phase(other_BNT)
+            power = _power(other_BNT)
+            heard = power > AUDIBLE**2 * power.amax((1, 2), keepdim=True)
+            blended = torch.where(heard, ratio_B11 * own_phase + (1 - ratio_B11) * other_phase, own_phase)
+            return torch.polar(_power(own_BNT).sqrt(), blended)
+
+        # Without a window, as in the paper: frames that no longer fit each other are heard as they meet.
+        mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=False)
+        return mixed_BS, valids[0].clone(), 0.5 + 0.5 * ratio_B
+
+
+def phase(spectrum: Tensor) -> Tensor:
+    """Angles in (-pi, pi]. Adding 0 makes the zeros of real bins positive, whatever sign a transform gives them."""
+    return torch.atan2(spectrum.imag + 0.0, spectrum.real)
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    return spectrum.real.square() + spectrum.imag.square()

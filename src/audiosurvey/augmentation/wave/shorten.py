@@ -1,0 +1,73 @@
+"""Shorten: only a stretch of the clip is kept, and the rest of the window is padding.
+
+Enters and leaves: waveforms (B, S). Recordings are often shorter than the clips a model was trained on. A network that
+has never seen padding reads it as a sound of its own and can be confidently wrong about a clip that is 5 % too short.
+This is the last operation on waves, so the padding is exactly what evaluation and prediction append.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.extent import Extent
+from audiosurvey.data.batches.batches import Pad
+from audiosurvey.section import Section
+
+
+class ShortenConfig(Section):
+    """Only a stretch of the clip is kept; the rest of the window is padded as `dataset.pad` says. On by default."""
+
+    p: Probability = 0.3
+    """Chance that a clip is shortened. 0 switches it off."""
+    min_share: float = Field(default=0.15, gt=0, lt=1)
+    """Smallest share of the clip that is kept; drawn uniformly between this and 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortenDraw:
+    start: int
+    """First sample that is kept."""
+    length: int
+    """Number of samples kept."""
+
+
+class Shorten(WaveOperation[ShortenDraw]):
+    """Moves a stretch of each clip to the beginning of the window and pads the rest."""
+
+    name = "shorten"
+
+    def __init__(self, config: ShortenConfig, *, pad: Pad) -> None:
+        super().__init__(config.p)
+        self.min_share = config.min_share
+        self.pad: Pad = pad
+
+    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> ShortenDraw:
+        valid = max(1, valid)
+        length = max(1, round(valid * rng.uniform(self.min_share, 1)))
+        return ShortenDraw(int(rng.integers(valid - length + 1)), length)
+
+    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> ShortenDraw:
+        part = extent.longer_part
+        draw = self.draw_fired(rng, part.size, part.length)
+        return replace(draw, start=part.first + draw.start)
+
+    def extent_after(self, draw: ShortenDraw, extent: Extent) -> Extent:
+        return Extent.until(extent.size if self.pad == "repeat" else draw.length, extent.size)
+
+    def render(self, wave_BS: Tensor, draws: list[ShortenDraw], valid: list[int]) -> Tensor:
+        samples = wave_BS.shape[1]
+        length_B1 = torch.tensor([[draw.length] for draw in draws], device=wave_BS.device)
+        place_S = torch.arange(samples, device=wave_BS.device)
+        if self.pad == "repeat":
+            start_B1 = torch.tensor([[draw.start] for draw in draws], device=wave_BS.device)
+            return wave_BS.gather(1, start_B1 + place_S % length_B1)
+        # Each kept stretch begins a window of the clip with zeros behind it; all windows are one strided view, which
+        # is many times faster than a gather.
+        padded = torch.cat([wave_BS, torch.zeros_like(wave_BS)], dim=1).reshape(-1).unfold(0, samples, 1)
+        starts = [row * 2 * samples + draw.start for row, draw in enumerate(draws)]
+        moved_BS = padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
+        return moved_BS.masked_fill_(place_S >= length_B1, 0)

@@ -1,0 +1,1 @@
+"""Checks of a whole config that no single section can make."""

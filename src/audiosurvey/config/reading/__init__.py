@@ -1,0 +1,1 @@
+"""Reading YAML: positions, overrides, validation, messages."""

@@ -1,0 +1,70 @@
+"""Faults with their place, in the order of the file, and the nearest word to a misspelt one.
+
+The printed form is a contract: `config.yaml:34: augmentation.noise.min_snr: unknown key; did you mean
+min_snr_db?`, and for a value given on the command line `--set train.lrr: unknown key; did you mean lr?`.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from audiosurvey.config.reading.document import Document, Place
+from audiosurvey.errors import Fault, UserError
+
+
+def located(name: str, place: Place, fault: Fault) -> str:
+    """One fault as the line that the user reads."""
+    if isinstance(place, int):
+        return f"{name}:{place}: {fault.dotted}: {fault.message}" if fault.path else f"{name}:{place}: {fault.message}"
+    if fault.path and fault.dotted != place:
+        return f"--set {place}: {fault.dotted}: {fault.message}"
+    return f"--set {place}: {fault.message}"
+
+
+def lines(document: Document, faults: Iterable[Fault]) -> tuple[str, ...]:
+    """All faults, the document's own included, each once: by line, those of `--set` last in the order
+    given."""
+    placed = [*document.faults, *((document.place(fault.path), fault) for fault in faults)]
+
+    def order(item: tuple[Place, Fault]) -> tuple[int, int]:
+        place = item[0]
+        return (0, place) if isinstance(place, int) else (1, document.overrides.index(place))
+
+    return tuple(dict.fromkeys(located(document.name, *item) for item in sorted(placed, key=order)))
+
+
+def refuse(document: Document, faults: Iterable[Fault]) -> None:
+    """Raise all faults as one `UserError`; return if there is none."""
+    found = lines(document, faults)
+    if found:
+        raise UserError(*found)
+
+
+def nearest(word: object, known: Sequence[str]) -> str | None:
+    """The known word that a misspelt one most likely meant; None when nothing is near.
+
+    Letters count as difflib counts them; a word that begins another (`min_snr`, `min_snr_db`) is near too.
+    """
+    if not isinstance(word, str) or not word:
+        return None
+    plain = {_plain(name): name for name in reversed(known)}
+    asked = _plain(word)
+    if asked in plain:
+        return plain[asked]
+    if found := difflib.get_close_matches(asked, list(plain), n=1, cutoff=0.6):
+        return plain[found[0]]
+    begins = [name for name in plain if min(len(name), len(asked)) >= 2 and _begins(name, asked)]
+    return plain[min(begins, key=lambda name: abs(len(name) - len(asked)))] if begins else None
+
+
+def did_you_mean(word: object, known: Sequence[str]) -> str:
+    """`; did you mean bf16?`, or nothing when no known word is near."""
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near is not None else ""
+
+
+def _begins(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_").replace(" ", "_")

@@ -1,0 +1,1 @@
+"""Sound files: decoding, integrity checks, resampling, windows."""

@@ -1,0 +1,1 @@
+"""Batches of waveforms, read from the store."""

@@ -1,0 +1,198 @@
+"""Waveform batches out of the store, for training and for evaluation.
+
+Enters: a store and the clips of a fold's side; leaves: batches of equal length, float32 on the CPU. What is
+in a training batch is a function of (seed, epoch, clips) alone: reader threads only fetch it earlier, and
+processes of a distributed run each take their share of the same global batch.
+"""
+
+import itertools
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from audiosurvey.data.audio.windows import Pad, fill_tail, window_starts
+from audiosurvey.data.batches.sampling import Sampling, epoch_clips
+from audiosurvey.data.readahead import in_order
+from audiosurvey.data.store.store import Store
+from audiosurvey.data.table import Clip
+from audiosurvey.randomness import stream
+
+Partner = Callable[[Clip, int], Clip | None]
+
+
+@dataclass
+class Batch:
+    """Training clips, and where mixing asks for it a partner of each."""
+
+    clips: tuple[Clip, ...]
+    wave_BS: torch.Tensor
+    valid_B: torch.Tensor
+    """int64: samples before the padding begins; all of them with pad "repeat"."""
+    target_BK: torch.Tensor
+    """float32: 1 for each label of the clip, 0 elsewhere."""
+    partners: tuple[Clip | None, ...]
+    partner_BS: torch.Tensor | None = None
+    """The partners' waves, and a clip's own where it has none; None where no clip of the batch has one."""
+    partner_valid_B: torch.Tensor | None = None
+    partner_target_BK: torch.Tensor | None = None
+
+
+@dataclass
+class Windows:
+    """Windows of evaluation clips; `rows[i]` is the place in the list of clips that window i belongs to."""
+
+    rows: np.ndarray
+    wave_BS: torch.Tensor
+    valid_B: torch.Tensor
+
+
+class TrainBatches:
+    """The training clips in random order, cropped or padded to `clip_samples`.
+
+    Each comes once an epoch; with `sampling` "balanced" each class equally often, in as many clips.
+
+    `batch_size` counts the clips of a global batch: with `world` processes, the one of this `rank` gets every
+    world-th of them. The short last batch is kept; one that would leave a process with a single clip, of which
+    a batch-norm behind the pooling has no variance, or with none, is joined to the batch before. `num_workers`
+    threads fill batches ahead. `partner(clip, epoch)` names the clip that it is mixed with. `pin_memory`:
+    page-locked memory, for faster copies to a GPU.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clips: Sequence[Clip],
+        num_classes: int,
+        *,
+        clip_samples: int,
+        pad: Pad,
+        batch_size: int,
+        seed: int,
+        sampling: Sampling = "shuffle",
+        num_workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        partner: Partner | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        if not 0 <= rank < world <= batch_size:
+            raise ValueError(f"rank {rank} of {world} cannot share batches of {batch_size} clips")
+        if len(clips) < world:
+            raise ValueError(f"{len(clips)} training clips cannot be shared by {world} processes")
+        self.clips = tuple(clips)
+        self._store = store
+        self._num_classes = num_classes
+        self._samples = clip_samples
+        self._pad: Pad = pad
+        self._seed = seed
+        self._sampling: Sampling = sampling
+        self._num_workers = num_workers
+        self._rank = rank
+        self._world = world
+        self._partner = partner
+        self._pin_memory = pin_memory
+        starts = list(range(0, len(self.clips), batch_size))
+        # Where whole batches give a process one clip, the last may too.
+        least = world * min(2, batch_size // world)
+        if len(starts) > 1 and len(self.clips) - starts[-1] < least:
+            del starts[-1]
+        self._bounds = list(itertools.pairwise([*starts, len(self.clips)]))
+
+    def __len__(self) -> int:
+        """Batches an epoch, the same for every rank."""
+        return len(self._bounds)
+
+    def epoch(self, epoch: int) -> Generator[Batch, None, None]:
+        """The batches of an epoch. Close the iterator (or exhaust it) to end its reader threads."""
+        clips = epoch_clips(self.clips, self._seed, epoch, self._sampling)
+
+        def fill(bounds: tuple[int, int]) -> Batch:
+            return self._fill(clips[slice(*bounds)][self._rank :: self._world], epoch)
+
+        return in_order(fill, self._bounds, workers=self._num_workers, ahead=2 * self._num_workers)
+
+    def _fill(self, clips: Sequence[Clip], epoch: int) -> Batch:
+        wave_BS, valid_B = self._waves(clips, epoch)
+        batch = Batch(tuple(clips), wave_BS, valid_B, self._targets(clips), (None,) * len(clips))
+        if self._partner is not None:
+            batch.partners = tuple(self._partner(clip, epoch) for clip in clips)
+        if any(batch.partners):
+            mixed = [partner or clip for clip, partner in zip(clips, batch.partners, strict=True)]
+            batch.partner_BS, batch.partner_valid_B = self._waves(mixed, epoch)
+            batch.partner_target_BK = self._targets(mixed)
+        return batch
+
+    def _waves(self, clips: Sequence[Clip], epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        starts = [self._crop(clip, epoch) for clip in clips]
+        return _waves(self._store, clips, starts, self._samples, self._pad, self._pin_memory)
+
+    def _crop(self, clip: Clip, epoch: int) -> int:
+        spare = self._store.length(clip.id) - self._samples
+        return int(stream(self._seed, epoch, *clip.drawn_by, "crop").integers(spare + 1)) if spare > 0 else 0
+
+    def _targets(self, clips: Sequence[Clip]) -> torch.Tensor:
+        target_BK = np.zeros((len(clips), self._num_classes), np.float32)
+        for row, clip in enumerate(clips):
+            target_BK[row, list(clip.labels)] = 1
+        return torch.from_numpy(target_BK)
+
+
+class EvalBatches:
+    """Every sample of every clip, in order, nothing drawn: windows of `clip_samples`, padded as in training.
+
+    A clip that is longer gives ceil(length / clip_samples) windows, evenly spread, the first at its beginning
+    and the last at its end. `batch_size` counts windows; `reverse` gives them last first. Batches fall across
+    clips.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clips: Sequence[Clip],
+        *,
+        clip_samples: int,
+        pad: Pad,
+        batch_size: int,
+        num_workers: int = 0,
+        reverse: bool = False,
+        pin_memory: bool = False,
+    ) -> None:
+        self.clips = tuple(clips)
+        self._store = store
+        self._samples = clip_samples
+        self._pad: Pad = pad
+        self._batch_size = batch_size
+        self._num_workers = num_workers
+        self._pin_memory = pin_memory
+        lengths = [store.length(clip.id) for clip in self.clips]
+        windows = [(row, at) for row, length in enumerate(lengths) for at in window_starts(length, clip_samples)]
+        self._windows = windows[::-1] if reverse else windows
+
+    def __len__(self) -> int:
+        return -(-len(self._windows) // self._batch_size)
+
+    def __iter__(self) -> Generator[Windows, None, None]:
+        starts = range(0, len(self._windows), self._batch_size)
+        return in_order(self._fill, starts, workers=self._num_workers, ahead=2 * self._num_workers)
+
+    def _fill(self, first: int) -> Windows:
+        windows = self._windows[first : first + self._batch_size]
+        clips = [self.clips[row] for row, _ in windows]
+        wave_BS, valid_B = _waves(
+            self._store, clips, [at for _, at in windows], self._samples, self._pad, self._pin_memory
+        )
+        return Windows(np.array([row for row, _ in windows], np.int64), wave_BS, valid_B)
+
+
+def _waves(
+    store: Store, clips: Sequence[Clip], starts: Sequence[int], samples: int, pad: Pad, pin_memory: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each clip from its start on, written straight into one tensor (B, S); the valid samples of each."""
+    wave_BS = torch.empty(len(clips), samples, pin_memory=pin_memory)
+    valid_B = torch.empty(len(clips), dtype=torch.int64)
+    rows_BS = wave_BS.numpy()
+    for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        valid_B[row] = fill_tail(rows_BS[row], store.read_into(clip.id, rows_BS[row], start), pad)
+    return wave_BS, valid_B

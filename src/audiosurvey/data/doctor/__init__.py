@@ -1,1 +1,0 @@
-"""An audit of a data set: one pass over its sounds, then checks, each of which gives findings"""

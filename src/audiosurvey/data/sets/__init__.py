@@ -1,0 +1,1 @@
+"""Data sets as tables: a file for each published set, folders of sounds and CSV files."""

@@ -1,0 +1,163 @@
+"""A folder of class folders: `sounds/dog/bark.wav` is a clip of class `dog`, as is
+`sounds/dog/park/bark.flac`.
+
+Enters: the root folder. Leaves: the table, without folds; no file is opened, so one that
+is audio by name alone is found out when the store is built.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from audiosurvey.data.names import as_text, clip_id, composed
+from audiosurvey.data.sets.csv_rows import number
+from audiosurvey.data.table import Clip, Table
+from audiosurvey.errors import UserError
+
+AUDIO_EXTENSIONS = frozenset(
+    f".{name}"
+    for name in (
+        *("wav", "wave", "bwf", "rf64", "w64", "flac", "ogg", "oga", "opus", "mp3", "mp2"),
+        *("aif", "aiff", "aifc", "au", "snd", "caf", "voc", "sph", "nist", "avr", "paf", "pvf"),
+        *("svx", "8svx", "ircam", "sf", "wve", "xi"),
+    )
+)
+"""Names under which files that libsndfile reads are found, in lower case. Headerless samples (.raw) are
+not."""
+
+# Sound for the user, but nothing libsndfile reads: said in a note instead of passed over in silence.
+OTHER_EXTENSIONS = frozenset(
+    {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".amr", ".ape", ".wv", ".dsf", ".3gp"}
+)
+
+_SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
+
+
+def read_folder(root: Path, source_pattern: str | None = None) -> Table:
+    """The table of a folder of class folders.
+
+    `source_pattern` is a regular expression searched in each file's name: its first group (the whole match
+    where it has none) is the source recording. Errors: `UserError` where there are no class folders with
+    audio files in them.
+    """
+    place = root.as_posix()
+    if not root.is_dir():
+        reason = "is a file; expected a folder with one folder a class" if root.exists() else "not found"
+        raise UserError(f"{place}: {reason}; set dataset.root")
+    by_class: dict[str, list[Path]] = {}
+    loose, other, empty = 0, Counter[str](), []
+    for entry in sorted(root.iterdir()):
+        if is_hidden(entry.name):
+            continue
+        if not entry.is_dir():
+            loose += entry.suffix.lower() in AUDIO_EXTENSIONS
+            continue
+        files = list(_files(entry))
+        other.update(file.suffix.lower() for file in files if file.suffix.lower() in OTHER_EXTENSIONS)
+        if audio := [file for file in files if file.suffix.lower() in AUDIO_EXTENSIONS]:
+            # On disk there may be two folders whose names differ in the form of their accents alone: one class.
+            by_class.setdefault(composed(entry.name), []).extend(audio)
+        else:
+            empty.append(entry.name)
+    formats = ", ".join(sorted(other))
+    if not by_class:
+        if loose:
+            raise UserError(f"{place}: {loose} audio files but no class folders; expected one folder a class")
+        if other:
+            raise UserError(f"{place}: only {formats} files, which cannot be read; convert them to wav or flac")
+        raise UserError(f"{place}: no audio files found; expected one folder a class")
+    _refuse_split_folders(root, by_class)
+
+    classes = class_order(by_class)
+    clips = [
+        Clip(id=clip_id(file.relative_to(root)), path=file, labels=(label,))
+        for label, name in enumerate(classes)
+        for file in by_class[name]
+    ]
+    refuse_equal_ids(clips)
+    notes = _odd_names(clips)
+    if loose:
+        notes.append(f"{loose} audio files directly in {place} belong to no class folder and are left out")
+    if empty:
+        notes.append(f"folders without audio files are no classes: {', '.join(empty)}")
+    if other:
+        notes.append(f"{other.total()} files of formats that cannot be read ({formats}) are left out")
+    if source_pattern is not None:
+        clips, unmatched = _with_sources(clips, source_pattern)
+        if unmatched:
+            notes.append(f"{unmatched} file names do not match dataset.source_pattern: each is its own source")
+    clips.sort(key=lambda clip: clip.id)
+    return Table(name="folder", root=root, classes=classes, clips=tuple(clips), notes=tuple(notes))
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Sorted class names; by value where all are numbers, so that 10 comes after 9."""
+    values = {name: number(name) for name in names}
+    if all(value is not None for value in values.values()):
+        return tuple(sorted(values, key=lambda name: (values[name] or 0.0, name)))
+    return tuple(sorted(values))
+
+
+def refuse_equal_ids(clips: Iterable[Clip]) -> None:
+    """Errors: `UserError` where two files have one id, since an id has composed accents and valid text only."""
+    twice = [name for name, number in Counter(clip.id for clip in clips).items() if number > 1]
+    if twice:
+        why = "they differ in the Unicode form of accents, or in bytes that are not UTF-8"
+        raise UserError(f"{twice[0]}: two files of this name ({why}); rename one")
+
+
+def _odd_names(clips: Sequence[Clip]) -> list[str]:
+    """Notes on names that had to be escaped."""
+    odd = [clip for clip in clips if as_text(str(clip.path)) != str(clip.path)]
+    if not odd:
+        return []
+    return [f"{len(odd)} file names are not valid UTF-8, such as {odd[0].id}: their bytes are written as escapes"]
+
+
+def sound_files(folder: Path) -> Iterator[Path]:
+    """The files below `folder` that are sounds by name, in the order of their paths."""
+    return (file for file in _files(folder) if file.suffix.lower() in AUDIO_EXTENSIONS)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over."""
+    # __MACOSX is what zip archives made on a Mac leave behind: shadows of the real files.
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below `folder`, in the order of their paths; links to folders are followed, each folder
+    once."""
+    visited: set[Path] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from (Path(place, name) for name in sorted(files) if not is_hidden(name))
+
+
+def _with_sources(clips: list[Clip], pattern: str) -> tuple[list[Clip], int]:
+    found: list[Clip] = []
+    unmatched = 0
+    for clip in clips:
+        match = re.search(pattern, composed(clip.path.name))
+        unmatched += match is None
+        source = None if match is None else match.group(1 if match.re.groups else 0)
+        found.append(Clip(id=clip.id, path=clip.path, labels=clip.labels, source=source))
+    if unmatched == len(clips):
+        raise UserError(f"dataset.source_pattern: no file name matches; the first is {clips[0].path.name}")
+    return found, unmatched
+
+
+def _refuse_split_folders(root: Path, by_class: dict[str, list[Path]]) -> None:
+    """train/ and test/ with the classes inside would be learnt as two classes: nobody means that."""
+    if len(by_class) < 2 or not all(name.lower() in _SPLIT_NAMES for name in by_class):
+        return
+    names = " and ".join(f"{name}/" for name in sorted(by_class))
+    mend = "use `name: csv` with a split column, or set dataset.root to one of them"
+    raise UserError(f"{root.as_posix()}: {names} look like the sides of a split, not like classes; {mend}")

@@ -1,0 +1,60 @@
+"""Sound files that a table names and that are not there: counted, named, and where none is there, a guess at the mend.
+
+Enters: a table. Leaves: the same with a note on what is missing; building the store tells of each file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, sound_files
+from audiosurvey.data.table import Table
+from audiosurvey.errors import UserError
+from audiosurvey.plainfile import not_plain
+
+_SHOWN = 3
+_MOST_LISTED = 10_000
+
+
+def look_for_files(table: Table, *, own: bool) -> Table:
+    """The table, with a note where files are missing. `own`: it is no published set, which can be downloaded.
+
+    Errors: `UserError` where no file is there.
+    """
+    paths = dict.fromkeys(clip.path for clip in table.clips)
+    missing = [path for path in paths if not path.is_file() and not_plain(path) is None]
+    if not missing:
+        return table
+    if len(missing) == len(paths):
+        mend = _mend(table.root, missing[0]) if own else f"run 'audiosurvey download {table.name}'"
+        others = f", nor any other of the {len(paths)} files in the table" if len(paths) > 1 else ""
+        raise UserError(f"{missing[0].as_posix()}: not found{others}; {mend}")
+    shown = ", ".join(path.as_posix() for path in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+    note = f"{len(missing)} of {len(paths)} sound files are not there: {shown}"
+    return replace(table, official=False, notes=(*table.notes, note))
+
+
+def _mend(root: Path, missing: Path) -> str:
+    """What the table may have meant by a file that is not there."""
+    found = next(_guesses(root, missing), None)
+    return "paths are relative to dataset.root" if found is None else found
+
+
+def _guesses(root: Path, missing: Path) -> Iterator[str]:
+    if not missing.is_relative_to(root):
+        return
+    relative = missing.relative_to(root)
+    if relative.is_file():
+        yield "the paths are relative to the working folder; set dataset.root: ."
+    if (root.parent / relative).is_file():
+        yield f"the paths are relative to {root.parent.as_posix()}; set dataset.root to it"
+    for extension in sorted(AUDIO_EXTENSIONS, key=lambda name: (name != ".wav", name)):
+        if (there := missing.with_name(missing.name + extension)).is_file():
+            yield f"{there.as_posix()} is there; write the paths with their extension"
+    if not root.is_dir():
+        return
+    for there in islice(sound_files(root), _MOST_LISTED):
+        if there.name == missing.name and there.parts[-len(relative.parts) :] == relative.parts:
+            base = Path(*there.parts[: -len(relative.parts)])
+            yield f"{there.as_posix()} is there; set dataset.root: {base.as_posix()}"

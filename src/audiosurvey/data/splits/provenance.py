@@ -1,0 +1,111 @@
+"""The clips that some weights were trained on, so that no other cut of a recording, nor a copy of it, passes for new.
+
+A recording is recognised by content (the bytes of its file, whatever stretch of it a clip is, or equal samples) and by
+a source whose name means the same in every data set: ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound
+ids. A source that is derived from a file name counts within its data set only: recorders of two sites may name their
+files alike.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+from audiosurvey.data.splits.recordings import Contents, file_of, recordings_of
+from audiosurvey.data.table import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is kept of one clip."""
+
+    digest: str
+    """Of its content, as `Store.digest` gives it."""
+    source: str | None = None
+    """Where its name means the same recording in every data set."""
+    samples: str | None = None
+    """Of its decoded samples, as `Store.samples_digest` gives it."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Clips, by id, that weights were trained on or chosen by."""
+
+    clips: Mapping[str, Trained]
+
+    @classmethod
+    def of(cls, clips: Iterable[Clip], contents: Contents) -> Self:
+        return cls(
+            {
+                clip.id: Trained(
+                    contents.digest(clip.id),
+                    clip.source if clip.global_source else None,
+                    contents.samples_digest(clip.id),
+                )
+                for clip in clips
+            }
+        )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, object]) -> Self:
+        """Reads what `as_json` gave, now or in an earlier version. Raises TypeError, ValueError for anything else."""
+        return cls({str(clip): _read(entry) for clip, entry in dict(value).items()})
+
+    def as_json(self) -> dict[str, str | list[str | None]]:
+        return {clip: _written(entry) for clip, entry in self.clips.items()}
+
+    def under(self, prefix: str) -> "Heard":
+        """The same with `PREFIX/` before the ids, to tell clips of several stages apart."""
+        return Heard({f"{prefix}/{clip}": entry for clip, entry in self.clips.items()})
+
+    def __or__(self, other: "Heard") -> "Heard":
+        return Heard({**self.clips, **other.clips})
+
+    def known(self, clips: Iterable[Clip], contents: Contents) -> set[str]:
+        """Ids of those of `clips`, all of one data set, whose recordings these weights were trained on.
+
+        A recording is known as a whole once one of its clips is: give all clips of the data set, also those that
+        are not in question.
+        """
+        clips = list(clips)
+        recordings = recordings_of(clips, contents)
+        known = {clip.id for clip in clips if self._knows(clip, contents)}
+        heard = {recordings[clip_id] for clip_id in known if clip_id in recordings}
+        return known | {clip.id for clip in clips if recordings.get(clip.id) in heard}
+
+    def _knows(self, clip: Clip, contents: Contents) -> bool:
+        samples = contents.samples_digest(clip.id)
+        return (
+            file_of(contents.digest(clip.id)) in self._files
+            or (clip.global_source and clip.source in self._sources)
+            or (samples is not None and samples in self._samples)
+        )
+
+    @cached_property
+    def _files(self) -> set[str]:
+        return {file_of(entry.digest) for entry in self.clips.values()}
+
+    @cached_property
+    def _sources(self) -> set[str]:
+        return {entry.source for entry in self.clips.values() if entry.source is not None}
+
+    @cached_property
+    def _samples(self) -> set[str]:
+        return {entry.samples for entry in self.clips.values() if entry.samples is not None}
+
+
+def _written(entry: Trained) -> str | list[str | None]:
+    if entry.samples is not None:
+        return [entry.digest, entry.source, entry.samples]
+    return entry.digest if entry.source is None else [entry.digest, entry.source]
+
+
+def _read(entry: object) -> Trained:
+    match entry:
+        case str(digest) | [str(digest)]:
+            return Trained(digest)
+        case [str(digest), str(source)]:
+            return Trained(digest, source)
+        case [str(digest), str() | None as source, str(samples)]:
+            return Trained(digest, source, samples)
+    raise ValueError(f"{entry!r} is not a digest, alone or with a source and a digest of samples")

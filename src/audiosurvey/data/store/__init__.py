@@ -1,0 +1,1 @@
+"""The store: every clip decoded once, in one memory-mapped file."""

@@ -1,0 +1,140 @@
+"""Builds a new store: decodes each stretch of sound once, in parallel, and writes the samples one after another.
+
+Enters: what to decode; leaves: a folder with `samples.i16`, `index.json` and `report.json`, made under a temporary
+name and renamed when whole. Each recording is held as int16 with a scale of its own, its peak at 32767: loud floats do
+not clip and quiet recordings keep their bits. Recordings are decoded in blocks and long ones wait in temporary files
+(`spool`), so memory grows neither with the number of clips nor with their length.
+"""
+
+import contextlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosurvey.data.audio.decoding import BadAudio, Mono
+from audiosurvey.data.audio.resampling import mono_blocks
+from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.data.store.spool import Spool
+
+FORMAT = 2
+"""Version of the store on disk; part of its key, so that a change of the format builds new stores."""
+SAMPLES = "samples.i16"
+INDEX = "index.json"
+REPORT = "report.json"
+TEMPORARY = ".building-"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One stretch to be stored, under a name that its content gives it."""
+
+    name: str
+    path: Path
+    start_s: float | None
+    end_s: float | None
+    clip_ids: tuple[str, ...]
+    """The clips that are this recording; more than one where a file is there twice."""
+
+
+def build(
+    folder: Path,
+    recordings: Sequence[Recording],
+    *,
+    sample_rate: int,
+    mono: Mono,
+    workers: int | None,
+    progress: Progress | None,
+) -> None:
+    """Makes the store `folder`, which must not exist. What cannot be read is noted in its report."""
+    temporary = folder.with_name(f"{folder.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
+    temporary.mkdir(parents=True)
+    try:
+        _fill(temporary, recordings, sample_rate, mono, decoding_threads(workers), progress)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def decoding_threads(workers: int | None) -> int:
+    """`workers`, or by default one thread a processor, 16 at most."""
+    return workers or min(cpu_count(), 16)
+
+
+def _fill(
+    folder: Path,
+    recordings: Sequence[Recording],
+    sample_rate: int,
+    mono: Mono,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    def load(recording: Recording) -> tuple[Spool, float] | str:
+        return _decoded(recording, folder, sample_rate, mono)
+
+    began = time.monotonic()
+    clips: dict[str, tuple[int, int, float]] = {}
+    digests: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    place = 0
+    loaded = in_order(load, recordings, workers=workers, ahead=2 * workers)
+    with contextlib.closing(loaded), (folder / SAMPLES).open("wb") as samples:
+        for done, (recording, result) in enumerate(zip(recordings, loaded, strict=True), 1):
+            if isinstance(result, str):
+                skipped[recording.name] = result
+            else:
+                spool, scale = result
+                with spool:
+                    digest = spool.write_to(samples)
+                if digest is not None:
+                    digests[recording.name] = digest
+                clips[recording.name] = (place, spool.samples, scale)
+                place += spool.samples
+            if progress:
+                progress(done, len(recordings))
+    index = {
+        "format": FORMAT,
+        "sample_rate": sample_rate,
+        "mono": mono,
+        "samples": place,
+        "clips": clips,
+        "digests": digests,
+        "skipped": skipped,
+    }
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    report = {
+        "sample_rate": sample_rate,
+        "mono": mono,
+        "recordings": len(clips),
+        "hours": round(place / sample_rate / 3600, 4),
+        "bytes": 2 * place,
+        "seconds": round(time.monotonic() - began, 3),
+        "skipped": [
+            {"id": clip_id, "reason": skipped[recording.name]}
+            for recording in recordings
+            if recording.name in skipped
+            for clip_id in recording.clip_ids
+        ],
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -> tuple[Spool, float] | str:
+    """The int16 samples of a recording and their scale, or why there are none."""
+    spool = Spool(folder)
+    begin, end = recording.start_s, recording.end_s
+    try:
+        for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
+            spool.add(wave_S)
+        return spool, spool.finish()
+    except BadAudio as bad:
+        spool.close()
+        return bad.reason
+    except BaseException:
+        spool.close()
+        raise

@@ -1,0 +1,299 @@
+"""The store: every clip of a table, decoded once, mono, at one sample rate, in one memory-mapped int16 array.
+
+Enters: the table; leaves: a `Store` from which training reads slices, without decoding and without file
+handles. It lies in the user's cache under a key made of what determines its samples: the content of the
+files, the stretches cut from them, sample rate, way to mono. Folds, labels, names and file times have no part
+in the key, so new labels or a moved data set need no new store, and a changed file does.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from audiosurvey.cache import cache_folder
+from audiosurvey.data.audio.content_hash import Fingerprint, fingerprints
+from audiosurvey.data.audio.decoding import Mono
+from audiosurvey.data.store.building import (
+    FORMAT,
+    INDEX,
+    SAMPLES,
+    TEMPORARY,
+    Progress,
+    Recording,
+    build,
+    decoding_threads,
+)
+from audiosurvey.data.store.spool import IN_MEMORY
+from audiosurvey.data.table import Clip, Table
+from audiosurvey.errors import UserError, not_written
+from audiosurvey.plainfile import not_plain
+
+_RESIDENT_BYTES = 1 << 26
+_LEAST_BYTES_PER_S = 500
+"""A header's length is believed up to one second for so many bytes, 4 kb/s; speech codecs need 6 kb/s. What is longer
+(lossless silence, or a false header) is counted too short, and a disk that fills up is told while writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A clip that is not in the store, and why."""
+
+    id: str
+    reason: str
+
+
+class Store:
+    """The samples of a table's clips. Reading is thread-safe."""
+
+    def __init__(
+        self,
+        folder: Path,
+        index: Mapping[str, Any],
+        names: Mapping[str, str],
+        missing: Sequence[Skipped],
+        data_hash: str,
+    ) -> None:
+        """`names`: what the index calls each clip id; `missing`: clips whose files could not be opened."""
+        self.folder = folder
+        self.key = folder.name
+        self.sample_rate: int = index["sample_rate"]
+        self.hash = data_hash
+        """Of clip ids, labels, folds, sources and file contents: the same on every machine, at every rate."""
+        self.nbytes = 2 * int(index["samples"])
+        clips, bad = index["clips"], index["skipped"]
+        unreadable = [Skipped(clip_id, bad[name]) for clip_id, name in names.items() if name in bad]
+        self.skipped = tuple(sorted((*missing, *unreadable), key=lambda skip: skip.id))
+        self._names = dict(names)
+        self._samples_digests: Mapping[str, str] = index["digests"]
+        self._places = {clip_id: clips[name] for clip_id, name in names.items() if name in clips}
+        with (folder / SAMPLES).open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._samples = np.frombuffer(self._map, "<i2")
+        self._touched = 0
+
+    def __contains__(self, clip_id: str) -> bool:
+        return clip_id in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def length(self, clip_id: str) -> int:
+        """Samples of a clip, at the store's rate."""
+        return self._places[clip_id][1]
+
+    def digest(self, clip_id: str) -> str:
+        """What the clip holds, by content: the same for the same file and stretch, whatever its name."""
+        return self._names[clip_id]
+
+    def samples_digest(self, clip_id: str) -> str | None:
+        """Hash of the samples of a clip, whatever file format they came in; None for silence."""
+        return self._samples_digests.get(self._names[clip_id])
+
+    def rehash(self, table: Table) -> None:
+        """Makes `hash` that of this table: the same clips, with folds."""
+        self.hash = _data_hash(table, {clip_id: name.split("#")[0] for clip_id, name in self._names.items()})
+
+    def read(self, clip_id: str, start: int = 0, count: int | None = None) -> np.ndarray:
+        """float32 (S,): `count` samples from `start` on, fewer where the clip ends before (None: all the
+        rest)."""
+        length = self.length(clip_id)
+        end = length if count is None else min(length, start + count)
+        wave_S = np.empty(max(0, end - start), np.float32)
+        self.read_into(clip_id, wave_S, start)
+        return wave_S
+
+    def read_into(self, clip_id: str, out_S: np.ndarray, start: int = 0) -> int:
+        """Fills float32 `out_S` with the clip from `start` on; gives the number of samples filled."""
+        begin, length, scale = self._places[clip_id]
+        if start < 0:
+            raise ValueError(f"a clip begins at sample 0, not {start}")
+        count = max(0, min(len(out_S), length - start))
+        stored_S = self._samples[begin + start : begin + start + count]
+        np.multiply(stored_S, np.float32(scale), out=out_S[:count])
+        self._let_go(stored_S.nbytes)
+        return count
+
+    def _let_go(self, nbytes: int) -> None:
+        # Pages that were read count as this process's memory until the system wants them back. Handing them
+        # back now and then keeps it flat; they stay in the system's file cache, and two threads at it do no
+        # harm.
+        self._touched += nbytes
+        if self._touched > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._touched = 0
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def prepare(
+    table: Table,
+    *,
+    sample_rate: int,
+    mono: Mono,
+    folder: Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """The store of a table at `sample_rate` Hz: the existing one where nothing changed, else newly built.
+
+    `folder`: where stores lie (None: in the user's cache); each has a folder there, named by its key.
+    `workers`: decoding threads (None: one a processor). `progress` is called with (done, total) while one is
+    built. Clips that cannot be read are left out and listed in `Store.skipped`. Safe to be called by several
+    processes at once: one builds, the others wait and take it.
+
+    Raises UserError: no clip can be read, or the disk has no room.
+    """
+    stores = folder or cache_folder() / "stores"
+    found = fingerprints((clip.path for clip in table.clips), workers)
+    names = {clip.id: _name(clip, print_) for clip in table.clips if (print_ := found[clip.path])}
+    missing = [Skipped(clip.id, _absence(clip)) for clip in table.clips if clip.id not in names]
+    if not names:
+        raise _nothing(table, missing)
+    key = _digest({"format": FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))})
+    target = stores / key
+    index = _index(target)
+    if index is None:
+        recordings = _recordings(table, names)
+        try:
+            stores.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{target}.lock"):
+                index = _index(target)
+                if index is None:
+                    shutil.rmtree(target, ignore_errors=True)
+                    _sweep(stores, key)
+                    _check_disk(stores, recordings, found, sample_rate, decoding_threads(workers))
+                    build(
+                        target,
+                        recordings,
+                        sample_rate=sample_rate,
+                        mono=mono,
+                        workers=workers,
+                        progress=progress,
+                    )
+                    index = json.loads((target / INDEX).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise not_written(
+                error,
+                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere",
+            ) from error
+    assert index is not None
+    if not any(name in index["clips"] for name in names.values()):
+        bad = [Skipped(clip_id, index["skipped"][name]) for clip_id, name in names.items()]
+        shutil.rmtree(target, ignore_errors=True)
+        raise _nothing(table, [*bad, *missing])
+    digests = {clip_id: name.split("#")[0] for clip_id, name in names.items()}
+    return Store(target, index, names, missing, _data_hash(table, digests))
+
+
+def kept(table: Table, store: Store) -> Table:
+    """The table without the clips that the store skipped."""
+    return replace(table, clips=tuple(clip for clip in table.clips if clip.id in store))
+
+
+def _name(clip: Clip, fingerprint: Fingerprint) -> str:
+    """What the store calls the sound of a clip: by its content, and the stretch of it."""
+    if clip.start_s is None and clip.end_s is None:
+        return fingerprint.digest
+    start, end = (None if second is None else float(second) for second in (clip.start_s, clip.end_s))
+    return f"{fingerprint.digest}#{start}-{end}"
+
+
+def _recordings(table: Table, names: Mapping[str, str]) -> list[Recording]:
+    """Each sound once, in the table's order."""
+    clips: dict[str, list[Clip]] = {}
+    for clip in table.clips:
+        if clip.id in names:
+            clips.setdefault(names[clip.id], []).append(clip)
+    return [
+        Recording(name, same[0].path, same[0].start_s, same[0].end_s, tuple(clip.id for clip in same))
+        for name, same in clips.items()
+    ]
+
+
+def _index(folder: Path) -> dict[str, Any] | None:
+    """The index of a whole store, None where there is none or it is damaged."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        whole = (folder / SAMPLES).stat().st_size == 2 * index["samples"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return index if whole else None
+
+
+def _sweep(stores: Path, key: str) -> None:
+    """Removes what killed builders left: whoever gets a store's lock knows that nobody is building it."""
+    for left in stores.glob(f"*{TEMPORARY}*"):
+        owner = left.name.split(TEMPORARY)[0]
+        if owner == key:
+            shutil.rmtree(left, ignore_errors=True)
+            continue
+        try:
+            with FileLock(stores / f"{owner}.lock", timeout=0):
+                shutil.rmtree(left, ignore_errors=True)
+        except (Timeout, OSError):
+            continue
+
+
+def _check_disk(
+    stores: Path,
+    recordings: Sequence[Recording],
+    found: Mapping[Path, Fingerprint | None],
+    sample_rate: int,
+    workers: int,
+) -> None:
+    samples = sorted(round(_likely_seconds(one, found[one.path]) * sample_rate) for one in recordings)
+    # Long recordings wait in temporary files of float32, one a thread.
+    waiting = sum(count for count in samples[-workers:] if count > IN_MEMORY)
+    needed = round(2 * sum(samples) * 1.01) + 4 * waiting + (1 << 20)
+    free = shutil.disk_usage(stores).free
+    if free < needed:
+        raise UserError(
+            f"{stores}: the store needs {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free; "
+            "free some, or place it elsewhere with dataset.store"
+        )
+
+
+def _likely_seconds(recording: Recording, fingerprint: Fingerprint | None) -> float:
+    """The length of a recording by its header, as far as the size of the file makes it likely."""
+    try:
+        most = os.path.getsize(recording.path) / _LEAST_BYTES_PER_S  # noqa: PTH202  (names need not be valid text)
+    except OSError:
+        return 0.0
+    whole = min((fingerprint.seconds if fingerprint else None) or 0.0, most)
+    end = whole if recording.end_s is None else min(recording.end_s, whole)
+    return max(0.0, end - (recording.start_s or 0.0))
+
+
+def _absence(clip: Clip) -> str:
+    return not_plain(clip.path) or ("cannot be opened" if clip.path.exists() else "file not found")
+
+
+def _nothing(table: Table, skipped: Sequence[Skipped]) -> UserError:
+    if not skipped:
+        return UserError(f"{table.root}: the table has no clips")
+    first = skipped[0]
+    return UserError(
+        f"{table.root}: none of its {len(skipped)} clips can be read, the first for this reason: "
+        f"{first.id}: {first.reason}"
+    )
+
+
+def _data_hash(table: Table, digests: Mapping[str, str]) -> str:
+    hashed = hashlib.blake2b(json.dumps(table.classes).encode(), digest_size=16)
+    for clip in sorted(table.clips, key=lambda clip: clip.id):
+        labels = sorted(table.classes[label] for label in clip.labels)
+        stretch = [None if second is None else float(second) for second in (clip.start_s, clip.end_s)]
+        row = [clip.id, labels, clip.fold, clip.source, clip.side, stretch, digests.get(clip.id)]
+        hashed.update(json.dumps(row).encode())
+    return hashed.hexdigest()
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,39 @@
+"""Files that lie among the clips and are none: sounds that the table does not name, hidden files, text.
+
+Enters: the whole table, before classes are selected. Leaves: findings. Only folders that hold clips are looked into,
+and not those below them: a root may be anywhere.
+"""
+
+from collections.abc import Iterator
+
+from audiosurvey.data.names import clip_id
+from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, is_hidden
+from audiosurvey.data.table import Table
+from audiosurvey.doctor.finding import Finding
+
+_BESIDE = frozenset({".csv", ".tsv", ".md", ".txt", ".yaml", ".yml", ".json", ".pdf", ".html", ".bib"})
+"""What belongs beside clips: tables, licences, credits."""
+
+
+def strays(table: Table) -> Iterator[Finding]:
+    """A finding for each file in a folder of clips that is no clip."""
+    known = {clip.path for clip in table.clips}
+    folders = {path.parent for path in known}
+    if table.name == "folder":
+        folders.add(table.root)
+    for folder in sorted(folders):
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if path in known or path.is_dir():
+                continue
+            name = clip_id(path.relative_to(table.root)) if path.is_relative_to(table.root) else path.as_posix()
+            suffix = path.suffix.lower()
+            if is_hidden(path.name):
+                yield Finding("stray-file", "note", (name,), "hidden")
+            elif suffix in AUDIO_EXTENSIONS:
+                yield Finding("stray-sound", "worth a look", (name,), "not in the table")
+            elif suffix in OTHER_EXTENSIONS:
+                yield Finding("stray-sound", "worth a look", (name,), f"{suffix} cannot be read; convert it")
+            elif suffix not in _BESIDE:
+                yield Finding("stray-file", "note", (name,), f"{path.stat().st_size} bytes, no sound by its name")

@@ -1,1 +1,0 @@
-"""From logits to results: metrics, the protocol of folds, run folders."""

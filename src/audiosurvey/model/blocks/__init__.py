@@ -1,0 +1,1 @@
+"""The blocks of the grammar that belong to no family of networks."""

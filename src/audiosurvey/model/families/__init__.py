@@ -1,0 +1,1 @@
+"""Blocks that one family of networks alone uses."""

@@ -1,0 +1,1 @@
+"""Pretrained weights: checkpoint formats, released files, and loading them into a network."""

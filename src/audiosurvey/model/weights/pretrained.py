@@ -1,0 +1,258 @@
+"""Pretrained weights: what `model.init` names, put into a network, with every tensor accounted for.
+
+Enters: checkpoints of the families that are built here, and artefacts of our own; leaves: a network that starts from
+them, with a fresh classifier, and a report of what was taken, renamed, dropped and left fresh.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.errors import Fault, UserError
+from audiosurvey.features.agreement import FrontEnd, disagreements
+from audiosurvey.features.mel import MelConfig
+from audiosurvey.model.blocks.transformer import resize_positions
+from audiosurvey.model.network import Network
+from audiosurvey.model.weights.efficientat import EFFICIENTAT
+from audiosurvey.model.weights.family import Family, Placed
+from audiosurvey.model.weights.panns_checkpoint import PANNS
+from audiosurvey.model.weights.released import locate, misnamed, on_disk, released
+from audiosurvey.model.weights.weightfile import Tensors, artefact_front_end, artefact_heard, read_weights, sha256
+
+_CLASSIFIER = "classifier."
+_COUNTER = ".num_batches_tracked"
+_MANY_BATCHES = 1_000_000
+_INIT = ("model", "init")
+
+OURS = Family(
+    name="audiosurvey",
+    recognises=lambda tensors: "classifier.weight" in tensors and any(name.startswith("blocks.") for name in tensors),
+    place=lambda tensors, network: Placed(dict(tensors), {name: name for name in tensors}),
+    front_end=lambda tensors: None,
+)
+FAMILIES = (OURS, EFFICIENTAT, PANNS)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of every tensor; plain data."""
+
+    name: str
+    """As `model.init` has it."""
+    family: str
+    sha256: str
+    matched: list[str]
+    """Taken under the name they had."""
+    renamed: dict[str, str]
+    """Taken: the checkpoint's name, ours."""
+    dropped: dict[str, str]
+    """Not taken: the checkpoint's name, why."""
+    fresh: list[str]
+    """Of our network, not in the checkpoint."""
+    resized: dict[str, str] = field(default_factory=dict)
+    """Taken, and brought to the length of our clips: our name, how."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For a reader: what was taken, dropped and left fresh."""
+        taken = len(self.matched) + len(self.renamed)
+        of = taken + len(self.dropped)
+        lines = [
+            f"init: {self.name} ({self.family}): {taken} of {of} tensors taken, {len(self.renamed)} of them renamed"
+        ]
+        reasons = sorted(set(self.dropped.values()))
+        for reason in reasons:
+            names = [name for name, why in self.dropped.items() if why == reason]
+            lines.append(f"init: dropped, {reason}: {_some(names)}")
+        lines += [f"init: {name}: {how}" for name, how in self.resized.items()]
+        return [*lines, f"init: left fresh: {_some(self.fresh)}"] if self.fresh else lines
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights as they were read, not yet in a network."""
+
+    name: str
+    path: Path
+    tensors: Tensors
+    family: Family
+    front_end: FrontEnd | None
+    """What they were trained with; None where that is not known."""
+    heard: Heard
+    """The clips they were trained on; none where that is not known."""
+
+    def faults(self, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
+        """The settings of a front end in which it is not the one that these weights were trained with."""
+        return _front_end_faults(self.name, self.front_end, FrontEnd(sample_rate, mel))
+
+    def put_into(self, network: Network, *, keep_classifier: bool = False) -> Report:
+        """Loads everything but the classifier, which stays fresh, unless `keep_classifier`.
+
+        Raises UserError where a tensor has another shape or no place, or a place no tensor: then nothing is changed.
+        """
+        own = network.state_dict()
+        try:
+            placed, resized = self._fitted(network, own, keep_classifier)
+        except UserError:
+            if network.members > 1 and not keep_classifier:
+                raise UserError(f"model.init: {no_ensemble(self.name, network.members)}") from None
+            raise
+        fresh = [name for name in own if name not in placed.tensors]
+        if not next(iter(own.values())).is_meta:
+            network.load_state_dict(own | placed.tensors | _counters(own, placed.tensors))
+        return Report(
+            name=self.name,
+            family=self.family.name,
+            sha256=sha256(self.path),
+            matched=[ours for ours, theirs in placed.source.items() if theirs == ours],
+            renamed={theirs: ours for ours, theirs in placed.source.items() if theirs != ours},
+            dropped=placed.dropped,
+            fresh=fresh,
+            resized=resized,
+        )
+
+    def _fitted(
+        self, network: Network, own: Mapping[str, torch.Tensor], keep_classifier: bool
+    ) -> tuple[Placed, dict[str, str]]:
+        """The tensors that go into `network`, and how positions were brought to its length."""
+        placed = self._placed(network)
+        if not keep_classifier:
+            for name in [name for name in placed.tensors if name.startswith(_CLASSIFIER)]:
+                rows = len(placed.tensors.pop(name))
+                placed.dropped[placed.source.pop(name)] = f"a classifier for {rows} classes"
+        resized = resize_positions(placed.tensors, network)
+        self._refuse_misfits(placed, {name: tuple(value.shape) for name, value in own.items()}, keep_classifier)
+        return placed, resized
+
+    def _placed(self, network: Network) -> Placed:
+        try:
+            return self.family.place(self.tensors, network)
+        except UserError as error:
+            raise UserError(f"{error}{self._hint()}") from None
+        except (KeyError, ValueError, IndexError):
+            raise UserError(
+                f"model.init: {self.name}: its tensors are not named as those of {self.family.name}"
+            ) from None
+
+    def _refuse_misfits(self, placed: Placed, own: dict[str, tuple[int, ...]], classifier: bool) -> None:
+        for name, tensor in placed.tensors.items():
+            theirs = f"model.init: {self.name}: {placed.source[name]} ({_size(tensor.shape)})"
+            if name not in own:
+                raise UserError(f"{theirs} has no place in the network{self._hint()}")
+            if own[name] != tuple(tensor.shape):
+                raise UserError(f"{theirs} does not fit {name} ({_size(own[name])}){self._hint()}")
+        lacking = [
+            name
+            for name in own
+            if name not in placed.tensors
+            and not name.endswith(_COUNTER)
+            and (classifier or not name.startswith(_CLASSIFIER))
+        ]
+        if lacking:
+            raise UserError(f"model.init: {self.name}: holds nothing for {_some(lacking)} of the network{self._hint()}")
+
+    def _hint(self) -> str:
+        preset = self.family.preset(self.tensors)
+        return f"; they are the weights of preset {preset}" if preset else "; the network is not the one they are from"
+
+
+def open_weights(init: str, progress: Progress | None = None) -> Weights:
+    """The weights that `model.init` names, fetched where they are not here.
+
+    Raises UserError in one line: not there, no network, damaged, of no family that is known.
+    """
+    return _read(init, locate(init, progress))
+
+
+def front_end_of(init: str) -> FrontEnd | None:
+    """The front end of these weights as far as it can be known without fetching anything.
+
+    Raises UserError where they are here and cannot be read.
+    """
+    if (known := released(init)) is not None:
+        return known.front_end
+    path = on_disk(init)
+    return None if path is None else _read(init, path).front_end
+
+
+def hearing_faults(init: str, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
+    """Why these weights cannot be had, or hear otherwise, as far as can be told without fetching anything."""
+    if (unknown := misnamed(init)) is not None:
+        return [Fault(_INIT, unknown)]
+    try:
+        return _front_end_faults(init, front_end_of(init), FrontEnd(sample_rate, mel))
+    except UserError as error:
+        return [_at_init(error)]
+
+
+def fit_faults(init: str, network: Network) -> list[Fault]:
+    """Why these weights do not fit a network (on the meta device), if they are here."""
+    path = on_disk(init)
+    try:
+        if path is not None:
+            _read(init, path).put_into(network)
+    except UserError as error:
+        return [_at_init(error)]
+    return []
+
+
+def no_ensemble(init: str, members: int) -> str:
+    """What to say where weights are not those of an ensemble of so many."""
+    return (
+        f"{init}: is no ensemble of {members} networks, as model.members: {members} asks for; leave model.init or "
+        "model.members out"
+    )
+
+
+def _read(init: str, path: Path) -> Weights:
+    tensors = read_weights(path)
+    family = next((family for family in FAMILIES if family.recognises(tensors)), None)
+    if family is None:
+        known = ", ".join(family.name for family in FAMILIES)
+        raise UserError(
+            f"model.init: {init}: weights of no family that is known here ({known}); it holds {_some(tensors)}"
+        )
+    if family is OURS:
+        return Weights(init, path, tensors, family, artefact_front_end(path), artefact_heard(path))
+    known_as = released(init)
+    front_end = known_as.front_end if known_as else family.front_end(tensors)
+    return Weights(init, path, tensors, family, front_end, Heard({}))
+
+
+def _counters(own: Tensors, given: Tensors) -> Tensors:
+    """For norms with statistics from a file that does not say over how many batches (of an older torch): so many that
+    training goes on from them. Left at 0 they would look fresh as soon as training has counted a batch of its own."""
+    said = own | given
+    counters = {name: value for name, value in said.items() if name.endswith(_COUNTER) and not value.any()}
+    return {name: torch.full_like(value, _MANY_BATCHES) for name, value in counters.items() if _counted(name, said)}
+
+
+def _counted(counter: str, tensors: Tensors) -> bool:
+    """Whether the statistics beside this counter are others than those that a norm is made with."""
+    norm = counter.removesuffix(_COUNTER)
+    mean_C, variance_C = tensors[f"{norm}.running_mean"], tensors[f"{norm}.running_var"]
+    return bool((mean_C != 0).any() or (variance_C != 1).any())
+
+
+def _at_init(error: UserError) -> Fault:
+    return Fault(_INIT, str(error).removeprefix("model.init: "))
+
+
+def _front_end_faults(name: str, trained: FrontEnd | None, ours: FrontEnd) -> list[Fault]:
+    return [] if trained is None else disagreements(ours, trained, name)
+
+
+def _some(names: Any) -> str:
+    listed = list(names)
+    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+
+
+def _size(shape: torch.Size | tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "one number"

@@ -1,0 +1,1 @@
+"""Predictions on files, folders, streams and microphones."""

@@ -1,0 +1,172 @@
+"""What is asked of a prediction, as it stands on the command line, checked and put in the terms of the stages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosurvey.errors import UserError
+from audiosurvey.targets import check_target
+
+if TYPE_CHECKING:
+    from audiosurvey.artefact.classifier import Classifier
+    from audiosurvey.artefact.decision import Threshold
+    from audiosurvey.predict.answers import Wording
+    from audiosurvey.predict.events import EventRule
+    from audiosurvey.predict.pcm import PcmFormat
+    from audiosurvey.predict.scan import Windowing
+    from audiosurvey.predict.sources import Source
+
+FORMATS = ("table", "csv", "json", "audacity")
+_TABLE_LABELS = 3
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Names and meanings are those of the command line; None: not given."""
+
+    whole: bool = False
+    window_s: float | None = None
+    hop_s: float | None = None
+    top: int | None = None
+    threshold: str | None = None
+    smooth: str | None = None
+    events: bool | None = None
+    on: float | None = None
+    off: float | None = None
+    min_duration_s: float | None = None
+    min_gap_s: float | None = None
+    format: str = "table"
+    scores: bool = False
+    output: Path | None = None
+    restart: bool = False
+    force: bool = False
+    rate: int | None = None
+    channels: int | None = None
+    encoding: str | None = None
+    batch_size: int = 8
+    device: str = "auto"
+    threads: int | None = None
+    trust: bool = False
+
+    def check(self) -> None:
+        """Raises UserError for what cannot be, or cannot go together. Nothing is loaded for it."""
+        if self.format not in FORMATS:
+            raise UserError(f"--format {self.format}: choose one of {', '.join(FORMATS)}")
+        for name, value in {"--window": self.window_s, "--hop": self.hop_s}.items():
+            if value is not None and not 0 < value < float("inf"):
+                raise UserError(f"{name} {value:g}: expected seconds, more than 0")
+        for name, value in {"--min-duration": self.min_duration_s, "--min-gap": self.min_gap_s}.items():
+            if value is not None and not 0 <= value < float("inf"):
+                raise UserError(f"{name} {value:g}: expected seconds, 0 at least")
+        for name, value in {"--on": self.on, "--off": self.off, "--threshold": self._threshold}.items():
+            if value is not None and not 0 <= value <= 1:
+                raise UserError(f"{name} {value:g}: expected a score from 0 to 1")
+        self._check_pairs()
+        self._check_output()
+
+    def _check_pairs(self) -> None:
+        of_events = self._given("on", "off", "min_duration_s", "min_gap_s")
+        of_windows = self._given("window_s", "hop_s", "smooth") + of_events + (["--events"] if self.events else [])
+        if self.whole and of_windows:
+            raise UserError(f"{of_windows[0]}: goes with windows, and --whole means one answer a sound; leave one out")
+        if self.events is False and of_events:
+            raise UserError(f"{of_events[0]}: goes with events; leave --no-events out")
+        if self.off is not None and self.on is None and self.threshold is None:
+            raise UserError("--off: where does an event begin? give --on or --threshold too")
+        begin = self.on if self.on is not None else self._threshold
+        if self.off is not None and begin is not None and self.off > begin:
+            raise UserError(f"--off {self.off:g}: lies above the {begin:g} at which an event begins")
+        if self.rate is None and (self.channels is not None or self.encoding is not None):
+            raise UserError("--rate: raw samples need their rate too, such as 16000")
+        if self.scores and self.format not in ("csv", "json"):
+            raise UserError(f"--scores: a {self.format} has no room for them; give --format csv or json")
+        if self.restart and self.output is None:
+            raise UserError("--restart: goes with --output, beside which a killed run leaves its journal")
+
+    def _check_output(self) -> None:
+        if self.output is None:
+            if self.force:
+                raise UserError("--force: goes with --output")
+            return
+        # Whether it replaces an older file is looked at once the sounds are known, of which it may be one.
+        check_target("--output", self.output, force=True)
+
+    def check_target(self, model: Path, sources: "Sequence[Source]") -> None:
+        """Raise UserError if the output would replace the model or one of the sounds."""
+        if self.output is not None:
+            files = [path for source in sources if isinstance(path := getattr(source, "path", None), Path)]
+            check_target("--output", self.output, inputs=[model, *files], force=self.force)
+
+    def check_sources(self, sources: "Sequence[Source]") -> None:
+        """Raises UserError where these sounds cannot be told in this way."""
+        if self.format == "audacity" and len(sources) > 1:
+            mend = "give one sound, or --format csv"
+            raise UserError(f"--format audacity: a label track is of one sound, and these are {len(sources)}; {mend}")
+
+    def _given(self, *names: str) -> list[str]:
+        options = {name: "--" + name.removesuffix("_s").replace("_", "-") for name in names}
+        return [option for name, option in options.items() if getattr(self, name) is not None]
+
+    @property
+    def _threshold(self) -> float | None:
+        """The number; None for the model's own, and for none."""
+        if self.threshold is None or self.threshold == "model":
+            return None
+        try:
+            return float(self.threshold)
+        except ValueError:
+            raise UserError(f"--threshold {self.threshold}: expected a score from 0 to 1, or model") from None
+
+    @property
+    def joins_events(self) -> bool:
+        """Whether windows are joined to events."""
+        if self.events is not None:
+            return self.events
+        return self.format in ("table", "audacity") or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
+
+    def windowing(self) -> "Windowing":
+        from audiosurvey.predict.scan import Windowing
+
+        windows = self.window_s is not None or self.hop_s is not None
+        mode = "whole" if self.whole else "windows" if windows else "auto"
+        return Windowing(mode, self.window_s, self.hop_s, self.batch_size)
+
+    def wording(self, model: "Classifier") -> "Wording":
+        """Raises UserError where the model has no thresholds, but is asked for them."""
+        from audiosurvey.predict.answers import Wording
+        from audiosurvey.predict.smoothing import Smoothing
+
+        threshold = self._model_threshold(model)
+        return Wording(
+            top=self.top or (_TABLE_LABELS if self.format == "table" else 1),
+            threshold=threshold,
+            multi_label=model.multi_label,
+            temperatures=model.temperatures,
+            smoothing=Smoothing.parse(self.smooth) if self.smooth is not None else Smoothing(),
+            events=self._event_rule(model, threshold) if self.joins_events else None,
+        )
+
+    def _model_threshold(self, model: "Classifier") -> "Threshold | None":
+        if self.threshold != "model":
+            return self._threshold
+        if model.own_threshold is None:
+            raise UserError("--threshold model: this model has no thresholds of its own; give a number, such as 0.5")
+        return model.own_threshold
+
+    def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
+        from audiosurvey.artefact.decision import SEVERAL_LABELS_ON
+        from audiosurvey.predict.events import EventRule
+
+        on = self.on if self.on is not None else threshold
+        if on is None and model.multi_label:
+            on = SEVERAL_LABELS_ON
+        return EventRule(on, self.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
+
+    def pcm(self) -> "PcmFormat | None":
+        """How raw samples on stdin are written, None where nothing is said of them."""
+        from audiosurvey.predict.pcm import PcmFormat
+
+        if self.rate is None:
+            return None
+        return PcmFormat(self.rate, self.channels or 1, self.encoding or "s16le")

@@ -1,0 +1,1 @@
+"""Training and evaluating folds: from a config to a run folder."""

@@ -1,0 +1,1 @@
+"""Scores of clips from a network, and evaluation of finished runs and models."""

@@ -1,0 +1,76 @@
+"""The scores of clips and of their windows: windows go through front end and network in float32."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import nn
+
+from audiosurvey.data.audio.windows import Pad
+from audiosurvey.data.batches.batches import EvalBatches
+from audiosurvey.data.store.store import Store
+from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
+from audiosurvey.model.blocks.inputs import laid_out
+from audiosurvey.training.sound_scores import ScoredWindows
+
+
+def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
+    """What is true of each clip, (N, K) of 0 and 1."""
+    truth_NK = np.zeros((len(clips), num_classes), dtype=np.float32)
+    for row, clip in enumerate(clips):
+        truth_NK[row, list(clip.labels)] = 1
+    return truth_NK
+
+
+@torch.no_grad()
+def score_windows(
+    network: nn.Module,
+    front_end: nn.Module,
+    to_scores: Callable[[torch.Tensor], torch.Tensor],
+    store: Store,
+    clips: Sequence[Clip],
+    *,
+    clip_samples: int,
+    pad: Pad,
+    batch_size: int,
+    num_workers: int = 0,
+    reverse: bool = False,
+    accelerator: Accelerator | None = None,
+) -> ScoredWindows:
+    """Uncalibrated probabilities of the windows of the clips, in their order, float32.
+
+    Of several processes each scores its share, and all get all scores. `reverse` goes through the batches backwards:
+    the result must not depend on it. Raises UserError, naming the clips, where a score is not finite.
+    """
+    rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
+    mine = list(range(rank, len(clips), world))
+    device = next(network.parameters()).device
+    network.eval()
+    batches = EvalBatches(
+        store,
+        [clips[row] for row in mine],
+        clip_samples=clip_samples,
+        pad=pad,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        reverse=reverse,
+        pin_memory=device.type == "cuda",
+    )
+    found: dict[int, list[np.ndarray]] = {row: [] for row in mine}
+    for windows in batches:
+        heard = laid_out(front_end(windows.wave_BS.to(device, non_blocking=True)))
+        scores_BK = to_scores(network(heard)).cpu().numpy()
+        for row, score_K in zip(windows.rows, scores_BK, strict=True):
+            found[mine[int(row)]].append(score_K)
+    pairs = [(row, np.stack(scores[::-1] if reverse else scores)) for row, scores in found.items()]
+    if world > 1:
+        pairs = gather_object(pairs)
+    of_clips = [scores_WK for _, scores_WK in sorted(pairs, key=lambda pair: pair[0])]
+    broken = [clip.id for clip, scores_WK in zip(clips, of_clips, strict=True) if not np.isfinite(scores_WK).all()]
+    if broken:
+        shown = ", ".join(broken[:8]) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
+        raise UserError(f"the scores are not finite; lower train.lr or set train.grad_clip_norm: 1. Clips: {shown}")
+    return ScoredWindows(np.concatenate(of_clips), np.array([len(scores_WK) for scores_WK in of_clips]))

@@ -1,0 +1,1 @@
+"""Executors: how the folds of a run are trained, in one process or several."""

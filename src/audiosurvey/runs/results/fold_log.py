@@ -1,0 +1,50 @@
+"""metrics.jsonl of a fold: a line an epoch, written as soon as it is known; also sent to the trackers."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.atomic import naming, write_text
+from audiosurvey.runs.results.tracking import Tracking
+from audiosurvey.training.checkpoint import read_journal
+from audiosurvey.training.loop import Listener
+
+METRICS = "metrics.jsonl"
+
+
+class FoldLog:
+    """Writes each epoch's record, then tells `shown`. Starts from what the checkpoint knows, so that a line lost or
+    doubled by a kill is put right."""
+
+    def __init__(self, folder: Path, shown: Listener, tracking: Tracking | None) -> None:
+        self.path = folder / METRICS
+        self.shown, self.tracking = shown, tracking
+        state = folder / "checkpoint" / "state.safetensors"
+        history = read_journal(state).history if state.exists() else []
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in history))
+
+    def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
+        self.shown.on_step(epoch, step, steps_per_epoch, loss)
+
+    def on_epoch(self, record: dict[str, Any]) -> None:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        if self.tracking:
+            self.tracking.scalars(record)
+        self.shown.on_epoch(record)
+
+
+def read_history(folder: Path) -> Sequence[dict[str, Any]]:
+    """The records of a fold's metrics.jsonl, for its curves; none where it has not started. Lines that are damaged are
+    left out: the checkpoint holds them too."""
+    path = folder / METRICS
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            records.append(json.loads(line))
+    return [record for record in records if isinstance(record, dict) and "epoch" in record]

@@ -1,0 +1,71 @@
+"""A run that goes on with other means than it began with: its results may differ in their last digits.
+
+Enters: what environment.json says, and what there is now; leaves: a line for each difference, for the user, and a
+record of them in environment.json.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audiosurvey.runs.executors.side_by_side import rounds
+from audiosurvey.runs.results.run_folder import RunFolder
+
+_NAMES = {
+    "processes": "processes",
+    "device": "device",
+    "devices": "GPUs",
+    "machine": "kind of processor",
+    "cpu_capability": "instruction set",
+}
+"""Keys of environment.json on which the last digits depend, besides threads and packages, and what to call them."""
+_PACKAGES = ("torch", "numpy")
+
+
+def note_changes(run: RunFolder, now: Mapping[str, Any], folds: Sequence[int], pending: Sequence[int]) -> list[str]:
+    """Lines on what differs from when the run began; recorded under `resumed` of environment.json, each set once.
+
+    `now`: the environment of this process; `folds`: all that are asked for; `pending`: those that are not done,
+    none where only the final model is left.
+    """
+    begun = run.begun_with()
+    lines = [*_other_threads(begun, now, folds, pending), *_other_means(begun, now)]
+    if lines:
+        means = {key: now[key] for key in ("torch_threads", "jobs", *_NAMES, "packages")}
+        run.record_resume(means | {"folds": list(pending)})
+    return [f"note: {line}; results may differ in their last digits from an uninterrupted run" for line in lines]
+
+
+def fold_threads(folds: Sequence[int], jobs: int, threads: int) -> dict[int, int]:
+    """How many threads each fold is trained with."""
+    return {fold: max(1, threads // len(together)) for together in rounds(folds, jobs) for fold in together}
+
+
+def _other_threads(
+    begun: Mapping[str, Any], now: Mapping[str, Any], folds: Sequence[int], pending: Sequence[int]
+) -> list[str]:
+    if "torch_threads" not in begun or begun["device"] != "cpu" or now["device"] != "cpu":
+        return []
+    threads, jobs = begun["torch_threads"], begun.get("jobs", 1)
+    before, after = fold_threads(folds, jobs, threads), fold_threads(folds, now["jobs"], now["torch_threads"])
+    pairs = [(before[fold], after[fold]) for fold in pending] or [(threads, now["torch_threads"])]
+    other = next(((one, two) for one, two in pairs if one != two), None)
+    if other is None:
+        return []
+    mend = f"--threads {threads}" + (f" --jobs {jobs}" if jobs != now["jobs"] else "")
+    return [f"the run goes on with {_counted(other[1])} a fold and began with {other[0]} ({mend} keeps them)"]
+
+
+def _other_means(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    pairs = {name: (begun.get(key), now[key]) for key, name in _NAMES.items()}
+    pairs |= {name: (begun.get("packages", {}).get(name), now["packages"][name]) for name in _PACKAGES}
+    return [
+        f"the run goes on with another {name}, {after}, and began with {before}"
+        if name not in ("processes", "GPUs")
+        else f"the run goes on with other {name}, {after}, and began with {before}"
+        for name, (before, after) in pairs.items()
+        if before is not None and before != after
+    ]
+
+
+def _counted(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"

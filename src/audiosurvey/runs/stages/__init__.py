@@ -1,0 +1,1 @@
+"""Stages of a run: pretraining, training, linear probes, the final model."""

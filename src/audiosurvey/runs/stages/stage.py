@@ -1,0 +1,223 @@
+"""One stage of training, put together from the config: front end, augmentation, network, loss, optimizer, loop."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from audiosurvey.augmentation.chain import Chain
+from audiosurvey.config.root import Config
+from audiosurvey.data.batches.batches import Batch, EvalBatches, TrainBatches
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
+from audiosurvey.features.front_end import make_front_end, mel_for_show
+from audiosurvey.model.blocks.inputs import by_input
+from audiosurvey.model.blocks.normalise import BandStatistics
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.shapes import InputShape
+from audiosurvey.randomness import torch_seed
+from audiosurvey.runs.evaluation.scores import score_windows, truth
+from audiosurvey.training.ensemble import belonging
+from audiosurvey.training.loop import Fit, Listener, Watch
+from audiosurvey.training.loss import Loss, class_weights
+from audiosurvey.training.metrics import Metrics, evaluate
+from audiosurvey.training.optimizer import build_optimizer, layer_rates
+from audiosurvey.training.settings import TrainConfig
+from audiosurvey.training.sound_scores import ScoredWindows
+from audiosurvey.training.step import TrainStep, render
+
+
+class Stage:
+    """Everything that one network is trained with. `name` is "pretrain" or "train"; it names random streams."""
+
+    def __init__(
+        self,
+        config: Config,
+        sounds: Sounds,
+        train_clips: Sequence[Clip],
+        *,
+        accelerator: Accelerator,
+        settings: TrainConfig,
+        name: str,
+        fold: int,
+    ) -> None:
+        """`config` is resolved. Raises UserError where there are more processes than clips to share."""
+        self._refuse_empty_shares(name, accelerator.num_processes, settings.batch_size, len(train_clips))
+        config = config.for_stage(settings)
+        self.config, self.sounds, self.settings = config, sounds, settings
+        self.accelerator = accelerator
+        self.train_clips = tuple(train_clips)
+        self.name, self.fold = name, fold
+        self.loss = Loss(config.loss, sounds.table.multi_label, self._class_weights())
+        front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
+        self.front_end = front_end.to(accelerator.device)
+        seed = config.seed if name == "train" else torch_seed(config.seed, name)
+        self.chain = Chain(
+            config.augmentation,
+            seed=seed,
+            sample_rate=config.sample_rate,
+            train_clips=self.train_clips,
+            silence=self.front_end.silence,
+            bands=self.front_end.num_bands,
+            sampling=settings.sampling,
+            pad=sounds.config.pad,
+        )
+        self.batches = TrainBatches(
+            sounds.store,
+            self.train_clips,
+            len(sounds.table.classes),
+            clip_samples=settings.heard_samples(sounds.window_samples, config.sample_rate),
+            pad=sounds.config.pad,
+            batch_size=settings.batch_size,
+            seed=seed,
+            sampling=settings.sampling,
+            num_workers=settings.num_workers,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+            partner=self.chain.partner,
+            pin_memory=accelerator.device.type == "cuda",
+        )
+
+    def _class_weights(self) -> torch.Tensor | None:
+        """A mapping names classes of the target data, so that a pretraining on others goes without."""
+        named = isinstance(self.config.loss.class_weights, Mapping)
+        if self.name != "train" and named:
+            return None
+        table = self.sounds.table
+        weight_K = class_weights(self.config.loss, table.classes, self.train_clips, table.multi_label)
+        return None if weight_K is None else weight_K.to(self.accelerator.device)
+
+    @property
+    def input_shape(self) -> InputShape:
+        """Of a whole window, which a step may hear a section of."""
+        return self.config.input_shape_of(self.sounds.window_samples)
+
+    def build(self) -> Network:
+        """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
+        model = self.config.model
+        network = build_network(
+            model,
+            input_shape=self.input_shape,
+            classes=len(self.sounds.table.classes),
+            seed=torch_seed(self.config.seed, self.name, self.fold, "init"),
+            standardize=self.config.mel_spectrogram.standardize,
+        )
+        if isinstance(network.standardize, BandStatistics):
+            network.standardize.set_statistics(*self.band_statistics())
+        network.use_checkpoint = self.settings.use_checkpoint
+        network.freeze(model.frozen(self.name, epoch=1))
+        network.keep_statistics(model.keep_statistics and model.starts_from_weights(self.name))
+        return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def step(self, network: Network) -> TrainStep:
+        """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        model = self.config.model
+        if self.settings.sync_batchnorm:
+            # Only here: weights of other systems are read into the plain norms, whose tensors these take over.
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        # Optimizer and processes have to know all weights that will ever be trained.
+        network.freeze(model.frozen(self.name, epoch=None))
+        decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0
+        optimizer = build_optimizer(
+            network.parameters(),
+            self.config.optimizer,
+            lr=self.settings.lr,
+            weight_decay=self.settings.weight_decay,
+            rates=layer_rates(network, decay) if decay < 1 else None,
+            belonging=belonging(network),
+        )
+        step = TrainStep(
+            accelerator=self.accelerator,
+            network=network,
+            front_end=self.front_end,
+            chain=self.chain,
+            loss=self.loss,
+            optimizer=optimizer,
+            settings=self.settings,
+            stream=(self.config.seed, self.name, self.fold),
+        )
+        network.freeze(model.frozen(self.name, epoch=1))
+        return step
+
+    def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
+        return Fit(
+            network=network,
+            step=self.step(network),
+            batches=self.batches,
+            settings=self.settings,
+            schedule=self.config.schedule,
+            ema_decay=self.config.ema.decay or 0.0,
+            swa_start=self.config.swa.start,
+            begin=lambda epoch: network.freeze(self.config.model.frozen(self.name, epoch)),
+            watch=watch,
+            folder=folder,
+            listener=listener,
+        )
+
+    def first_batch(self) -> tuple[Batch, torch.Tensor]:
+        """The first training batch, and its spectrograms (B, 1, T, F), augmented as the network hears them."""
+        batches = self.batches.epoch(1)
+        batch = next(batches)
+        batches.close()
+        heard, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
+        inputs = by_input(self.config.model.hears, heard)
+        if "mel" in inputs:
+            return batch, inputs["mel"]
+        wave_BS = inputs["wave"][:, 0]
+        return batch, mel_for_show(None, self.config.sample_rate).to(wave_BS.device)(wave_BS)
+
+    @staticmethod
+    def _refuse_empty_shares(name: str, processes: int, batch_size: int, clips: int) -> None:
+        if processes > min(batch_size, clips):
+            few = f"{name}.batch_size: {batch_size} clips" if batch_size <= clips else f"{clips} training clips"
+            raise UserError(f"{few} cannot be shared by {processes} processes; start fewer of them")
+
+    def scores(self, network: nn.Module, clips: Sequence[Clip]) -> np.ndarray:
+        """Uncalibrated probabilities (N, K) of the clips, float32 throughout."""
+        return self.scored(network, clips).sounds_NK
+
+    def scored(self, network: nn.Module, clips: Sequence[Clip]) -> ScoredWindows:
+        """The same with the probabilities of their windows."""
+        return score_windows(
+            network,
+            self.front_end,
+            self.loss.scores,
+            self.sounds.store,
+            clips,
+            clip_samples=self.sounds.window_samples,
+            pad=self.sounds.config.pad,
+            batch_size=self.settings.batch_size,
+            num_workers=self.settings.num_workers,
+            accelerator=self.accelerator,
+        )
+
+    def metrics(self, network: nn.Module, clips: Sequence[Clip]) -> Metrics:
+        table = self.sounds.table
+        return evaluate(
+            self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label, self.loss.binary
+        )
+
+    @torch.no_grad()
+    def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each."""
+        batches = EvalBatches(
+            self.sounds.store,
+            self.train_clips,
+            clip_samples=self.sounds.window_samples,
+            pad=self.sounds.config.pad,
+            batch_size=32,
+        )
+        count, total, squares = 0, 0.0, 0.0
+        for windows in batches:
+            heard = self.front_end(windows.wave_BS.to(self.accelerator.device))
+            mel_BCTF = by_input(self.config.model.hears, heard)["mel"].cpu().double()
+            count += mel_BCTF.shape[0] * mel_BCTF.shape[2]
+            total = total + mel_BCTF.sum(dim=(0, 1, 2))
+            squares = squares + mel_BCTF.square().sum(dim=(0, 1, 2))
+        mean_F = torch.as_tensor(total) / count
+        variance_F = torch.as_tensor(squares) / count - mean_F.square()
+        return mean_F.float(), variance_F.clamp(min=0).sqrt().float()

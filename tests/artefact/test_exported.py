@@ -1,0 +1,127 @@
+"""Exported files as classifiers: the same answers as their model, and one line for what is no such file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import audiosurvey
+from audiosurvey.artefact.exported import Exported, load_exported
+from audiosurvey.artefact.folder import Model
+from audiosurvey.errors import UserError
+from audiosurvey.export.export import export
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+
+@pytest.fixture(scope="module")
+def model(model_of: Callable[..., Model], tiny_yaml: str) -> Model:
+    return model_of(tiny_yaml, temperature=1.7)
+
+
+@pytest.fixture(scope="module", params=[".onnx", ".pt2"])
+def file(request: pytest.FixtureRequest, model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files") / f"model{request.param}"
+    export(model, path, "onnx" if request.param == ".onnx" else "torch")
+    return path
+
+
+def test_the_file_alone_says_what_the_model_says(file: Path, model: Model):
+    exported = audiosurvey.load(file, trust=True)
+    assert isinstance(exported, Exported)
+    assert exported.labels == model.labels
+    assert exported.sample_rate == 8000
+    assert exported.clip_samples == 4000
+    assert exported.temperature == 1.7
+    assert exported.sound_temperature == 1.7**0.5
+    assert exported.thresholds == {"saw": 0.25}
+    assert exported.facts["licence"] == model.facts["licence"]
+
+
+def test_predict_gives_what_the_model_gives(file: Path, model: Model, tmp_path: Path):
+    # 1.3 s at another rate: resampled, cut into three windows, the last one padded.
+    seconds = np.arange(int(1.3 * 22050)) / 22050
+    soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(2 * np.pi * 700 * seconds), 22050)
+    wanted = model.predict(tmp_path / "tone.wav")
+    given = audiosurvey.load(str(file), trust=True).predict(tmp_path / "tone.wav")
+    assert list(given) == list(wanted)
+    assert given == pytest.approx(wanted, abs=1e-4)
+    # The mean of the windows is calibrated, by its own temperature.
+    mean_K = model.uncalibrated(model.windows(model.decoded(tmp_path / "tone.wav"))).mean(axis=0, dtype=np.float64)
+    power_K = mean_K ** (1 / 1.7**0.5)
+    assert [given[label] for label in model.labels] == pytest.approx(power_K / power_K.sum(), abs=1e-4)
+
+
+@pytest.mark.parametrize(("batch", "samples"), [(1, 4000), (3, 8000), (17, 40_000)])
+def test_any_batch_and_length(file: Path, model: Model, batch: int, samples: int):
+    wave_BS = np.random.default_rng(batch).uniform(-0.5, 0.5, (batch, samples)).astype(np.float32)
+    given = load_exported(file, trust=True).scores(wave_BS)
+    assert given.shape == (batch, len(model.labels))
+    np.testing.assert_allclose(given, model.scores(wave_BS), atol=1e-4)
+
+
+def test_too_short_a_wave_is_said(file: Path):
+    exported = load_exported(file, trust=True)
+    least = exported.facts["least_samples"]
+    assert exported.scores(np.zeros(least, np.float32)).shape == (1, 5)
+    with pytest.raises(UserError, match=f"{least - 1} samples is too short"):
+        exported.scores(np.zeros(least - 1, np.float32))
+
+
+def test_scores_only(file: Path):
+    with pytest.raises(UserError, match="exported file gives scores only"):
+        load_exported(file, trust=True).logits(np.zeros(4000, np.float32))
+
+
+def test_missing(tmp_path: Path):
+    with pytest.raises(UserError, match="no such file"):
+        audiosurvey.load(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt2"])
+@pytest.mark.parametrize("content", [b"", b"not a model at all"])
+def test_damaged(name: str, content: bytes, tmp_path: Path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as an") as raised:
+        audiosurvey.load(tmp_path / name, trust=True)
+    assert len(raised.value.lines) == 1
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_of_others(tmp_path: Path):
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])],
+        "other",
+        [value("x", onnx.TensorProto.FLOAT, [1])],
+        [value("y", onnx.TensorProto.FLOAT, [1])],
+    )
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    (tmp_path / "other.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(UserError, match="only files that 'audiosurvey export' wrote"):
+        audiosurvey.load(tmp_path / "other.onnx")
+
+
+def test_a_missing_runtime_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "model.onnx").write_bytes(b"never read")
+    monkeypatch.setattr("audiosurvey.artefact.extras.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnxruntime: not installed; pip install 'audiosurvey\[onnx\]'"):
+        load_exported(tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+def test_executorch_takes_windows(model: Model, tmp_path: Path):
+    pytest.importorskip("executorch")
+    outcome = export(model, tmp_path / "model.pte", "executorch")
+    assert outcome.difference <= 1e-4
+    exported = audiosurvey.load(tmp_path / "model.pte")
+    assert exported.labels == model.labels
+    assert model.golden is not None
+    wave_BS = model.golden.wave_BS
+    np.testing.assert_allclose(exported.scores(wave_BS), model.scores(wave_BS), atol=1e-4)
+    with pytest.raises(UserError, match="windows of 4000 samples only"):
+        exported.scores(wave_BS[:, :3999])

@@ -1,0 +1,133 @@
+"""The warp keeps the window's length, its bounds of speed, and every sound's place on the map; nothing clicks."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.interpolation import FRACTION_BITS
+from audiosurvey.augmentation.wave.time_shift import (
+    FASTEST,
+    SLOWEST,
+    TimeShift,
+    TimeShiftConfig,
+    TimeShiftDraw,
+    corner_samples,
+    warp_positions,
+)
+from audiosurvey.randomness import stream
+
+RATE = 16000
+CPU = torch.device("cpu")
+
+
+def shift() -> TimeShift:
+    return TimeShift(TimeShiftConfig(p=1), sample_rate=RATE)
+
+
+def drawn(seed: int, samples: int) -> TimeShiftDraw:
+    draw = shift().draw(stream(seed, "time_shift"), samples, samples)
+    assert draw is not None
+    return draw
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**9), st.integers(400, 300_000))
+def test_parts_keep_the_total_and_the_bounds_of_speed(seed: int, samples: int) -> None:
+    draw = drawn(seed, samples)
+    assert draw.before[0] == draw.after[0] == 0
+    assert draw.before[-1] == draw.after[-1] == samples
+    lengths, new_lengths = np.diff(draw.before), np.diff(draw.after)
+    assert 2 <= len(lengths) <= 5
+    assert lengths.min() > 0
+    speeds = lengths / new_lengths
+    assert (speeds >= SLOWEST).all()
+    assert (speeds <= FASTEST).all()
+
+
+def test_speeds_use_their_range() -> None:
+    draws = [drawn(i, 50_000) for i in range(500)]
+    speeds = np.concatenate([np.diff(d.before) / np.diff(d.after) for d in draws])
+    assert speeds.min() < 0.81
+    assert speeds.max() > 1.23
+    assert np.mean(np.abs(speeds - 1) > 0.05) > 0.5
+    assert {len(d.before) - 1 for d in draws} == {2, 3, 4, 5}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**9), st.integers(400, 40_000))
+def test_positions_are_the_map_away_from_the_corners(seed: int, samples: int) -> None:
+    draw, corner = drawn(seed, samples), corner_samples(RATE, samples)
+    position_S = warp_positions([draw], samples, corner, CPU)[0].double().numpy() / 2**FRACTION_BITS
+    expected = np.interp(np.arange(samples), draw.after, draw.before)
+    near = np.zeros(samples, bool)
+    for end in draw.after[1:-1]:
+        near[max(0, end - corner) : end + corner + 1] = True
+    assert np.abs(position_S - expected)[~near].max() < 0.01
+    # Around a corner the map is cut by at most a quarter of the corner times the change of speed.
+    assert np.abs(position_S - expected).max() <= (FASTEST - SLOWEST) * corner / 4 + 0.01
+    speed = np.diff(position_S)
+    assert speed.min() >= SLOWEST - 1e-6
+    assert speed.max() <= FASTEST + 1e-6
+
+
+def test_a_click_moves_where_the_map_says() -> None:
+    samples, draw = 32_000, TimeShiftDraw((0, 12_000, 32_000), (0, 14_000, 32_000))
+    wave_BS = torch.zeros(1, samples)
+    wave_BS[0, [3000, 20_000]] = 1
+    out_S = shift().apply(wave_BS, [draw], [samples])[0]
+    assert out_S.shape == (samples,)
+    assert int(out_S[:14_000].abs().argmax()) == 3500
+    assert abs(int(out_S[14_000:].abs().argmax()) + 14_000 - (14_000 + 8000 * 18 / 20)) <= 1
+
+
+def test_a_tone_changes_its_pitch_by_the_speed() -> None:
+    samples, draw = 32_000, TimeShiftDraw((0, 17_600, 32_000), (0, 16_000, 32_000))
+    wave_BS = torch.sin(2 * torch.pi * 1000 / RATE * torch.arange(samples))[None]
+    out_S = shift().apply(wave_BS, [draw], [samples])[0].numpy()
+    for part, speed in ((out_S[1000:15_000], 1.1), (out_S[17_000:31_000], 0.9)):
+        spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part))))
+        assert spectrum.argmax() * RATE / len(part) == pytest.approx(1000 * speed, abs=1.5)
+
+
+def test_no_energy_bursts_where_the_parts_meet() -> None:
+    samples = 48_000
+    wave_BS = torch.sin(2 * torch.pi * 440 / RATE * torch.arange(samples))[None]
+    for seed in range(6):
+        out_S = shift().apply(wave_BS, [drawn(seed, samples)], [samples])[0].numpy()[100:-100]
+        frames = np.lib.stride_tricks.sliding_window_view(out_S, 512)[::128] * np.blackman(512)
+        power = np.abs(np.fft.rfft(frames)) ** 2
+        # The tone stays below 440 * 1.25 Hz; a click would fill everything above it for a moment.
+        above = power[:, 1500 * 512 // RATE :].sum(1) / power.sum(1).mean()
+        assert 10 * np.log10(above.max()) < -60
+
+
+def test_the_last_sound_of_a_padded_clip_is_found_again() -> None:
+    draw = TimeShiftDraw((0, 10_000, 20_000), (0, 9000, 20_000))
+    for valid, after in [(20_000, 20_000), (10_000, 9000), (5000, 4500)]:
+        assert shift().extent_after(draw, Extent.until(valid, 20_000)) == Extent.until(after, 20_000)
+    assert shift().extent_after(draw, Extent(5000, 5000, 20_000)) == Extent(4500, 4500, 20_000)
+    # From 15,000 round the end to 5000.
+    assert shift().extent_after(draw, Extent(15_000, 10_000, 20_000)) == Extent(14_500, 10_000, 20_000)
+
+
+def test_clips_are_warped_each_by_its_own_map() -> None:
+    samples = 70_000
+    wave_BS = torch.from_numpy(stream("wave").standard_normal((9, samples), dtype=np.float32))
+    draws = [drawn(i, samples) for i in range(9)]
+    together_BS = shift().apply(wave_BS, draws, [samples] * 9)
+    for row in (0, 4, 8):
+        alone_BS = shift().apply(wave_BS[[row]], [draws[row]], [samples])
+        torch.testing.assert_close(together_BS[row], alone_BS[0], atol=1e-5, rtol=0)
+
+
+def test_a_window_too_short_for_parts_is_left_as_it_is() -> None:
+    wave_BS = torch.rand(1, 50)
+    draw = drawn(1, 50)
+    torch.testing.assert_close(shift().apply(wave_BS, [draw], [50]), wave_BS)
+
+
+def test_silence_stays_silence() -> None:
+    assert torch.equal(shift().apply(torch.zeros(1, 8000), [drawn(3, 8000)], [8000]), torch.zeros(1, 8000))

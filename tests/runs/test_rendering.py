@@ -1,0 +1,53 @@
+"""What preview shows is what training sees."""
+
+import numpy as np
+import pytest
+import torch
+
+from audiosurvey.errors import UserError
+from audiosurvey.pipeline import prepare
+from audiosurvey.runs.rendering import render_clip
+from audiosurvey.runs.stages.stage import Stage
+from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.step import render
+
+AUGMENTED = (
+    "augmentation={gain: {p: 1}, noise: {p: 1}, cyclic_shift: {p: 1}, time_masking: {p: 1, tmp: 9}, mixup: {p: 0.5}}"
+)
+
+
+def test_every_clip_of_a_batch_is_rendered_again_alone(tiny):
+    config = tiny(AUGMENTED, "seed=3").config
+    sounds = prepare(config.dataset, config.sample_rate)
+    accelerator = make_accelerator("cpu", "fp32")
+    stage = Stage(
+        config, sounds, sounds.table.clips, accelerator=accelerator, settings=config.train, name="train", fold=1
+    )
+    batch = next(stage.batches.epoch(2))
+    mel_BCTF, _ = render(batch, 2, stage.chain, stage.front_end, accelerator.device)
+    assert isinstance(mel_BCTF, torch.Tensor)
+    operations = set()
+    for row, clip in enumerate(batch.clips):
+        shown = render_clip(config, sounds, clip.id, 2)
+        np.testing.assert_allclose(shown["mel_after"], mel_BCTF[row, 0].numpy(), atol=1e-3)
+        assert shown["sample_rate"] == 8000
+        assert shown["hop_s"] == pytest.approx(0.016)
+        operations |= {str(drawn["operation"]) for drawn in shown["drawn"]}
+    assert operations == {"mixup", "gain", "noise", "cyclic_shift", "shorten", "time_masking"}
+
+
+def test_without_augmentation_nothing_happens(tiny):
+    config = tiny().config
+    sounds = prepare(config.dataset, config.sample_rate)
+    shown = render_clip(config, sounds, "low/0.wav", 1)
+    assert shown["drawn"] == []
+    np.testing.assert_array_equal(shown["before"], shown["after"])
+    np.testing.assert_array_equal(shown["mel_before"], shown["mel_after"])
+    torch.testing.assert_close(torch.from_numpy(shown["before"]), torch.from_numpy(sounds.store.read("low/0.wav")))
+
+
+def test_an_unknown_clip_is_one_line_with_examples(tiny):
+    config = tiny().config
+    sounds = prepare(config.dataset, config.sample_rate)
+    with pytest.raises(UserError, match=r"--clip nowhere.wav: no such clip; ids look like high/0.wav"):
+        render_clip(config, sounds, "nowhere.wav", 1)
