@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from audiosurvey.data.audio import content_hash as fingerprint
 from audiosurvey.data.audio.decoding import decode
+from audiosurvey.data.store import spool
 from audiosurvey.data.store.spool import Spool, quantize
-from audiosurvey.data.store.store import Store, kept, prepare, spool
+from audiosurvey.data.store.store import Store, kept, prepare
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 
