@@ -11,9 +11,8 @@ import yaml
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import NOT_STATED, hub_id, non_commercial
 from audiosurvey.config.root import Config
+from audiosurvey.data.sets.registry import spec_of
 
-_HUB_DATASETS = {"esc50": "ashraq/esc50", "urbansound8k": "danavery/urbansound8K"}
-"""Copies of the published sets on the Hub, for the links that it draws."""
 _TITLES = {
     "accuracy": "accuracy",
     "top3_accuracy": "top-3 accuracy",
@@ -56,7 +55,8 @@ def protocol_in_words(about: dict[str, Any]) -> str:
 
 def _head(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
-    known = _HUB_DATASETS.get(about["dataset"])
+    spec = spec_of(about["dataset"])
+    known = spec.hub if spec else None
     measured = {name: value for name, value in about["metrics"].items() if value is not None and name in _HUB_METRICS}
     whose = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
     said = "".join(f" ({caveat})" for caveat in [*whose, *about["caveats"]])

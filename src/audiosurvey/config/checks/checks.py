@@ -18,6 +18,7 @@ from audiosurvey.config.reading.document import Path
 from audiosurvey.config.reading.repair import Repaired, touches
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import builtin_classes
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.errors import Fault
 from audiosurvey.model.blocks.drop import DropItem
 from audiosurvey.model.faults import shape_faults, thread_shapes
@@ -331,7 +332,7 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         )
         return
     path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
-    if first is None or first.name != config.dataset.name or first.name not in ("esc50", "urbansound8k"):
+    if first is None or first.name != config.dataset.name or not is_published(first.name):
         return
     # Of one data set, other classes may come first: ESC-50 without the ten of ESC-10, say.
     before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
