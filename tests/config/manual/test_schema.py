@@ -13,7 +13,7 @@ from audiosurvey.config.reading.document import read
 from audiosurvey.config.reading.known import all_keys
 from audiosurvey.config.root import Config
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def test_the_shipped_schema_is_up_to_date() -> None:
