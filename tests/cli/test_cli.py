@@ -32,7 +32,7 @@ COMMANDS = [
     "merge",
     "runs",
 ]
-HEAVY = ("torch", "accelerate", "matplotlib", "pandas", "torchmetrics", "sklearn", "gradio", "onnxruntime")
+HEAVY = ("torch", "accelerate", "matplotlib", "scipy", "sklearn", "gradio", "onnxruntime")
 
 
 @pytest.fixture

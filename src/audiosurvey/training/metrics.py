@@ -1,14 +1,13 @@
 """Metrics as pure functions of scores: (N, K) probabilities and what was true.
 
 A metric that the data cannot give (AUROC where only one class occurs, top-3 of three classes) is None, never a
-number that looks like one. torchmetrics is imported where it counts: it brings 100 MB, which the other commands spare.
+number that looks like one. scikit-learn is imported on use, to keep the other commands quick to start.
 """
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 Metrics = dict[str, float | None]
 
@@ -31,16 +30,16 @@ def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float
 
 def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present."""
-    from torchmetrics.functional.classification import binary_auroc
+    from sklearn.metrics import roc_auc_score
 
-    return _macro(binary_auroc, scores_NK, truth_NK)
+    return _macro(roc_auc_score, scores_NK, truth_NK)
 
 
 def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     """Average precision of each class, mean over the classes with both kinds of clips present (mAP)."""
-    from torchmetrics.functional.classification import binary_average_precision
+    from sklearn.metrics import average_precision_score
 
-    return _macro(binary_average_precision, scores_NK, truth_NK)
+    return _macro(average_precision_score, scores_NK, truth_NK)
 
 
 def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> float:
@@ -93,12 +92,7 @@ def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics,
     return mean, std
 
 
-def _macro(metric: Any, scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    scores, truth = torch.from_numpy(np.asarray(scores_NK)), torch.from_numpy(np.asarray(truth_NK))
-    per_class = [
-        float(metric(scores[:, k], truth[:, k].long()))
-        for k in range(truth.shape[1])
-        if 0 < float(truth[:, k].sum()) < len(truth)
-    ]
-    values = [value for value in per_class if not math.isnan(value)]
+def _macro(metric: Callable[..., Any], scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
+    present = [k for k in range(truth_NK.shape[1]) if 0 < truth_NK[:, k].sum() < len(truth_NK)]
+    values = [float(metric(truth_NK[:, k], scores_NK[:, k])) for k in present]
     return sum(values) / len(values) if values else None
