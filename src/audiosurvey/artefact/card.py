@@ -11,10 +11,9 @@ import yaml
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import NOT_STATED, hub_id, non_commercial
 from audiosurvey.config.root import Config
+from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.training.metrics import METRICS
 
-_HUB_DATASETS = {"esc50": "ashraq/esc50", "urbansound8k": "danavery/urbansound8K"}
-"""Copies of the published sets on the Hub, for the links that it draws."""
 _SELECTIONS = {
     "last": "a fixed number of epochs, the last (averaged) weights",
     "validation": "the epoch chosen on a fold held out of training",
@@ -49,7 +48,8 @@ def protocol_in_words(about: dict[str, Any]) -> str:
 
 def _head(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
-    known = _HUB_DATASETS.get(about["dataset"])
+    spec = spec_of(about["dataset"])
+    known = spec.hub if spec else None
     measured = {
         name: value
         for name, value in about["metrics"].items()

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from audiosurvey.data.sets.published import PUBLISHED
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.training.metrics import METRICS
 
 _SHOWN = 5
@@ -103,7 +103,7 @@ def print_runs(runs: list[dict[str, Any]], console: Console) -> None:
 def caveats(results: dict[str, Any]) -> list[str]:
     """What has to be said wherever the number is shown."""
     said = marks(results)
-    if results["dataset"]["name"] not in PUBLISHED:
+    if not is_published(results["dataset"]["name"]):
         said.append("own folds; there is no official protocol for this data")
     elif not results["official"]:
         said.append("not the official protocol" + (f": {why}" if (why := results["not_official"]) else ""))

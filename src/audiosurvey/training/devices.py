@@ -43,7 +43,7 @@ def number_format(accelerator: Accelerator) -> Precision:
 
 
 def check_device(device: str) -> None:
-    """Raises UserError for a device that this machine has not."""
+    """Raises UserError for a device that this machine does not have."""
     try:
         there = device == "auto" or torch.device(device).type in _KINDS
         torch.empty(0, device="cpu" if device == "auto" else device)
@@ -51,4 +51,4 @@ def check_device(device: str) -> None:
         there = False
     if not there:
         meant = "did you mean cuda (mps on a Mac)? " if device.lower().startswith("gpu") else ""
-        raise UserError(f"--device {device}: not to be had on this machine; {meant}cpu always is")
+        raise UserError(f"device {device}: not available on this machine; {meant}cpu always is")

@@ -10,6 +10,7 @@ from audiosurvey.config.checks.rule import ConfigWarning, Rule, defaults_beside,
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.data.sets.classes import unknown_classes
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.errors import Fault
 
 
@@ -45,7 +46,7 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         yield Fault(("pretrain_urban",), message)
         return
     path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
-    if first is None or first.name != config.dataset.name or first.name not in ("esc50", "urbansound8k"):
+    if first is None or first.name != config.dataset.name or not is_published(first.name):
         return
     # Other classes of the same data set may come first, such as ESC-50 without the ten of ESC-10.
     before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()

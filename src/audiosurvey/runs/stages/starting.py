@@ -8,7 +8,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.download.fetch import Progress
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
@@ -39,7 +39,7 @@ class Start:
         return known.licence if known else artefact_licence(self.weights.path)
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> Provenance:
         """The clips behind the weights, for the artefact that comes of them."""
         return self.weights.heard.under("init")
 
