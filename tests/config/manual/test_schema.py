@@ -13,7 +13,7 @@ from audiosurvey.config.reading.document import read
 from audiosurvey.config.reading.known import all_keys
 from audiosurvey.config.root import Config
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def test_the_shipped_schema_is_up_to_date() -> None:
@@ -59,7 +59,7 @@ def described(schema: dict[str, Any], node: dict[str, Any]) -> bool:
 def test_the_manual_names_every_key() -> None:
     text = make_manual()
     assert [key for key in all_keys(Config) if f"`{key}`" not in text and f"{{{key}: " not in text] == []
-    for block in ("res", "max_pool", "drop", "swiglu", "Deliberate departures", "--set"):
+    for block in ("res", "max_pool", "drop", "swiglu", "Deliberate differences", "--set"):
         assert block in text
 
 
