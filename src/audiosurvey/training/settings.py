@@ -68,8 +68,8 @@ class TrainConfig(Section):
 
 
 class PretrainConfig(TrainConfig):
-    """The pretraining stage on another data set, if `pretrain_urban` or `pretrain.dataset` is set. Every fold starts from
-    its weights."""
+    """The pretraining stage on another data set, if `pretrain_urban` or `pretrain.dataset` is set. Every fold starts
+    from its weights."""
 
     dataset: DatasetConfig | None = None
     """Data set for pretraining; `pretrain_urban: true` is short for `{name: urbansound8k}`."""
