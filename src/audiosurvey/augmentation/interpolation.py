@@ -26,8 +26,8 @@ def clips_at_once(device: torch.device, samples: int) -> int:
 def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
     """Values (B, S) of waves (B, S) at fractional positions (B, S), by a Kaiser-windowed sinc of TAPS samples.
 
-    The error is below -60 dB up to 0.35 of the sample rate. At speeds above 1, components above 0.4 of it alias, but not
-    below 0.375 for speeds up to 1.25.
+    The error is below -60 dB up to 0.35 of the sample rate. At speeds above 1, components above 0.4 of it alias, but
+    not below 0.375 for speeds up to 1.25.
     """
     batch, samples = wave_BS.shape
     padded = pad(wave_BS, (TAPS // 2 - 1, TAPS)).reshape(-1)

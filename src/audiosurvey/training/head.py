@@ -42,7 +42,7 @@ class Head:
 
 
 def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None = None) -> Head:
-    """Minimises the mean loss of the clips plus penalty / 2 times the squared norm of the weights, by L-BFGS in float64.
+    """Minimises the mean loss of the clips plus penalty / 2 times the squared norm of the weights; L-BFGS in float64.
 
     The penalty applies to the weights on standardised features; the returned layer takes the original ones: weights
     W / s and bias b - W m / s, with mean m and standard deviation s. For bce the loss is summed over the classes, so

@@ -59,7 +59,7 @@ def described(schema: dict[str, Any], node: dict[str, Any]) -> bool:
 def test_the_manual_names_every_key() -> None:
     text = make_manual()
     assert [key for key in all_keys(Config) if f"`{key}`" not in text and f"{{{key}: " not in text] == []
-    for block in ("res", "max_pool", "drop", "swiglu", "Deliberate differences", "--set"):
+    for block in ("res", "max_pool", "drop", "swiglu", "Deliberate departures", "--set"):
         assert block in text
 
 
