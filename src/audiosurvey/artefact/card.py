@@ -65,7 +65,7 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
             "split": protocol_in_words(about),
         },
         "metrics": [
-            {"type": hub_names[name], "name": METRICS[name].title + said, "value": round(value, 6)}
+            {"type": METRICS[name].hub, "name": METRICS[name].title + said, "value": round(value, 6)}
             for name, value in measured.items()
         ],
     }
@@ -75,7 +75,7 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
         "pipeline_tag": "audio-classification",
         "tags": ["audio", "audio-classification", "sound-classification", "audiosurvey"],
         **({"datasets": [known]} if known else {}),
-        "metrics": [hub_names[name] for name in measured],
+        "metrics": [METRICS[name].hub for name in measured],
         "model-index": [{"name": _name(about), "results": [results]}],
     }
 
