@@ -5,6 +5,7 @@ number that looks like one. scikit-learn is imported on use, to keep the other c
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,16 +68,47 @@ def recall(confusion_KK: np.ndarray) -> list[float | None]:
     return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of results.json, tables and model cards."""
+
+    title: str
+    compute: Callable[[np.ndarray, np.ndarray, bool], float | None]
+    """From scores (N, K), true labels (N, K), and whether the scores are independent probabilities (sigmoid)."""
+    multi_label: bool | None = None
+    """Whether it is for multi-label data only (true), for exclusive classes only (false), or for both (absent)."""
+    hub: str | None = None
+    """Identifier on the Hugging Face Hub, for the model card."""
+    short: str | None = None
+    """Title in tables on the terminal, if different."""
+
+
+METRICS = {
+    "accuracy": Metric(
+        "accuracy", lambda scores, truth, _: accuracy(scores, truth.argmax(axis=1)), multi_label=False, hub="accuracy"
+    ),
+    "top3_accuracy": Metric(
+        "top-3 accuracy",
+        lambda scores, truth, _: top_k_accuracy(scores, truth.argmax(axis=1), 3),
+        multi_label=False,
+        hub="top_3_accuracy",
+        short="top-3",
+    ),
+    "map": Metric("mAP", lambda scores, truth, _: mean_average_precision(scores, truth), multi_label=True, hub="mAP"),
+    "auroc": Metric("AUROC", lambda scores, truth, _: auroc(scores, truth), hub="roc_auc"),
+    "loss": Metric("cross-entropy", cross_entropy, short="loss"),
+}
+"""All metrics, in the order of tables. To add a metric, add its function above and an entry here."""
+
+
+def names_for(multi_label: bool) -> list[str]:
+    """Names of the metrics of a data set."""
+    return [name for name, metric in METRICS.items() if metric.multi_label in (None, multi_label)]
+
+
 def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool, binary: bool) -> Metrics:
-    """All metrics of one set of clips, under their names in results.json; `binary` as in `cross_entropy`."""
-    shared: Metrics = {"auroc": auroc(scores_NK, truth_NK), "loss": cross_entropy(scores_NK, truth_NK, binary)}
-    if multi_label:
-        return {"map": mean_average_precision(scores_NK, truth_NK)} | shared
-    target_N = truth_NK.argmax(axis=1)
-    return {
-        "accuracy": accuracy(scores_NK, target_N),
-        "top3_accuracy": top_k_accuracy(scores_NK, target_N, 3),
-    } | shared
+    """All metrics of a set of clips, under their names in results.json; `binary` as in `cross_entropy`."""
+    return {name: METRICS[name].compute(scores_NK, truth_NK, binary) for name in names_for(multi_label)}
 
 
 def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics, Metrics]:
