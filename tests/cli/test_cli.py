@@ -157,7 +157,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
         (["evaluate", ".", "--device", "gpu"], "device gpu: not available on this machine; did you mean cuda"),
         (["evaluate", "."], "not a model"),
-        (["evaluate", ".", "--device", "banana"], "--device banana"),
+        (["evaluate", ".", "--device", "banana"], "device banana: not available on this machine"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(command: Command, config: Path, words, said):

@@ -50,11 +50,8 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
     spec = spec_of(about["dataset"])
     known = spec.hub if spec else None
-    measured = {
-        name: value
-        for name, value in about["metrics"].items()
-        if value is not None and name in METRICS and METRICS[name].hub
-    }
+    hub_names = {name: metric.hub for name, metric in METRICS.items() if metric.hub}
+    measured = {name: value for name, value in about["metrics"].items() if value is not None and name in hub_names}
     whose = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
     said = "".join(f" ({caveat})" for caveat in [*whose, *about["caveats"]])
     results = {
@@ -65,7 +62,7 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
             "split": protocol_in_words(about),
         },
         "metrics": [
-            {"type": METRICS[name].hub, "name": METRICS[name].title + said, "value": round(value, 6)}
+            {"type": hub_names[name], "name": METRICS[name].title + said, "value": round(value, 6)}
             for name, value in measured.items()
         ],
     }
@@ -75,7 +72,7 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
         "pipeline_tag": "audio-classification",
         "tags": ["audio", "audio-classification", "sound-classification", "audiosurvey"],
         **({"datasets": [known]} if known else {}),
-        "metrics": [METRICS[name].hub for name in measured],
+        "metrics": [hub_names[name] for name in measured],
         "model-index": [{"name": _name(about), "results": [results]}],
     }
 
