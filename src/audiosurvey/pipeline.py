@@ -14,7 +14,7 @@ from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.hub import Pushed
 from audiosurvey.artefact.hub import push as push_model
 from audiosurvey.artefact.load import load
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
@@ -64,7 +64,7 @@ Say = Callable[[str], None]
 
 def describe_model(config: Config, classes: int) -> Description:
     """The layer table of a config's network; nothing is computed and no data is needed."""
-    return describe(sketch(config, classes), config.input_shape)
+    return describe(meta_network(config, classes), config.input_shape)
 
 
 def prepare(dataset: DatasetConfig, sample_rate: int, *, divide: bool = True, quiet: bool = False) -> Sounds:

@@ -6,10 +6,11 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from audiosurvey.data.sets.registry import is_published
+from audiosurvey.training.metrics import METRICS
 
 _SHOWN = 5
 """Of clips that lie outside, so many are named."""
-_TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
+_TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
 
 
 def print_summary(results: dict[str, Any], console: Console, *, told: bool = False) -> None:

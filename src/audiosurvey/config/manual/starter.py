@@ -10,7 +10,7 @@ from typing import Any
 from audiosurvey.config.manual.manual import flow
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.faults import did_you_mean
-from audiosurvey.config.reading.known import description_of
+from audiosurvey.config.reading.keys import description_of
 from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import BUILT_IN, spec_of
 from audiosurvey.errors import UserError

@@ -14,7 +14,7 @@ from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
-from audiosurvey.training.metrics import mean_and_std, recall
+from audiosurvey.training.metrics import mean_and_std, names_for, recall
 from audiosurvey.version import __version__
 
 Results = dict[str, Any]
@@ -64,7 +64,7 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
 
 
 def metric_names(results: Results) -> list[str]:
-    return ["map", "auroc", "loss"] if results["multi_label"] else ["accuracy", "top3_accuracy", "auroc", "loss"]
+    return names_for(results["multi_label"])
 
 
 def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.root import Config
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.sounds import Sounds
@@ -74,7 +74,7 @@ def open_start(config: Config, progress: ProgressCallback | None = None) -> Star
     weights = open_weights(init, progress)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
-    network = sketch(config)
+    network = meta_network(config)
     report = weights.put_into(network)
     return Start(weights, report, report.lines() + frozen_line(config, network))
 
