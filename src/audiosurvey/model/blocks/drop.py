@@ -131,10 +131,6 @@ class DropBlock(nn.Module):
         seeds = torch.rand(clips, 1, frames - block_t + 1, bands - block_f + 1, device=device) < gamma
         return 1 - cover((seeds & hit_B111).float(), block_t, block_f)
 
-    def extra_repr(self) -> str:
-        rises = ", rises" if self.rises else ""
-        return f"p={self.p}, dp={self.dp}, block={self.block_t}x{self.block_f}{rises}"
-
 
 def set_progress(network: nn.Module, progress: float) -> None:
     """Sets the training progress of scheduled blocks, from 0 at the first step to 1 at the last."""
