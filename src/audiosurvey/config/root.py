@@ -63,6 +63,11 @@ class Config(Section):
         return round(self.dataset.resolved_clip_seconds() * self.sample_rate)
 
     @property
+    def clip_seconds(self) -> float:
+        """Length of one window of the network in seconds."""
+        return self.clip_samples / self.sample_rate
+
+    @property
     def num_frames(self) -> int:
         """Frames of one window."""
         return self.mel_spectrogram.num_frames(self.clip_samples, self.sample_rate)
@@ -90,6 +95,13 @@ class Config(Section):
         if self.hears_mel:
             return (wave, mel) if "wave" in self.model.hears else mel
         return wave
+
+    def as_trained(self) -> "Config":
+        """The same with the windows of a training step, which are shorter with `train.crop_seconds`."""
+        crop = self.train.crop_seconds
+        if crop is None or crop > self.clip_seconds:
+            return self
+        return self.model_copy(update={"dataset": self.dataset.model_copy(update={"clip_seconds": crop})})
 
     @property
     def pretrain_dataset(self) -> DatasetConfig | None:

@@ -1,4 +1,4 @@
-"""The `protocol` section: which weights are reported, and what may stand on both sides of a split."""
+"""The `protocol` section: which weights are reported, and whether recordings may leak between the sides of a split."""
 
 from typing import Literal
 
