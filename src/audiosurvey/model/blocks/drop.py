@@ -69,7 +69,7 @@ class DropItem(BlockItem):
 
     def build(self, shape: Shape) -> nn.Module:
         rises = isinstance(self.drop, DropConfig) and self.drop.schedule == "linear"
-        return DropBlock(*self.numbers, rises=rises)
+        return DropBlock2d(*self.numbers, rises=rises)
 
 
 class DropoutItem(BlockItem):
@@ -90,7 +90,7 @@ class CellDropoutItem(BlockItem):
         return nn.Dropout(self.cell_dropout)
 
 
-class DropBlock(nn.Module):
+class DropBlock2d(nn.Module):
     """Zeroes blocks of the map in training and rescales the rest per clip; the identity in evaluation.
 
     All channels of a clip share a mask: otherwise one channel would reveal what the others hide. Random numbers come
@@ -135,5 +135,5 @@ class DropBlock(nn.Module):
 def set_progress(network: nn.Module, progress: float) -> None:
     """Sets the training progress of scheduled blocks, from 0 at the first step to 1 at the last."""
     for module in network.modules():
-        if isinstance(module, DropBlock):
+        if isinstance(module, DropBlock2d):
             module.progress = progress
