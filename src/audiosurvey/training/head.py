@@ -14,16 +14,16 @@ _MOST_ITERATIONS = 300
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledEmbeddings:
     """Windows of clips; the weights of the windows of a clip add up to 1."""
 
     embedding_MN: torch.Tensor
     target_MK: torch.Tensor
     weight_M: torch.Tensor
 
-    def rows(self, chosen_M: torch.Tensor) -> "Examples":
+    def rows(self, chosen_M: torch.Tensor) -> "LabelledEmbeddings":
         """The windows where `chosen_M` is true."""
-        return Examples(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
+        return LabelledEmbeddings(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Head:
         return embedding_MN.double() @ self.weight_KN.T + self.bias_K
 
 
-def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None = None) -> Head:
+def fit_head(examples: LabelledEmbeddings, loss: Loss, penalty: float, start: Head | None = None) -> Head:
     """Minimises the mean loss of the clips plus penalty / 2 times the squared norm of the weights; L-BFGS in float64.
 
     The penalty applies to the weights on standardised features; the returned layer takes the original ones: weights
@@ -90,7 +90,7 @@ def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None 
         return Head(plain_KN, bias_K - plain_KN @ mean_N, penalty, iterations, float(mean_loss()) / scale)
 
 
-def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> float:
+def choose_penalty(examples: LabelledEmbeddings, group_M: torch.Tensor, loss: Loss) -> float:
     """The penalty with the lowest loss in leave-one-group-out cross-validation; the strongest of equals."""
     held_out = [group_M == group for group in group_M.unique()]
     found = dict.fromkeys(PENALTIES, 0.0)
@@ -102,9 +102,9 @@ def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> flo
     return min(found, key=lambda penalty: (found[penalty], -penalty))
 
 
-def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Examples:
-    """Examples from the embeddings (W, N) and the target (K) of each clip."""
+def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> LabelledEmbeddings:
+    """LabelledEmbeddings from the embeddings (W, N) and the target (K) of each clip."""
     embedding_MN = torch.cat([windows for windows, _ in parts])
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
-    return Examples(embedding_MN, target_MK, weight_M)
+    return LabelledEmbeddings(embedding_MN, target_MK, weight_M)

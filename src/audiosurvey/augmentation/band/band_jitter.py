@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import BandOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class BandJitterConfig(Section):
+class BandJitterConfig(OperationConfig):
     """Shifts the edges of the mel filter bank, so that a sound does not always fall into the same bands."""
 
-    p: Probability = 0.0
-    """Probability that the filter bank of a clip is shifted."""
     low_hz: float = Field(default=10.0, ge=0)
     """Maximum increase of the lower edge of the lowest band in Hz; drawn uniformly from 0."""
     high_hz: float = Field(default=1000.0, ge=0)

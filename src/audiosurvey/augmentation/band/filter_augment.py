@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import BandOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class FilterAugmentConfig(Section):
+class FilterAugmentConfig(OperationConfig):
     """Adds a random piecewise linear curve in dB to the levels of the mel bands."""
 
-    p: Probability = 0.0
-    """Probability that a clip is filtered."""
     min_db: float = -6.0
     """Minimum gain of a point of the curve in dB; gains are drawn uniformly."""
     max_db: float = 6.0

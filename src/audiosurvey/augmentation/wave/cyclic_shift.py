@@ -7,16 +7,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.section import Section
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class CyclicShiftConfig(Section):
+class CyclicShiftConfig(OperationConfig):
     """Circularly shifts the window in time."""
 
-    p: Probability = 0.0
-    """Probability that a clip is shifted."""
     max_s: float | None = Field(default=None, gt=0)
     """Maximum shift in seconds, in either direction; null for the whole window."""
 
