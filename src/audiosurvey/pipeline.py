@@ -13,7 +13,7 @@ import torch
 from audiosurvey.artefact import hub
 from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.load import load
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.data_check import DataCheck, check_data
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
@@ -56,7 +56,7 @@ def check(loaded: LoadedConfig) -> DataCheck:
 
 def describe(config: Config, classes: int) -> describing.Description:
     """The layer table of a config's network; nothing is computed and no data is needed."""
-    return describing.describe(sketch(config, classes), config.input_shape)
+    return describing.describe(meta_network(config, classes), config.input_shape)
 
 
 def prepare(

@@ -250,7 +250,7 @@ def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Tra
     """The stored weights are the mean over the steps from the start on, and give the scores that were written."""
     from audiosurvey.runs.evaluation.heldout import evaluate_run
     from audiosurvey.runs.results.run_folder import RunFolder
-    from audiosurvey.training.checkpoint import load_tensors
+    from audiosurvey.tensorfile import load_tensors
     from audiosurvey.training.step import TrainStep
 
     seen: list[dict[str, Any]] = []

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from audiosurvey.errors import UserError
+from audiosurvey.tensorfile import save_tensors
 from audiosurvey.training.averaging import Average
-from audiosurvey.training.checkpoint import Journal, load_state, read_journal, save_state, save_tensors
+from audiosurvey.training.checkpoint import Journal, load_state, read_journal, save_state
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 
 
@@ -72,7 +73,7 @@ def test_a_failed_write_leaves_the_old_state(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("audiosurvey.training.checkpoint.save_file", fail)
+    monkeypatch.setattr("audiosurvey.tensorfile.save_file", fail)
     with pytest.raises(OSError, match="no space"):
         save_state(path, Journal(epoch=2), network, average.network, optimizer)
     assert read_journal(path).epoch == 1

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.data.dataset import load_table
-from audiosurvey.data.download.datasets import PUBLISHED
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.table import Table
 from audiosurvey.doctor.examination import Diagnosis, Progress, examine, examine_table
 from audiosurvey.doctor.strays import strays
@@ -42,8 +42,8 @@ def audited_files(data: str, overrides: Sequence[str] = ()) -> list[Path]:
     named = [path, dataset.resolved_ignore()]
     if dataset.name == "csv":
         named.append(dataset.resolved_table())
-    if (known := PUBLISHED.get(dataset.name)) is not None:
-        named.append(dataset.resolved_root() / known.table)
+    if (spec := spec_of(dataset.name)) and spec.marker:
+        named.append(dataset.resolved_root() / spec.marker)
     return [*(place for place in named if place is not None), *(clip.path for clip in clips)]
 
 

@@ -9,10 +9,11 @@ from audiosurvey.runs.evaluation.heldout import EvaluationResult
 from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.results import ConditionResults, LeftOutClip, RunResults
 from audiosurvey.runs.validity import caveats
+from audiosurvey.training.metrics import METRICS
 
 _SHOWN = 5
 """Clips named of those outside the range of the training clips."""
-_TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
+_TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
 
 
 def print_summary(results: RunResults, console: Console, *, told: bool = False) -> None:

@@ -118,23 +118,23 @@ def run_job(job: FoldJob, context: RunContext, listener: RunListener) -> FoldRes
             fitted = _train(job, stage, ready, split, folder, log)
     truth_NK = truth(split.test, len(sounds.table.classes))
     scores_NK = fitted.test.sounds_NK
-    facts: dict[str, Any] = {"penalty": fitted.penalty} if fitted.penalty is not None else {}
-    if job.side_by_side is not None:
-        facts |= {"side_by_side": job.side_by_side, "threads": torch.get_num_threads()}
-    row = FoldRow(
-        fold=job.fold,
-        clips=len(split.test),
-        train_clips=len(split.train),
-        left_out=[clip.id for clip in split.left_out],
-        epochs=fitted.epochs,
-        chosen_epoch=fitted.chosen_epoch,
-        seconds=round(fitted.seconds + embedding_seconds, 3),
+    row: dict[str, Any] = {
+        "fold": job.fold,
         **evaluate(scores_NK, truth_NK, sounds.table.multi_label, stage.loss.binary),
-        **facts,
-    )
+        "clips": len(split.test),
+        "train_clips": len(split.train),
+        "left_out": [clip.id for clip in split.left_out],
+        "epochs": fitted.epochs,
+        "chosen_epoch": fitted.chosen_epoch,
+        "seconds": round(fitted.seconds + embedding_seconds, 3),
+    }
+    if fitted.penalty is not None:
+        row["penalty"] = fitted.penalty
+    if job.side_by_side is not None:
+        row |= {"side_by_side": job.side_by_side, "threads": torch.get_num_threads()}
     counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
     context.accelerator.free_memory()
-    return FoldResult(row, split, fitted.test, fitted.validation, counts, ready.network)
+    return FoldResult(FoldRow.model_validate(row), split, fitted.test, fitted.validation, counts, ready.network)
 
 
 def _train(job: FoldJob, stage: Stage, ready: ReadyNetwork, split: Split, folder: Path, log: Listener) -> FittedFold:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
@@ -219,7 +219,7 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     leaking = any(split.leaking for split in splits.values())
     if init is not None:
         leaking |= init.refuse_seen(splits.values(), sounds, allow_leakage=config.protocol.allow_leakage)
-    description = describe(sketch(config, len(sounds.table.classes)), config.input_shape)
+    description = describe(meta_network(config, len(sounds.table.classes)), config.input_shape)
     if pretrain_on is not None:
         check_length(config, pretrain_on)
     about = new_results(config, sounds.table, sounds.store, leaking=leaking)

@@ -8,7 +8,7 @@ from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import save_artefact
 from audiosurvey.artefact.golden import choose_golden
 from audiosurvey.config.root import Config
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
@@ -120,7 +120,7 @@ class Recorder:
             multi_label=table.multi_label,
             about=shared | about,
             licences=context.licences,
-            heard=context.trained_before | Heard.of((*clips, *chosen_by), store),
+            heard=context.trained_before | Provenance.of((*clips, *chosen_by), store),
             golden=choose_golden(
                 store, clips, table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
             ),

@@ -1,13 +1,13 @@
 """How far the numbers of a run may be trusted: what has to be said wherever they are shown."""
 
-from audiosurvey.data.sets.published import PUBLISHED
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.runs.results.results import RunResults
 
 
 def caveats(results: RunResults) -> list[str]:
     """What has to be said of the mean."""
     found = marks(results)
-    if results.dataset.name not in PUBLISHED:
+    if not is_published(results.dataset.name):
         found.append("own folds; there is no official protocol for this data")
     elif not results.official:
         found.append("not the official protocol" + (f": {results.not_official}" if results.not_official else ""))

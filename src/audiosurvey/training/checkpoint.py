@@ -5,21 +5,16 @@ generator's state is kept: every draw is named by seed, stage, fold, epoch and s
 """
 
 import json
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
-from audiosurvey.atomic import replacing
 from audiosurvey.errors import UserError
+from audiosurvey.tensorfile import load_tensors, open_tensors, save_tensors
 
 
 @dataclass
@@ -90,46 +85,13 @@ def load_state(
 
 def read_journal(path: Path) -> Journal:
     """How far the stage in this file had come, without reading its tensors. Raises UserError for a damaged file."""
-    with _opened(path, anew(path)) as file:
+    with open_tensors(path, anew(path)) as file:
         return _journal(path, file.metadata() or {})
 
 
 def anew(path: Path) -> str:
-    """What mends a checkpoint that is of no use: nothing but time is lost with it."""
-    return f"remove the folder {path.parent.as_posix()}, and --resume trains this stage from its beginning"
-
-
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
-    """One safetensors file, written beside `path` and renamed there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        # Copies: safetensors wants contiguous tensors that share no memory.
-        copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-        try:
-            save_file(copies, beside, metadata)
-        except SafetensorError as error:
-            # What the system refused stands in the message only.
-            found = re.search(r"os error (\d+)", str(error))
-            if found is None:
-                raise
-            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
-
-
-def load_tensors(path: Path, mend: str = "copy it again") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata. Raises UserError, with this mend, for a damaged file."""
-    with _opened(path, mend) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-
-
-@contextmanager
-def _opened(path: Path, mend: str) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {mend}") from None
-    except SafetensorError:
-        raise UserError(f"{path}: damaged or incomplete; {mend}") from None
+    """What to do about a useless checkpoint: only time is lost with it."""
+    return f"remove the folder {path.parent.as_posix()}, and resuming trains this stage from its beginning"
 
 
 def _journal(path: Path, metadata: Mapping[str, str]) -> Journal:

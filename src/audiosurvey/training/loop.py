@@ -12,8 +12,9 @@ from torch import nn
 
 from audiosurvey.data.batches.batches import Batch, TrainBatches
 from audiosurvey.model.blocks.drop import set_progress
+from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.averaging import Average, EvenAverage
-from audiosurvey.training.checkpoint import Journal, anew, load_state, load_tensors, save_state, save_tensors
+from audiosurvey.training.checkpoint import Journal, anew, load_state, save_state
 from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, average_statistics

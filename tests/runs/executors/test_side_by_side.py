@@ -60,7 +60,9 @@ def test_seconds_are_those_of_the_whole_machine():
     )
     facts = {"clips": 4, "epochs": 2, "chosen_epoch": 2, "map": 0.5, "auroc": 0.5, "loss": 1.0}
     for fold, seconds, beside in ((1, 20.0, {"side_by_side": 2}), (2, 24.0, {"side_by_side": 2}), (3, 9.0, {})):
-        results = results.with_folds([FoldRow(fold=fold, seconds=seconds, **facts, **beside)], None)
+        results = results.with_folds(
+            [FoldRow.model_validate({"fold": fold, "seconds": seconds, **facts, **beside})], None
+        )
     assert results.seconds == 10 + 12 + 9
 
 

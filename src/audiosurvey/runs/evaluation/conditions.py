@@ -86,7 +86,8 @@ def _of_fold(
         else:
             metric = {"accuracy": accuracy(scores_NK, truth_NK.argmax(axis=1))}
         mean_score = float(scores_NK.max(axis=1).mean())
-        found.append(ConditionScores(name=condition.name, **metric, mean_score=mean_score))
+        stored = {"name": condition.name, **metric, "mean_score": mean_score}
+        found.append(ConditionScores.model_validate(stored))
     model.to("cpu")
     return FoldConditions(fold=fold.row.fold, clips=len(fold.clips), conditions=found)
 
@@ -95,7 +96,7 @@ def _mean(rows: Sequence[ConditionScores], metric: str) -> ConditionScores:
     """Over the folds; None where a fold has no such figure."""
     values = {key: [getattr(row, key) for row in rows] for key in (metric, "mean_score")}
     means = {key: None if None in found else float(np.mean(found)) for key, found in values.items()}
-    return ConditionScores(name=rows[0].name, **means)
+    return ConditionScores.model_validate({"name": rows[0].name, **means})
 
 
 def _fill_cards(run: RunFolder, found: ConditionResults) -> None:

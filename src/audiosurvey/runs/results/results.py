@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
-from audiosurvey.data.sets.published import PUBLISHED
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.store.store import Skipped, Store
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
-from audiosurvey.training.metrics import Metrics, mean_and_std, recall
+from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
 from audiosurvey.version import __version__
 
 SCHEMA = 1
@@ -72,14 +72,9 @@ class LeftOutClip(StoredPart):
 
 
 class FoldRow(StoredPart):
-    """One fold of the results."""
+    """One fold of the results; its metrics are further keys."""
 
     fold: int
-    accuracy: float | None = None
-    top3_accuracy: float | None = None
-    map: float | None = None
-    auroc: float | None = None
-    loss: float | None = None
     clips: int
     """Clips in the test fold."""
     train_clips: int = 0
@@ -131,11 +126,9 @@ class FinalFacts(StoredPart):
 
 
 class ConditionScores(StoredPart):
-    """Scores on test clips recorded otherwise."""
+    """Scores on test clips recorded otherwise; the metric is a further key."""
 
     name: str
-    accuracy: float | None = None
-    map: float | None = None
     mean_score: float | None
     """Mean score of the best label."""
 
@@ -197,7 +190,7 @@ class RunResults(StoredPart):
 
     @property
     def metric_names(self) -> list[str]:
-        return ["map", "auroc", "loss"] if self.multi_label else ["accuracy", "top3_accuracy", "auroc", "loss"]
+        return names_for(self.multi_label)
 
     @property
     def done(self) -> list[int]:
@@ -221,7 +214,7 @@ class RunResults(StoredPart):
         return added.changed(confusion=pooled_KK.tolist(), recall=recalls)
 
     def _why_not_official(self) -> str | None:
-        if self.dataset.name not in PUBLISHED:
+        if not is_published(self.dataset.name):
             return "this data set has none"
         if skipped := len(self.skipped):
             return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
@@ -346,8 +339,9 @@ def parse_part(kind: type[Part], stored: dict[str, Any], path: Path, mend: str) 
 def _inconsistency(results: RunResults) -> str | None:
     names = set(results.metric_names)
     for row in results.folds:
-        for name in sorted(names - row.model_fields_set):
-            return f"fold {row.fold}: no {name}"
+        for name in results.metric_names:
+            if not isinstance(getattr(row, name, "missing"), float | int | None):
+                return f"fold {row.fold}: no {name}"
     if not names >= results.mean.keys() == results.std.keys():
         return "mean and std: not of these metrics"
     classes = len(results.classes)

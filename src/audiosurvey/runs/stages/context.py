@@ -7,7 +7,7 @@ from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.runs.listener import RunListener
@@ -73,9 +73,9 @@ class RunContext:
         return parts | {f"training data, {self.sounds.table.name}": self.sounds.table.licence}
 
     @property
-    def trained_before(self) -> Heard:
+    def trained_before(self) -> Provenance:
         """The clips that the weights were trained on before the folds."""
-        before = self.init.weights.heard.under("init") if self.init else Heard({})
+        before = self.init.weights.heard.under("init") if self.init else Provenance({})
         return before | self.pretraining.heard.under("pretrain") if self.pretraining else before
 
     def start(self, stage: Stage, listener: RunListener) -> "ReadyNetwork":

@@ -14,7 +14,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.sets.classes import select_classes
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import make_split, without_clips
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.transformer import resize_positions
@@ -27,7 +27,7 @@ from audiosurvey.runs.results.results import PretrainingFacts, clips_left_out, p
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import PretrainedWeights
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.loop import Look, Watch
 
 WEIGHTS = "weights.safetensors"
@@ -41,7 +41,7 @@ class PretrainingResult:
 
     facts: PretrainingFacts
     tensors: dict[str, torch.Tensor]
-    heard: Heard
+    heard: Provenance
     """The clips it was trained on."""
 
     def put_into(self, network: Network) -> None:
@@ -101,7 +101,7 @@ def pretrain(
         seconds=round(sum(record["seconds"] for record in fit.journal.history), 3),
         last=fit.journal.history[-1],
     )
-    heard = Heard.of((*train_clips, *held_out), sounds.store)
+    heard = Provenance.of((*train_clips, *held_out), sounds.store)
     if accelerator.is_main_process:
         write_json(folder / FACTS, facts.as_json() | {"heard": heard.as_json()})
         save_tensors(folder / WEIGHTS, chosen.state_dict())
@@ -126,7 +126,7 @@ def finished(run: RunFolder) -> PretrainingResult | None:
     mend = f"remove {weights.as_posix()}, and --resume writes both again from the checkpoint"
     stored = read_json(facts, mend)
     try:
-        heard = Heard.from_json(stored.pop("heard"))
+        heard = Provenance.from_json(stored.pop("heard"))
     except (KeyError, ValueError, TypeError):
         raise UserError(f"{facts}: damaged, without the clips of the pretraining; {mend}") from None
     return PretrainingResult(parse_part(PretrainingFacts, stored, facts, mend), load_tensors(weights, mend)[0], heard)
@@ -139,7 +139,7 @@ def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:
     file names count too. Raises UserError if nothing is left.
     """
     clips, targets = sounds.table.clips, target.table.clips
-    known = Heard.of(targets, target.store).known(clips, sounds.store)
+    known = Provenance.of(targets, target.store).known(clips, sounds.store)
     if sounds.table.root.resolve() == target.table.root.resolve():
         sources = {clip.source for clip in targets if clip.source is not None}
         known |= {clip.id for clip in clips if clip.source in sources}

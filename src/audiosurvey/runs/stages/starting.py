@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.root import Config
 from audiosurvey.data.download.fetch import Progress
 from audiosurvey.data.sounds import Sounds
@@ -61,7 +61,7 @@ def open_pretrained(config: Config, progress: Progress | None = None) -> Pretrai
     weights = open_weights(init, progress)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
-    network = sketch(config)
+    network = meta_network(config)
     report = weights.put_into(network)
     return PretrainedWeights(weights, report, report.lines() + _frozen_lines(config, network))
 
