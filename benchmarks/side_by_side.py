@@ -22,7 +22,7 @@ def epoch_seconds(preset: str, root: str, overrides: list[str], jobs: int) -> fl
     settings = [f"dataset.root={root}", f"train.epochs={EPOCHS}", "protocol.test_every=0", "tracking=[]", *overrides]
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
-        train(load_config(preset, settings), TrainOptions(run, [1, 2], quiet=True, jobs=jobs), lambda line: None)
+        train(load_config(preset, settings), TrainOptions(run, [1, 2], jobs=jobs))
         least = []
         for fold in (1, 2):
             lines = (run / f"fold-{fold}" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

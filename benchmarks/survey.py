@@ -20,6 +20,7 @@ import numpy as np
 import audiosurvey
 from audiosurvey.config.loader import load_config
 from audiosurvey.pipeline import TrainOptions, train
+from audiosurvey.report.listener import TerminalListener
 from audiosurvey.threads import one_thread
 
 NAMES = ("tiny", "small", "base", "toy", "mn04", "mn05", "mobilenetv1", "mobilenetv2", "erann-0-1", "cnn6")
@@ -38,7 +39,7 @@ def trained(name: str, data: str, folds: list[int], epochs: int, place: Path) ->
     dataset = f"dataset={{name: esc50, root: {data}, subset: esc10, clip_seconds: 5}}"
     loaded = load_config(name, [dataset, *BUDGET, TRAIN.format(epochs=epochs)])
     run = place / name
-    train(loaded, TrainOptions(run, folds, resume=run.exists(), device="cpu"), print)
+    train(loaded, TrainOptions(run, folds, resume=run.exists(), device="cpu"), TerminalListener())
     return run
 
 

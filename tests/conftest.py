@@ -190,6 +190,7 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
     from audiosurvey.pipeline import TrainOptions, train
+    from audiosurvey.report.listener import TerminalListener
     from audiosurvey.threads import one_thread
 
     # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.
@@ -207,9 +208,10 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, device, True, final, jobs), say)
-        assert outcome is not None
-        return outcome[0]
+            options = TrainOptions(run_dir, folds, resume, device, final, jobs)
+            trained = train(tiny(*overrides), options, TerminalListener(say=say, quiet=True))
+        assert trained is not None
+        return trained.results.as_json()
 
     return run
 

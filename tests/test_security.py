@@ -27,7 +27,7 @@ from audiosurvey.artefact.shelf import Shelf
 from audiosurvey.config.loader import load_config, load_text
 from audiosurvey.errors import UserError
 from audiosurvey.model.weights.weightfile import read_weights
-from audiosurvey.runs.stages.starting import open_start
+from audiosurvey.runs.stages.starting import open_pretrained
 
 Command = Callable[..., tuple[int, str, str]]
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -179,7 +179,7 @@ def test_checkpoints_are_read_as_tensors_only(
     assert len(raised.value.lines) == 1
     # The same file as model.init, whether it is refused at the check of the config or when it is opened.
     with pytest.raises(UserError):
-        open_start(tiny(f"model.init={path.as_posix()}").config)
+        open_pretrained(tiny(f"model.init={path.as_posix()}").config)
 
 
 def test_a_torchscript_archive_is_no_file_of_weights(mark: Path, tmp_path: Path):
@@ -312,10 +312,10 @@ def test_the_cache_runs_nothing(tones: Path, mark: Path, payload: bytes, tmp_cac
     from audiosurvey.pipeline import prepare
 
     config = load_text(f"dataset: {{name: folder, root: '{tones.as_posix()}'}}", "c.yaml").config
-    store = prepare(config.dataset, 8000, quiet=True).store
+    store = prepare(config.dataset, 8000).store
     for file in (*store.folder.iterdir(), tmp_cache / "fingerprints.sqlite"):
         file.write_bytes(payload)
-    again = prepare(config.dataset, 8000, quiet=True).store
+    again = prepare(config.dataset, 8000).store
     assert len(again) == len(store)
     bank = _bank_file(8000, 32, 0)
     bank.parent.mkdir(parents=True)

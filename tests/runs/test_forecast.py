@@ -79,14 +79,14 @@ def test_on_a_busy_machine_one_thread_is_tried_too(tiny, monkeypatch, busy, numb
 
 
 def test_the_quicker_way_is_said():
-    from audiosurvey.pipeline import _on_one_thread
+    from audiosurvey.report.plan import one_thread_words
 
-    assert _on_one_thread(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
-    assert _on_one_thread(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
+    assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
+    assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
         "; other programs use this machine: one thread would take about 2 min a fold, which is quicker: "
         "give --threads 1"
     )
-    assert _on_one_thread(Forecast(1.0, 80, 20.0, 0, 0, 2.0), "an epoch").endswith(
+    assert one_thread_words(Forecast(1.0, 80, 20.0, 0, 0, 2.0), "an epoch").endswith(
         "one thread would take about 3 min an epoch, which is not quicker"
     )
 
@@ -103,8 +103,8 @@ def test_a_program_that_works_is_seen():
 
 
 def test_seconds_of_a_fold_are_said_in_words(tiny):
-    from audiosurvey.pipeline import _duration, _size
+    from audiosurvey.report.units import duration, size
 
     assert Forecast(0.5, 100, 10.0, 0, 0).seconds == 60
-    assert [_duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]
-    assert [_size(count) for count in (1_500, 2_340_000, 5e9)] == ["2 kB", "2.3 MB", "5.0 GB"]
+    assert [duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]
+    assert [size(count) for count in (1_500, 2_340_000, 5e9)] == ["2 kB", "2.3 MB", "5.0 GB"]

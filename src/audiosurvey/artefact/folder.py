@@ -25,6 +25,7 @@ from audiosurvey.artefact.arrays import several, waves_of
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.card import model_card
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.exported import is_exported
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import strictest
 from audiosurvey.artefact.training_range import TrainingRange
@@ -146,6 +147,8 @@ def find_model(path: Path) -> Path:
 
     Raises UserError elsewhere, naming the models that are in a run.
     """
+    if is_exported(path) and not path.is_dir():
+        raise UserError(f"{path}: is named as an exported file is; give the model folder that it was made from")
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder

@@ -1,6 +1,7 @@
 """Commands about configs: init, check, describe, presets."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -50,10 +51,9 @@ def check(
     if config is None:
         raise UserError("check: which config? give a file or a preset's name, or --schema")
     loaded = load_config(config, overrides)
-    loaded.refuse_obstacles()
-    from audiosurvey.config.data_check import check_data
+    from audiosurvey.pipeline import check as check_config
 
-    data = check_data(loaded)
+    data = check_config(loaded)
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
@@ -76,14 +76,14 @@ def describe(
     loaded = load_config(config, overrides)
     from audiosurvey.data.dataset import builtin_classes, load_table
     from audiosurvey.model.describe import table_rows
-    from audiosurvey.pipeline import describe_model, dump_description
+    from audiosurvey.pipeline import describe as describe_model
 
     if classes is None:
         names = builtin_classes(loaded.config.dataset)
         classes = len(names if names is not None else load_table(loaded.config.dataset, make_folds=False).classes)
     description = describe_model(loaded.config, classes)
     if as_json:
-        print_json(dump_description(description))
+        print_json(asdict(description))
         return
     from rich.table import Table
 

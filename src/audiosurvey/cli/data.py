@@ -38,12 +38,12 @@ def prepare(
 ) -> None:
     """Decode and resample the data set once, into the store that training reads."""
     loaded = load_config(config, overrides)
-    from audiosurvey.data.sounds import prepare_sounds
+    from audiosurvey.pipeline import prepare as prepare_data
     from audiosurvey.report.console import progress_bar
 
     dataset = loaded.config.dataset
-    with progress_bar(f"preparing {dataset.name}") as moved:
-        sounds = prepare_sounds(dataset, loaded.config.sample_rate, workers=workers, progress=moved)
+    with progress_bar(f"preparing {dataset.name}") as advance:
+        sounds = prepare_data(dataset, loaded.config.sample_rate, workers=workers, progress=advance)
     store = sounds.store
     print(f"{len(sounds.table.clips)} clips, {len(store.skipped)} skipped, {store.nbytes / 1e6:.1f} MB: {store.folder}")
     for bad in store.skipped:
@@ -67,6 +67,7 @@ def preview(
     check_target_folder("--output", output)
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import preview as render
+    from audiosurvey.report.console import progress_bar
 
-    for path in render(loaded, clip or [], epoch or [1], output, force=force):
+    for path in render(loaded, clip or [], epoch or [1], output, force, progress_bar):
         print(path)

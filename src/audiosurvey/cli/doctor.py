@@ -33,20 +33,21 @@ def doctor(
     """
     from audiosurvey.data.sets.ignore import write_ignore
     from audiosurvey.doctor.examination import as_json as in_json
+    from audiosurvey.doctor.subject import audited_files
     from audiosurvey.doctor.terminal import print_diagnosis
-    from audiosurvey.pipeline import audit_inputs
     from audiosurvey.pipeline import doctor as audit
-    from audiosurvey.report.console import STDERR
+    from audiosurvey.report.console import STDERR, progress_bar
 
     # Before minutes of listening.
     targets = {option: path for option, path in (("--html", html), ("--quarantine", quarantine)) if path is not None}
     if targets:
-        inputs = audit_inputs(data, overrides or ())
+        inputs = audited_files(data, overrides or ())
         for option, path in targets.items():
             check_target(option, path, inputs=inputs, force=force)
         if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
             raise UserError(f"--html {html}, --quarantine {quarantine}: are one file; give two")
-    diagnosis = audit(data, overrides or ())
+    with progress_bar("listening") as advance:
+        diagnosis = audit(data, overrides or (), advance)
     said: list[str] = []
     if html is not None:
         from audiosurvey.doctor.page import write_page

@@ -96,9 +96,11 @@ def predict(
     # a machine with other work slows down tenfold. OpenMP reads this as torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from audiosurvey.pipeline import predict as run
+    from audiosurvey.report.console import share_bar
 
+    words = ["--mic"] if mic else paths or []
     try:
-        outcome = run(model, ["--mic"] if mic else paths or [], options, lambda line: print(line, file=sys.stderr))
+        outcome = run(model, words, options, lambda line: print(line, file=sys.stderr), share_bar)
     except KeyboardInterrupt:
         print("interrupted" + ("; the same command goes on from here" if output else ""), file=sys.stderr)
         sys.exit(130)

@@ -18,13 +18,13 @@ def runs(
     """List what has been run, with what each run found."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
+    from audiosurvey.pipeline import runs as list_runs
     from audiosurvey.report.summary import print_runs
-    from audiosurvey.runs.results.listing import list_runs
 
     left_out: list[str] = []
-    found = [run.as_dict() for run in list_runs(folder, left_out.append)]
+    found = list_runs(folder, left_out.append)
     if as_json:
-        print_json(found)
+        print_json([run.as_json() for run in found])
     elif found:
         print_runs(found, stdout())
     else:
@@ -41,20 +41,12 @@ def merge(
     as_json: JsonOption = False,
 ) -> None:
     """Join folds of one config, data and version that were trained at different times."""
-    if output is not None:
-        from audiosurvey.targets import check_target
-
-        inputs = [path / "results.json" if path.is_dir() else path for path in results]
-        check_target("--output", output, inputs=inputs, force=force)
+    from audiosurvey.pipeline import merge as join
     from audiosurvey.report.summary import print_summary
-    from audiosurvey.runs.results.merging import merge as join
-    from audiosurvey.runs.results.results import write_json
 
-    merged = join(results)
-    if output is not None:
-        write_json(output, merged)
+    merged = join(results, output, force=force)
     if as_json:
-        print_json(merged)
+        print_json(merged.as_json())
         return
     print_summary(merged, stdout())
     if output is not None:

@@ -42,21 +42,20 @@ def train(
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import TrainOptions
     from audiosurvey.pipeline import train as run
-    from audiosurvey.report.console import STDERR
+    from audiosurvey.report.listener import TerminalListener
     from audiosurvey.report.summary import print_summary
 
     options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs, threads=threads)
-    outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
-    if outcome is None:
+    trained = run(loaded, options, TerminalListener())
+    if trained is None:
         return
-    results, path = outcome
     if as_json:
-        print_json(results)
+        print_json(trained.results.as_json())
     else:
-        print_summary(results, stdout(), told=True)
-        print(f"results: {path / 'results.json'}")
-        if results.get("final"):
-            print(f"final model: {path / results['final']['model']}")
+        print_summary(trained.results, stdout(), told=True)
+        print(f"results: {trained.folder / 'results.json'}")
+        if trained.results.final:
+            print(f"final model: {trained.folder / trained.results.final.model}")
 
 
 @app.command()
@@ -75,18 +74,19 @@ def evaluate(
     if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure
-    from audiosurvey.report.conditions import print_conditions
-    from audiosurvey.report.summary import print_evaluation, print_summary
+    from audiosurvey.report.console import progress_bar
+    from audiosurvey.report.summary import print_conditions, print_evaluation, print_summary
+    from audiosurvey.runs.results.results import RunResults
     from audiosurvey.training.devices import check_device
 
     check_device(device)
-    results = measure(target, data, device, reverse, conditions=conditions)
+    results = measure(target, data, device, reverse, conditions=conditions, bar=progress_bar)
     if as_json:
-        print_json(results)
-    elif "folds" in results:
+        print_json(results.as_json())
+    elif isinstance(results, RunResults):
         print_summary(results, stdout())
-        if conditions:
-            print_conditions(results["conditions"], stdout())
+        if results.conditions:
+            print_conditions(results.conditions, stdout())
     else:
         print_evaluation(results, stdout())
 

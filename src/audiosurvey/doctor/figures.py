@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from audiosurvey.doctor.examination import Diagnosis
 from audiosurvey.doctor.facts import Facts
-from audiosurvey.pages.plain_figure import PlainFigure, drawable
-from audiosurvey.report.figures import BLUE, INK, ORANGE
+from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure, drawable
 
 _GREY = "#b8c1cc"
 _MOST_CLASSES = 60

@@ -1,7 +1,6 @@
-"""The figure that every picture is drawn on: text is drawn as it is, never parsed as mathematics.
+"""A figure whose text is drawn literally, and the colours of all figures.
 
-Matplotlib reads text between two `$` as a formula and fails where it is not one. Names of files and classes may hold
-any character, so all text of a figure is taken literally.
+Matplotlib parses text between two `$` as a formula, but names of files and classes may contain any character.
 """
 
 import warnings
@@ -10,11 +9,14 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+INK = "#1f2933"
+BLUE, ORANGE = "#2563a8", "#d97706"
+
 
 def drawable(text: str) -> str:
-    """`text` without bytes that are not valid UTF-8, which fonts cannot draw: they become escapes.
+    """`text` with bytes that are not valid UTF-8, which fonts cannot draw, escaped.
 
-    Figures do this to their own text; tick labels are kept elsewhere too and have to be passed through this first.
+    `PlainFigure` does this with its text; tick labels have to be passed through it by the caller.
     """
     return text.encode("utf-8", "backslashreplace").decode()
 

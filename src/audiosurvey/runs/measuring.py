@@ -1,7 +1,6 @@
-"""What a network was trained on, in figures: training clips rendered again, measured as the network heard them.
+"""The range of the training clips: level, bandwidth, length and noise of clips as augmentation renders them.
 
-Enters: a stage's config and training clips; leaves: the `TrainingRange` of its model. A few hundred rendered clips at
-most, the same ones every time, whatever the size of the data set.
+At most a few hundred clips are measured, the same ones every time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,17 +16,17 @@ from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 
 RENDERED = 256
-"""Clips that are measured: of a larger set so many, evenly spread; a smaller one in several epochs."""
+"""Clips to measure: evenly spread over a larger set, over several epochs of a smaller one."""
 _MOST_EPOCHS = 16
 _BATCH = 16
 
 
 @torch.no_grad()
 def training_range(config: Config, sounds: Sounds, clips: Sequence[Clip]) -> TrainingRange:
-    """The range of `clips` as the stage `train` of this (resolved) config augments them, before padding."""
+    """The range of `clips` as the stage `train` of this resolved config augments them, before padding."""
     chosen = _spread(sorted(clips, key=lambda clip: clip.id))
     window = sounds.window_samples
-    # The classifier alone is fitted to clips as they are.
+    # A linear probe is fitted to clips without augmentation.
     chain = None if config.train.head_only else _chain(config, clips)
     samples = window if chain is None else config.train.heard_samples(window, config.sample_rate)
     batches = TrainBatches(
@@ -35,7 +34,7 @@ def training_range(config: Config, sounds: Sounds, clips: Sequence[Clip]) -> Tra
         chosen,
         len(sounds.table.classes),
         clip_samples=samples,
-        # Zeros, whatever the padding of the data set: `valid_B` then tells where the clip ends.
+        # Whatever the padding of the data set: `valid_B` then says where the clip ends.
         pad="zeros",
         batch_size=_BATCH,
         seed=config.seed,
@@ -69,7 +68,7 @@ def _rendered(chain: Chain | None, batch: Batch, epoch: int) -> Iterator[torch.T
 
 
 def _chain(config: Config, clips: Sequence[Clip]) -> Chain:
-    # Waves alone are rendered: the spectrogram that `silence` and `bands` are of is not.
+    # Only waves are rendered; `silence` and `bands` are those of no spectrogram.
     return Chain(
         config.augmentation,
         seed=config.seed,

@@ -1,4 +1,4 @@
-"""One training clip as the network hears it: any clip, any epoch, rendered again."""
+"""Renders any training clip of any epoch again, as the network hears it."""
 
 from typing import Any
 
@@ -15,10 +15,9 @@ from audiosurvey.features.front_end import mel_for_show
 
 @torch.no_grad()
 def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dict[str, Any]:
-    """The arguments of `write_preview`: waves and spectrograms before and after, and what was drawn.
+    """The arguments of `write_preview`: waves and spectrograms before and after augmentation, and what was drawn.
 
-    Where the network hears the wave alone, the spectrograms are for show. Mixing partners come from the whole table
-    here, as no fold is chosen; in a fold they come from its training clips.
+    Mixing partners come from the whole table here; in a fold they come from its training clips.
     """
     clip_id = composed(clip_id)
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]

@@ -14,8 +14,10 @@ from audiosurvey.artefact.calibration import fit_temperature
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import evaluate
+from audiosurvey.runs import recorder
 from audiosurvey.runs.results.predictions import read_predictions
-from audiosurvey.runs.stages.final import FinalModel, final_config, final_epochs
+from audiosurvey.runs.results.results import FoldRow
+from audiosurvey.runs.stages.final import FinalTraining, final_config, final_epochs
 from audiosurvey.training.checkpoint import read_journal
 
 Train = Callable[..., dict[str, Any]]
@@ -66,11 +68,11 @@ def test_calibration_changes_no_accuracy(final_run: Path, tones: Path):
 
 
 def test_a_run_with_one_stands_for_it(final_run: Path, tones: Path):
-    results = evaluate(final_run, str(tones), "cpu")
+    results = evaluate(final_run, str(tones), "cpu").as_json()
     assert (results["clips"], len(results["trained_on"])) == (24, 24)
     assert results["metrics_unseen"] is None
     # Without --data it is the run that is evaluated, fold by fold.
-    again = evaluate(final_run, None, "cpu")
+    again = evaluate(final_run, None, "cpu").as_json()
     assert again["final"] == written(final_run)["final"]
     assert again["mean"]["accuracy"] == written(final_run)["mean"]["accuracy"]
 
@@ -165,7 +167,8 @@ def test_a_checkpoint_of_another_length_goes(tmp_path, train_tiny: Train):
 @pytest.mark.parametrize(("chosen", "median"), [([3], 3), ([1, 9, 4], 4), ([2, 3], 3), ([2, 4, 5, 9], 5), ([1], 1)])
 def test_the_median_by_hand(tiny, chosen, median):
     config = tiny("protocol.selection=validation").config
-    epochs, why = final_epochs(config, [{"chosen_epoch": epoch} for epoch in chosen])
+    rows = [FoldRow(fold=n, clips=4, epochs=9, chosen_epoch=epoch, seconds=1.0) for n, epoch in enumerate(chosen, 1)]
+    epochs, why = final_epochs(config, rows)
     assert epochs == median
     assert ", ".join(map(str, chosen)) in why
 
@@ -202,13 +205,13 @@ def test_several_labels(tmp_path, train_tiny: Train, tones: Path):
 
 def test_of_a_split_column_it_hears_every_side(tmp_path, train_tiny: Train, tones: Path, monkeypatch):
     seen: list[int] = []
-    true_train = FinalModel.train
+    true_final = recorder.Recorder.final
 
-    def train(self: FinalModel) -> None:
-        seen.append(len(self.clips))
-        true_train(self)
+    def final(self: recorder.Recorder, trained: FinalTraining, results: Any) -> None:
+        seen.append(len(trained.clips))
+        true_final(self, trained, results)
 
-    monkeypatch.setattr(FinalModel, "train", train)
+    monkeypatch.setattr(recorder.Recorder, "final", final)
     sides = ("train", "train", "train", "val", "test", "test")
     rows = ["path,label,split"]
     rows += [f"{tones.as_posix()}/{name}/{n}.wav,{name},{sides[n]}" for name in ("low", "high") for n in range(6)]

@@ -14,7 +14,7 @@ from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.sets.esc50 import SPREAD_SOURCES
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
-from audiosurvey.runs.cross_validation import CrossValidation
+from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.pretraining import outside
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.tensorfile import load_tensors
@@ -49,13 +49,14 @@ def target(tmp_path: Path, tones: Path) -> str:
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
     """The weights that each fold starts from."""
     seen: list[dict[str, torch.Tensor]] = []
-    true_start = CrossValidation.put_start
+    true_start = RunContext.start
 
-    def start(self: CrossValidation, stage: Stage, network: Any, tracking: Any) -> None:
-        true_start(self, stage, network, tracking)
-        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+    def start(self: RunContext, stage: Stage, listener: Any) -> Any:
+        ready = true_start(self, stage, listener)
+        seen.append({name: value.clone() for name, value in ready.network.state_dict().items()})
+        return ready
 
-    monkeypatch.setattr(CrossValidation, "put_start", start)
+    monkeypatch.setattr(RunContext, "start", start)
     return seen
 
 

@@ -11,7 +11,7 @@ import torch
 
 from audiosurvey.config.loader import load_text
 from audiosurvey.errors import UserError
-from audiosurvey.runs.stages.starting import open_start
+from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
@@ -22,12 +22,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_without_init_there_is_no_start(tiny) -> None:
-    assert open_start(tiny().config) is None
+    assert open_pretrained(tiny().config) is None
 
 
 def test_a_file_that_is_published_has_its_name_in_the_results(shared: Path) -> None:
     path = (shared / "weights" / "mn04_as_mAP_432.pt").as_posix()
-    start = open_start(load_text(f"model: {{preset: mn04, init: {path}}}", "config.yaml").config)
+    start = open_pretrained(load_text(f"model: {{preset: mn04, init: {path}}}", "config.yaml").config)
     assert start is not None
     assert start.name == "efficientat/mn04_as"
 

@@ -32,7 +32,7 @@ from audiosurvey.training.step import TrainStep, render
 
 
 class Stage:
-    """Everything that one network is trained with. `name` is "pretrain" or "train"; it names random streams."""
+    """Everything one network is trained with. `name`, "pretrain" or "train", is part of the names of random streams."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Stage:
         name: str,
         fold: int,
     ) -> None:
-        """`config` is resolved. Raises UserError where there are more processes than clips to share."""
+        """`config` is resolved. Raises UserError if there are more processes than clips in a batch."""
         self._refuse_empty_shares(name, accelerator.num_processes, settings.batch_size, len(train_clips))
         config = config.for_stage(settings)
         self.config, self.sounds, self.settings = config, sounds, settings
@@ -83,7 +83,7 @@ class Stage:
         )
 
     def _class_weights(self) -> torch.Tensor | None:
-        """A mapping names classes of the target data, so that a pretraining on others goes without."""
+        """Weights given by class name are for the classes of the target data, not for those of a pretraining."""
         named = isinstance(self.config.loss.class_weights, Mapping)
         if self.name != "train" and named:
             return None
@@ -93,11 +93,11 @@ class Stage:
 
     @property
     def input_shape(self) -> InputShape:
-        """Of a whole window, which a step may hear a section of."""
+        """Of a whole window; a training step may use a section of it."""
         return self.config.input_shape_of(self.sounds.window_samples)
 
     def build(self) -> Network:
-        """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
+        """A new network on the device; fixed input statistics are those of this stage's training clips."""
         model = self.config.model
         network = build_network(
             model,
@@ -114,12 +114,12 @@ class Stage:
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def step(self, network: Network) -> TrainStep:
-        """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        """The training step for `network`, which is then frozen as in the first epoch."""
         model = self.config.model
         if self.settings.sync_batchnorm:
-            # Only here: weights of other systems are read into the plain norms, whose tensors these take over.
+            # Not before: pretrained weights are loaded into plain norms, whose tensors these take over.
             nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        # Optimizer and processes have to know all weights that will ever be trained.
+        # The optimizer and the other processes need to know every weight that will ever be trained.
         network.freeze(model.frozen(self.name, epoch=None))
         decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0
         optimizer = build_optimizer(
@@ -159,7 +159,7 @@ class Stage:
         )
 
     def first_batch(self) -> tuple[Batch, torch.Tensor]:
-        """The first training batch, and its spectrograms (B, 1, T, F), augmented as the network hears them."""
+        """The first training batch, and its augmented spectrograms (B, 1, T, F)."""
         batches = self.batches.epoch(1)
         batch = next(batches)
         batches.close()
@@ -181,7 +181,7 @@ class Stage:
         return self.scored(network, clips).sounds_NK
 
     def scored(self, network: nn.Module, clips: Sequence[Clip]) -> ScoredWindows:
-        """The same with the probabilities of their windows."""
+        """As `scores`, with the probabilities of each window."""
         return score_windows(
             network,
             self.front_end,
@@ -195,15 +195,14 @@ class Stage:
             accelerator=self.accelerator,
         )
 
-    def metrics(self, network: nn.Module, clips: Sequence[Clip]) -> Metrics:
+    def measure(self, scored: ScoredWindows, clips: Sequence[Clip]) -> Metrics:
+        """Metrics of scores of these clips."""
         table = self.sounds.table
-        return evaluate(
-            self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label, self.loss.binary
-        )
+        return evaluate(scored.sounds_NK, truth(clips, len(table.classes)), table.multi_label, self.loss.binary)
 
     @torch.no_grad()
     def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each."""
+        """Mean and standard deviation (F) of each mel band over all frames of the training clips."""
         batches = EvalBatches(
             self.sounds.store,
             self.train_clips,

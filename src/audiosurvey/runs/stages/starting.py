@@ -1,4 +1,4 @@
-"""What a run starts from: the weights of `model.init`, looked over before anything is prepared or trained."""
+"""The weights a run starts from: those of `model.init`, checked before anything is prepared or trained."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
@@ -19,41 +18,29 @@ from audiosurvey.model.weights.weightfile import artefact_licence
 
 
 @dataclass(frozen=True)
-class Start:
-    """Weights that fit the network of a run, and what becomes of each of their tensors."""
+class PretrainedWeights:
+    """The weights of `model.init`, which fit the network of the run."""
 
     weights: Weights
     report: Report
+    """What became of each tensor."""
     lines: list[str]
-    """For a reader: what was taken, dropped and left fresh, and what is frozen."""
+    """For a reader: what was taken, dropped and initialised anew, and what is frozen."""
 
     @property
     def name(self) -> str:
-        """As results tell it: under which name the weights are published, else where they came from."""
+        """The name under which the weights are published, else what `model.init` says."""
         return name_of(self.report.sha256) or self.weights.name
 
     @property
     def licence(self) -> str | None:
-        """Of the weights; None where it is not known."""
         known = RELEASED.get(self.name)
         return known.licence if known else artefact_licence(self.weights.path)
 
-    @property
-    def heard(self) -> Provenance:
-        """The clips behind the weights, for the artefact that comes of them."""
-        return self.weights.heard.under("init")
-
-    def put_into(self, network: Network) -> None:
-        self.weights.put_into(network)
-
-    def seen(self, splits: Iterable[Split], sounds: Sounds) -> list[str]:
-        """Held-out clips, of any of the folds, whose recordings the weights were trained on already."""
-        held_out = {clip.id for split in splits for clip in split.validation + split.test}
-        return sorted(held_out & self.weights.heard.known(sounds.table.clips, sounds.store))
-
     def refuse_seen(self, splits: Iterable[Split], sounds: Sounds, *, allow_leakage: bool) -> bool:
-        """Whether held-out clips are known to the weights; raises UserError unless that is allowed."""
-        seen = self.seen(splits, sounds)
+        """Whether the weights were trained on held-out clips; raises UserError unless that is allowed."""
+        held_out = {clip.id for split in splits for clip in split.validation + split.test}
+        seen = sorted(held_out & self.weights.heard.known(sounds.table.clips, sounds.store))
         if seen and not allow_leakage:
             raise UserError(
                 f"model.init: {self.name}: was trained on the recordings of {len(seen)} clips that are to be tested "
@@ -63,10 +50,10 @@ class Start:
         return bool(seen)
 
 
-def open_start(config: Config, progress: ProgressCallback | None = None) -> Start | None:
-    """The weights that the config names, fetched where needed; None where it names none.
+def open_pretrained(config: Config, progress: ProgressCallback | None = None) -> PretrainedWeights | None:
+    """The weights that the config names, downloaded where needed; None where it names none.
 
-    Raises UserError where they are not to be had, were trained with another front end, or do not fit.
+    Raises UserError if they cannot be had, were trained with another front end, or do not fit.
     """
     init = config.model.init
     if init is None:
@@ -76,11 +63,11 @@ def open_start(config: Config, progress: ProgressCallback | None = None) -> Star
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
     network = meta_network(config)
     report = weights.put_into(network)
-    return Start(weights, report, report.lines() + frozen_line(config, network))
+    return PretrainedWeights(weights, report, report.lines() + _frozen_lines(config, network))
 
 
-def frozen_line(config: Config, network: Network) -> list[str]:
-    """`frozen: ...`, where something is; `network` is one of the config, whose blocks this freezes."""
+def _frozen_lines(config: Config, network: Network) -> list[str]:
+    """`frozen: ...`, if anything is. Freezes the blocks of `network`."""
     frozen = frozen_blocks(config.model.freeze, len(network.blocks))
     if not frozen:
         return []
