@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup setup-browser train test test-slow test-gpu check bench clean
+.PHONY: setup setup-browser train test test-slow test-gpu check docs bench clean
 
 setup: $(STAMP)
 
@@ -39,6 +39,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# Files that are generated from the source.
+docs: setup
+	$(BIN)/python -m audiosurvey.config.manual.manual
+	$(BIN)/python -m audiosurvey.config.manual.schema
+	$(BIN)/python docs/tree.py
 
 bench: setup
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
