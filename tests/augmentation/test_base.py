@@ -103,8 +103,8 @@ def test_the_coin_is_the_first_number_of_the_stream() -> None:
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
-        ({"noise": {"p": 1.5}}, "chance that a clip is changed"),
-        ({"reverb": {"p": -0.1}}, "chance that a clip is changed"),
+        ({"noise": {"p": 1.5}}, "probability that a clip is changed"),
+        ({"reverb": {"p": -0.1}}, "probability that a clip is changed"),
         ({"noise": {"min_snr_db": 500}}, "signal-to-noise ratio lies between"),
         ({"dropblock": {"dp": 1.0}}, "no sound is left"),
         ({"dropblock": {"block_size": {"t": 0}}}, "covers nothing"),
@@ -113,7 +113,7 @@ def test_the_coin_is_the_first_number_of_the_stream() -> None:
         ({"mixup": {"alpha": 0}}, "must be above 0"),
         ({"mel_mixup": {"min_ratio": 1}}, "nothing is mixed in"),
         ({"timemix": {"min_ratio": -0.1}}, "nothing is mixed in"),
-        ({"freqmix": {"p": 2}}, "chance that a clip is changed"),
+        ({"freqmix": {"p": 2}}, "probability that a clip is changed"),
         ({"cutmix": {"alpha": -1}}, "size of the rectangle"),
         ({"speed": {"min": 0}}, "two octaves down and up"),
         ({"speed": {"values": [1.1, 9]}}, "two octaves down and up"),

@@ -21,7 +21,7 @@ from audiosurvey.model.network import build_network
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.settings import TrainConfig
-from audiosurvey.training.step import TrainStep
+from audiosurvey.training.step import TrainStep, read_results
 
 PLAIN = AugmentationConfig(shorten=ShortenConfig(p=0))
 
@@ -31,8 +31,11 @@ SAMPLES, CLASSES = 12, 3
 class Reshape(nn.Module):
     """In place of the front end: waves (B, S) as maps (B, 1, 4, 3)."""
 
-    def forward(self, wave_BS: torch.Tensor, *_: object) -> torch.Tensor:
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
         return wave_BS.reshape(-1, 1, 4, SAMPLES // 4)
+
+
+CHAIN = Chain(PLAIN, seed=0, sample_rate=8000, train_clips=(), front_end=Reshape())
 
 
 def network(*between: nn.Module) -> nn.Sequential:
@@ -48,19 +51,16 @@ def batch(first: int, count: int) -> Batch:
     labels = [n % CLASSES for n in range(first, first + count)]
     clips = tuple(Clip(f"clip-{n}", Path(f"clip-{n}"), (n % CLASSES,)) for n in range(first, first + count))
     target_BK = nn.functional.one_hot(torch.tensor(labels), CLASSES).float()
-    return Batch(clips, torch.stack(waves), torch.full((count,), SAMPLES), target_BK, (None,) * count)
+    draws = CHAIN.draw(clips, 1, samples=SAMPLES, valid_of=lambda clip: SAMPLES)
+    return Batch(clips, torch.stack(waves), torch.full((count,), SAMPLES), target_BK, draws)
 
 
 def trained(net: nn.Module, lr: float = 1.0, accelerator: Accelerator | None = None, **settings: Any) -> TrainStep:
     """A step with plain gradient descent, whose change of the weights is minus the gradient."""
-    chain = Chain(
-        AugmentationConfig(shorten=ShortenConfig(p=0)), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=16
-    )
     return TrainStep(
         accelerator=accelerator or make_accelerator("cpu", "fp32"),
         network=net,
-        front_end=Reshape(),
-        chain=chain,
+        chain=CHAIN,
         loss=Loss(LossConfig(), multi_label=False),
         optimizer=torch.optim.SGD(net.parameters(), lr=lr),
         settings=TrainConfig(**settings),
@@ -98,9 +98,9 @@ def test_every_clip_of_a_short_group_weighs_the_same():
     torch.testing.assert_close(change([batch(0, 4), batch(4, 1)]), change([batch(0, 5)]), rtol=0, atol=1e-6)
 
 
-def test_progress_is_the_mean_over_the_clips_of_the_group():
+def test_scores_are_the_mean_over_the_clips_of_the_group():
     net = network()
-    seen = trained(net)([batch(0, 4), batch(4, 1)], epoch=1, step=0, lr=0.0)
+    (seen,) = read_results([trained(net)([batch(0, 4), batch(4, 1)], epoch=1, step=0, lr=0.0)])
     whole = batch(0, 5)
     logits = net(whole.wave_BS).detach()
     assert seen.clips == 5
@@ -169,7 +169,7 @@ def test_checkpointing_gives_the_same_loss_gradients_and_statistics():
         net = build_network(config, input_shape=(1, 4, 3), classes=CLASSES, seed=0, standardize="batch_norm")
         net.use_checkpoint = use_checkpoint
         net.train()
-        seen = trained(net)([batch(0, 4), batch(4, 3)], epoch=1, step=0, lr=1.0)
+        (seen,) = read_results([trained(net)([batch(0, 4), batch(4, 3)], epoch=1, step=0, lr=1.0)])
         outcomes.append((seen.loss, net.state_dict()))
     (plain_loss, plain), (loss, saved) = outcomes
     assert loss == plain_loss
@@ -181,10 +181,12 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_clips():
     net, bad = network(), batch(4, 3)
     bad.wave_BS[1, 0] = float("nan")
     step, before = trained(net, accum_iter=2), weights(net)
-    with pytest.raises(UserError, match=r"train: epoch 7, step 12: the loss is nan.*clip-0.*clip-5") as error:
-        step([batch(0, 4), bad], epoch=7, step=12, lr=1.0)
-    assert len(error.value.lines) == 1
+    result = step([batch(0, 4), bad], epoch=7, step=12, lr=1.0)
     assert torch.equal(weights(net), before)
+    later = step([batch(0, 4)], epoch=7, step=13, lr=1.0)
+    with pytest.raises(UserError, match=r"train: epoch 7, step 12: the loss is nan.*clip-0.*clip-5") as error:
+        read_results([result, later])
+    assert len(error.value.lines) == 1
 
 
 class Kink(nn.Module):
@@ -202,15 +204,17 @@ class Kink(nn.Module):
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(norm):
     net = network(Kink())
     step, before = trained(net, grad_clip_norm=norm), weights(net)
-    with pytest.raises(UserError, match="epoch 1, step 3: the gradient's norm is"):
-        step([batch(0, 4)], epoch=1, step=3, lr=1.0)
+    result = step([batch(0, 4)], epoch=1, step=3, lr=1.0)
     assert torch.equal(weights(net), before)
+    with pytest.raises(UserError, match="epoch 1, step 3: the gradient's norm is"):
+        read_results([result])
 
 
 def test_dropout_follows_from_seed_fold_epoch_and_step_alone():
     def loss(step: int, epoch: int = 1, disturb: int = 0) -> float:
         torch.rand(disturb)
-        return trained(network(nn.Dropout(0.5)))([batch(0, 8)], epoch=epoch, step=step, lr=0.0).loss
+        result = trained(network(nn.Dropout(0.5)))([batch(0, 8)], epoch=epoch, step=step, lr=0.0)
+        return read_results([result])[0].loss
 
     assert loss(3) == loss(3, disturb=5)
     assert len({loss(3), loss(4), loss(3, epoch=2)}) == 3

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from audiosurvey.features.front_end import Heard, Input
+from audiosurvey.features.front_end import Input, NetworkInput
 from audiosurvey.model.blocks.inputs import Entry, Join, by_input
 from audiosurvey.model.blocks.normalise import Standardize, make_standardize
 from audiosurvey.model.checkpointing import checkpointed, pieces, segments
@@ -50,10 +50,10 @@ class Network(nn.Module):
         self.views = 1
         """In evaluation features are the mean over so many views of a clip, turned in time (`model.views`)."""
 
-    def forward(self, heard: Heard) -> torch.Tensor:
+    def forward(self, heard: NetworkInput) -> torch.Tensor:
         return self.classifier(self.embed(heard)).float()
 
-    def member_logits(self, heard: Heard) -> torch.Tensor:
+    def member_logits(self, heard: NetworkInput) -> torch.Tensor:
         """The logits of each member (B, M, K), of which `forward` gives the mean; what training compares with the
         targets."""
         if self.members == 1:
@@ -63,18 +63,18 @@ class Network(nn.Module):
         logits_BMK = torch.einsum("bmn,kmn->bmk", features_BMN * self.members, weight_KMN)
         return (logits_BMK + self.classifier.bias).float()
 
-    def embed(self, heard: Heard) -> torch.Tensor:
+    def embed(self, heard: NetworkInput) -> torch.Tensor:
         """The features (B, N) that the classifier reads; those of members one after the other, divided by their number,
         so that its logits are the mean of theirs."""
         features_BN = self._seen(heard)
         return features_BN if self.members == 1 else features_BN / self.members
 
-    def _seen(self, heard: Heard) -> torch.Tensor:
+    def _seen(self, heard: NetworkInput) -> torch.Tensor:
         if self.training or self.views == 1:
             return self._embed(heard)
         return mean_view(self._embed(turned(heard, self.views)), self.views)
 
-    def _embed(self, heard: Heard) -> torch.Tensor:
+    def _embed(self, heard: NetworkInput) -> torch.Tensor:
         inputs = by_input(self.hears, heard)
         if "mel" in inputs:
             inputs["mel"] = self.standardize(inputs["mel"])

@@ -5,10 +5,10 @@ Enters: what a network hears of B clips; leaves: the same of their views, (V * B
 
 import torch
 
-from audiosurvey.features.front_end import Heard
+from audiosurvey.features.front_end import NetworkInput
 
 
-def turned(heard: Heard, views: int) -> Heard:
+def turned(heard: NetworkInput, views: int) -> NetworkInput:
     """View v of a clip of L samples or frames begins at v * L // views; what stands before goes to the end."""
     if isinstance(heard, tuple):
         return _turned(heard[0], views), _turned(heard[1], views)

@@ -23,7 +23,8 @@ class SwaConfig(Section):
     start: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps after which the average begins; from there on the weights after each step count alike (arXiv
     1803.05407, which takes those after each epoch). Batch-norm statistics are counted anew for the averaged weights,
-    over the training clips as augmented, at the end of each epoch. Absent: no such average; given, `ema` is off."""
+    over the training clips as augmented, when they are evaluated or kept. Absent: no such average; given, `ema` is
+    off."""
 
 
 class Average:

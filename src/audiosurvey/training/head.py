@@ -17,16 +17,16 @@ _MOST_ITERATIONS = 300
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledEmbeddings:
     """Windows of clips. A clip weighs 1, however many windows it has."""
 
     embedding_MN: torch.Tensor
     target_MK: torch.Tensor
     weight_M: torch.Tensor
 
-    def rows(self, chosen_M: torch.Tensor) -> "Examples":
+    def rows(self, chosen_M: torch.Tensor) -> "LabelledEmbeddings":
         """The windows for which `chosen_M` is true."""
-        return Examples(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
+        return LabelledEmbeddings(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Head:
         return embedding_MN.double() @ self.weight_KN.T + self.bias_K
 
 
-def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None = None) -> Head:
+def fit_head(examples: LabelledEmbeddings, loss: Loss, penalty: float, start: Head | None = None) -> Head:
     """The minimum of the mean loss of the clips plus penalty / 2 times the squared norm of the weights.
 
     The weights are penalised on features of mean 0 and deviation 1, as measured on `examples`; what is returned takes
@@ -93,7 +93,7 @@ def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None 
         return Head(plain_KN, bias_K - plain_KN @ mean_N, penalty, iterations, float(mean_loss()) / scale)
 
 
-def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> float:
+def choose_penalty(examples: LabelledEmbeddings, group_M: torch.Tensor, loss: Loss) -> float:
     """The penalty of least loss on held-out groups, each of which is held out once; among equals the strongest."""
     held_out = [group_M == group for group in group_M.unique()]
     found = dict.fromkeys(PENALTIES, 0.0)
@@ -105,9 +105,9 @@ def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> flo
     return min(found, key=lambda penalty: (found[penalty], -penalty))
 
 
-def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Examples:
-    """Examples of clips: of each its windows' embeddings (W, N), and its target (K)."""
+def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> LabelledEmbeddings:
+    """From the embeddings of the windows (W, N) and the target (K) of each clip."""
     embedding_MN = torch.cat([windows for windows, _ in parts])
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
-    return Examples(embedding_MN, target_MK, weight_M)
+    return LabelledEmbeddings(embedding_MN, target_MK, weight_M)

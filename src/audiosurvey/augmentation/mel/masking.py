@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.section import Section
 
 
@@ -127,8 +128,8 @@ def spans(draw: MaskDraw) -> list[list[int]]:
 
 def covered(draws: list[MaskDraw], size: int, device: torch.device) -> Tensor:
     """True where a mask lies. Shape (B, size). All draws hold equally many masks."""
-    starts = torch.tensor([draw.starts for draw in draws], device=device).reshape(len(draws), -1, 1)
-    widths = torch.tensor([draw.widths for draw in draws], device=device).reshape(len(draws), -1, 1)
+    starts = on_device([draw.starts for draw in draws], device).reshape(len(draws), -1, 1)
+    widths = on_device([draw.widths for draw in draws], device).reshape(len(draws), -1, 1)
     return ((torch.arange(size, device=device) - starts) % size < widths).any(dim=1)
 
 

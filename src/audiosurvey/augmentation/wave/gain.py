@@ -5,11 +5,11 @@ from math import log10
 from typing import Literal
 
 import numpy as np
-import torch
 from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.section import Section
 
 
@@ -64,4 +64,4 @@ def draw_gain_db(rng: np.random.Generator, config: GainConfig) -> float:
 
 def factors(gains_db: list[float], like: Tensor) -> Tensor:
     """Gains in dB as factors (B), of the type and on the device of `like`."""
-    return torch.tensor([10 ** (gain_db / 20) for gain_db in gains_db], dtype=like.dtype, device=like.device)
+    return on_device([10 ** (gain_db / 20) for gain_db in gains_db], like.device, like.dtype)

@@ -13,7 +13,7 @@ from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.augmentation.fft_length import fast_length
+from audiosurvey.augmentation.tensors import fast_length, on_device
 from audiosurvey.section import Section
 
 EDGE = 0.1
@@ -62,7 +62,7 @@ class LowPass(WaveOperation[LowPassDraw]):
     def render(self, wave_BS: Tensor, draws: list[LowPassDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]
         length = fast_length(samples + round(_RINGING_S * self.sample_rate))
-        cutoff_B1 = torch.tensor([[draw.cutoff_hz] for draw in draws], device=wave_BS.device)
+        cutoff_B1 = on_device([[draw.cutoff_hz] for draw in draws], wave_BS.device)
         # Half the sample rate bounds every signal: a cut-off there has no edge.
         cutoff_B1 = torch.where(cutoff_B1 >= self.sample_rate / 2, self.sample_rate, cutoff_B1)
         hz_N = torch.arange(length // 2 + 1, device=wave_BS.device) * (self.sample_rate / length)

@@ -15,7 +15,8 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation, mean_power
+from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.randomness import stream
 from audiosurvey.section import Section
 
@@ -112,15 +113,16 @@ class Noise(WaveOperation[NoiseDraw]):
             rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
             if not rows:
                 continue
-            noise_BS[rows] = noise_windows([draws[row].offset for row in rows], samples, device, colour)
-        valid_B = torch.tensor(valid, device=device)
+            windows_BS = noise_windows([draws[row].offset for row in rows], samples, device, colour)
+            noise_BS.index_copy_(0, on_device(rows, device), windows_BS.to(noise_BS.dtype))
+        valid_B = on_device(valid, device)
         # Dividing by the power that this stretch of noise really has over the clip makes the ratio exact,
         # however short the clip. Below some ten samples that power says nothing; the bound keeps the rest of
         # the window sane.
         inside_BS = torch.arange(samples, device=device) < valid_B[:, None]
         noise_power_B = mean_power(noise_BS * inside_BS, valid_B).clamp(min=0.25)
-        wanted_B = torch.tensor([10 ** (-draw.snr_db / 10) for draw in draws], device=device)
-        sign_B = torch.tensor([float(draw.sign) for draw in draws], device=device)
+        wanted_B = on_device([10 ** (-draw.snr_db / 10) for draw in draws], device)
+        sign_B = on_device([float(draw.sign) for draw in draws], device)
         gain_B = sign_B * torch.sqrt(mean_power(wave_BS, valid_B) * wanted_B / noise_power_B)
         return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
 
@@ -131,7 +133,7 @@ class Noise(WaveOperation[NoiseDraw]):
 def noise_windows(offsets: list[int], samples: int, device: torch.device, colour: Colour = "white") -> Tensor:
     """Noise of unit power for each clip, from its own place in the table of the colour. Shape (B, samples)."""
     windows = noise_table(device, samples, colour).unfold(0, samples, 1)
-    return windows.index_select(0, torch.tensor([offset % len(windows) for offset in offsets], device=device))
+    return windows.index_select(0, on_device([offset % len(windows) for offset in offsets], device))
 
 
 def noise_table(device: torch.device, samples: int, colour: Colour = "white") -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
 from audiosurvey.section import Section
 
@@ -70,7 +71,7 @@ class PhaseNoise(WaveOperation[PhaseNoiseDraw]):
             # Uniform noise of unit power lies between -sqrt(3) and sqrt(3).
             uniform = (table / sqrt(3) + 1) / 2
             turn, weakening = uniform.view(len(rows), 2, *spectrum_BNT.shape[1:]).unbind(1)
-            depth_B11 = torch.tensor([draws[row].depth for row in rows], device=turn.device)[:, None, None]
+            depth_B11 = on_device([draws[row].depth for row in rows], turn.device)[:, None, None]
             return spectrum_BNT * torch.polar(torch.exp(-depth_B11 * weakening), depth_B11 * turn)
 
         return through_spectra((wave_BS,), [self.sizes[draw.size] for draw in draws], disturb, hann=False)

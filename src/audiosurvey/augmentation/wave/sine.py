@@ -11,7 +11,8 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation, mean_power
+from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.augmentation.wave.noise import audible_snr
 from audiosurvey.section import Section
 
@@ -69,10 +70,10 @@ class Sine(WaveOperation[SineDraw]):
 
     def render(self, wave_BS: Tensor, draws: list[SineDraw], valid: list[int]) -> Tensor:
         device = wave_BS.device
-        cycles_B1 = torch.tensor([[draw.frequency_hz / self.sample_rate] for draw in draws], device=device)
-        phase_B1 = torch.tensor([[draw.phase] for draw in draws], device=device)
+        cycles_B1 = on_device([[draw.frequency_hz / self.sample_rate] for draw in draws], device)
+        phase_B1 = on_device([[draw.phase] for draw in draws], device)
         # Of a sinusoid the mean power is half the square of its amplitude.
-        wanted_B = torch.tensor([2 * 10 ** (-draw.snr_db / 10) for draw in draws], device=device)
-        amplitude_B = torch.sqrt(wanted_B * mean_power(wave_BS, torch.tensor(valid, device=device)))
+        wanted_B = on_device([2 * 10 ** (-draw.snr_db / 10) for draw in draws], device)
+        amplitude_B = torch.sqrt(wanted_B * mean_power(wave_BS, on_device(valid, device)))
         hum_BS = torch.sin(2 * torch.pi * cycles_B1 * torch.arange(wave_BS.shape[1], device=device) + phase_B1)
         return torch.addcmul(wave_BS, hum_BS, amplitude_B[:, None])

@@ -12,11 +12,11 @@ import torch
 from pydantic import field_validator
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation, at_rows
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.factor import FactorConfig, a_factor
-from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
+from audiosurvey.augmentation.tensors import at_rows, fast_length, on_device
 
 PASSED = 0.9
 """Share of the band that stays in hearing when a clip is hastened; from there to its end sounds are faded out."""
@@ -85,7 +85,7 @@ class Speed(WaveOperation[SpeedDraw]):
 def replay(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     """The waves read at these speeds (B), from their beginning; silence where they have ended."""
     samples, device = wave_BS.shape[1], wave_BS.device
-    steps_B1 = torch.tensor([[round(speed * 2**FRACTION_BITS)] for speed in speeds], device=device)
+    steps_B1 = on_device([[round(speed * 2**FRACTION_BITS)] for speed in speeds], device)
     positions_BS = torch.arange(samples, device=device) * steps_B1
     read_BS = interpolate(without_folding(wave_BS, speeds), positions_BS)
     return torch.where(positions_BS < samples << FRACTION_BITS, read_BS, 0.0)
@@ -103,7 +103,7 @@ def _below_half_the_rate(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     length = fast_length(samples + SPILL_SAMPLES)
     # As a share of half the sample rate: what sounds at 1/speed of it ends up at the whole of it.
     share_N = torch.linspace(0, 1, length // 2 + 1, device=device)
-    heard_BN = share_N * torch.tensor([[speed] for speed in speeds], device=device)
+    heard_BN = share_N * on_device([[speed] for speed in speeds], device)
     fade_BN = ((1 - heard_BN) / (1 - PASSED)).clamp(0, 1)
     gain_BN = 0.5 - 0.5 * torch.cos(torch.pi * fade_BN)
     return torch.fft.irfft(torch.fft.rfft(wave_BS, length) * gain_BN, length)[:, :samples]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.tensors import on_device
 
 
 def _some_length(seconds: float) -> float:
@@ -34,6 +35,6 @@ def draw_start(rng: np.random.Generator, length: int, extent: Extent) -> int:
 
 def inside(starts: Sequence[int], length: int, like: Tensor) -> Tensor:
     """True where the stretches lie, each in its own clip's window, round its end. Shape (B, S)."""
-    starts_B1 = torch.tensor(starts, device=like.device)[:, None]
+    starts_B1 = on_device(starts, like.device)[:, None]
     place_S = torch.arange(like.shape[1], device=like.device)
     return (place_S - starts_B1) % like.shape[1] < length

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from audiosurvey.features.front_end import INPUTS, Heard, Input
+from audiosurvey.features.front_end import INPUTS, Input, NetworkInput
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Shape, ShapeError, is_map, map_sizes, shape_text
@@ -95,12 +95,12 @@ def heard_by(blocks: Sequence[BlockItem]) -> tuple[Input, ...]:
     return tuple(kind for kind in INPUTS if kind in named)
 
 
-def by_input(hears: Iterable[Input], heard: Heard) -> dict[Input, torch.Tensor]:
+def by_input(hears: Iterable[Input], heard: NetworkInput) -> dict[Input, torch.Tensor]:
     """What a network is given, by name."""
     return dict(zip(hears, heard if isinstance(heard, tuple) else (heard,), strict=True))
 
 
-def laid_out(heard: Heard) -> Heard:
+def laid_out(heard: NetworkInput) -> NetworkInput:
     """The same values; spectrograms with their channels last in memory, on which convolutions are quick."""
     if isinstance(heard, tuple):
         return heard[0], heard[1].contiguous(memory_format=torch.channels_last)
