@@ -9,9 +9,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
 from audiosurvey.augmentation.wave.shorten import ShortenConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
@@ -250,3 +251,36 @@ def test_the_momentum_is_that_of_the_call_and_stays_without_one(kind: type[torch
     assert step.optimizer.param_groups[0][key] == ((0.3, 0.999) if key == "betas" else 0.3)
     step([batch(0, 4)], epoch=1, step=1, lr=0.0)
     assert step.optimizer.param_groups[0][key] == ((0.3, 0.999) if key == "betas" else 0.3)
+
+
+class NothingIsRead(TorchDispatchMode):
+    """Raises where a number is read from a tensor: on a GPU that would wait for all that is queued."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            raise AssertionError(f"{func} in a step")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mixing", [None, *WAVE_MIXINGS, *MEL_MIXINGS])
+@pytest.mark.parametrize("settings", [{}, {"grad_clip_norm": 1.0, "grad_clip_value": 0.1, "accum_iter": 2}])
+def test_no_step_waits_for_the_device(
+    on_tones: Callable[..., Any], rooms: Path, mixing: str | None, settings: dict[str, Any]
+) -> None:
+    """With nothing to augment, and under all augmentations with each mixing. Optimizers as they are built."""
+    names = [name for name, part in AugmentationConfig() if hasattr(part, "p")]
+    chances = {name: 0.0 if mixing is None or name in WAVE_MIXINGS + MEL_MIXINGS else 0.5 for name in names}
+    if mixing:
+        chances[mixing] = 0.8
+    keys = [f"augmentation.{name}.p={p}" for name, p in chances.items()]
+    keys += [f"train.{name}={value}" for name, value in settings.items()]
+    stage = on_tones("tiny", f"augmentation.reverb.folder={rooms.as_posix()}", *keys, "train.batch_size=8")
+    step = stage.step(stage.build().train())
+    batches = list(stage.batches.epoch(1))
+    size = settings.get("accum_iter", 1)
+    # The first step fills tables and looks at the statistics that the network came with.
+    step(batches[:size], epoch=1, step=0, lr=0.1)
+    with NothingIsRead():
+        result = step(batches[size : 2 * size], epoch=1, step=1, lr=0.1)
+    (scores,) = read_results([result])
+    assert scores.loss > 0

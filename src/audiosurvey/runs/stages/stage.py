@@ -31,6 +31,8 @@ from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.sound_scores import ScoredWindows
 from audiosurvey.training.step import TrainStep
 
+_BAND_STATISTICS: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+
 
 class Stage:
     """Everything that one network is trained with. `name` is "pretrain" or "train"; it names random streams."""
@@ -202,9 +204,19 @@ class Stage:
             self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label, self.loss.binary
         )
 
-    @torch.no_grad()
     def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each."""
+        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each; measured once
+        in a process for the same clips."""
+        sounds, mel = self.sounds, self.config.mel_spectrogram.model_dump_json()
+        clips = tuple(clip.id for clip in self.train_clips)
+        key = (sounds.store.hash, clips, sounds.window_samples, sounds.config.pad, self.config.sample_rate, mel)
+        if key not in _BAND_STATISTICS:
+            _BAND_STATISTICS.clear()  # of the last training set alone
+            _BAND_STATISTICS[key] = self._measure_bands()
+        return _BAND_STATISTICS[key]
+
+    @torch.no_grad()
+    def _measure_bands(self) -> tuple[torch.Tensor, torch.Tensor]:
         batches = EvalBatches(
             self.sounds.store,
             self.train_clips,
