@@ -14,14 +14,14 @@ from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.hub import Pushed
 from audiosurvey.artefact.hub import push as push_model
 from audiosurvey.artefact.load import load
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig, load_table
-from audiosurvey.data.download.datasets import PUBLISHED
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
 from audiosurvey.doctor.examination import Diagnosis, examine, examine_table
@@ -64,7 +64,7 @@ Say = Callable[[str], None]
 
 def describe_model(config: Config, classes: int) -> Description:
     """The layer table of a config's network; nothing is computed and no data is needed."""
-    return describe(sketch(config, classes), config.input_shape)
+    return describe(meta_network(config, classes), config.input_shape)
 
 
 def prepare(dataset: DatasetConfig, sample_rate: int, *, divide: bool = True, quiet: bool = False) -> Sounds:
@@ -289,8 +289,8 @@ def audit_inputs(data: str, overrides: Sequence[str] = ()) -> list[Path]:
     named = [path, dataset.resolved_ignore()]
     if dataset.name == "csv":
         named.append(dataset.resolved_table())
-    if (known := PUBLISHED.get(dataset.name)) is not None:
-        named.append(dataset.resolved_root() / known.table)
+    if (spec := spec_of(dataset.name)) and spec.marker:
+        named.append(dataset.resolved_root() / spec.marker)
     return [*(place for place in named if place is not None), *(clip.path for clip in clips)]
 
 

@@ -133,7 +133,7 @@ def test_names_are_words_and_never_markup_or_templates(name: str):
 def test_nothing_refers_to_another_place():
     page = shown(heard())
     assert not re.search(r"https?:|//|@import|url\(", re.sub(r"base64,[^\"]+", "", page))
-    folder = Path(audiosurvey.__file__).parent / "deploy"
+    folder = Path(audiosurvey.__file__).parent / "demo"
     assert not re.search(r"https?:|@import|url\(", (folder / "demo.css").read_text(encoding="utf-8"))
     assert "http" not in (folder / "demo.js").read_text(encoding="utf-8")
 

@@ -257,6 +257,6 @@ def test_json_has_every_finding_and_with_clips_the_facts(tmp_path: Path, sound: 
 
 
 def test_every_finding_belongs_to_a_check_that_the_manual_tells_of() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
     for check in CHECKS:
         assert f"`{check}`" in page

@@ -236,7 +236,7 @@ def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Tra
     from audiosurvey.pipeline import prepare
     from audiosurvey.runs.evaluation.heldout import evaluate_run
     from audiosurvey.runs.results.run_folder import RunFolder
-    from audiosurvey.training.checkpoint import load_tensors
+    from audiosurvey.tensorfile import load_tensors
     from audiosurvey.training.step import TrainStep
 
     seen: list[dict[str, Any]] = []

@@ -8,15 +8,14 @@ import torch
 from torch import nn
 
 from audiosurvey.errors import UserError
+from audiosurvey.tensorfile import save_tensors
 from audiosurvey.training.averaging import Average
 from audiosurvey.training.checkpoint import (
     EpochTotals,
     TrainingState,
     load_state,
-    load_tensors,
     read_state,
     save_state,
-    save_tensors,
 )
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 
@@ -81,7 +80,7 @@ def test_a_failed_write_leaves_the_old_state(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("audiosurvey.training.checkpoint.save_file", fail)
+    monkeypatch.setattr("audiosurvey.tensorfile.save_file", fail)
     with pytest.raises(OSError, match="no space"):
         save_state(path, TrainingState(epoch=2), network, average.network, optimizer)
     assert read_state(path)[0].epoch == 1
@@ -110,20 +109,3 @@ def test_what_earlier_versions_wrote_is_read_with_its_records(tmp_path):
     journal = {"epoch": 2, "step": 8, "best": [0.5], "best_epoch": 1, "done": False, "history": [{"epoch": 1}]}
     save_tensors(path, {"x": torch.zeros(1)}, {"journal": json.dumps(journal)})
     assert read_state(path) == (TrainingState(epoch=2, step=8, best=[0.5], best_epoch=1), [{"epoch": 1}])
-
-
-def test_tensors_of_any_layout_are_written(tmp_path):
-    whole = torch.arange(24.0).reshape(2, 3, 2, 2)
-    tensors = {
-        "rows": whole,
-        "shared": whole,
-        "part": whole[1],
-        "channels_last": whole.to(memory_format=torch.channels_last),
-        "number": torch.tensor(3),
-        "empty": torch.zeros(0),
-        "also_empty": torch.zeros(0),
-    }
-    save_tensors(tmp_path / "x.safetensors", tensors)
-    found, _ = load_tensors(tmp_path / "x.safetensors")
-    assert found.keys() == tensors.keys()
-    assert all(torch.equal(found[name], value) for name, value in tensors.items())

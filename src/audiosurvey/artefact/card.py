@@ -11,17 +11,9 @@ import yaml
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import NOT_STATED, hub_id, non_commercial
 from audiosurvey.config.root import Config
+from audiosurvey.data.sets.registry import spec_of
+from audiosurvey.training.metrics import METRICS
 
-_HUB_DATASETS = {"esc50": "ashraq/esc50", "urbansound8k": "danavery/urbansound8K"}
-"""Copies of the published sets on the Hub, for the links that it draws."""
-_TITLES = {
-    "accuracy": "accuracy",
-    "top3_accuracy": "top-3 accuracy",
-    "auroc": "AUROC",
-    "map": "mAP",
-    "loss": "cross-entropy",
-}
-_HUB_METRICS = {"accuracy": "accuracy", "top3_accuracy": "top_3_accuracy", "auroc": "roc_auc", "map": "mAP"}
 _SELECTIONS = {
     "last": "a fixed number of epochs, the last (averaged) weights",
     "validation": "the epoch chosen on a fold held out of training",
@@ -56,8 +48,10 @@ def protocol_in_words(about: dict[str, Any]) -> str:
 
 def _head(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
-    known = _HUB_DATASETS.get(about["dataset"])
-    measured = {name: value for name, value in about["metrics"].items() if value is not None and name in _HUB_METRICS}
+    spec = spec_of(about["dataset"])
+    known = spec.hub if spec else None
+    hub_names = {name: metric.hub for name, metric in METRICS.items() if metric.hub}
+    measured = {name: value for name, value in about["metrics"].items() if value is not None and name in hub_names}
     whose = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
     said = "".join(f" ({caveat})" for caveat in [*whose, *about["caveats"]])
     results = {
@@ -68,7 +62,7 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
             "split": protocol_in_words(about),
         },
         "metrics": [
-            {"type": _HUB_METRICS[name], "name": _TITLES[name] + said, "value": round(value, 6)}
+            {"type": hub_names[name], "name": METRICS[name].title + said, "value": round(value, 6)}
             for name, value in measured.items()
         ],
     }
@@ -78,7 +72,7 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
         "pipeline_tag": "audio-classification",
         "tags": ["audio", "audio-classification", "sound-classification", "audiosurvey"],
         **({"datasets": [known]} if known else {}),
-        "metrics": [_HUB_METRICS[name] for name in measured],
+        "metrics": [hub_names[name] for name in measured],
         "model-index": [{"name": _name(about), "results": [results]}],
     }
 
@@ -114,7 +108,7 @@ class _Card:
         for name, value in about["metrics"].items():
             if value is not None:
                 spread = f" ± {std[name]:.4f}" if name in std else ""
-                rows.append((_TITLES[name], f"{value:.4f}{spread}"))
+                rows.append((METRICS[name].title, f"{value:.4f}{spread}"))
         measured = f"Measured on {_dataset(about)}: {protocol_in_words(about)}."
         caveats = [f"**{caveat}**" for caveat in about["caveats"]]
         if about["fold"] is None:

@@ -85,7 +85,7 @@ class Classifier(ABC):
         Raises UserError where it can run on the processor only.
         """
         if device not in ("auto", "cpu"):
-            raise UserError(f"--device {device}: an exported file runs on the processor; leave --device out")
+            raise UserError(f"device {device}: an exported file runs on the CPU only; give cpu, or no device")
 
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
         """The features before the classifier, of sounds as `predict` takes them. Raises UserError where a model gives

@@ -33,11 +33,11 @@ from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
@@ -66,7 +66,7 @@ def save_artefact(
     multi_label: bool,
     about: dict[str, Any],
     licences: Mapping[str, str | None],
-    heard: Heard,
+    heard: Provenance,
     golden: Golden,
     calibration: Calibration,
     training_range: TrainingRange | None = None,
@@ -133,7 +133,7 @@ def load_artefact(path: str | Path) -> "Model":
     wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'not known')})"
     config = read_stored(folder / "config.yaml", wrote)
     try:
-        heard = Heard.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
+        heard = Provenance.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
     except (ValueError, TypeError):
         raise UserError(f"{folder}: trained_on.json is not that of a model; copy the whole folder again") from None
     tensors = load_tensors(folder / "weights.safetensors")[0]
@@ -184,7 +184,7 @@ class Model(Classifier):
         config: Config,
         facts: dict[str, Any],
         tensors: dict[str, torch.Tensor],
-        heard: Heard,
+        heard: Provenance,
         golden: Golden | None = None,
     ) -> None:
         self.loss = Loss(config.loss, facts["multi_label"])

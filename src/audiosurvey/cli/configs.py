@@ -13,7 +13,7 @@ from audiosurvey.errors import UserError, not_written
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
-    dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, folder, csv or toy.")] = "esc50",
+    dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, toy, folder or csv.")] = "esc50",
     preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
     force: ForceOption = False,
 ) -> None:

@@ -11,21 +11,22 @@ from audiosurvey.errors import UserError
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="esc50 or urbansound8k.")],
+    name: Annotated[str, typer.Argument(help="A built-in data set, such as esc50 or urbansound8k.")],
     root: Annotated[Path | None, typer.Option(help="Where to put it; default: where configs look for it.")] = None,
     url: Annotated[str | None, typer.Option(help="A mirror of the archive; it is verified all the same.")] = None,
 ) -> None:
     """Download a data set: resumable, verified, atomic."""
-    from audiosurvey.data.dataset import DatasetConfig
-    from audiosurvey.data.download.datasets import PUBLISHED
     from audiosurvey.data.download.datasets import download as fetch
+    from audiosurvey.data.sets.registry import specs
     from audiosurvey.report.console import progress_bar
 
-    if name not in PUBLISHED:
-        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(PUBLISHED)}")
-    target = root or DatasetConfig.model_validate({"name": name}).resolved_root()
+    known = {spec.name: spec for spec in specs() if spec.archive}
+    if name not in known:
+        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(known)}")
+    spec = known[name]
+    assert spec.archive is not None
     with progress_bar(f"downloading {name}") as moved:
-        done = fetch(name, target, url=url, progress=moved)
+        done = fetch(spec.archive, root or spec.root, url=url, progress=moved)
     print(done.text)
 
 

@@ -11,7 +11,7 @@ from audiosurvey.data.table import Table
 
 @dataclass(frozen=True)
 class Sounds:
-    """Table and store of a data set, and how windows are cut from it."""
+    """Config, table and store of a data set."""
 
     config: DatasetConfig
     table: Table
@@ -19,7 +19,7 @@ class Sounds:
 
     @property
     def window_samples(self) -> int:
-        """Samples of one window of the network."""
+        """Length of the network's input in samples."""
         return round(self.config.resolved_clip_seconds() * self.store.sample_rate)
 
 
@@ -31,10 +31,10 @@ def prepare_sounds(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Sounds:
-    """Reads the table and builds the store where it is missing or something changed; clips that fail are left out.
+    """Reads the table and builds the store if necessary; unreadable clips are left out.
 
-    Without `divide` no folds are made where the data has none: enough for a model that is trained already.
-    Raises UserError for a class that unreadable files leave without the clips to train and test it.
+    Without `divide`, no folds are made where the data has none: enough for evaluating a trained model.
+    Raises UserError for a class that cannot be trained and tested without the unreadable files.
     """
     table = load_table(dataset, divide=divide, make_folds=False)
     store = prepare(

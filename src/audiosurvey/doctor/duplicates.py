@@ -14,7 +14,6 @@ import numpy as np
 from audiosurvey.data.audio.decoding import BadAudio
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import in_order
-from audiosurvey.data.sets.esc50 import TWIN_SOURCES
 from audiosurvey.data.splits.folds import is_published_leak, spread_recordings
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.doctor.facts import Facts
@@ -149,7 +148,7 @@ def _placed(table: Table, clips: Sequence[Clip], check: str) -> tuple[Severity, 
     """How much it matters where the copies stand, and the words for it."""
     sides = sorted({_side(clip) for clip in clips})
     if len(sides) > 1:
-        if table.official or (table.name == "esc50" and TWIN_SOURCES.issuperset({clip.source for clip in clips})):
+        if table.official or table.twin_sources.issuperset({clip.source for clip in clips}):
             return "worth a look", f"on both sides of a fold border ({', '.join(sides)}), as published"
         return "spoils a result", f"on both sides of a fold border ({', '.join(sides)})"
     if _settled(clips) or not table.classes:

@@ -5,11 +5,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from audiosurvey.data.sets.published import PUBLISHED
+from audiosurvey.data.sets.registry import is_published
+from audiosurvey.training.metrics import METRICS
 
 _SHOWN = 5
 """Of clips that lie outside, so many are named."""
-_TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
+_TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
 
 
 def print_summary(results: dict[str, Any], console: Console, *, told: bool = False) -> None:
@@ -102,7 +103,7 @@ def print_runs(runs: list[dict[str, Any]], console: Console) -> None:
 def caveats(results: dict[str, Any]) -> list[str]:
     """What has to be said wherever the number is shown."""
     said = marks(results)
-    if results["dataset"]["name"] not in PUBLISHED:
+    if not is_published(results["dataset"]["name"]):
         said.append("own folds; there is no official protocol for this data")
     elif not results["official"]:
         said.append("not the official protocol" + (f": {why}" if (why := results["not_official"]) else ""))

@@ -17,7 +17,7 @@ from audiosurvey.artefact.golden import choose_golden
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split, make_split, split_notes
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.model.network import Network
 from audiosurvey.report.console import FoldProgress, progress_bar
@@ -280,7 +280,7 @@ class CrossValidation:
             multi_label=table.multi_label,
             about=shared | about,
             licences=self._licences(),
-            heard=self._heard_before() | Heard.of((*clips, *chosen_by), store),
+            heard=self._heard_before() | Provenance.of((*clips, *chosen_by), store),
             golden=choose_golden(
                 store, clips, table.classes, clip_samples=self.sounds.window_samples, pad=self.sounds.config.pad
             ),
@@ -324,9 +324,9 @@ class CrossValidation:
             parts[f"pretraining data, {self.pretrained.name}"] = self.pretrained.about.get("licence")
         return parts | {f"training data, {self.sounds.table.name}": self.sounds.table.licence}
 
-    def _heard_before(self) -> Heard:
+    def _heard_before(self) -> Provenance:
         """The clips behind the weights that the folds started from."""
-        before = self.start.heard if self.start else Heard({})
+        before = self.start.heard if self.start else Provenance({})
         return before | self.pretrained.heard.under("pretrain") if self.pretrained else before
 
     def refresh(self) -> None:

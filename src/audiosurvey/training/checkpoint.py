@@ -6,21 +6,16 @@ step.
 """
 
 import json
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
-from audiosurvey.atomic import replacing
 from audiosurvey.errors import UserError
+from audiosurvey.tensorfile import load_tensors, open_tensors, save_tensors
 
 Record = dict[str, Any]
 """One line of metrics.jsonl."""
@@ -106,58 +101,13 @@ def read_state(path: Path) -> tuple[TrainingState, list[Record] | None]:
 
     Raises UserError for a damaged file.
     """
-    with _opened(path, anew(path)) as file:
+    with open_tensors(path, anew(path)) as file:
         return _progress(path, file.metadata() or {})
 
 
 def anew(path: Path) -> str:
     """How to recover from a checkpoint that cannot be used."""
-    return f"remove the folder {path.parent.as_posix()}, and --resume trains this stage from its beginning"
-
-
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
-    """One safetensors file, written beside `path` and renamed there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        try:
-            save_file(_writable(tensors), beside, metadata)
-        except SafetensorError as error:
-            # The cause is only in the message.
-            found = re.search(r"os error (\d+)", str(error))
-            if found is None:
-                raise
-            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
-
-
-def load_tensors(path: Path, mend: str = "copy it again") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata. Raises UserError, with this remedy, for a damaged file."""
-    with _opened(path, mend) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-
-
-def _writable(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """On the CPU, contiguous and without shared memory, as safetensors wants them; copied only where they are not."""
-    found: dict[str, torch.Tensor] = {}
-    owners: set[int] = set()
-    for name, value in tensors.items():
-        tensor = value.detach().cpu().contiguous()
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() in owners or storage.nbytes() > tensor.nbytes:
-            tensor = tensor.clone()
-        owners.add(tensor.untyped_storage().data_ptr())
-        found[name] = tensor
-    return found
-
-
-@contextmanager
-def _opened(path: Path, mend: str) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {mend}") from None
-    except SafetensorError:
-        raise UserError(f"{path}: damaged or incomplete; {mend}") from None
+    return f"remove the folder {path.parent.as_posix()}, and resuming trains this stage from its beginning"
 
 
 def _progress(path: Path, metadata: Mapping[str, str]) -> tuple[TrainingState, list[Record] | None]:

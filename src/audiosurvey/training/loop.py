@@ -13,6 +13,7 @@ from torch import nn
 
 from audiosurvey.data.batches.batches import Batch, TrainBatches
 from audiosurvey.model.blocks.drop import set_progress
+from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.averaging import Average, EvenAverage
 from audiosurvey.training.checkpoint import (
     EpochTotals,
@@ -20,9 +21,7 @@ from audiosurvey.training.checkpoint import (
     TrainingState,
     anew,
     load_state,
-    load_tensors,
     save_state,
-    save_tensors,
 )
 from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig

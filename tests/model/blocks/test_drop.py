@@ -6,7 +6,6 @@ from pydantic import ValidationError
 from torch import nn
 
 from audiosurvey.model.blocks.drop import DropBlock, DropItem, set_progress
-from audiosurvey.model.blocks.res_block import ResBlockConfig
 
 
 def dropped(block: DropBlock, x: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -101,7 +100,7 @@ def test_by_name_and_by_position() -> None:
     named = DropItem(drop={"p": 0.5, "dp": 0.2, "t": 4, "f": 2, "schedule": "linear"})
     placed = DropItem(drop=[0.5, 0.2, 4, 2])
     for item, rises in ((named, True), (placed, False)):
-        block = item.build(shape, ResBlockConfig())
+        block = item.build(shape)
         assert isinstance(block, DropBlock)
         assert (block.p, block.dp, block.block_t, block.block_f, block.rises) == (0.5, 0.2, 4, 2, rises)
     assert named.text() == "drop: {p: 0.5, dp: 0.2, t: 4, f: 2, schedule: linear}"
@@ -112,7 +111,7 @@ def test_by_name_and_by_position() -> None:
     ("value", "where", "words"),
     [
         ({"p": 0.5, "dp": 0.2, "t": 4}, ("drop", "f"), "Field required"),
-        ({"p": 0.5, "dp": 1, "t": 4, "f": 2}, ("drop", "dp"), "below 1, else nothing is left"),
+        ({"p": 0.5, "dp": 1, "t": 4, "f": 2}, ("drop", "dp"), "Input should be less than 1"),
         ({"p": 0.5, "dp": 0.1, "t": 4, "f": 2, "schedule": "liner"}, ("drop", "schedule"), "'linear'"),
         ([0.5, 0.2, 4, 2, "linear"], ("drop",), "takes four numbers"),
         ("linear", ("drop",), "takes four numbers"),

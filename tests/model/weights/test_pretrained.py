@@ -13,8 +13,8 @@ from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.weights.pretrained import FAMILIES, fit_faults, front_end_of, hearing_faults, open_weights
+from audiosurvey.tensorfile import save_tensors
 from audiosurvey.threads import one_thread
-from audiosurvey.training.checkpoint import save_tensors
 from audiosurvey.training.statistics import FirstBatches
 
 SHAPE = (1, 40, 32)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from audiosurvey.data.splits.provenance import Heard, Trained
+from audiosurvey.data.splits.provenance import Provenance, TrainedClip
 from audiosurvey.errors import UserError
 from audiosurvey.model.weights.weightfile import artefact_front_end, artefact_heard, read_weights, sha256
-from audiosurvey.training.checkpoint import save_tensors
+from audiosurvey.tensorfile import save_tensors
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(4)}
 
@@ -134,10 +134,10 @@ def test_an_artefact_that_was_changed(tmp_path: Path) -> None:
 def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
     save_tensors(tmp_path / "weights.safetensors", TENSORS)
     assert artefact_front_end(tmp_path) is None
-    assert artefact_heard(tmp_path) == Heard({})
+    assert artefact_heard(tmp_path) == Provenance({})
     (tmp_path / "trained_on.json").write_text('{"a.wav": "12"}')
     (tmp_path / "config.yaml").write_text("sample_rate: 8000\nmel_spectrogram: {n_mels: 8}\n")
-    assert artefact_heard(tmp_path) == Heard({"a.wav": Trained("12")})
+    assert artefact_heard(tmp_path) == Provenance({"a.wav": TrainedClip("12")})
     found = artefact_front_end(tmp_path)
     assert found is not None
     assert found.mel is not None

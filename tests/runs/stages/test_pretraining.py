@@ -17,7 +17,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.runs.cross_validation import CrossValidation
 from audiosurvey.runs.stages.pretraining import outside
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.checkpoint import load_tensors
+from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
 

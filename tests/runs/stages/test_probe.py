@@ -18,7 +18,7 @@ from audiosurvey.runs.evaluation.heldout import evaluate_run
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages import embeddings, probe
-from audiosurvey.training.checkpoint import load_tensors
+from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
 LEAK = "protocol.allow_leakage=true"

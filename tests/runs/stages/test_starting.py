@@ -12,7 +12,7 @@ import torch
 from audiosurvey.config.loader import load_text
 from audiosurvey.errors import UserError
 from audiosurvey.runs.stages.starting import open_start
-from audiosurvey.training.checkpoint import load_tensors
+from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
 

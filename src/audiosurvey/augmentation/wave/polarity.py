@@ -1,8 +1,4 @@
-"""Polarity: the wave is turned upside down, as by a microphone wired the other way.
-
-Enters and leaves: waveforms (B, S). It sounds the same, and a network on waveforms has to learn that. A mel
-spectrogram does not change, so that a network on spectrograms gains nothing.
-"""
+"""Polarity: the wave is inverted, as by a microphone with swapped wires. Works on waveforms (B, S)."""
 
 from dataclasses import dataclass
 
@@ -14,15 +10,15 @@ from audiosurvey.section import Section
 
 
 class PolarityConfig(Section):
-    """The wave is turned upside down: heard by networks on waveforms alone, a spectrogram stays the same."""
+    """Inverts the wave. Only useful for networks on waveforms: a spectrogram does not change."""
 
     p: Probability = 0.0
-    """Chance that a clip is turned; 0.5 shows both polarities equally often."""
+    """Probability that a clip is inverted; 0.5 makes both polarities equally likely."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolarityDraw:
-    """Nothing is drawn but the coin."""
+    """Nothing else is drawn."""
 
 
 class Polarity(WaveOperation[PolarityDraw]):

@@ -1,9 +1,10 @@
 """Which clips are the same recording, so that a split never separates them.
 
-Enters: clips and the contents of their files. Leaves: the recording of each clip. Clips belong to one recording if
-they share a source, are cut from the same file (or from copies of it), or have equal samples.
+Clips belong to one recording if they share a source, are cut from the same file (or copies of it), or have equal
+samples.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Protocol
@@ -12,14 +13,14 @@ from audiosurvey.data.table import Clip
 
 
 class Contents(Protocol):
-    """A store, or anything else that knows what a clip contains."""
+    """What is known of the contents of clips; implemented by the store."""
 
     def digest(self, clip_id: str) -> str:
         """Hash of the file's bytes; `#START-END` follows for a stretch of it."""
         ...
 
     def samples_digest(self, clip_id: str) -> str | None:
-        """Hash of the decoded samples, whatever the file format; None where they say nothing (silence)."""
+        """Hash of the decoded samples, whatever the file format; None for silence."""
         ...
 
 
@@ -32,11 +33,8 @@ def recordings_of(clips: Sequence[Clip], contents: Contents) -> dict[str, str]:
             groups.join(clip.id, key)
     for one, other in _overlaps(clips, contents):
         groups.join(one.id, ("clip", other.id))
-    members: dict[Hashable, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        members[groups.find(("clip", clip.id))].append(clip)
     found: dict[str, str] = {}
-    for same in members.values():
+    for same in groups.members(clips):
         sources = [clip.source for clip in same if clip.source is not None]
         if sources or len(same) > 1:
             name = sources[0] if sources else f"content of {same[0].id}"
@@ -52,14 +50,11 @@ def equal_contents(clips: Iterable[Clip], contents: Contents) -> list[tuple[Clip
         groups.join(clip.id, ("content", contents.digest(clip.id)))
         if samples := contents.samples_digest(clip.id):
             groups.join(clip.id, ("samples", samples))
-    members: dict[Hashable, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        members[groups.find(("clip", clip.id))].append(clip)
-    return [tuple(same) for same in members.values() if len(same) > 1]
+    return [tuple(same) for same in groups.members(clips) if len(same) > 1]
 
 
 def file_of(digest: str) -> str:
-    """The part of a clip's digest that stands for the whole file."""
+    """The part of a clip's digest that identifies the whole file."""
     return digest.split("#")[0]
 
 
@@ -68,19 +63,15 @@ def _keys(clip: Clip, contents: Contents) -> Iterator[Hashable]:
     yield "content", digest
     if clip.source is not None:
         yield "source", clip.source
-    if not _names_its_own(clip):
+    # One file may hold several recordings, if the table says which one a stretch is of.
+    if not clip.global_source or (clip.start_s is None and clip.end_s is None):
         yield "file", file_of(digest)
     if samples := contents.samples_digest(clip.id):
         yield "samples", samples
 
 
-def _names_its_own(clip: Clip) -> bool:
-    """Whether the table says which recording this stretch is of: one file may hold several recordings."""
-    return clip.global_source and (clip.start_s is not None or clip.end_s is not None)
-
-
 def _overlaps(clips: Sequence[Clip], contents: Contents) -> Iterator[tuple[Clip, Clip]]:
-    """Stretches of one file that overlap, whatever sources the table gives them."""
+    """Pairs of stretches of one file that overlap, whatever their sources."""
     by_file: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         by_file[file_of(contents.digest(clip.id))].append(clip)
@@ -94,7 +85,7 @@ def _overlaps(clips: Sequence[Clip], contents: Contents) -> Iterator[tuple[Clip,
 
 
 def _end(clip: Clip) -> float:
-    return float("inf") if clip.end_s is None else clip.end_s
+    return math.inf if clip.end_s is None else clip.end_s
 
 
 class _Groups:
@@ -113,3 +104,9 @@ class _Groups:
 
     def join(self, clip_id: str, key: Hashable) -> None:
         self._parent[self.find(("clip", clip_id))] = self.find(key)
+
+    def members(self, clips: Iterable[Clip]) -> Iterable[list[Clip]]:
+        found: dict[Hashable, list[Clip]] = defaultdict(list)
+        for clip in clips:
+            found[self.find(("clip", clip.id))].append(clip)
+        return found.values()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from audiosurvey.data.download.fetch import Progress
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
@@ -85,7 +85,7 @@ class Weights:
     family: Family
     front_end: FrontEnd | None
     """What they were trained with; None where that is not known."""
-    heard: Heard
+    heard: Provenance
     """The clips they were trained on; none where that is not known."""
 
     def faults(self, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
@@ -223,7 +223,7 @@ def _read(init: str, path: Path) -> Weights:
         return Weights(init, path, tensors, family, artefact_front_end(path), artefact_heard(path))
     known_as = released(init)
     front_end = known_as.front_end if known_as else family.front_end(tensors)
-    return Weights(init, path, tensors, family, front_end, Heard({}))
+    return Weights(init, path, tensors, family, front_end, Provenance({}))
 
 
 def _counters(own: Tensors, given: Tensors) -> Tensors:

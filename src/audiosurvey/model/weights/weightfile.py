@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.features.earlier import earlier_mel, is_earlier
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.plainfile import not_plain
+from audiosurvey.tensorfile import load_tensors
 
 Tensors = dict[str, torch.Tensor]
 
@@ -72,11 +71,11 @@ def artefact_front_end(path: Path) -> FrontEnd | None:
         raise UserError(f"{beside}: is not the config of a model; copy the whole folder again") from None
 
 
-def artefact_heard(path: Path) -> Heard:
+def artefact_heard(path: Path) -> Provenance:
     """The clips that an artefact of ours was trained on; none where not known."""
     beside = (artefact_file(path) if path.is_dir() else path).with_name("trained_on.json")
     try:
-        return Heard.from_json(json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {})
+        return Provenance.from_json(json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {})
     except (OSError, ValueError, TypeError):
         raise UserError(f"{beside}: is not that of a model; copy the whole folder again") from None
 
@@ -105,10 +104,7 @@ def _safetensors(file: Path) -> Tensors:
             raise UserError(f"{facts}: is not that of a model; copy the whole folder again") from None
         if digest != sha256(file):
             raise UserError(f"{file}: was changed since it was written; copy the whole folder again")
-    try:
-        return load_file(file)
-    except (SafetensorError, ValueError, OSError):
-        raise UserError(f"{file}: damaged or incomplete; copy it again") from None
+    return load_tensors(file)[0]
 
 
 def _torch_file(file: Path) -> Tensors:

@@ -169,7 +169,7 @@ def _dataset(data: str, model: Model) -> DatasetConfig:
     if path.is_dir():
         base = dataset_at(path)
         own = model.config.dataset
-        if base.name == "esc50" and own.name == "esc50" and own.subset:
+        if base.name == own.name and own.subset:
             base = base.model_copy(update={"subset": own.subset})
     elif path.suffix in (".yaml", ".yml") or not path.exists():
         base = load_config(data).config.dataset

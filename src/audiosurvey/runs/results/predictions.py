@@ -1,10 +1,10 @@
 """predictions.csv: one row a clip, with its label and the probability of every class."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from audiosurvey.atomic import replacing
 from audiosurvey.data.table import Clip
@@ -14,20 +14,20 @@ def write_predictions(
     path: Path, clips: Sequence[Clip], fold: int, classes: Sequence[str], scores_NK: np.ndarray
 ) -> None:
     """Columns clip, fold, label (several joined with `|`), then `p:CLASS`; written beside and renamed."""
-    frame = pd.DataFrame(
-        {
-            "clip": [clip.id for clip in clips],
-            "fold": fold,
-            "label": ["|".join(classes[label] for label in clip.labels) for clip in clips],
-        }
-    )
-    probabilities = pd.DataFrame(scores_NK, columns=pd.Index([f"p:{name}" for name in classes]))
-    with replacing(path) as beside:
-        pd.concat([frame, probabilities], axis=1).to_csv(beside, index=False, float_format="%.9g")
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["clip", "fold", "label", *(f"p:{name}" for name in classes)])
+        for clip, scores_K in zip(clips, scores_NK, strict=True):
+            label = "|".join(classes[label] for label in clip.labels)
+            writer.writerow([clip.id, fold, label, *(f"{score:.9g}" for score in scores_K)])
 
 
 def read_predictions(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Clip ids, label cells and scores (N, K) of a predictions.csv."""
-    frame = pd.read_csv(path, dtype={"clip": str, "label": str}, keep_default_na=False)
-    columns = [name for name in frame.columns if name.startswith("p:")]
-    return frame["clip"].tolist(), frame["label"].tolist(), frame[columns].to_numpy(dtype=np.float32)
+    """Clip ids, label cells and scores (N, K) of a predictions.csv. Raises ValueError if it has no rows."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ValueError("no rows")
+    columns = [name for name in rows[0] if name.startswith("p:")]
+    scores_NK = np.array([[row[name] for name in columns] for row in rows], dtype=np.float32)
+    return [row["clip"] for row in rows], [row["label"] for row in rows], scores_NK

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
-from audiosurvey.data.sets.published import PUBLISHED
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
-from audiosurvey.training.metrics import mean_and_std, recall
+from audiosurvey.training.metrics import mean_and_std, names_for, recall
 from audiosurvey.version import __version__
 
 Results = dict[str, Any]
@@ -64,7 +64,7 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
 
 
 def metric_names(results: Results) -> list[str]:
-    return ["map", "auroc", "loss"] if results["multi_label"] else ["accuracy", "top3_accuracy", "auroc", "loss"]
+    return names_for(results["multi_label"])
 
 
 def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None) -> None:
@@ -91,7 +91,7 @@ def add_folds(results: Results, rows: Sequence[dict[str, Any]], confusion_KK: np
 def _why_not(results: Results) -> str | None:
     """Why the mean may not be compared with the literature; None where it may."""
     trained = [row["fold"] for row in results["folds"]]
-    if results["dataset"]["name"] not in PUBLISHED:
+    if not is_published(results["dataset"]["name"]):
         return "this data set has none"
     if skipped := len(results["skipped"]):
         return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"

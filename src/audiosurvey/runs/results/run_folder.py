@@ -193,7 +193,7 @@ class RunFolder:
 
 def environment(accelerator: Accelerator, jobs: int = 1) -> dict[str, Any]:
     """What bit-equality depends on: versions, processor, threads, processes, number format."""
-    packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "torchmetrics")
+    packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "scikit-learn")
     return {
         "audiosurvey": __version__,
         "python": sys.version.split()[0],

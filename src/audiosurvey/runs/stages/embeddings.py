@@ -19,7 +19,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 
 FILE = "embeddings.safetensors"
 

@@ -17,7 +17,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.sets.classes import select_classes
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import make_split, without_clips
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.transformer import resize_positions
@@ -27,7 +27,7 @@ from audiosurvey.runs.job import monitored
 from audiosurvey.runs.results.results import read_json, write_json
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import Start
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.loop import Evaluation, Evaluator, Listener
 
 WEIGHTS = "weights.safetensors"
@@ -42,7 +42,7 @@ class Pretrained:
     name: str
     tensors: dict[str, torch.Tensor]
     about: dict[str, Any]
-    heard: Heard
+    heard: Provenance
     """The clips that took part."""
 
     def put_into(self, network: Network) -> None:
@@ -97,7 +97,7 @@ def pretrain(
         "seconds": round(sum(record["seconds"] for record in trainer.history), 3),
         "last": (trainer.history or [{}])[-1],
     }
-    heard = Heard.of((*train_clips, *held_out), sounds.store)
+    heard = Provenance.of((*train_clips, *held_out), sounds.store)
     if accelerator.is_main_process:
         write_json(folder / ABOUT, about | {"heard": heard.as_json()})
         save_tensors(folder / WEIGHTS, chosen.state_dict())
@@ -120,7 +120,7 @@ def finished(folder: Path) -> Pretrained | None:
     mend = f"remove {(folder / WEIGHTS).as_posix()}, and --resume writes both anew from the checkpoint"
     about = read_json(folder / ABOUT, mend)
     try:
-        heard = Heard.from_json(about.pop("heard"))
+        heard = Provenance.from_json(about.pop("heard"))
         name, _ = about["dataset"], about["hash"]
     except (KeyError, ValueError, TypeError):
         raise UserError(f"{folder / ABOUT}: damaged, without dataset, hash or heard; {mend}") from None
@@ -134,7 +134,7 @@ def outside(sounds: Sounds, target: Sounds) -> tuple[Table, tuple[Clip, ...]]:
     file names count too. Raises UserError where nothing is left.
     """
     clips, targets = sounds.table.clips, target.table.clips
-    known = Heard.of(targets, target.store).known(clips, sounds.store)
+    known = Provenance.of(targets, target.store).known(clips, sounds.store)
     if sounds.table.root.resolve() == target.table.root.resolve():
         sources = {clip.source for clip in targets if clip.source is not None}
         known |= {clip.id for clip in clips if clip.source in sources}

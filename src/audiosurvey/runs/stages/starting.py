@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.root import Config
 from audiosurvey.data.download.fetch import Progress
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
@@ -39,7 +39,7 @@ class Start:
         return known.licence if known else artefact_licence(self.weights.path)
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> Provenance:
         """The clips behind the weights, for the artefact that comes of them."""
         return self.weights.heard.under("init")
 
@@ -74,7 +74,7 @@ def open_start(config: Config, progress: Progress | None = None) -> Start | None
     weights = open_weights(init, progress)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
-    network = sketch(config)
+    network = meta_network(config)
     report = weights.put_into(network)
     return Start(weights, report, report.lines() + frozen_line(config, network))
 
