@@ -5,18 +5,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from audiosurvey.augmentation.base import Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 Factor = Annotated[float, Field(ge=0.25, le=4)]
 """A factor of at most two octaves."""
 
 
-class FactorConfig(Section):
+class FactorConfig(OperationConfig):
     """Options of an operation that draws a factor between two bounds."""
 
-    p: Probability = 0.0
-    """Probability that a clip is changed."""
     min: Factor = 0.86
     """One bound of the factor (1: unchanged, 2: twice as fast, or an octave higher); drawn log-uniformly between both
     bounds, in either order."""

@@ -85,9 +85,6 @@ class SwiGLU(nn.Module):
         value, gate = x.chunk(2, dim=self.axis)
         return value * F.silu(gate)
 
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}"
-
 
 def is_gate(choice: ActivationChoice) -> bool:
     return isinstance(choice, SwigluChoice) or choice == "swiglu"

@@ -12,7 +12,7 @@ from audiosurvey.model.blocks.normalise import Standardize, make_standardize
 from audiosurvey.model.checkpointing import checkpointed, pieces, segments
 from audiosurvey.model.faults import Step, shapes_by_input, thread_shapes
 from audiosurvey.model.grammar import ModelConfig
-from audiosurvey.model.initial import Initial, initialise, make_classifier
+from audiosurvey.model.initial import initialise, make_classifier
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.model.views import mean_view, shifted_views
 
@@ -38,8 +38,6 @@ class Network(nn.Module):
         """Activation checkpointing: less memory, more time."""
         self.steps: tuple[Step, ...] = ()
         """The configured blocks with their shapes, one for each of `blocks`."""
-        self.initial: Initial = "he"
-        """Initialisation rule for a new classifier."""
         self.frozen: tuple[int, ...] = ()
         """Indices of frozen blocks, which keep their weights and statistics in training."""
         self.keeps_statistics = False
@@ -132,12 +130,6 @@ class Network(nn.Module):
         if next(entries, 0) in self.frozen:
             yield self.standardize
 
-    def replace_classifier(self, classes: int, seed: int) -> None:
-        """Replaces the last layer for other classes. Call it before creating the optimizer."""
-        weight = self.classifier.weight
-        fresh = make_classifier(self.classifier.in_features, classes, seed, self.initial, self.members)
-        self.classifier = fresh.to(device=weight.device, dtype=weight.dtype)
-
 
 def build_network(
     config: ModelConfig,
@@ -165,6 +157,6 @@ def build_network(
         config.hears,
     )
     initialise(network.blocks, seed, "weights", rule=config.initial)
-    network.steps, network.initial = tuple(steps), config.initial
+    network.steps = tuple(steps)
     network.views, network.members = config.views, config.members
     return network

@@ -9,16 +9,13 @@ from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.band.operation import BandOperation
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.features.mel import MelFrontEnd
-from audiosurvey.section import Section
 
 
-class BandJitterConfig(Section):
+class BandJitterConfig(OperationConfig):
     """Shifts the edges of the mel filter bank, so that a sound does not always fall into the same bands."""
 
-    p: Probability = 0.0
-    """Probability that the filter bank of a clip is shifted."""
     low_hz: float = Field(default=10.0, ge=0)
     """Maximum increase of the lower edge of the lowest band in Hz; drawn uniformly from 0."""
     high_hz: float = Field(default=1000.0, ge=0)

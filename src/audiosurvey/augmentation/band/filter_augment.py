@@ -8,17 +8,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.band.operation import BandOperation
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.features.mel import MelFrontEnd
-from audiosurvey.section import Section
 
 
-class FilterAugmentConfig(Section):
+class FilterAugmentConfig(OperationConfig):
     """Adds a random piecewise linear curve in dB to the levels of the mel bands."""
 
-    p: Probability = 0.0
-    """Probability that a clip is filtered."""
     min_db: float = -6.0
     """Minimum gain of a point of the curve in dB; gains are drawn uniformly."""
     max_db: float = 6.0

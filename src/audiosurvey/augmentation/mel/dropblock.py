@@ -14,8 +14,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
+from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.section import Section
 
@@ -29,11 +30,9 @@ class BlockSize(Section):
     """Mel bands; limited to those of the spectrogram."""
 
 
-class DropBlockConfig(Section):
+class DropBlockConfig(OperationConfig):
     """DropBlock: masks blocks of the mel spectrogram."""
 
-    p: Probability = 0.0
-    """Probability that blocks of a clip are masked."""
     dp: float = Field(default=0.5, ge=0, lt=1)
     """Mean fraction of such a clip that is masked, with overlaps and borders taken into account, and without
     padding."""

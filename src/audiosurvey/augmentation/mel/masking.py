@@ -7,17 +7,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
+from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
-from audiosurvey.section import Section
 
 
-class TimeMaskingConfig(Section):
+class TimeMaskingConfig(OperationConfig):
     """Time masking: masks ranges of frames within the clip, not in its padding."""
 
-    p: Probability = 0.0
-    """Probability that a clip is masked; decided once for all masks."""
     tmp: int = Field(default=20, ge=0)
     """Exclusive upper bound of the width of a mask in frames; drawn uniformly from 0."""
     num: int = Field(default=6, ge=0)
@@ -26,11 +24,9 @@ class TimeMaskingConfig(Section):
     """Value of masked cells: that of digital silence, or the mean of the clip."""
 
 
-class FreqMaskingConfig(Section):
+class FreqMaskingConfig(OperationConfig):
     """Frequency masking: masks ranges of mel bands."""
 
-    p: Probability = 0.0
-    """Probability that a clip is masked; decided once for all masks."""
     fmp: int = Field(default=5, ge=0)
     """Exclusive upper bound of the width of a mask in mel bands; drawn uniformly from 0."""
     num: int = Field(default=5, ge=0)

@@ -7,16 +7,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
-from audiosurvey.section import Section
 
 
-class ClippingConfig(Section):
+class ClippingConfig(OperationConfig):
     """Clips the peaks of the wave. The level is not changed; use `gain` for that."""
 
-    p: Probability = 0.0
-    """Probability that a clip is clipped."""
     min_db: float = Field(default=0.0, ge=0, le=60)
     """One bound of the clipping depth in dB, the distance of the threshold below the clip's peak; drawn uniformly
     between both bounds, in either order."""

@@ -7,17 +7,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
-from audiosurvey.section import Section
 
 
-class CyclicShiftConfig(Section):
+class CyclicShiftConfig(OperationConfig):
     """Circularly shifts the window in time."""
 
-    p: Probability = 0.0
-    """Probability that a clip is shifted."""
     max_s: float | None = Field(default=None, gt=0)
     """Maximum shift in seconds, in either direction; null for the whole window."""
 

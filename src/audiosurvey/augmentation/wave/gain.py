@@ -8,16 +8,14 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
-from audiosurvey.section import Section
 
 
-class GainConfig(Section):
+class GainConfig(OperationConfig):
     """Changes the level."""
 
-    p: Probability = 0.0
-    """Probability that the level of a clip is changed."""
     min_db: float = Field(default=-6.0, ge=-60, le=60)
     """One bound of the gain in dB; drawn between both bounds, in either order."""
     max_db: float = Field(default=6.0, ge=-60, le=60)

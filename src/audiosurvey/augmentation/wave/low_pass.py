@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import fast_length, on_device
-from audiosurvey.section import Section
 
 EDGE = 0.1
 """Width of the transition band relative to the cut-off: the gain falls from 1 at 0.9 of the cut-off to 0 at it."""
@@ -21,11 +21,9 @@ _RINGING_S = 0.1
 """Zero padding, so that the ringing of the filter does not wrap around."""
 
 
-class LowPassConfig(Section):
+class LowPassConfig(OperationConfig):
     """Removes the frequencies above a cut-off."""
 
-    p: Probability = 0.0
-    """Probability that a clip is filtered."""
     min_hz: float = Field(default=2500.0, ge=20)
     """One bound of the cut-off in Hz; drawn log-uniformly between both bounds, in either order."""
     max_hz: float = Field(default=8000.0, ge=20)

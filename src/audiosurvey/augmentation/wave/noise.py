@@ -14,10 +14,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.randomness import stream
-from audiosurvey.section import Section
 
 TABLE_SAMPLES = 2**22
 """Length of the noise table of a colour (16 MB): 140 s at 30 kHz, used from any offset and with either sign."""
@@ -32,11 +32,9 @@ RANDOM_COLOURS: tuple[Colour, ...] = ("white", "pink", "brown", "blue", "violet"
 SnrDb = Annotated[float, Field(ge=-60, le=120)]
 
 
-class NoiseConfig(Section):
+class NoiseConfig(OperationConfig):
     """Adds white or coloured noise."""
 
-    p: Probability = 0.0
-    """Probability that noise is added to a clip."""
     min_snr_db: SnrDb = 1.0
     """One bound of the signal-to-noise ratio in dB; drawn uniformly between both bounds, in either order."""
     max_snr_db: SnrDb = 30.0

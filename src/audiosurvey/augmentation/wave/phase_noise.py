@@ -8,18 +8,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
-from audiosurvey.section import Section
 
 
-class PhaseNoiseConfig(Section):
+class PhaseNoiseConfig(OperationConfig):
     """Changes the phases of the spectrum at random."""
 
-    p: Probability = 0.0
-    """Probability that the phases of a clip are changed."""
     min_depth: float = Field(default=0.01, ge=0, le=pi)
     """One bound of the depth, the maximum phase change in radians; drawn uniformly between both bounds, in either
     order."""

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class PolarityConfig(Section):
+class PolarityConfig(OperationConfig):
     """Inverts the wave. Only useful for networks on waveforms: a spectrogram does not change."""
-
-    p: Probability = 0.0
-    """Probability that a clip is inverted; 0.5 makes both polarities equally likely."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ import soundfile
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import fast_length, on_device
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.decoding import BadAudio, decode
 from audiosurvey.errors import UserError
-from audiosurvey.section import Section
 
 LEAD_SAMPLES = 64
 """Samples before the direct sound: a band-limited response starts slightly before its peak."""
@@ -28,11 +28,9 @@ KEPT_BYTES = 2**28
 bank are computed for each clip."""
 
 
-class ReverbConfig(Section):
+class ReverbConfig(OperationConfig):
     """Adds reverberation, by convolution with a room impulse response."""
 
-    p: Probability = 0.0
-    """Probability that reverberation is added to a clip."""
     folder: Path | None = None
     """Folder of impulse responses, searched recursively, at any sample rate and in any format of libsndfile. null: a
     fixed bank of synthesised rooms, which needs `pip install audiosurvey[rir]`."""

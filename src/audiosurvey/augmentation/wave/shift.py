@@ -12,20 +12,18 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import fast_length, on_device
-from audiosurvey.section import Section
 
 SPILL_SAMPLES = 512
 """Zero padding during the fractional delay, so that ringing does not wrap around."""
 
 
-class ShiftConfig(Section):
+class ShiftConfig(OperationConfig):
     """Shifts the clip in time; the gap is filled with silence."""
 
-    p: Probability = 0.0
-    """Probability that a clip is shifted."""
     max_s: float = Field(default=0.1, gt=0)
     """Maximum shift in seconds, in either direction; drawn uniformly, with fractions of a sample."""
 

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.data.batches.batches import Pad
-from audiosurvey.section import Section
 
 
-class ShortenConfig(Section):
+class ShortenConfig(OperationConfig):
     """Keeps a segment of the clip and pads the rest of the window as set by `dataset.pad`. On by default."""
 
     p: Probability = 0.3

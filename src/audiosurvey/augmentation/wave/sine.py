@@ -11,20 +11,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.augmentation.wave.noise import SnrDb
-from audiosurvey.section import Section
 
 SPREAD_HZ = 3.0
 """Standard deviation of the normal part of the frequency."""
 
 
-class SineConfig(Section):
+class SineConfig(OperationConfig):
     """Adds a low, steady hum."""
 
-    p: Probability = 0.0
-    """Probability that a hum is added to a clip."""
     max_hz: float = Field(default=50.0, ge=0)
     """Upper bound of the frequency in Hz: drawn uniformly from 0 to this, plus a normal deviate of 3 Hz."""
     min_snr_db: SnrDb = 30.0

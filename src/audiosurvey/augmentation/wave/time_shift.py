@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
-from audiosurvey.section import Section
 
 MIN_PARTS, MAX_PARTS = 2, 5
 SLOWEST, FASTEST = 0.8, 1.25
@@ -25,11 +25,8 @@ SMALLEST_WINDOW = 400
 """Shorter windows, in samples, are not changed."""
 
 
-class TimeShiftConfig(Section):
+class TimeShiftConfig(OperationConfig):
     """Time warping: stretches and compresses parts of the clip; the total length stays the same."""
-
-    p: Probability = 0.0
-    """Probability that a clip is warped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
 from audiosurvey.augmentation.wave.stretch import StretchSeconds, draw_start, inside, stretch_samples
-from audiosurvey.section import Section
 
 COVER = 1e-6
 """Standard deviation of the replacing noise (-120 dBFS): inaudible, but not digital silence."""
 
 
-class WaveMaskingConfig(Section):
+class WaveMaskingConfig(OperationConfig):
     """Masks a short segment of the wave."""
 
-    p: Probability = 0.0
-    """Probability that a segment of a clip is masked."""
     length_s: StretchSeconds = 0.1
     """Length of the segment in seconds. It is at a random position in the clip, not in its padding."""
 

@@ -69,7 +69,7 @@ class DropItem(BlockItem):
 
     def build(self, shape: Shape) -> nn.Module:
         rises = isinstance(self.drop, DropConfig) and self.drop.schedule == "linear"
-        return DropBlock(*self.numbers, rises=rises)
+        return DropBlock2d(*self.numbers, rises=rises)
 
 
 class DropoutItem(BlockItem):
@@ -90,7 +90,7 @@ class CellDropoutItem(BlockItem):
         return nn.Dropout(self.cell_dropout)
 
 
-class DropBlock(nn.Module):
+class DropBlock2d(nn.Module):
     """Zeroes blocks of the map in training and rescales the rest per clip; the identity in evaluation.
 
     All channels of a clip share a mask: otherwise one channel would reveal what the others hide. Random numbers come
@@ -131,13 +131,9 @@ class DropBlock(nn.Module):
         seeds = torch.rand(clips, 1, frames - block_t + 1, bands - block_f + 1, device=device) < gamma
         return 1 - cover((seeds & hit_B111).float(), block_t, block_f)
 
-    def extra_repr(self) -> str:
-        rises = ", rises" if self.rises else ""
-        return f"p={self.p}, dp={self.dp}, block={self.block_t}x{self.block_f}{rises}"
-
 
 def set_progress(network: nn.Module, progress: float) -> None:
     """Sets the training progress of scheduled blocks, from 0 at the first step to 1 at the last."""
     for module in network.modules():
-        if isinstance(module, DropBlock):
+        if isinstance(module, DropBlock2d):
             module.progress = progress

@@ -63,9 +63,6 @@ class Entry(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.unsqueeze(-1) if self.kind == "wave" else x
 
-    def extra_repr(self) -> str:
-        return self.kind
-
 
 class Join(nn.Module):
     """Maps (B, C_i, T_i, F) -> (B, sum of C_i, min of T_i, F)."""

@@ -64,9 +64,6 @@ class Relative(nn.Module):
         x_BCTF = x_BCTF.float()
         return x_BCTF - self.share * x_BCTF.mean(dim=2, keepdim=True)
 
-    def extra_repr(self) -> str:
-        return f"share={self.share:g}"
-
 
 class BandBatchNorm(nn.Module):
     """Batch-norm per mel band instead of per channel, (B, C, T, F) -> same (PANNs, Kong et al. 2020)."""

@@ -141,9 +141,6 @@ class Pooling(nn.Module):
             pooled = x.mean(-1) + x.amax(-1)
         return pooled.flatten(1)
 
-    def extra_repr(self) -> str:
-        return f"mode={self.mode}, flat={self.flat}"
-
 
 def make_pool(mode: PoolMode, kernel: tuple[int, int]) -> nn.Module:
     table: dict[str, type[nn.Module]] = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d, "avg+max": AvgMaxPool}

@@ -74,9 +74,6 @@ class PeakNorm(nn.Module):
         gain_B111 = self.peak / highest_B111.clamp(min=SILENT_PEAK)
         return x_BCTF * torch.where(highest_B111 > SILENT_PEAK, gain_B111, 1.0)
 
-    def extra_repr(self) -> str:
-        return f"peak={self.peak}"
-
 
 class PadMultiple(nn.Module):
     """(B, C, T, F) -> (B, C, T', F), with T' the next multiple."""
@@ -88,9 +85,6 @@ class PadMultiple(nn.Module):
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         return F.pad(x_BCTF, (0, 0, 0, -x_BCTF.shape[2] % self.multiple))
 
-    def extra_repr(self) -> str:
-        return f"multiple={self.multiple}"
-
 
 class ChannelsToBands(nn.Module):
     """(B, C, T, 1) -> (B, C / bands, T, bands): channel c is band c mod `bands` of channel c // bands."""
@@ -101,6 +95,3 @@ class ChannelsToBands(nn.Module):
 
     def forward(self, x_BCT1: torch.Tensor) -> torch.Tensor:
         return x_BCT1.squeeze(3).unflatten(1, (-1, self.bands)).transpose(2, 3)
-
-    def extra_repr(self) -> str:
-        return f"bands={self.bands}"

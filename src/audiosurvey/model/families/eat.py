@@ -143,9 +143,6 @@ class BlurDown(nn.Module):
     def own_macs(self, output: torch.Tensor) -> int:
         return output.numel() * self.taps.numel()
 
-    def extra_repr(self) -> str:
-        return f"stride={self.stride}"
-
 
 class ResTf(nn.Module):
     """(B, C, T, F) -> same: the sum of three branches; `around` is a plain 1 x 1 convolution."""
