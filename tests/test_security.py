@@ -297,11 +297,11 @@ def test_no_file_of_a_run_runs_anything(
 
 def test_a_checkpoint_of_a_run_runs_nothing(mark: Path, payload: bytes, tmp_path: Path):
     from audiosurvey.runs.results.fold_log import read_history
-    from audiosurvey.training.checkpoint import read_journal
+    from audiosurvey.training.checkpoint import read_state
 
     (tmp_path / "state.safetensors").write_bytes(payload)
     with pytest.raises(UserError, match="damaged"):
-        read_journal(tmp_path / "state.safetensors")
+        read_state(tmp_path / "state.safetensors")
     (tmp_path / "metrics.jsonl").write_bytes(payload)
     assert read_history(tmp_path) == []
 

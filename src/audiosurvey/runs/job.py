@@ -3,6 +3,7 @@
 The description can be sent to any process on any machine that has the data and the run folder.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +30,7 @@ from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import make_accelerator
-from audiosurvey.training.loop import Listener, Look
+from audiosurvey.training.loop import Evaluation, Listener
 from audiosurvey.training.metrics import confusion, evaluate
 from audiosurvey.training.precision import Precision
 from audiosurvey.training.sound_scores import ScoredWindows
@@ -139,16 +140,16 @@ def run_job(job: FoldJob, context: RunContext, listener: RunListener) -> FoldRes
 
 def _train(job: FoldJob, stage: Stage, ready: ReadyNetwork, split: Split, folder: Path, log: Listener) -> FittedFold:
     evaluator, network = _Evaluator(job.config, stage, split), ready.network
-    fit = stage.fit(network, evaluator, folder / "checkpoint", log)
-    chosen = fit.run(resume=True)
+    trainer = stage.trainer(network, evaluator, folder, log)
+    chosen = trainer.run(resume=True)
     # The chosen weights go back into the network itself: those of an average have their gradients switched off.
     network.load_state_dict(chosen.state_dict())
     network.eval()
-    epoch = fit.journal.best_epoch or fit.journal.epoch
+    epoch = trainer.state.best_epoch or trainer.state.epoch
     test = evaluator.scores("test", network, epoch)
     validation = evaluator.scores("val", network, epoch) if split.validation else None
-    seconds = sum(record["seconds"] for record in fit.journal.history) + ready.head_seconds
-    return FittedFold(test, validation, fit.journal.epoch, epoch, seconds)
+    seconds = sum(record["seconds"] for record in trainer.history) + ready.head_seconds
+    return FittedFold(test, validation, trainer.state.epoch, epoch, seconds)
 
 
 _Side = Literal["val", "test"]
@@ -163,20 +164,20 @@ class _Evaluator:
         self._scores: dict[tuple[_Side, int], ScoredWindows] = {}
         self._best: tuple[tuple[float, ...], int] | None = None
 
-    def __call__(self, network: nn.Module, epoch: int, last: bool) -> Look:
+    def __call__(self, network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
         selection = self._config.protocol.selection
         record: dict[str, Any] = {}
         score: tuple[float, ...] | None = None
         if selection == "validation":
-            score = self._look("val", network, epoch, record)
+            score = self._measure("val", network(), epoch, record)
         if _tests_at(self._config, epoch, last):
-            tested = self._look("test", network, epoch, record)
+            tested = self._measure("test", network(), epoch, record)
             score = tested if selection == "test" else score
         if score is not None and (self._best is None or score > self._best[0]):
             self._best = (score, epoch)
         kept = {epoch, self._best[1] if self._best else epoch}
         self._scores = {key: scored for key, scored in self._scores.items() if key[1] in kept}
-        return Look(record, score)
+        return Evaluation(record, score)
 
     def scores(self, side: _Side, network: nn.Module, epoch: int) -> ScoredWindows:
         """Scores by the network, which has the weights of this epoch."""
@@ -184,7 +185,7 @@ class _Evaluator:
             self._scores[side, epoch] = self._stage.scored(network, self._clips[side])
         return self._scores[side, epoch]
 
-    def _look(self, side: _Side, network: nn.Module, epoch: int, record: dict[str, Any]) -> tuple[float, ...]:
+    def _measure(self, side: _Side, network: nn.Module, epoch: int, record: dict[str, Any]) -> tuple[float, ...]:
         metrics = self._stage.measure(self.scores(side, network, epoch), self._clips[side])
         record |= {f"{side}_{name}": value for name, value in metrics.items()}
         return monitored(metrics)

@@ -11,23 +11,23 @@ from accelerate import Accelerator
 from audiosurvey.atomic import naming, write_text
 from audiosurvey.config.root import Config
 from audiosurvey.runs.results.tracking import Tracking
-from audiosurvey.training.checkpoint import read_journal
+from audiosurvey.training.checkpoint import read_state
 from audiosurvey.training.loop import Listener
 
 METRICS = "metrics.jsonl"
 
 
 class FoldLog:
-    """Writes each epoch's record, then passes it on to `shown`.
-
-    Begins with the epochs of the checkpoint, so that no line is missing or doubled after a kill.
-    """
+    """Writes each epoch's record, then calls `shown`. Lines after the checkpoint's epoch are dropped first."""
 
     def __init__(self, folder: Path, shown: Listener, tracking: Tracking | None) -> None:
         self.path = folder / METRICS
         self.shown, self.tracking = shown, tracking
         state = folder / "checkpoint" / "state.safetensors"
-        history = read_journal(state).history if state.exists() else []
+        history: Sequence[dict[str, Any]] = []
+        if state.exists():
+            reached, kept = read_state(state)
+            history = kept or [record for record in read_history(folder) if record["epoch"] <= reached.epoch]
         folder.mkdir(parents=True, exist_ok=True)
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in history))
 
@@ -65,7 +65,7 @@ def epoch_log(
 
 
 def read_history(folder: Path) -> Sequence[dict[str, Any]]:
-    """The records of a fold's metrics.jsonl, for its curves; none before it has started. Damaged lines are left out."""
+    """The records of a fold's metrics.jsonl; none before it has started. Damaged lines are left out."""
     path = folder / METRICS
     if not path.exists():
         return []

@@ -8,7 +8,7 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
 from audiosurvey.runs.stages.probe import epoch_record, fit_probe
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.loop import Listener, Look
+from audiosurvey.training.loop import Evaluation, Listener
 from audiosurvey.training.sound_scores import ScoredWindows
 
 PLAN = "plan.json"
@@ -96,9 +96,9 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
 
 def _fit(stage: Stage, network: Network, run: RunFolder, log: Listener) -> float:
     """Trains the network; returns the seconds that took, those before an interruption included."""
-    fit = stage.fit(network, _no_evaluation, run.final / "checkpoint", log)
-    network.load_state_dict(fit.run(resume=True).state_dict())
-    return sum(record["seconds"] for record in fit.journal.history)
+    trainer = stage.trainer(network, _no_evaluation, run.final, log)
+    network.load_state_dict(trainer.run(resume=True).state_dict())
+    return sum(record["seconds"] for record in trainer.history)
 
 
 def _probe(stage: Stage, ready: ReadyNetwork, log: Listener) -> float:
@@ -141,9 +141,9 @@ def final_config(config: Config, epochs: int) -> Config:
     return config.model_copy(update={"train": train, "protocol": protocol})
 
 
-def _no_evaluation(network: nn.Module, epoch: int, last: bool) -> Look:
+def _no_evaluation(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
     """No clips are held out."""
-    return Look({})
+    return Evaluation({})
 
 
 def _held_out_scores(context: RunContext, fold: int) -> Scored:

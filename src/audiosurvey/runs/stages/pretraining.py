@@ -4,6 +4,7 @@ No recording of the target data set is used here: clips whose source or file occ
 left out, whatever their fold, and counted.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,7 @@ from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import PretrainedWeights
 from audiosurvey.tensorfile import load_tensors, save_tensors
-from audiosurvey.training.loop import Look, Watch
+from audiosurvey.training.loop import Evaluation, Evaluator
 
 WEIGHTS = "weights.safetensors"
 FACTS = "pretraining.json"
@@ -85,8 +86,8 @@ def pretrain(
         listener.stages([f"pretraining on {sounds.table.name}"], settings.epochs or 0) as (shown,),
         epoch_log(folder, shown, None, accelerator) as (log, _),
     ):
-        fit = stage.fit(network, _watch(stage, held_out), folder / "checkpoint", log)
-        chosen = fit.run(resume=True)
+        trainer = stage.trainer(network, _evaluator(stage, held_out), folder, log)
+        chosen = trainer.run(resume=True)
     facts = PretrainingFacts(
         dataset=table.name,
         hash=sounds.store.hash,
@@ -97,9 +98,9 @@ def pretrain(
         left_out=[clip.id for clip in left_out],
         ignored=clips_left_out(sounds.table.ignored),
         skipped=clips_left_out(sounds.store.skipped),
-        epochs=fit.journal.epoch,
-        seconds=round(sum(record["seconds"] for record in fit.journal.history), 3),
-        last=fit.journal.history[-1],
+        epochs=trainer.state.epoch,
+        seconds=round(sum(record["seconds"] for record in trainer.history), 3),
+        last=(trainer.history or [{}])[-1],
     )
     heard = Provenance.of((*train_clips, *held_out), sounds.store)
     if accelerator.is_main_process:
@@ -167,11 +168,11 @@ def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Cli
     return split.train, split.test
 
 
-def _watch(stage: Stage, held_out: tuple[Clip, ...]) -> Watch:
-    def watch(network: nn.Module, epoch: int, last: bool) -> Look:
+def _evaluator(stage: Stage, held_out: tuple[Clip, ...]) -> Evaluator:
+    def evaluator(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
         if not held_out:
-            return Look({})
-        metrics = stage.measure(stage.scored(network, held_out), held_out)
-        return Look({f"val_{name}": value for name, value in metrics.items()}, monitored(metrics))
+            return Evaluation({})
+        metrics = stage.measure(stage.scored(network(), held_out), held_out)
+        return Evaluation({f"val_{name}": value for name, value in metrics.items()}, monitored(metrics))
 
-    return watch
+    return evaluator
