@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from audiosurvey.artefact.weights_source import check_unchanged, licence_of, provenance_of
 from audiosurvey.config.checks.meta_network import meta_network
+from audiosurvey.config.init_weights import open_init
 from audiosurvey.config.root import Config
 from audiosurvey.data.download.fetch import Progress
 from audiosurvey.data.sounds import Sounds
@@ -13,9 +15,8 @@ from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network
-from audiosurvey.model.weights.pretrained import Report, Weights, open_weights
+from audiosurvey.model.weights.pretrained import OURS, Report, Weights
 from audiosurvey.model.weights.released import RELEASED, name_of
-from audiosurvey.model.weights.weightfile import artefact_licence
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Start:
     report: Report
     lines: list[str]
     """For a reader: what was taken, dropped and left fresh, and what is frozen."""
+    trained_on: Provenance
+    """The clips that the weights were trained on, as far as is known."""
 
     @property
     def name(self) -> str:
@@ -36,12 +39,12 @@ class Start:
     def licence(self) -> str | None:
         """Of the weights; None where it is not known."""
         known = RELEASED.get(self.name)
-        return known.licence if known else artefact_licence(self.weights.path)
+        return known.licence if known else licence_of(self.weights.path)
 
     @property
     def heard(self) -> Provenance:
         """The clips behind the weights, for the artefact that comes of them."""
-        return self.weights.heard.under("init")
+        return self.trained_on.under("init")
 
     def put_into(self, network: Network) -> None:
         self.weights.put_into(network)
@@ -49,7 +52,7 @@ class Start:
     def seen(self, splits: Iterable[Split], sounds: Sounds) -> list[str]:
         """Held-out clips, of any of the folds, whose recordings the weights were trained on already."""
         held_out = {clip.id for split in splits for clip in split.validation + split.test}
-        return sorted(held_out & self.weights.heard.known(sounds.table.clips, sounds.store))
+        return sorted(held_out & self.trained_on.known(sounds.table.clips, sounds.store))
 
     def refuse_seen(self, splits: Iterable[Split], sounds: Sounds, *, allow_leakage: bool) -> bool:
         """Whether held-out clips are known to the weights; raises UserError unless that is allowed."""
@@ -71,12 +74,15 @@ def open_start(config: Config, progress: Progress | None = None) -> Start | None
     init = config.model.init
     if init is None:
         return None
-    weights = open_weights(init, progress)
+    weights = open_init(init, progress)
+    if weights.family is OURS:
+        check_unchanged(weights.path)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
     network = meta_network(config)
     report = weights.put_into(network)
-    return Start(weights, report, report.lines() + frozen_line(config, network))
+    trained_on = provenance_of(weights.path) if weights.family is OURS else Provenance({})
+    return Start(weights, report, report.lines() + frozen_line(config, network), trained_on)
 
 
 def frozen_line(config: Config, network: Network) -> list[str]:
