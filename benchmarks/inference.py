@@ -23,7 +23,7 @@ from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.config.loader import load_config
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.export.export import export
 from audiosurvey.model.network import build_network
 
@@ -47,7 +47,7 @@ def untrained(preset: str) -> Model:
         "mono": config.dataset.mono,
         "multi_label": False,
     }
-    return Model(config, facts, network.state_dict(), Heard({}))
+    return Model(config, facts, network.state_dict(), Provenance({}))
 
 
 def milliseconds(call: Callable[[], object]) -> tuple[float, float]:

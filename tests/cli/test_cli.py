@@ -118,7 +118,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["train", "tiny.yaml", "--folds", "first"], "--folds first: expected numbers"),
         (["train", "tiny.yaml", "--folds", ""], "expected numbers"),
         (["train", "tiny.yaml", "--folds", "9"], "fold 9: not in the table, whose folds are 1, 2, 3"),
-        (["train", "tiny.yaml", "--device", "banana"], "--device banana: not to be had"),
+        (["train", "tiny.yaml", "--device", "banana"], "device banana: not available on this machine"),
         (["train", "tiny.yaml", "--set", "precision=fp16", "--device", "cpu"], "fp16 needs a GPU"),
         (["train", "tiny.yaml", "--set", "dataset.root=nowhere"], "nowhere"),
         (["train", "esc50.yaml"], "audiosurvey download esc50"),
@@ -157,7 +157,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
         (["evaluate", ".", "--device", "gpu"], "device gpu: not available on this machine; did you mean cuda"),
         (["evaluate", "."], "not a model"),
-        (["evaluate", ".", "--device", "banana"], "--device banana"),
+        (["evaluate", ".", "--device", "banana"], "device banana: not available on this machine"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(command: Command, config: Path, words, said):

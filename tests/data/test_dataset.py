@@ -90,7 +90,9 @@ def test_a_dumped_section_is_a_valid_section(options: dict[str, Any]):
 
 
 def test_every_field_is_described():
-    assert all(field.description for field in DatasetConfig.model_fields.values())
+    fields = DatasetConfig.model_fields
+    assert [name for name, field in fields.items() if not field.description] == ["columns"]
+    assert fields["columns"].annotation.__doc__
 
 
 def test_builtin_classes():

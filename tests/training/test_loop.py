@@ -11,7 +11,7 @@ from torch import nn
 
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.errors import UserError
-from audiosurvey.model.blocks.drop import DropBlock
+from audiosurvey.model.blocks.drop import DropBlock2d
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loop import Fit, Look
 from audiosurvey.training.schedule import ScheduleConfig
@@ -42,7 +42,7 @@ class Stepping:
         self, group: Sequence[Batch], *, epoch: int, step: int, lr: float, momentum: float | None = None
     ) -> Progress:
         self.network.steps.data += 1
-        self.shares += [module.share for module in self.network.modules() if isinstance(module, DropBlock)]
+        self.shares += [module.share for module in self.network.modules() if isinstance(module, DropBlock2d)]
         self.momenta.append(momentum)
         self.seen.append((epoch, step, lr, len(group)))
         clips = sum(len(batch.clips) for batch in group)
@@ -182,7 +182,7 @@ def test_groups_and_the_record_of_an_epoch():
 def test_progress_goes_from_0_to_1_over_the_steps(settings, seen):
     """Of two epochs of two steps; where patience ends training it is 1 throughout."""
     made, step, _ = fit([0.5, 0.5], batches=2, **settings)
-    made.network.add_module("drop", DropBlock(1.0, 0.5, 2, 2, rises=True))
+    made.network.add_module("drop", DropBlock2d(1.0, 0.5, 2, 2, rises=True))
     made.run()
     assert [share / 0.5 for share in step.shares] == pytest.approx(seen)
 

@@ -48,7 +48,7 @@ def test_auto_follows_the_labels_and_a_choice_wins():
 
 
 def test_a_softmax_cannot_tell_several_labels():
-    with pytest.raises(UserError, match="several labels"):
+    with pytest.raises(UserError, match="cross_entropy does not support several labels per clip"):
         Loss(LossConfig(name="cross_entropy"), multi_label=True)
 
 

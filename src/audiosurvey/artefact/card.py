@@ -50,11 +50,8 @@ def _head(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
     spec = spec_of(about["dataset"])
     known = spec.hub if spec else None
-    measured = {
-        name: value
-        for name, value in about["metrics"].items()
-        if value is not None and name in METRICS and METRICS[name].hub
-    }
+    hub_names = {name: metric.hub for name, metric in METRICS.items() if metric.hub}
+    measured = {name: value for name, value in about["metrics"].items() if value is not None and name in hub_names}
     whose = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
     said = "".join(f" ({caveat})" for caveat in [*whose, *about["caveats"]])
     results = {

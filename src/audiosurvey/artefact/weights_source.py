@@ -27,10 +27,7 @@ def check_unchanged(weights: Path) -> None:
 def provenance_of(weights: Path) -> Provenance:
     """The clips that the weights were trained on; none where that is not known."""
     beside = weights.with_name("trained_on.json")
-    try:
-        return Provenance.from_json(json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {})
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"{beside}: is not that of a model; copy the whole folder again") from None
+    return Provenance.load(beside) if beside.is_file() else Provenance({})
 
 
 def licence_of(weights: Path) -> str | None:

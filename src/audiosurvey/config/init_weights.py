@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.earlier import earlier_mel, is_earlier
@@ -18,7 +18,7 @@ from audiosurvey.model.weights.released import misnamed, on_disk, released
 _INIT = ("model", "init")
 
 
-def open_init(init: str, progress: Progress | None = None) -> Weights:
+def open_init(init: str, progress: ProgressCallback | None = None) -> Weights:
     """The weights, downloaded where needed, with the front end they were trained with. Raises UserError in one line."""
     return _with_front_end(open_weights(init, progress))
 

@@ -44,49 +44,47 @@ _APPLIES_TO: dict[str, tuple[str, ...]] = {
 
 
 class DatasetConfig(Section):
-    """Which clips there are, where they are, and the length of the network's input."""
+    """The data set: its clips, folds and labels."""
 
     name: Name = "esc50"
-    """A built-in data set (toy is generated where it is missing); folder: your own sounds, one folder per class;
-    csv: your own table."""
+    """`esc50` or `urbansound8k`; `folder`: one folder per class; `csv`: a table of clips; `toy`: synthetic sounds,
+    generated when missing."""
     root: Path | None = None
-    """The folder of the data set, relative to the working folder; null: the usual one of a built-in set, such as
-    data/ESC-50, data/UrbanSound8K or data/toy."""
+    """Folder of the data set, relative to the working directory. null: data/ESC-50, data/UrbanSound8K or data/toy."""
     subset: Subset | None = None
-    """A part of the data set. esc10: the 400 clips of ESC-50 that make up ESC-10."""
+    """`esc10`: the 400 clips of ESC-50 that form ESC-10."""
     clip_seconds: float | None = None
-    """Length of the network's input in seconds: shorter clips are padded, longer ones are cut into windows; at most
-    300; null: 4 for urbansound8k, 1 for toy, 5 otherwise."""
+    """Window length in seconds, at most 300: shorter clips are padded, longer ones are cut into windows. null: 4 for
+    urbansound8k, 1 for toy, otherwise 5."""
     pad: Pad = "repeat"
-    """How a clip shorter than the window is filled up: repeated until the window is full, or followed by silence."""
+    """Padding of clips shorter than the window: `repeat` repeats the clip, `zeros` appends silence."""
     mono: Literal["mean", "left", "loudest"] = "mean"
-    """How channels are mixed down: their mean, the first one, or the one with the most energy."""
+    """Downmix to mono: the mean of all channels, the first channel, or the one with the most energy."""
     store: Path | None = None
-    """The folder for decoded audio; null: the user's cache folder."""
+    """Folder for decoded audio. null: the user's cache folder."""
     classes: list[str] | None = None
-    """The classes to keep, in any order; null: all. Clips of no other class are left out, unless `multi_label`."""
+    """Classes to keep, in any order; null for all. Clips without any of them are dropped, except with `multi_label`."""
     exclude_classes: list[str] | None = None
-    """Classes to leave out. Their clips are left out too, unless `multi_label`."""
+    """Classes to drop. Their clips are dropped too, except with `multi_label`."""
     ignore: Path | None = None
-    """A list of clips to leave out, as `audiosurvey doctor --quarantine` writes it: a line per clip with its id, a
-    tab and the reason. Relative to the working folder, or else to root."""
+    """List of clips to exclude, as written by `audiosurvey doctor --quarantine`: one line per clip with its id, a tab
+    and the reason. Relative to the working directory or to `root`."""
     num_folds: int = _NUM_FOLDS
-    """Number of folds to make where the data has none, stratified by class, with recordings kept together."""
+    """Number of folds to create if the data has none: stratified by class and grouped by recording."""
     source_pattern: str | None = None
-    """Regular expression searched in a file's name: its first group (or the whole match) names the source recording,
-    whose clips stay on one side of every split, such as `^(.+?)_` for `rec07_0012.wav`."""
+    """Regular expression whose first group (or whole match) in the file name is the source recording, such as `^(.+?)_`
+    for `rec07_0012.wav`. Clips of the same recording are never split."""
     table: Path | None = None
-    """The CSV, relative to the working folder, or else to root; null: the only CSV in root."""
+    """The CSV file, relative to the working directory or to `root`. null: the only CSV file in `root`."""
     columns: ColumnsConfig = ColumnsConfig()
-    """Names of the columns of the CSV."""
     label_separator: str = "|"
-    """Separates several labels in one cell."""
+    """Separator of several labels in one cell."""
     multi_label: bool | None = None
-    """true: a clip may have several classes or none (an empty label), and `dataset.classes` keeps clips of none of
-    its classes as negatives; false: one label per clip; null: true where some row has several labels."""
+    """true: clips can have any number of labels, even none, and `dataset.classes` keeps clips without its classes as
+    negatives; false: one label per clip. null: true if any row has several labels."""
     licence: str | None = None
-    """Licence of the sounds, such as `CC BY 4.0`: it is shown with every result and applies to the model; null: not
-    stated. Licences of built-in sets are known."""
+    """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
+    Public data sets have a known licence."""
 
     @field_validator(
         "subset", "num_folds", "source_pattern", "table", "columns", "label_separator", "multi_label", "licence"

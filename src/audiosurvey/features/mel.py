@@ -33,59 +33,59 @@ _LENGTHS_S = {"win_length": ("a window", 2.0, 0.03), "hop_length": ("a step", 1.
 
 
 class MelConfig(Section):
-    """The mel spectrogram. Lengths are in seconds; any further argument of torchaudio's MelSpectrogram goes by its
-    own name."""
+    """The mel spectrogram. Lengths are in seconds; other arguments have the names of torchaudio's MelSpectrogram."""
 
     win_length: float = Field(default=0.032, gt=0, json_schema_extra={"exclusiveMaximum": 2})
-    """Length of the analysis window in seconds."""
+    """Window length in seconds."""
     hop_length: float = Field(default=0.010, gt=0, json_schema_extra={"exclusiveMaximum": 1})
-    """Step from frame to frame in seconds."""
+    """Hop length in seconds."""
     n_mels: int = Field(default=64, ge=1)
     """Number of mel bands."""
     f_min: float = Field(default=0.0, ge=0)
     """Lower edge of the lowest band in Hz."""
     f_max: float | None = Field(default=None, gt=0)
-    """Upper edge of the highest band in Hz; half the sample rate where absent."""
+    """Upper edge of the highest band in Hz. null: half the sample rate."""
     n_fft: int | None = Field(default=None, ge=1)
-    """Length of the Fourier transform in samples; the window where absent. Powers of two are several times faster than
-    lengths with large prime factors."""
+    """FFT size in samples. null: the window length. Powers of two are several times faster than sizes with large prime
+    factors."""
     power: float = Field(default=2.0, gt=0)
     """Exponent of the magnitude: 1 for magnitude, 2 for power."""
     normalized: bool | Literal["window", "frame_length"] = False
-    """Divide the spectrum by the window's root energy (true, `window`) or by the root of n_fft (`frame_length`)."""
+    """Normalise the spectrum by the L2 norm of the window (true, `window`) or by the square root of n_fft
+    (`frame_length`)."""
     center: bool = True
-    """Frames are centred on their time; the signal is padded by half a transform on both sides."""
+    """Centre frames on their time, by padding the signal by n_fft / 2 on both sides."""
     pad_mode: Literal["reflect", "constant", "replicate", "circular"] = "reflect"
-    """What the padding of `center` holds."""
+    """Padding mode with `center`."""
     pad: int = Field(default=0, ge=0)
-    """Zeros appended on both sides before anything else, in samples."""
+    """Zero padding in samples, on both sides of the signal."""
     window_fn: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann"
-    """Shape of the window."""
+    """Window function."""
     wkwargs: dict[str, float | bool] | None = None
-    """Further arguments of the window function, such as `periodic: false` or `beta: 12` (kaiser)."""
+    """Arguments of the window function, such as `periodic: false` or `beta: 12` (kaiser)."""
     onesided: bool = True
-    """Kept for torchaudio's name; the spectrum of a real signal is always one-sided, and `false` is refused."""
+    """Only for compatibility with torchaudio; must be true."""
     norm: Literal["slaney"] | None = None
-    """`slaney`: triangles of unit area; absent: triangles with peak 1."""
+    """`slaney`: mel filters of unit area. null: filters with a peak of 1."""
     mel_scale: MelScale = "htk"
-    """Formula of the mel scale; `kaldi` is HTK's, with triangles that are straight in mel instead of Hz."""
+    """Mel scale. `kaldi` is the HTK scale with filters that are triangular in mel instead of Hz."""
     preemphasis: float = Field(default=0.0, ge=0, le=1)
-    """Share of each sample that is taken from the next one, which lifts high frequencies: x[n+1] - preemphasis x[n]; 0:
-    none, 0.97 is usual. It costs one sample, so 5 s give 500 frames of 10 ms instead of 501."""
+    """Pre-emphasis coefficient: x[n+1] - preemphasis x[n]. 0 for none, 0.97 is common. Shortens the signal by one
+    sample, so that 5 s give 500 frames of 10 ms instead of 501."""
     compression: Literal["log10p1", "db", "ln"] = "log10p1"
-    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor, 20 log10 of the magnitude at every
-    `power`; `ln`: ln(x + log_offset)."""
+    """`log10p1`: log10(1 + x), as in the original system; `db`: decibels with a floor, 20 log10 of the magnitude for
+    any `power`; `ln`: ln(x + log_offset)."""
     floor_db: float = Field(default=-100.0, lt=0)
-    """Floor of `compression: db`, in dB relative to 1."""
+    """Floor of `compression: db` in dB relative to 1."""
     log_offset: float = Field(default=1e-5, gt=0)
-    """What `compression: ln` adds before the logarithm; it sets the value of silence."""
+    """Offset added before the logarithm by `compression: ln`; determines the value of silence."""
     shift: float = 0.0
     """Added to the compressed values."""
     divide: float = Field(default=1.0, gt=0)
-    """What the shifted values are divided by, so that the network meets values of about unit size."""
+    """Divisor of the shifted values, to bring them to about unit scale."""
     standardize: Literal["none", "batch_norm", "batch_norm_channel", "statistics"] = "none"
-    """What comes before the first block: nothing, a batch-norm per mel band (learned) or one for all bands together, or
-    the mean and deviation of each band over the training clips (fixed)."""
+    """Standardisation of the network's input: `batch_norm` per mel band (learned), `batch_norm_channel` over all bands
+    together, or `statistics`, the fixed mean and standard deviation of each band over the training clips."""
 
     @field_validator("wkwargs")
     @classmethod

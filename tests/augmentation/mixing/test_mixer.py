@@ -142,7 +142,7 @@ def test_a_clip_from_outside_the_training_set_may_get_any_partner() -> None:
 
 
 def test_chances_beyond_1_are_refused_where_they_pass_it() -> None:
-    with pytest.raises(ValidationError, match=r"0\.5 is too much beside mixup 0\.4, timemix 0\.2") as error:
+    with pytest.raises(ValidationError, match=r"0\.5 is too much in addition to mixup 0\.4, timemix 0\.2") as error:
         AugmentationConfig.model_validate({"mixup": {"p": 0.4}, "timemix": {"p": 0.2}, "cutmix": {"p": 0.5}})
     assert [fault["loc"] for fault in error.value.errors()] == [("cutmix",)]
     tenths = {"mixup": {"p": 0.7}, "timemix": {"p": 0.1}, "freqmix": {"p": 0.1}, "phmix": {"p": 0.1}}

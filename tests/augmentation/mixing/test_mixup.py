@@ -103,7 +103,7 @@ def test_ratios_are_spread_as_asked() -> None:
     assert drawn(dominant=True, alpha=0.3)[200] > 0.85, "most clips stay nearly pure"
 
 
-@pytest.mark.parametrize(("key", "value", "reason"), [("min_ratio", 1, "nothing is mixed in"), ("alpha", 0, "above 0")])
+@pytest.mark.parametrize(("key", "value", "reason"), [("min_ratio", 1, "less than 1"), ("alpha", 0, "greater than 0")])
 def test_what_leaves_nothing_to_draw_is_refused(key: str, value: float, reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         MixupConfig.model_validate({key: value})

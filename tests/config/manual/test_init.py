@@ -113,7 +113,7 @@ def test_one_network_is_no_ensemble(mn04: str) -> None:
         ("freeze: everything", "takes `body`"),
         ("keep_statistics: true", "model.keep_statistics: there are no statistics to keep; give model.init"),
         ("views: 0", "model.views"),
-        ("init: nosuch.pt, freeze: [0, 21]", "block 21: the network has 21, counted from 0 to 20"),
+        ("init: nosuch.pt, freeze: [0, 21]", "block 21: the network has 21 blocks, numbered from 0 to 20"),
     ],
 )
 def test_one_line_each(model: str, words: str) -> None:

@@ -10,20 +10,18 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import BandOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class BandJitterConfig(Section):
-    """The edges of the mel bands are moved, so that a sound does not always fall into the same ones."""
+class BandJitterConfig(OperationConfig):
+    """Shifts the edges of the mel filter bank, so that a sound does not always fall into the same bands."""
 
-    p: Probability = 0.0
-    """Chance that a clip's bands are moved."""
     low_hz: float = Field(default=10.0, ge=0)
-    """The lower edge of the lowest band rises by up to this many Hz, drawn evenly."""
+    """Maximum increase of the lower edge of the lowest band in Hz; drawn uniformly from 0."""
     high_hz: float = Field(default=1000.0, ge=0)
-    """The upper edge of the highest band moves by up to this many Hz either way, drawn evenly; it stays below half the
-    sample rate, and must stay above the lower edge of the lowest."""
+    """Maximum shift of the upper edge of the highest band in Hz, in either direction; drawn uniformly. The edge stays
+    below half the sample rate, and must stay above the lower edge of the lowest band."""
 
 
 @dataclass(frozen=True, slots=True)

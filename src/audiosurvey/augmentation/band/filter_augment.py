@@ -10,23 +10,21 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import BandOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class FilterAugmentConfig(Section):
-    """A smooth curve over the mel bands is added to the levels, in dB."""
+class FilterAugmentConfig(OperationConfig):
+    """Adds a random piecewise linear curve in dB to the levels of the mel bands."""
 
-    p: Probability = 0.0
-    """Chance that a clip is filtered."""
     min_db: float = -6.0
-    """Least gain of a point of the curve, in dB; gains are drawn evenly."""
+    """Minimum gain of a point of the curve in dB; gains are drawn uniformly."""
     max_db: float = 6.0
-    """Greatest gain of a point of the curve, in dB."""
+    """Maximum gain of a point of the curve in dB."""
     min_points: int = Field(default=3, ge=2)
-    """Least number of points; two of them are the lowest and the highest band, the others lie anywhere between."""
+    """Minimum number of points: two at the lowest and the highest band, the others at random positions in between."""
     max_points: int = 6
-    """Greatest number of points; between them the curve is a straight line over the bands."""
+    """Maximum number of points."""
 
     @field_validator("max_db", "max_points")
     @classmethod

@@ -14,7 +14,8 @@ from audiosurvey.augmentation.factor import FactorConfig
 
 
 class PitchConfig(FactorConfig):
-    """Frequencies are multiplied by a factor, on the mel bands; next to nothing in time, where `speed` resamples."""
+    """Changes the pitch without the tempo, by interpolating mel bands. Much cheaper than `speed`, which resamples the
+    wave."""
 
 
 @dataclass(frozen=True, slots=True)

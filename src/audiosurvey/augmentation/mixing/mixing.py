@@ -66,14 +66,13 @@ class Targets:
 
 
 class MixingConfig(Section):
-    """The keys of every mixing."""
+    """Options of all mixings."""
 
     p: Probability = 0.0
-    """Chance that a clip is mixed in this way. A clip is mixed in one way at most, so the chances of all mixings add up
-    to 1 or less: four of 0.25 mix every clip, each time in one of four ways."""
+    """Probability that a clip is mixed this way. Each clip is mixed in at most one way, so the probabilities of all
+    mixings must add up to at most 1."""
     start_epoch: int = Field(default=0, ge=0)
-    """The first epoch, counted from 1, in which clips are mixed in this way; before it, whom the choice falls on stays
-    as it is."""
+    """First epoch of this mixing, counted from 1; in earlier epochs, the clips selected for it are not mixed."""
 
 
 class _Mixing(ABC, Generic[Draw]):

@@ -1,45 +1,35 @@
-"""Timemix: the beginning or the end of a clip is taken from another training clip.
+"""Timemix: the beginning or the end of a waveform (B, S) is replaced by that of another training clip.
 
-Enters: raw waveforms (B, S) and those of their partners; leaves: the clips' with a stretch of the partners', at the
-place it has there. The seam is a plain cut.
-
-Source: EAT, arXiv 2204.11479 (the label there goes by the share of the window). We depart where clips are padded:
-samples that hold nothing are not counted, so that no label speaks of a clip of which only its padding was taken.
+Source: EAT, arXiv 2204.11479. There the label weight is the fraction of the window; here padding is not counted.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
-from audiosurvey.augmentation.mixing.mixup import a_share
+from audiosurvey.augmentation.mixing.mixup import OwnShare
 
 
 class TimemixConfig(MixingConfig):
-    """The beginning or the end of the clip is another training clip's."""
+    """Replaces the beginning or the end of the clip by that of another training clip."""
 
-    min_ratio: float = 0.5
-    """Least share of the window that stays the clip's own; drawn evenly between this and 1."""
-
-    @field_validator("min_ratio")
-    @classmethod
-    def _leaves_room(cls, ratio: float) -> float:
-        return a_share(ratio)
+    min_ratio: OwnShare = 0.5
+    """Minimum fraction of the window that the clip keeps; drawn uniformly between this and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimemixDraw:
     ratio: float
-    """Share of the window that stays."""
+    """Fraction of the window that is kept."""
     replaced: str
-    """Which stretch the partner fills: "start" or "end"."""
+    """Which end comes from the partner: "start" or "end"."""
 
 
 class Timemix(WaveMixing[TimemixDraw]):
-    """Replaces one end of each clip by its own partner's."""
+    """Replaces one end of each clip by that of its partner."""
 
     name = "timemix"
 
@@ -66,6 +56,6 @@ class Timemix(WaveMixing[TimemixDraw]):
 
 
 def _kept(draw: TimemixDraw, samples: int) -> tuple[int, int]:
-    """First sample that stays the clip's own, and the one after the last."""
+    """First sample that is kept, and the one after the last."""
     kept = round(draw.ratio * samples)
     return (samples - kept, samples) if draw.replaced == "start" else (0, kept)

@@ -25,23 +25,23 @@ _USUAL: dict[str, tuple[str, ...]] = {
 
 
 class ColumnsConfig(Section):
-    """Names of the columns of your own CSV. An optional column of the default name is used if it is there."""
+    """Column names of the CSV. Optional columns are used if they exist."""
 
     path: str = "path"
-    """The sound file, relative to `dataset.root`."""
+    """Audio file, relative to `dataset.root`."""
     label: str = "label"
-    """The class, or several joined by `dataset.label_separator`."""
+    """Class, or several classes separated by `dataset.label_separator`."""
     fold: str | None = "fold"
-    """The fold in which the clip is tested, a whole number (or `fold1`); null: not read, folds are made."""
+    """Test fold of the clip, a whole number (`fold1` is accepted). null: folds are created."""
     source: str | None = "source"
-    """The recording that the clip was cut from; clips of one recording stay on one side of every split. A name that is
-    not the file's own means the same recording in every data set."""
+    """Recording that the clip is from; clips of the same recording are never split. A value other than the file's own
+    name identifies the same recording across data sets."""
     start: str | None = "start"
-    """Where the clip begins in its file, in seconds; empty: at the start of the file."""
+    """Start of the clip within its file, in seconds; empty for the start of the file."""
     end: str | None = "end"
-    """Where the clip ends in its file, in seconds; empty: at the end of the file."""
+    """End of the clip within its file, in seconds; empty for the end of the file."""
     split: str | None = "split"
-    """train, val or test, instead of folds; null: not read."""
+    """`train`, `val` or `test`, instead of folds. null: ignored."""
 
     @field_validator("*")
     @classmethod

@@ -11,12 +11,13 @@ class ProtocolConfig(Section):
     """The evaluation protocol."""
 
     selection: Literal["auto", "last", "validation", "test"] = "auto"
-    """`last`: a fixed number of epochs, the last (averaged) weights; `validation`: the next fold, cyclically, is held
-    out of training and selects the epoch; `test`: the epoch is selected on the test fold itself, which is optimistic
-    and marked so wherever the number is shown. `auto`: validation if there is a patience, otherwise last."""
+    """Which epoch is used. `last`: the last, with averaged weights if any; `validation`: the best on a validation fold,
+    the cyclically next one, which is excluded from training; `test`: the best on the test fold itself, which is
+    optimistic, and marked as such wherever the result is shown. `auto`: `validation` with early stopping, else
+    `last`."""
     allow_leakage: bool = False
-    """Train even if one recording (one source, one file, or equal content) is on both sides of a split; the result
+    """Train even if a recording (same source, same file, or identical content) is on both sides of a split; the result
     is marked."""
     test_every: int = Field(default=1, ge=0)
-    """Interval in epochs at which the test fold is scored, for the curves only (selection: test scores it every
-    epoch); 0: only at the end."""
+    """Evaluate the test fold every this many epochs, for the learning curves only; 0: only at the end. With
+    `selection: test` it is evaluated every epoch."""

@@ -23,9 +23,11 @@ def write_predictions(
 
 
 def read_predictions(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Clip ids, label cells and scores (N, K) of a predictions.csv."""
+    """Clip ids, label cells and scores (N, K) of a predictions.csv. Raises ValueError if it has no rows."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
+    if not rows:
+        raise ValueError("no rows")
     columns = [name for name in rows[0] if name.startswith("p:")]
     scores_NK = np.array([[row[name] for name in columns] for row in rows], dtype=np.float32)
     return [row["clip"] for row in rows], [row["label"] for row in rows], scores_NK

@@ -20,7 +20,7 @@ from audiosurvey.runs.evaluation.scores import truth
 from audiosurvey.runs.job import FoldOutcome
 from audiosurvey.runs.stages.embeddings import Embeddings
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.head import Examples, Head, choose_penalty, fit_head, join
+from audiosurvey.training.head import Head, LabelledEmbeddings, choose_penalty, fit_head, join
 from audiosurvey.training.loop import Listener
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.metrics import confusion, evaluate
@@ -107,7 +107,7 @@ def fit_probe(
     return head, loss
 
 
-def _examples(embeddings: Embeddings, clips: Sequence[Clip], classes: int) -> Examples:
+def _examples(embeddings: Embeddings, clips: Sequence[Clip], classes: int) -> LabelledEmbeddings:
     target_NK = torch.from_numpy(truth(clips, classes))
     return join([(embeddings.of(clip), target_K) for clip, target_K in zip(clips, target_NK, strict=True)])
 
