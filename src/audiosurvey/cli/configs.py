@@ -16,7 +16,7 @@ from audiosurvey.errors import UserError, not_written
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
     dataset: Annotated[str, typer.Option(help=f"One of {', '.join((*BUILT_IN, *OWN))}.")] = "esc50",
-    preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset to start from; see 'audiosurvey presets'.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Write a commented starter config."""
@@ -37,10 +37,10 @@ def init(
 def check(
     config: Annotated[str | None, typer.Argument(metavar="CONFIG", help="A config file, or a preset's name.")] = None,
     overrides: SetOption = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the config instead.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of configs instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate a config, look at its data, and print the config with every value resolved; the verdict is on stderr."""
+    """Validate a config and its data, and print it with every value filled in; the verdict goes to stderr."""
     if schema:
         if config is not None or overrides:
             raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
@@ -68,7 +68,7 @@ def describe(
     config: ConfigArgument,
     overrides: SetOption = None,
     classes: Annotated[
-        int | None, typer.Option(min=1, help="Number of classes; from the data set where absent.")
+        int | None, typer.Option(min=1, help="Number of classes; default: those of the data set.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,7 +100,7 @@ def describe(
 
 @app.command()
 def presets() -> None:
-    """List the shipped configs."""
+    """List the shipped presets."""
     from audiosurvey.config.presets import preset_names, preset_text
 
     for name in preset_names():

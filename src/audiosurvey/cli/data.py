@@ -12,10 +12,10 @@ from audiosurvey.errors import UserError
 @app.command()
 def download(
     name: Annotated[str, typer.Argument(help="A built-in data set, such as esc50 or urbansound8k.")],
-    root: Annotated[Path | None, typer.Option(help="Where to put it; default: where configs look for it.")] = None,
-    url: Annotated[str | None, typer.Option(help="A mirror of the archive; it is verified all the same.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Target folder; default: where configs look for it.")] = None,
+    url: Annotated[str | None, typer.Option(help="A mirror of the archive; its checksum is verified too.")] = None,
 ) -> None:
-    """Download a data set: resumable, verified, atomic."""
+    """Download a data set; interrupted downloads resume, and checksums are verified."""
     from audiosurvey.data.download.datasets import download as fetch
     from audiosurvey.data.sets.registry import specs
     from audiosurvey.report.console import progress_bar
@@ -34,9 +34,9 @@ def download(
 def prepare(
     config: ConfigArgument,
     overrides: SetOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads; default: one a processor.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads; default: one per processor.")] = None,
 ) -> None:
-    """Decode and resample the data set once, into the store that training reads."""
+    """Decode and resample a data set once, into the cache that training reads."""
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import prepare as prepare_data
     from audiosurvey.report.console import progress_bar
@@ -61,7 +61,7 @@ def preview(
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
     force: ForceOption = False,
 ) -> None:
-    """Render what augmentation makes of a clip: WAV before and after, a picture, and what was drawn."""
+    """Render the augmentation of a clip: WAV files before and after, a picture, and the random parameters."""
     from audiosurvey.targets import check_target_folder
 
     check_target_folder("--output", output)

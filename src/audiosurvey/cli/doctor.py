@@ -19,17 +19,17 @@ def doctor(
         ),
     ],
     overrides: SetOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show every finding; in JSON, every clip too.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page with plots and sounds, one file.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show all findings; in JSON, all clips too.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page with plots and sounds.")] = None,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Write the clips to leave out, with reasons, for dataset.ignore.")
+        Path | None, typer.Option(help="Write a list of clips to exclude, with reasons, for dataset.ignore.")
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Audit a data set: broken, silent, clipped, doubled, leaking, mislabelled clips, and shortcuts by class.
+    """Audit a data set: broken, silent, clipped, duplicate, leaking and mislabelled clips, and shortcuts to classes.
 
-    Exit status 1 when something was found that would spoil a result.
+    Exit status 1 if anything was found that would invalidate results.
     """
     from audiosurvey.data.sets.ignore import write_ignore
     from audiosurvey.doctor.examination import as_json as in_json

@@ -12,10 +12,10 @@ from audiosurvey.errors import UserError
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look, subfolders included.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="Folder to search, with all subfolders.")] = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
-    """List what has been run, with what each run found."""
+    """List runs and their results."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
     from audiosurvey.pipeline import runs as list_runs
@@ -36,11 +36,11 @@ def runs(
 @app.command()
 def merge(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Run folders, or results.json files.")],
-    output: Annotated[Path | None, typer.Option(help="File to write the joined results.json to.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write the merged results.json to.")] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Join folds of one config, data and version that were trained at different times."""
+    """Merge the folds of runs with the same config, data and version."""
     from audiosurvey.pipeline import merge as join
     from audiosurvey.report.summary import print_summary
 

@@ -24,18 +24,19 @@ def train(
     overrides: SetOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
     folds: Annotated[str | None, typer.Option(help="Folds to train, such as 1,2; default: all.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run-dir.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --run-dir.")] = False,
     final: Annotated[
-        bool, typer.Option("--final", help="Then train one model on all folds, for use: RUN/model.")
+        bool, typer.Option("--final", help="Then train one model on all folds, for deployment: RUN/model.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side, each with its share of the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds trained in parallel, each with its share of the cores.")] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads, over all jobs; their number changes the last digits.")
+        int | None,
+        typer.Option(min=1, help="Processor threads of all jobs; changes the last digits of results."),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Pretrain if asked to, then cross-validate: one model a fold, results written as each fold ends."""
+    """Cross-validate, after pretraining if configured: one model per fold; results are written after each fold."""
     if resume and run_dir is None:
         raise UserError("--resume: which run? give its --run-dir")
     numbers = fold_numbers(folds)
@@ -65,12 +66,12 @@ def evaluate(
     device: DeviceOption = "auto",
     conditions: Annotated[
         bool,
-        typer.Option("--conditions", help="For a run: also on test clips made softer, duller, shorter and noisier."),
+        typer.Option("--conditions", help="For a run: also on test clips made quieter, duller, shorter and noisier."),
     ] = False,
-    reverse: Annotated[bool, typer.Option(help="Go through the batches backwards; nothing may change.")] = False,
+    reverse: Annotated[bool, typer.Option(help="Evaluate in reverse order; results must not change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a run's models on their own test folds, or a model on other data."""
+    """Evaluate the models of a run on their test folds, or a model on other data."""
     if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from audiosurvey.config.checks.checks import cross_faults
 from audiosurvey.config.checks.obstacles import device_obstacles, obstacles
+from audiosurvey.config.init_weights import front_end_of
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import did_you_mean, lines, refuse
@@ -21,7 +22,6 @@ from audiosurvey.config.stored import is_resolved, keep_meaning
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.mel import MelConfig
-from audiosurvey.model.weights.pretrained import front_end_of
 
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
-from audiosurvey.data.sets.esc50 import SPREAD_SOURCES
+from audiosurvey.data.sets.esc50 import SPEC
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.runs.stages.context import RunContext
@@ -311,7 +311,7 @@ def test_no_recording_of_esc10_is_in_the_other_forty_classes(shared: Path) -> No
     assert len(kept.classes) == 40
     assert len(kept.clips) + len(left_out) == 1600
     # A clock that strikes and ticks, and a hen with a rooster: four recordings are cut into clips on both sides.
-    assert {clip.source for clip in left_out} == SPREAD_SOURCES
+    assert {clip.source for clip in left_out} == SPEC.spread_sources
     assert not {clip.source for clip in kept.clips} & {clip.source for clip in ten.clips}
 
 

@@ -6,11 +6,12 @@ import torch
 
 from audiosurvey.config.checks.meta_network import can_be_built, meta_network
 from audiosurvey.config.checks.rule import Rule
+from audiosurvey.config.init_weights import fit_faults, hearing_faults
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
 from audiosurvey.model.grammar import ModelConfig
-from audiosurvey.model.weights.pretrained import fit_faults, hearing_faults, no_ensemble
+from audiosurvey.model.weights.pretrained import no_ensemble
 from audiosurvey.model.weights.released import released
 
 _INIT = ("model", "init")

@@ -75,7 +75,7 @@ class RunContext:
     @property
     def trained_before(self) -> Provenance:
         """The clips that the weights were trained on before the folds."""
-        before = self.init.weights.heard.under("init") if self.init else Provenance({})
+        before = self.init.trained_on.under("init") if self.init else Provenance({})
         return before | self.pretraining.heard.under("pretrain") if self.pretraining else before
 
     def start(self, stage: Stage, listener: RunListener) -> "ReadyNetwork":

@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from audiosurvey.artefact.weights_source import check_unchanged, licence_of, provenance_of
 from audiosurvey.config.checks.meta_network import meta_network
+from audiosurvey.config.init_weights import open_init
 from audiosurvey.config.root import Config
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network
-from audiosurvey.model.weights.pretrained import Report, Weights, open_weights
+from audiosurvey.model.weights.pretrained import OURS, Report, Weights
 from audiosurvey.model.weights.released import RELEASED, name_of
-from audiosurvey.model.weights.weightfile import artefact_licence
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class PretrainedWeights:
     """What became of each tensor."""
     lines: list[str]
     """For a reader: what was taken, dropped and initialised anew, and what is frozen."""
+    trained_on: Provenance
+    """The clips that the weights were trained on, as far as is known."""
 
     @property
     def name(self) -> str:
@@ -35,12 +39,12 @@ class PretrainedWeights:
     @property
     def licence(self) -> str | None:
         known = RELEASED.get(self.name)
-        return known.licence if known else artefact_licence(self.weights.path)
+        return known.licence if known else licence_of(self.weights.path)
 
     def refuse_seen(self, splits: Iterable[Split], sounds: Sounds, *, allow_leakage: bool) -> bool:
         """Whether the weights were trained on held-out clips; raises UserError unless that is allowed."""
         held_out = {clip.id for split in splits for clip in split.validation + split.test}
-        seen = sorted(held_out & self.weights.heard.known(sounds.table.clips, sounds.store))
+        seen = sorted(held_out & self.trained_on.known(sounds.table.clips, sounds.store))
         if seen and not allow_leakage:
             raise UserError(
                 f"model.init: {self.name}: was trained on the recordings of {len(seen)} clips that are to be tested "
@@ -58,12 +62,15 @@ def open_pretrained(config: Config, progress: ProgressCallback | None = None) ->
     init = config.model.init
     if init is None:
         return None
-    weights = open_weights(init, progress)
+    weights = open_init(init, progress)
+    if weights.family is OURS:
+        check_unchanged(weights.path)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
     network = meta_network(config)
     report = weights.put_into(network)
-    return PretrainedWeights(weights, report, report.lines() + _frozen_lines(config, network))
+    trained_on = provenance_of(weights.path) if weights.family is OURS else Provenance({})
+    return PretrainedWeights(weights, report, report.lines() + _frozen_lines(config, network), trained_on)
 
 
 def _frozen_lines(config: Config, network: Network) -> list[str]:
