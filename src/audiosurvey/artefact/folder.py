@@ -98,7 +98,7 @@ def save_artefact(
     golden = replace(golden, logits_BK=Model(config, facts, tensors, heard).logits(golden.wave_BS))
     save_tensors(folder / "weights.safetensors", tensors)
     write_text(folder / "config.yaml", resolved_yaml(config))
-    write_text(folder / "trained_on.json", json.dumps(heard.as_json(), indent=0, ensure_ascii=False) + "\n")
+    heard.save(folder / "trained_on.json")
     golden_clips.save_golden(folder / golden_clips.FILE, golden)
     facts["sha256"] = {name: _sha256(folder / name) for name in _CHECKED}
     facts["sha256"]["model.json"] = _digest(facts)
@@ -132,10 +132,7 @@ def load_artefact(path: str | Path) -> "Model":
         raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again")
     wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'not known')})"
     config = read_stored(folder / "config.yaml", wrote)
-    try:
-        heard = Provenance.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
-        raise UserError(f"{folder}: trained_on.json is not that of a model; copy the whole folder again") from None
+    heard = Provenance.load(folder / "trained_on.json")
     tensors = load_tensors(folder / "weights.safetensors")[0]
     golden = golden_clips.load_golden(folder / golden_clips.FILE) if schema > 1 else None
     try:

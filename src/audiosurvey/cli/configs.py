@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, load_config, print_json, stdout
+from audiosurvey.data.sets.registry import BUILT_IN, OWN
 from audiosurvey.errors import UserError, not_written
 
 
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
-    dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, toy, folder or csv.")] = "esc50",
+    dataset: Annotated[str, typer.Option(help=f"One of {', '.join((*BUILT_IN, *OWN))}.")] = "esc50",
     preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
     force: ForceOption = False,
 ) -> None:

@@ -13,6 +13,8 @@ from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+ProgressCallback = Callable[[int, int | None], None]
+"""Called with what is done and the total, such as bytes or clips; None where the total is unknown."""
 
 
 def cpu_count() -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.division import divided
-from audiosurvey.data.store.building import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store.store import Store, kept, prepare
 from audiosurvey.data.table import Table
 
@@ -29,7 +29,7 @@ def prepare_sounds(
     *,
     divide: bool = True,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Sounds:
     """Reads the table and builds the store if necessary; unreadable clips are left out.
 

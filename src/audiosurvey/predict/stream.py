@@ -13,7 +13,7 @@ from itertools import takewhile
 import numpy as np
 
 from audiosurvey.artefact.classifier import Classifier, unusable
-from audiosurvey.data.audio.decoding import BadAudio, Mono, Source
+from audiosurvey.data.audio.decoding import AudioFile, BadAudio, Mono
 from audiosurvey.data.audio.measures import Measures
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.audio.windows import cut
@@ -36,7 +36,7 @@ class WindowScores:
     """How the sound of the window was recorded; None for a model that does not know what it was trained on."""
 
 
-def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
+def read_blocks(source: AudioFile, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
     """The sound of a file, block after block: mono float32 (S) at `sample_rate`.
 
     With `mono` "loudest" a file of several channels is read twice, since its loudest channel shows at its end only.

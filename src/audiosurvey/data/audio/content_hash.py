@@ -21,7 +21,7 @@ from audiosurvey.data.readahead import cpu_count, in_order
 from audiosurvey.plainfile import not_plain
 
 _TABLE = "CREATE TABLE IF NOT EXISTS content (path BLOB PRIMARY KEY, stamp TEXT, digest TEXT, seconds REAL)"
-_BLOCK = 1 << 23
+_SMALL = 1 << 22
 """Bytes. Files up to this size are read once for their hash and their streams."""
 
 
@@ -62,16 +62,16 @@ def _read(path: Path) -> Fingerprint | None:
         return None
     try:
         with path.open("rb") as stream:
-            hashed = hashlib.blake2b(digest_size=16)
-            first = block = stream.read(_BLOCK)
-            while block:
+            content = stream.read(_SMALL)
+            hashed = hashlib.blake2b(content, digest_size=16)
+            while block := stream.read(1 << 20):
+                content = b""
                 hashed.update(block)
-                block = stream.read(_BLOCK)
     except OSError:
         return None
     try:
-        if 0 < len(first) == stamp[0]:
-            parts_of_file(path, stamp, io.BytesIO(first))
+        if 0 < len(content) == stamp[0]:
+            parts_of_file(path, stamp, io.BytesIO(content))
         return Fingerprint(hashed.hexdigest(), probe(path).seconds)
     except BadAudio:
         return Fingerprint(hashed.hexdigest(), None)

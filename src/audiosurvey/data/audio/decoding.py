@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from audiosurvey.data.audio.plausibility import implausible
-from audiosurvey.data.audio.sound_file import UNKNOWN_FRAMES, BadAudio, Probe, SoundStreams, Source, message, opened
+from audiosurvey.data.audio.sound_file import UNKNOWN_FRAMES, AudioFile, BadAudio, Probe, SoundStreams, message, opened
 
 Mono = Literal["mean", "left", "loudest"]
 BLOCK_FRAMES = 65_520
@@ -25,14 +25,14 @@ _EXACT_CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
 """Where seeks of libsndfile give the same samples as decoding from the beginning."""
 
 
-def probe(source: Source) -> Probe:
+def probe(source: AudioFile) -> Probe:
     """The header of a sound file, without decoding it. Raises BadAudio."""
     with opened(source) as sound:
         return sound.about
 
 
 def decode(
-    source: Source,
+    source: AudioFile,
     *,
     start_s: float | None = None,
     end_s: float | None = None,
@@ -53,7 +53,7 @@ def decode(
     return resample(wave_S, rate, sample_rate) if sample_rate else wave_S
 
 
-def read(source: Source, *, start_s: float | None = None, end_s: float | None = None) -> tuple[np.ndarray, int]:
+def read(source: AudioFile, *, start_s: float | None = None, end_s: float | None = None) -> tuple[np.ndarray, int]:
     """All channels of a stretch as they are in the file: float32 (S, C), and the sample rate in Hz.
 
     Raises BadAudio as `decode` does.
@@ -65,7 +65,7 @@ def read(source: Source, *, start_s: float | None = None, end_s: float | None = 
 
 @contextmanager
 def blocks(
-    source: Source, *, start_s: float | None = None, end_s: float | None = None, cut: bool = False
+    source: AudioFile, *, start_s: float | None = None, end_s: float | None = None, cut: bool = False
 ) -> Iterator[tuple[Probe, Iterator[np.ndarray]]]:
     """The header, and the stretch in blocks of at most BLOCK_FRAMES frames: float32 (S, C).
 

@@ -54,15 +54,14 @@ class _Stream:
     count: int = 0
     ranges: list[tuple[int, int]] = field(default_factory=list)
 
-    def goes_on(self, frame: Frame, place: int) -> bool:
-        return frame.kind == self.kind and bool(self.ranges) and self.ranges[-1][1] == place
+    def continues_at(self, place: int) -> bool:
+        return bool(self.ranges) and self.ranges[-1][1] == place
 
     def add(self, begin: int, end: int) -> None:
         self.count += 1
-        if self.ranges and self.ranges[-1][1] == begin:
-            self.ranges[-1] = (self.ranges[-1][0], end)
-        else:
-            self.ranges.append((begin, end))
+        if self.continues_at(begin):
+            begin = self.ranges.pop()[0]
+        self.ranges.append((begin, end))
 
 
 def after_tags(window: Window) -> int:
@@ -96,7 +95,8 @@ def mp3_parts(window: Window, begin: int, end: int) -> list[Part]:
         bits = int.from_bytes(window.get(place, 4), "big") & _MEANT
         frame = known[bits] if bits in known else known.setdefault(bits, _frame(bits))
         last = streams[-1] if streams else None
-        if frame is None or not ((last and last.goes_on(frame, place)) or _runs(window, place, end, 3)):
+        continues = frame and last and frame.kind == last.kind and last.continues_at(place)
+        if frame is None or not (continues or _runs(window, place, end, 3)):
             place += _tag_size(window, place) or max(1, (_next_frame(window, place + 1, end) or end) - place)
             continue
         if place + frame.size > end:

@@ -10,12 +10,12 @@ from contextlib import suppress
 import numpy as np
 import soxr
 
-from audiosurvey.data.audio.decoding import BadAudio, Mono, Source, blocks, resampled_length, to_mono
+from audiosurvey.data.audio.decoding import AudioFile, BadAudio, Mono, blocks, resampled_length, to_mono
 from audiosurvey.data.audio.plausibility import implausible
 
 
 def mono_blocks(
-    source: Source,
+    source: AudioFile,
     *,
     start_s: float | None = None,
     end_s: float | None = None,
@@ -78,7 +78,7 @@ def _converted(blocks_SC: Iterable[np.ndarray], rate: int, sample_rate: int, mon
         yield np.pad(rest_S, (0, max(0, length - given - len(rest_S))))
 
 
-def _loudest(source: Source, stretch: dict[str, float | None], cut: bool) -> int | None:
+def _loudest(source: AudioFile, stretch: dict[str, float | None], cut: bool) -> int | None:
     """The channel with the most energy in the stretch, the first of equally loud ones; None for mono files."""
     with blocks(source, **stretch, cut=cut) as (about, blocks_SC):
         if about.channels == 1:

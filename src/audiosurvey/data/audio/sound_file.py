@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,7 +14,7 @@ from audiosurvey.data.audio.byte_view import Part, View
 from audiosurvey.data.audio.integrity import sound_parts
 from audiosurvey.plainfile import not_plain
 
-Source = Path | str | bytes | BinaryIO
+AudioFile = Path | str | bytes | BinaryIO
 """A path, the content of a sound file, or an open seekable file."""
 
 Stamp = tuple[int, int, int, int]
@@ -74,7 +74,10 @@ class SoundStreams:
         first: Probe | None = None
         for part in parts:
             sound = self._open(part)
-            about = _about(sound, part)
+            frames = part.frames
+            if frames is None and not part.open_end and sound.frames < UNKNOWN_FRAMES:
+                frames = sound.frames
+            about = Probe(frames, sound.samplerate, sound.channels, part.container or sound.format, sound.subtype)
             if len(parts) == 1:
                 self._held = sound
             else:
@@ -89,8 +92,7 @@ class SoundStreams:
         if first is None:
             raise BadAudio("holds no sound (zero frames)")
         known = [frames for frames in self.lengths if frames is not None]
-        frames = sum(known) if len(known) == len(self.lengths) else None
-        self.about = Probe(frames, first.sample_rate, first.channels, first.format, first.subtype)
+        self.about = replace(first, frames=sum(known) if len(known) == len(parts) else None)
 
     @contextmanager
     def part(self, number: int) -> Iterator[soundfile.SoundFile]:
@@ -113,21 +115,14 @@ class SoundStreams:
             raise BadAudio("not a sound file that can be read (WAV, FLAC, OGG, MP3, AIFF, ...)") from error
 
 
-def _about(sound: soundfile.SoundFile, part: Part) -> Probe:
-    frames = part.frames
-    if frames is None and not part.open_end and sound.frames < UNKNOWN_FRAMES:
-        frames = sound.frames
-    return Probe(frames, sound.samplerate, sound.channels, part.container or sound.format, sound.subtype)
-
-
 @contextmanager
-def opened(source: Source, *, cut: bool = False) -> Iterator[SoundStreams]:
+def opened(source: AudioFile, *, cut: bool = False) -> Iterator[SoundStreams]:
     """The open sound, after the checks that need no decoding.
 
     `cut`: accepts a file that ends before its header says so. Raises BadAudio.
     """
+    path, parts = None, None
     with _stream(source) as stream:
-        path, parts = None, None
         with _readable():
             if isinstance(source, (str, Path)):
                 stamp = _stamp(os.fstat(stream.fileno()))
@@ -168,7 +163,7 @@ def _stamp(facts: os.stat_result) -> Stamp:
 
 
 @contextmanager
-def _stream(source: Source) -> Iterator[BinaryIO]:
+def _stream(source: AudioFile) -> Iterator[BinaryIO]:
     """The open file. Raises BadAudio if it cannot be opened or is empty."""
     with ExitStack() as stack:
         if isinstance(source, bytes):
@@ -187,9 +182,8 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
             stream = source
         with _readable():
             stream.seek(0)
-            empty = not stream.read(1)
-        if empty:
-            raise BadAudio("the file is empty (0 bytes)")
+            if not stream.read(1):
+                raise BadAudio("the file is empty (0 bytes)")
         yield stream
 
 

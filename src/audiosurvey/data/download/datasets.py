@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 
 from audiosurvey.cache import cache_folder
 from audiosurvey.data.download.archive import BadArchive, unpack
-from audiosurvey.data.download.fetch import Progress, discard, fetch
+from audiosurvey.data.download.fetch import discard, fetch
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError, not_written
 
 
@@ -54,7 +55,12 @@ class Downloaded:
 
 
 def download(
-    known: Archive, root: Path, *, url: str | None = None, progress: Progress | None = None, pause_s: float = 1.0
+    known: Archive,
+    root: Path,
+    *,
+    url: str | None = None,
+    progress: ProgressCallback | None = None,
+    pause_s: float = 1.0,
 ) -> Downloaded:
     """Downloads and unpacks a data set into `root`, unless it is already there and complete.
 
@@ -102,7 +108,7 @@ def table_fault(folder: Path, known: Archive) -> str | None:
     return None
 
 
-def _archive(root: Path, known: Archive, url: str, progress: Progress | None, pause_s: float) -> Path:
+def _archive(root: Path, known: Archive, url: str, progress: ProgressCallback | None, pause_s: float) -> Path:
     """The complete and verified archive beside `root`: kept from before, or fetched."""
     archive = root.with_name(root.name + known.suffix)
     part = archive.with_name(archive.name + ".part")

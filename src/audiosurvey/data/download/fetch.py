@@ -11,9 +11,10 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError, not_written
 from audiosurvey.version import __version__
 
@@ -25,11 +26,10 @@ _BEGIN, _TOTAL = r"^bytes (\d+)-", r"/(\d+)$"
 """Numbers in the header Content-Range."""
 _NETWORK_FAULTS = (OSError, http.client.HTTPException)
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are and the bytes there will be, None where the server does not say."""
 
-
-def fetch(url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progress: Progress | None = None) -> None:
+def fetch(
+    url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progress: ProgressCallback | None = None
+) -> None:
     """Completes `part` from `url`.
 
     A cut connection is resumed by a range request, from zero if the server ignores the range or its file changed.
@@ -71,7 +71,7 @@ def discard(part: Path) -> None:
     note_of(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, progress: Progress | None) -> bool:
+def _attempt(url: str, part: Path, progress: ProgressCallback | None) -> bool:
     """One request; whether the file is complete after it."""
     have, headers = _resumable(url, part)
     agent = {"User-Agent": f"audiosurvey/{__version__}", "Accept-Encoding": "identity"}
@@ -101,15 +101,13 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> bool:
 
 
 def _receive(
-    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, progress: Progress | None
+    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, progress: ProgressCallback | None
 ) -> bool:
     with part.open("r+b" if have else "wb") as file:
         file.seek(have)
         while block := response.read(_BLOCK_BYTES):
-            try:
+            with _writing(part):
                 file.write(block)
-            except OSError as error:
-                raise not_written(error, f"{part}: cannot be written ({error.strerror or error})") from error
             have += len(block)
             if progress:
                 progress(have, total)
@@ -135,10 +133,16 @@ def _note(url: str, part: Path, headers: http.client.HTTPMessage) -> None:
     tag = headers.get("ETag", "")
     # Weak tags only promise the same meaning, not the same bytes.
     validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
-    try:
+    with _writing(note_of(part)):
         note_of(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UserError(f"{note_of(part)}: cannot be written ({error.strerror or error})") from error
+        raise not_written(error, f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _number(pattern: str, span: str | None) -> int | None:
@@ -147,7 +151,4 @@ def _number(pattern: str, span: str | None) -> int | None:
 
 
 def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
+    return file.stat().st_size if file.exists() else 0

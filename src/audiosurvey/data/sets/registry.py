@@ -1,9 +1,11 @@
-"""The built-in data sets. Each is a module of this folder with a `SPEC`; it is imported when it is needed."""
+"""The built-in data sets. Each is a module of this folder with a `SPEC`, which is imported when it is needed."""
 
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from audiosurvey.data.sets.spec import DatasetSpec
+if TYPE_CHECKING:
+    from audiosurvey.data.sets.spec import DatasetSpec
 
 BUILT_IN = (
     "esc50",
@@ -16,12 +18,12 @@ OWN = ("folder", "csv")
 
 
 @cache
-def spec_of(name: str) -> DatasetSpec | None:
+def spec_of(name: str) -> "DatasetSpec | None":
     """The spec of a built-in data set; None for any other name."""
     return import_module(f"audiosurvey.data.sets.{name}").SPEC if name in BUILT_IN else None
 
 
-def specs() -> list[DatasetSpec]:
+def specs() -> "list[DatasetSpec]":
     """All built-in data sets, in the order in which they are registered."""
     return [spec for name in BUILT_IN if (spec := spec_of(name))]
 

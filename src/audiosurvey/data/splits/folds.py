@@ -42,16 +42,16 @@ def make_split(table: Table, fold: int, selection: Selection, allow_leakage: boo
     clips stay, so that scores compare with the literature; the other clips of their recordings do not train.
     Raises UserError for a fold that does not exist, an empty side, a recording on two sides.
     """
-    sided = any(clip.side for clip in table.clips)
     if fold not in table.folds:
         there = ", ".join(map(str, table.folds)) or "none"
         raise UserError(f"fold {fold}: not in the table, whose folds are {there}")
-    split = _by_side(table, selection) if sided else _by_fold(table, fold, selection)
-    leaking = tuple(sorted(name for name, sides in _sides_of_recordings(table, split).items() if len(sides) > 1))
+    split = _by_side(table, selection) if any(clip.side for clip in table.clips) else _by_fold(table, fold, selection)
+    found = _sides_of_recordings(table, split)
+    leaking = tuple(sorted(name for name, sides in found.items() if len(sides) > 1))
     if not leaking or allow_leakage:
         return replace(split, leaking=leaking)
     if not is_published_leak(table, leaking):
-        raise UserError(*_describe_leak(table, split, leaking))
+        raise UserError(*_describe_leak(split, leaking, found))
     return _without_leaks(table, split)
 
 
@@ -119,9 +119,8 @@ def assign_folds(
     for label, fold in lonely_classes(ordered, folds).items():
         notes.append(f"class '{classes[label]}' is in fold {fold + 1} alone: it is tested there without being trained")
     fold_of = {clip.id: fold + 1 for clip, fold in zip(ordered, folds, strict=True)}
-    made = f"no folds in the data: {num_folds} stratified ones were made" + (
-        ", the clips of a source recording together" if kind == "source recordings" else ""
-    )
+    together = ", the clips of a source recording together" if kind == "source recordings" else ""
+    made = f"no folds in the data: {num_folds} stratified ones were made{together}"
     return tuple(replace(clip, fold=fold_of[clip.id]) for clip in clips), (made, *notes)
 
 
@@ -135,10 +134,8 @@ def _by_fold(table: Table, fold: int, selection: Selection) -> Split:
     folds = table.folds
     held_out = folds[(folds.index(fold) + 1) % len(folds)] if selection == "validation" else None
     if len(folds) < (3 if selection == "validation" else 2):
-        raise UserError(
-            f"fold {fold}: nothing is left to train on, the table has {len(folds)} folds"
-            + ("; set protocol.selection to last" if len(folds) == 2 else "")
-        )
+        mend = "; set protocol.selection to last" if len(folds) == 2 else ""
+        raise UserError(f"fold {fold}: nothing is left to train on, the table has {len(folds)} folds{mend}")
     return Split(
         fold,
         train=tuple(clip for clip in table.clips if clip.fold not in (fold, held_out, None)),
@@ -178,8 +175,7 @@ def _without_leaks(table: Table, split: Split) -> Split:
     return replace(split, train=train, validation=validation, left_out=left_out)
 
 
-def _describe_leak(table: Table, split: Split, leaking: tuple[str, ...]) -> list[str]:
-    found = _sides_of_recordings(table, split)
+def _describe_leak(split: Split, leaking: tuple[str, ...], found: Mapping[str, Mapping[str, list[Clip]]]) -> list[str]:
     mend = "put each on one side, or set protocol.allow_leakage: true, which marks the result"
     lines = [f"fold {split.fold}: {len(leaking)} source recordings stand on both sides of the split; {mend}"]
     for name in leaking[:_SHOWN_RECORDINGS]:

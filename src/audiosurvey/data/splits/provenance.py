@@ -6,13 +6,17 @@ ids. A source derived from a file name counts within its data set only: recorder
 alike.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
+from audiosurvey.atomic import write_text
 from audiosurvey.data.splits.recordings import Contents, file_of, recordings_of
 from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,18 @@ class Provenance:
 
     def as_json(self) -> dict[str, str | list[str | None]]:
         return {clip: _written(entry) for clip, entry in self.clips.items()}
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a file that `save` wrote. Raises UserError for a damaged one."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise UserError(f"{path}: is not that of a model; copy the whole folder again") from None
+
+    def save(self, path: Path) -> None:
+        """Writes `trained_on.json` of a model folder."""
+        write_text(path, json.dumps(self.as_json(), indent=0, ensure_ascii=False) + "\n")
 
     def under(self, prefix: str) -> "Provenance":
         """The same with `PREFIX/` before the ids, to tell clips of several stages apart."""

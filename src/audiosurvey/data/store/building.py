@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from audiosurvey.data.audio.decoding import BadAudio, Mono
 from audiosurvey.data.audio.resampling import mono_blocks
-from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.data.readahead import ProgressCallback, cpu_count, in_order
 from audiosurvey.data.store.spool import Spool
 
 FORMAT = 2
@@ -27,8 +27,6 @@ SAMPLES = "samples.i16"
 INDEX = "index.json"
 REPORT = "report.json"
 TEMPORARY = ".building-"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def build(
     sample_rate: int,
     mono: Mono,
     workers: int | None,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> None:
     """Makes the store `folder`, which must not exist. Unreadable recordings are listed in its report."""
     temporary = folder.with_name(f"{folder.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
@@ -67,7 +65,12 @@ def decoding_threads(workers: int | None) -> int:
 
 
 def _fill(
-    folder: Path, recordings: Sequence[Recording], sample_rate: int, mono: Mono, workers: int, progress: Progress | None
+    folder: Path,
+    recordings: Sequence[Recording],
+    sample_rate: int,
+    mono: Mono,
+    workers: int,
+    progress: ProgressCallback | None,
 ) -> None:
     load = partial(_decoded, folder=folder, sample_rate=sample_rate, mono=mono)
     began = time.monotonic()

@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 from audiosurvey.cache import cache_folder
 from audiosurvey.data.audio.content_hash import Fingerprint, fingerprints
 from audiosurvey.data.audio.decoding import Mono
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store import building
-from audiosurvey.data.store.building import INDEX, SAMPLES, TEMPORARY, Progress, Recording
+from audiosurvey.data.store.building import INDEX, SAMPLES, TEMPORARY, Recording
 from audiosurvey.data.store.spool import IN_MEMORY
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError, not_written
@@ -126,7 +127,7 @@ def prepare(
     mono: Mono,
     folder: Path | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Store:
     """The store of a table at `sample_rate` Hz: the existing one where nothing changed, else a new one.
 

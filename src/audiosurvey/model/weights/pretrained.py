@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.agreement import FrontEnd, disagreements
@@ -163,7 +163,7 @@ class Weights:
         return f"; they are the weights of preset {preset}" if preset else "; the network is not the one they are from"
 
 
-def open_weights(init: str, progress: Progress | None = None) -> Weights:
+def open_weights(init: str, progress: ProgressCallback | None = None) -> Weights:
     """The weights that `model.init` names, fetched where they are not here.
 
     Raises UserError in one line: not there, no network, damaged, of no family that is known.

@@ -74,10 +74,7 @@ def artefact_front_end(path: Path) -> FrontEnd | None:
 def artefact_heard(path: Path) -> Provenance:
     """The clips that an artefact of ours was trained on; none where not known."""
     beside = (artefact_file(path) if path.is_dir() else path).with_name("trained_on.json")
-    try:
-        return Provenance.from_json(json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {})
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"{beside}: is not that of a model; copy the whole folder again") from None
+    return Provenance.load(beside) if beside.is_file() else Provenance({})
 
 
 def artefact_licence(path: Path) -> str | None:

@@ -13,7 +13,7 @@ import torch
 from accelerate.utils import gather_object
 
 from audiosurvey.data.batches.batches import EvalBatches
-from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.inputs import laid_out
@@ -35,7 +35,7 @@ class Embeddings:
         return self.windows[clip.id]
 
 
-def embed_all(stage: Stage, network: Network, folder: Path, progress: Progress | None = None) -> Embeddings:
+def embed_all(stage: Stage, network: Network, folder: Path, progress: ProgressCallback | None = None) -> Embeddings:
     """Of all clips of the stage's sounds, in windows as evaluation has them; taken from `folder` where they are there
     already, of the same network and sounds. The network is left in evaluation mode.
 
@@ -58,7 +58,7 @@ def embed_all(stage: Stage, network: Network, folder: Path, progress: Progress |
 
 
 @torch.no_grad()
-def _compute(stage: Stage, network: Network, progress: Progress | None) -> dict[str, torch.Tensor]:
+def _compute(stage: Stage, network: Network, progress: ProgressCallback | None) -> dict[str, torch.Tensor]:
     """Of several processes each takes its share, and all get all."""
     accelerator, clips = stage.accelerator, stage.sounds.table.clips
     mine = clips[accelerator.process_index :: accelerator.num_processes]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.root import Config
-from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.splits.provenance import Provenance
@@ -63,7 +63,7 @@ class Start:
         return bool(seen)
 
 
-def open_start(config: Config, progress: Progress | None = None) -> Start | None:
+def open_start(config: Config, progress: ProgressCallback | None = None) -> Start | None:
     """The weights that the config names, fetched where needed; None where it names none.
 
     Raises UserError where they are not to be had, were trained with another front end, or do not fit.
