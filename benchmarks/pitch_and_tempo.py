@@ -46,14 +46,14 @@ def main() -> None:
     speed, pitch, tempo = Speed(SpeedConfig(p=1)), Pitch(PitchConfig(p=1)), Tempo(TempoConfig(p=1))
     draws = [stream("benchmark", clip) for clip in range(args.clips)]
     speeds = [speed.draw_fired(rng, samples, samples) for rng in draws]
-    pitch_B = torch.tensor([pitch.draw_fired(rng).pitch for rng in draws])
+    pitches = [pitch.draw_fired(rng) for rng in draws]
     tempi = [tempo.draw_fired(rng, Extent.whole(frames), mel.n_mels) for rng in draws]
     power_BTF = front_end.mel(wave_BS)
 
     ways: dict[str, Callable[[], object]] = {
         "speed": lambda: speed.apply(wave_BS, speeds, [samples] * args.clips),
         "mel": lambda: front_end(wave_BS),
-        "pitch": lambda: power_BTF @ mel.transposition(pitch_B, args.rate),
+        "pitch": lambda: pitch.change(power_BTF, pitches, front_end),
         "tempo": lambda: tempo.apply(power_BTF[:, None], tempi),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}

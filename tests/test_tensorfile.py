@@ -29,3 +29,20 @@ def test_a_missing_or_damaged_file_is_one_line(tmp_path: Path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(UserError, match="damaged or incomplete; copy it again"):
         load_tensors(path)
+
+
+def test_tensors_of_any_layout_are_written(tmp_path: Path):
+    whole = torch.arange(24.0).reshape(2, 3, 2, 2)
+    tensors = {
+        "rows": whole,
+        "shared": whole,
+        "part": whole[1],
+        "channels_last": whole.to(memory_format=torch.channels_last),
+        "number": torch.tensor(3),
+        "empty": torch.zeros(0),
+        "also_empty": torch.zeros(0),
+    }
+    save_tensors(tmp_path / "x.safetensors", tensors)
+    found, _ = load_tensors(tmp_path / "x.safetensors")
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], value) for name, value in tensors.items())

@@ -19,16 +19,28 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict
     """Writes the file beside `path` and renames it there. Raises OSError where the disk does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
-        # Copies: safetensors wants contiguous tensors that share no memory.
-        copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
         try:
-            save_file(copies, beside, metadata)
+            save_file(_writable(tensors), beside, metadata)
         except SafetensorError as error:
             # The system's error number is in the message only.
             found = re.search(r"os error (\d+)", str(error))
             if found is None:
                 raise
             raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
+
+
+def _writable(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """On the CPU, contiguous and without shared memory, as safetensors requires; copied only where they are not."""
+    found: dict[str, torch.Tensor] = {}
+    owners: set[int] = set()
+    for name, value in tensors.items():
+        tensor = value.detach().cpu().contiguous()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() in owners or storage.nbytes() > tensor.nbytes:
+            tensor = tensor.clone()
+        owners.add(tensor.untyped_storage().data_ptr())
+        found[name] = tensor
+    return found
 
 
 def load_tensors(path: Path, mend: str = "copy it again") -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -103,8 +103,8 @@ def test_the_coin_is_the_first_number_of_the_stream() -> None:
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
-        ({"noise": {"p": 1.5}}, "chance that a clip is changed"),
-        ({"reverb": {"p": -0.1}}, "chance that a clip is changed"),
+        ({"noise": {"p": 1.5}}, "probability that a clip is changed"),
+        ({"reverb": {"p": -0.1}}, "probability that a clip is changed"),
         ({"noise": {"min_snr_db": 500}}, "less than or equal to 120"),
         ({"dropblock": {"dp": 1.0}}, "less than 1"),
         ({"dropblock": {"block_size": {"t": 0}}}, "greater than or equal to 1"),
@@ -113,7 +113,7 @@ def test_the_coin_is_the_first_number_of_the_stream() -> None:
         ({"mixup": {"alpha": 0}}, "greater than 0"),
         ({"mel_mixup": {"min_ratio": 1}}, "less than 1"),
         ({"timemix": {"min_ratio": -0.1}}, "greater than or equal to 0"),
-        ({"freqmix": {"p": 2}}, "chance that a clip is changed"),
+        ({"freqmix": {"p": 2}}, "probability that a clip is changed"),
         ({"cutmix": {"alpha": -1}}, "greater than 0"),
         ({"speed": {"min": 0}}, r"greater than or equal to 0\.25"),
         ({"speed": {"values": [1.1, 9]}}, "less than or equal to 4"),

@@ -213,21 +213,6 @@ BALANCED = (
 )
 
 
-def break_after_an_epoch(train_tiny: Train, run: Path, *overrides: str) -> None:
-    """Starts a run of fold 1 and kills it when its first epoch has ended."""
-
-    class Killed(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(run, *overrides, folds=[1])
-
-
 RISING = (
     "model.blocks=[{conv_block: {channels: 8, layers: 1}}, {drop: {p: 1, dp: 0.5, t: 3, f: 3, schedule: linear}}, "
     "{pooling: {mode: avg}}]",
@@ -238,9 +223,10 @@ AVERAGED = ("swa.start=0.25", "augmentation={gain: {p: 1}}", *AUGMENTED[1:])
 
 
 @pytest.mark.parametrize("options", [BALANCED, RISING, AVERAGED], ids=["balanced", "rising", "averaged"])
-def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options):
+def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options, killed_after_checkpoint):
     train_tiny(tmp_path / "whole", *options, folds=[1])
-    break_after_an_epoch(train_tiny, tmp_path / "broken", *options)
+    with killed_after_checkpoint():
+        train_tiny(tmp_path / "broken", *options, folds=[1])
     train_tiny(tmp_path / "broken", *options, folds=[1], resume=True)
     assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
 

@@ -12,6 +12,7 @@ from audiosurvey.runs.forecast import Forecast, forecast, others_are_busy
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import threads
 from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.step import StepResult
 
 
 def stage(tiny, *overrides: str) -> Stage:
@@ -46,6 +47,9 @@ def test_nothing_random_is_used_up_and_weights_are_built_the_same(tiny):
     assert all(torch.equal(before[name], value) for name, value in made.build().state_dict().items())
 
 
+DONE = StepResult("train", 1, 1, (), 8, torch.ones(3))
+
+
 def test_the_slow_first_step_never_stands_alone(tiny, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("audiosurvey.runs.forecast.time.perf_counter", lambda: clock[0])
@@ -53,6 +57,7 @@ def test_the_slow_first_step_never_stands_alone(tiny, monkeypatch):
 
     def step(*_, **__):
         clock[0] += next(taken)
+        return DONE
 
     monkeypatch.setattr(made, "step", lambda _: step)
     assert forecast(made, 6).seconds_per_step == 12.0
@@ -68,6 +73,7 @@ def test_on_a_busy_machine_one_thread_is_tried_too(tiny, monkeypatch, busy, numb
 
     def step(*_, **__):
         clock[0] += 1.0 if torch.get_num_threads() == 1 else 4.0
+        return DONE
 
     monkeypatch.setattr(made, "step", lambda _: step)
     with threads(number):

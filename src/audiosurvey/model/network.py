@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from audiosurvey.features.front_end import Heard, Input
+from audiosurvey.features.front_end import Input, NetworkInput
 from audiosurvey.model.blocks.inputs import Entry, Join, by_input
 from audiosurvey.model.blocks.normalise import Standardize, make_standardize
 from audiosurvey.model.checkpointing import checkpointed, pieces, segments
@@ -47,10 +47,10 @@ class Network(nn.Module):
         self.views = 1
         """Number of circular shifts that features are averaged over in evaluation (`model.views`)."""
 
-    def forward(self, heard: Heard) -> torch.Tensor:
+    def forward(self, heard: NetworkInput) -> torch.Tensor:
         return self.classifier(self.embed(heard)).float()
 
-    def member_logits(self, heard: Heard) -> torch.Tensor:
+    def member_logits(self, heard: NetworkInput) -> torch.Tensor:
         """The logits of each member (B, M, K), for the loss; `forward` returns their mean."""
         if self.members == 1:
             return self(heard).unsqueeze(1)
@@ -59,7 +59,7 @@ class Network(nn.Module):
         logits_BMK = torch.einsum("bmn,kmn->bmk", features_BMN * self.members, weight_KMN)
         return (logits_BMK + self.classifier.bias).float()
 
-    def embed(self, heard: Heard) -> torch.Tensor:
+    def embed(self, heard: NetworkInput) -> torch.Tensor:
         """The input (B, N) of the classifier: the features of all members, concatenated and divided by their number, so
         that the logits are the mean of theirs."""
         if self.training or self.views == 1:
@@ -68,7 +68,7 @@ class Network(nn.Module):
             features_BN = mean_view(self._embed(shifted_views(heard, self.views)), self.views)
         return features_BN if self.members == 1 else features_BN / self.members
 
-    def _embed(self, heard: Heard) -> torch.Tensor:
+    def _embed(self, heard: NetworkInput) -> torch.Tensor:
         inputs = by_input(self.hears, heard)
         if "mel" in inputs:
             inputs["mel"] = self.standardize(inputs["mel"])

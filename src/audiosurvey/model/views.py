@@ -2,10 +2,10 @@
 
 import torch
 
-from audiosurvey.features.front_end import Heard
+from audiosurvey.features.front_end import NetworkInput
 
 
-def shifted_views(heard: Heard, views: int) -> Heard:
+def shifted_views(heard: NetworkInput, views: int) -> NetworkInput:
     """Inputs of B clips to those of (V * B) views, all of view 0 first. View v of a clip of L samples or frames is
     shifted left by v * L // views."""
     if isinstance(heard, tuple):

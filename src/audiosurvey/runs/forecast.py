@@ -12,7 +12,7 @@ import torch
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import one_thread
-from audiosurvey.training.step import TrainStep
+from audiosurvey.training.step import TrainStep, read_results
 
 PROBE_STEPS = 3
 PROBE_SECONDS = 10.0
@@ -90,7 +90,7 @@ def _step_seconds(stage: Stage, step: TrainStep, probes: Sequence[Batch]) -> lis
         if len(times) > 1 and sum(times) > PROBE_SECONDS and stage.accelerator.num_processes == 1:
             break
         started = time.perf_counter()
-        step([batch], epoch=1, step=index, lr=0.0)
+        read_results([step([batch], epoch=1, step=index, lr=0.0)])
         # A full batch's worth, though the probe may have met a short one.
         times.append((time.perf_counter() - started) * stage.settings.batch_size / len(batch.clips))
     return times

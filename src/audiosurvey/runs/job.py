@@ -16,7 +16,7 @@ from audiosurvey.data.splits.folds import Split
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.scores import truth
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.loop import Listener, Look, Watch
+from audiosurvey.training.loop import Evaluation, Evaluator, Listener
 from audiosurvey.training.metrics import Metrics, confusion, evaluate
 from audiosurvey.training.sound_scores import ScoredWindows
 
@@ -52,8 +52,8 @@ def train_fold(
     )
     network = stage.build()
     start(stage, network)
-    fit = stage.fit(network, _watch(config, stage, split), folder / "checkpoint", listener)
-    chosen = fit.run(resume=True)
+    trainer = stage.trainer(network, _evaluator(config, stage, split), folder, listener)
+    chosen = trainer.run(resume=True)
     # The chosen weights go back into a plain network of our own: an average has its gradients switched off.
     network.load_state_dict(chosen.state_dict())
     network.eval()
@@ -62,7 +62,7 @@ def train_fold(
     table = sounds.table
     truth_NK = truth(split.test, len(table.classes))
     metrics = evaluate(scores_NK, truth_NK, table.multi_label, stage.loss.binary)
-    seconds = sum(record["seconds"] for record in fit.journal.history)
+    seconds = sum(record["seconds"] for record in trainer.history)
     row = (
         {"fold": split.fold}
         | metrics
@@ -71,8 +71,8 @@ def train_fold(
             "train_clips": len(split.train),
             # Clips of recordings that the published folds themselves have on both sides; they train nothing.
             "left_out": [clip.id for clip in split.left_out],
-            "epochs": fit.journal.epoch,
-            "chosen_epoch": fit.journal.best_epoch or fit.journal.epoch,
+            "epochs": trainer.state.epoch,
+            "chosen_epoch": trainer.state.best_epoch or trainer.state.epoch,
             "seconds": round(seconds, 3),
         }
     )
@@ -81,25 +81,25 @@ def train_fold(
     return FoldOutcome(row, test, counts, network, validation)
 
 
-def _watch(config: Config, stage: Stage, split: Split) -> Watch:
+def _evaluator(config: Config, stage: Stage, split: Split) -> Evaluator:
     """What is evaluated after an epoch, and what the choice of the epoch goes by."""
     selection = config.protocol.selection
 
-    def watch(network: nn.Module, epoch: int, last: bool) -> Look:
+    def evaluator(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
         record: dict[str, Any] = {}
         score: tuple[float, ...] | None = None
         with torch.no_grad():
             if selection == "validation":
-                seen = stage.metrics(network, split.validation)
+                seen = stage.metrics(network(), split.validation)
                 record |= {f"val_{name}": value for name, value in seen.items()}
                 score = monitored(seen)
             if _tests_at(config, epoch, last):
-                seen = stage.metrics(network, split.test)
+                seen = stage.metrics(network(), split.test)
                 record |= {f"test_{name}": value for name, value in seen.items()}
                 score = monitored(seen) if selection == "test" else score
-        return Look(record, score)
+        return Evaluation(record, score)
 
-    return watch
+    return evaluator
 
 
 def _tests_at(config: Config, epoch: int, last: bool) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from audiosurvey.artefact.training_range import TrainingRange
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.draws import BatchDraws
 from audiosurvey.config.root import Config
 from audiosurvey.data.audio.measures import measure
 from audiosurvey.data.batches.batches import Batch, TrainBatches
@@ -39,44 +40,43 @@ def training_range(config: Config, sounds: Sounds, clips: Sequence[Clip]) -> Tra
         pad="zeros",
         batch_size=_BATCH,
         seed=config.seed,
-        partner=None if chain is None else chain.partner,
+        draw=None if chain is None else chain.draw,
     )
     varies = any(sounds.store.length(clip.id) > samples for clip in chosen)
     if chain is not None:
         varies |= bool(chain.wave_operations or chain.mixer.mixings)
     epochs = min(_MOST_EPOCHS, -(-RENDERED // len(chosen))) if varies else 1
-    first = max([1, *(mixing.start_epoch for mixing in chain.mixer.mixings)]) if chain is not None else 1
+    first = max([1, *(mixing.start_epoch for mixing in chain.mixer.mixings.values())]) if chain is not None else 1
     measures, whole_s = [], []
     for epoch in range(first, first + epochs):
         for batch in batches.epoch(epoch):
-            waves = _rendered(chain, batch, epoch)
+            waves = _rendered(chain, batch)
             measures += [measure(wave_S.numpy(), config.sample_rate) for wave_S in waves]
             lengths = [min(sounds.store.length(clip.id), window) for clip in batch.clips]
             whole_s += [length / config.sample_rate for length in lengths]
     return TrainingRange.of(measures, whole_s)
 
 
-def _rendered(chain: Chain | None, batch: Batch, epoch: int) -> Iterator[torch.Tensor]:
+def _rendered(chain: Chain | None, batch: Batch) -> Iterator[torch.Tensor]:
     if chain is None:
         yield from (
             wave_S[: max(1, valid)] for wave_S, valid in zip(batch.wave_BS, batch.valid_B.tolist(), strict=True)
         )
         return
-    wave_BS, extents, _ = chain.mixed_wave(batch, epoch)
-    for wave_S, extent in zip(wave_BS, extents, strict=True):
+    wave_BS, _ = chain.render_waves(batch)
+    assert isinstance(batch.draws, BatchDraws)
+    for wave_S, extent in zip(wave_BS, batch.draws.clips.wave_extents, strict=True):
         part = extent.longer_part
         yield wave_S[part.first : part.first + max(1, part.length)]
 
 
 def _chain(config: Config, clips: Sequence[Clip]) -> Chain:
-    # Waves alone are rendered: the spectrogram that `silence` and `bands` are of is not.
     return Chain(
         config.augmentation,
         seed=config.seed,
         sample_rate=config.sample_rate,
         train_clips=clips,
-        silence=0.0,
-        bands=1,
+        front_end=None,  # waves alone are rendered
         sampling=config.train.sampling,
     )
 

@@ -39,14 +39,14 @@ class Belonging:
         else:
             yield from ((number, values) for number in range(self.networks))
 
-    def factor(self, parameter: torch.Tensor, factors: list[float]) -> float | torch.Tensor:
+    def factor(self, parameter: torch.Tensor, factor_N: torch.Tensor) -> torch.Tensor:
         """The factor of a parameter, given one per member; the mean for shared parameters."""
         if parameter in self.whole:
-            return factors[self.whole[parameter]]
+            return factor_N[self.whole[parameter]]
         if parameter in self.divided:
-            columns = torch.tensor(factors, dtype=parameter.dtype, device=parameter.device)
-            return columns.repeat_interleave(parameter.shape[1] // self.networks)
-        return sum(factors) / self.networks
+            share = parameter.shape[1] // self.networks
+            return factor_N.to(parameter.dtype)[:, None].expand(-1, share).reshape(-1)
+        return factor_N.sum() / self.networks
 
 
 class AdamS(Optimizer):
@@ -71,20 +71,22 @@ class AdamS(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        squares, elements = [0.0] * self.belonging.networks, [0] * self.belonging.networks
+        # Sums stay on the device, so that the step does not wait for them.
+        squares: list[Any] = [0.0] * self.belonging.networks
+        elements = [0] * self.belonging.networks
         for group in self.param_groups:
             for parameter in _with_gradient(group):
                 corrected = self._move(parameter, group["betas"])
+                # Apple's GPUs have no float64.
+                wide = torch.float32 if corrected.device.type == "mps" else torch.float64
                 for number, part in self.belonging.parts(parameter, corrected):
-                    squares[number] += float(part.sum())
+                    squares[number] = squares[number] + part.sum().to(wide)
                     elements[number] += part.numel()
-        roots = [
-            max(total / max(count, 1), _LEAST_MEAN_SQUARE) ** 0.5
-            for total, count in zip(squares, elements, strict=True)
-        ]
+        means = [torch.as_tensor(total) / max(count, 1) for total, count in zip(squares, elements, strict=True)]
+        root_N = torch.stack(means).clamp(min=_LEAST_MEAN_SQUARE).sqrt()
         for group in self.param_groups:
             for parameter in _with_gradient(group):
-                self._apply(parameter, group, roots)
+                self._apply(parameter, group, root_N)
         return loss
 
     def _move(self, parameter: torch.Tensor, betas: tuple[float, float]) -> torch.Tensor:
@@ -100,12 +102,12 @@ class AdamS(Optimizer):
         state["exp_avg_sq"].mul_(betas[1]).addcmul_(parameter.grad, parameter.grad, value=1 - betas[1])
         return state["exp_avg_sq"] / (1 - betas[1] ** float(state["step"]))
 
-    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], roots: list[float]) -> None:
+    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], root_N: torch.Tensor) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         step = float(state["step"])
         spread = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        kept = [1 - group["lr"] * group["weight_decay"] / root for root in roots]
-        parameter.mul_(self.belonging.factor(parameter, kept))
+        kept_N = 1 - group["lr"] * group["weight_decay"] / root_N
+        parameter.mul_(self.belonging.factor(parameter, kept_N))
         parameter.addcdiv_(state["exp_avg"], spread, value=-group["lr"] / (1 - beta1**step))
 
 

@@ -1,7 +1,8 @@
-"""The state of a stage at the end of an epoch, in one file that is replaced atomically.
+"""The state of a stage in one file that is replaced atomically.
 
-A safetensors file holds the tensors (network, average, optimizer); its header holds everything else as JSON. No
-generator's state is kept: every draw is named by seed, stage, fold, epoch and step.
+A safetensors file holds the tensors (network, average, optimizer); its header holds the progress as JSON. Records of
+epochs are in metrics.jsonl, and random generators need no state: every draw is keyed by seed, stage, fold, epoch and
+step.
 """
 
 import json
@@ -16,10 +17,24 @@ from torch import nn
 from audiosurvey.errors import UserError
 from audiosurvey.tensorfile import load_tensors, open_tensors, save_tensors
 
+Record = dict[str, Any]
+"""One line of metrics.jsonl."""
+
 
 @dataclass
-class Journal:
-    """How far a stage has come."""
+class EpochTotals:
+    """Sums over the steps of an unfinished epoch."""
+
+    steps: int = 0
+    loss: float = 0.0
+    correct: float | None = 0.0
+    """None for multi-label data."""
+    clips: int = 0
+
+
+@dataclass
+class TrainingState:
+    """The progress of a stage."""
 
     epoch: int = 0
     """Finished epochs."""
@@ -29,13 +44,12 @@ class Journal:
     """The best monitored score so far, greater is better."""
     best_epoch: int = 0
     done: bool = False
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """The records of all epochs, as in metrics.jsonl."""
+    totals: EpochTotals = field(default_factory=EpochTotals)
 
 
 def save_state(
     path: Path,
-    journal: Journal,
+    state: TrainingState,
     network: nn.Module,
     average: nn.Module | None,
     optimizer: torch.optim.Optimizer,
@@ -49,19 +63,18 @@ def save_state(
         for slot, value in slots.items():
             if value is not None:
                 tensors[f"optimizer.{index}.{slot}"] = torch.as_tensor(value)
-    metadata = {"journal": json.dumps(asdict(journal)), "scaler": json.dumps(scaler or {})}
-    save_tensors(path, tensors, metadata)
+    save_tensors(path, tensors, {"state": json.dumps(asdict(state)), "scaler": json.dumps(scaler or {})})
 
 
 def load_state(
     path: Path, network: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer
-) -> tuple[Journal, dict[str, Any]]:
-    """Puts a saved state back; returns how far the stage had come and the loss scaler's state.
+) -> tuple[TrainingState, dict[str, Any]]:
+    """Restores a saved state; returns the progress and the loss scaler's state.
 
     Raises UserError for a file that is damaged, or the state of another network.
     """
     tensors, metadata = load_tensors(path, anew(path))
-    journal = _journal(path, metadata)
+    progress, _ = _progress(path, metadata)
     state = optimizer.state_dict()
     slots: dict[int, dict[str, Any]] = {}
     for name, value in _under("optimizer.", tensors).items():
@@ -80,29 +93,35 @@ def load_state(
         optimizer.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(f"{path}: the state of another network, or of another version; {anew(path)}") from error
-    return journal, json.loads(metadata.get("scaler", "{}"))
+    return progress, json.loads(metadata.get("scaler", "{}"))
 
 
-def read_journal(path: Path) -> Journal:
-    """How far the stage in this file had come, without reading its tensors. Raises UserError for a damaged file."""
+def read_state(path: Path) -> tuple[TrainingState, list[Record] | None]:
+    """The progress in this file, and the records of all epochs, which earlier versions kept in it; no tensors.
+
+    Raises UserError for a damaged file.
+    """
     with open_tensors(path, anew(path)) as file:
-        return _journal(path, file.metadata() or {})
+        return _progress(path, file.metadata() or {})
 
 
 def anew(path: Path) -> str:
-    """What to do about a useless checkpoint: only time is lost with it."""
+    """How to recover from a checkpoint that cannot be used."""
     return f"remove the folder {path.parent.as_posix()}, and resuming trains this stage from its beginning"
 
 
-def _journal(path: Path, metadata: Mapping[str, str]) -> Journal:
+def _progress(path: Path, metadata: Mapping[str, str]) -> tuple[TrainingState, list[Record] | None]:
     try:
-        return Journal(**json.loads(metadata["journal"]))
-    except (KeyError, ValueError, TypeError):
+        # Earlier versions called it the journal.
+        values = json.loads(metadata["state"] if "state" in metadata else metadata["journal"])
+        records = values.pop("history", None)
+        return TrainingState(**values | {"totals": EpochTotals(**values.get("totals", {}))}), records
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise UserError(f"{path}: no checkpoint of this version of audiosurvey; {anew(path)}") from None
 
 
 def _laid_out_as(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """The value in memory as the parameter is: files keep rows, the fused optimizers walk both in one pass."""
+    """The value with the memory layout of the parameter: the fused optimizers need the same one."""
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)

@@ -103,7 +103,7 @@ def choose_penalty(examples: LabelledEmbeddings, group_M: torch.Tensor, loss: Lo
 
 
 def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> LabelledEmbeddings:
-    """LabelledEmbeddings from the embeddings (W, N) and the target (K) of each clip."""
+    """From the embeddings (W, N) and the target (K) of each clip."""
     embedding_MN = torch.cat([windows for windows, _ in parts])
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])

@@ -16,7 +16,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.pipeline import evaluate
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.stages.final import FinalModel, final_config, final_epochs
-from audiosurvey.training.checkpoint import read_journal
+from audiosurvey.training.checkpoint import read_state
 
 Train = Callable[..., dict[str, Any]]
 
@@ -86,27 +86,14 @@ def test_with_the_folds_or_after_them_is_the_same(tmp_path, train_tiny: Train):
     assert (tmp_path / "after" / "model" / "model.json").stat().st_mtime_ns == stamp
 
 
-def test_a_break_is_mended(tmp_path, train_tiny: Train, monkeypatch):
-    class Killed(Exception):
-        pass
-
+def test_a_break_is_mended(tmp_path, train_tiny: Train, killed_after_checkpoint: Any):
     train_tiny(tmp_path / "whole", folds=[1], final=True)
-    epochs: list[int] = []
-
-    def killed(self: Any, record: dict[str, Any]) -> None:
-        epochs.append(record["epoch"])
-        if self.path.parent.name == "final":
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(tmp_path / "broken", folds=[1], final=True)
-    assert epochs == [1, 2, 1]
+    with killed_after_checkpoint(lambda trainer: trainer.folder.parent.name == "final"):
+        train_tiny(tmp_path / "broken", folds=[1], final=True)
     assert written(tmp_path / "broken")["final"] is None
     with pytest.raises(UserError, match="models here: "):
         load_artefact(tmp_path / "broken")
-    assert read_journal(tmp_path / "broken" / "final" / "checkpoint" / "state.safetensors").epoch == 1
+    assert read_state(tmp_path / "broken" / "final" / "checkpoint" / "state.safetensors")[0].epoch == 1
     train_tiny(tmp_path / "broken", folds=[1], final=True, resume=True)
     assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
 

@@ -134,18 +134,10 @@ def test_damaged_files_of_a_pretraining_are_one_line_whose_advice_holds(
     assert weights.read_bytes() == before
 
 
-def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, other, target, monkeypatch):
-    class Killed(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise Killed
-
+def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, other, target, killed_after_checkpoint):
     whole = train_tiny(tmp_path / "whole", PRETRAIN, other, target, folds=[1])
-    with monkeypatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
+    with killed_after_checkpoint():
+        train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
     assert not (tmp_path / "broken" / "pretrain" / "weights.safetensors").exists()
     again = train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1], resume=True)
     assert again["folds"][0] | {"seconds": 0} == whole["folds"][0] | {"seconds": 0}

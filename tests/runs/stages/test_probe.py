@@ -19,7 +19,6 @@ from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages import embeddings, probe
 from audiosurvey.tensorfile import load_tensors
-from audiosurvey.training import loop
 
 Train = Callable[..., dict[str, Any]]
 LEAK = "protocol.allow_leakage=true"
@@ -270,21 +269,12 @@ def test_a_head_fitted_first_is_where_the_steps_begin(tmp_path: Path, train_tiny
 
 
 def test_with_a_head_fitted_first_a_broken_run_goes_on_to_the_same_weights(
-    tmp_path: Path, train_tiny: Train, head, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, train_tiny: Train, head, killed_after_checkpoint: Any
 ) -> None:
     asked = ("train.head_first=true", head[1], "train.epochs=3", LEAK)
     train_tiny(tmp_path / "whole", *asked, folds=[1])
-    true_epoch = loop.Fit._epoch
-
-    def broken(self: Any) -> None:
-        if self.journal.epoch == 2:
-            raise KeyboardInterrupt
-        true_epoch(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Fit, "_epoch", broken)
-        with pytest.raises(KeyboardInterrupt):
-            train_tiny(tmp_path / "broken", *asked, folds=[1])
+    with killed_after_checkpoint(lambda trainer: trainer.state.epoch == 2):
+        train_tiny(tmp_path / "broken", *asked, folds=[1])
     train_tiny(tmp_path / "broken", *asked, folds=[1], resume=True)
     files = [(tmp_path / run / "fold-1" / "model" / "weights.safetensors").read_bytes() for run in ("whole", "broken")]
     assert files[0] == files[1]

@@ -17,6 +17,7 @@ from torch import Tensor
 from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.section import Section
 
 
@@ -79,7 +80,8 @@ class DropBlock(MelOperation[DropBlockDraw]):
         # Blocks of short clips may be smaller.
         for block in {draw.block for draw in draws}:
             rows = [row for row, draw in enumerate(draws) if draw.block == block]
-            mask_B1TF[rows] = _blocks([draws[row] for row in rows], block, mask_B1TF[rows])
+            blocks = _blocks([draws[row] for row in rows], block, mask_B1TF)
+            mask_B1TF.index_copy_(0, on_device(rows, mask_B1TF.device), blocks)
         return torch.where(mask_B1TF, fill_value(mel_BCTF, self.config.fill, self.silence, extents), mel_BCTF)
 
     def describe(self, draw: DropBlockDraw) -> dict[str, object]:
@@ -87,13 +89,13 @@ class DropBlock(MelOperation[DropBlockDraw]):
 
 
 def _blocks(draws: list[DropBlockDraw], block: tuple[int, int], like_B1TF: Tensor) -> Tensor:
-    """Mask of the blocks of these draws, all of one size; of the shape of `like_B1TF`."""
-    batch, _, frames, bands = like_B1TF.shape
-    shape = (batch, 1, frames - block[0] + 1, bands - block[1] + 1)
+    """Mask of the blocks of these draws, all of one size; on maps like `like_B1TF`."""
+    frames, bands = like_B1TF.shape[2:]
+    shape = (len(draws), 1, frames - block[0] + 1, bands - block[1] + 1)
     places = shape[2] * shape[3]
     begins = np.concatenate([row * places + np.asarray(d.places, np.int64) for row, d in enumerate(draws)])
-    seeds = torch.zeros(batch * places, dtype=torch.bool, device=like_B1TF.device)
-    seeds[torch.from_numpy(begins).to(like_B1TF.device)] = True
+    seeds = torch.zeros(len(draws) * places, dtype=torch.bool, device=like_B1TF.device)
+    seeds.index_fill_(0, on_device(begins, like_B1TF.device), True)
     mask_B1TF = cover(seeds.view(shape), *block)
     if not any(draw.first for draw in draws):
         return mask_B1TF

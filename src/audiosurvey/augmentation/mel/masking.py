@@ -10,6 +10,7 @@ from torch import Tensor
 from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 
 class TimeMaskingConfig(OperationConfig):
@@ -108,6 +109,6 @@ def spans(draw: MaskDraw) -> list[list[int]]:
 
 def covered(draws: list[MaskDraw], size: int, device: torch.device) -> Tensor:
     """Masks (B, size). All draws have the same number of masks."""
-    starts = torch.tensor([draw.starts for draw in draws], device=device).reshape(len(draws), -1, 1)
-    widths = torch.tensor([draw.widths for draw in draws], device=device).reshape(len(draws), -1, 1)
+    starts = on_device([draw.starts for draw in draws], device).reshape(len(draws), -1, 1)
+    widths = on_device([draw.widths for draw in draws], device).reshape(len(draws), -1, 1)
     return ((torch.arange(size, device=device) - starts) % size < widths).any(dim=1)

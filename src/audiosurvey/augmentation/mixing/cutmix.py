@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.extent import sounding
 from audiosurvey.augmentation.mixing.mixing import Extents, MelMixing, MixingConfig, Pair
+from audiosurvey.augmentation.tensors import on_device
 
 
 class CutmixConfig(MixingConfig):
@@ -71,6 +72,6 @@ def _span(centre: float, side: float, size: int) -> tuple[int, int]:
 
 def _within(spans: list[tuple[int, int]], size: int, like: Tensor) -> Tensor:
     """Masks (B, size) of the spans."""
-    bounds_B2 = torch.tensor(spans, device=like.device)
+    bounds_B2 = on_device(spans, like.device)
     cell = torch.arange(size, device=like.device)
     return (cell >= bounds_B2[:, :1]) & (cell < bounds_B2[:, 1:])

@@ -12,6 +12,7 @@ from torch import Tensor
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
 from audiosurvey.augmentation.mixing.mixup import OwnShare
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.tensors import on_device
 
 
 class FreqmixConfig(MixingConfig):
@@ -45,17 +46,16 @@ class Freqmix(WaveMixing[FreqmixDraw]):
         ratio = float(rng.uniform(self.config.min_ratio, 1))
         return FreqmixDraw(ratio, "low" if rng.random() < 0.5 else "high", int(rng.integers(SIZES)))
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[FreqmixDraw]) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(self, waves: Pair, valids: Pair, draws: list[FreqmixDraw]) -> tuple[Tensor, Tensor]:
         def blend(own_BNT: Tensor, other_BNT: Tensor, rows: list[int]) -> Tensor:
             bins = own_BNT.shape[1]
-            bounds = torch.tensor([_kept(draws[row], bins) for row in rows], device=own_BNT.device)[..., None]
+            bounds = on_device([_kept(draws[row], bins) for row in rows], own_BNT.device)[..., None]
             at_N = torch.arange(bins, device=own_BNT.device)
             own_BN = (at_N >= bounds[:, 0]) & (at_N < bounds[:, 1])
             return torch.where(own_BN[..., None], own_BNT, other_BNT)
 
         mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=True)
-        weight_B = torch.tensor([draw.ratio for draw in draws], device=mixed_BS.device)
-        return mixed_BS, torch.maximum(*valids), weight_B
+        return mixed_BS, on_device([draw.ratio for draw in draws], mixed_BS.device)
 
 
 def _kept(draw: FreqmixDraw, bins: int) -> tuple[int, int]:

@@ -54,13 +54,12 @@ class Targets:
         heard_B1 = (self.weight_B < below)[:, None]
         return torch.maximum(self.own_BK, self.partner_BK * heard_B1)
 
-    def mixed(self, rows: list[int], partner_BK: Tensor, weight_B: Tensor) -> "Targets":
-        """The same, with these rows mixed."""
-        at = torch.tensor(rows, device=self.own_BK.device)
+    def mixed(self, at: Tensor, partner_BK: Tensor, weight_B: Tensor) -> "Targets":
+        """The same, with the rows of this index mixed."""
         return Targets(
             self.own_BK,
             self.partner_BK.index_copy(0, at, partner_BK),
-            self.weight_B.index_copy(0, at, weight_B.to(self.weight_B)),
+            self.weight_B.index_copy(0, at, weight_B.to(self.weight_B, non_blocking=True)),
             self.mixed_B.index_fill(0, at, True),
         )
 
@@ -96,10 +95,13 @@ class WaveMixing(_Mixing[Draw]):
     """A mixing of waveforms, before all other augmentation of them or after it."""
 
     @abstractmethod
-    def mix(self, waves: Pair, valids: Pair, draws: list[Draw]) -> tuple[Tensor, Tensor, Tensor]:
-        """Mixed waves (B, S), their samples before padding (B), and the weights of the clips' own labels (B).
+    def mix(self, waves: Pair, valids: Pair, draws: list[Draw]) -> tuple[Tensor, Tensor]:
+        """Mixed waves (B, S) and the weights of the clips' own labels (B), from the waves (B, S) of the clips and their
+        partners and the samples of each before padding (B)."""
 
-        Enter waves (B, S) and their samples before padding (B), of the clips and of their partners."""
+    def valid_after(self, draw: Draw, valid: int, partner_valid: int, samples: int) -> int:
+        """Samples before padding of a mixture, in windows of `samples`: the longer of both, unless overridden."""
+        return max(valid, partner_valid)
 
 
 class MelMixing(_Mixing[Draw]):

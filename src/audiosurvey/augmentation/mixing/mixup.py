@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import mean_power
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
+from audiosurvey.augmentation.tensors import mean_power, on_device
 
 SILENT_POWER = 1e-10
 """Mean power (-100 dBFS) below which a clip counts as silent."""
@@ -62,7 +62,7 @@ class Mixup(WaveMixing[RatioDraw]):
     def draw(self, rng: np.random.Generator) -> RatioDraw:
         return RatioDraw(draw_ratio(rng, self.config))
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[RatioDraw]) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(self, waves: Pair, valids: Pair, draws: list[RatioDraw]) -> tuple[Tensor, Tensor]:
         ratio_B = ratios(draws, waves[0])
         if self.config.level_aware:
             own_B, other_B = level_aware_gains(
@@ -72,7 +72,7 @@ class Mixup(WaveMixing[RatioDraw]):
             own_B, other_B = ratio_B, 1 - ratio_B
         mixed_BS = own_B[:, None] * waves[0] + other_B[:, None] * waves[1]
         weight_B = own_B / (own_B + other_B) if self.config.label == "gain" else ratio_B
-        return mixed_BS, torch.maximum(*valids), weight_B
+        return mixed_BS, weight_B
 
 
 def draw_ratio(rng: np.random.Generator, config: RatioConfig) -> float:
@@ -85,7 +85,7 @@ def draw_ratio(rng: np.random.Generator, config: RatioConfig) -> float:
 
 def ratios(draws: list[RatioDraw], like: Tensor) -> Tensor:
     """The ratios (B), of the dtype and on the device of `like`."""
-    return torch.tensor([draw.ratio for draw in draws], dtype=like.dtype, device=like.device)
+    return on_device([draw.ratio for draw in draws], like.device, like.dtype)
 
 
 def level_aware_gains(ratio_B: Tensor, power_B: Tensor, partner_power_B: Tensor) -> tuple[Tensor, Tensor]:

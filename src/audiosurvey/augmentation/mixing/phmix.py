@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.tensors import on_device
 
 AUDIBLE = 1e-5
 """Bins more than 100 dB below the strongest one are rounding noise, whose phase differs between devices."""
@@ -41,11 +42,11 @@ class Phmix(WaveMixing[PhmixDraw]):
     def draw(self, rng: np.random.Generator) -> PhmixDraw:
         return PhmixDraw(float(rng.random()), int(rng.integers(SIZES)))
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[PhmixDraw]) -> tuple[Tensor, Tensor, Tensor]:
-        ratio_B = torch.tensor([draw.ratio for draw in draws], device=waves[0].device)
+    def mix(self, waves: Pair, valids: Pair, draws: list[PhmixDraw]) -> tuple[Tensor, Tensor]:
+        device = waves[0].device
 
         def blend(own_BNT: Tensor, other_BNT: Tensor, rows: list[int]) -> Tensor:
-            ratio_B11 = ratio_B[rows, None, None]
+            ratio_B11 = on_device([draws[row].ratio for row in rows], device)[:, None, None]
             own_phase, other_phase = phase(own_BNT), phase(other_BNT)
             power = _power(other_BNT)
             heard = power > AUDIBLE**2 * power.amax((1, 2), keepdim=True)
@@ -54,7 +55,10 @@ class Phmix(WaveMixing[PhmixDraw]):
 
         # Without a window, as in the paper.
         mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=False)
-        return mixed_BS, valids[0].clone(), 0.5 + 0.5 * ratio_B
+        return mixed_BS, 0.5 + 0.5 * on_device([draw.ratio for draw in draws], device)
+
+    def valid_after(self, draw: PhmixDraw, valid: int, partner_valid: int, samples: int) -> int:
+        return valid
 
 
 def phase(spectrum: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
 from audiosurvey.augmentation.mixing.mixup import OwnShare
+from audiosurvey.augmentation.tensors import on_device
 
 
 class TimemixConfig(MixingConfig):
@@ -41,18 +42,23 @@ class Timemix(WaveMixing[TimemixDraw]):
         ratio = float(rng.uniform(self.config.min_ratio, 1))
         return TimemixDraw(ratio, "start" if rng.random() < 0.5 else "end")
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[TimemixDraw]) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(self, waves: Pair, valids: Pair, draws: list[TimemixDraw]) -> tuple[Tensor, Tensor]:
         samples, device = waves[0].shape[1], waves[0].device
-        kept_B2 = torch.tensor([_kept(draw, samples) for draw in draws], device=device)
+        kept_B2 = on_device([_kept(draw, samples) for draw in draws], device)
         place_S = torch.arange(samples, device=device)
         own_BS = (place_S >= kept_B2[:, :1]) & (place_S < kept_B2[:, 1:])
-        sounds_BS = tuple(place_S < valid_B.to(device)[:, None] for valid_B in valids)
+        sounds_BS = tuple(place_S < on_device(valid_B, device)[:, None] for valid_B in valids)
         kept_BS, taken_BS = sounds_BS[0] & own_BS, sounds_BS[1] & ~own_BS
         kept_B, taken_B = kept_BS.sum(1), taken_BS.sum(1)
-        ratio_B = torch.tensor([draw.ratio for draw in draws], device=device)
+        ratio_B = on_device([draw.ratio for draw in draws], device)
         weight_B = torch.where(kept_B + taken_B > 0, kept_B / (kept_B + taken_B).clamp(min=1), ratio_B)
-        end_B = ((kept_BS | taken_BS) * (place_S + 1)).amax(1).to(valids[0])
-        return torch.where(own_BS, *waves), end_B, weight_B.to(waves[0])
+        return torch.where(own_BS, *waves), weight_B.to(waves[0])
+
+    def valid_after(self, draw: TimemixDraw, valid: int, partner_valid: int, samples: int) -> int:
+        first, end = _kept(draw, samples)
+        if draw.replaced == "start":
+            return valid if valid > first else min(partner_valid, first)
+        return partner_valid if partner_valid > end else min(valid, end)
 
 
 def _kept(draw: TimemixDraw, samples: int) -> tuple[int, int]:

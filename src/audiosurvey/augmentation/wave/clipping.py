@@ -9,6 +9,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 
 class ClippingConfig(OperationConfig):
@@ -39,6 +40,6 @@ class Clipping(WaveOperation[ClippingDraw]):
         return ClippingDraw(float(rng.uniform(self.low_db, self.high_db)))
 
     def render(self, wave_BS: Tensor, draws: list[ClippingDraw], valid: list[int]) -> Tensor:
-        share_B1 = torch.tensor([[10 ** (-draw.depth_db / 20)] for draw in draws], device=wave_BS.device)
+        share_B1 = on_device([[10 ** (-draw.depth_db / 20)] for draw in draws], wave_BS.device)
         limit_B1 = wave_BS.abs().amax(dim=1, keepdim=True) * share_B1
         return torch.minimum(torch.maximum(wave_BS, -limit_B1), limit_B1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 
 class CyclicShiftConfig(OperationConfig):
@@ -44,7 +45,7 @@ class CyclicShift(WaveOperation[CyclicShiftDraw]):
         # Each shifted clip is a window of the clip repeated twice; all windows of all clips are one strided view.
         twice = torch.cat([wave_BS, wave_BS], dim=1).reshape(-1).unfold(0, samples, 1)
         starts = [row * 2 * samples + (-draw.shift_samples) % samples for row, draw in enumerate(draws)]
-        return twice.index_select(0, torch.tensor(starts, device=wave_BS.device))
+        return twice.index_select(0, on_device(starts, wave_BS.device))
 
     def extent_after(self, draw: CyclicShiftDraw, extent: Extent) -> Extent:
         return extent.turned(draw.shift_samples)

@@ -5,12 +5,12 @@ from math import log10
 from typing import Literal
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 
 class GainConfig(OperationConfig):
@@ -55,4 +55,4 @@ def draw_gain_db(rng: np.random.Generator, config: GainConfig) -> float:
 
 def factors(gains_db: list[float], like: Tensor) -> Tensor:
     """Gains in dB as amplitude factors (B), of the dtype and on the device of `like`."""
-    return torch.tensor([10 ** (gain_db / 20) for gain_db in gains_db], dtype=like.dtype, device=like.device)
+    return on_device([10 ** (gain_db / 20) for gain_db in gains_db], like.device, like.dtype)

@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import fast_length, on_device
 
 EDGE = 0.1
 """Width of the transition band relative to the cut-off: the gain falls from 1 at 0.9 of the cut-off to 0 at it."""
@@ -52,7 +52,7 @@ class LowPass(WaveOperation[LowPassDraw]):
     def render(self, wave_BS: Tensor, draws: list[LowPassDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]
         length = fast_length(samples + round(_RINGING_S * self.sample_rate))
-        cutoff_B1 = torch.tensor([[draw.cutoff_hz] for draw in draws], device=wave_BS.device)
+        cutoff_B1 = on_device([[draw.cutoff_hz] for draw in draws], wave_BS.device)
         # A cut-off from half the sample rate on does not filter at all.
         cutoff_B1 = torch.where(cutoff_B1 >= self.sample_rate / 2, self.sample_rate, cutoff_B1)
         hz_N = torch.arange(length // 2 + 1, device=wave_BS.device) * (self.sample_rate / length)

@@ -14,8 +14,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation, mean_power
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.randomness import stream
 
 TABLE_SAMPLES = 2**22
@@ -85,14 +86,15 @@ class Noise(WaveOperation[NoiseDraw]):
             rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
             if not rows:
                 continue
-            noise_BS[rows] = noise_windows([draws[row].offset for row in rows], samples, device, colour)
-        valid_B = torch.tensor(valid, device=device)
+            windows_BS = noise_windows([draws[row].offset for row in rows], samples, device, colour)
+            noise_BS.index_copy_(0, on_device(rows, device), windows_BS.to(noise_BS.dtype))
+        valid_B = on_device(valid, device)
         # Dividing by the actual power of the noise over the clip makes the ratio exact for short clips too; the bound
         # is for clips of a few samples, whose noise power is meaningless.
         inside_BS = torch.arange(samples, device=device) < valid_B[:, None]
         noise_power_B = mean_power(noise_BS * inside_BS, valid_B).clamp(min=0.25)
-        wanted_B = torch.tensor([10 ** (-draw.snr_db / 10) for draw in draws], device=device)
-        sign_B = torch.tensor([float(draw.sign) for draw in draws], device=device)
+        wanted_B = on_device([10 ** (-draw.snr_db / 10) for draw in draws], device)
+        sign_B = on_device([float(draw.sign) for draw in draws], device)
         gain_B = sign_B * torch.sqrt(mean_power(wave_BS, valid_B) * wanted_B / noise_power_B)
         return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
 
@@ -103,7 +105,7 @@ class Noise(WaveOperation[NoiseDraw]):
 def noise_windows(offsets: list[int], samples: int, device: torch.device, colour: Colour = "white") -> Tensor:
     """Windows (B, samples) of the noise table, with unit power on average."""
     windows = noise_table(device, samples, colour).unfold(0, samples, 1)
-    return windows.index_select(0, torch.tensor([offset % len(windows) for offset in offsets], device=device))
+    return windows.index_select(0, on_device([offset % len(windows) for offset in offsets], device))
 
 
 def noise_table(device: torch.device, samples: int, colour: Colour = "white") -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
 
 
@@ -58,7 +59,7 @@ class PhaseNoise(WaveOperation[PhaseNoiseDraw]):
             # Uniform noise of unit power is in [-sqrt(3), sqrt(3)).
             uniform = (table / sqrt(3) + 1) / 2
             turn, weakening = uniform.view(len(rows), 2, *spectrum_BNT.shape[1:]).unbind(1)
-            depth_B11 = torch.tensor([draws[row].depth for row in rows], device=turn.device)[:, None, None]
+            depth_B11 = on_device([draws[row].depth for row in rows], turn.device)[:, None, None]
             return spectrum_BNT * torch.polar(torch.exp(-depth_B11 * weakening), depth_B11 * turn)
 
         return through_spectra((wave_BS,), [self.sizes[draw.size] for draw in draws], disturb, hann=False)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import fast_length, on_device
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.decoding import BadAudio, decode
 from audiosurvey.errors import UserError
@@ -85,7 +85,7 @@ class Reverb(WaveOperation[ReverbDraw]):
                 for first in range(0, len(self.rooms), CLIPS_AT_ONCE)
             ]
             self._kept = (key, torch.cat(spectra))
-        return self._kept[1].index_select(0, torch.tensor(rooms, device=device))
+        return self._kept[1].index_select(0, on_device(rooms, device))
 
     def _responses(self, rooms: Sequence[int], longest: int) -> Tensor:
         """The responses (B, R) of these rooms, cut or zero-padded to `longest` samples."""

@@ -14,8 +14,8 @@ from torch.nn.functional import pad
 
 from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import fast_length, on_device
 
 SPILL_SAMPLES = 512
 """Zero padding during the fractional delay, so that ringing does not wrap around."""
@@ -66,7 +66,7 @@ class Shift(WaveOperation[ShiftDraw]):
         samples = wave_BS.shape[1]
         padded = pad(finely_BS, (samples, samples)).reshape(-1).unfold(0, samples, 1)
         starts = [3 * samples * row + samples - draw.whole for row, draw in enumerate(draws)]
-        return padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
+        return padded.index_select(0, on_device(starts, wave_BS.device))
 
     def extent_after(self, draw: ShiftDraw, extent: Extent) -> Extent:
         if extent.is_parted:
@@ -83,6 +83,6 @@ def delayed_by_fractions(wave_BS: Tensor, fractions: list[float]) -> Tensor:
     samples = wave_BS.shape[1]
     length = fast_length(samples + SPILL_SAMPLES)
     frequency_N = torch.fft.rfftfreq(length, device=wave_BS.device)
-    delay_B1 = torch.tensor(fractions, dtype=wave_BS.dtype, device=wave_BS.device)[:, None]
+    delay_B1 = on_device(fractions, wave_BS.device, wave_BS.dtype)[:, None]
     turn_BN = torch.polar(torch.ones_like(delay_B1), -2 * torch.pi * delay_B1 * frequency_N)
     return torch.fft.irfft(torch.fft.rfft(wave_BS, length) * turn_BN, length)[:, :samples]

@@ -14,6 +14,7 @@ from torch import Tensor
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.data.batches.batches import Pad
 
 
@@ -59,13 +60,13 @@ class Shorten(WaveOperation[ShortenDraw]):
 
     def render(self, wave_BS: Tensor, draws: list[ShortenDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]
-        length_B1 = torch.tensor([[draw.length] for draw in draws], device=wave_BS.device)
+        length_B1 = on_device([[draw.length] for draw in draws], wave_BS.device)
         place_S = torch.arange(samples, device=wave_BS.device)
         if self.pad == "repeat":
-            start_B1 = torch.tensor([[draw.start] for draw in draws], device=wave_BS.device)
+            start_B1 = on_device([[draw.start] for draw in draws], wave_BS.device)
             return wave_BS.gather(1, start_B1 + place_S % length_B1)
         # Each result is a window of the zero-padded clip; one strided view of all windows is much faster than a gather.
         padded = torch.cat([wave_BS, torch.zeros_like(wave_BS)], dim=1).reshape(-1).unfold(0, samples, 1)
         starts = [row * 2 * samples + draw.start for row, draw in enumerate(draws)]
-        moved_BS = padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
+        moved_BS = padded.index_select(0, on_device(starts, wave_BS.device))
         return moved_BS.masked_fill_(place_S >= length_B1, 0)

@@ -11,8 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation, mean_power
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.augmentation.wave.noise import SnrDb
 
 SPREAD_HZ = 3.0
@@ -55,10 +56,10 @@ class Sine(WaveOperation[SineDraw]):
 
     def render(self, wave_BS: Tensor, draws: list[SineDraw], valid: list[int]) -> Tensor:
         device = wave_BS.device
-        cycles_B1 = torch.tensor([[draw.frequency_hz / self.sample_rate] for draw in draws], device=device)
-        phase_B1 = torch.tensor([[draw.phase] for draw in draws], device=device)
+        cycles_B1 = on_device([[draw.frequency_hz / self.sample_rate] for draw in draws], device)
+        phase_B1 = on_device([[draw.phase] for draw in draws], device)
         # The mean power of a sinusoid is half its squared amplitude.
-        wanted_B = torch.tensor([2 * 10 ** (-draw.snr_db / 10) for draw in draws], device=device)
-        amplitude_B = torch.sqrt(wanted_B * mean_power(wave_BS, torch.tensor(valid, device=device)))
+        wanted_B = on_device([2 * 10 ** (-draw.snr_db / 10) for draw in draws], device)
+        amplitude_B = torch.sqrt(wanted_B * mean_power(wave_BS, on_device(valid, device)))
         hum_BS = torch.sin(2 * torch.pi * cycles_B1 * torch.arange(wave_BS.shape[1], device=device) + phase_B1)
         return torch.addcmul(wave_BS, hum_BS, amplitude_B[:, None])

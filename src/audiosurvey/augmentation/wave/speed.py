@@ -12,11 +12,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation, at_rows
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.factor import Factor, FactorConfig
-from audiosurvey.augmentation.fft_length import fast_length
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
+from audiosurvey.augmentation.tensors import at_rows, fast_length, on_device
 
 PASSED = 0.9
 """Fraction of the band that the anti-aliasing filter passes unchanged."""
@@ -78,7 +78,7 @@ class Speed(WaveOperation[SpeedDraw]):
 def replay(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     """Waves at these speeds (B), followed by silence where they are faster."""
     samples, device = wave_BS.shape[1], wave_BS.device
-    steps_B1 = torch.tensor([[round(speed * 2**FRACTION_BITS)] for speed in speeds], device=device)
+    steps_B1 = on_device([[round(speed * 2**FRACTION_BITS)] for speed in speeds], device)
     positions_BS = torch.arange(samples, device=device) * steps_B1
     read_BS = interpolate(without_folding(wave_BS, speeds), positions_BS)
     return torch.where(positions_BS < samples << FRACTION_BITS, read_BS, 0.0)
@@ -96,7 +96,7 @@ def _below_half_the_rate(wave_BS: Tensor, speeds: list[float]) -> Tensor:
     length = fast_length(samples + SPILL_SAMPLES)
     # Relative to half the sample rate: a component at 1 / speed ends up at 1.
     share_N = torch.linspace(0, 1, length // 2 + 1, device=device)
-    heard_BN = share_N * torch.tensor([[speed] for speed in speeds], device=device)
+    heard_BN = share_N * on_device([[speed] for speed in speeds], device)
     fade_BN = ((1 - heard_BN) / (1 - PASSED)).clamp(0, 1)
     gain_BN = 0.5 - 0.5 * torch.cos(torch.pi * fade_BN)
     return torch.fft.irfft(torch.fft.rfft(wave_BS, length) * gain_BN, length)[:, :samples]

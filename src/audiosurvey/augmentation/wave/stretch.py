@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.tensors import on_device
 
 StretchSeconds = Annotated[float, Field(gt=0)]
 
@@ -26,6 +27,6 @@ def draw_start(rng: np.random.Generator, length: int, extent: Extent) -> int:
 
 def inside(starts: Sequence[int], length: int, like: Tensor) -> Tensor:
     """Masks (B, S) of the segments, which wrap around the end of the window."""
-    starts_B1 = torch.tensor(starts, device=like.device)[:, None]
+    starts_B1 = on_device(starts, like.device)[:, None]
     place_S = torch.arange(like.shape[1], device=like.device)
     return (place_S - starts_B1) % like.shape[1] < length

@@ -14,6 +14,7 @@ from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
 from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 MIN_PARTS, MAX_PARTS = 2, 5
 SLOWEST, FASTEST = 0.8, 1.25
@@ -112,10 +113,10 @@ def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device
             places += [end - corner, end - corner + 1, end + corner, end + corner + 1]
             halves += [half, half, -half, -half]
     where = (
-        torch.tensor(rows, dtype=torch.int64, device=device),
-        torch.tensor(places, dtype=torch.int64, device=device),
+        on_device(rows, device, torch.int64),
+        on_device(places, device, torch.int64),
     )
     growth_BS = torch.zeros(len(draws), samples, dtype=torch.int64, device=device)
-    growth_BS.index_put_(where, torch.tensor(halves, dtype=torch.int64, device=device), accumulate=True)
-    speed_BS = growth_BS.cumsum(1).cumsum(1) + torch.tensor(starts, device=device)[:, None]
+    growth_BS.index_put_(where, on_device(halves, device, torch.int64), accumulate=True)
+    speed_BS = growth_BS.cumsum(1).cumsum(1) + on_device(starts, device)[:, None]
     return speed_BS.cumsum(1) - speed_BS

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from audiosurvey.features.front_end import INPUTS, Heard, Input
+from audiosurvey.features.front_end import INPUTS, Input, NetworkInput
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.shapes import Shape, ShapeError, is_map, map_sizes, shape_text
 
@@ -87,12 +87,12 @@ def heard_by(blocks: Sequence[BlockItem]) -> tuple[Input, ...]:
     return tuple(kind for kind in INPUTS if kind in named)
 
 
-def by_input(hears: Iterable[Input], heard: Heard) -> dict[Input, torch.Tensor]:
+def by_input(hears: Iterable[Input], heard: NetworkInput) -> dict[Input, torch.Tensor]:
     """The inputs of a network by name."""
     return dict(zip(hears, heard if isinstance(heard, tuple) else (heard,), strict=True))
 
 
-def laid_out(heard: Heard) -> Heard:
+def laid_out(heard: NetworkInput) -> NetworkInput:
     """The same values, with spectrograms in channels-last memory format, which makes convolutions faster."""
     if isinstance(heard, tuple):
         return heard[0], heard[1].contiguous(memory_format=torch.channels_last)

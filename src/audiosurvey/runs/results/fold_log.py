@@ -8,21 +8,23 @@ from typing import Any
 
 from audiosurvey.atomic import naming, write_text
 from audiosurvey.runs.results.tracking import Tracking
-from audiosurvey.training.checkpoint import read_journal
+from audiosurvey.training.checkpoint import read_state
 from audiosurvey.training.loop import Listener
 
 METRICS = "metrics.jsonl"
 
 
 class FoldLog:
-    """Writes each epoch's record, then tells `shown`. Starts from what the checkpoint knows, so that a line lost or
-    doubled by a kill is put right."""
+    """Writes each epoch's record, then calls `shown`. Lines after the checkpoint's epoch are dropped at the start."""
 
     def __init__(self, folder: Path, shown: Listener, tracking: Tracking | None) -> None:
         self.path = folder / METRICS
         self.shown, self.tracking = shown, tracking
         state = folder / "checkpoint" / "state.safetensors"
-        history = read_journal(state).history if state.exists() else []
+        history: Sequence[dict[str, Any]] = []
+        if state.exists():
+            reached, kept = read_state(state)
+            history = kept or [record for record in read_history(folder) if record["epoch"] <= reached.epoch]
         folder.mkdir(parents=True, exist_ok=True)
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in history))
 
@@ -38,8 +40,7 @@ class FoldLog:
 
 
 def read_history(folder: Path) -> Sequence[dict[str, Any]]:
-    """The records of a fold's metrics.jsonl, for its curves; none where it has not started. Lines that are damaged are
-    left out: the checkpoint holds them too."""
+    """The records of a fold's metrics.jsonl; none before it has started. Damaged lines are left out."""
     path = folder / METRICS
     if not path.exists():
         return []

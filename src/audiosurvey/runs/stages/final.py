@@ -8,6 +8,7 @@ import math
 import shutil
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.results import Results, read_json, write_json
 from audiosurvey.runs.stages.probe import fit_probe
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.loop import Listener, Look
+from audiosurvey.training.loop import Evaluation, Listener
 from audiosurvey.training.sound_scores import ScoredWindows
 
 PLAN = "plan.json"
@@ -120,9 +121,9 @@ class FinalModel:
 
     def _fit(self, stage: Stage, network: Network, listener: Listener) -> float:
         """Trains the network; how many seconds that took, those before an interruption included."""
-        fit = stage.fit(network, _watch, self.folds.run.final / "checkpoint", listener)
-        network.load_state_dict(fit.run(resume=True).state_dict())
-        return sum(record["seconds"] for record in fit.journal.history)
+        trainer = stage.trainer(network, _no_evaluation, self.folds.run.final, listener)
+        network.load_state_dict(trainer.run(resume=True).state_dict())
+        return sum(record["seconds"] for record in trainer.history)
 
     def _probe(self, stage: Stage, network: Network, listener: Listener) -> float:
         """Fits the classifier alone, to the embeddings that the folds were fitted to."""
@@ -187,9 +188,9 @@ def final_config(config: Config, epochs: int) -> Config:
     return config.model_copy(update={"train": train, "protocol": protocol})
 
 
-def _watch(network: nn.Module, epoch: int, last: bool) -> Look:
-    """Nothing is held out to look at."""
-    return Look({})
+def _no_evaluation(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
+    """No clips are held out."""
+    return Evaluation({})
 
 
 def _predicted(table: Table, folder: Path, mend: str) -> tuple[list[Clip], np.ndarray]:

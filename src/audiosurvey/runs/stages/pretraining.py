@@ -4,6 +4,7 @@ No recording of the target data set is heard here: clips whose source or file oc
 left out, whichever fold they belong to, and counted.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from audiosurvey.runs.results.results import read_json, write_json
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import Start
 from audiosurvey.tensorfile import load_tensors, save_tensors
-from audiosurvey.training.loop import Listener, Look, Watch
+from audiosurvey.training.loop import Evaluation, Evaluator, Listener
 
 WEIGHTS = "weights.safetensors"
 ABOUT = "pretraining.json"
@@ -80,8 +81,8 @@ def pretrain(
     network = stage.build()
     if start is not None:
         start.put_into(network)
-    fit = stage.fit(network, _watch(stage, held_out), folder / "checkpoint", listener)
-    chosen = fit.run(resume=True)
+    trainer = stage.trainer(network, _evaluator(stage, held_out), folder, listener)
+    chosen = trainer.run(resume=True)
     about = {
         "dataset": table.name,
         "hash": sounds.store.hash,
@@ -92,9 +93,9 @@ def pretrain(
         "left_out": [clip.id for clip in left_out],
         "ignored": [{"clip": left.id, "reason": left.reason} for left in sounds.table.ignored],
         "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in sounds.store.skipped],
-        "epochs": fit.journal.epoch,
-        "seconds": round(sum(record["seconds"] for record in fit.journal.history), 3),
-        "last": fit.journal.history[-1],
+        "epochs": trainer.state.epoch,
+        "seconds": round(sum(record["seconds"] for record in trainer.history), 3),
+        "last": (trainer.history or [{}])[-1],
     }
     heard = Provenance.of((*train_clips, *held_out), sounds.store)
     if accelerator.is_main_process:
@@ -161,11 +162,11 @@ def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Cli
     return split.train, split.test
 
 
-def _watch(stage: Stage, held_out: tuple[Clip, ...]) -> Watch:
-    def watch(network: nn.Module, epoch: int, last: bool) -> Look:
+def _evaluator(stage: Stage, held_out: tuple[Clip, ...]) -> Evaluator:
+    def evaluator(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
         if not held_out:
-            return Look({})
-        seen = stage.metrics(network, held_out)
-        return Look({f"val_{name}": value for name, value in seen.items()}, monitored(seen))
+            return Evaluation({})
+        seen = stage.metrics(network(), held_out)
+        return Evaluation({f"val_{name}": value for name, value in seen.items()}, monitored(seen))
 
-    return watch
+    return evaluator

@@ -21,14 +21,17 @@ from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
 from audiosurvey.runs.evaluation.scores import score_windows, truth
+from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.training.ensemble import belonging
-from audiosurvey.training.loop import Fit, Listener, Watch
+from audiosurvey.training.loop import Evaluator, Listener, Trainer
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.sound_scores import ScoredWindows
-from audiosurvey.training.step import TrainStep, render
+from audiosurvey.training.step import TrainStep
+
+_BAND_STATISTICS: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
 
 class Stage:
@@ -61,8 +64,7 @@ class Stage:
             seed=seed,
             sample_rate=config.sample_rate,
             train_clips=self.train_clips,
-            silence=self.front_end.silence,
-            bands=self.front_end.num_bands,
+            front_end=self.front_end,
             sampling=settings.sampling,
             pad=sounds.config.pad,
         )
@@ -78,7 +80,7 @@ class Stage:
             num_workers=settings.num_workers,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
-            partner=self.chain.partner,
+            draw=self.chain.draw,
             pin_memory=accelerator.device.type == "cuda",
         )
 
@@ -133,7 +135,6 @@ class Stage:
         step = TrainStep(
             accelerator=self.accelerator,
             network=network,
-            front_end=self.front_end,
             chain=self.chain,
             loss=self.loss,
             optimizer=optimizer,
@@ -143,8 +144,9 @@ class Stage:
         network.freeze(model.frozen(self.name, epoch=1))
         return step
 
-    def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
-        return Fit(
+    def trainer(self, network: Network, evaluator: Evaluator, folder: Path, listener: Listener) -> Trainer:
+        """`folder` holds metrics.jsonl and the folder `checkpoint`."""
+        return Trainer(
             network=network,
             step=self.step(network),
             batches=self.batches,
@@ -153,9 +155,10 @@ class Stage:
             ema_decay=self.config.ema.decay or 0.0,
             swa_start=self.config.swa.start,
             begin=lambda epoch: network.freeze(self.config.model.frozen(self.name, epoch)),
-            watch=watch,
-            folder=folder,
+            evaluator=evaluator,
+            folder=folder / "checkpoint",
             listener=listener,
+            history=read_history(folder),
         )
 
     def first_batch(self) -> tuple[Batch, torch.Tensor]:
@@ -163,7 +166,7 @@ class Stage:
         batches = self.batches.epoch(1)
         batch = next(batches)
         batches.close()
-        heard, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
+        heard, _ = self.chain.render(batch.to(self.accelerator.device))
         inputs = by_input(self.config.model.hears, heard)
         if "mel" in inputs:
             return batch, inputs["mel"]
@@ -201,9 +204,19 @@ class Stage:
             self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label, self.loss.binary
         )
 
-    @torch.no_grad()
     def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each."""
+        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each; measured once
+        in a process for the same clips."""
+        sounds, mel = self.sounds, self.config.mel_spectrogram.model_dump_json()
+        clips = tuple(clip.id for clip in self.train_clips)
+        key = (sounds.store.hash, clips, sounds.window_samples, sounds.config.pad, self.config.sample_rate, mel)
+        if key not in _BAND_STATISTICS:
+            _BAND_STATISTICS.clear()  # of the last training set alone
+            _BAND_STATISTICS[key] = self._measure_bands()
+        return _BAND_STATISTICS[key]
+
+    @torch.no_grad()
+    def _measure_bands(self) -> tuple[torch.Tensor, torch.Tensor]:
         batches = EvalBatches(
             self.sounds.store,
             self.train_clips,
