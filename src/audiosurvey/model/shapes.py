@@ -42,9 +42,9 @@ def map_sizes(shape: Shape, block: str) -> tuple[int, int, int]:
 
 
 def strided_shape(block: str, shape: Shape, channels: int, stride: Sides) -> Shape:
-    """Output shape of a strided convolution with 'same' padding."""
+    """Output shape of a strided convolution with 'same' padding: lengths are rounded up."""
     _, frames, bands = map_sizes(shape, block)
-    return channels, same_length(frames, stride[0]), same_length(bands, stride[1])
+    return channels, -(-frames // stride[0]), -(-bands // stride[1])
 
 
 def shape_text(shape: Shape) -> str:
@@ -52,21 +52,6 @@ def shape_text(shape: Shape) -> str:
     if is_map(shape):
         return " x ".join(str(size) for size in shape) + ", channels x frames x bands"
     return " x ".join(str(size) for size in shape) + " features"
-
-
-def same_length(length: int, stride: int) -> int:
-    """Length after a convolution with 'same' padding."""
-    return -(-length // stride)
-
-
-def effective_side(side: int) -> int:
-    """Extent of a kernel side: even sides are dilated by 2, so that the extent is odd and the padding symmetric."""
-    return side if side % 2 else 2 * side - 1
-
-
-def pooled_length(length: int, kernel: int, stride: int) -> int:
-    """Length after unpadded pooling; 0 or less where the kernel does not fit."""
-    return (length - kernel) // stride + 1
 
 
 def receptive_field(reaches: Iterable[Reach], limits: Sides) -> Sides:

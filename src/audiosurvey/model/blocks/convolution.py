@@ -7,7 +7,7 @@ from torch import nn
 
 from audiosurvey.model.blocks.fields import Sides, Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.shapes import Reach, Shape, ShapeError, effective_side, strided_shape
+from audiosurvey.model.shapes import Reach, Shape, ShapeError, strided_shape
 from audiosurvey.section import Section
 
 
@@ -39,26 +39,15 @@ def same_conv(
 
     The dilation of an even kernel side k is doubled: its extent 2k - 1 is odd, with k - 1 zeros on either side.
     """
-    padding = [(_extent(side, step) - 1) // 2 for side, step in zip(kernel, dilation, strict=True)]
-    apart = [step if side % 2 else 2 * step for side, step in zip(kernel, dilation, strict=True)]
-    return Conv2d(
-        channels_in,
-        channels_out,
-        kernel,
-        stride=stride,
-        padding=(padding[0], padding[1]),
-        dilation=(apart[0], apart[1]),
-        groups=groups,
-        bias=bias,
-    )
+    (extent_t, extent_f), _ = same_reach(kernel, stride, dilation)
+    step_t, step_f = (step if side % 2 else 2 * step for side, step in zip(kernel, dilation, strict=True))
+    padding = extent_t // 2, extent_f // 2
+    return Conv2d(channels_in, channels_out, kernel, stride, padding, (step_t, step_f), groups, bias)
 
 
 def same_reach(kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)) -> Reach:
-    return Reach((_extent(kernel[0], dilation[0]), _extent(kernel[1], dilation[1])), stride)
-
-
-def _extent(side: int, dilation: int) -> int:
-    return (effective_side(side) - 1) * dilation + 1
+    extent = [(side - 1) * (step if side % 2 else 2 * step) + 1 for side, step in zip(kernel, dilation, strict=True)]
+    return Reach((extent[0], extent[1]), stride)
 
 
 class ConvConfig(Section):

@@ -7,7 +7,7 @@ from torch import nn
 
 from audiosurvey.model.blocks.fields import Side, Sides, takes
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.shapes import Reach, Shape, ShapeError, map_sizes, pooled_length
+from audiosurvey.model.shapes import Reach, Shape, ShapeError, map_sizes
 from audiosurvey.section import Section
 
 PoolMode = Literal["avg", "max", "avg+max"]
@@ -155,7 +155,7 @@ def pooled_shape(block: str, shape: Shape, kernel: tuple[int, int]) -> Shape:
 
 def fitting(block: str, axis: str, length: int, kernel: int, stride: int) -> int:
     """Length after pooling; raises ShapeError if the kernel is longer than the input."""
-    pooled = pooled_length(length, kernel, stride)
+    pooled = (length - kernel) // stride + 1
     if pooled < 1:
         raise ShapeError(f"{block}: kernel {kernel} leaves nothing of {axis} = {length}")
     return pooled
