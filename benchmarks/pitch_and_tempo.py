@@ -45,7 +45,7 @@ def main() -> None:
     frames = front_end.num_frames(samples)
     speed, pitch, tempo = Speed(SpeedConfig(p=1)), Pitch(PitchConfig(p=1)), Tempo(TempoConfig(p=1))
     draws = [stream("benchmark", clip) for clip in range(args.clips)]
-    speeds = [speed.draw_fired(rng, samples, samples) for rng in draws]
+    speeds = [speed.draw_fired(rng, Extent.whole(samples)) for rng in draws]
     pitches = [pitch.draw_fired(rng) for rng in draws]
     tempi = [tempo.draw_fired(rng, Extent.whole(frames), mel.n_mels) for rng in draws]
     power_BTF = front_end.mel(wave_BS)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.extent import Extent, sounding
 from audiosurvey.augmentation.tensors import at_rows, on_device
+from audiosurvey.section import Section
 
 
 def _chance(p: float) -> float:
@@ -33,13 +34,24 @@ Fill = Literal["silence", "mean"]
 Draw = TypeVar("Draw")
 
 
-class Operation(ABC, Generic[Draw]):
+class OperationConfig(Section):
+    """Options of all operations."""
+
+    p: Probability = 0.0
+    """Probability that the operation is applied to a clip."""
+
+
+Config = TypeVar("Config", bound=OperationConfig)
+
+
+class Operation(ABC, Generic[Config, Draw]):
     """A name, which is part of the key of the random stream, and the probability of being applied."""
 
     name: ClassVar[str]
 
-    def __init__(self, p: float) -> None:
-        self.p = p
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.p = config.p
 
     def _fires(self, rng: np.random.Generator) -> bool:
         """Whether the clip is selected: the first number of its stream is below p."""
@@ -51,7 +63,7 @@ class Operation(ABC, Generic[Draw]):
         return dict(asdict(fields))
 
 
-class WaveOperation(Operation[Draw]):
+class WaveOperation(Operation[Config, Draw]):
     """An augmentation of waveforms (B, S)."""
 
     def draw(self, rng: np.random.Generator, samples: int, valid: int) -> Draw | None:
@@ -60,12 +72,7 @@ class WaveOperation(Operation[Draw]):
 
     def draw_in(self, rng: np.random.Generator, extent: Extent) -> Draw | None:
         """The same for a clip that sounds in this part of its window."""
-        return self.draw_sounding(rng, extent) if self._fires(rng) else None
-
-    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> Draw:
-        """The draw of a selected clip. Operations on a stretch of the clip override this; the others only need the
-        length of the window and where the sound ends, as `draw_fired` has them."""
-        return self.draw_fired(rng, extent.size, extent.end)
+        return self.draw_fired(rng, extent) if self._fires(rng) else None
 
     def apply(self, wave_BS: Tensor, draws: Sequence[Draw | None], valid: Sequence[int]) -> Tensor:
         """The batch with the drawn changes; clips without a draw are unchanged. `valid`: samples of each clip that
@@ -78,15 +85,15 @@ class WaveOperation(Operation[Draw]):
         return extent
 
     @abstractmethod
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> Draw:
-        """The draw of a selected clip."""
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> Draw:
+        """The draw of a selected clip that sounds in this part of its window."""
 
     @abstractmethod
     def render(self, wave_BS: Tensor, draws: list[Draw], valid: list[int]) -> Tensor:
         """Applies one draw to each clip; returns a new tensor of the same shape."""
 
 
-class MelOperation(Operation[Draw]):
+class MelOperation(Operation[Config, Draw]):
     """An augmentation of mel spectrograms (B, C, T, F). `extent`: the frames in which the clip sounds; absent: all."""
 
     def draw(self, rng: np.random.Generator, frames: int, bands: int, extent: Extent | None = None) -> Draw | None:

@@ -115,7 +115,7 @@ class Chain:
             TimeMasking(config.time_masking, silence=silence),
             FreqMasking(config.freq_masking, silence=silence),
         ]
-        bands: list[BandOperation[Any]] = [
+        bands: list[BandOperation[Any, Any]] = [
             BandJitter(config.band_jitter),
             Pitch(config.pitch),
             FilterAugment(config.filter_augment),
@@ -255,14 +255,14 @@ class Chain:
     def apply_waves(self, wave_BS: Tensor, draws: ClipDraws) -> Tensor:
         """Waves (B, S) with the drawn operations on waves."""
         for step in draws.waves:
-            operation: WaveOperation[Any] = self._operations[step.operation]
+            operation: WaveOperation[Any, Any] = self._operations[step.operation]
             wave_BS = operation.apply(wave_BS, step.draws, [extent.length for extent in step.extents])
         return wave_BS
 
     def apply_mels(self, mel_BCTF: Tensor, draws: ClipDraws) -> Tensor:
         """Spectrograms (B, C, T, F) with the drawn operations on spectrograms."""
         for step in draws.mels:
-            operation: MelOperation[Any] = self._operations[step.operation]
+            operation: MelOperation[Any, Any] = self._operations[step.operation]
             mel_BCTF = operation.apply(mel_BCTF, step.draws, step.extents)
         return mel_BCTF
 
@@ -310,7 +310,7 @@ def _fired(drawn: Sequence[OperationDraws]) -> tuple[OperationDraws, ...]:
 
 
 def _after(
-    operation: WaveOperation[Any] | MelOperation[Any], draws: Sequence[Any], extents: Sequence[Extent]
+    operation: WaveOperation[Any, Any] | MelOperation[Any, Any], draws: Sequence[Any], extents: Sequence[Extent]
 ) -> list[Extent]:
     return [
         extent if draw is None else operation.extent_after(draw, extent)

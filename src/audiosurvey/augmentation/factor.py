@@ -5,7 +5,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig
 
 Factor = Annotated[float, Field(ge=0.25, le=4)]
 """A factor of at most two octaves."""

@@ -1,6 +1,6 @@
 """Tensor helpers of the operations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,13 @@ def at_rows(batch_B: Tensor, rows: list[int], change: Callable[[Tensor], Tensor]
         return change(batch_B)
     index = on_device(rows, batch_B.device)
     return batch_B.index_copy(0, index, change(batch_B.index_select(0, index)))
+
+
+def windows(padded_BN: Tensor, starts: Sequence[int], samples: int) -> Tensor:
+    """A window (B, samples) of each row, from its own start: one strided view, which is faster than a gather."""
+    flat = padded_BN.reshape(-1).unfold(0, samples, 1)
+    places = [row * padded_BN.shape[1] + start for row, start in enumerate(starts)]
+    return flat.index_select(0, on_device(places, padded_BN.device))
 
 
 def fast_length(at_least: int) -> int:

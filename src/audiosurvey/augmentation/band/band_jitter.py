@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.band.operation import BandOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig
 from audiosurvey.features.mel import MelFrontEnd
 
 
@@ -29,17 +29,13 @@ class BandJitterDraw:
     high_hz: float
 
 
-class BandJitter(BandOperation[BandJitterDraw]):
+class BandJitter(BandOperation[BandJitterConfig, BandJitterDraw]):
     """Computes each clip's mel bands with filters between its own edges.
 
     Source: EfficientAT (Schmid et al. 2022), where one draw serves a whole batch; here each clip has its own.
     """
 
     name = "band_jitter"
-
-    def __init__(self, config: BandJitterConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
 
     def draw_fired(self, rng: np.random.Generator) -> BandJitterDraw:
         low, high = self.config.low_hz, self.config.high_hz

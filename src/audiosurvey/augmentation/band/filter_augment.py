@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.band.operation import BandOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.features.mel import MelFrontEnd
 
@@ -43,17 +43,13 @@ class FilterAugmentDraw:
     gains_db: tuple[float, ...]
 
 
-class FilterAugment(BandOperation[FilterAugmentDraw]):
+class FilterAugment(BandOperation[FilterAugmentConfig, FilterAugmentDraw]):
     """Adds each clip's own curve of gains to the levels of its bands.
 
     Source: Nam et al. 2022, FilterAugment (arXiv 2110.03282), its linear form; there one draw serves a whole batch.
     """
 
     name = "filter_augment"
-
-    def __init__(self, config: FilterAugmentConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
 
     def draw_fired(self, rng: np.random.Generator) -> FilterAugmentDraw:
         config = self.config

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Draw, Operation
+from audiosurvey.augmentation.base import Config, Draw, Operation
 from audiosurvey.features.mel import MelFrontEnd
 
 
-class BandOperation(Operation[Draw]):
+class BandOperation(Operation[Config, Draw]):
     """An augmentation of mel bands before their compression: other filters (one operation may), or changed bands."""
 
     def draw(self, rng: np.random.Generator) -> Draw | None:
@@ -36,7 +36,7 @@ class BandOperation(Operation[Draw]):
 
 
 def spectrogram(
-    front_end: MelFrontEnd, wave_BS: Tensor, drawn: Sequence[tuple[BandOperation[Any], Sequence[Any]]]
+    front_end: MelFrontEnd, wave_BS: Tensor, drawn: Sequence[tuple[BandOperation[Any, Any], Sequence[Any]]]
 ) -> Tensor:
     """Compressed mel spectrograms (B, 1, T, F), each operation applied with its draws, one for each clip."""
     drawn = [(operation, draws) for operation, draws in drawn if any(draw is not None for draw in draws)]

@@ -24,7 +24,7 @@ class PitchDraw:
     """Output frequency / input frequency."""
 
 
-class Pitch(BandOperation[PitchDraw]):
+class Pitch(BandOperation[PitchConfig, PitchDraw]):
     """Multiplies the frequencies of each clip by its own factor.
 
     Source: vocal tract length perturbation (Jaitly and Hinton 2013), there for speech and with a bend near half the
@@ -32,10 +32,6 @@ class Pitch(BandOperation[PitchDraw]):
     """
 
     name = "pitch"
-
-    def __init__(self, config: PitchConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
 
     def draw_fired(self, rng: np.random.Generator) -> PitchDraw:
         return PitchDraw(self.config.draw(rng))

@@ -14,9 +14,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
+from audiosurvey.augmentation.base import Fill, MelOperation, OperationConfig, fill_value
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.section import Section
 
@@ -54,14 +53,13 @@ class DropBlockDraw:
     first: int = 0
 
 
-class DropBlock(MelOperation[DropBlockDraw]):
+class DropBlock(MelOperation[DropBlockConfig, DropBlockDraw]):
     """Masks random blocks of each clip, the same in all channels, without rescaling."""
 
     name = "dropblock"
 
     def __init__(self, config: DropBlockConfig, *, silence: float) -> None:
-        super().__init__(config.p)
-        self.config = config
+        super().__init__(config)
         self.silence = silence
 
     def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> DropBlockDraw:

@@ -7,9 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
+from audiosurvey.augmentation.base import Fill, MelOperation, OperationConfig, fill_value
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 
 
@@ -44,14 +43,13 @@ class MaskDraw:
     size: int
 
 
-class TimeMasking(MelOperation[MaskDraw]):
+class TimeMasking(MelOperation[TimeMaskingConfig, MaskDraw]):
     """Masks ranges of frames."""
 
     name = "time_masking"
 
     def __init__(self, config: TimeMaskingConfig, *, silence: float) -> None:
-        super().__init__(config.p)
-        self.config = config
+        super().__init__(config)
         self.silence = silence
 
     def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> MaskDraw:
@@ -66,14 +64,13 @@ class TimeMasking(MelOperation[MaskDraw]):
         return {"covered_frames": spans(draw)}
 
 
-class FreqMasking(MelOperation[MaskDraw]):
+class FreqMasking(MelOperation[FreqMaskingConfig, MaskDraw]):
     """Masks ranges of mel bands."""
 
     name = "freq_masking"
 
     def __init__(self, config: FreqMaskingConfig, *, silence: float) -> None:
-        super().__init__(config.p)
-        self.config = config
+        super().__init__(config)
         self.silence = silence
 
     def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> MaskDraw:

@@ -26,14 +26,10 @@ class TempoDraw:
     """Input frames per output frame."""
 
 
-class Tempo(MelOperation[TempoDraw]):
+class Tempo(MelOperation[TempoConfig, TempoDraw]):
     """Interpolates frames linearly at a drawn tempo for each clip."""
 
     name = "tempo"
-
-    def __init__(self, config: TempoConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
 
     def draw_fired(self, rng: np.random.Generator, extent: Extent, bands: int) -> TempoDraw:
         return TempoDraw(self.config.draw(rng))

@@ -34,14 +34,10 @@ class CutmixDraw:
     centre_f: float
 
 
-class Cutmix(MelMixing[CutmixDraw]):
+class Cutmix(MelMixing[CutmixConfig, CutmixDraw]):
     """Pastes a rectangle of the partner into each clip, at the same position."""
 
     name = "cutmix"
-
-    def __init__(self, config: CutmixConfig) -> None:
-        super().__init__(config)
-        self.config = config
 
     def draw(self, rng: np.random.Generator) -> CutmixDraw:
         kept = float(rng.beta(self.config.alpha, self.config.alpha))

@@ -32,14 +32,13 @@ class FreqmixDraw:
     """Index of the STFT size."""
 
 
-class Freqmix(WaveMixing[FreqmixDraw]):
+class Freqmix(WaveMixing[FreqmixConfig, FreqmixDraw]):
     """Replaces one end of each clip's spectrum by that of its partner."""
 
     name = "freqmix"
 
     def __init__(self, config: FreqmixConfig, *, sample_rate: int) -> None:
         super().__init__(config)
-        self.config = config
         self.sizes = sizes(sample_rate)
 
     def draw(self, rng: np.random.Generator) -> FreqmixDraw:

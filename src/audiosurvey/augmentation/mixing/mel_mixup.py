@@ -15,14 +15,10 @@ class MelMixupConfig(RatioConfig):
     mixed clip requires a second spectrogram."""
 
 
-class MelMixup(MelMixing[RatioDraw]):
+class MelMixup(MelMixing[MelMixupConfig, RatioDraw]):
     """Adds the spectrogram of the partner at a drawn ratio, without correcting levels."""
 
     name = "mel_mixup"
-
-    def __init__(self, config: MelMixupConfig) -> None:
-        super().__init__(config)
-        self.config = config
 
     def draw(self, rng: np.random.Generator) -> RatioDraw:
         return RatioDraw(draw_ratio(rng, self.config))

@@ -21,7 +21,7 @@ from audiosurvey.randomness import stream
 
 STREAM = "mixup"
 """Of all mixings; the name of the first one, so that runs of earlier versions are reproduced."""
-Mixing = WaveMixing[Any] | MelMixing[Any]
+Mixing = WaveMixing[Any, Any] | MelMixing[Any, Any]
 
 
 class Mixer:
@@ -68,7 +68,7 @@ class Mixer:
         drawn = int(rng.integers(len(group) - belongs))
         return group[drawn + (belongs and drawn >= place)]
 
-    def rows(self, mixed: Sequence[MixDraw | None], kind: type[WaveMixing[Any]] | type[MelMixing[Any]]) -> list[int]:
+    def rows(self, mixed: Sequence[MixDraw | None], kind: type[WaveMixing] | type[MelMixing]) -> list[int]:
         """The clips that are mixed by mixings of this kind."""
         return [row for row, each in enumerate(mixed) if each and isinstance(self.mixings[each.operation], kind)]
 

@@ -5,20 +5,18 @@ the clip's own label keeps; its partner's has the rest. Both labels and the weig
 the loss makes what it compares with. Who is mixed, in which way and with whom, stands in mixer.py.
 """
 
-from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.base import Draw, Operation, OperationConfig, Probability
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.section import Section
 
-Draw = TypeVar("Draw")
 Pair = tuple[Tensor, Tensor]
 """Something of the clips, and the same of their partners."""
 Extents = tuple[list[Extent], list[Extent]]
@@ -64,7 +62,7 @@ class Targets:
         )
 
 
-class MixingConfig(Section):
+class MixingConfig(OperationConfig):
     """Options of all mixings."""
 
     p: Probability = 0.0
@@ -74,24 +72,20 @@ class MixingConfig(Section):
     """First epoch of this mixing, counted from 1; in earlier epochs, the clips selected for it are not mixed."""
 
 
-class _Mixing(ABC, Generic[Draw]):
-    name: ClassVar[str]
+Config = TypeVar("Config", bound=MixingConfig)
 
-    def __init__(self, config: MixingConfig) -> None:
-        self.p = config.p
+
+class _Mixing(Operation[Config, Draw]):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
         self.start_epoch = config.start_epoch
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Draw:
         """How one clip is mixed."""
 
-    def describe(self, draw: Draw) -> dict[str, object]:
-        """What was drawn, in words and numbers that JSON can hold, for a reader."""
-        fields: Any = draw
-        return dict(asdict(fields))
 
-
-class WaveMixing(_Mixing[Draw]):
+class WaveMixing(_Mixing[Config, Draw]):
     """A mixing of waveforms, before all other augmentation of them or after it."""
 
     @abstractmethod
@@ -104,7 +98,7 @@ class WaveMixing(_Mixing[Draw]):
         return max(valid, partner_valid)
 
 
-class MelMixing(_Mixing[Draw]):
+class MelMixing(_Mixing[Config, Draw]):
     """A mixing of spectrograms, after all other augmentation of both."""
 
     @abstractmethod

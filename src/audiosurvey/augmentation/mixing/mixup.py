@@ -50,14 +50,10 @@ class RatioDraw:
     """Fraction of the clip itself; the rest is its partner's."""
 
 
-class Mixup(WaveMixing[RatioDraw]):
+class Mixup(WaveMixing[MixupConfig, RatioDraw]):
     """Mixes each clip with its partner at a drawn ratio."""
 
     name = "mixup"
-
-    def __init__(self, config: MixupConfig) -> None:
-        super().__init__(config)
-        self.config = config
 
     def draw(self, rng: np.random.Generator) -> RatioDraw:
         return RatioDraw(draw_ratio(rng, self.config))

@@ -30,7 +30,7 @@ class PhmixDraw:
     """Index of the STFT size."""
 
 
-class Phmix(WaveMixing[PhmixDraw]):
+class Phmix(WaveMixing[PhmixConfig, PhmixDraw]):
     """Keeps the magnitudes of each clip and blends its phases with those of its partner."""
 
     name = "phmix"

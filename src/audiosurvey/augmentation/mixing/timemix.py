@@ -29,14 +29,10 @@ class TimemixDraw:
     """Which end comes from the partner: "start" or "end"."""
 
 
-class Timemix(WaveMixing[TimemixDraw]):
+class Timemix(WaveMixing[TimemixConfig, TimemixDraw]):
     """Replaces one end of each clip by that of its partner."""
 
     name = "timemix"
-
-    def __init__(self, config: TimemixConfig) -> None:
-        super().__init__(config)
-        self.config = config
 
     def draw(self, rng: np.random.Generator) -> TimemixDraw:
         ratio = float(rng.uniform(self.config.min_ratio, 1))

@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import on_device
 
 
@@ -27,17 +27,14 @@ class ClippingDraw:
     depth_db: float
 
 
-class Clipping(WaveOperation[ClippingDraw]):
+class Clipping(WaveOperation[ClippingConfig, ClippingDraw]):
     """Limits the samples of each clip to a drawn fraction of its peak."""
 
     name = "clipping"
 
-    def __init__(self, config: ClippingConfig) -> None:
-        super().__init__(config.p)
-        self.low_db, self.high_db = sorted((config.min_db, config.max_db))
-
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> ClippingDraw:
-        return ClippingDraw(float(rng.uniform(self.low_db, self.high_db)))
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> ClippingDraw:
+        low_db, high_db = sorted((self.config.min_db, self.config.max_db))
+        return ClippingDraw(float(rng.uniform(low_db, high_db)))
 
     def render(self, wave_BS: Tensor, draws: list[ClippingDraw], valid: list[int]) -> Tensor:
         share_B1 = on_device([[10 ** (-draw.depth_db / 20)] for draw in draws], wave_BS.device)

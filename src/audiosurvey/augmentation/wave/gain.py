@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import on_device
 
 
@@ -29,16 +29,12 @@ class GainDraw:
     gain_db: float
 
 
-class Gain(WaveOperation[GainDraw]):
+class Gain(WaveOperation[GainConfig, GainDraw]):
     """Multiplies each clip by a drawn factor. Samples may exceed 1."""
 
     name = "gain"
 
-    def __init__(self, config: GainConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
-
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> GainDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> GainDraw:
         return GainDraw(draw_gain_db(rng, self.config))
 
     def render(self, wave_BS: Tensor, draws: list[GainDraw], valid: list[int]) -> Tensor:

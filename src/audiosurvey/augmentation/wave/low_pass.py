@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import fast_length, on_device
 
 EDGE = 0.1
@@ -35,18 +35,18 @@ class LowPassDraw:
     cutoff_hz: float
 
 
-class LowPass(WaveOperation[LowPassDraw]):
+class LowPass(WaveOperation[LowPassConfig, LowPassDraw]):
     """Filters each clip with a drawn cut-off."""
 
     name = "low_pass"
 
     def __init__(self, config: LowPassConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
+        super().__init__(config)
         self.sample_rate = sample_rate
         low_hz, high_hz = sorted((config.min_hz, config.max_hz))
         self.bounds = (log(low_hz), log(high_hz))
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> LowPassDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> LowPassDraw:
         return LowPassDraw(exp(rng.uniform(*self.bounds)))
 
     def render(self, wave_BS: Tensor, draws: list[LowPassDraw], valid: list[int]) -> Tensor:

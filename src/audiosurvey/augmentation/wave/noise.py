@@ -14,8 +14,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.randomness import stream
 
@@ -61,16 +61,12 @@ class NoiseDraw:
     colour: Colour = "white"
 
 
-class Noise(WaveOperation[NoiseDraw]):
+class Noise(WaveOperation[NoiseConfig, NoiseDraw]):
     """Adds a random window of the noise table to each clip, at a drawn ratio."""
 
     name = "noise"
 
-    def __init__(self, config: NoiseConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
-
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> NoiseDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> NoiseDraw:
         low, high = sorted((self.config.min_snr_db, self.config.max_snr_db))
         snr_db = float(rng.uniform(low, high))
         offset, sign = int(rng.integers(TABLE_SAMPLES)), 1 if rng.random() < 0.5 else -1

@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
@@ -34,7 +34,7 @@ class PhaseNoiseDraw:
     """Offset into the table of uniform noise (modulo the number of windows)."""
 
 
-class PhaseNoise(WaveOperation[PhaseNoiseDraw]):
+class PhaseNoise(WaveOperation[PhaseNoiseConfig, PhaseNoiseDraw]):
     """Multiplies every STFT bin of each clip by exp(i w), w = depth (u + i v), with u and v uniform in [0, 1).
 
     Source: `phn` of EAT (arXiv 2204.11479), where w is complex: u changes the phase, and v, perhaps by oversight,
@@ -44,11 +44,10 @@ class PhaseNoise(WaveOperation[PhaseNoiseDraw]):
     name = "phase_noise"
 
     def __init__(self, config: PhaseNoiseConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
-        self.config = config
+        super().__init__(config)
         self.sizes = sizes(sample_rate)
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> PhaseNoiseDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> PhaseNoiseDraw:
         low, high = sorted((self.config.min_depth, self.config.max_depth))
         return PhaseNoiseDraw(float(rng.uniform(low, high)), int(rng.integers(SIZES)), int(rng.integers(TABLE_SAMPLES)))
 

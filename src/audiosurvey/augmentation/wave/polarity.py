@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 
 
 class PolarityConfig(OperationConfig):
@@ -18,15 +18,12 @@ class PolarityDraw:
     """Nothing else is drawn."""
 
 
-class Polarity(WaveOperation[PolarityDraw]):
+class Polarity(WaveOperation[PolarityConfig, PolarityDraw]):
     """Flips the sign of every sample (`neg` in EAT, arXiv 2204.11479)."""
 
     name = "polarity"
 
-    def __init__(self, config: PolarityConfig) -> None:
-        super().__init__(config.p)
-
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> PolarityDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> PolarityDraw:
         return PolarityDraw()
 
     def render(self, wave_BS: Tensor, draws: list[PolarityDraw], valid: list[int]) -> Tensor:

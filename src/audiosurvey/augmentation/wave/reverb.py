@@ -13,8 +13,8 @@ import soundfile
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import fast_length, on_device
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.decoding import BadAudio, decode
@@ -43,13 +43,13 @@ class ReverbDraw:
     name: str
 
 
-class Reverb(WaveOperation[ReverbDraw]):
+class Reverb(WaveOperation[ReverbConfig, ReverbDraw]):
     """Convolves each clip with a drawn impulse response, by FFT."""
 
     name = "reverb"
 
     def __init__(self, config: ReverbConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
+        super().__init__(config)
         named = {}
         if config.p > 0:
             named = room_bank(sample_rate) if config.folder is None else read_folder(config.folder, sample_rate)
@@ -57,7 +57,7 @@ class Reverb(WaveOperation[ReverbDraw]):
         self.rooms = [align(response) for response in named.values()]
         self._kept: tuple[tuple[int, int, torch.device], Tensor] | None = None
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> ReverbDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> ReverbDraw:
         room = int(rng.integers(len(self.rooms)))
         return ReverbDraw(room, self.names[room])
 

@@ -26,7 +26,7 @@ class SegmentGainDraw:
     """First sample of the segment."""
 
 
-class SegmentGain(WaveOperation[SegmentGainDraw]):
+class SegmentGain(WaveOperation[SegmentGainConfig, SegmentGainDraw]):
     """Multiplies a random segment of each clip by a drawn factor.
 
     Source: `ampsegment` of EAT (arXiv 2204.11479), whose segments all start in the first 0.1 s; here the position is
@@ -36,14 +36,10 @@ class SegmentGain(WaveOperation[SegmentGainDraw]):
     name = "segment_gain"
 
     def __init__(self, config: SegmentGainConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
-        self.config = config
+        super().__init__(config)
         self.length = stretch_samples(config.length_s, sample_rate)
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SegmentGainDraw:
-        return self.draw_sounding(rng, Extent.until(valid, samples))
-
-    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> SegmentGainDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> SegmentGainDraw:
         return SegmentGainDraw(draw_gain_db(rng, self.config), draw_start(rng, self.length, extent))
 
     def render(self, wave_BS: Tensor, draws: list[SegmentGainDraw], valid: list[int]) -> Tensor:

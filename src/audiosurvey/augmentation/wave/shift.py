@@ -12,10 +12,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.operation_config import OperationConfig
-from audiosurvey.augmentation.tensors import fast_length, on_device
+from audiosurvey.augmentation.tensors import fast_length, on_device, windows
 
 SPILL_SAMPLES = 512
 """Zero padding during the fractional delay, so that ringing does not wrap around."""
@@ -43,7 +42,7 @@ class ShiftDraw:
         return self.shift_samples - self.whole
 
 
-class Shift(WaveOperation[ShiftDraw]):
+class Shift(WaveOperation[ShiftConfig, ShiftDraw]):
     """Shifts each clip by a drawn time.
 
     Source: `tshift` of EAT (arXiv 2204.11479): up to 0.1 s in steps of two samples, and separately up to half a sample;
@@ -53,20 +52,17 @@ class Shift(WaveOperation[ShiftDraw]):
     name = "shift"
 
     def __init__(self, config: ShiftConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
+        super().__init__(config)
         self.max_samples = config.max_s * sample_rate
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> ShiftDraw:
-        bound = min(self.max_samples, samples)
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> ShiftDraw:
+        bound = min(self.max_samples, extent.size)
         return ShiftDraw(float(rng.uniform(-bound, bound)))
 
     def render(self, wave_BS: Tensor, draws: list[ShiftDraw], valid: list[int]) -> Tensor:
         finely_BS = delayed_by_fractions(wave_BS, [draw.fraction for draw in draws])
-        # Each shifted clip is a window of the zero-padded clip; all windows of all clips are one strided view.
         samples = wave_BS.shape[1]
-        padded = pad(finely_BS, (samples, samples)).reshape(-1).unfold(0, samples, 1)
-        starts = [3 * samples * row + samples - draw.whole for row, draw in enumerate(draws)]
-        return padded.index_select(0, on_device(starts, wave_BS.device))
+        return windows(pad(finely_BS, (samples, samples)), [samples - draw.whole for draw in draws], samples)
 
     def extent_after(self, draw: ShiftDraw, extent: Extent) -> Extent:
         if extent.is_parted:

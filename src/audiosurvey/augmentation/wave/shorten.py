@@ -4,17 +4,16 @@ Without it, a network that never saw padding in training can be confidently wron
 It is the last operation on waves, so that the padding is the same as in evaluation and prediction.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import OperationConfig, Probability, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.operation_config import OperationConfig
-from audiosurvey.augmentation.tensors import on_device
+from audiosurvey.augmentation.tensors import on_device, windows
 from audiosurvey.data.batches.batches import Pad
 
 
@@ -35,25 +34,20 @@ class ShortenDraw:
     """Number of samples kept."""
 
 
-class Shorten(WaveOperation[ShortenDraw]):
+class Shorten(WaveOperation[ShortenConfig, ShortenDraw]):
     """Moves a segment of each clip to the start of the window and pads the rest."""
 
     name = "shorten"
 
     def __init__(self, config: ShortenConfig, *, pad: Pad) -> None:
-        super().__init__(config.p)
-        self.min_share = config.min_share
+        super().__init__(config)
         self.pad: Pad = pad
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> ShortenDraw:
-        valid = max(1, valid)
-        length = max(1, round(valid * rng.uniform(self.min_share, 1)))
-        return ShortenDraw(int(rng.integers(valid - length + 1)), length)
-
-    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> ShortenDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> ShortenDraw:
         part = extent.longer_part
-        draw = self.draw_fired(rng, part.size, part.length)
-        return replace(draw, start=part.first + draw.start)
+        valid = max(1, part.length)
+        length = max(1, round(valid * rng.uniform(self.config.min_share, 1)))
+        return ShortenDraw(part.first + int(rng.integers(valid - length + 1)), length)
 
     def extent_after(self, draw: ShortenDraw, extent: Extent) -> Extent:
         return Extent.until(extent.size if self.pad == "repeat" else draw.length, extent.size)
@@ -65,8 +59,5 @@ class Shorten(WaveOperation[ShortenDraw]):
         if self.pad == "repeat":
             start_B1 = on_device([[draw.start] for draw in draws], wave_BS.device)
             return wave_BS.gather(1, start_B1 + place_S % length_B1)
-        # Each result is a window of the zero-padded clip; one strided view of all windows is much faster than a gather.
-        padded = torch.cat([wave_BS, torch.zeros_like(wave_BS)], dim=1).reshape(-1).unfold(0, samples, 1)
-        starts = [row * 2 * samples + draw.start for row, draw in enumerate(draws)]
-        moved_BS = padded.index_select(0, on_device(starts, wave_BS.device))
-        return moved_BS.masked_fill_(place_S >= length_B1, 0)
+        padded = torch.cat([wave_BS, torch.zeros_like(wave_BS)], dim=1)
+        return windows(padded, [draw.start for draw in draws], samples).masked_fill_(place_S >= length_B1, 0)

@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.augmentation.wave.noise import SnrDb
 
@@ -39,17 +39,16 @@ class SineDraw:
     snr_db: float
 
 
-class Sine(WaveOperation[SineDraw]):
+class Sine(WaveOperation[SineConfig, SineDraw]):
     """Adds a sinusoid of drawn frequency, phase and ratio to each clip (`sine` of EAT, arXiv 2204.11479)."""
 
     name = "sine"
 
     def __init__(self, config: SineConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
-        self.config = config
+        super().__init__(config)
         self.sample_rate = sample_rate
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SineDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> SineDraw:
         frequency_hz = self.config.max_hz * rng.random() + SPREAD_HZ * rng.standard_normal()
         low, high = sorted((self.config.min_snr_db, self.config.max_snr_db))
         return SineDraw(abs(float(frequency_hz)), float(rng.uniform(0, np.pi)), float(rng.uniform(low, high)))

@@ -42,7 +42,7 @@ class SpeedDraw:
     """Input samples per output sample."""
 
 
-class Speed(WaveOperation[SpeedDraw]):
+class Speed(WaveOperation[SpeedConfig, SpeedDraw]):
     """Resamples each clip by a drawn factor.
 
     Source: EAT (arXiv 2204.11479), where a batch is resampled to 0.8, 0.9, 1.1 or 1.2 times its length (1.25, 1.111,
@@ -51,11 +51,7 @@ class Speed(WaveOperation[SpeedDraw]):
 
     name = "speed"
 
-    def __init__(self, config: SpeedConfig) -> None:
-        super().__init__(config.p)
-        self.config = config
-
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> SpeedDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> SpeedDraw:
         if self.config.values is not None:
             return SpeedDraw(self.config.values[int(rng.integers(len(self.config.values)))])
         return SpeedDraw(self.config.draw(rng))

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
-from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.tensors import on_device
 
 MIN_PARTS, MAX_PARTS = 2, 5
@@ -37,17 +36,17 @@ class TimeShiftDraw:
     after: tuple[int, ...]
 
 
-class TimeShift(WaveOperation[TimeShiftDraw]):
+class TimeShift(WaveOperation[TimeShiftConfig, TimeShiftDraw]):
     """Warps the time axis of each clip by a drawn piecewise linear map."""
 
     name = "time_shift"
 
     def __init__(self, config: TimeShiftConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
+        super().__init__(config)
         self.sample_rate = sample_rate
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> TimeShiftDraw:
-        parts = int(rng.integers(MIN_PARTS, MAX_PARTS + 1))
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> TimeShiftDraw:
+        samples, parts = extent.size, int(rng.integers(MIN_PARTS, MAX_PARTS + 1))
         shares = SHORTEST_PART + (1 - parts * SHORTEST_PART) * rng.dirichlet(np.ones(parts))
         stretch = np.exp(rng.uniform(np.log(SLOWEST), np.log(FASTEST), parts))
         if samples < SMALLEST_WINDOW:

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
 from audiosurvey.augmentation.wave.stretch import StretchSeconds, draw_start, inside, stretch_samples
 
@@ -31,19 +30,16 @@ class WaveMaskingDraw:
     """Offset into the table of white noise (modulo the number of windows)."""
 
 
-class WaveMasking(WaveOperation[WaveMaskingDraw]):
+class WaveMasking(WaveOperation[WaveMaskingConfig, WaveMaskingDraw]):
     """Replaces a random segment of each clip by inaudible noise (`tmask` of EAT, arXiv 2204.11479)."""
 
     name = "wave_masking"
 
     def __init__(self, config: WaveMaskingConfig, *, sample_rate: int) -> None:
-        super().__init__(config.p)
+        super().__init__(config)
         self.length = stretch_samples(config.length_s, sample_rate)
 
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> WaveMaskingDraw:
-        return self.draw_sounding(rng, Extent.until(valid, samples))
-
-    def draw_sounding(self, rng: np.random.Generator, extent: Extent) -> WaveMaskingDraw:
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> WaveMaskingDraw:
         return WaveMaskingDraw(draw_start(rng, self.length, extent), int(rng.integers(TABLE_SAMPLES)))
 
     def render(self, wave_BS: Tensor, draws: list[WaveMaskingDraw], valid: list[int]) -> Tensor:
