@@ -33,10 +33,24 @@ Fill = Literal["silence", "mean"]
 Draw = TypeVar("Draw")
 
 
-class Operation(ABC, Generic[Draw]):
-    """A name, which is part of the key of the random stream, and the probability of being applied."""
+OPERATIONS: dict[str, type[Any]] = {}
+"""All operations and mixings by name; a class with a `name` registers itself."""
+
+
+class Named:
+    """Base of operations and mixings. The name is a key of the section `augmentation` and part of the key of the random
+    stream."""
 
     name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in vars(cls):
+            OPERATIONS[cls.name] = cls
+
+
+class Operation(Named, ABC, Generic[Draw]):
+    """Changes a clip with probability `p`."""
 
     def __init__(self, p: float) -> None:
         self.p = p

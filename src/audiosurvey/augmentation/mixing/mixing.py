@@ -7,14 +7,14 @@ the loss makes what it compares with. Who is mixed, in which way and with whom, 
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.base import Named, Probability
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.section import Section
 
@@ -74,9 +74,7 @@ class MixingConfig(Section):
     """First epoch of this mixing, counted from 1; in earlier epochs, the clips selected for it are not mixed."""
 
 
-class _Mixing(ABC, Generic[Draw]):
-    name: ClassVar[str]
-
+class _Mixing(Named, ABC, Generic[Draw]):
     def __init__(self, config: MixingConfig) -> None:
         self.p = config.p
         self.start_epoch = config.start_epoch
