@@ -34,6 +34,22 @@ Fill = Literal["silence", "mean"]
 Draw = TypeVar("Draw")
 
 
+OPERATIONS: dict[str, type[Any]] = {}
+"""All operations and mixings by name; a class with a `name` registers itself."""
+
+
+class Named:
+    """Base of operations and mixings. The name is a key of the section `augmentation` and part of the key of the random
+    stream."""
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in vars(cls):
+            OPERATIONS[cls.name] = cls
+
+
 class OperationConfig(Section):
     """Options of all operations."""
 
@@ -44,10 +60,8 @@ class OperationConfig(Section):
 Config = TypeVar("Config", bound=OperationConfig)
 
 
-class Operation(ABC, Generic[Config, Draw]):
-    """A name, which is part of the key of the random stream, and the probability of being applied."""
-
-    name: ClassVar[str]
+class Operation(Named, ABC, Generic[Config, Draw]):
+    """Changes a clip with probability `p`."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

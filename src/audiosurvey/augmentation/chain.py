@@ -10,6 +10,7 @@ before (balanced sampling) and, for mixing, of the set of training clips. It doe
 threads, ranks or resuming.
 """
 
+import inspect
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,41 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audiosurvey.augmentation.band.band_jitter import BandJitter
-from audiosurvey.augmentation.band.filter_augment import FilterAugment
 from audiosurvey.augmentation.band.operation import BandOperation, spectrogram
-from audiosurvey.augmentation.band.pitch import Pitch
-from audiosurvey.augmentation.base import MelOperation, WaveOperation
+from audiosurvey.augmentation.base import OPERATIONS, MelOperation, WaveOperation
 from audiosurvey.augmentation.draws import BatchDraws, ClipDraws, MixDraw, OperationDraws
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.mel.dropblock import DropBlock
-from audiosurvey.augmentation.mel.masking import FreqMasking, TimeMasking
-from audiosurvey.augmentation.mel.tempo import Tempo
-from audiosurvey.augmentation.mixing.cutmix import Cutmix
-from audiosurvey.augmentation.mixing.freqmix import Freqmix
-from audiosurvey.augmentation.mixing.mel_mixup import MelMixup
 from audiosurvey.augmentation.mixing.mixer import Mixer, Mixing
 from audiosurvey.augmentation.mixing.mixing import MelMixing, Targets, WaveMixing
-from audiosurvey.augmentation.mixing.mixup import Mixup
-from audiosurvey.augmentation.mixing.phmix import Phmix
 from audiosurvey.augmentation.mixing.timemix import Timemix
 from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.augmentation.tensors import on_device
-from audiosurvey.augmentation.wave.clipping import Clipping
-from audiosurvey.augmentation.wave.cyclic_shift import CyclicShift
-from audiosurvey.augmentation.wave.gain import Gain
-from audiosurvey.augmentation.wave.low_pass import LowPass
-from audiosurvey.augmentation.wave.noise import Noise
-from audiosurvey.augmentation.wave.phase_noise import PhaseNoise
-from audiosurvey.augmentation.wave.polarity import Polarity
-from audiosurvey.augmentation.wave.reverb import Reverb
-from audiosurvey.augmentation.wave.segment_gain import SegmentGain
-from audiosurvey.augmentation.wave.shift import Shift
 from audiosurvey.augmentation.wave.shorten import Shorten
-from audiosurvey.augmentation.wave.sine import Sine
-from audiosurvey.augmentation.wave.speed import Speed
-from audiosurvey.augmentation.wave.time_shift import TimeShift
-from audiosurvey.augmentation.wave.wave_masking import WaveMasking
 from audiosurvey.data.batches.batches import Batch, Pad
 from audiosurvey.data.batches.sampling import Sampling
 from audiosurvey.data.table import Clip
@@ -84,42 +60,12 @@ class Chain:
         self.mel_front_end = None if front_end is None else mel_part(front_end)
         silence = self.mel_front_end.silence if self.mel_front_end else 0.0
         self.mixes_last = config.mix_waves == "last"
-        mixings: list[Mixing] = [
-            Mixup(config.mixup),
-            Timemix(config.timemix),
-            Freqmix(config.freqmix, sample_rate=sample_rate),
-            Phmix(config.phmix, sample_rate=sample_rate),
-            MelMixup(config.mel_mixup),
-            Cutmix(config.cutmix),
-        ]
-        waves: list[WaveOperation] = [
-            Speed(config.speed),
-            Polarity(config.polarity),
-            Gain(config.gain),
-            SegmentGain(config.segment_gain, sample_rate=sample_rate),
-            Shift(config.shift, sample_rate=sample_rate),
-            CyclicShift(config.cyclic_shift, sample_rate=sample_rate),
-            Reverb(config.reverb, sample_rate=sample_rate),
-            TimeShift(config.time_shift, sample_rate=sample_rate),
-            WaveMasking(config.wave_masking, sample_rate=sample_rate),
-            PhaseNoise(config.phase_noise, sample_rate=sample_rate),
-            Noise(config.noise),
-            Sine(config.sine, sample_rate=sample_rate),
-            LowPass(config.low_pass, sample_rate=sample_rate),
-            Clipping(config.clipping),
-            Shorten(config.shorten, pad=pad),
-        ]
-        mels: list[MelOperation] = [
-            Tempo(config.tempo),
-            DropBlock(config.dropblock, silence=silence),
-            TimeMasking(config.time_masking, silence=silence),
-            FreqMasking(config.freq_masking, silence=silence),
-        ]
-        bands: list[BandOperation[Any, Any]] = [
-            BandJitter(config.band_jitter),
-            Pitch(config.pitch),
-            FilterAugment(config.filter_augment),
-        ]
+        given = {"sample_rate": sample_rate, "silence": silence, "pad": pad}
+        made = [_made(OPERATIONS[name], getattr(config, name), given) for name in AugmentationConfig.operations()]
+        waves: list[WaveOperation] = [each for each in made if isinstance(each, WaveOperation)]
+        bands: list[BandOperation[Any, Any]] = [each for each in made if isinstance(each, BandOperation)]
+        mels: list[MelOperation] = [each for each in made if isinstance(each, MelOperation)]
+        mixings: list[Mixing] = [each for each in made if isinstance(each, WaveMixing | MelMixing)]
         self.wave_operations = [operation for operation in waves if operation.p > 0]
         self.band_operations = [operation for operation in bands if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
@@ -316,3 +262,9 @@ def _after(
         extent if draw is None else operation.extent_after(draw, extent)
         for draw, extent in zip(draws, extents, strict=True)
     ]
+
+
+def _made(operation: type[Any], config: Any, given: dict[str, Any]) -> Any:
+    """An operation from its section of the config, and those of the `given` values that its constructor takes."""
+    wanted = inspect.signature(operation).parameters
+    return operation(config, **{name: value for name, value in given.items() if name in wanted})

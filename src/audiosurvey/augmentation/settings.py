@@ -1,19 +1,21 @@
 """The config section `augmentation`: one section per operation, and the default augmentation."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
 from audiosurvey.augmentation.band.band_jitter import BandJitterConfig
 from audiosurvey.augmentation.band.filter_augment import FilterAugmentConfig
+from audiosurvey.augmentation.band.operation import BandOperation
 from audiosurvey.augmentation.band.pitch import PitchConfig
+from audiosurvey.augmentation.base import OPERATIONS, MelOperation
 from audiosurvey.augmentation.mel.dropblock import DropBlockConfig
 from audiosurvey.augmentation.mel.masking import FreqMaskingConfig, TimeMaskingConfig
 from audiosurvey.augmentation.mel.tempo import TempoConfig
 from audiosurvey.augmentation.mixing.cutmix import CutmixConfig
 from audiosurvey.augmentation.mixing.freqmix import FreqmixConfig
 from audiosurvey.augmentation.mixing.mel_mixup import MelMixupConfig
-from audiosurvey.augmentation.mixing.mixing import MixingConfig
+from audiosurvey.augmentation.mixing.mixing import MelMixing, MixingConfig, WaveMixing
 from audiosurvey.augmentation.mixing.mixup import MixupConfig
 from audiosurvey.augmentation.mixing.phmix import PhmixConfig
 from audiosurvey.augmentation.mixing.timemix import TimemixConfig
@@ -33,12 +35,6 @@ from audiosurvey.augmentation.wave.speed import SpeedConfig
 from audiosurvey.augmentation.wave.time_shift import TimeShiftConfig
 from audiosurvey.augmentation.wave.wave_masking import WaveMaskingConfig
 from audiosurvey.section import Section
-
-MEL_OPERATIONS = ("band_jitter", "pitch", "filter_augment", "tempo", "dropblock", "time_masking", "freq_masking")
-"""Operations on the mel spectrogram."""
-WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
-MEL_MIXINGS = ("mel_mixup", "cutmix")
-"""Mixings of mel spectrograms."""
 
 
 class AugmentationConfig(Section):
@@ -76,9 +72,16 @@ class AugmentationConfig(Section):
     time_masking: TimeMaskingConfig = TimeMaskingConfig()
     freq_masking: FreqMaskingConfig = FreqMaskingConfig()
 
-    @field_validator(*WAVE_MIXINGS, *MEL_MIXINGS)
     @classmethod
-    def _one_way_a_clip(cls, mixing: MixingConfig, info: ValidationInfo) -> MixingConfig:
+    def operations(cls) -> list[str]:
+        """Names of all operations and mixings, in the order in which they are applied."""
+        return [name for name in cls.model_fields if name in OPERATIONS]
+
+    @field_validator("*")
+    @classmethod
+    def _one_way_a_clip(cls, mixing: Any, info: ValidationInfo) -> Any:
+        if not isinstance(mixing, MixingConfig):
+            return mixing
         before = {name: other.p for name, other in info.data.items() if isinstance(other, MixingConfig) and other.p}
         if mixing.p and sum(before.values()) + mixing.p > 1 + 1e-9:
             others = ", ".join(f"{name} {p:g}" for name, p in before.items())
@@ -87,6 +90,17 @@ class AugmentationConfig(Section):
                 f"{mixing.p:g} is too much in addition to {others}"
             )
         return mixing
+
+
+def _of_kind(*kinds: type[Any]) -> tuple[str, ...]:
+    return tuple(name for name in AugmentationConfig.operations() if issubclass(OPERATIONS[name], kinds))
+
+
+MEL_OPERATIONS = _of_kind(BandOperation, MelOperation)
+"""Sections whose operations work on the mel spectrogram."""
+WAVE_MIXINGS = _of_kind(WaveMixing)
+MEL_MIXINGS = _of_kind(MelMixing)
+"""Sections whose mixings work on the mel spectrogram."""
 
 
 def robust_augmentation() -> AugmentationConfig:
