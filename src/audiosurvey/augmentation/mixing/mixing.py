@@ -7,18 +7,17 @@ the loss makes what it compares with. Who is mixed, in which way and with whom, 
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability
+from audiosurvey.augmentation.base import Draw, Probability
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.section import Section
 
-Draw = TypeVar("Draw")
 Pair = tuple[Tensor, Tensor]
 """Something of the clips, and the same of their partners."""
 Extents = tuple[list[Extent], list[Extent]]
