@@ -24,21 +24,20 @@ from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.table import Table
-from audiosurvey.doctor.examination import Diagnosis, examine, examine_table
-from audiosurvey.doctor.strays import strays
+from audiosurvey.doctor.audit import Diagnosis, audit_dataset, audit_table
+from audiosurvey.doctor.stray_files import find_stray_files
 from audiosurvey.errors import UserError
-from audiosurvey.export.export import Outcome as Exported
-from audiosurvey.export.export import check_suffix
+from audiosurvey.export.export import ExportResult, check_suffix
 from audiosurvey.export.export import export as export_model
 from audiosurvey.export.formats import SUFFIXES, Format
 from audiosurvey.model.describe import Description, describe
 from audiosurvey.model.weights.released import on_disk
-from audiosurvey.predict.formats import WRITERS, opened_output
-from audiosurvey.predict.inputs import opened_sources
-from audiosurvey.predict.journal import model_digest, opened_journal
+from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
-from audiosurvey.predict.prediction import Outcome, predict_sounds
-from audiosurvey.predict.sources import Source
+from audiosurvey.predict.prediction import PredictionSummary, predict_sounds
+from audiosurvey.predict.prediction_log import model_digest, open_prediction_log
+from audiosurvey.predict.sources import SoundSource
+from audiosurvey.predict.writers import PREDICTION_WRITERS, open_output
 from audiosurvey.report.console import progress_bar, share_bar
 from audiosurvey.report.preview import preview_files, write_preview
 from audiosurvey.runs.cross_validation import CrossValidation
@@ -210,7 +209,7 @@ def export(
     int8: bool = False,
     calibration: Path | None = None,
     force: bool = False,
-) -> Exported:
+) -> ExportResult:
     """One file for another runtime, beside the model where no `output` is given, and a word of it in the card."""
     if is_exported(model):
         raise UserError(f"{model}: is named as an exported file is; give the model folder that it was made from")
@@ -230,25 +229,29 @@ def push(model: Path, repo: str, private: bool) -> Pushed:
     return push_model(model, repo, private=private)
 
 
-def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) -> Outcome:
+def predict(path: str, words: Sequence[str], options: PredictOptions, say: Say) -> PredictionSummary:
     """What is heard in sounds, written to a file or to stdout. `words`: paths, `-`, or `--mic`."""
     check_device(options.device)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     model = load(path, trust=options.trust)
     model.to(options.device)
-    how, wording = options.windowing(), options.wording(model)
+    how, postprocessing = options.windowing(), options.postprocessing(model)
     began = time.monotonic()
-    with opened_sources(words, options.pcm(), whole=options.whole) as sources:
+    with open_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)
         options.check_target(Path(path), sources)
-        with opened_journal(options.output, model_digest(model, Path(path)), how, sources, options.restart) as journal:
+        with open_prediction_log(
+            options.output, model_digest(model, Path(path)), how, sources, options.restart
+        ) as journal:
             if journal is not None and journal.num_done:
                 say(f"going on: {journal.num_done} of {len(sources)} sounds were scored before")
-            with _progress(sources) as moved, opened_output(options.output) as file:
+            with _progress(sources) as moved, open_output(options.output) as file:
                 knows_range = model.training_range is not None
-                writer = WRITERS[options.format](file, wording, model.labels, options.scores, knows_range)
-                outcome = predict_sounds(model, sources, how, wording, writer, journal, moved)
+                writer = PREDICTION_WRITERS[options.format](
+                    file, postprocessing, model.labels, options.scores, knows_range
+                )
+                outcome = predict_sounds(model, sources, how, postprocessing, writer, journal, moved)
     for line in _outcome_lines(outcome, time.monotonic() - began):
         say(line)
     return outcome
@@ -305,12 +308,12 @@ def doctor(data: str, overrides: Sequence[str] = (), *, quiet: bool = False) -> 
         if not found:
             config = load_config(data, overrides).config
             _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
-            return examine(config.dataset, top_hz=top_hz, progress=moved)
+            return audit_dataset(config.dataset, top_hz=top_hz, progress=moved)
         dataset = dataset_at(path)
         if dataset.name == "folder" and not has_class_folders(path):
             bare = read_bare(path)
-            return examine_table(bare, list(strays(bare)), progress=moved)
-        return examine(dataset, progress=moved)
+            return audit_table(bare, list(find_stray_files(bare)), progress=moved)
+        return audit_dataset(dataset, progress=moved)
 
 
 def _refuse_one_sound(data: str) -> None:
@@ -318,13 +321,13 @@ def _refuse_one_sound(data: str) -> None:
         raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
 
 
-def _progress(sources: Sequence[Source]) -> AbstractContextManager[Callable[[float], None]]:
+def _progress(sources: Sequence[SoundSource]) -> AbstractContextManager[Callable[[float], None]]:
     if any(source.live for source in sources):
         return nullcontext(lambda share: None)
     return share_bar("predicting")
 
 
-def _outcome_lines(outcome: Outcome, seconds: float) -> list[str]:
+def _outcome_lines(outcome: PredictionSummary, seconds: float) -> list[str]:
     lines = []
     if outcome.sounds > 1 or outcome.seconds > 60:
         hours = outcome.scored_seconds / 3600

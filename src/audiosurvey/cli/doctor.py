@@ -32,7 +32,7 @@ def doctor(
     Exit status 1 when something was found that would spoil a result.
     """
     from audiosurvey.data.sets.ignore import write_ignore
-    from audiosurvey.doctor.examination import as_json as in_json
+    from audiosurvey.doctor.audit import as_json as in_json
     from audiosurvey.doctor.terminal import print_diagnosis
     from audiosurvey.pipeline import audit_inputs
     from audiosurvey.pipeline import doctor as audit

@@ -12,10 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from audiosurvey.atomic import replacing
-from audiosurvey.pages.plain_figure import PlainFigure, drawable
-
-INK = "#1f2933"
-BLUE, ORANGE = "#2563a8", "#d97706"
+from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure, drawable
 
 
 def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:

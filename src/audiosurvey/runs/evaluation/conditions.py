@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.artefact.condition_card import put_conditions
+from audiosurvey.artefact.card import add_conditions
 from audiosurvey.artefact.folder import Model
 from audiosurvey.data.audio.degradations import RecordingCondition, conditions
 from audiosurvey.data.store.store import Store
@@ -110,8 +110,8 @@ def _mean(place: int, name: str, metric: str, rows: Sequence[dict[str, Any]]) ->
 def _tell_cards(run: RunFolder, found: dict[str, Any]) -> None:
     """Each fold's model shows its own figures, the final model the mean of the folds' models."""
     for row in found["folds"]:
-        put_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found["metric"], fold=row["fold"])
-    put_conditions(_card(run.model), found["mean"], found["metric"], folds=[row["fold"] for row in found["folds"]])
+        add_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found["metric"], fold=row["fold"])
+    add_conditions(_card(run.model), found["mean"], found["metric"], folds=[row["fold"] for row in found["folds"]])
 
 
 def _card(model: Path) -> Path:
