@@ -1,10 +1,10 @@
-# `make train` and `make test` set up what they need by themselves; everything lives in .venv.
+# `make train` and `make test` install what they need into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup setup-browser train test test-slow test-gpu check bench clean
+.PHONY: setup setup-browser train test test-slow test-gpu check docs bench clean
 
 setup: $(STAMP)
 
@@ -13,11 +13,11 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,onnx]"
 	touch $(STAMP)
 
-# The browser that the demo is tested in; without it those tests are skipped.
+# Chromium for the tests of the web demo, which are skipped without it.
 setup-browser:
-	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then echo "setup-browser: there is one already"; \
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then echo "setup-browser: already installed"; \
 	elif ! command -v apt-get >/dev/null; then \
-		echo "setup-browser: no apt-get here; install Chromium by other means, as 'chromium' on the PATH" >&2; exit 2; \
+		echo "setup-browser: apt-get not found; install Chromium yourself, as 'chromium' on the PATH" >&2; exit 2; \
 	elif [ "$$(id -u)" != 0 ]; then \
 		echo "setup-browser: needs root; run 'sudo apt-get install --no-install-recommends chromium'" >&2; exit 2; \
 	else apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; fi
@@ -39,6 +39,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# Files that are generated from the source.
+docs: setup
+	$(BIN)/python -m audiosurvey.config.manual.manual
+	$(BIN)/python -m audiosurvey.config.manual.schema
+	$(BIN)/python docs/tree.py
 
 bench: setup
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,10 +1,10 @@
-"""Training steps on the processor with freed memory kept (as `train` does) and given back (glibc's own way).
+"""Training steps on the CPU, with freed memory kept (as `train` does) or returned to the system (glibc's default).
 
     python benchmarks/allocator.py [NAME ...] [--steps 5] [--rounds 3] [--batch-size 16]
 
-Each measurement is a process of its own: whole steps (mel, forward, backward, AdamW) on random clips of 5 s, after two
-that warm up. Both ways are measured in turn, `--rounds` times; what is stated is the ratio of the milliseconds a clip
-and step, with its range, and the share of the processor's time that the kernel took.
+Each measurement runs in its own process: full training steps (mel, forward, backward, AdamW) on random clips of 5 s,
+after two warm-up steps. The two modes alternate for `--rounds` rounds. Reported are the ratio of the milliseconds per
+clip and step, with its range, and the proportion of CPU time spent in the kernel.
 """
 
 import argparse

@@ -2,11 +2,11 @@
 
     python benchmarks/checkpointing.py [--model cnn14] [--batch-size 32] [--steps 3] [--seconds 5] [--precision fp32]
 
-Each of the two runs in a process of its own: whole training steps (mel, forward, backward, AdamW) on random sound, the
-resident memory sampled every few milliseconds, with an allocator that gives back at once what is freed (glibc's, by its
-environment variables), so that what is resident is what is held. What is stated: the peak, less what the process held
-before the network was built, less weights, gradients and optimizer state. With `--steps 200 --seconds 0.35`: whether it
-stays flat; `--only with` takes one of the two.
+Each mode runs in its own process: full training steps (mel, forward, backward, AdamW) on random sound. The resident
+memory is sampled every few milliseconds; environment variables of glibc make the allocator return freed memory at once,
+so that resident memory is memory in use. Reported is the peak, minus the memory before the network was built, minus
+weights, gradients and optimizer state. `--steps 200 --seconds 0.35` shows whether memory stays constant; `--only with`
+runs one of the two modes.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131
 
 
 def run(arguments: argparse.Namespace) -> dict[str, float]:
-    # Torch first: what its import takes is not the network's.
+    # Import torch first, so that its memory is not counted as the network's.
     from steps import training_step
 
     process = psutil.Process()
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> dict[str, float]:
     seconds = (time.perf_counter() - started) / arguments.steps
     sampler.stop()
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    # Gradients and the two moments of AdamW are of the size of the weights.
+    # Gradients and the two moments of AdamW each have the size of the weights.
     fixed = before + 4 * weights
     # The first step has no optimizer state yet.
     above = [peak - fixed for peak in peaks[1:] or peaks]
@@ -105,7 +105,7 @@ def main() -> None:
             flush=True,
         )
     if len(found) == 2:
-        print(f"{found['without']['peak_above_gb'] / found['with']['peak_above_gb']:.2f} times less with it")
+        print(f"{found['without']['peak_above_gb'] / found['with']['peak_above_gb']:.2f} times less with checkpointing")
 
 
 if __name__ == "__main__":

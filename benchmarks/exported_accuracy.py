@@ -1,4 +1,4 @@
-"""What exported files lose in accuracy: a model and the files made from it on the fold that it was not trained on.
+"""Accuracy of exported files, compared with their model, on the fold that it was not trained on.
 
     audiosurvey train small --folds 1 --run-dir RUN --set dataset.name=esc50 --set dataset.subset=esc10 \\
         --set dataset.root=ROOT --set dataset.clip_seconds=5 --set train.epochs=20 --set train.lr=0.003 \\
@@ -10,7 +10,7 @@
     audiosurvey export RUN/fold-1/model --output model.int8.onnx --int8
     python benchmarks/exported_accuracy.py RUN/fold-1/model model.onnx model.int8.onnx
 
-The data set is the one that the model's config names; clips with one label each are scored as `predict` scores files.
+The data set is that of the model's config, with one label per clip. Files are scored as by `predict`.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What a clip costs on one core: the preset `small` in torch, as ONNX, and as ONNX with 8-bit integers, in one run.
+"""Inference time per clip on one core: the preset `small` in torch, as ONNX, and as ONNX with 8-bit integers.
 
     python benchmarks/inference.py [--preset small] [--rounds 40]
 
-The clip is 5 s from a 16-bit WAV at the model's rate; decoding, windows and the front end are included, and the file is
-read anew each time. Printed are the medians over rounds of processor time, in which the three take turns, and of the
-time on the clock, which on a busy machine is longer. The weights are those of an untrained network: speed does not ask.
+The clip is 5 s from a 16-bit WAV at the model's sample rate. Decoding, windowing and the front end are included, and
+the file is read anew each time. The three alternate. Reported are medians over rounds of CPU time, and of wall time,
+which is longer on a busy machine. The network is untrained, which does not affect the speed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.config.loader import load_config
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.export.export import export
 from audiosurvey.model.network import build_network
 
@@ -47,7 +47,7 @@ def untrained(preset: str) -> Model:
         "mono": config.dataset.mono,
         "multi_label": False,
     }
-    return Model(config, facts, network.state_dict(), Heard({}))
+    return Model(config, facts, network.state_dict(), Provenance({}))
 
 
 def milliseconds(call: Callable[[], object]) -> tuple[float, float]:

@@ -1,7 +1,8 @@
-"""Pitch and tempo on the mel bands against `speed` on the wave: 64 clips of 5 s, each changed by a factor of its own.
+"""Pitch and tempo on mel bands compared with `speed` on the wave: 64 clips of 5 s, each with its own factor.
 
-And the mel spectrogram itself, which every step computes anyway, for comparison. Takes seconds.
-Run: python benchmarks/pitch_and_tempo.py
+    python benchmarks/pitch_and_tempo.py
+
+The time of the mel spectrogram, which every step computes anyway, is printed for comparison. Takes seconds.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--rate", type=int, default=32_000)
-    parser.add_argument("--hop", type=float, default=0.02, help="seconds from frame to frame")
+    parser.add_argument("--hop", type=float, default=0.02, help="hop length in seconds")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -45,14 +46,14 @@ def main() -> None:
     speed, pitch, tempo = Speed(SpeedConfig(p=1)), Pitch(PitchConfig(p=1)), Tempo(TempoConfig(p=1))
     draws = [stream("benchmark", clip) for clip in range(args.clips)]
     speeds = [speed.draw_fired(rng, samples, samples) for rng in draws]
-    pitch_B = torch.tensor([pitch.draw_fired(rng).pitch for rng in draws])
+    pitches = [pitch.draw_fired(rng) for rng in draws]
     tempi = [tempo.draw_fired(rng, Extent.whole(frames), mel.n_mels) for rng in draws]
     power_BTF = front_end.mel(wave_BS)
 
     ways: dict[str, Callable[[], object]] = {
         "speed": lambda: speed.apply(wave_BS, speeds, [samples] * args.clips),
         "mel": lambda: front_end(wave_BS),
-        "pitch": lambda: power_BTF @ mel.transposition(pitch_B, args.rate),
+        "pitch": lambda: pitch.change(power_BTF, pitches, front_end),
         "tempo": lambda: tempo.apply(power_BTF[:, None], tempi),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -62,9 +63,10 @@ def main() -> None:
             if turn:  # the first round fills caches
                 seconds[name].append(taken)
     for name, taken in seconds.items():
-        print(f"{name}: {1000 * statistics.median(taken) / args.clips:.2f} ms a clip")
+        print(f"{name}: {1000 * statistics.median(taken) / args.clips:.2f} ms per clip")
     more = [s / (p + t) for s, p, t in zip(seconds["speed"], seconds["pitch"], seconds["tempo"], strict=True)]
-    print(f"speed over pitch and tempo: {statistics.median(more):.0f} times ({min(more):.0f} to {max(more):.0f})")
+    span = f"{min(more):.0f} to {max(more):.0f}"
+    print(f"speed compared with pitch and tempo: {statistics.median(more):.0f} times as long ({span})")
 
 
 if __name__ == "__main__":

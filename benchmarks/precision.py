@@ -1,9 +1,9 @@
-"""Training steps of the original system's network (35 GMAC a clip): bf16 against fp32, in one run.
+"""Training steps of the original system's network (35 GMAC per clip): bf16 compared with fp32.
 
     python benchmarks/precision.py
 
-Each step is a whole one: augmentation, mel, forward, backward, optimizer, on random sound. Prints clips a second of
-both and their ratio; the two are measured in turn, so that a machine that drifts slows both.
+Each step includes augmentation, mel, forward, backward and optimizer, on random sound. Prints clips per second for both
+and their ratio. The two alternate, so that changes of the machine's speed affect both.
 """
 
 import statistics
@@ -61,7 +61,8 @@ def main() -> None:
     for precision, taken in times.items():
         print(f"{precision}: {CLIPS / statistics.median(taken):.2f} clips/s (median)")
     print(f"`auto` is {pick_precision('auto', torch.device('cpu'))} here")
-    print(f"bf16 over fp32: {statistics.median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f})")
+    span = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"bf16 compared with fp32: {statistics.median(ratios):.2f} times as fast ({span})")
 
 
 if __name__ == "__main__":

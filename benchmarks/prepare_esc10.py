@@ -1,11 +1,11 @@
-"""What `prepare` costs on the real ESC-10: time of the whole process, and memory against the number of clips.
+"""Time and memory of `prepare` on ESC-10, and how memory grows with the number of clips.
 
     python benchmarks/prepare_esc10.py [ROOT] [--sample-rate 32000] [--times 10]
 
-ROOT is a folder of ESC-50's layout (default: ../shared/data/esc10). Each measurement is a process of its own with an
-empty cache, so that imports count and memory is that process's peak. For the second one the files are copied `--times`
-times, each copy with some bytes behind its last Ogg page, so that all of them are decoded and stored. A third process
-finds the store ready.
+ROOT is a folder with the layout of ESC-50 (default: ../shared/data/esc10). Each measurement runs in its own process
+with an empty cache, including imports; memory is the peak of that process. For the second measurement the files are
+copied `--times` times, each with different bytes after its last Ogg page, so that all copies are decoded and stored. A
+third process finds the store ready.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not (options.root / "meta" / "esc50.csv").is_file():
-        print(f"not measured: no ESC-10 at {options.root}; give its folder as the argument")
+        print(f"skipped: no ESC-10 at {options.root}; pass its folder as the argument")
         return
     if options.measure:
         measure(options.root, options.sample_rate)

@@ -1,7 +1,9 @@
-"""Reverb by FFT against direct convolution: 64 clips of 5 s at 30 kHz, each in a room of its own.
+"""Reverb by FFT compared with direct convolution: 64 clips of 5 s at 30 kHz, each in its own room.
 
-Direct convolution twice: by torch (`conv1d`, which a torch program has at hand) and by numpy (`convolve`,
-whose inner loop is a fast dot product). Takes about a minute. Run: python benchmarks/reverb.py
+    python benchmarks/reverb.py
+
+Direct convolution uses torch (`conv1d`) and numpy (`convolve`, whose inner loop is a fast dot product).
+Takes about a minute.
 """
 
 import argparse
@@ -66,13 +68,13 @@ def main() -> None:
     print(f"{args.threads} thread(s)")
     by_fft(wave_BS, rooms_BR)
     reverberated, fft_s = timed(lambda: by_fft(wave_BS, rooms_BR))
-    print(f"FFT           {fft_s:8.3f} s  {1e3 * fft_s / args.clips:8.2f} ms a clip")
+    print(f"FFT           {fft_s:8.3f} s  {1e3 * fft_s / args.clips:8.2f} ms per clip")
     ways: dict[str, Convolve] = {"direct, torch": by_torch, "direct, numpy": by_numpy}
     for name, convolve in ways.items():
         expected, direct_s = timed(lambda convolve=convolve: direct(convolve, wave_BS, rooms_BR))
         difference = (reverberated - expected).abs().max().item()
-        print(f"{name} {direct_s:8.3f} s  {1e3 * direct_s / args.clips:8.2f} ms a clip", end="")
-        print(f"  ratio {direct_s / fft_s:.0f}, greatest difference {difference:.1e} (waves of RMS 0.1)")
+        print(f"{name} {direct_s:8.3f} s  {1e3 * direct_s / args.clips:8.2f} ms per clip", end="")
+        print(f"  ratio {direct_s / fft_s:.0f}, maximum difference {difference:.1e} (waves of RMS 0.1)")
 
 
 if __name__ == "__main__":

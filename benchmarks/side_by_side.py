@@ -1,9 +1,9 @@
-"""Two folds side by side (`train --jobs 2`) against the same two one after the other with all threads, in one run.
+"""Two folds in parallel (`train --jobs 2`) compared with the same folds one after the other with all threads.
 
     python benchmarks/side_by_side.py ESC50 --preset esc50
 
-The argument is the folder of the data set that the preset reads. Prints the seconds that an epoch of both folds takes
-in either way (the least of a few epochs, none that evaluates), and their ratio.
+The argument is the folder of the preset's data set. Prints the seconds per epoch of both folds for each mode (the
+minimum over several epochs without evaluation), and their ratio.
 """
 
 import argparse
@@ -18,15 +18,15 @@ EPOCHS, ROUNDS = 4, 2
 
 
 def epoch_seconds(preset: str, root: str, overrides: list[str], jobs: int) -> float:
-    """Of both folds: the sum where they follow each other, the mean where they are beside each other."""
+    """Seconds per epoch of both folds: their sum if trained sequentially, their mean if trained in parallel."""
     settings = [f"dataset.root={root}", f"train.epochs={EPOCHS}", "protocol.test_every=0", "tracking=[]", *overrides]
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
-        train(load_config(preset, settings), TrainOptions(run, [1, 2], quiet=True, jobs=jobs), lambda line: None)
+        train(load_config(preset, settings), TrainOptions(run, [1, 2], jobs=jobs))
         least = []
         for fold in (1, 2):
             lines = (run / f"fold-{fold}" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-            # The first pays for memory and caches, the last looks at the test fold.
+            # The first epoch warms up memory and caches, the last evaluates the test fold.
             least.append(min(json.loads(line)["seconds"] for line in lines[1:-1]))
     return sum(least) / jobs
 
@@ -41,9 +41,9 @@ def main() -> None:
     for _ in range(ROUNDS):
         for jobs, taken in found.items():
             taken.append(epoch_seconds(given.preset, given.root, given.overrides, jobs))
-            print(f"--jobs {jobs}: {taken[-1]:.1f} s for an epoch of two folds", flush=True)
+            print(f"--jobs {jobs}: {taken[-1]:.1f} s per epoch of two folds", flush=True)
     ratios = [one / two for one, two in zip(found[1], found[2], strict=True)]
-    print(f"one after the other takes {min(ratios):.2f} to {max(ratios):.2f} times as long as side by side")
+    print(f"sequential training takes {min(ratios):.2f} to {max(ratios):.2f} times as long as parallel training")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks of training share: a preset's network and one whole step of it, on random sound."""
+"""Shared by the training benchmarks: the network of a preset and one full training step on random sound."""
 
 from collections.abc import Callable
 
@@ -13,8 +13,8 @@ from audiosurvey.model.network import build_network
 def training_step(
     name: str, *, batch_size: int, seconds: float = 5.0, checkpoint: bool = False, precision: str = "fp32"
 ) -> tuple[nn.Module, Callable[[], None]]:
-    """The network of a preset with 50 classes, and a step: mel, forward, backward, AdamW."""
-    # Without augmentation, whose masks may be longer than so short a clip.
+    """The network of a preset with 50 classes, and a function for one step: mel, forward, backward, AdamW."""
+    # Without augmentation, because masks may be longer than a very short clip.
     overrides = [f"dataset.clip_seconds={seconds:g}", f"train.batch_size={batch_size}", "augmentation={}"]
     config = load_config(name, overrides).config
     front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)

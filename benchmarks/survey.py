@@ -1,11 +1,11 @@
-"""Networks compared at one equal training budget: the same data, folds, epochs, augmentation and seed for each.
+"""Networks compared with equal training budget: the same data, folds, epochs, augmentation and seed for each.
 
     python benchmarks/survey.py ESC10 --output results/survey-esc10 [--folds 1,2] [--epochs 20] [NAME ...]
 
-ESC10 is a folder of ESC-50's layout. Each network keeps the front end of its preset; all else is set here, alike for
-all. A run folder a network is kept under `runs/survey`, so that the command goes on where it was interrupted; each
-network's results.json is copied, unedited, as soon as it is there. Ends in a table: accuracy, parameters, MACs, seconds
-a fold, and milliseconds a clip at inference (one thread, one clip at a time, front end included, float32).
+ESC10 is a folder with the layout of ESC-50. Each network uses the front end of its preset; all other settings are the
+same. Run folders are kept in `runs/survey`, so that an interrupted command can be continued. The results.json of each
+network is copied as soon as it is complete. At the end, a table shows accuracy, parameters, MACs, seconds per fold, and
+milliseconds per clip for inference (one thread, one clip at a time, front end included, float32).
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 import audiosurvey
 from audiosurvey.config.loader import load_config
 from audiosurvey.pipeline import TrainOptions, train
+from audiosurvey.report.listener import TerminalListener
 from audiosurvey.threads import one_thread
 
 NAMES = ("tiny", "small", "base", "toy", "mn04", "mn05", "mobilenetv1", "mobilenetv2", "erann-0-1", "cnn6")
@@ -38,7 +39,7 @@ def trained(name: str, data: str, folds: list[int], epochs: int, place: Path) ->
     dataset = f"dataset={{name: esc50, root: {data}, subset: esc10, clip_seconds: 5}}"
     loaded = load_config(name, [dataset, *BUDGET, TRAIN.format(epochs=epochs)])
     run = place / name
-    train(loaded, TrainOptions(run, folds, resume=run.exists(), device="cpu"), print)
+    train(loaded, TrainOptions(run, folds, resume=run.exists(), device="cpu"), TerminalListener())
     return run
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/survey"))
     arguments = parser.parse_args()
     if arguments.data is None:
-        print("survey: takes the folder of ESC-10 as its argument, and hours; left out")
+        print("survey: skipped; it needs the folder of ESC-10 as its argument, and takes hours")
         return
     folds = [int(fold) for fold in arguments.folds.split(",")]
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def main() -> None:
         found = json.loads((run / "results.json").read_text(encoding="utf-8"))
         rows.append((found["mean"]["accuracy"], name, found, milliseconds(run, folds[0])))
     print(f"\nfolds {arguments.folds}, {arguments.epochs} epochs each")
-    print("| network | accuracy | parameters | MMAC | s a fold | ms a clip |\n|---|---|---|---|---|---|")
+    print("| network | accuracy | parameters | MMAC | s per fold | ms per clip |\n|---|---|---|---|---|---|")
     for accuracy, name, found, taken in sorted(rows, key=lambda row: -row[0]):
         seconds = found["seconds"] / len(found["folds"])
         print(

@@ -1,4 +1,4 @@
-"""Writes the tree in docs/architecture.md anew: a line a module, the first sentence of its docstring.
+"""Regenerates the list of modules in docs/architecture.md: one line per module, the first sentence of its docstring.
 
 python docs/tree.py
 """

@@ -119,7 +119,6 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
     import torch
 
     from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
-    from audiosurvey.training.step import render
 
     mixings = WAVE_MIXINGS + MEL_MIXINGS
     others = [name for name, part in AugmentationConfig() if hasattr(part, "p") and name not in mixings]
@@ -133,7 +132,7 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
         network = ["model={preset: tiny}", "train.batch_size=16"]
         stage = on_tones("esc50", *common, *chances, *network, device=device)
         batches = stage.batches.epoch(3)
-        shown, targets = render(next(batches), 3, stage.chain, stage.front_end, torch.device(device))
+        shown, targets = stage.chain.render(next(batches).to(torch.device(device)))
         batches.close()
         assert isinstance(shown, torch.Tensor)
         assert shown.device.type == device
@@ -156,6 +155,32 @@ def assert_heard_alike() -> Callable[..., None]:
         assert (far_BCTF > 0.1).float().mean() < 1e-3
 
     return check
+
+
+@pytest.fixture
+def killed_after_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Callable[..., contextlib.AbstractContextManager[None]]:
+    """`with killed_after_checkpoint(lambda trainer: trainer.state.epoch == 2): ...`: the training in it ends as by a
+    kill, right after the first checkpoint for which this holds was written."""
+    from audiosurvey.training.loop import Trainer
+
+    class Killed(Exception):
+        pass
+
+    @contextlib.contextmanager
+    def kill(when: Callable[[Trainer], bool] = lambda trainer: True) -> Iterator[None]:
+        true_save = Trainer._save
+
+        def save(self: Trainer) -> None:
+            true_save(self)
+            if when(self):
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_save", save)
+            with pytest.raises(Killed):
+                yield
+
+    return kill
 
 
 @pytest.fixture
@@ -190,6 +215,7 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
     from audiosurvey.pipeline import TrainOptions, train
+    from audiosurvey.report.listener import TerminalListener
     from audiosurvey.threads import one_thread
 
     # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.
@@ -207,9 +233,10 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            outcome = train(tiny(*overrides), TrainOptions(run_dir, folds, resume, device, True, final, jobs), say)
-        assert outcome is not None
-        return outcome[0]
+            options = TrainOptions(run_dir, folds, resume, device, final, jobs)
+            trained = train(tiny(*overrides), options, TerminalListener(say=say, quiet=True))
+        assert trained is not None
+        return trained.results.as_json()
 
     return run
 

@@ -1,9 +1,12 @@
-"""docs/architecture.md names every module, in its module's own words."""
+"""docs/architecture.md names every module, in its module's own words, and every package, in the order of imports."""
 
 import importlib.util
+import re
+import tomllib
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCS = REPOSITORY / "docs"
 
 
 def test_the_tree_is_true():
@@ -14,3 +17,11 @@ def test_the_tree_is_true():
     spec.loader.exec_module(tree)
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     assert tree.rewritten(text) == text, "run `python docs/tree.py`"
+
+
+def test_the_order_of_imports_is_that_of_the_contract():
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [{name.strip() for name in layer.split("|")} for layer in contracts["contracts"][0]["layers"]]
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8").split("## Packages and imports")[1].split("\n## ")[0]
+    rows = [row.split("|")[1] for row in re.findall(r"^\| `.*$", text, flags=re.M)]
+    assert [{f"audiosurvey.{name}" for name in re.findall(r"`(\w+)`", row)} for row in rows] == layers

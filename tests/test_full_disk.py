@@ -16,8 +16,8 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from audiosurvey import tensorfile
 from audiosurvey.errors import DiskFull, UserError, of_the_system
-from audiosurvey.training import checkpoint
 
 resource = pytest.importorskip("resource")
 Command = Callable[..., tuple[int, str, str]]
@@ -124,9 +124,9 @@ def test_what_safetensors_says_of_the_system_is_an_error_of_the_system(tmp_path:
     def refuse(*_: object) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(checkpoint, "save_file", refuse)
+    monkeypatch.setattr(tensorfile, "save_file", refuse)
     with pytest.raises(OSError, match="No space left") as raised:
-        checkpoint.save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
+        tensorfile.save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
     assert raised.value.errno == errno.ENOSPC
     fault = of_the_system(raised.value)
     assert isinstance(fault, DiskFull)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from audiosurvey.artefact.load import load
-from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
 from audiosurvey.runs.results.predictions import read_predictions
+from audiosurvey.training.step import read_results
 
 pytestmark = pytest.mark.gpu
 
@@ -72,3 +74,26 @@ def test_synchronised_norms_in_one_process_are_plain_norms(train_tiny: Train, tm
     ]
     plain, synced = (run["folds"][0]["loss"] for run in found)
     assert synced == pytest.approx(plain, abs=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adams", "sgd"])
+@pytest.mark.parametrize("mixing", [None, *WAVE_MIXINGS, *MEL_MIXINGS])
+def test_no_step_waits_for_the_device(on_tones: Any, rooms: Path, mixing: str | None, optimizer: str) -> None:
+    """But for fp16, whose loss scaler reads from the device whether a gradient overflowed."""
+    names = [name for name, part in AugmentationConfig() if hasattr(part, "p")]
+    chances = {name: 0.0 if mixing is None or name in WAVE_MIXINGS + MEL_MIXINGS else 0.5 for name in names}
+    if mixing:
+        chances[mixing] = 0.8
+    keys = [f"augmentation.{name}.p={p}" for name, p in chances.items()]
+    keys += [f"augmentation.reverb.folder={rooms.as_posix()}", f"optimizer.name={optimizer}"]
+    stage = on_tones("tiny", *keys, "train.batch_size=8", "train.grad_clip_norm=1", device="cuda")
+    step = stage.step(stage.build().train())
+    first, second, *_ = stage.batches.epoch(1)
+    # The first step fills tables and looks at the statistics that the network came with.
+    step([first], epoch=1, step=0, lr=0.1)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        result = step([second], epoch=1, step=1, lr=0.1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert read_results([result])[0].loss > 0

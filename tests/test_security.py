@@ -27,7 +27,7 @@ from audiosurvey.artefact.load import ModelLibrary
 from audiosurvey.config.loader import load_config, load_text
 from audiosurvey.errors import UserError
 from audiosurvey.model.weights.weightfile import read_weights
-from audiosurvey.runs.stages.starting import open_start
+from audiosurvey.runs.stages.starting import open_pretrained
 
 Command = Callable[..., tuple[int, str, str]]
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -180,7 +180,7 @@ def test_checkpoints_are_read_as_tensors_only(
     assert len(raised.value.lines) == 1
     # The same file as model.init, whether it is refused at the check of the config or when it is opened.
     with pytest.raises(UserError):
-        open_start(tiny(f"model.init={path.as_posix()}").config)
+        open_pretrained(tiny(f"model.init={path.as_posix()}").config)
 
 
 def test_a_torchscript_archive_is_no_file_of_weights(mark: Path, tmp_path: Path):
@@ -298,11 +298,11 @@ def test_no_file_of_a_run_runs_anything(
 
 def test_a_checkpoint_of_a_run_runs_nothing(mark: Path, payload: bytes, tmp_path: Path):
     from audiosurvey.runs.results.fold_log import read_history
-    from audiosurvey.training.checkpoint import read_journal
+    from audiosurvey.training.checkpoint import read_state
 
     (tmp_path / "state.safetensors").write_bytes(payload)
     with pytest.raises(UserError, match="damaged"):
-        read_journal(tmp_path / "state.safetensors")
+        read_state(tmp_path / "state.safetensors")
     (tmp_path / "metrics.jsonl").write_bytes(payload)
     assert read_history(tmp_path) == []
 
@@ -313,10 +313,10 @@ def test_the_cache_runs_nothing(tones: Path, mark: Path, payload: bytes, tmp_cac
     from audiosurvey.pipeline import prepare
 
     config = load_text(f"dataset: {{name: folder, root: '{tones.as_posix()}'}}", "c.yaml").config
-    store = prepare(config.dataset, 8000, quiet=True).store
+    store = prepare(config.dataset, 8000).store
     for file in (*store.folder.iterdir(), tmp_cache / "fingerprints.sqlite"):
         file.write_bytes(payload)
-    again = prepare(config.dataset, 8000, quiet=True).store
+    again = prepare(config.dataset, 8000).store
     assert len(again) == len(store)
     bank = _bank_file(8000, 32, 0)
     bank.parent.mkdir(parents=True)

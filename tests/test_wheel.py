@@ -56,7 +56,8 @@ def test_everything_that_is_no_python_is_inside(wheel: Path):
         if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
     }
     assert wanted - names == set()
-    assert {"audiosurvey/py.typed", "audiosurvey/config/schema.json", "audiosurvey/presets/original.yaml"} <= names
+    expected = {"py.typed", "config/manual/schema.json", "presets/original.yaml"}
+    assert {f"audiosurvey/{name}" for name in expected} <= names
     assert any(name.endswith("entry_points.txt") for name in names)
     assert any(name.endswith("LICENSE") for name in names)
     assert not any(name.startswith(("tests", "data", "docs")) for name in names)

@@ -13,10 +13,10 @@ import torch
 import audiosurvey
 from audiosurvey.artefact.classifier import BATCH_WINDOWS
 from audiosurvey.artefact.folder import Model, _digest, _sha256, find_model, load_artefact
-from audiosurvey.data.splits.provenance import Heard, Trained
+from audiosurvey.data.splits.provenance import Provenance, TrainedClip
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.predictions import read_predictions
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 
 LABELS = ["high", "low", "mid", "noise"]
 
@@ -244,7 +244,7 @@ def test_a_model_that_tells_contents_alone_loads(folder: Path, tmp_path):
     facts["sha256"]["trained_on.json"] = _sha256(tmp_path / "model" / "trained_on.json")
     facts["sha256"]["model.json"] = _digest(facts)
     path.write_text(json.dumps(facts), encoding="utf-8")
-    assert load_artefact(tmp_path / "model").heard == Heard({"a.wav": Trained("12")})
+    assert load_artefact(tmp_path / "model").heard == Provenance({"a.wav": TrainedClip("12")})
 
 
 def test_it_loads_where_there_is_no_training_data(train_tiny, tones: Path, tmp_path):

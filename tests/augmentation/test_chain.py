@@ -1,5 +1,7 @@
 """What is done to a clip depends on seed, epoch, clip and training set, and on nothing else."""
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,13 @@ import pytest
 import torch
 
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.draws import BatchDraws, ClipDraws
 from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.wave.shorten import ShortenConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
-from audiosurvey.features.band_change import BandChange
+from audiosurvey.features.front_end import WaveFrontEnd
+from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
 SAMPLES, FRAMES, BANDS = 6000, 60, 32
@@ -21,6 +26,25 @@ VALID_B = torch.full((12,), SAMPLES)
 WAVE_MIXINGS = ("mixup", "timemix", "freqmix", "phmix")
 MEL_MIXINGS = ("mel_mixup", "cutmix")
 MEL_BCTF = torch.from_numpy(stream("mels").random((12, 1, FRAMES, BANDS), dtype=np.float32))
+# 101 samples from frame to frame: 60 frames in 6000 samples.
+REAL = MelFrontEnd(MelConfig(n_mels=BANDS, hop_length=101 / 8000), 8000)
+
+
+class Levels(MelFrontEnd):
+    """The mean level of 60 frames, the same in all bands, with silence at -5."""
+
+    @property
+    def silence(self) -> float:
+        return -5.0
+
+    def mel(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        return wave_BS.abs().reshape(-1, FRAMES, 1, SAMPLES // FRAMES).mean(3).expand(-1, FRAMES, BANDS)
+
+    def compress(self, mel: torch.Tensor) -> torch.Tensor:
+        return mel
+
+
+LEVELS = Levels(REAL.config, 8000)
 
 
 @pytest.fixture
@@ -59,8 +83,52 @@ def config(rooms: Path) -> AugmentationConfig:
     )
 
 
-def chain(config: AugmentationConfig, seed: int = 1, clips: list[Clip] | None = None) -> Chain:
-    return Chain(config, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, silence=-5.0, bands=BANDS)
+def chain(
+    config: AugmentationConfig,
+    seed: int = 1,
+    clips: list[Clip] | None = None,
+    front_end: torch.nn.Module = LEVELS,
+) -> Chain:
+    return Chain(config, seed=seed, sample_rate=8000, train_clips=clips or CLIPS, front_end=front_end)
+
+
+def draws(
+    made: Chain, clips: list[Clip], epoch: int, valid_of: Callable[[Clip], int] = lambda clip: SAMPLES
+) -> BatchDraws:
+    return made.draw(clips, epoch, samples=SAMPLES, valid_of=valid_of)
+
+
+def unmixed(made: Chain, clips: list[Clip], epoch: int, valid: int = SAMPLES) -> ClipDraws:
+    """What is drawn for these clips, mixing left out."""
+    made.mixer.mixings = {}
+    return draws(made, clips, epoch, lambda clip: valid).clips
+
+
+def wave(
+    config: AugmentationConfig,
+    wave_BS: torch.Tensor,
+    clips: list[Clip],
+    epoch: int,
+    valid: int = SAMPLES,
+    seed: int = 1,
+) -> torch.Tensor:
+    """Waves with all operations on waves, mixing left out."""
+    made = chain(config, seed)
+    return made.apply_waves(wave_BS, unmixed(made, clips, epoch, valid))
+
+
+def mel(config: AugmentationConfig, mel_BCTF: torch.Tensor, clips: list[Clip], epoch: int) -> torch.Tensor:
+    """Maps of clips that fill their windows with all operations on spectrograms, mixing left out."""
+    still = config.model_copy(update={name: getattr(AugmentationConfig(), name) for name in MOVING})
+    made = chain(still.model_copy(update={"shorten": ShortenConfig(p=0)}))
+    return made.apply_mels(mel_BCTF, unmixed(made, clips, epoch))
+
+
+MOVING = ("speed", "shift", "cyclic_shift", "time_shift")
+
+
+def described(made: Chain, clip: Clip, epoch: int, valid_of: Callable[[Clip], int] = lambda clip: SAMPLES) -> Any:
+    return made.describe(draws(made, [clip], epoch, valid_of), 0)
 
 
 def mixed_by(config: AugmentationConfig, names: tuple[str, ...], p: float) -> AugmentationConfig:
@@ -76,60 +144,55 @@ def last(config: AugmentationConfig) -> AugmentationConfig:
 
 def batch_of(made: Chain, rows: list[int], epoch: int) -> Batch:
     clips = [CLIPS[row] for row in rows]
-    partners = [made.partner(clip, epoch) for clip in clips]
-    others = [CLIPS.index(partner) if partner else row for partner, row in zip(partners, rows, strict=True)]
+    drawn = draws(made, clips, epoch)
+    others = [CLIPS.index(partner) if partner else row for partner, row in zip(drawn.partners, rows, strict=True)]
     target_BK = torch.eye(3)[[clip.labels[0] for clip in CLIPS]]
     return Batch(
         clips=tuple(clips),
         wave_BS=WAVE_BS[rows],
         valid_B=VALID_B[rows],
         target_BK=target_BK[rows],
-        partners=tuple(partners),
+        draws=drawn,
         partner_BS=WAVE_BS[others],
-        partner_valid_B=VALID_B[others],
         partner_target_BK=target_BK[others],
     )
 
 
 def test_everything_off_changes_nothing() -> None:
     made = chain(AugmentationConfig.model_validate({"shorten": {"p": 0}}))
-    assert made.wave(WAVE_BS, VALID_B, CLIPS, 0) is WAVE_BS
-    assert made.mel(MEL_BCTF, CLIPS, 0) is MEL_BCTF
-    assert all(made.partner(clip, 0) is None for clip in CLIPS)
     batch = batch_of(made, [0, 1], 0)
-    assert made.mix(batch, 0)[0] is batch.wave_BS
-    assert made.describe(CLIPS[0], 0, samples=SAMPLES, frames=FRAMES, bands=BANDS) == []
+    drawn = draws(made, CLIPS, 0)
+    assert made.apply_waves(WAVE_BS, drawn.clips) is WAVE_BS
+    assert made.apply_mels(MEL_BCTF, drawn.clips) is MEL_BCTF
+    assert drawn.partners == (None,) * 12
+    assert made.render_waves(batch)[0] is batch.wave_BS
+    assert described(made, CLIPS[0], 0) == []
 
 
 def test_the_company_and_the_order_of_a_batch_do_not_matter(config: AugmentationConfig) -> None:
-    made = chain(config)
-    wave_BS = made.wave(WAVE_BS, VALID_B, CLIPS, 3)
-    mel_BCTF = made.mel(MEL_BCTF, CLIPS, 3)
+    wave_BS, mel_BCTF = wave(config, WAVE_BS, CLIPS, 3), mel(config, MEL_BCTF, CLIPS, 3)
     for rows in ([11, 2, 7, 5, 0], [4], list(range(11, -1, -1))):
         clips = [CLIPS[row] for row in rows]
-        part_BS = made.wave(WAVE_BS[rows], VALID_B[rows], clips, 3)
-        torch.testing.assert_close(part_BS, wave_BS[rows], atol=1e-5, rtol=0)
-        torch.testing.assert_close(made.mel(MEL_BCTF[rows], clips, 3), mel_BCTF[rows], atol=1e-6, rtol=0)
+        torch.testing.assert_close(wave(config, WAVE_BS[rows], clips, 3), wave_BS[rows], atol=1e-5, rtol=0)
+        torch.testing.assert_close(mel(config, MEL_BCTF[rows], clips, 3), mel_BCTF[rows], atol=1e-6, rtol=0)
 
 
-def front_end(wave_BS: torch.Tensor, change: BandChange | None) -> torch.Tensor:
-    """In place of the real one: levels of 60 frames in 32 bands, changed a little where the bands are."""
-    map_BCTF = wave_BS[:, : FRAMES * 96].reshape(-1, 1, FRAMES, BANDS, 3).square().mean(4)
-    if change is not None and change.edge_shifts_B2 is not None:
-        map_BCTF = map_BCTF + change.edge_shifts_B2.float().mean(1)[:, None, None, None] / 1e4
-    if change is not None and change.gain_db_BF is not None:
-        map_BCTF = map_BCTF + change.gain_db_BF[:, None, None, :] / 100
-    return map_BCTF
+def test_draws_are_plain_data_and_the_same_in_any_batch(config: AugmentationConfig) -> None:
+    made = chain(config)
+    together = draws(made, CLIPS, 4)
+    assert pickle.loads(pickle.dumps(together)) == together
+    for row, clip in enumerate(CLIPS):
+        assert made.describe(together, row) == described(made, clip, 4)
 
 
 @pytest.mark.parametrize("names", [WAVE_MIXINGS, MEL_MIXINGS, WAVE_MIXINGS + MEL_MIXINGS])
 @pytest.mark.parametrize("order", ["first", "last"])
 def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: tuple[str, ...], order: str) -> None:
     config = mixed_by(config, names, 0.8)
-    made = chain(config if order == "first" else last(config))
-    shown_BCTF, targets = made.render(batch_of(made, list(range(12)), 2), 2, front_end)
+    made = chain(config if order == "first" else last(config), front_end=REAL)
+    shown_BCTF, targets = made.render(batch_of(made, list(range(12)), 2))
     for rows in ([9, 3, 6], [5], list(range(11, -1, -1))):
-        part_BCTF, part = made.render(batch_of(made, rows, 2), 2, front_end)
+        part_BCTF, part = made.render(batch_of(made, rows, 2))
         assert isinstance(part_BCTF, torch.Tensor)
         assert isinstance(shown_BCTF, torch.Tensor)
         torch.testing.assert_close(part_BCTF, shown_BCTF[rows], atol=1e-5, rtol=0)
@@ -142,9 +205,10 @@ def test_what_is_shown_is_free_of_the_batch(config: AugmentationConfig, names: t
 def test_waves_mixed_last_are_made_of_the_two_as_each_is_changed_alone(config: AugmentationConfig) -> None:
     made = chain(last(mixed_by(config, ("mixup",), 0.7)))
     batch = batch_of(made, list(range(12)), 3)
-    mixed_BS, _, targets = made.mixed_wave(batch, 3)
-    each_BS = made.wave(WAVE_BS, VALID_B, CLIPS, 3)
-    first_BS, _, _ = chain(mixed_by(config, ("mixup",), 0.7)).mixed_wave(batch, 3)
+    mixed_BS, targets = made.render_waves(batch)
+    each_BS = wave(config, WAVE_BS, CLIPS, 3)
+    first = chain(mixed_by(config, ("mixup",), 0.7))
+    first_BS, _ = first.render_waves(batch_of(first, list(range(12)), 3))
     for row, clip in enumerate(CLIPS):
         drawn = made.mixer.draw(clip, 3)
         assert (drawn is not None) == bool(targets.mixed_B[row])
@@ -158,15 +222,16 @@ def test_waves_mixed_last_are_made_of_the_two_as_each_is_changed_alone(config: A
         )
         assert rest_S.abs().max() < 1e-5
         assert not torch.allclose(first_BS[row], mixed_BS[row], atol=1e-3)
-        done = [step["operation"] for step in made.describe(clip, 3, samples=SAMPLES, frames=FRAMES, bands=BANDS)]
+        done = [step["operation"] for step in described(made, clip, 3)]
         names = {operation.name for operation in made.wave_operations}
         assert not names & set(done[done.index("mixup") :])
 
 
-def test_only_those_who_have_a_partner_are_mixed(config: AugmentationConfig) -> None:
-    made = chain(mixed_by(config, WAVE_MIXINGS, 0.5))
+def test_only_those_who_have_a_partner_are_mixed() -> None:
+    off = AugmentationConfig.model_validate({"shorten": {"p": 0}})
+    made = chain(mixed_by(off, WAVE_MIXINGS, 0.5))
     batch = batch_of(made, list(range(12)), 2)
-    mixed_BS, _, targets = made.mix(batch, 2)
+    mixed_BS, targets = made.render_waves(batch)
     has_partner = [partner is not None for partner in batch.partners]
     assert 0 < sum(has_partner) < 12
     for row, expected in enumerate(has_partner):
@@ -176,11 +241,14 @@ def test_only_those_who_have_a_partner_are_mixed(config: AugmentationConfig) -> 
 
 
 def test_a_mixed_spectrogram_is_made_of_the_two_as_each_is_shown_alone(config: AugmentationConfig) -> None:
-    made, alone = chain(mixed_by(config, ("mel_mixup",), 1)), chain(mixed_by(config, (), 0))
+    made, alone = (chain(mixed_by(config, *mixed), front_end=REAL) for mixed in ((("mel_mixup",), 1), ((), 0)))
     batch = batch_of(made, list(range(12)), 7)
-    assert made.mix(batch, 7)[0] is batch.wave_BS
-    shown_BCTF, targets = made.render(batch, 7, front_end)
-    each_BCTF, alone_targets = alone.render(batch_of(alone, list(range(12)), 7), 7, front_end)
+    assert isinstance(batch.draws, BatchDraws)
+    assert not batch.draws.wave_rows
+    shown_BCTF, targets = made.render(batch)
+    each_BCTF, alone_targets = alone.render(batch_of(alone, list(range(12)), 7))
+    assert isinstance(shown_BCTF, torch.Tensor)
+    assert isinstance(each_BCTF, torch.Tensor)
     shown_BK, target_BK = targets.weighted_BK, alone_targets.weighted_BK
     for row, clip in enumerate(CLIPS):
         mixed = made.mixer.draw(clip, 7)
@@ -189,36 +257,37 @@ def test_a_mixed_spectrogram_is_made_of_the_two_as_each_is_shown_alone(config: A
         expected_CTF = ratio * each_BCTF[row] + (1 - ratio) * each_BCTF[other]
         torch.testing.assert_close(shown_BCTF[row], expected_CTF, atol=1e-5, rtol=0)
         torch.testing.assert_close(shown_BK[row], ratio * target_BK[row] + (1 - ratio) * target_BK[other])
-        done = made.describe(clip, 7, samples=SAMPLES, frames=FRAMES, bands=BANDS)
+        done = described(made, clip, 7)
         assert done[-1] == {"operation": "mel_mixup", "partner": mixed.partner.id, "ratio": ratio}
 
 
 def test_a_waveform_is_shown_as_it_is_where_nothing_is_done_to_spectrograms() -> None:
-    made = chain(AugmentationConfig.model_validate({"gain": {"p": 1}}))
-    shown_B1S, _ = made.render(batch_of(made, [0, 1], 0), 0, lambda wave_BS, shifts: wave_BS[:, None])
+    made = chain(AugmentationConfig.model_validate({"gain": {"p": 1}}), front_end=WaveFrontEnd())
+    shown_B1S, _ = made.render(batch_of(made, [0, 1], 0))
+    assert isinstance(shown_B1S, torch.Tensor)
     assert shown_B1S.shape == (2, 1, SAMPLES)
 
 
 def test_the_same_again_in_a_new_process_but_not_in_another_epoch_or_seed(config: AugmentationConfig) -> None:
-    once = chain(config).wave(WAVE_BS, VALID_B, CLIPS, 0)
-    assert torch.equal(once, chain(config).wave(WAVE_BS, VALID_B, CLIPS, 0))
-    assert not torch.equal(once, chain(config).wave(WAVE_BS, VALID_B, CLIPS, 1))
-    assert not torch.equal(once, chain(config, seed=2).wave(WAVE_BS, VALID_B, CLIPS, 0))
+    once = wave(config, WAVE_BS, CLIPS, 0)
+    assert torch.equal(once, wave(config, WAVE_BS, CLIPS, 0))
+    assert not torch.equal(once, wave(config, WAVE_BS, CLIPS, 1))
+    assert not torch.equal(once, wave(config, WAVE_BS, CLIPS, 0, seed=2))
 
 
 def test_global_random_state_is_neither_read_nor_moved(config: AugmentationConfig) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    once = chain(config).mel(MEL_BCTF, CLIPS, 0)
+    once = mel(config, MEL_BCTF, CLIPS, 0)
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(99)
-    assert torch.equal(once, chain(config).mel(MEL_BCTF, CLIPS, 0))
+    assert torch.equal(once, mel(config, MEL_BCTF, CLIPS, 0))
 
 
 def test_partners_do_not_depend_on_the_order_of_the_training_clips(config: AugmentationConfig) -> None:
     one, other = chain(config), chain(config, clips=CLIPS[::-1])
-    partners = [one.partner(clip, 4) for clip in CLIPS]
-    assert partners == [other.partner(clip, 4) for clip in CLIPS]
+    partners = draws(one, CLIPS, 4).partners
+    assert partners == draws(other, CLIPS, 4).partners
     assert all(partner != clip for partner, clip in zip(partners, CLIPS, strict=True))
 
 
@@ -227,7 +296,7 @@ def test_each_operation_fires_for_its_share_of_the_clips(config: AugmentationCon
     fired: dict[str, int] = {}
     for epoch in range(40):
         for clip in CLIPS:
-            for done in made.describe(clip, epoch, samples=SAMPLES, frames=FRAMES, bands=BANDS):
+            for done in described(made, clip, epoch):
                 fired[str(done["operation"])] = fired.get(str(done["operation"]), 0) + 1
     assert set(fired) == set(AugmentationConfig.model_fields) - {"mix_waves"}
     for name, count in fired.items():
@@ -237,11 +306,13 @@ def test_each_operation_fires_for_its_share_of_the_clips(config: AugmentationCon
 
 def test_the_description_is_what_was_done(config: AugmentationConfig) -> None:
     made = chain(mixed_by(config, (), 0))
-    wave_BS, mel_BCTF = made.wave(WAVE_BS, VALID_B, CLIPS, 5), made.mel(MEL_BCTF, CLIPS, 5)
+    drawn = draws(made, CLIPS, 5)
+    wave_BS, mel_BCTF = made.apply_waves(WAVE_BS, drawn.clips), made.apply_mels(MEL_BCTF, drawn.clips)
     on_waves = {operation.name for operation in made.wave_operations}
     on_mels = {operation.name for operation in made.mel_operations}
     for row, clip in enumerate(CLIPS):
-        done = made.describe(clip, 5, samples=SAMPLES, frames=FRAMES, bands=BANDS)
+        assert made.describe(drawn, row) == described(made, clip, 5)
+        done = made.describe(drawn, row)
         names = {str(step["operation"]) for step in done}
         assert torch.equal(wave_BS[row], WAVE_BS[row]) == (not names & on_waves)
         assert torch.equal(mel_BCTF[row], MEL_BCTF[row]) == (not names & on_mels)
@@ -251,11 +322,10 @@ def test_noise_refers_to_the_clip_wherever_the_warp_has_put_its_end() -> None:
     config = AugmentationConfig.model_validate(
         {"time_shift": {"p": 1}, "noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}, "shorten": {"p": 0}}
     )
-    only_warped = chain(config.model_copy(update={"noise": AugmentationConfig().noise}))
-    valid_B = torch.full((12,), 2500)
+    only_warped = config.model_copy(update={"noise": AugmentationConfig().noise})
     wave_BS = WAVE_BS * (torch.arange(SAMPLES) < 2500)
-    warped_BS = only_warped.wave(wave_BS, valid_B, CLIPS, 0)
-    noise_BS = chain(config).wave(wave_BS, valid_B, CLIPS, 0) - warped_BS
+    warped_BS = wave(only_warped, wave_BS, CLIPS, 0, 2500)
+    noise_BS = wave(config, wave_BS, CLIPS, 0, 2500) - warped_BS
     for warped_S, noise_S in zip(warped_BS, noise_BS, strict=True):
         end = int(warped_S.nonzero()[-1]) + 1
         snr_db = 10 * torch.log10(warped_S[:end].square().mean() / noise_S[:end].square().mean())
@@ -266,16 +336,12 @@ UNSHORTENED = {"shorten": {"p": 0}}
 MASKED = UNSHORTENED | {"time_masking": {"p": 1, "num": 1, "tmp": 12}}
 
 
-def padded(valid: int) -> Batch:
+def padded(valid: int, made: Chain | None = None, epoch: int = 0) -> Batch:
     """Clips of this many samples in windows of 6000, all of them louder than 0.01."""
     wave_BS = (0.01 + WAVE_BS.abs()) * (torch.arange(SAMPLES) < valid)
     target_BK = torch.eye(3)[[clip.labels[0] for clip in CLIPS]]
-    return Batch(tuple(CLIPS), wave_BS, torch.full((12,), valid), target_BK, (None,) * 12)
-
-
-def levels(wave_BS: torch.Tensor, _: BandChange | None) -> torch.Tensor:
-    """In place of the front end: the mean level of 60 frames, the same in all bands."""
-    return wave_BS.abs().reshape(-1, 1, FRAMES, 1, SAMPLES // FRAMES).mean(4).expand(-1, 1, FRAMES, BANDS)
+    drawn = draws(made, CLIPS, epoch, lambda clip: valid) if made else None
+    return Batch(tuple(CLIPS), wave_BS, torch.full((12,), valid), target_BK, drawn)
 
 
 @pytest.mark.parametrize(
@@ -297,17 +363,15 @@ def test_time_masks_fall_on_what_sounds(before: dict[str, object]) -> None:
     unmasked = chain(AugmentationConfig.model_validate(UNSHORTENED | before))
     masks = 0
     for epoch in range(20):
-        shown_BCTF, _ = made.render(padded(750), epoch, levels)
-        heard_BCTF, _ = unmasked.render(padded(750), epoch, levels)
+        shown_BCTF, _ = made.render(padded(750, made, epoch))
+        heard_BCTF, _ = unmasked.render(padded(750, unmasked, epoch))
         assert isinstance(shown_BCTF, torch.Tensor)
         assert isinstance(heard_BCTF, torch.Tensor)
         covered_BT = (shown_BCTF == -5).all(3)[:, 0]
         sounds_BT = (heard_BCTF > 0).all(3)[:, 0]
         assert not (covered_BT & ~sounds_BT).any()
         masks += int(covered_BT.any(1).sum())
-        done = [
-            made.describe(clip, epoch, samples=SAMPLES, frames=FRAMES, bands=BANDS, valid=750)[-1] for clip in CLIPS
-        ]
+        done = [described(made, clip, epoch, lambda clip: 750)[-1] for clip in CLIPS]
         for covered_T, told in zip(covered_BT, done, strict=True):
             spans: Any = told["covered_frames"]
             assert [t for first, last in spans for t in range(first, last + 1)] == covered_T.nonzero()[:, 0].tolist()
@@ -318,8 +382,14 @@ def test_time_masks_fall_on_what_sounds(before: dict[str, object]) -> None:
 def test_masks_of_clips_that_are_repeated_fall_anywhere() -> None:
     """With `pad: repeat` all of the window sounds."""
     made = chain(AugmentationConfig.model_validate(MASKED))
-    shown = [made.render(padded(SAMPLES), epoch, levels)[0] for epoch in range(20)]
+    shown = [made.render(padded(SAMPLES, made, epoch))[0] for epoch in range(20)]
     assert torch.stack([part[:, 0, :, 0] == -5 for part in shown if isinstance(part, torch.Tensor)]).any(0).any(0).all()
+
+
+def draws_of_unequal(made: Chain, epoch: int) -> BatchDraws:
+    """Of clips of 750 samples with partners of 3000: the chain asks for the lengths of all clips first."""
+    lengths = iter([750] * len(CLIPS))
+    return draws(made, CLIPS, epoch, lambda clip: next(lengths, 3000))
 
 
 @pytest.mark.parametrize("order", ["first", "last"])
@@ -328,10 +398,11 @@ def test_masks_of_a_mixture_fall_on_the_longer_of_both(order: str) -> None:
     covered_T = torch.zeros(FRAMES, dtype=torch.bool)
     for epoch in range(40):
         batch = padded(750)
-        batch.partners = tuple(made.partner(clip, epoch) for clip in CLIPS)
+        own = made.draw(CLIPS, epoch, samples=SAMPLES, valid_of=lambda clip: 750)
+        batch.draws = draws_of_unequal(made, epoch)
+        assert batch.partners == own.partners
         batch.partner_BS, batch.partner_target_BK = padded(3000).wave_BS, batch.target_BK
-        batch.partner_valid_B = torch.full((12,), 3000)
-        shown_BCTF, _ = made.render(batch, epoch, levels)
+        shown_BCTF, _ = made.render(batch)
         assert isinstance(shown_BCTF, torch.Tensor)
         covered_T |= (shown_BCTF == -5).all(3)[:, 0].any(0)
     assert covered_T.nonzero()[:, 0].tolist() == list(range(30))
@@ -340,35 +411,27 @@ def test_masks_of_a_mixture_fall_on_the_longer_of_both(order: str) -> None:
 def test_noise_refers_to_the_clip_wherever_it_was_turned_to() -> None:
     turned = UNSHORTENED | {"cyclic_shift": {"p": 1}}
     config = turned | {"noise": {"p": 1, "min_snr_db": 20, "max_snr_db": 20}}
-    only_turned = chain(AugmentationConfig.model_validate(turned))
-    batch = padded(2500)
-    turned_BS = only_turned.wave(batch.wave_BS, batch.valid_B, CLIPS, 0)
-    noisy_BS = chain(AugmentationConfig.model_validate(config)).wave(batch.wave_BS, batch.valid_B, CLIPS, 0)
+    wave_BS = padded(2500).wave_BS
+    turned_BS, noisy_BS = (
+        wave(AugmentationConfig.model_validate(keys), wave_BS, CLIPS, 0, 2500) for keys in (turned, config)
+    )
     for turned_S, noise_S in zip(turned_BS, noisy_BS - turned_BS, strict=True):
         sounds_S = turned_S != 0
         snr_db = 10 * torch.log10(turned_S[sounds_S].square().mean() / noise_S[sounds_S].square().mean())
         assert snr_db == pytest.approx(20, abs=0.5)
 
 
-def test_a_batch_with_wrong_partners_is_our_own_mistake(config: AugmentationConfig) -> None:
-    made = chain(config)
-    batch = batch_of(made, list(range(12)), 0)
-    batch.partners = tuple(clip for clip in CLIPS)
-    with pytest.raises(RuntimeError, match="not its partner"):
-        made.mix(batch, 0)
-
-
 def test_one_training_clip_has_nobody_to_mix_with() -> None:
     config = AugmentationConfig.model_validate({"mixup": {"p": 1}})
-    assert chain(config, clips=CLIPS[:1]).partner(CLIPS[0], 0) is None
+    assert draws(chain(config, clips=CLIPS[:1]), CLIPS[:1], 0).partners == (None,)
 
 
 def test_silence_in_all_operations_gives_no_nan(config: AugmentationConfig) -> None:
-    silent = torch.zeros(12, SAMPLES), torch.zeros(12, dtype=torch.int64), CLIPS, 0
+    silent = torch.zeros(12, SAMPLES), CLIPS, 0, 0
     uncovered = config.model_copy(update={"wave_masking": AugmentationConfig().wave_masking})
-    assert torch.equal(chain(uncovered).wave(*silent), torch.zeros(12, SAMPLES))
+    assert torch.equal(wave(uncovered, *silent), torch.zeros(12, SAMPLES))
     # What covers a stretch of a wave is noise of 1e-6, and that has a level that other noise goes by.
-    torch.testing.assert_close(chain(config).wave(*silent), torch.zeros(12, SAMPLES), atol=1e-3, rtol=0)
+    torch.testing.assert_close(wave(config, *silent), torch.zeros(12, SAMPLES), atol=1e-3, rtol=0)
 
 
 def test_a_clip_made_of_parts_of_two_is_not_shortened() -> None:
@@ -376,8 +439,9 @@ def test_a_clip_made_of_parts_of_two_is_not_shortened() -> None:
     settings = {"timemix": {"p": 1, "min_ratio": 0.5}, "shorten": {"p": 1, "min_share": 0.15}}
     made = chain(AugmentationConfig.model_validate(settings))
     batch = batch_of(made, list(range(12)), 2)
-    wave_BS, extents, _ = made.mixed_wave(batch, 2)
-    torch.testing.assert_close(wave_BS, made.mix(batch, 2)[0])
-    assert all(extent.is_whole for extent in extents)
-    names = [done["operation"] for done in made.describe(CLIPS[0], 2, samples=SAMPLES, frames=FRAMES, bands=BANDS)]
+    assert isinstance(batch.draws, BatchDraws)
+    assert not batch.draws.clips.waves
+    assert batch.draws.wave_rows == tuple(range(12))
+    assert all(extent.is_whole for extent in batch.draws.clips.wave_extents)
+    names = [done["operation"] for done in described(made, CLIPS[0], 2)]
     assert names == ["timemix"]

@@ -65,10 +65,10 @@ def test_a_root_that_was_named_and_is_not_there():
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("", "data/ESC-50: not there yet; 'audiosurvey download esc50' fetches it"),
+        ("", "data/ESC-50: not there yet; run 'audiosurvey download esc50'"),
         ("dataset: {name: esc50, root: data/ESC-50}", "data/ESC-50: not there yet"),
         ("dataset: {name: urbansound8k}", "data/UrbanSound8K: not there yet"),
-        ("dataset: {name: toy, root: made/later}", "made/later: not there yet; it is made"),
+        ("dataset: {name: toy, root: made/later}", "made/later: not there yet; it is generated when needed"),
     ],
 )
 def test_the_usual_place_of_a_built_in_set_may_be_missing(text: str, note: str):
@@ -88,11 +88,11 @@ def test_pretraining_is_looked_at_too(here: Path):
 def test_faults_of_the_data_have_their_place(here: Path):
     Path("empty").mkdir()
     (line,) = refused("dataset:\n  name: folder\n  root: empty\n")
-    assert line == "x.yaml:3: dataset.root: empty: no audio files found; expected one folder a class"
+    assert line == "x.yaml:3: dataset.root: empty: no audio files found; expected one folder per class"
     (line,) = refused("dataset:\n  name: csv\n  table: no.csv\n")
     assert line.startswith("x.yaml:3: dataset.table: no.csv: not found")
     (line,) = refused("dataset:\n  name: csv\n  root: empty\n")
-    assert line.startswith("x.yaml:1: dataset.table: empty: expected one CSV file, there are: none")
+    assert line.startswith("x.yaml:1: dataset.table: empty: expected one CSV file, found: none")
     Path("t.csv").write_text("path,label,fold\na.wav,x,one\nb.wav,y,2\n")
     assert refused("dataset: {name: csv, table: t.csv}\n") == (
         "t.csv:2: fold: 'one' is not a number; expected 1, 2, ...",

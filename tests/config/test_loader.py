@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.config.loader import LoadedConfig, load_config, load_text
 from audiosurvey.config.presets import preset_names, preset_text
-from audiosurvey.config.reading.known import keys_at
+from audiosurvey.config.reading.keys import keys_at
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 
@@ -110,7 +110,7 @@ model:
   blocks:
     - rez: [32, 32]
     - max_pool: [2, 2]
-    - max_pool: [700, 2]
+    - max_pool: [7x0, 2]
     - pooling: {mode: avg, flat: true}
 """
 
@@ -129,7 +129,7 @@ def test_a_dozen_faults_are_a_dozen_located_lines() -> None:
         ["config.yaml:11", "precision"],
         ["config.yaml:12", "optimiser"],
         ["config.yaml:16", "model.blocks.0"],
-        ["config.yaml:18", "model.blocks.2"],
+        ["config.yaml:18", "model.blocks.2.max_pool.0"],
     ]
     assert found[1].endswith("unknown key; did you mean min_snr_db?")
     assert found[8].endswith("'bf61' is not one of auto, fp32, bf16, fp16; did you mean bf16?")
@@ -306,9 +306,9 @@ def test_a_data_set_without_a_preset_of_its_name_is_no_config(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("train: {optimizer: {name: sgd}}", "optimizer is a section of its own at the top of the config"),
-        ("train: {schedule: {}}", "schedule is a section of its own at the top of the config"),
-        ("train: {dataset: {}}", "dataset is a section of its own at the top of the config"),
+        ("train: {optimizer: {name: sgd}}", "optimizer stands at the top of the config"),
+        ("train: {schedule: {}}", "schedule stands at the top of the config"),
+        ("train: {dataset: {}}", "dataset stands at the top of the config"),
         ("train: {seed: 1}", "seed stands at the top of the config"),
         ("train: {n_mels: 1}", "did you mean mel_spectrogram.n_mels?"),
     ],

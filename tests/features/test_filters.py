@@ -16,9 +16,8 @@ from audiosurvey.features.filters import empty_filters, hz_to_mel, mel_filters, 
     ("rate", "n_fft", "n_mels", "f_min", "f_max"), [(32_000, 1024, 64, 50, 14_000), (16_000, 512, 40, 0, 8_000)]
 )
 def test_equal_to_librosa(scale, norm, rate, n_fft, n_mels, f_min, f_max):
-    ours = mel_filters(
-        n_fft=n_fft, sample_rate=rate, n_mels=n_mels, f_min=f_min, f_max=f_max, norm=norm, mel_scale=scale
-    )
+    limits_hz = torch.tensor([[f_min, f_max]], dtype=torch.float64)
+    (ours,) = mel_filters(limits_hz, n_fft=n_fft, sample_rate=rate, n_mels=n_mels, norm=norm, mel_scale=scale)
     theirs = librosa.filters.mel(
         sr=rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max, htk=scale == "htk", norm=norm, dtype=np.float64
     )
@@ -40,6 +39,7 @@ def test_slaney_by_hand():
 
 def test_filter_above_the_spectrum_is_empty():
     """The original's config: f_max 16 kHz at a rate of 30 kHz leaves the highest filter without a bin."""
-    bank = mel_filters(n_fft=930, sample_rate=30_000, n_mels=128, f_min=30, f_max=16_000, norm=None, mel_scale="htk")
+    limits_hz = torch.tensor([[30, 16_000]], dtype=torch.float64)
+    (bank,) = mel_filters(limits_hz, n_fft=930, sample_rate=30_000, n_mels=128, norm=None, mel_scale="htk")
     assert 127 in empty_filters(bank)
     assert len(empty_filters(bank)) < 10

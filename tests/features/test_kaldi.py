@@ -7,8 +7,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from audiosurvey.augmentation.band.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
+from audiosurvey.augmentation.band.operation import spectrogram
 from audiosurvey.config.presets import preset_document
-from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.filters import empty_filters
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
@@ -176,12 +177,18 @@ def test_worked_numbers(wave, shape, mean, deviation, cells):
     assert found == pytest.approx(cells, abs=1e-4)
 
 
+def moved(front_end: MelFrontEnd, wave_BS: torch.Tensor, *shifts_hz: tuple[float, float]) -> torch.Tensor:
+    """Spectrograms of clips whose lowest and highest edges are moved by so many Hz."""
+    draws = [BandJitterDraw(low, high) for low, high in shifts_hz]
+    return spectrogram(front_end, wave_BS, [(BandJitter(BandJitterConfig(p=1)), draws)])
+
+
 def test_moved_bands_are_those_of_other_limits():
     """Each clip gets the bank of its own limits, alone or in a batch."""
     front_end = MelFrontEnd(CONFIG, RATE)
     waves = torch.cat([sine(), sweep(RATE), white(RATE)])
     shifts = torch.tensor([[0.0, 0.0], [9.0, -700.0], [4.0, 900.0]], dtype=torch.float64)
-    together = front_end(waves, BandChange(shifts))
+    together = moved(front_end, waves, *map(tuple, shifts.tolist()))
     for row, (low, high) in enumerate(shifts.tolist()):
         other = CONFIG.model_copy(update={"f_min": low, "f_max": 15_000 + high})
         alone = MelFrontEnd(other, RATE)(waves[row : row + 1])
@@ -191,7 +198,7 @@ def test_moved_bands_are_those_of_other_limits():
 
 def test_moved_bands_stay_below_half_the_rate():
     front_end = MelFrontEnd(CONFIG, RATE)
-    far = front_end(white(RATE), BandChange(torch.tensor([[0.0, 5_000.0]], dtype=torch.float64)))
+    far = moved(front_end, white(RATE), (0.0, 5_000.0))
     whole = MelFrontEnd(CONFIG.model_copy(update={"f_max": 16_000}), RATE)(white(RATE))
     torch.testing.assert_close(far, whole, rtol=0, atol=1e-5)
 

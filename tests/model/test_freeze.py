@@ -30,7 +30,7 @@ def test_forms(freeze: Any, blocks: list[int]) -> None:
         (1.5, "takes `body`"),
         ([0, "1"], "counted from 0; not '1'"),
         ([-1], "not -1"),
-        (5, "5 blocks: the network has 4, counted from 0 to 3"),
+        (5, "5 blocks: the network has 4 blocks, numbered from 0 to 3"),
         ([0, 4], "block 4: the network has 4"),
     ],
 )
@@ -57,11 +57,11 @@ def test_what_is_frozen_in_each_epoch_by_hand() -> None:
 @pytest.mark.parametrize(
     ("steps", "freeze", "words"),
     [
-        ([{"epoch": 2}], None, "nothing is frozen that could thaw; give model.freeze"),
-        ([{"epoch": 4, "freeze": 2}, {"epoch": 3}], "body", "epoch 3 stands after epoch 4"),
-        ([{"epoch": 4, "freeze": 2}, {"epoch": 4}], "body", "epoch 4 stands after epoch 4"),
-        ([{"epoch": 2, "freeze": 3}], 2, "epoch 2: block 2 was not frozen before; blocks only thaw"),
-        ([{"epoch": 2, "freeze": 4}], "body", "epoch 2: freezes what was frozen before"),
+        ([{"epoch": 2}], None, "no block is frozen; set model.freeze"),
+        ([{"epoch": 4, "freeze": 2}, {"epoch": 3}], "body", "epoch 3 comes after epoch 4"),
+        ([{"epoch": 4, "freeze": 2}, {"epoch": 4}], "body", "epoch 4 comes after epoch 4"),
+        ([{"epoch": 2, "freeze": 3}], 2, "epoch 2: block 2 was not frozen before; thaw can only unfreeze"),
+        ([{"epoch": 2, "freeze": 4}], "body", "epoch 2: unfreezes nothing"),
         ([{"epoch": 2, "freeze": 9}], "body", "9 blocks: the network has 4"),
     ],
 )

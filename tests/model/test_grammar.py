@@ -110,17 +110,17 @@ def test_a_name_like_nothing_gets_the_menu() -> None:
     [
         ({"res": [8]}, ("res",), "takes two channel counts, [between the convolutions, out], not 1 value"),
         ({"res": 8}, ("res",), "takes two channel counts, [between the convolutions, out], not 8"),
-        ({"res": [8, 0]}, ("res", 1), "a number of channels or features is a whole number from 1 to 65536, not 0"),
+        ({"res": [8, 0]}, ("res", 1), "Input should be greater than or equal to 1"),
         ({"max_pool": [2, 2, 2]}, ("max_pool",), "takes kernel and stride in frames, [kernel_t, stride_t], not 3"),
         ({"drop": [0.2, 0.2, 8]}, ("drop",), "takes four numbers, [p: chance a clip, dp: mean share dropped"),
-        ({"drop": [1.5, 0.2, 8, 4]}, ("drop", 0), "the chance that a clip is touched at all lies between 0 and 1"),
-        ({"drop": [0.5, 1, 8, 4]}, ("drop", 1), "below 1, else nothing is left; not 1"),
-        ({"dropout": -0.1}, ("dropout",), "the share that is dropped is 0 or more"),
+        ({"drop": [1.5, 0.2, 8, 4]}, ("drop", 0), "Input should be less than or equal to 1"),
+        ({"drop": [0.5, 1, 8, 4]}, ("drop", 1), "Input should be less than 1"),
+        ({"dropout": -0.1}, ("dropout",), "Input should be greater than or equal to 0"),
         ({"activation": "geluu"}, ("activation",), "unknown activation geluu; did you mean gelu?"),
         ({"activation": {"gelu": {}}}, ("activation",), "no other activation has options"),
         ({"conv": {"channels": 6, "groups": 4}}, ("conv", "groups"), "6 channels cannot be split into 4 equal groups"),
-        ({"res": [8, 8], "fc": 3}, (), "one block an item, found res, fc"),
-        ({}, (), "one block an item, found nothing"),
+        ({"res": [8, 8], "fc": 3}, (), "one block per item, found res, fc"),
+        ({}, (), "one block per item, found nothing"),
         ("res", (), "write `res: ...`"),
         (7, (), "a block is one key with its value"),
         (["res", [8, 8]], (), "a block is one key with its value"),
@@ -151,7 +151,7 @@ def test_without_blocks_and_preset_there_is_a_default_network() -> None:
 
 def test_blocks_and_preset_exclude_each_other() -> None:
     assert ModelConfig(preset="tiny").blocks is None
-    with pytest.raises(ValidationError, match="stands beside `preset: tiny`; keep one of the two"):
+    with pytest.raises(ValidationError, match="cannot be combined with `preset: tiny`; keep one of the two"):
         ModelConfig.model_validate({"preset": "tiny", "blocks": [{"res": [8, 8]}]})
     with pytest.raises(RuntimeError, match="tiny"):
         ModelConfig(preset="tiny").network_blocks()

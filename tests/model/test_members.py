@@ -113,7 +113,7 @@ def test_one_share_is_for_all_members() -> None:
 
 @pytest.mark.parametrize("members", [1, 2, 4])
 def test_a_list_of_another_length_is_refused(members: int) -> None:
-    with pytest.raises(ValueError, match=r"blocks\.0 \(relative\) has a list of 3.*members: 3"):
+    with pytest.raises(ValueError, match=r"blocks\.0 \(relative\) lists values for 3 members; set members: 3"):
         network(members, [{"relative": [0, 0.3, 1]}, *BLOCKS])
 
 
@@ -137,9 +137,12 @@ def test_a_fault_is_where_it_was_written(blocks: list[dict[str, Any]], index: in
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"blocks": [{"input": "mel"}, *BLOCKS, {"join": "features"}]}, "blocks with `join` make one network"),
-        ({"blocks": BLOCKS, "freeze": 1}, "freeze and thaw count the blocks of one network"),
-        ({"blocks": BLOCKS, "freeze": "body", "thaw": [{"epoch": 2}]}, "freeze and thaw count"),
+        ({"blocks": [{"input": "mel"}, *BLOCKS, {"join": "features"}]}, "cannot be combined with a `join` block"),
+        ({"blocks": BLOCKS, "freeze": 1}, "an ensemble supports only `freeze: body`, without thaw"),
+        (
+            {"blocks": BLOCKS, "freeze": "body", "thaw": [{"epoch": 2}]},
+            "an ensemble supports only `freeze: body`, without thaw",
+        ),
         ({"blocks": BLOCKS, "members": 0}, "greater than or equal to 1"),
     ],
 )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.presets import preset_names
-from audiosurvey.features.front_end import Heard
+from audiosurvey.features.front_end import NetworkInput
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import Shape, each_input
@@ -29,7 +29,7 @@ def in_one_thread() -> Iterator[None]:
         yield
 
 
-def built(name: str, seconds: float = 1) -> tuple[Network, Heard]:
+def built(name: str, seconds: float = 1) -> tuple[Network, NetworkInput]:
     """The preset's network and three unlike clips, in decibels where it standardises them."""
     config = load_config(name).config
     shape = config.input_shape_of(round(seconds * config.sample_rate))
@@ -55,7 +55,7 @@ def mels(shape: Shape, decibels: bool) -> torch.Tensor:
     return 15 * x - 40 if decibels else x
 
 
-def loss_of(network: Network, x: Heard) -> torch.Tensor:
+def loss_of(network: Network, x: NetworkInput) -> torch.Tensor:
     """The loss with the dropout of one and the same seed; each clip is a class."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -63,7 +63,7 @@ def loss_of(network: Network, x: Heard) -> torch.Tensor:
         return F.cross_entropy(network(x), torch.arange(CLASSES, device=device))
 
 
-def on_gpu(network: Network, x: Heard) -> tuple[Network, Heard]:
+def on_gpu(network: Network, x: NetworkInput) -> tuple[Network, NetworkInput]:
     """Both on the GPU, in the layout of memory that training uses."""
     x = (x[0].cuda(), x[1].cuda()) if isinstance(x, tuple) else x.cuda()
     return network.cuda().to(memory_format=torch.channels_last), laid_out(x)  # pyright: ignore[reportCallIssue]

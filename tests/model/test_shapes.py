@@ -29,7 +29,7 @@ def the_fault(shape: tuple[int, ...], *blocks: Any) -> Fault:
 def test_a_kernel_that_leaves_nothing() -> None:
     fault = the_fault((1, 6, 16), {"res": [64, 64]}, {"max_pool": [2, 2]}, {"max_pool": [4, 4]}, POOLING)
     assert fault.dotted == "model.blocks.2"
-    expected = "max_pool: kernel 4 leaves nothing of T = 3 (shape met: 64 x 3 x 16, channels x frames x bands)"
+    expected = "max_pool: kernel 4 leaves nothing of T = 3 (input shape: 64 x 3 x 16, channels x frames x bands)"
     assert fault.message == expected
 
 
@@ -37,9 +37,9 @@ def test_a_kernel_that_leaves_nothing() -> None:
     ("blocks", "index", "words"),
     [
         ([{"fc": 8}], 0, "fc: needs features, not a map; put `pooling: {mode: avg, flat: true}` before it"),
-        ([POOLING, {"res": [8, 8]}], 1, "res: needs a map of frames and bands, which `pooling` has already taken"),
+        ([POOLING, {"res": [8, 8]}], 1, "res: needs a map of frames and bands; put it before `pooling`,"),
         ([POOLING, POOLING], 1, "pooling: needs a map"),
-        ([POOLING, {"drop": [0.5, 0.5, 2, 2]}], 1, "shape met: 3 features"),
+        ([POOLING, {"drop": [0.5, 0.5, 2, 2]}], 1, "input shape: 3 features"),
         ([{"pool": {"kernel": [2, 32]}}, POOLING], 0, "pool: kernel 32 leaves nothing of F = 16"),
         ([{"conv": {"channels": 4, "groups": 2}}, POOLING], 0, "3 channels cannot be split into 2 equal groups"),
         ([{"activation": {"swiglu": {"axis": "channel"}}}, POOLING], 0, "and 3 is odd"),
@@ -61,7 +61,7 @@ def test_building_refuses_what_the_check_refuses() -> None:
 
 
 def test_no_frames_at_all() -> None:
-    assert "nothing to work on" in the_fault((1, 0, 64), POOLING).message
+    assert "the input is empty" in the_fault((1, 0, 64), POOLING).message
 
 
 def test_a_network_that_no_memory_could_hold_is_checked_all_the_same() -> None:

@@ -8,7 +8,7 @@ import torch
 from audiosurvey.model.describe import describe
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.model.views import mean_view, turned
+from audiosurvey.model.views import mean_view, shifted_views
 
 MEL, WAVE = (1, 12, 8), (1, 640)
 MEL_BLOCKS: list[dict[str, Any]] = [
@@ -47,7 +47,7 @@ def rolled(clips: Any, view: int, views: int) -> Any:
 
 def test_turns_by_hand() -> None:
     clips_BCTF = torch.tensor([[0, 1, 2, 3, 4], [10, 11, 12, 13, 14]]).view(2, 1, 5, 1)
-    views = turned(clips_BCTF, 3)
+    views = shifted_views(clips_BCTF, 3)
     assert isinstance(views, torch.Tensor)
     # They begin at 0, 5 // 3 and 10 // 3; first all clips as they are.
     assert views.flatten(1).tolist() == [

@@ -18,7 +18,6 @@ from audiosurvey.data.audio.measures import Measures
 from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
 from audiosurvey.demo.view import sound_html
 from audiosurvey.export.graph import exported_facts
-from audiosurvey.pipeline import prepare
 from audiosurvey.predict.events import EventRule
 from audiosurvey.predict.postprocessing import Postprocessing, Prediction, make_predictions
 from audiosurvey.predict.stream import WindowScores
@@ -178,8 +177,8 @@ def test_evaluation_on_other_data_counts_and_names_them(folder: Path, tmp_path: 
     (tmp_path / "mid").mkdir()
     for number, gain in enumerate((1, 0.0575, 0.0575)):
         soundfile.write(tmp_path / "mid" / f"{number}.wav", sound(gain=gain), RATE, subtype="FLOAT")
-    results = evaluate_model(folder, str(tmp_path), prepare, device="cpu")
-    assert results["outside"] == [{"clip": f"mid/{number}.wav", "note": SOFTER} for number in (1, 2)]
+    results = evaluate_model(folder, str(tmp_path), device="cpu")
+    assert results.outside == [{"clip": f"mid/{number}.wav", "note": SOFTER} for number in (1, 2)]
     print_evaluation(results, Console(width=200))
     said = capsys.readouterr().out
     assert "2 of 3 clips lie outside what the model was trained on:" in said

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from audiosurvey.report.console import FoldProgress, progress_bar, share_bar
+from audiosurvey.report.console import progress_bar, share_bar
+from audiosurvey.report.listener import TerminalListener
 
 RECORD = {"epoch": 2, "train_loss": 0.51234, "train_accuracy": 0.9, "lr": 0.001, "seconds": 3.21, "test_accuracy": 0.75}
 
@@ -25,7 +26,7 @@ def text(console: Console) -> str:
 
 def test_a_plain_line_an_epoch_however_narrow():
     console = plain()
-    with FoldProgress("fold 1 of 5", 10, console) as shown:
+    with TerminalListener(console).stages(["fold 1 of 5"], 10) as (shown,):
         shown.on_step(1, 1, 4, 0.7)
         shown.on_epoch(RECORD)
     line = "fold 1 of 5: epoch 2/10: train loss 0.5123, test accuracy 0.7500, lr 1.00e-03, 3.2 s\n"
@@ -34,7 +35,7 @@ def test_a_plain_line_an_epoch_however_narrow():
 
 def test_without_an_end_no_total_and_validation_comes_first():
     console = plain()
-    with FoldProgress("fold 1 of 5", 0, console) as shown:
+    with TerminalListener(console).stages(["fold 1 of 5"], 0) as (shown,):
         shown.on_epoch(RECORD | {"val_accuracy": 0.5})
     assert "epoch 2: " in text(console)
     assert "val accuracy 0.5000" in text(console)
@@ -42,7 +43,7 @@ def test_without_an_end_no_total_and_validation_comes_first():
 
 def test_several_labels_show_map_and_no_look_shows_training():
     console = plain()
-    with FoldProgress("fold", 0, console) as shown:
+    with TerminalListener(console).stages(["fold"], 0) as (shown,):
         shown.on_epoch({name: value for name, value in RECORD.items() if name != "test_accuracy"} | {"test_map": 0.25})
         shown.on_epoch({name: value for name, value in RECORD.items() if name != "test_accuracy"})
     assert "test map 0.2500" in text(console)
@@ -51,7 +52,7 @@ def test_several_labels_show_map_and_no_look_shows_training():
 
 def test_a_bar_with_the_score_on_a_terminal():
     console = terminal()
-    with FoldProgress("fold 1 of 5", 2, console) as shown:
+    with TerminalListener(console).stages(["fold 1 of 5"], 2) as (shown,):
         shown.on_epoch(RECORD)
         shown.on_step(2, 8, 4, 0.25)
     assert "fold 1 of 5" in text(console)
@@ -62,7 +63,7 @@ def test_a_bar_with_the_score_on_a_terminal():
 
 def test_the_finished_bar_shows_the_last_epoch():
     console = terminal()
-    with FoldProgress("fold 1 of 5", 2, console) as shown:
+    with TerminalListener(console).stages(["fold 1 of 5"], 2) as (shown,):
         shown.on_epoch(RECORD | {"epoch": 1, "test_accuracy": 0.25})
         shown.on_step(2, 8, 4, 0.25)
         shown.on_epoch(RECORD | {"epoch": 2, "test_accuracy": 0.875})
@@ -73,7 +74,7 @@ def test_the_finished_bar_shows_the_last_epoch():
 
 def test_quiet_is_quiet():
     for console in (plain(), terminal()):
-        with FoldProgress("fold 1 of 5", 2, console, quiet=True) as shown:
+        with TerminalListener(console, quiet=True).stages(["fold 1 of 5"], 2) as (shown,):
             shown.on_step(1, 1, 4, 0.7)
             shown.on_epoch(RECORD)
         assert text(console) == ""
@@ -90,7 +91,7 @@ def test_the_bar_of_a_preparation():
 
 def test_brackets_in_names_are_no_markup():
     console = plain()
-    with FoldProgress("fold [red]1[/red]", 2, console) as shown:
+    with TerminalListener(console).stages(["fold [red]1[/red]"], 2) as (shown,):
         shown.on_epoch(RECORD)
     assert "fold [red]1[/red]" in text(console)
 

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from audiosurvey.report.summary import caveats, marks, print_evaluation, print_summary
+from audiosurvey.report.summary import print_evaluation, print_summary
+from audiosurvey.runs.evaluation.heldout import EvaluationResult
+from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.validity import caveats, marks
 
 
-def results(**changed: Any) -> dict[str, Any]:
+def results(**changed: Any) -> RunResults:
     row = {
         "accuracy": 0.5,
         "top3_accuracy": None,
@@ -17,10 +20,11 @@ def results(**changed: Any) -> dict[str, Any]:
         "loss": 1.25,
         "clips": 8,
         "epochs": 3,
+        "chosen_epoch": 3,
         "seconds": 61.4,
     }
-    return {
-        "dataset": {"name": "esc50", "subset": "esc10", "licence": "CC BY 3.0"},
+    value = {
+        "dataset": {"name": "esc50", "subset": "esc10", "hash": "abc", "licence": "CC BY 3.0"},
         "classes": ["a", "b", "c"],
         "selection": "last",
         "optimistic": False,
@@ -33,10 +37,15 @@ def results(**changed: Any) -> dict[str, Any]:
         "seconds": 122.8,
         "notes": ["folds [were] made"],
         "skipped": [{"clip": "a/b[1].wav", "reason": "no frames"}],
-    } | changed
+        "all_folds": [1, 2],
+        "as_published": True,
+        "multi_label": False,
+        "confusion": None,
+    }
+    return RunResults.model_validate(value | changed)
 
 
-def shown(value: dict[str, Any], **options: Any) -> str:
+def shown(value: RunResults, **options: Any) -> str:
     console = Console(file=io.StringIO(), width=100, highlight=False)
     print_summary(value, console, **options)
     assert isinstance(console.file, io.StringIO)
@@ -55,7 +64,7 @@ def test_mean_and_deviation_stand_below_the_folds():
 
 
 def test_one_fold_has_no_mean():
-    text = shown(results(folds=results()["folds"][:1]))
+    text = shown(results(folds=results().folds[:1]))
     assert "mean" not in text
     assert "std" not in text
 
@@ -78,7 +87,9 @@ def test_caveats_are_always_told(told):
 
 
 def test_data_of_ones_own_has_no_official_protocol_to_miss():
-    own = results(dataset={"name": "folder", "subset": None}, official=False, not_official="this data set has none")
+    own = results(
+        dataset={"name": "folder", "subset": None, "hash": "abc"}, official=False, not_official="this data set has none"
+    )
     assert caveats(own) == ["own folds; there is no official protocol for this data"]
 
 
@@ -90,15 +101,20 @@ def test_marks_belong_to_a_single_fold_too():
 def test_a_model_on_other_data():
     value = {
         "model": "run/fold-1/model",
-        "dataset": {"name": "folder"},
+        "dataset": {"name": "folder", "subset": None, "hash": "abc"},
         "clips": 10,
         "metrics": {"accuracy": 0.9, "auroc": None},
         "trained_on": ["a", "b"],
         "metrics_unseen": {"accuracy": 0.875, "auroc": 0.5},
         "skipped": [],
+        "schema": 1,
+        "classes": ["a", "b"],
+        "confusion": None,
+        "recall": None,
+        "ignored": [],
     }
     console = Console(file=io.StringIO(), width=100, highlight=False)
-    print_evaluation(value, console)
+    print_evaluation(EvaluationResult.model_validate(value), console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "0.9000" in text

@@ -12,6 +12,7 @@ from audiosurvey.runs.forecast import Forecast, forecast, others_are_busy
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import threads
 from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.step import StepResult
 
 
 def stage(tiny, *overrides: str) -> Stage:
@@ -46,6 +47,9 @@ def test_nothing_random_is_used_up_and_weights_are_built_the_same(tiny):
     assert all(torch.equal(before[name], value) for name, value in made.build().state_dict().items())
 
 
+DONE = StepResult("train", 1, 1, (), 8, torch.ones(3))
+
+
 def test_the_slow_first_step_never_stands_alone(tiny, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("audiosurvey.runs.forecast.time.perf_counter", lambda: clock[0])
@@ -53,6 +57,7 @@ def test_the_slow_first_step_never_stands_alone(tiny, monkeypatch):
 
     def step(*_, **__):
         clock[0] += next(taken)
+        return DONE
 
     monkeypatch.setattr(made, "step", lambda _: step)
     assert forecast(made, 6).seconds_per_step == 12.0
@@ -68,6 +73,7 @@ def test_on_a_busy_machine_one_thread_is_tried_too(tiny, monkeypatch, busy, numb
 
     def step(*_, **__):
         clock[0] += 1.0 if torch.get_num_threads() == 1 else 4.0
+        return DONE
 
     monkeypatch.setattr(made, "step", lambda _: step)
     with threads(number):
@@ -79,14 +85,14 @@ def test_on_a_busy_machine_one_thread_is_tried_too(tiny, monkeypatch, busy, numb
 
 
 def test_the_quicker_way_is_said():
-    from audiosurvey.pipeline import _on_one_thread
+    from audiosurvey.report.plan import one_thread_words
 
-    assert _on_one_thread(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
-    assert _on_one_thread(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
+    assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
+    assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
         "; other programs use this machine: one thread would take about 2 min a fold, which is quicker: "
         "give --threads 1"
     )
-    assert _on_one_thread(Forecast(1.0, 80, 20.0, 0, 0, 2.0), "an epoch").endswith(
+    assert one_thread_words(Forecast(1.0, 80, 20.0, 0, 0, 2.0), "an epoch").endswith(
         "one thread would take about 3 min an epoch, which is not quicker"
     )
 
@@ -103,8 +109,8 @@ def test_a_program_that_works_is_seen():
 
 
 def test_seconds_of_a_fold_are_said_in_words(tiny):
-    from audiosurvey.pipeline import _duration, _size
+    from audiosurvey.report.units import duration, size
 
     assert Forecast(0.5, 100, 10.0, 0, 0).seconds == 60
-    assert [_duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]
-    assert [_size(count) for count in (1_500, 2_340_000, 5e9)] == ["2 kB", "2.3 MB", "5.0 GB"]
+    assert [duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]
+    assert [size(count) for count in (1_500, 2_340_000, 5e9)] == ["2 kB", "2.3 MB", "5.0 GB"]

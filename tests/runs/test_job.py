@@ -10,7 +10,8 @@ import pytest
 from audiosurvey.data.splits.folds import make_split
 from audiosurvey.pipeline import prepare
 from audiosurvey.runs.evaluation.heldout import evaluate_run
-from audiosurvey.runs.job import clips_to_look_at, monitored
+from audiosurvey.runs.evaluation.scores import monitored
+from audiosurvey.runs.job import clips_to_evaluate
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.stage import Stage
@@ -29,8 +30,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
         return true_scored(self, network, clips)
 
     monkeypatch.setattr(Stage, "scored", scored)
-    monkeypatch.setattr("audiosurvey.pipeline.forecast", lambda stage, clips, **_: None)
-    monkeypatch.setattr("audiosurvey.pipeline._forecast_line", lambda *_: "")
+    monkeypatch.setattr("audiosurvey.pipeline.forecast_line", lambda plan: "")
     return looks
 
 
@@ -43,10 +43,11 @@ def sides(tiny: Any, selection: Any) -> tuple[frozenset[str], frozenset[str], fr
 
 
 def test_validation_looks_at_the_test_fold_at_the_end_alone(tmp_path, tiny, train_tiny: Train, looked_at):
-    train_tiny(tmp_path, "train.epochs=3", "protocol={selection: validation, test_every: 0}", folds=[1])
+    results = train_tiny(tmp_path, "train.epochs=3", "protocol={selection: validation, test_every: 0}", folds=[1])
     train, validation, test = sides(tiny, "validation")
-    # The last look is what the model is calibrated on.
-    assert looked_at == [validation, validation, validation, test, test, validation]
+    # The test fold is scored again only where the chosen epoch is not the last one.
+    chosen = results["folds"][0]["chosen_epoch"]
+    assert looked_at == [validation, validation, validation, test, *([test] if chosen < 3 else [])]
     assert not train & (validation | test)
     history = read_history(tmp_path / "fold-1")
     assert ["test_accuracy" in record for record in history] == [False, False, True]
@@ -56,7 +57,7 @@ def test_last_without_curves_looks_once(tmp_path, tiny, train_tiny: Train, looke
     results = train_tiny(tmp_path, "train.epochs=3", "protocol.test_every=0", folds=[1])
     _, validation, test = sides(tiny, "last")
     assert not validation
-    assert looked_at == [test, test]
+    assert looked_at == [test]
     assert results["folds"][0]["chosen_epoch"] == 3
 
 
@@ -82,7 +83,7 @@ def test_looks_are_counted_as_they_happen(tmp_path, train_tiny: Train, tiny, pro
     overrides = ("train.epochs=5", f"protocol={protocol}")
     config = tiny(*overrides).config
     split = make_split(prepare(config.dataset, 8000).table, 1, config.protocol.selection)
-    counted = clips_to_look_at(config, split, 5)
+    counted = clips_to_evaluate(config, split, 5)
     assert counted == validated * len(split.validation) + tested * len(split.test)
 
     train_tiny(tmp_path, *overrides, folds=[1])
@@ -95,15 +96,15 @@ def test_what_the_test_fold_says_does_not_move_the_choice(tmp_path, train_tiny: 
     overrides = ("train.epochs=4", "protocol.selection=validation")
     honest = train_tiny(tmp_path / "honest", *overrides, folds=[1])
     _, _, test = sides(tiny, "validation")
-    true_metrics, calls = Stage.metrics, []
+    true_measure, calls = Stage.measure, []
 
-    def lying(self: Stage, network: Any, clips: Any) -> Any:
+    def lying(self: Stage, scored: Any, clips: Any) -> Any:
         if {clip.id for clip in clips} == test:
             calls.append(1.0 / (1 + len(calls)))
             return {"accuracy": calls[-1], "top3_accuracy": 1.0, "auroc": 1.0, "loss": 0.0}
-        return true_metrics(self, network, clips)
+        return true_measure(self, scored, clips)
 
-    monkeypatch.setattr(Stage, "metrics", lying)
+    monkeypatch.setattr(Stage, "measure", lying)
     lied_to = train_tiny(tmp_path / "lied-to", *overrides, folds=[1])
     assert len(calls) == 4
     assert lied_to["folds"][0] | {"seconds": 0} == honest["folds"][0] | {"seconds": 0}
@@ -122,7 +123,7 @@ def test_the_best_epoch_by_accuracy_then_loss_is_what_is_kept(
     assert row["chosen_epoch"] == best["epoch"] < 5
     assert row["accuracy"] == best["test_accuracy"]
     assert row["loss"] == pytest.approx(best["test_loss"], abs=1e-6)
-    again = evaluate_run(RunFolder(tmp_path), prepare, device="cpu")
+    again = evaluate_run(RunFolder(tmp_path), device="cpu").as_json()
     assert again["folds"][0]["accuracy"] == row["accuracy"]
     assert again["optimistic"] is results["optimistic"] is (selection == "test")
     # The clips that chose the epoch are no test for the model either.

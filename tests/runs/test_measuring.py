@@ -14,7 +14,7 @@ def measured(tiny):
     def of(*overrides, clips=None, head_only=False):
         config = tiny("augmentation={shorten: {p: 0}}", *overrides).config.resolved()
         config = config.model_copy(update={"train": config.train.model_copy(update={"head_only": head_only})})
-        sounds = prepare(config.dataset, config.sample_rate, quiet=True)
+        sounds = prepare(config.dataset, config.sample_rate)
         return training_range(config, sounds, clips or sounds.table.clips)
 
     return of
@@ -31,7 +31,7 @@ def test_without_augmentation_every_clip_is_measured_once(measured):
 
 def test_the_same_clips_in_any_order_give_the_same_range(measured, tiny):
     config = tiny().config
-    clips = prepare(config.dataset, config.sample_rate, quiet=True).table.clips
+    clips = prepare(config.dataset, config.sample_rate).table.clips
     augmented = ("augmentation.gain={p: 1, min_db: -40, max_db: 0}",)
     assert measured(*augmented) == measured(*augmented, clips=clips[::-1])
 

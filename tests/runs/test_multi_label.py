@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from audiosurvey.artefact.folder import load_artefact
-from audiosurvey.pipeline import prepare
 from audiosurvey.runs.evaluation.heldout import evaluate_model
 from audiosurvey.runs.results.predictions import read_predictions
 
@@ -43,5 +42,5 @@ def test_data_of_a_multi_label_model_may_have_clips_of_no_class(tmp_path: Path, 
     train_tiny(tmp_path / "run", f"dataset={dataset}", "train.epochs=1", final=True)
     config = tmp_path / "data.yaml"
     config.write_text(f"dataset: {{name: csv, table: '{table.as_posix()}'}}\n", encoding="utf-8")
-    results = evaluate_model(tmp_path / "run" / "fold-1" / "model", str(config), prepare, device="cpu")
+    results = evaluate_model(tmp_path / "run" / "fold-1" / "model", str(config), device="cpu").as_json()
     assert results["clips"] == 24

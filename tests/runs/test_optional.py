@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from audiosurvey.runs import cross_validation as crossval
+from audiosurvey.report import listener
 from audiosurvey.runs.optional import optional
 from audiosurvey.runs.results.tracking import LOGGER_TYPE_TO_CLASS, Tracking
 
@@ -39,7 +39,7 @@ def test_no_picture_ends_a_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setattr(crossval, picture, broken)
+    monkeypatch.setattr(listener, picture, broken)
     results = train_tiny(tmp_path / "run", "tracking=[tensorboard]", "train.epochs=1", folds=[1])
     assert json.loads((tmp_path / "run" / "results.json").read_text())["folds"] == results["folds"]
     assert "ValueError: no such font; the run goes on without it" in capsys.readouterr().err

@@ -9,7 +9,6 @@ from audiosurvey.pipeline import prepare
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.devices import make_accelerator
-from audiosurvey.training.step import render
 
 AUGMENTED = (
     "augmentation={gain: {p: 1}, noise: {p: 1}, cyclic_shift: {p: 1}, time_masking: {p: 1, tmp: 9}, mixup: {p: 0.5}}"
@@ -24,7 +23,7 @@ def test_every_clip_of_a_batch_is_rendered_again_alone(tiny):
         config, sounds, sounds.table.clips, accelerator=accelerator, settings=config.train, name="train", fold=1
     )
     batch = next(stage.batches.epoch(2))
-    mel_BCTF, _ = render(batch, 2, stage.chain, stage.front_end, accelerator.device)
+    mel_BCTF, _ = stage.chain.render(batch.to(accelerator.device))
     assert isinstance(mel_BCTF, torch.Tensor)
     operations = set()
     for row, clip in enumerate(batch.clips):

@@ -87,12 +87,13 @@ def test_a_run_of_an_earlier_version_is_compared_in_what_it_knows(run: RunFolder
 
 def test_train_says_so_and_takes_the_threads_it_is_given(tiny, tmp_path: Path) -> None:
     from audiosurvey.pipeline import TrainOptions, train
+    from audiosurvey.report.listener import TerminalListener
 
     config, before = tiny("train.epochs=1"), torch.get_num_threads()
     seen: list[str] = []
     for folds, number in (([1], 2), ([1, 2], 1)):
-        options = TrainOptions(tmp_path / "run", folds, number == 1, "cpu", quiet=True, threads=number)
-        train(config, options, seen.append)
+        options = TrainOptions(tmp_path / "run", folds, number == 1, "cpu", threads=number)
+        train(config, options, TerminalListener(say=seen.append, quiet=True))
         assert torch.get_num_threads() == before
     begun = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
     assert begun["torch_threads"] == 2

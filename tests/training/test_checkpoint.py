@@ -1,5 +1,6 @@
 """A state that is put back is the state that was saved, and goes on as if nothing had happened."""
 
+import json
 import pickletools
 
 import pytest
@@ -7,8 +8,15 @@ import torch
 from torch import nn
 
 from audiosurvey.errors import UserError
+from audiosurvey.tensorfile import save_tensors
 from audiosurvey.training.averaging import Average
-from audiosurvey.training.checkpoint import Journal, load_state, read_journal, save_state, save_tensors
+from audiosurvey.training.checkpoint import (
+    EpochTotals,
+    TrainingState,
+    load_state,
+    read_state,
+    save_state,
+)
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 
 
@@ -38,13 +46,13 @@ def test_going_on_equals_never_having_stopped(tmp_path, name):
     for number in range(3):
         step(*broken, number)
     path = tmp_path / "state.safetensors"
-    journal = Journal(epoch=3, step=3, best=[0.5, -1.0], best_epoch=2, history=[{"epoch": 1}])
-    save_state(path, journal, broken[0], broken[1].network, broken[2])
+    state = TrainingState(epoch=3, step=3, best=[0.5, -1.0], best_epoch=2, totals=EpochTotals(1, 0.5, None, 4))
+    save_state(path, state, broken[0], broken[1].network, broken[2])
     again = parts(name)
     for number in range(2):
         step(*again, number + 10)
     restored, scaler = load_state(path, again[0], again[1].network, again[2])
-    assert restored == journal == read_journal(path)
+    assert (restored, None) == (state, None) == read_state(path)
     assert scaler == {}
     for number in range(3, 6):
         step(*again, number)
@@ -59,7 +67,7 @@ def test_going_on_equals_never_having_stopped(tmp_path, name):
 def test_nothing_is_pickled(tmp_path):
     path = tmp_path / "state.safetensors"
     network, average, optimizer = parts("adamw")
-    save_state(path, Journal(), network, average.network, optimizer)
+    save_state(path, TrainingState(), network, average.network, optimizer)
     with pytest.raises(ValueError), path.open("rb") as file:
         list(pickletools.genops(file))
 
@@ -67,21 +75,21 @@ def test_nothing_is_pickled(tmp_path):
 def test_a_failed_write_leaves_the_old_state(tmp_path, monkeypatch):
     path = tmp_path / "state.safetensors"
     network, average, optimizer = parts("adamw")
-    save_state(path, Journal(epoch=1), network, average.network, optimizer)
+    save_state(path, TrainingState(epoch=1), network, average.network, optimizer)
 
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("audiosurvey.training.checkpoint.save_file", fail)
+    monkeypatch.setattr("audiosurvey.tensorfile.save_file", fail)
     with pytest.raises(OSError, match="no space"):
-        save_state(path, Journal(epoch=2), network, average.network, optimizer)
-    assert read_journal(path).epoch == 1
+        save_state(path, TrainingState(epoch=2), network, average.network, optimizer)
+    assert read_state(path)[0].epoch == 1
 
 
 def test_a_state_of_another_network_is_one_line(tmp_path):
     path = tmp_path / "checkpoint" / "state.safetensors"
     network, average, optimizer = parts("adamw")
-    save_state(path, Journal(epoch=1), network, average.network, optimizer)
+    save_state(path, TrainingState(epoch=1), network, average.network, optimizer)
     other = nn.Linear(4, 5)
     with pytest.raises(UserError, match=r"the state of another network.*remove the folder .*checkpoint") as error:
         load_state(path, other, None, torch.optim.SGD(other.parameters()))
@@ -90,7 +98,14 @@ def test_a_state_of_another_network_is_one_line(tmp_path):
 
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     path = tmp_path / "state.safetensors"
-    for metadata in (None, {"journal": "{"}, {"journal": '{"warp": 2}'}):
+    for metadata in (None, {"state": "{"}, {"state": '{"warp": 2}'}, {"journal": '{"warp": 2}'}):
         save_tensors(path, {"x": torch.zeros(1)}, metadata)
         with pytest.raises(UserError, match="no checkpoint of this version"):
-            read_journal(path)
+            read_state(path)
+
+
+def test_what_earlier_versions_wrote_is_read_with_its_records(tmp_path):
+    path = tmp_path / "state.safetensors"
+    journal = {"epoch": 2, "step": 8, "best": [0.5], "best_epoch": 1, "done": False, "history": [{"epoch": 1}]}
+    save_tensors(path, {"x": torch.zeros(1)}, {"journal": json.dumps(journal)})
+    assert read_state(path) == (TrainingState(epoch=2, step=8, best=[0.5], best_epoch=1), [{"epoch": 1}])

@@ -20,7 +20,7 @@ from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer
 from audiosurvey.training.settings import TrainConfig
-from audiosurvey.training.step import TrainStep
+from audiosurvey.training.step import TrainStep, read_results
 
 PLAIN = AugmentationConfig(shorten=ShortenConfig(p=0))
 
@@ -31,8 +31,13 @@ PLACES = (0, 1)  # of the blocks with weights, in a network alone
 class Reshape(nn.Module):
     """In place of the front end: waves (B, S) as maps (B, 1, T, F)."""
 
-    def forward(self, wave_BS: torch.Tensor, *_: object) -> torch.Tensor:
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
         return wave_BS.reshape(-1, 1, FRAMES, BANDS)
+
+
+CHAIN = Chain(
+    AugmentationConfig(shorten=ShortenConfig(p=0)), seed=0, sample_rate=8000, train_clips=(), front_end=Reshape()
+)
 
 
 def network(members: int = 1) -> Network:
@@ -61,7 +66,9 @@ def batch() -> Batch:
     clips = tuple(Clip(str(n), Path(str(n)), (n % CLASSES,)) for n in range(6))
     wave_BS = torch.randn(6, FRAMES * BANDS, generator=torch.Generator().manual_seed(0))
     target_BK = nn.functional.one_hot(torch.arange(6) % CLASSES, CLASSES).float()
-    return Batch(clips, wave_BS, torch.full((6,), FRAMES * BANDS), target_BK, (None,) * 6)
+    samples = FRAMES * BANDS
+    draws = CHAIN.draw(clips, 1, samples=samples, valid_of=lambda clip: samples)
+    return Batch(clips, wave_BS, torch.full((6,), samples), target_BK, draws)
 
 
 def step(
@@ -77,22 +84,14 @@ def step(
     made = TrainStep(
         accelerator=make_accelerator("cpu", "fp32"),
         network=net,
-        front_end=Reshape(),
-        chain=Chain(
-            AugmentationConfig(shorten=ShortenConfig(p=0)),
-            seed=0,
-            sample_rate=8000,
-            train_clips=(),
-            silence=0.0,
-            bands=BANDS,
-        ),
+        chain=CHAIN,
         loss=Loss(LossConfig(), multi_label=False),
         optimizer=optimizer or torch.optim.SGD(trained, lr=1.0, momentum=momentum),
         settings=TrainConfig(**settings),
         stream=(0, "train", 1),
     )
     group = [batch()] * settings.get("accum_iter", 1)
-    return [made(group, epoch=1, step=number, lr=lr).loss for number in range(steps)][-1]
+    return read_results([made(group, epoch=1, step=number, lr=lr) for number in range(steps)])[-1].loss
 
 
 def shared(net: Network) -> list[nn.Parameter]:

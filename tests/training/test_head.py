@@ -7,20 +7,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from audiosurvey.training.head import PENALTIES, Examples, choose_penalty, fit_head, join
+from audiosurvey.training.head import PENALTIES, LabelledEmbeddings, choose_penalty, fit_head, join
 from audiosurvey.training.loss import Loss, LossConfig
 
 CE, BCE = Loss(LossConfig(), multi_label=False), Loss(LossConfig(name="bce"), multi_label=False)
 
 
-def examples(clips: int = 60, features: int = 5, classes: int = 3, noise: float = 1.0) -> Examples:
+def examples(clips: int = 60, features: int = 5, classes: int = 3, noise: float = 1.0) -> LabelledEmbeddings:
     """Clips of one window, whose classes lie at places of their own; features of unlike scale."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(clips) % classes
     centres = torch.randn(classes, features, generator=generator)
     x = centres[labels] + noise * torch.randn(clips, features, generator=generator)
     x = x * torch.tensor([10.0**n for n in range(-2, features - 2)]) + 3
-    return Examples(x, F.one_hot(labels, classes).float(), torch.ones(clips))
+    return LabelledEmbeddings(x, F.one_hot(labels, classes).float(), torch.ones(clips))
 
 
 def standardised(x: torch.Tensor) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_by_hand_for_one_feature_of_two_values() -> None:
     """Four clips at -1 and +1, three of four as their side says: without penalty the odds at +1 are 3 to 1."""
     x = torch.tensor([-1.0, -1, -1, -1, 1, 1, 1, 1])[:, None]
     labels = torch.tensor([0, 0, 0, 1, 1, 1, 1, 0])
-    head = fit_head(Examples(x, F.one_hot(labels, 2).float(), torch.ones(8)), CE, 1e-9)
+    head = fit_head(LabelledEmbeddings(x, F.one_hot(labels, 2).float(), torch.ones(8)), CE, 1e-9)
     odds = head.logits(torch.tensor([[1.0]]))[0].diff()
     assert float(odds) == pytest.approx(math.log(3), abs=1e-4)
     assert head.loss == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)), abs=1e-6)
@@ -64,7 +64,9 @@ def test_by_hand_for_one_feature_of_two_values() -> None:
 
 def test_a_feature_that_never_changes_changes_nothing() -> None:
     data = examples()
-    more = Examples(torch.cat([data.embedding_MN, torch.full((60, 1), 7.0)], 1), data.target_MK, data.weight_M)
+    more = LabelledEmbeddings(
+        torch.cat([data.embedding_MN, torch.full((60, 1), 7.0)], 1), data.target_MK, data.weight_M
+    )
     head, other = fit_head(data, CE, 0.01), fit_head(more, CE, 0.01)
     assert not other.weight_KN[:, -1].any()
     torch.testing.assert_close(other.weight_KN[:, :-1], head.weight_KN)

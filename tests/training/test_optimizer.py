@@ -117,5 +117,5 @@ def test_amsgrad_never_forgets_a_great_gradient(name):
 
 @pytest.mark.parametrize("name", ["adams", "sgd"])
 def test_amsgrad_is_refused_where_it_would_do_nothing(name):
-    with pytest.raises(ValidationError, match="variant of adam and adamw"):
+    with pytest.raises(ValidationError, match="only adam and adamw support amsgrad, not"):
         OptimizerConfig(name=name, amsgrad=True)

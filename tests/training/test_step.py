@@ -9,9 +9,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
 from audiosurvey.augmentation.wave.shorten import ShortenConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
@@ -21,7 +22,7 @@ from audiosurvey.model.network import build_network
 from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.settings import TrainConfig
-from audiosurvey.training.step import TrainStep
+from audiosurvey.training.step import TrainStep, read_results
 
 PLAIN = AugmentationConfig(shorten=ShortenConfig(p=0))
 
@@ -31,8 +32,11 @@ SAMPLES, CLASSES = 12, 3
 class Reshape(nn.Module):
     """In place of the front end: waves (B, S) as maps (B, 1, 4, 3)."""
 
-    def forward(self, wave_BS: torch.Tensor, *_: object) -> torch.Tensor:
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
         return wave_BS.reshape(-1, 1, 4, SAMPLES // 4)
+
+
+CHAIN = Chain(PLAIN, seed=0, sample_rate=8000, train_clips=(), front_end=Reshape())
 
 
 def network(*between: nn.Module) -> nn.Sequential:
@@ -48,19 +52,16 @@ def batch(first: int, count: int) -> Batch:
     labels = [n % CLASSES for n in range(first, first + count)]
     clips = tuple(Clip(f"clip-{n}", Path(f"clip-{n}"), (n % CLASSES,)) for n in range(first, first + count))
     target_BK = nn.functional.one_hot(torch.tensor(labels), CLASSES).float()
-    return Batch(clips, torch.stack(waves), torch.full((count,), SAMPLES), target_BK, (None,) * count)
+    draws = CHAIN.draw(clips, 1, samples=SAMPLES, valid_of=lambda clip: SAMPLES)
+    return Batch(clips, torch.stack(waves), torch.full((count,), SAMPLES), target_BK, draws)
 
 
 def trained(net: nn.Module, lr: float = 1.0, accelerator: Accelerator | None = None, **settings: Any) -> TrainStep:
     """A step with plain gradient descent, whose change of the weights is minus the gradient."""
-    chain = Chain(
-        AugmentationConfig(shorten=ShortenConfig(p=0)), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=16
-    )
     return TrainStep(
         accelerator=accelerator or make_accelerator("cpu", "fp32"),
         network=net,
-        front_end=Reshape(),
-        chain=chain,
+        chain=CHAIN,
         loss=Loss(LossConfig(), multi_label=False),
         optimizer=torch.optim.SGD(net.parameters(), lr=lr),
         settings=TrainConfig(**settings),
@@ -98,9 +99,9 @@ def test_every_clip_of_a_short_group_weighs_the_same():
     torch.testing.assert_close(change([batch(0, 4), batch(4, 1)]), change([batch(0, 5)]), rtol=0, atol=1e-6)
 
 
-def test_progress_is_the_mean_over_the_clips_of_the_group():
+def test_scores_are_the_mean_over_the_clips_of_the_group():
     net = network()
-    seen = trained(net)([batch(0, 4), batch(4, 1)], epoch=1, step=0, lr=0.0)
+    (seen,) = read_results([trained(net)([batch(0, 4), batch(4, 1)], epoch=1, step=0, lr=0.0)])
     whole = batch(0, 5)
     logits = net(whole.wave_BS).detach()
     assert seen.clips == 5
@@ -169,7 +170,7 @@ def test_checkpointing_gives_the_same_loss_gradients_and_statistics():
         net = build_network(config, input_shape=(1, 4, 3), classes=CLASSES, seed=0, standardize="batch_norm")
         net.use_checkpoint = use_checkpoint
         net.train()
-        seen = trained(net)([batch(0, 4), batch(4, 3)], epoch=1, step=0, lr=1.0)
+        (seen,) = read_results([trained(net)([batch(0, 4), batch(4, 3)], epoch=1, step=0, lr=1.0)])
         outcomes.append((seen.loss, net.state_dict()))
     (plain_loss, plain), (loss, saved) = outcomes
     assert loss == plain_loss
@@ -181,10 +182,12 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_clips():
     net, bad = network(), batch(4, 3)
     bad.wave_BS[1, 0] = float("nan")
     step, before = trained(net, accum_iter=2), weights(net)
-    with pytest.raises(UserError, match=r"train: epoch 7, step 12: the loss is nan.*clip-0.*clip-5") as error:
-        step([batch(0, 4), bad], epoch=7, step=12, lr=1.0)
-    assert len(error.value.lines) == 1
+    result = step([batch(0, 4), bad], epoch=7, step=12, lr=1.0)
     assert torch.equal(weights(net), before)
+    later = step([batch(0, 4)], epoch=7, step=13, lr=1.0)
+    with pytest.raises(UserError, match=r"train: epoch 7, step 12: the loss is nan.*clip-0.*clip-5") as error:
+        read_results([result, later])
+    assert len(error.value.lines) == 1
 
 
 class Kink(nn.Module):
@@ -202,15 +205,17 @@ class Kink(nn.Module):
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(norm):
     net = network(Kink())
     step, before = trained(net, grad_clip_norm=norm), weights(net)
-    with pytest.raises(UserError, match="epoch 1, step 3: the gradient's norm is"):
-        step([batch(0, 4)], epoch=1, step=3, lr=1.0)
+    result = step([batch(0, 4)], epoch=1, step=3, lr=1.0)
     assert torch.equal(weights(net), before)
+    with pytest.raises(UserError, match="epoch 1, step 3: the gradient's norm is"):
+        read_results([result])
 
 
 def test_dropout_follows_from_seed_fold_epoch_and_step_alone():
     def loss(step: int, epoch: int = 1, disturb: int = 0) -> float:
         torch.rand(disturb)
-        return trained(network(nn.Dropout(0.5)))([batch(0, 8)], epoch=epoch, step=step, lr=0.0).loss
+        result = trained(network(nn.Dropout(0.5)))([batch(0, 8)], epoch=epoch, step=step, lr=0.0)
+        return read_results([result])[0].loss
 
     assert loss(3) == loss(3, disturb=5)
     assert len({loss(3), loss(4), loss(3, epoch=2)}) == 3
@@ -246,3 +251,36 @@ def test_the_momentum_is_that_of_the_call_and_stays_without_one(kind: type[torch
     assert step.optimizer.param_groups[0][key] == ((0.3, 0.999) if key == "betas" else 0.3)
     step([batch(0, 4)], epoch=1, step=1, lr=0.0)
     assert step.optimizer.param_groups[0][key] == ((0.3, 0.999) if key == "betas" else 0.3)
+
+
+class NothingIsRead(TorchDispatchMode):
+    """Raises where a number is read from a tensor: on a GPU that would wait for all that is queued."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            raise AssertionError(f"{func} in a step")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mixing", [None, *WAVE_MIXINGS, *MEL_MIXINGS])
+@pytest.mark.parametrize("settings", [{}, {"grad_clip_norm": 1.0, "grad_clip_value": 0.1, "accum_iter": 2}])
+def test_no_step_waits_for_the_device(
+    on_tones: Callable[..., Any], rooms: Path, mixing: str | None, settings: dict[str, Any]
+) -> None:
+    """With nothing to augment, and under all augmentations with each mixing. Optimizers as they are built."""
+    names = [name for name, part in AugmentationConfig() if hasattr(part, "p")]
+    chances = {name: 0.0 if mixing is None or name in WAVE_MIXINGS + MEL_MIXINGS else 0.5 for name in names}
+    if mixing:
+        chances[mixing] = 0.8
+    keys = [f"augmentation.{name}.p={p}" for name, p in chances.items()]
+    keys += [f"train.{name}={value}" for name, value in settings.items()]
+    stage = on_tones("tiny", f"augmentation.reverb.folder={rooms.as_posix()}", *keys, "train.batch_size=8")
+    step = stage.step(stage.build().train())
+    batches = list(stage.batches.epoch(1))
+    size = settings.get("accum_iter", 1)
+    # The first step fills tables and looks at the statistics that the network came with.
+    step(batches[:size], epoch=1, step=0, lr=0.1)
+    with NothingIsRead():
+        result = step(batches[size : 2 * size], epoch=1, step=1, lr=0.1)
+    (scores,) = read_results([result])
+    assert scores.loss > 0

@@ -32,8 +32,11 @@ STEPS = 3
 class Reshape(nn.Module):
     """In place of the front end: waves (B, S) as maps (B, 1, T, F)."""
 
-    def forward(self, wave_BS: torch.Tensor, *_: object) -> torch.Tensor:
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
         return wave_BS.reshape(-1, 1, FRAMES, BANDS)
+
+
+CHAIN = Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), front_end=Reshape())
 
 
 def network() -> nn.Sequential:
@@ -59,15 +62,16 @@ def half(rank: int, step: int = 0) -> Batch:
     generator = torch.Generator().manual_seed(100 * step + rank)
     wave_BS = torch.randn(HALF, FRAMES * BANDS, generator=generator, dtype=torch.float64) + OFFSETS[rank]
     target_BK = nn.functional.one_hot(torch.tensor([n % CLASSES for n in numbers]), CLASSES).double()
-    return Batch(clips, wave_BS, torch.full((HALF,), FRAMES * BANDS), target_BK, (None,) * HALF)
+    samples = FRAMES * BANDS
+    draws = CHAIN.draw(clips, 1, samples=samples, valid_of=lambda clip: samples)
+    return Batch(clips, wave_BS, torch.full((HALF,), samples), target_BK, draws, global_clips=2 * HALF)
 
 
 def step_of(net: nn.Module, accelerator: Accelerator, **settings: Any) -> TrainStep:
     return TrainStep(
         accelerator=accelerator,
         network=net,
-        front_end=Reshape(),
-        chain=Chain(AugmentationConfig(), seed=0, sample_rate=8000, train_clips=(), silence=0.0, bands=BANDS),
+        chain=CHAIN,
         loss=Loss(LossConfig(), multi_label=False),
         optimizer=torch.optim.SGD(net.parameters(), lr=1.0),
         settings=TrainConfig(**settings),

@@ -5,7 +5,7 @@ are independent probabilities of each class (sigmoid), not shares of one (softma
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ BINS = 15
 LEAST_SOUNDS = 20
 """With fewer sounds of several windows, their temperature is fitted on all sounds."""
 _COLDEST, _HOTTEST = 0.05, 20.0
-_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Calibration:
 
 
 def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *, clips: int | None = None) -> float:
-    """The temperature with the smallest negative log-likelihood, found by golden-section search.
+    """The temperature with the smallest negative log-likelihood.
 
     Targets are smoothed to (N + 1) / (N + 2) for N clips, after Platt, so that a few clips that are all recognised do
     not lead to scores of 1. `clips`: N, if rows are windows and several belong to one clip.
@@ -77,6 +76,8 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *
     Source: Guo et al. 2017 (arXiv 1706.04599), section 4.2; Platt 1999 ("Probabilistic outputs for support vector
     machines"), section 2.2, for the targets.
     """
+    from scipy.optimize import minimize_scalar
+
     logits_NK = logits_of(scores_NK, binary)
     target_NK = _targets(np.asarray(truth_NK, dtype=np.float64), binary, clips or len(truth_NK))
 
@@ -90,7 +91,8 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *
         return float((target_NK * (total_N1 - z_NK)).sum(axis=1).mean())
 
     # Convex in 1 / temperature, so that there is one minimum in log temperature too.
-    return math.exp(_lowest(loss, math.log(_COLDEST), math.log(_HOTTEST)))
+    bounds = (math.log(_COLDEST), math.log(_HOTTEST))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
 
 
 def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bins: int = BINS) -> float:
@@ -160,19 +162,3 @@ def _targets(truth_NK: np.ndarray, binary: bool, clips: int) -> np.ndarray:
         return np.where(truth_NK > 0.5, yes, no)
     doubt = 1 / (clips + 2)
     return truth_NK * (1 - doubt) + (1 - truth_NK) * doubt / max(1, classes - 1)
-
-
-def _lowest(function: Callable[[float], float], low: float, high: float, width: float = 1e-6) -> float:
-    """The minimum of a unimodal function by golden-section search."""
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = function(left), function(right)
-    while high - low > width:
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = function(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = function(right)
-    return (low + high) / 2

@@ -15,17 +15,9 @@ from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import NOT_STATED, hub_id, non_commercial
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
+from audiosurvey.data.sets.registry import spec_of
+from audiosurvey.training.metrics import METRICS
 
-_HUB_DATASETS = {"esc50": "ashraq/esc50", "urbansound8k": "danavery/urbansound8K"}
-"""Copies of the published sets on the Hub."""
-_TITLES = {
-    "accuracy": "accuracy",
-    "top3_accuracy": "top-3 accuracy",
-    "auroc": "AUROC",
-    "map": "mAP",
-    "loss": "cross-entropy",
-}
-_HUB_METRICS = {"accuracy": "accuracy", "top3_accuracy": "top_3_accuracy", "auroc": "roc_auc", "map": "mAP"}
 _SELECTIONS = {
     "last": "a fixed number of epochs, the last (averaged) weights",
     "validation": "the epoch chosen on a fold held out of training",
@@ -42,7 +34,9 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
     about: dict[str, Any] = facts["about"]
     head = yaml.safe_dump(_hub_metadata(facts), sort_keys=False, allow_unicode=True, width=10_000)
     std = {name: value for name, value in about.get("std", {}).items() if value is not None}
-    metrics = [(_TITLES[name], value, std.get(name)) for name, value in about["metrics"].items() if value is not None]
+    metrics = [
+        (METRICS[name].title, value, std.get(name)) for name, value in about["metrics"].items() if value is not None
+    ]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("audiosurvey.artefact"), trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
@@ -96,7 +90,7 @@ def add_conditions(
         numbers = ", ".join(map(str, folds))
         text = f"Mean over the test clips of fold{'s' if len(folds) > 1 else ''} {numbers}, {how}"
         text += "\n\n**These are not scores of this model**, but of the models of the folds."
-    table = [f"| condition | {_TITLES[metric]} | mean score |", "|---|---|---|"]
+    table = [f"| condition | {METRICS[metric].title} | mean score |", "|---|---|---|"]
     table += [f"| {row['name']} | {_number(row[metric], 3)} | {_number(row['mean_score'], 2)} |" for row in rows]
     before, _, after = _split(card.read_text(encoding="utf-8"), "Other recording conditions")
     if not after:
@@ -127,8 +121,10 @@ def _write_sections(card: Path, *sections: str) -> None:
 
 def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
     about = facts["about"]
-    known = _HUB_DATASETS.get(about["dataset"])
-    measured = {name: value for name, value in about["metrics"].items() if value is not None and name in _HUB_METRICS}
+    spec = spec_of(about["dataset"])
+    known = spec.hub if spec else None
+    hub_names = {name: metric.hub for name, metric in METRICS.items() if metric.hub}
+    measured = {name: value for name, value in about["metrics"].items() if value is not None and name in hub_names}
     owner = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
     caveats = "".join(f" ({caveat})" for caveat in [*owner, *about["caveats"]])
     results = {
@@ -139,7 +135,7 @@ def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
             "split": describe_protocol(about),
         },
         "metrics": [
-            {"type": _HUB_METRICS[name], "name": _TITLES[name] + caveats, "value": round(value, 6)}
+            {"type": hub_names[name], "name": METRICS[name].title + caveats, "value": round(value, 6)}
             for name, value in measured.items()
         ],
     }
@@ -149,7 +145,7 @@ def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
         "pipeline_tag": "audio-classification",
         "tags": ["audio", "audio-classification", "sound-classification", "audiosurvey"],
         **({"datasets": [known]} if known else {}),
-        "metrics": [_HUB_METRICS[name] for name in measured],
+        "metrics": [hub_names[name] for name in measured],
         "model-index": [{"name": _name(about), "results": [results]}],
     }
 

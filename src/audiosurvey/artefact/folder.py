@@ -25,6 +25,7 @@ from audiosurvey.artefact.arrays import several, waves_of
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.card import model_card
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.exported import is_exported
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import strictest
 from audiosurvey.artefact.training_range import TrainingRange
@@ -33,11 +34,11 @@ from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
@@ -65,7 +66,7 @@ def save_artefact(
     multi_label: bool,
     about: dict[str, Any],
     licences: Mapping[str, str | None],
-    heard: Heard,
+    heard: Provenance,
     golden: Golden,
     calibration: Calibration,
     training_range: TrainingRange | None = None,
@@ -96,7 +97,7 @@ def save_artefact(
     golden = replace(golden, logits_BK=Model(config, facts, tensors, heard).logits(golden.wave_BS))
     save_tensors(folder / "weights.safetensors", tensors)
     write_text(folder / "config.yaml", resolved_yaml(config))
-    write_text(folder / "trained_on.json", json.dumps(heard.as_json(), indent=0, ensure_ascii=False) + "\n")
+    heard.save(folder / "trained_on.json")
     golden_clips.save_golden(folder / golden_clips.FILE, golden)
     facts["sha256"] = {name: _sha256(folder / name) for name in _CHECKED}
     facts["sha256"]["model.json"] = _digest(facts)
@@ -130,10 +131,7 @@ def load_artefact(path: str | Path) -> "Model":
         raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again")
     wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'unknown')})"
     config = read_stored(folder / "config.yaml", wrote)
-    try:
-        heard = Heard.from_json(json.loads((folder / "trained_on.json").read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
-        raise UserError(f"{folder}: trained_on.json is not that of a model; copy the whole folder again") from None
+    heard = Provenance.load(folder / "trained_on.json")
     tensors = load_tensors(folder / "weights.safetensors")[0]
     golden = golden_clips.load_golden(folder / golden_clips.FILE) if schema > 1 else None
     try:
@@ -147,6 +145,8 @@ def find_model(path: Path) -> Path:
 
     Raises UserError if there is none; for a run it names the models of the folds.
     """
+    if is_exported(path) and not path.is_dir():
+        raise UserError(f"{path}: is named as an exported file is; give the model folder that it was made from")
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
@@ -182,7 +182,7 @@ class Model(Classifier):
         config: Config,
         facts: dict[str, Any],
         tensors: dict[str, torch.Tensor],
-        heard: Heard,
+        heard: Provenance,
         golden: Golden | None = None,
     ) -> None:
         self.loss = Loss(config.loss, facts["multi_label"])

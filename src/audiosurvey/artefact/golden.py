@@ -23,7 +23,7 @@ from audiosurvey.data.store.spool import quantize
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 
 FILE = "golden.safetensors"
 COUNT = 8

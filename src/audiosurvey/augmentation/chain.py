@@ -1,29 +1,29 @@
-"""The whole of augmentation: which operations there are, in which order, and each clip's draws from its own
-streams.
+"""All augmentation of a training run: the operations, their order, and the draws of each clip from its own streams.
 
-Enters: batches of training clips; leaves: what the network is shown. Order: mixing of the raw waves, speed, polarity,
-gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise, sine, low-pass, clipping,
-shorten (with `mix_waves: last` the waves are mixed only now); then the mel spectrogram, with its bands moved, its
-frequencies multiplied, and made louder or softer; tempo, blocks, time masks, frequency masks; mixing of the
-spectrograms.
+Enters: clips, then batches of them with their draws; leaves: draws, then the input of the network. Order: mixing of the
+waves, speed, polarity, gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise,
+sine, low-pass, clipping, shorten (with `mix_waves: last` the waves are mixed here); band jitter, pitch and filters
+between the power spectrum and its compression; tempo, blocks, time masks, frequency masks; mixing of the spectrograms.
 
-What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has given it before
-(balanced sampling) and, for mixing, of the set of training clips: not of the batch it stands in, nor of threads, ranks
-or resumption.
+What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has used the clip
+before (balanced sampling) and, for mixing, of the set of training clips. It does not depend on the batch, nor on
+threads, ranks or resuming.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiosurvey.augmentation.band.band_jitter import BandJitter
 from audiosurvey.augmentation.band.filter_augment import FilterAugment
+from audiosurvey.augmentation.band.operation import BandOperation, spectrogram
 from audiosurvey.augmentation.band.pitch import Pitch
-from audiosurvey.augmentation.base import BandOperation, Draw, MelOperation, WaveOperation
+from audiosurvey.augmentation.base import MelOperation, WaveOperation
+from audiosurvey.augmentation.draws import BatchDraws, ClipDraws, MixDraw, OperationDraws
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.mel.dropblock import DropBlock
 from audiosurvey.augmentation.mel.masking import FreqMasking, TimeMasking
@@ -31,12 +31,13 @@ from audiosurvey.augmentation.mel.tempo import Tempo
 from audiosurvey.augmentation.mixing.cutmix import Cutmix
 from audiosurvey.augmentation.mixing.freqmix import Freqmix
 from audiosurvey.augmentation.mixing.mel_mixup import MelMixup
-from audiosurvey.augmentation.mixing.mixer import Mixer
+from audiosurvey.augmentation.mixing.mixer import Mixer, Mixing
 from audiosurvey.augmentation.mixing.mixing import MelMixing, Targets, WaveMixing
 from audiosurvey.augmentation.mixing.mixup import Mixup
 from audiosurvey.augmentation.mixing.phmix import Phmix
 from audiosurvey.augmentation.mixing.timemix import Timemix
 from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.augmentation.wave.clipping import Clipping
 from audiosurvey.augmentation.wave.cyclic_shift import CyclicShift
 from audiosurvey.augmentation.wave.gain import Gain
@@ -55,17 +56,16 @@ from audiosurvey.augmentation.wave.wave_masking import WaveMasking
 from audiosurvey.data.batches.batches import Batch, Pad
 from audiosurvey.data.batches.sampling import Sampling
 from audiosurvey.data.table import Clip
-from audiosurvey.features.band_change import BandChange
-from audiosurvey.features.front_end import FrontEnd, Heard
+from audiosurvey.features.front_end import NetworkInput, WaveAndMelFrontEnd, mel_part
 from audiosurvey.randomness import stream
 
 
 class Chain:
     """The augmentation of one training run.
 
-    `seed`: of the run (and fold); `train_clips`: the set that partners are drawn from, in any order;
-    `silence`: the value that digital silence has on the spectrogram; `bands`: how many that has; `pad`: what follows a
-    clip that is shorter than the window. Raises UserError where impulse responses cannot be had.
+    `seed`: of the run (and fold); `train_clips`: the set that partners are drawn from, in any order; `front_end`: of
+    the network, None if waves alone are rendered; `pad`: what follows a clip that is shorter than the window. Raises
+    UserError if there are no impulse responses for `reverb`.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class Chain:
         seed: int,
         sample_rate: int,
         train_clips: Sequence[Clip],
-        silence: float,
-        bands: int,
+        front_end: nn.Module | None,
         sampling: Sampling = "shuffle",
         pad: Pad = "zeros",
     ) -> None:
         self.seed = seed
-        self.bands = bands
-        self.sample_rate = sample_rate
+        self.front_end = front_end
+        self.mel_front_end = None if front_end is None else mel_part(front_end)
+        silence = self.mel_front_end.silence if self.mel_front_end else 0.0
         self.mixes_last = config.mix_waves == "last"
-        mixings: list[WaveMixing[Any] | MelMixing[Any]] = [
+        mixings: list[Mixing] = [
             Mixup(config.mixup),
             Timemix(config.timemix),
             Freqmix(config.freqmix, sample_rate=sample_rate),
@@ -115,214 +115,198 @@ class Chain:
             TimeMasking(config.time_masking, silence=silence),
             FreqMasking(config.freq_masking, silence=silence),
         ]
-        self.band_jitter = BandJitter(config.band_jitter)
-        self.pitch = Pitch(config.pitch)
-        self.filter_augment = FilterAugment(config.filter_augment)
-        self.band_operations: list[BandOperation[Any]] = [self.band_jitter, self.pitch, self.filter_augment]
+        bands: list[BandOperation[Any]] = [
+            BandJitter(config.band_jitter),
+            Pitch(config.pitch),
+            FilterAugment(config.filter_augment),
+        ]
         self.wave_operations = [operation for operation in waves if operation.p > 0]
+        self.band_operations = [operation for operation in bands if operation.p > 0]
         self.mel_operations = [operation for operation in mels if operation.p > 0]
+        self._operations: dict[str, Any] = {each.name: each for each in (*waves, *bands, *mels)}
         self.mixer = Mixer(mixings, seed=seed, train_clips=train_clips, sampling=sampling)
 
-    def partner(self, clip: Clip, epoch: int) -> Clip | None:
-        """The training clip that this one is mixed with in this epoch, or None."""
-        mixed = self.mixer.draw(clip, epoch)
-        return None if mixed is None else mixed.partner
+    def draw(self, clips: Sequence[Clip], epoch: int, *, samples: int, valid_of: Callable[[Clip], int]) -> BatchDraws:
+        """Everything that is drawn for these clips in this epoch, as plain data.
 
-    def render(self, batch: Batch, epoch: int, front_end: FrontEnd) -> tuple[Heard, Targets]:
-        """The whole way: what the network hears of a batch, and what is true of it."""
-        wave_BS, extents, targets = self.mixed_wave(batch, epoch)
-        heard, extents = self._heard(wave_BS, extents, batch.clips, epoch, front_end)
-        if isinstance(heard, tuple):
-            # Of two inputs no mixing takes the spectrogram alone.
-            return heard, targets
-        return self.mix_mel(heard, targets, extents, batch, epoch, front_end)
-
-    def mixed_wave(self, batch: Batch, epoch: int) -> tuple[Tensor, list[Extent], Targets]:
-        """All that is done to the waves of a batch, mixing first or last: waves (B, S), where each sounds, and the
-        targets."""
-        samples = batch.wave_BS.shape[1]
-        if not self.mixes_last:
-            wave_BS, valid_B, targets = self.mix(batch, epoch)
-            joined = {row for row, clip in enumerate(batch.clips) if self._is_joined(clip, epoch)}
-            extents = _from_the_start(valid_B, samples)
-            wave_BS, extents = self._wave(wave_BS, extents, batch.clips, epoch, joined)
-            return wave_BS, extents, targets
-        wave_BS, extents = self._wave(batch.wave_BS, _from_the_start(batch.valid_B, samples), batch.clips, epoch)
-        changed = replace(batch, wave_BS=wave_BS, valid_B=_ends(extents, batch.valid_B))
-        rows = self.mixer.rows(WaveMixing, batch, epoch)
-        if rows and batch.partner_BS is not None and batch.partner_valid_B is not None:
-            at = torch.tensor(rows, device=wave_BS.device)
-            their_valid_B = batch.partner_valid_B[at]
-            before = batch.partner_BS[at], _from_the_start(their_valid_B, samples)
-            wave_BS, theirs = self._wave(*before, _partners(batch, rows), epoch)
-            changed.partner_BS = batch.partner_BS.index_copy(0, at, wave_BS)
-            changed.partner_valid_B = batch.partner_valid_B.index_copy(0, at, _ends(theirs, their_valid_B))
-            for row, other in zip(rows, theirs, strict=True):
-                extents[row] = extents[row].joined(other)
-        wave_BS, _, targets = self.mix(changed, epoch)
-        return wave_BS, extents, targets
-
-    def mix(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
-        """Mixes the waves of a batch with those of its partners.
-
-        Returns waves (B, S), samples before padding (B) and targets, on the devices they came on. A clip for which
-        the batch holds no partner stays as it is.
+        `samples`: length of the window; `valid_of`: the samples of a clip before its padding.
         """
-        return self.mixer.mix_waves(batch, epoch)
+        mixed = [self.mixer.draw(clip, epoch) for clip in clips]
+        extents = [Extent.until(valid_of(clip), samples) for clip in clips]
+        wave_rows, mel_rows = (tuple(self.mixer.rows(mixed, kind)) for kind in (WaveMixing, MelMixing))
+        partners = [each.partner if each else clip for each, clip in zip(mixed, clips, strict=True)]
 
-    def wave(self, wave_BS: Tensor, valid_B: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
-        """Augments waveforms (B, S); `valid_B`: samples of each clip before padding."""
-        return self._wave(wave_BS, _from_the_start(valid_B, wave_BS.shape[1]), clips, epoch)[0]
+        def draw_partners(rows: Sequence[int]) -> tuple[list[Clip], tuple[OperationDraws, ...], list[Extent]]:
+            chosen = [partners[row] for row in rows]
+            whole = [Extent.until(valid_of(partner), samples) for partner in chosen]
+            return chosen, *self._draw_waves(chosen, whole, epoch)
 
-    def _wave(
-        self, wave_BS: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int, joined: Container[int] = ()
-    ) -> tuple[Tensor, list[Extent]]:
-        """The same, and where in its window each clip sounds then. `joined`: rows that are not shortened."""
+        wave_partners = mel_partners = ClipDraws()
+        if self.mixes_last:
+            waves, extents = self._draw_waves(clips, extents, epoch)
+            _, partner_waves, others = draw_partners(wave_rows)
+            wave_partners = ClipDraws(waves=partner_waves)
+            for row, other in zip(wave_rows, others, strict=True):
+                mixed[row] = _with_valid(mixed[row], extents[row].end, other.end)
+                extents[row] = extents[row].joined(other)
+        else:
+            for row in wave_rows:
+                each = _with_valid(mixed[row], extents[row].length, min(valid_of(partners[row]), samples))
+                mixed[row] = each
+                mixing: Any = self.mixer.mixings[each.operation]
+                valid = mixing.valid_after(each.draw, each.valid, each.partner_valid, samples)
+                extents[row] = Extent.until(valid, samples)
+            # Shortening could remove one of two clips that follow one another, and the label would still name both.
+            joined = {row for row, each in enumerate(mixed) if each and each.operation == Timemix.name}
+            waves, extents = self._draw_waves(clips, extents, epoch, unshortened=joined)
+        own = self._draw_spectra(clips, waves, extents, samples, epoch)
+        if mel_rows and self.mel_front_end:
+            mel_partners = self._draw_spectra(*draw_partners(mel_rows), samples, epoch)
+        return BatchDraws(tuple(mixed), own, wave_rows, mel_rows, wave_partners, mel_partners)
+
+    def _draw_waves(
+        self, clips: Sequence[Clip], extents: list[Extent], epoch: int, unshortened: Container[int] = ()
+    ) -> tuple[tuple[OperationDraws, ...], list[Extent]]:
+        """The draws of the operations on waves, and where each clip sounds afterwards."""
+        drawn: list[OperationDraws] = []
         for operation in self.wave_operations:
-            skipped = joined if isinstance(operation, Shorten) else ()
+            skipped = unshortened if isinstance(operation, Shorten) else ()
             draws = [
                 None if row in skipped else operation.draw_in(self._stream(clip, epoch, operation.name), extent)
                 for row, (clip, extent) in enumerate(zip(clips, extents, strict=True))
             ]
-            wave_BS = operation.apply(wave_BS, draws, [extent.length for extent in extents])
+            drawn.append(OperationDraws(operation.name, tuple(draws), tuple(extents)))
             extents = _after(operation, draws, extents)
-        return wave_BS, extents
+        return _fired(drawn), extents
 
-    def band_change(self, clips: Sequence[Clip], epoch: int) -> BandChange:
-        """What is done to the bands of each clip, for the front end."""
-        return BandChange(
-            edge_shifts_B2=self.band_jitter.shifts(self._band_draws(self.band_jitter, clips, epoch)),
-            gain_db_BF=self.filter_augment.gains(self._band_draws(self.filter_augment, clips, epoch), self.bands),
-            pitch_B=self.pitch.factors(self._band_draws(self.pitch, clips, epoch)),
-        )
-
-    def _band_draws(self, operation: BandOperation[Draw], clips: Sequence[Clip], epoch: int) -> list[Draw | None]:
-        if operation.p == 0:
-            return [None] * len(clips)
-        return [operation.draw(self._stream(clip, epoch, operation.name)) for clip in clips]
-
-    def mel(self, mel_BCTF: Tensor, clips: Sequence[Clip], epoch: int) -> Tensor:
-        """Augments mel spectrograms (B, C, T, F) of clips that fill their windows."""
-        return self.mel_in(mel_BCTF, [Extent.whole(mel_BCTF.shape[2])] * len(clips), clips, epoch)[0]
-
-    def mel_in(
-        self, mel_BCTF: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int
-    ) -> tuple[Tensor, list[Extent]]:
-        """The same of clips that sound in these parts of their windows; and the frames in which they sound then."""
-        frames, bands = mel_BCTF.shape[2:]
+    def _draw_spectra(
+        self,
+        clips: Sequence[Clip],
+        waves: tuple[OperationDraws, ...],
+        extents: list[Extent],
+        samples: int,
+        epoch: int,
+    ) -> ClipDraws:
+        """Adds the draws of the operations on bands and spectrograms to those on waves."""
+        sounds = tuple(extents)
+        if self.mel_front_end is None:
+            return ClipDraws(waves=waves, wave_extents=sounds)
+        frames, num_bands = self.mel_front_end.num_frames(samples), self.mel_front_end.num_bands
+        bands = [
+            OperationDraws(each.name, tuple(each.draw(self._stream(clip, epoch, each.name)) for clip in clips))
+            for each in self.band_operations
+        ]
+        mels: list[OperationDraws] = []
         extents = [extent.in_cells(frames) for extent in extents]
         for operation in self.mel_operations:
             draws = [
-                operation.draw(self._stream(clip, epoch, operation.name), frames, bands, extent)
+                operation.draw(self._stream(clip, epoch, operation.name), frames, num_bands, extent)
                 for clip, extent in zip(clips, extents, strict=True)
             ]
-            mel_BCTF = operation.apply(mel_BCTF, draws, extents)
+            mels.append(OperationDraws(operation.name, tuple(draws), tuple(extents)))
             extents = _after(operation, draws, extents)
-        return mel_BCTF, extents
+        return ClipDraws(waves, _fired(bands), _fired(mels), sounds, tuple(extents))
 
-    def mix_mel(
-        self,
-        mel_BCTF: Tensor,
-        targets: Targets,
-        extents: list[Extent],
-        batch: Batch,
-        epoch: int,
-        front_end: FrontEnd,
-    ) -> tuple[Tensor, Targets]:
-        """The last stage: mixes the augmented spectrograms of a batch with those of its partners; and the targets.
+    def render(self, batch: Batch) -> tuple[NetworkInput, Targets]:
+        """The input of the network for a batch with its draws, and the targets; on the device of the batch."""
+        wave_BS, targets = self.render_waves(batch)
+        return self.render_inputs(batch, wave_BS, targets)
 
-        A partner is rendered as this epoch renders it for itself, by its own draws, but for its own mixing: nobody
-        is mixed with a mixture. `extents`: the frames in which the clips of the batch sound.
+    @torch.no_grad()
+    def render_waves(self, batch: Batch) -> tuple[Tensor, Targets]:
+        """Waves (B, S) after mixing and all operations on waves; and the targets so far."""
+        draws = _draws_of(batch)
+        wave_BS, partner_BS, partner_BK = batch.wave_BS, batch.partner_BS, batch.partner_target_BK
+        if self.mixes_last:
+            wave_BS = self.apply_waves(wave_BS, draws.clips)
+        if not draws.wave_rows or partner_BS is None or partner_BK is None:
+            targets = Targets.unmixed(batch.target_BK)
+        else:
+            if self.mixes_last:
+                at = on_device(draws.wave_rows, partner_BS.device)
+                changed_BS = self.apply_waves(partner_BS.index_select(0, at), draws.wave_partners)
+                partner_BS = partner_BS.index_copy(0, at, changed_BS)
+            wave_BS, targets = self.mixer.mix_waves((wave_BS, partner_BS), (batch.target_BK, partner_BK), draws)
+        if not self.mixes_last:
+            wave_BS = self.apply_waves(wave_BS, draws.clips)
+        return wave_BS, targets
+
+    @torch.no_grad()
+    def render_inputs(self, batch: Batch, wave_BS: Tensor, targets: Targets) -> tuple[NetworkInput, Targets]:
+        """The input of the network from rendered waves, its spectrograms augmented and mixed.
+
+        A partner is rendered as for itself in this epoch, but unmixed.
         """
-        rows = self.mixer.rows(MelMixing, batch, epoch)
-        if not rows or batch.partner_BS is None or batch.partner_valid_B is None:
+        assert self.front_end is not None, "without a front end, waves alone are rendered"
+        draws = _draws_of(batch)
+        if self.mel_front_end is None:
+            return self.front_end(wave_BS), targets
+        mel_BCTF = self.apply_mels(self._spectrogram(wave_BS, draws.clips), draws.clips)
+        if isinstance(self.front_end, WaveAndMelFrontEnd):
+            # No mixing changes the spectrogram alone where the network takes the wave too.
+            return (wave_BS.float().unsqueeze(1), mel_BCTF), targets
+        if not draws.mel_rows or batch.partner_BS is None or batch.partner_target_BK is None:
             return mel_BCTF, targets
-        partners, samples = _partners(batch, rows), batch.wave_BS.shape[1]
-        before = _from_the_start(batch.partner_valid_B[rows], samples)
-        wave_BS, theirs = self._wave(batch.partner_BS[rows], before, partners, epoch)
-        partner_BCTF, theirs = self._heard(wave_BS, theirs, partners, epoch, front_end)
-        assert isinstance(partner_BCTF, Tensor), "spectrograms are mixed where they alone are heard"
-        return self.mixer.mix_mels(mel_BCTF, targets, partner_BCTF, rows, batch, epoch, (extents, theirs))
+        at = on_device(draws.mel_rows, wave_BS.device)
+        partner_BS = self.apply_waves(batch.partner_BS.index_select(0, at), draws.mel_partners)
+        partner_BCTF = self.apply_mels(self._spectrogram(partner_BS, draws.mel_partners), draws.mel_partners)
+        return self.mixer.mix_mels(mel_BCTF, partner_BCTF, targets, batch.partner_target_BK, draws)
 
-    def _heard(
-        self, wave_BS: Tensor, extents: list[Extent], clips: Sequence[Clip], epoch: int, front_end: FrontEnd
-    ) -> tuple[Heard, list[Extent]]:
-        """What a front end makes of waves, augmented; and the frames (samples, of waves alone) that sound."""
-        heard = front_end(wave_BS, self.band_change(clips, epoch))
-        if isinstance(heard, tuple):
-            mel_BCTF, extents = self.mel_in(heard[1], extents, clips, epoch)
-            return (heard[0], mel_BCTF), extents
-        is_mel = heard.ndim == 4
-        return self.mel_in(heard, extents, clips, epoch) if is_mel else (heard, extents)
+    def apply_waves(self, wave_BS: Tensor, draws: ClipDraws) -> Tensor:
+        """Waves (B, S) with the drawn operations on waves."""
+        for step in draws.waves:
+            operation: WaveOperation[Any] = self._operations[step.operation]
+            wave_BS = operation.apply(wave_BS, step.draws, [extent.length for extent in step.extents])
+        return wave_BS
 
-    def describe(
-        self,
-        clip: Clip,
-        epoch: int,
-        *,
-        samples: int,
-        frames: int,
-        bands: int,
-        valid: int | None = None,
-        extent: Extent | None = None,
-    ) -> list[dict[str, object]]:
-        """What is done to a clip in an epoch, in order: `{"operation": "noise", "snr_db": 12.3}`; plain data.
+    def apply_mels(self, mel_BCTF: Tensor, draws: ClipDraws) -> Tensor:
+        """Spectrograms (B, C, T, F) with the drawn operations on spectrograms."""
+        for step in draws.mels:
+            operation: MelOperation[Any] = self._operations[step.operation]
+            mel_BCTF = operation.apply(mel_BCTF, step.draws, step.extents)
+        return mel_BCTF
 
-        `samples`: the window, `frames`, `bands`: its spectrogram, `valid`: samples before padding, of the mixture
-        where mixing comes first (all, if absent). `extent`: where the wave sounds when all is done to it, as
-        `mixed_wave` tells; reckoned without a partner that is mixed in last, if absent.
-        """
-        done: list[dict[str, object]] = []
-        mixed = self.mixer.draw(clip, epoch)
-        mixes_wave = mixed is not None and isinstance(mixed.mixing, WaveMixing)
-        if mixed is not None and mixes_wave and not self.mixes_last:
-            done.append(mixed.describe())
-        heard = Extent.until(samples if valid is None else valid, samples)
-        joined = self._is_joined(clip, epoch)
-        for operation in self.wave_operations:
-            if joined and isinstance(operation, Shorten):
-                continue
-            draw = operation.draw_in(self._stream(clip, epoch, operation.name), heard)
-            if draw is not None:
-                done.append({"operation": operation.name, **operation.describe(draw)})
-            (heard,) = _after(operation, [draw], [heard])
-        if mixed is not None and mixes_wave and self.mixes_last:
-            done.append(mixed.describe())
-        for operation in self.band_operations:
-            (draw,) = self._band_draws(operation, [clip], epoch)
-            if draw is not None:
-                done.append({"operation": operation.name, **operation.describe(draw)})
-        heard = (extent or heard).in_cells(frames)
-        for operation in self.mel_operations:
-            draw = operation.draw(self._stream(clip, epoch, operation.name), frames, bands, heard)
-            if draw is not None:
-                done.append({"operation": operation.name, **operation.describe(draw)})
-            (heard,) = _after(operation, [draw], [heard])
-        if mixed is not None and isinstance(mixed.mixing, MelMixing):
-            done.append(mixed.describe())
-        return done
+    def _spectrogram(self, wave_BS: Tensor, draws: ClipDraws) -> Tensor:
+        assert self.mel_front_end is not None
+        drawn = [(self._operations[step.operation], step.draws) for step in draws.bands]
+        return spectrogram(self.mel_front_end, wave_BS, drawn)
 
-    def _is_joined(self, clip: Clip, epoch: int) -> bool:
-        """Whether parts of two clips follow one another in the window: shortening could then leave one of them, while
-        the label names both."""
-        mixed = None if self.mixes_last else self.mixer.draw(clip, epoch)
-        return mixed is not None and isinstance(mixed.mixing, Timemix)
+    def describe(self, draws: BatchDraws, row: int) -> list[dict[str, object]]:
+        """What is done to one clip of a batch, in order: `{"operation": "noise", "snr_db": 12.3}`; plain data."""
+        mixed, clips = draws.mixed[row], draws.clips
+        mix: list[dict[str, object]] = []
+        if mixed is not None:
+            values = self.mixer.mixings[mixed.operation].describe(mixed.draw)
+            mix = [{"operation": mixed.operation, "partner": mixed.partner.id, **values}]
+        waves, bands, mels = (
+            [
+                {"operation": step.operation, **self._operations[step.operation].describe(step.draws[row])}
+                for step in steps
+                if step.draws[row] is not None
+            ]
+            for steps in (clips.waves, clips.bands, clips.mels)
+        )
+        if row in draws.wave_rows:
+            waves = waves + mix if self.mixes_last else mix + waves
+        return waves + bands + mels + (mix if row in draws.mel_rows else [])
 
     def _stream(self, clip: Clip, epoch: int, operation: str) -> np.random.Generator:
         return stream(self.seed, epoch, *clip.drawn_by, operation)
 
 
-def _partners(batch: Batch, rows: list[int]) -> list[Clip]:
-    return [partner for row in rows if (partner := batch.partners[row]) is not None]
+def _draws_of(batch: Batch) -> BatchDraws:
+    assert isinstance(batch.draws, BatchDraws), "batches are rendered with the draws of `Chain.draw`"
+    return batch.draws
 
 
-def _from_the_start(valid_B: Tensor, samples: int) -> list[Extent]:
-    """Clips as they came: from the beginning of the window to their padding."""
-    return [Extent.until(int(valid), samples) for valid in valid_B.tolist()]
+def _with_valid(mixed: MixDraw | None, valid: int, partner_valid: int) -> MixDraw:
+    assert mixed is not None
+    return replace(mixed, valid=valid, partner_valid=partner_valid)
 
 
-def _ends(extents: Sequence[Extent], like_B: Tensor) -> Tensor:
-    return torch.tensor([extent.end for extent in extents]).to(like_B)
+def _fired(drawn: Sequence[OperationDraws]) -> tuple[OperationDraws, ...]:
+    """Those that change any clip."""
+    return tuple(step for step in drawn if any(draw is not None for draw in step.draws))
 
 
 def _after(

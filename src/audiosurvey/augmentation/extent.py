@@ -86,7 +86,6 @@ class Extent:
 
 def sounding(extents: Sequence[Extent], device: torch.device) -> Tensor:
     """True in the cells that sound. Shape (B, size)."""
-    first_B1 = torch.tensor([extent.first for extent in extents], device=device)[:, None]
-    length_B1 = torch.tensor([extent.length for extent in extents], device=device)[:, None]
+    bounds_B2 = torch.tensor([(extent.first, extent.length) for extent in extents]).to(device, non_blocking=True)
     size = extents[0].size
-    return (torch.arange(size, device=device) - first_B1) % size < length_B1
+    return (torch.arange(size, device=device) - bounds_B2[:, :1]) % size < bounds_B2[:, 1:]

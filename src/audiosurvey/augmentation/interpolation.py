@@ -1,7 +1,4 @@
-"""Waves read between their samples: band-limited interpolation, for what plays a sound faster or slower.
-
-Enters: waveforms (B, S) and the positions at which they are to be read; leaves: what stands there (B, S).
-"""
+"""Band-limited interpolation of waveforms at fractional positions, for changes of speed."""
 
 from functools import lru_cache
 
@@ -14,23 +11,23 @@ TAPS = 16
 PHASES = 2048
 KAISER_BETA = 7.0
 FRACTION_BITS = 36
-"""Positions are integers in units of 2^-36 samples: exact, and alike on every device."""
+"""Positions are integers in units of 2^-36 samples: exact, and equal on all devices."""
 MAPPED_AT_ONCE = {"cpu": 2**18}
-"""Output samples, in whole clips, whose positions are worked out together; elsewhere than on the CPU 2^23."""
+"""Output samples whose positions are computed together, per device type; 2^23 by default."""
 READ_AT_ONCE = {"cpu": 2**14}
-"""Output samples that are interpolated together: each needs TAPS inputs and TAPS weights, which stay in the cache."""
+"""Output samples interpolated together, so that inputs and weights fit into the cache; 2^23 by default."""
 
 
 def clips_at_once(device: torch.device, samples: int) -> int:
-    """How many clips of this length have their positions worked out together."""
+    """Number of clips of this length whose positions are computed together."""
     return max(1, MAPPED_AT_ONCE.get(device.type, 2**23) // samples)
 
 
 def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
-    """The waves at fractional positions, by a Kaiser-windowed sinc of TAPS samples; positions lie in the window.
+    """Values (B, S) of waves (B, S) at fractional positions (B, S), by a Kaiser-windowed sinc of TAPS samples.
 
-    Up to 0.35 of the sample rate the error is below -60 dB. Sounds above 0.4 of it that are played faster
-    than 1 fold back, but not below 0.375 where the speed is 1.25 at most.
+    The error is below -60 dB up to 0.35 of the sample rate. At speeds above 1, components above 0.4 of it alias, but
+    not below 0.375 for speeds up to 1.25.
     """
     batch, samples = wave_BS.shape
     padded = pad(wave_BS, (TAPS // 2 - 1, TAPS)).reshape(-1)
@@ -50,7 +47,7 @@ def interpolate(wave_BS: Tensor, positions_BS: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def kernel_table(device: torch.device) -> Tensor:
-    """Interpolation kernels: row i reads the signal i / PHASES samples after the middle. Shape (PHASES + 1, TAPS)."""
+    """Interpolation kernels (PHASES + 1, TAPS): row i is for a position i / PHASES samples after the centre."""
     offset = np.arange(TAPS) - (TAPS // 2 - 1) - np.arange(PHASES + 1)[:, None] / PHASES
     window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (offset / (TAPS / 2)) ** 2, 0, None)))
     kernel = np.sinc(offset) * window

@@ -1,8 +1,4 @@
-"""Short-time spectra of what works on them, mixings and others: each clip at the size it drew.
-
-Enters: waveforms (B, S), for mixings those of the partners too, and what is to be done with their spectra; leaves:
-waveforms.
-"""
+"""Operations on short-time spectra, each clip with its own window size: from waveforms (B, S) to waveforms."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,11 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from audiosurvey.augmentation.tensors import on_device
+
 LONGEST_SHORT_S = 0.0235
 """The shortest window is the greatest power of two within this: 512 samples at 22 050 Hz, 256 at 16 000 Hz."""
 SIZES = 3
 Blend = Callable[..., Tensor]
-"""Is called with the spectra (B, N, T) of each of the waves, and with their rows in the batch; gives new spectra."""
+"""Called with the spectra (B, N, T) of each of the waves, and their rows in the batch; returns new spectra."""
 
 
 def sizes(sample_rate: int) -> list[tuple[int, int]]:
@@ -31,7 +29,7 @@ def through_spectra(waves: Sequence[Tensor], chosen: Sequence[tuple[int, int]], 
     mixed_BS = torch.empty_like(waves[0])
     for n_fft, hop in sorted(set(chosen)):
         rows = [row for row, size in enumerate(chosen) if size == (n_fft, hop)]
-        index = torch.tensor(rows, device=mixed_BS.device)
+        index = on_device(rows, mixed_BS.device)
         window = (torch.hann_window if hann else torch.ones)(n_fft, device=mixed_BS.device)
         # A frame of silence at the end: without it the last samples would stand at the edge of the last frame alone,
         # where a window lets nearly nothing through, and what was blended there would be blown up on the way back.
@@ -46,5 +44,17 @@ def through_spectra(waves: Sequence[Tensor], chosen: Sequence[tuple[int, int]], 
             )
             for wave in waves
         )
-        mixed_BS[index] = torch.istft(blend(*spectra, rows), n_fft, hop, window=window, length=samples)
+        mixed_BS.index_copy_(0, index, _inverse(blend(*spectra, rows), n_fft, hop, window, samples))
     return mixed_BS
+
+
+def _inverse(spectra: Tensor, n_fft: int, hop: int, window: Tensor, samples: int) -> Tensor:
+    """`torch.istft` of centred frames, without its check of the window, which waits for a GPU."""
+    frames_BTN = torch.fft.irfft(spectra.transpose(1, 2), n_fft) * window
+    length = n_fft + hop * (frames_BTN.shape[1] - 1)
+    envelope_BTN = window.square().expand(1, frames_BTN.shape[1], n_fft)
+    wave_BS, envelope_BS = (
+        torch.ops.aten.unfold_backward(part, [len(part), length], 1, n_fft, hop)[:, n_fft // 2 : n_fft // 2 + samples]
+        for part in (frames_BTN, envelope_BTN)
+    )
+    return wave_BS / envelope_BS

@@ -1,10 +1,11 @@
-"""The application that every command registers with, and what commands share: options, reading a config, printing.
+"""The application that commands register with, and what they share: options, loading a config, printing.
 
-Stages are imported inside the commands, so that --help does not wait for torch.
+Commands import what they run inside their functions, so that --help does not wait for torch.
 """
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,15 +26,14 @@ app = typer.Typer(
 ConfigArgument = Annotated[
     str, typer.Argument(metavar="CONFIG", help="A config file, or the name of a shipped preset.")
 ]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or a run with a final model.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
-TrustOption = Annotated[
-    bool, typer.Option("--trust", help="Also open .pt2 files, which can run code that their author put into them.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+TrustOption = Annotated[bool, typer.Option("--trust", help="Also open .pt2 files, which can run code of their author.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -49,7 +49,7 @@ def _root(
 
 
 def load_config(config: str, overrides: list[str] | None) -> "LoadedConfig":
-    """The config of a command, its warnings told on stderr."""
+    """The config of a command; its warnings go to stderr."""
     from audiosurvey.config.loader import load_config
 
     loaded = load_config(config, overrides or ())
@@ -59,12 +59,12 @@ def load_config(config: str, overrides: list[str] | None) -> "LoadedConfig":
 
 
 def stdout() -> Any:
-    """Where tables go."""
+    """The console for tables."""
     from rich.console import Console
 
     return Console(highlight=False)
 
 
 def print_json(value: Any) -> None:
-    """JSON alone on stdout."""
+    """Prints JSON to stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

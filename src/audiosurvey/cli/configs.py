@@ -1,20 +1,22 @@
 """Commands about configs: init, check, describe, presets."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, load_config, print_json, stdout
+from audiosurvey.data.sets.registry import BUILT_IN, OWN
 from audiosurvey.errors import UserError, not_written
 
 
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
-    dataset: Annotated[str, typer.Option(help="esc50, urbansound8k, folder, csv or toy.")] = "esc50",
-    preset: Annotated[str | None, typer.Option(help="Architecture to start from; see 'audiosurvey presets'.")] = None,
+    dataset: Annotated[str, typer.Option(help=f"One of {', '.join((*BUILT_IN, *OWN))}.")] = "esc50",
+    preset: Annotated[str | None, typer.Option(help="Preset to start from; see 'audiosurvey presets'.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Write a commented starter config."""
@@ -35,10 +37,10 @@ def init(
 def check(
     config: Annotated[str | None, typer.Argument(metavar="CONFIG", help="A config file, or a preset's name.")] = None,
     overrides: SetOption = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the config instead.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of configs instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate a config, look at its data, and print the config with every value resolved; the verdict is on stderr."""
+    """Validate a config and its data, and print it with every value filled in; the verdict goes to stderr."""
     if schema:
         if config is not None or overrides:
             raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
@@ -49,10 +51,9 @@ def check(
     if config is None:
         raise UserError("check: which config? give a file or a preset's name, or --schema")
     loaded = load_config(config, overrides)
-    loaded.refuse_obstacles()
-    from audiosurvey.config.data_check import check_data
+    from audiosurvey.pipeline import check as check_config
 
-    data = check_data(loaded)
+    data = check_config(loaded)
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
@@ -67,7 +68,7 @@ def describe(
     config: ConfigArgument,
     overrides: SetOption = None,
     classes: Annotated[
-        int | None, typer.Option(min=1, help="Number of classes; from the data set where absent.")
+        int | None, typer.Option(min=1, help="Number of classes; default: those of the data set.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,14 +76,14 @@ def describe(
     loaded = load_config(config, overrides)
     from audiosurvey.data.dataset import builtin_classes, load_table
     from audiosurvey.model.describe import table_rows
-    from audiosurvey.pipeline import describe_model, dump_description
+    from audiosurvey.pipeline import describe as describe_model
 
     if classes is None:
         names = builtin_classes(loaded.config.dataset)
         classes = len(names if names is not None else load_table(loaded.config.dataset, make_folds=False).classes)
     description = describe_model(loaded.config, classes)
     if as_json:
-        print_json(dump_description(description))
+        print_json(asdict(description))
         return
     from rich.table import Table
 
@@ -99,7 +100,7 @@ def describe(
 
 @app.command()
 def presets() -> None:
-    """List the shipped configs."""
+    """List the shipped presets."""
     from audiosurvey.config.presets import preset_names, preset_text
 
     for name in preset_names():

@@ -11,21 +11,22 @@ from audiosurvey.errors import UserError
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="esc50 or urbansound8k.")],
-    root: Annotated[Path | None, typer.Option(help="Where to put it; default: where configs look for it.")] = None,
-    url: Annotated[str | None, typer.Option(help="A mirror of the archive; it is verified all the same.")] = None,
+    name: Annotated[str, typer.Argument(help="A built-in data set, such as esc50 or urbansound8k.")],
+    root: Annotated[Path | None, typer.Option(help="Target folder; default: where configs look for it.")] = None,
+    url: Annotated[str | None, typer.Option(help="A mirror of the archive; its checksum is verified too.")] = None,
 ) -> None:
-    """Download a data set: resumable, verified, atomic."""
-    from audiosurvey.data.dataset import DatasetConfig
-    from audiosurvey.data.download.datasets import PUBLISHED
+    """Download a data set; interrupted downloads resume, and checksums are verified."""
     from audiosurvey.data.download.datasets import download as fetch
+    from audiosurvey.data.sets.registry import specs
     from audiosurvey.report.console import progress_bar
 
-    if name not in PUBLISHED:
-        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(PUBLISHED)}")
-    target = root or DatasetConfig.model_validate({"name": name}).resolved_root()
+    known = {spec.name: spec for spec in specs() if spec.archive}
+    if name not in known:
+        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(known)}")
+    spec = known[name]
+    assert spec.archive is not None
     with progress_bar(f"downloading {name}") as moved:
-        done = fetch(name, target, url=url, progress=moved)
+        done = fetch(spec.archive, root or spec.root, url=url, progress=moved)
     print(done.text)
 
 
@@ -33,16 +34,16 @@ def download(
 def prepare(
     config: ConfigArgument,
     overrides: SetOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads; default: one a processor.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads; default: one per processor.")] = None,
 ) -> None:
-    """Decode and resample the data set once, into the store that training reads."""
+    """Decode and resample a data set once, into the cache that training reads."""
     loaded = load_config(config, overrides)
-    from audiosurvey.data.sounds import prepare_sounds
+    from audiosurvey.pipeline import prepare as prepare_data
     from audiosurvey.report.console import progress_bar
 
     dataset = loaded.config.dataset
-    with progress_bar(f"preparing {dataset.name}") as moved:
-        sounds = prepare_sounds(dataset, loaded.config.sample_rate, workers=workers, progress=moved)
+    with progress_bar(f"preparing {dataset.name}") as advance:
+        sounds = prepare_data(dataset, loaded.config.sample_rate, workers=workers, progress=advance)
     store = sounds.store
     print(f"{len(sounds.table.clips)} clips, {len(store.skipped)} skipped, {store.nbytes / 1e6:.1f} MB: {store.folder}")
     for bad in store.skipped:
@@ -60,12 +61,13 @@ def preview(
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
     force: ForceOption = False,
 ) -> None:
-    """Render what augmentation makes of a clip: WAV before and after, a picture, and what was drawn."""
+    """Render the augmentation of a clip: WAV files before and after, a picture, and the random parameters."""
     from audiosurvey.targets import check_target_folder
 
     check_target_folder("--output", output)
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import preview as render
+    from audiosurvey.report.console import progress_bar
 
-    for path in render(loaded, clip or [], epoch or [1], output, force=force):
+    for path in render(loaded, clip or [], epoch or [1], output, force, progress_bar):
         print(path)

@@ -12,27 +12,26 @@ from audiosurvey.cli.app import TrustOption, app
 @app.command()
 def demo(
     target: Annotated[
-        str, typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, an exported file, or a folder of them: a run.")
+        str,
+        typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, an exported file, or a folder with several."),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other computers in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows other computers.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")] = 7860,
     max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")] = 100,
     max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
     threshold: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=1, help="Score that the best class must reach, else 'unknown'; default: the model's own."
-        ),
+        typer.Option(min=0, max=1, help="Least score of the best class, else 'unknown'; default: the model's own."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to show.")] = 5,
-    examples: Annotated[Path | None, typer.Option(help="Folder of sound files to offer.")] = None,
+    examples: Annotated[Path | None, typer.Option(help="Folder of example sounds.")] = None,
     trust: TrustOption = False,
 ) -> None:
-    """Serve a local web page: drop or record a sound, see its spectrogram and scores. Needs no network."""
+    """Serve a local web page: drop or record a sound, see its spectrogram and scores. Works offline."""
     from audiosurvey.demo.server import DemoOptions, serve
     from audiosurvey.demo.sound_analysis import UploadLimits
 
     if host not in ("127.0.0.1", "localhost", "::1"):
-        print(f"note: listening on {host}; whoever reaches this address can use the page", file=sys.stderr)
+        print(f"note: listening on {host}; anyone who can reach this address can use the page", file=sys.stderr)
     options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, examples, trust)
     serve(target, options, lambda line: print(line, flush=True))

@@ -19,34 +19,35 @@ def doctor(
         ),
     ],
     overrides: SetOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show every finding; in JSON, every clip too.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page with plots and sounds, one file.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show all findings; in JSON, all clips too.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page with plots and sounds.")] = None,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Write the clips to leave out, with reasons, for dataset.ignore.")
+        Path | None, typer.Option(help="Write a list of clips to exclude, with reasons, for dataset.ignore.")
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Audit a data set: broken, silent, clipped, doubled, leaking, mislabelled clips, and shortcuts by class.
+    """Audit a data set: broken, silent, clipped, duplicate, leaking and mislabelled clips, and shortcuts to classes.
 
-    Exit status 1 when something was found that would spoil a result.
+    Exit status 1 if anything was found that would invalidate results.
     """
     from audiosurvey.data.sets.ignore import write_ignore
     from audiosurvey.doctor.audit import as_json as in_json
+    from audiosurvey.doctor.subject import audited_files
     from audiosurvey.doctor.terminal import print_diagnosis
-    from audiosurvey.pipeline import audit_inputs
     from audiosurvey.pipeline import doctor as audit
-    from audiosurvey.report.console import STDERR
+    from audiosurvey.report.console import STDERR, progress_bar
 
     # Before minutes of listening.
     targets = {option: path for option, path in (("--html", html), ("--quarantine", quarantine)) if path is not None}
     if targets:
-        inputs = audit_inputs(data, overrides or ())
+        inputs = audited_files(data, overrides or ())
         for option, path in targets.items():
             check_target(option, path, inputs=inputs, force=force)
         if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
             raise UserError(f"--html {html}, --quarantine {quarantine}: are one file; give two")
-    diagnosis = audit(data, overrides or ())
+    with progress_bar("listening") as advance:
+        diagnosis = audit(data, overrides or (), advance)
     said: list[str] = []
     if html is not None:
         from audiosurvey.doctor.page import write_page

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json
+from audiosurvey.cli.app import ForceOption, JsonOption, ModelArgument, app, print_json
 from audiosurvey.errors import UserError
 
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or a run with a final model.")],
+    model: ModelArgument,
     format: Annotated[
         str,
         typer.Option(
@@ -19,10 +19,10 @@ def export(
             help="onnx: for any language; torch: a torch.export program; executorch: for phones.",
         ),
     ] = "onnx",
-    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers: a third of the size.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers, about a third of the size.")] = False,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="With --int8: a folder of sounds to measure ranges on; default: the model's golden clips."),
+        typer.Option(help="With --int8: a folder of sounds to calibrate on; default: the model's golden clips."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The file to write; default: model.onnx, model.int8.onnx... in MODEL.")
@@ -30,7 +30,7 @@ def export(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model as one file, waveform in, scores out, once it is known to give the model's scores."""
+    """Export a model to one file, from waveform to scores, after checking that it gives the same scores."""
     if int8 and format != "onnx":
         raise UserError(f"--int8: goes with --format onnx, not {format}")
     if calibration is not None and not int8:
@@ -45,7 +45,7 @@ def export(
         other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
         mend = f"did you mean {near}?" if near else other
         raise UserError(f"--format {format}: not one of {', '.join(known)}; {mend}")
-    outcome = write(model, known[format], output=output, int8=int8, calibration=calibration, force=force)
+    outcome = write(model, known[format], output, int8, calibration, force)
     if as_json:
         print_json(outcome.as_json())
         return

@@ -1,21 +1,20 @@
 """Commands about models on the Hugging Face Hub: push."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import JsonOption, app, print_json
+from audiosurvey.cli.app import JsonOption, ModelArgument, app, print_json
 
 
 @app.command()
 def push(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or a run with a final model.")],
-    repo: Annotated[str, typer.Argument(metavar="REPO", help="Repository of the Hub, such as user/name.")],
-    private: Annotated[bool, typer.Option("--private", help="Where the repository is made: for you alone.")] = False,
+    model: ModelArgument,
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Repository on the Hub, such as user/name.")],
+    private: Annotated[bool, typer.Option("--private", help="If the repository is new, make it private.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish a model on the Hugging Face Hub, once its golden clips say that it is intact."""
+    """Publish a model on the Hugging Face Hub, after checking that it still gives the expected scores."""
     from audiosurvey.pipeline import push as publish
 
     pushed = publish(model, repo, private)

@@ -1,105 +1,111 @@
-"""The command predict: what stands on the command line, checked and turned into what the stages take."""
+"""The command predict."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from audiosurvey.cli.app import DeviceOption, ForceOption, TrustOption, app
 from audiosurvey.errors import UserError
 
+_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run with one, or an exported file.")]
+_Paths = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PATH...", help='Sound files, folders (with subfolders), "patterns", or - for stdin.'),
+]
+_Mic = Annotated[bool, typer.Option("--mic", help="Listen to the microphone, until Ctrl-C.")]
+_Whole = Annotated[bool, typer.Option("--whole", help="One prediction per sound, whatever its length.")]
+_Window = Annotated[float | None, typer.Option("--window", help="Predict all sounds in windows of this many seconds.")]
+_Hop = Annotated[float | None, typer.Option("--hop", help="Seconds from window to window; default: a window's length.")]
+_Top = Annotated[
+    int | None, typer.Option(min=1, help="Labels per prediction; default: 3 for whole sounds in a table, else 1.")
+]
+_Threshold = Annotated[
+    str | None, typer.Option(help="Least score of the best class, else 'unknown'; model: the model's own thresholds.")
+]
+_Smooth = Annotated[
+    str | None, typer.Option(help="Moving average over this many windows, such as 5; median:5 for the median.")
+]
+_Events = Annotated[
+    bool | None, typer.Option("--events/--no-events", help="Join windows to events; default: for table and audacity.")
+]
+_On = Annotated[float | None, typer.Option(help="An event begins at this score; default: --threshold.")]
+_Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
+_MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop events of fewer seconds.")]
+_MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this many seconds apart.")]
+_Format = Annotated[str, typer.Option(help="table, csv, json or audacity (label track).")]
+_Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
+_Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
+_Restart = Annotated[bool, typer.Option("--restart", help="Discard what an interrupted command left.")]
+_Rate = Annotated[int | None, typer.Option(min=1, help="Sample rate of raw samples on stdin, in Hz.")]
+_Channels = Annotated[int | None, typer.Option(min=1, help="Channels of raw samples on stdin; default: 1.")]
+_Encoding = Annotated[str | None, typer.Option(help="Encoding of raw samples on stdin, as s16le (default), f32le.")]
+_BatchSize = Annotated[int, typer.Option(min=1, help="Windows scored at once.")]
+_Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run with one, an exported file.")],
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PATH...", help='Sound files, folders (with all below), "patterns", or - for stdin.'),
-    ] = None,
-    mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone, until Ctrl-C.")] = False,
-    whole: Annotated[bool, typer.Option("--whole", help="One answer a sound, whatever its length.")] = False,
-    window: Annotated[float | None, typer.Option(help="Go through all sounds in windows of so many seconds.")] = None,
-    hop: Annotated[float | None, typer.Option(help="Seconds from window to window; default: a window.")] = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="Labels an answer; default: 3 for whole sounds in a table, else 1.")
-    ] = None,
-    threshold: Annotated[
-        str | None,
-        typer.Option(help="Score that the best class must reach, else 'unknown'; or model: its own, class by class."),
-    ] = None,
-    smooth: Annotated[
-        str | None, typer.Option(help="Moving mean over so many windows, such as 5; median:5 for the median.")
-    ] = None,
-    events: Annotated[
-        bool | None,
-        typer.Option("--events/--no-events", help="Join windows to events; default: for table and audacity."),
-    ] = None,
-    on: Annotated[float | None, typer.Option(help="An event begins at this score; default: --threshold.")] = None,
-    off: Annotated[float | None, typer.Option(help="An event goes on while its score is at least this.")] = None,
-    min_duration: Annotated[float | None, typer.Option(min=0, help="Leave out events of fewer seconds.")] = None,
-    min_gap: Annotated[float | None, typer.Option(min=0, help="Join events up to so many seconds apart.")] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json or audacity (label track).")] = "table",
-    scores: Annotated[bool, typer.Option("--scores", help="With csv and json: the scores of all labels too.")] = False,
-    output: Annotated[Path | None, typer.Option(help="File to write; if killed, the same command goes on.")] = None,
+    model: _Model,
+    paths: _Paths = None,
+    mic: _Mic = False,
+    whole: _Whole = False,
+    window_s: _Window = None,
+    hop_s: _Hop = None,
+    top: _Top = None,
+    threshold: _Threshold = None,
+    smooth: _Smooth = None,
+    events: _Events = None,
+    on: _On = None,
+    off: _Off = None,
+    min_duration_s: _MinDuration = None,
+    min_gap_s: _MinGap = None,
+    format: _Format = "table",
+    scores: _Scores = False,
+    output: _Output = None,
     force: ForceOption = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw away what a killed run left.")] = False,
-    rate: Annotated[int | None, typer.Option(min=1, help="Of raw samples on stdin, in Hz.")] = None,
-    channels: Annotated[int | None, typer.Option(min=1, help="Of raw samples on stdin; default: 1.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of raw samples on stdin, as s16le (default), f32le.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows scored at once.")] = 8,
+    restart: _Restart = False,
+    rate: _Rate = None,
+    channels: _Channels = None,
+    encoding: _Encoding = None,
+    batch_size: _BatchSize = 8,
     device: DeviceOption = "auto",
     trust: TrustOption = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    threads: _Threads = None,
+    as_json: _AsJson = False,
 ) -> None:
-    """Say what is heard in sounds of any kind and length.
+    """Predict the classes of sounds of any kind and length.
 
-    A sound of up to 30 s (or of one window of the model, if that is longer) gets one answer, as model.predict gives it.
-    A longer one is gone through window by window, in little memory; so is what comes from a microphone or a pipe of
-    samples. --whole makes it one answer for all sounds, --window or --hop makes it windows for all.
+    A sound of up to 30 s (or of one window of the model, if that is longer) gets one prediction. Longer sounds, the
+    microphone and raw samples on stdin are predicted window by window, in little memory. --whole gives one prediction
+    for every sound, --window or --hop windows for every sound.
     """
+    _predict(model, paths or [], mic, locals() | {"format": "json" if as_json else format})
+
+
+def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> None:
+    """`given`: the values of the options, by the names in `PredictOptions`."""
     from audiosurvey.predict.options import PredictOptions
 
-    options = PredictOptions(
-        whole=whole,
-        window_s=window,
-        hop_s=hop,
-        top=top,
-        threshold=threshold,
-        smooth=smooth,
-        events=events,
-        on=on,
-        off=off,
-        min_duration_s=min_duration,
-        min_gap_s=min_gap,
-        format="json" if as_json else format,
-        scores=scores,
-        output=output,
-        restart=restart,
-        force=force,
-        rate=rate,
-        channels=channels,
-        encoding=encoding,
-        batch_size=batch_size,
-        device=device,
-        threads=threads,
-        trust=trust,
-    )
+    options = PredictOptions(**{name: given[name] for name in PredictOptions.__dataclass_fields__})
     options.check()
     if mic == bool(paths):
         raise UserError("which sounds? give files, folders, patterns or - for stdin; or --mic alone")
-    if paths and "-" in paths and len(paths) > 1:
+    if "-" in paths and len(paths) > 1:
         raise UserError("-: stdin goes alone; give files and folders in a command of their own")
-    # The threads of a network that spin while they wait for each other take the processors from those that decode, and
-    # a machine with other work slows down tenfold. OpenMP reads this as torch is loaded.
+    # Threads of the network that spin while they wait take processors from decoding, which slows down a busy machine
+    # tenfold. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from audiosurvey.pipeline import predict as run
+    from audiosurvey.report.console import share_bar
 
+    words = ["--mic"] if mic else paths or []
     try:
-        outcome = run(model, ["--mic"] if mic else paths or [], options, lambda line: print(line, file=sys.stderr))
+        outcome = run(model, words, options, lambda line: print(line, file=sys.stderr), share_bar)
     except KeyboardInterrupt:
-        print("interrupted" + ("; the same command goes on from here" if output else ""), file=sys.stderr)
+        print("interrupted" + ("; the same command goes on from here" if options.output else ""), file=sys.stderr)
         sys.exit(130)
     sys.exit(1 if outcome.failures else 0)

@@ -12,19 +12,19 @@ from audiosurvey.errors import UserError
 
 @app.command()
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look, subfolders included.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="Folder to search, with all subfolders.")] = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
-    """List what has been run, with what each run found."""
+    """List runs and their results."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
+    from audiosurvey.pipeline import runs as list_runs
     from audiosurvey.report.summary import print_runs
-    from audiosurvey.runs.results.listing import list_runs
 
     left_out: list[str] = []
-    found = [run.as_dict() for run in list_runs(folder, left_out.append)]
+    found = list_runs(folder, left_out.append)
     if as_json:
-        print_json(found)
+        print_json([run.as_json() for run in found])
     elif found:
         print_runs(found, stdout())
     else:
@@ -36,25 +36,17 @@ def runs(
 @app.command()
 def merge(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Run folders, or results.json files.")],
-    output: Annotated[Path | None, typer.Option(help="File to write the joined results.json to.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write the merged results.json to.")] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Join folds of one config, data and version that were trained at different times."""
-    if output is not None:
-        from audiosurvey.targets import check_target
-
-        inputs = [path / "results.json" if path.is_dir() else path for path in results]
-        check_target("--output", output, inputs=inputs, force=force)
+    """Merge the folds of runs with the same config, data and version."""
+    from audiosurvey.pipeline import merge as join
     from audiosurvey.report.summary import print_summary
-    from audiosurvey.runs.results.merging import merge as join
-    from audiosurvey.runs.results.results import write_json
 
-    merged = join(results)
-    if output is not None:
-        write_json(output, merged)
+    merged = join(results, output, force=force)
     if as_json:
-        print_json(merged)
+        print_json(merged.as_json())
         return
     print_summary(merged, stdout())
     if output is not None:

@@ -24,39 +24,39 @@ def train(
     overrides: SetOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
     folds: Annotated[str | None, typer.Option(help="Folds to train, such as 1,2; default: all.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run-dir.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --run-dir.")] = False,
     final: Annotated[
-        bool, typer.Option("--final", help="Then train one model on all folds, for use: RUN/model.")
+        bool, typer.Option("--final", help="Then train one model on all folds, for deployment: RUN/model.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds trained side by side, each with its share of the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Folds trained in parallel, each with its share of the cores.")] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Processor threads, over all jobs; their number changes the last digits.")
+        int | None,
+        typer.Option(min=1, help="Processor threads of all jobs; changes the last digits of results."),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Pretrain if asked to, then cross-validate: one model a fold, results written as each fold ends."""
+    """Cross-validate, after pretraining if configured: one model per fold; results are written after each fold."""
     if resume and run_dir is None:
         raise UserError("--resume: which run? give its --run-dir")
     numbers = fold_numbers(folds)
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import TrainOptions
     from audiosurvey.pipeline import train as run
-    from audiosurvey.report.console import STDERR
+    from audiosurvey.report.listener import TerminalListener
     from audiosurvey.report.summary import print_summary
 
     options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs, threads=threads)
-    outcome = run(loaded, options, lambda line: STDERR.print(line, soft_wrap=True, markup=False))
-    if outcome is None:
+    trained = run(loaded, options, TerminalListener())
+    if trained is None:
         return
-    results, path = outcome
     if as_json:
-        print_json(results)
+        print_json(trained.results.as_json())
     else:
-        print_summary(results, stdout(), told=True)
-        print(f"results: {path / 'results.json'}")
-        if results.get("final"):
-            print(f"final model: {path / results['final']['model']}")
+        print_summary(trained.results, stdout(), told=True)
+        print(f"results: {trained.folder / 'results.json'}")
+        if trained.results.final:
+            print(f"final model: {trained.folder / trained.results.final.model}")
 
 
 @app.command()
@@ -66,27 +66,28 @@ def evaluate(
     device: DeviceOption = "auto",
     conditions: Annotated[
         bool,
-        typer.Option("--conditions", help="For a run: also on test clips made softer, duller, shorter and noisier."),
+        typer.Option("--conditions", help="For a run: also on test clips made quieter, duller, shorter and noisier."),
     ] = False,
-    reverse: Annotated[bool, typer.Option(help="Go through the batches backwards; nothing may change.")] = False,
+    reverse: Annotated[bool, typer.Option(help="Evaluate in reverse order; results must not change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a run's models on their own test folds, or a model on other data."""
+    """Evaluate the models of a run on their test folds, or a model on other data."""
     if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
     from audiosurvey.pipeline import evaluate as measure
-    from audiosurvey.report.conditions import print_conditions
-    from audiosurvey.report.summary import print_evaluation, print_summary
+    from audiosurvey.report.console import progress_bar
+    from audiosurvey.report.summary import print_conditions, print_evaluation, print_summary
+    from audiosurvey.runs.results.results import RunResults
     from audiosurvey.training.devices import check_device
 
     check_device(device)
-    results = measure(target, data, device, reverse, conditions=conditions)
+    results = measure(target, data, device, reverse, conditions=conditions, bar=progress_bar)
     if as_json:
-        print_json(results)
-    elif "folds" in results:
+        print_json(results.as_json())
+    elif isinstance(results, RunResults):
         print_summary(results, stdout())
-        if conditions:
-            print_conditions(results["conditions"], stdout())
+        if results.conditions:
+            print_conditions(results.conditions, stdout())
     else:
         print_evaluation(results, stdout())
 

@@ -4,6 +4,7 @@ Defaults change from version to version. A config file that leaves them out woul
 update, though nobody changed it.
 """
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def continued(loaded: LoadedConfig, stored: Path) -> LoadedConfig:
     if not is_earlier(run.data):
         return loaded
     keep_meaning(run)
-    document = loaded.document.copy()
+    document = deepcopy(loaded.document)
     for path in _CHANGED:
         given, kept = _section(document.data, path), _section(run.data, path)
         if given is not None and path[-1] not in given and kept is not None and path[-1] in kept:

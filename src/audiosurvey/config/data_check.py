@@ -13,6 +13,7 @@ from audiosurvey.config.reading.document import Path
 from audiosurvey.config.reading.faults import lines
 from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.data.dataset import DatasetConfig, default_root, load_table
+from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import Fault, UserError
 
@@ -46,11 +47,11 @@ def check_data(loaded: LoadedConfig) -> DataCheck:
 def _look(loaded: LoadedConfig, dataset: DatasetConfig, where: Path) -> DataCheck:
     if missing := _missing_root(dataset, where):
         raise UserError(*lines(loaded.document, [missing]))
-    root = dataset.root or default_root(dataset.name)
+    root, spec = dataset.root or default_root(dataset.name), spec_of(dataset.name)
     if root is not None and not root.expanduser().is_dir():
         place = root.as_posix()
-        when = "it is made" if dataset.name == "toy" else f"'audiosurvey download {dataset.name}' fetches it"
-        return DataCheck(f"{dataset.name}, which is not there yet", (f"{place}: not there yet; {when}",))
+        mend = "it is generated when needed" if spec and spec.generated else spec.how_to_get if spec else ""
+        return DataCheck(f"{dataset.name}, which is not there yet", (f"{place}: not there yet; {mend}",))
     if dataset.name == "csv":
         try:
             dataset.resolved_table()
@@ -70,10 +71,10 @@ def _missing_root(dataset: DatasetConfig, where: Path) -> Fault | None:
     place = dataset.root.as_posix()
     if dataset.root.expanduser().exists():
         return Fault((*where, "root"), f"{place}: is a file; expected a folder")
-    if dataset.name == "toy" or dataset.root == default_root(dataset.name):
+    spec = spec_of(dataset.name)
+    if spec and (spec.generated or dataset.root == spec.root):
         return None
-    built_in = default_root(dataset.name) is not None
-    mend = f"; leave it out and run 'audiosurvey download {dataset.name}'" if built_in else ""
+    mend = f"; leave it out and {spec.how_to_get}" if spec else ""
     return Fault((*where, "root"), f"{place}: no such folder (looked for from the working folder){mend}")
 
 

@@ -1,7 +1,4 @@
-"""From what the user typed to a checked config: a file or a preset's name, `--set` words, presets filled in.
-
-In: CONFIG and the `--set` words. Out: a `LoadedConfig`, or a `UserError` with every fault at once.
-"""
+"""Loads a config: a file or a preset, `--set` overrides, presets and front ends filled in, everything checked."""
 
 import errno
 from collections.abc import Sequence
@@ -13,22 +10,20 @@ from pydantic import ValidationError
 
 from audiosurvey.config.checks.checks import cross_faults
 from audiosurvey.config.checks.obstacles import device_obstacles, obstacles
+from audiosurvey.config.init_weights import front_end_of
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import did_you_mean, lines, refuse
 from audiosurvey.config.reading.overrides import override
-from audiosurvey.config.reading.repair import Repaired
-from audiosurvey.config.reading.validate import Checked, validate
+from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import is_resolved, keep_meaning
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.mel import MelConfig
-from audiosurvey.model.weights.pretrained import front_end_of
 
 DATASETS: tuple[str, ...] = get_args(DatasetName)
-_NEUTRAL_BLOCK = {"dropout": 0.0}
 
 
 @dataclass(frozen=True)
@@ -45,24 +40,17 @@ class LoadedConfig:
     """What it was read from, where each key has its line."""
 
     @property
-    def obstacles(self) -> tuple[str, ...]:
-        """Located lines on what keeps it from being trained here, such as weights that are not there. Looks on disk."""
-        return lines(self.document, obstacles(self.config))
-
-    @property
     def name(self) -> str:
         """A short name for run folders: the file's, without folder and extension, or the preset's."""
         return Path(self.source).stem
 
     def refuse_obstacles(self) -> None:
-        """Raises UserError with a line for each of `obstacles`, if there is any."""
-        if found := self.obstacles:
-            raise UserError(*found)
+        """Raises UserError with a located line for everything that training needs and this machine lacks."""
+        refuse(self.document, obstacles(self.config))
 
     def refuse_device(self, device_type: str) -> None:
-        """Raises UserError with a located line for each key that asks for what this kind of device cannot do."""
-        if found := lines(self.document, device_obstacles(self.config, device_type)):
-            raise UserError(*found)
+        """Raises UserError with a located line for each key that this type of device (`cpu`) does not support."""
+        refuse(self.document, device_obstacles(self.config, device_type))
 
     def resolved_yaml(self) -> str:
         """A valid config with every value in it, which loads to the same config."""
@@ -91,28 +79,15 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
         override(document, word)
         fill_preset(document)
     fill_front_end(document)
-    checked = validate(Config, document, _NEUTRAL_BLOCK)
-    if checked.config is not None and checked.config.model.preset is not None:
-        checked = _filled_late(document, checked)
+    checked = validate(Config, document)
     if checked.config is None:
         refuse(document, checked.faults)
-        raise RuntimeError("a config that cannot be repaired, without a fault that says why")
+        raise RuntimeError("an invalid config without a fault")
     config = checked.config.resolved()
-    crossed, warnings = cross_faults(config, checked.repaired)
+    crossed, warnings = cross_faults(config, checked.replaced)
     refuse(document, [*checked.faults, *crossed])
     told = lines(document, [*_front_end_changed(document), *warnings])
     return LoadedConfig(config, document.name, told, document)
-
-
-def _filled_late(document: Document, checked: Checked[Config]) -> Checked[Config]:
-    """The check of a config whose preset came to light only when a misspelt key was taken for the one it resembles."""
-    repaired = document.copy()
-    repaired.data, repaired.faults = checked.data, []
-    fill_preset(repaired)
-    again = validate(Config, repaired, _NEUTRAL_BLOCK)
-    faults = (*checked.faults, *(fault for _, fault in repaired.faults), *again.faults)
-    both = Repaired(checked.repaired.faulty | again.repaired.faulty, checked.repaired.unknown | again.repaired.unknown)
-    return Checked(again.config, faults, both, again.data)
 
 
 def _front_end_changed(document: Document) -> list[Fault]:

@@ -30,47 +30,42 @@ class Config(Section):
     """A whole experiment: data, front end, augmentation, network, training, protocol."""
 
     sample_rate: int = Field(default=32_000, ge=1000, le=384_000)
-    """Rate in Hz that every clip is resampled to."""
+    """Sample rate in Hz; all clips are resampled to it."""
     mel_spectrogram: MelConfig = Field(default_factory=_default_mel)
-    """The front end. Where the whole section is absent: 64 bands from 50 Hz, 32 ms windows every 10 ms, in decibels,
-    with a batch-norm per band. Networks that hear the wave alone make no use of it."""
+    """The mel spectrogram. Without this section: 64 bands from 50 Hz, windows of 32 ms every 10 ms, in decibels, with
+    batch-norm per band. Not used by networks on waveforms alone."""
     augmentation: AugmentationConfig = Field(default_factory=robust_augmentation)
-    """What is done to training clips, for each clip by its own chance. Where the whole section is absent: level, noise,
-    bandwidth, clipping and length are varied as they vary between recorders."""
+    """Data augmentation of training clips. Without this section: random level, noise, bandwidth, clipping and length,
+    for robustness to different recorders."""
     dataset: DatasetConfig = DatasetConfig()
-    """The sounds."""
     protocol: ProtocolConfig = ProtocolConfig()
-    """How a score is earned."""
     pretrain_urban: bool = False
     """Pretrain on UrbanSound8K first."""
     pretrain: PretrainConfig = PretrainConfig()
-    """The pretraining stage; used with `pretrain_urban: true` or a `pretrain.dataset`."""
     train: TrainConfig = TrainConfig()
-    """The training stage."""
     model: ModelConfig = ModelConfig()
-    """The network."""
     seed: int = Field(default=0, ge=0)
-    """All randomness follows from it."""
+    """Seed of all random numbers."""
     precision: Precision = "auto"
-    """Number format of training: `auto` picks bf16 where the device is fast in it (newer GPUs; processors that
-    are measured to be, at the start of a run). Evaluation is always float32."""
+    """Number format of training. `auto` uses bf16 if the device is fast in it: newer GPUs, and CPUs found to be so by a
+    measurement at the start of a run. Evaluation always uses float32."""
     loss: LossConfig = LossConfig()
-    """What training minimises."""
     optimizer: OptimizerConfig = OptimizerConfig()
-    """How gradients become steps."""
     schedule: ScheduleConfig = ScheduleConfig()
-    """How the learning rate moves."""
     ema: EmaConfig = EmaConfig()
-    """Averaging of the weights."""
     swa: SwaConfig = SwaConfig()
-    """Even averaging of the weights over the last part of training."""
     tracking: list[Tracker] = ["tensorboard"]
-    """Where scalars and pictures of the run go, besides the run folder."""
+    """Additional loggers for scalars and images of a run."""
 
     @property
     def clip_samples(self) -> int:
         """Samples of one window of the network."""
         return round(self.dataset.resolved_clip_seconds() * self.sample_rate)
+
+    @property
+    def clip_seconds(self) -> float:
+        """Length of one window of the network in seconds."""
+        return self.clip_samples / self.sample_rate
 
     @property
     def num_frames(self) -> int:
@@ -100,6 +95,13 @@ class Config(Section):
         if self.hears_mel:
             return (wave, mel) if "wave" in self.model.hears else mel
         return wave
+
+    def as_trained(self) -> "Config":
+        """The same with the windows of a training step, which are shorter with `train.crop_seconds`."""
+        crop = self.train.crop_seconds
+        if crop is None or crop > self.clip_seconds:
+            return self
+        return self.model_copy(update={"dataset": self.dataset.model_copy(update={"clip_seconds": crop})})
 
     @property
     def pretrain_dataset(self) -> DatasetConfig | None:

@@ -1,40 +1,38 @@
-"""The `dataset` section, and the one call that turns it into a table.
-
-Enters: the section of the config. Leaves: the table of any data set: classes selected, folds there, files
-looked for.
-"""
+"""The `dataset` section of the config, and `load_table`, which turns it into a table."""
 
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
 from audiosurvey.data.audio.windows import Pad
 from audiosurvey.data.names import composed
-from audiosurvey.data.sets import esc50, toy, urbansound8k
 from audiosurvey.data.sets.classes import kept_classes, select_classes, unknown_classes
 from audiosurvey.data.sets.csv_columns import ColumnsConfig
 from audiosurvey.data.sets.csv_table import read_csv
 from audiosurvey.data.sets.folder import read_folder
 from audiosurvey.data.sets.ignore import without_ignored
 from audiosurvey.data.sets.missing import look_for_files
+from audiosurvey.data.sets.registry import BUILT_IN, OWN, spec_of, specs
 from audiosurvey.data.splits.folds import assign_folds, is_published_leak, spread_recordings
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 
-Name = Literal["esc50", "urbansound8k", "folder", "csv", "toy"]
+if TYPE_CHECKING:
+    Name = Subset = str
+else:
+    Name = Literal[(*BUILT_IN, *OWN)]
+    Subset = Literal[tuple(dict.fromkeys(subset for spec in specs() for subset in spec.subsets))]
 
-_ROOTS = {"esc50": Path("data/ESC-50"), "urbansound8k": Path("data/UrbanSound8K"), "toy": Path("data/toy")}
-_CLIP_SECONDS = {"esc50": 5.0, "urbansound8k": 4.0, "toy": 1.0}
 _OWN_CLIP_SECONDS = 5.0
 _NUM_FOLDS = 5
 _LONGEST_CLIP_SECONDS = 300.0
-# Options that mean something for some data sets only.
-_APPLIES_TO: dict[str, tuple[Name, ...]] = {
-    "subset": ("esc50",),
+# Options that apply to some data sets only.
+_APPLIES_TO: dict[str, tuple[str, ...]] = {
+    "subset": tuple(spec.name for spec in specs() if spec.subsets),
     "num_folds": ("folder", "csv"),
     "source_pattern": ("folder",),
     "table": ("csv",),
@@ -46,48 +44,47 @@ _APPLIES_TO: dict[str, tuple[Name, ...]] = {
 
 
 class DatasetConfig(Section):
-    """Which clips there are, where they lie, and how long a stretch of them the network hears."""
+    """The data set: its clips, folds and labels."""
 
     name: Name = "esc50"
-    """esc50, urbansound8k; folder: a folder a class; csv: a table of one's own; toy: made when missing."""
+    """`esc50` or `urbansound8k`; `folder`: one folder per class; `csv`: a table of clips; `toy`: synthetic sounds,
+    generated when missing."""
     root: Path | None = None
-    """The folder of the data set, taken from the working folder; null: data/ESC-50, data/UrbanSound8K,
-    data/toy."""
-    subset: Literal["esc10"] | None = None
-    """esc10: the 400 clips of ESC-50 that make up ESC-10."""
+    """Folder of the data set, relative to the working directory. null: data/ESC-50, data/UrbanSound8K or data/toy."""
+    subset: Subset | None = None
+    """`esc10`: the 400 clips of ESC-50 that form ESC-10."""
     clip_seconds: float | None = None
-    """Length in seconds that the network hears at once: shorter clips are padded, of longer ones stretches
-    are taken; at most 300; null: 4 for urbansound8k, 1 for toy, 5 else."""
+    """Window length in seconds, at most 300: shorter clips are padded, longer ones are cut into windows. null: 4 for
+    urbansound8k, 1 for toy, otherwise 5."""
     pad: Pad = "repeat"
-    """A clip shorter than the window is repeated until the window is full, or followed by silence."""
+    """Padding of clips shorter than the window: `repeat` repeats the clip, `zeros` appends silence."""
     mono: Literal["mean", "left", "loudest"] = "mean"
-    """What becomes of several channels: their mean, the first, or the one of most energy."""
+    """Downmix to mono: the mean of all channels, the first channel, or the one with the most energy."""
     store: Path | None = None
-    """The folder for decoded audio; null: the cache folder of the user."""
+    """Folder for decoded audio. null: the user's cache folder."""
     classes: list[str] | None = None
-    """The classes to keep, in any order; null: all. Clips of no other class are left out, unless `multi_label`."""
+    """Classes to keep, in any order; null for all. Clips without any of them are dropped, except with `multi_label`."""
     exclude_classes: list[str] | None = None
-    """Classes to leave out. Their clips are left out too, unless `multi_label`."""
+    """Classes to drop. Their clips are dropped too, except with `multi_label`."""
     ignore: Path | None = None
-    """A list of clips to leave out of everything, as `audiosurvey doctor --quarantine` writes it: a line a clip, its
-    id, a tab, the reason. Taken from the working folder or else from root."""
+    """List of clips to exclude, as written by `audiosurvey doctor --quarantine`: one line per clip with its id, a tab
+    and the reason. Relative to the working directory or to `root`."""
     num_folds: int = _NUM_FOLDS
-    """Folds that are made where the data has none, stratified by class, recordings kept together."""
+    """Number of folds to create if the data has none: stratified by class and grouped by recording."""
     source_pattern: str | None = None
-    """Regular expression found in a file's name: its first group (or all of it) names the source recording,
-    whose clips stay on one side of every split, as `^(.+?)_` does for `rec07_0012.wav`."""
+    """Regular expression whose first group (or whole match) in the file name is the source recording, such as `^(.+?)_`
+    for `rec07_0012.wav`. Clips of the same recording are never split."""
     table: Path | None = None
-    """The CSV, taken from the working folder or else from root; null: the one CSV that lies in root."""
+    """The CSV file, relative to the working directory or to `root`. null: the only CSV file in `root`."""
     columns: ColumnsConfig = ColumnsConfig()
-    """Names of the columns of the CSV."""
     label_separator: str = "|"
-    """What stands between several labels in one cell."""
+    """Separator of several labels in one cell."""
     multi_label: bool | None = None
-    """true: a clip may be of several classes or of none (an empty label), and `dataset.classes` keeps clips of none of
-    its classes as negatives; false: one label a clip; null: true where some row has several labels."""
+    """true: clips can have any number of labels, even none, and `dataset.classes` keeps clips without its classes as
+    negatives; false: one label per clip. null: true if any row has several labels."""
     licence: str | None = None
-    """Under which licence the sounds may be used, as `CC BY 4.0`: it is told with every result, and binds the model;
-    null: not stated. That of the published sets is known."""
+    """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
+    Public data sets have a known licence."""
 
     @field_validator(
         "subset", "num_folds", "source_pattern", "table", "columns", "label_separator", "multi_label", "licence"
@@ -99,29 +96,37 @@ class DatasetConfig(Section):
             return value
         raise ValueError(f"applies to name: {' or '.join(_APPLIES_TO[field])}, not to {name}")
 
+    @field_validator("subset")
+    @classmethod
+    def _of_this_set(cls, value: str | None, info: ValidationInfo) -> str | None:
+        spec = spec_of(info.data.get("name") or "")
+        if value is not None and spec and value not in spec.subsets:
+            raise ValueError(f"{spec.name} has no subset {value}; it has {', '.join(spec.subsets)}")
+        return value
+
     @field_validator("root")
     @classmethod
     def _folder_needs_root(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is None and info.data.get("name") == "folder":
-            raise ValueError("needed for name: folder; the folder that holds one folder a class")
+            raise ValueError("needed for name: folder; the folder that holds one folder per class")
         return value
 
     @field_validator("table")
     @classmethod
     def _csv_needs_place(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is None and info.data.get("name") == "csv" and info.data.get("root", Path()) is None:
-            raise ValueError("needed for name: csv; the CSV file, or set root to the folder it lies in")
+            raise ValueError("needed for name: csv; the CSV file, or set root to its folder")
         return value
 
     @field_validator("clip_seconds")
     @classmethod
     def _some_length(cls, value: float | None) -> float | None:
         if value is not None and value <= 0:
-            raise ValueError(f"a clip of {value:g} s holds no sound; expected more than 0 seconds")
+            raise ValueError(f"{value:g} is not a length; expected more than 0 seconds")
         if value is not None and value > _LONGEST_CLIP_SECONDS:
             raise ValueError(
-                f"a clip of {value:g} seconds; the unit is seconds ({value:g} ms are {value / 1000:g}), at most "
-                f"{_LONGEST_CLIP_SECONDS:g}: of longer sounds the network hears one stretch after another"
+                f"{value:g} seconds are too long; the unit is seconds ({value:g} ms are {value / 1000:g}), at most "
+                f"{_LONGEST_CLIP_SECONDS:g}; longer sounds are cut into windows"
             )
         return value
 
@@ -145,7 +150,7 @@ class DatasetConfig(Section):
         try:
             re.compile(value or "")
         except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
+            raise ValueError(f"not a regular expression: {error}") from None
         return value
 
     @field_validator("classes", "exclude_classes", mode="before")
@@ -165,7 +170,7 @@ class DatasetConfig(Section):
         if info.field_name == "classes" and not value:
             raise ValueError("no class is left; leave the key out for all classes")
         if twice := sorted({name for name in value if value.count(name) > 1}):
-            raise ValueError(f"'{twice[0]}' stands there twice")
+            raise ValueError(f"'{twice[0]}' is listed twice")
         known = _all_classes(info.data.get("name"), info.data.get("subset"))
         if known is not None and (unknown := unknown_classes(value, known)):
             raise ValueError("; ".join(unknown))
@@ -180,48 +185,51 @@ class DatasetConfig(Section):
         return default_root(self.name) or self.resolved_table().parent
 
     def resolved_table(self) -> Path:
-        """The CSV of `name: csv`. Errors: `UserError` if it is not there, or not the only one in root."""
-        root = None if self.root is None else self.root.expanduser()
+        """The CSV of `name: csv`. Raises UserError if it does not exist, or is not the only one in root."""
         if self.table is not None:
-            places = [self.table.expanduser()] + ([] if root is None else [root / self.table.expanduser()])
-            if found := next((place for place in places if place.is_file()), None):
-                return found
-            raise UserError(f"{' and '.join(place.as_posix() for place in places)}: not found; set dataset.table")
+            return self._found(self.table, self.root, "set dataset.table")
+        root = None if self.root is None else self.root.expanduser()
         if root is None or not root.is_dir():
             raise UserError(f"{'.' if root is None else root.as_posix()}: no such folder; set dataset.root")
         tables = sorted(path for path in root.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
         if len(tables) != 1:
             there = ", ".join(path.name for path in tables) or "none"
-            raise UserError(f"{root.as_posix()}: expected one CSV file, there are: {there}; set dataset.table")
+            raise UserError(f"{root.as_posix()}: expected one CSV file, found: {there}; set dataset.table")
         return tables[0]
 
     def resolved_ignore(self) -> Path | None:
-        """The list of clips to leave out. Errors: `UserError` if it is not there."""
+        """The list of clips to leave out. Raises UserError if it does not exist."""
         if self.ignore is None:
             return None
-        places = [self.ignore.expanduser(), self.resolved_root() / self.ignore.expanduser()]
-        if found := next((place for place in places if place.is_file()), None):
-            return found
-        there = " and ".join(dict.fromkeys(place.as_posix() for place in places))
-        raise UserError(f"{there}: not found; set dataset.ignore, or leave it out")
+        return self._found(self.ignore, self.resolved_root(), "set dataset.ignore, or leave it out")
 
     def resolved_clip_seconds(self) -> float:
-        """Length in seconds that the network hears at once."""
-        return self.clip_seconds or _CLIP_SECONDS.get(self.name, _OWN_CLIP_SECONDS)
+        """Length of the network's input in seconds."""
+        spec = spec_of(self.name)
+        return self.clip_seconds or (float(spec.clip_seconds) if spec else _OWN_CLIP_SECONDS)
+
+    @staticmethod
+    def _found(file: Path, root: Path | None, mend: str) -> Path:
+        file = file.expanduser()
+        places = [file] if root is None else [file, root.expanduser() / file]
+        if found := next((place for place in places if place.is_file()), None):
+            return found
+        raise UserError(f"{' and '.join(dict.fromkeys(place.as_posix() for place in places))}: not found; {mend}")
 
 
-def default_root(name: Name) -> Path | None:
+def default_root(name: str) -> Path | None:
     """Where a built-in data set lies if `dataset.root` does not say; None for your own data."""
-    return _ROOTS.get(name)
+    spec = spec_of(name)
+    return None if spec is None else spec.root
 
 
 def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool = True) -> Table:
-    """The table of the data set, with folds or sides, its classes those selected.
+    """The table of the data set, with folds or sides, and the selected classes.
 
-    Rows whose files are missing stay: building the store tells of them. Without `divide` no folds are made where
-    the data has none, and a single class will do: enough for scoring a model that is trained already. Without
-    `make_folds` making them is left to `data/division.py`, which knows the contents of the files.
-    Errors: `UserError` for data that is not there, a faulty table, unknown classes, too few clips.
+    Rows whose files are missing stay: building the store reports them. Without `divide`, no folds are made where the
+    data has none, and a single class is enough: for scoring a trained model. Without `make_folds`, making them is left
+    to `data/division.py`, which knows the contents of the files.
+    Raises UserError for missing data, a faulty table, unknown classes, too few clips.
     """
     table = _read(config)
     if ignore := config.resolved_ignore():
@@ -232,10 +240,9 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
         only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"
         deeper = _deeper_classes(table) if config.name == "folder" else None
         mend = f"; its folders look like classes, set dataset.root: {deeper.as_posix()}" if deeper else ""
-        raise UserError(f"{table.root.as_posix()}: {only}; telling sounds apart takes at least two{mend}")
-    own = config.name in ("folder", "csv")
-    if own and table.folds:
-        table = _tell_of_division(table, config)
+        raise UserError(f"{table.root.as_posix()}: {only}; classification needs at least two{mend}")
+    if config.name in OWN and table.folds:
+        table = _note_division(table, config)
     if divide and len(table.folds) == 1 and not any(clip.side for clip in table.clips):
         mend = "; set dataset.columns.fold to null to have folds made" if config.name == "csv" else ""
         raise UserError(f"{table.root.as_posix()}: every clip is in one fold, a test needs a second{mend}")
@@ -243,68 +250,70 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))
     table = replace(table, licence=table.licence or config.licence)
-    table = look_for_files(table, own=own)
-    return tell_of_spread_recordings(table) if make_folds else table
+    spec = spec_of(config.name)
+    table = look_for_files(table, spec.how_to_get if spec else None)
+    return note_spread_recordings(table) if make_folds else table
 
 
 def builtin_classes(config: DatasetConfig) -> tuple[str, ...] | None:
-    """The classes as selected, where they are known without data on disk; None for one's own data."""
+    """The selected classes, where they are known without data on disk; None for your own data."""
     known = _all_classes(config.name, config.subset)
     return None if known is None else kept_classes(known, config.classes, config.exclude_classes)
 
 
 def _read(config: DatasetConfig) -> Table:
-    root = config.resolved_root()
-    if config.name == "toy":
-        return toy.read_toy(root)
-    if config.name == "folder":
-        return read_folder(root, config.source_pattern)
-    if config.name == "csv":
-        named = {*(config.classes or ()), *(config.exclude_classes or ())}
-        table = config.resolved_table()
+    root, spec = config.resolved_root(), spec_of(config.name)
+    if spec is None:
+        if config.name == "folder":
+            return read_folder(root, config.source_pattern)
         return read_csv(
-            root, table, config.columns, config.label_separator, multi_label=config.multi_label, named=named
+            root,
+            config.resolved_table(),
+            config.columns,
+            config.label_separator,
+            multi_label=config.multi_label,
+            named={*(config.classes or ()), *(config.exclude_classes or ())},
         )
-    if not root.is_dir():
-        raise UserError(f"{root.as_posix()}: not found; run 'audiosurvey download {config.name}' or set dataset.root")
-    if config.name == "esc50":
-        return esc50.read_esc50(root, config.subset)
-    return urbansound8k.read_urbansound8k(root)
+    if not spec.generated and not root.is_dir():
+        raise UserError(f"{root.as_posix()}: not found; {spec.how_to_get} or set dataset.root")
+    return replace(
+        spec.read(root, config.subset),
+        published=spec.published,
+        spread_sources=spec.spread_sources,
+        twin_sources=spec.twin_sources,
+    )
 
 
 def _all_classes(name: str | None, subset: str | None) -> tuple[str, ...] | None:
-    if name == "esc50":
-        return esc50.CLASSES if subset is None else esc50.ESC10_CLASSES
-    return {"urbansound8k": urbansound8k.CLASSES, "toy": toy.CLASSES}.get(name or "")
+    spec = spec_of(name or "")
+    return None if spec is None else spec.subsets.get(subset or "", spec.classes)
 
 
 def _deeper_classes(table: Table) -> Path | None:
-    """The only class folder, where all its sounds lie in several folders of its own: those may be the classes."""
+    """The only class folder, where all its sounds are in several folders of its own: those may be the classes."""
     inner = {clip.path.relative_to(table.root).parts[1:-1] for clip in table.clips}
     if table.classes and all(inner) and len({parts[0] for parts in inner}) > 1:
         return table.root / table.clips[0].path.relative_to(table.root).parts[0]
     return None
 
 
-def _tell_of_division(table: Table, config: DatasetConfig) -> Table:
-    """A table that divides its clips itself, by folds or by sides, is taken at its word: no folds are made.
+def _note_division(table: Table, config: DatasetConfig) -> Table:
+    """Adds a note that the table's own folds or sides are used.
 
-    Errors: `UserError` where `dataset.num_folds` asks for another number of folds.
+    Raises UserError where `dataset.num_folds` asks for another number of folds.
     """
-    sides = any(clip.side for clip in table.clips)
-    column = config.columns.split if sides else config.columns.fold
+    key = "split" if any(clip.side for clip in table.clips) else "fold"
+    column = getattr(config.columns, key)
     if config.num_folds not in (_NUM_FOLDS, len(table.folds)):
-        mend = f"leave it out, or set dataset.columns.{'split' if sides else 'fold'} to null to have folds made"
-        raise UserError(
-            f"dataset.num_folds: {config.num_folds}, but the table divides its clips itself (column {column}); {mend}"
-        )
-    what = "train, val and test" if sides else f"{len(table.folds)} folds"
+        mend = f"leave it out, or set dataset.columns.{key} to null to have folds made"
+        raise UserError(f"dataset.num_folds: {config.num_folds}, but column {column} of the table divides it; {mend}")
+    what = "train, val and test" if key == "split" else f"{len(table.folds)} folds"
     note = f"column {column} divides the clips ({what}); dataset.num_folds is not used"
     return replace(table, notes=(*table.notes, note))
 
 
-def tell_of_spread_recordings(table: Table) -> Table:
-    """Published folds are kept as they are; a note says what `make_split` does about their leaks."""
+def note_spread_recordings(table: Table) -> Table:
+    """Adds a note on recordings that the published folds separate; `make_split` deals with them."""
     spread = spread_recordings(table)
     if not spread or not is_published_leak(table, spread):
         return table

@@ -1,14 +1,10 @@
-"""Folds for the clips that can be read, once it is known what their files contain.
-
-Enters: the table as read, the same table without unreadable clips, and the store. Leaves: the table ready for
-splitting: with folds, with the recording of each clip, and with notes on what a reader should know of them.
-"""
+"""Folds and recordings of the readable clips, once the contents of their files are known."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from audiosurvey.data.dataset import tell_of_spread_recordings
+from audiosurvey.data.dataset import note_spread_recordings
 from audiosurvey.data.splits.folds import assign_folds
 from audiosurvey.data.splits.recordings import Contents, equal_contents, recordings_of
 from audiosurvey.data.store.store import Skipped
@@ -19,17 +15,17 @@ _SHOWN_FILES = 5
 _SHOWN_GROUPS = 5
 
 
-class Prepared(Contents, Protocol):
-    """A store."""
+class ContentsWithSkipped(Contents, Protocol):
+    """A store, or its stand-in."""
 
     skipped: tuple[Skipped, ...]
 
 
-def divided(whole: Table, usable: Table, store: Prepared, num_folds: int) -> Table:
-    """`usable`, which is `whole` without the skipped clips, with folds and recordings.
+def divided(whole: Table, usable: Table, store: ContentsWithSkipped, num_folds: int) -> Table:
+    """`usable`, which is `whole` without the skipped clips, with folds, the recording of each clip, and notes.
 
-    Raises UserError for a class that the skipped files leave untrainable or untestable, and for classes too small to
-    be divided.
+    Raises UserError for a class that cannot be trained or tested without the skipped files, and for classes too small
+    to be divided.
     """
     _refuse_lost_classes(whole, usable, store.skipped)
     clips, recordings = usable.clips, recordings_of(usable.clips, store)
@@ -45,7 +41,7 @@ def divided(whole: Table, usable: Table, store: Prepared, num_folds: int) -> Tab
         if copies:
             count = sum(map(len, copies))
             notes.append(f"{count} clips have the same content as another clip: copies are kept in one fold")
-    return tell_of_spread_recordings(replace(usable, clips=clips, recordings=recordings, notes=tuple(notes)))
+    return note_spread_recordings(replace(usable, clips=clips, recordings=recordings, notes=tuple(notes)))
 
 
 def _refuse_lost_classes(whole: Table, usable: Table, skipped: Sequence[Skipped]) -> None:
@@ -58,7 +54,7 @@ def _refuse_lost_classes(whole: Table, usable: Table, skipped: Sequence[Skipped]
         if not lost or (after and (_is_divisible(after) or not _is_divisible(before))):
             continue
         left = "none is left" if not after else f"the {len(after)} left cannot be both trained on and tested"
-        mend = "mend the files, or leave the class out with dataset.exclude_classes"
+        mend = "repair the files, or leave the class out with dataset.exclude_classes"
         lines.append(f"class '{name}': {len(lost)} of its {len(before)} clips cannot be read, {left}; {mend}")
         lines += [f"  {clip.id}: {reasons[clip.id]}" for clip in lost[:_SHOWN_FILES]]
         if len(lost) > _SHOWN_FILES:
@@ -68,7 +64,7 @@ def _refuse_lost_classes(whole: Table, usable: Table, skipped: Sequence[Skipped]
 
 
 def _is_divisible(clips: Sequence[Clip]) -> bool:
-    """Whether some of these clips of a class can be trained on and others be tested."""
+    """Whether some of these clips can be trained on and others tested."""
     if any(clip.side for clip in clips):
         return {"train", "test"} <= {clip.side for clip in clips}
     if any(clip.fold is not None for clip in clips):
@@ -77,7 +73,7 @@ def _is_divisible(clips: Sequence[Clip]) -> bool:
 
 
 def _unbalanced(table: Table) -> list[str]:
-    """Notes on classes that the folds or sides of the table itself leave untrained or untested."""
+    """Notes on classes that the table's own folds or sides leave untrained or untested."""
     clips_of = {name: [c for c in table.clips if label in c.labels] for label, name in enumerate(table.classes)}
     if any(clip.side for clip in table.clips):
         notes = []
@@ -87,14 +83,13 @@ def _unbalanced(table: Table) -> list[str]:
                 notes.append(f"classes without a clip marked '{side}', which are {what}: {', '.join(lacking)}")
         return notes
     folds_of = {name: {c.fold for c in clips if c.fold is not None} for name, clips in clips_of.items()}
-    told = [f"{name} (fold {min(folds)})" for name, folds in folds_of.items() if len(folds) == 1]
-    if not told:
-        return []
-    return [f"classes in one fold alone, where they are tested without being trained: {', '.join(told)}"]
+    alone = [f"{name} (fold {min(folds)})" for name, folds in folds_of.items() if len(folds) == 1]
+    note = f"classes in one fold alone, where they are tested without being trained: {', '.join(alone)}"
+    return [note] if alone else []
 
 
 def _contradictions(table: Table, copies: Sequence[Sequence[Clip]]) -> list[str]:
-    """A note naming clips of equal content that have different labels."""
+    """A note on clips of equal content with different labels."""
     found = [same for same in copies if len({clip.labels for clip in same}) > 1]
     if not found:
         return []

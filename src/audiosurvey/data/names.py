@@ -1,7 +1,6 @@
-"""Names in one Unicode form (NFC), so that the same name is equal wherever it was written.
+"""Names in one Unicode form (NFC): macOS lists file names with decomposed accents, other systems with composed ones.
 
-macOS lists file names with decomposed accents, other systems and keyboards write composed ones. Used for class names,
-clip ids, sources and column names: whatever is read from outside passes through here before it is compared.
+Class names, clip ids, sources and column names pass through here before they are compared.
 """
 
 import unicodedata
@@ -23,7 +22,7 @@ def composed(text: str) -> str:
 
 
 def composed_keys(values: Mapping[str, Value]) -> dict[str, Value]:
-    """A mapping by name, its names with composed accents."""
+    """The mapping with composed accents in its keys."""
     return {composed(name): value for name, value in values.items()}
 
 
@@ -33,7 +32,7 @@ def clip_id(relative: Path) -> str:
 
 
 def on_disk(path: Path) -> Path:
-    """`path`, or where it is missing the same name with composed or decomposed accents, if that is there."""
+    """`path`, or if it does not exist, the same name with composed or decomposed accents, if that exists."""
     if not path.as_posix().isascii():
         for form in (None, "NFC", "NFD"):
             spelled = Path(unicodedata.normalize(form, str(path))) if form else path

@@ -1,7 +1,6 @@
-"""Work done ahead in threads and handed over in order: for decoding, hashing and filling batches.
+"""Work done ahead in threads, with results in order: for decoding, hashing and filling batches.
 
-Threads, not processes: libsndfile, soxr and hashing let go of Python's lock, so two threads decode twice as
-fast, and nothing is copied between processes. Memory is bounded: only `ahead` results are ever waiting.
+Threads suffice, since libsndfile, soxr and hashing release the GIL. At most `ahead` results are waiting.
 """
 
 import contextlib
@@ -14,6 +13,8 @@ from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+ProgressCallback = Callable[[int, int | None], None]
+"""Called with what is done and the total, such as bytes or clips; None where the total is unknown."""
 
 
 def cpu_count() -> int:
@@ -26,10 +27,9 @@ def cpu_count() -> int:
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
 ) -> Generator[Result, None, None]:
-    """`function` of each item, in the order of the items, worked out by `workers` threads (0: in this one).
+    """`function` of each item, in the order of the items, computed by `workers` threads (0: in this one).
 
-    An exception in a thread is raised here, at its item. The threads end when the iterator is exhausted or
-    closed.
+    An exception in a thread is raised here, at its item. The threads end when the iterator is exhausted or closed.
     """
     if workers <= 0:
         yield from map(function, items)
@@ -48,14 +48,14 @@ def in_order(
 
 
 def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
-    """The items, worked out by a thread of their own, `depth` of them ahead; with a depth of 0 in this one.
+    """The items, computed `depth` ahead by a separate thread (0: in this one).
 
     The thread ends when the iterator is exhausted or closed.
     """
     iterator, end = iter(items), object()
-    worked_out = in_order(lambda _: next(iterator, end), itertools.repeat(None), workers=min(1, depth), ahead=depth)
-    with contextlib.closing(worked_out):
-        for item in worked_out:
+    computed = in_order(lambda _: next(iterator, end), itertools.repeat(None), workers=min(1, depth), ahead=depth)
+    with contextlib.closing(computed):
+        for item in computed:
             if item is end:
                 return
             yield cast(Item, item)

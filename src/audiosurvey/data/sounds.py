@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.division import divided
-from audiosurvey.data.store.building import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store.store import Store, kept, prepare
 from audiosurvey.data.table import Table
 
 
 @dataclass(frozen=True)
 class Sounds:
-    """Table and store of a data set, and how windows are cut from it."""
+    """Config, table and store of a data set."""
 
     config: DatasetConfig
     table: Table
@@ -19,7 +19,7 @@ class Sounds:
 
     @property
     def window_samples(self) -> int:
-        """Samples of one window of the network."""
+        """Length of the network's input in samples."""
         return round(self.config.resolved_clip_seconds() * self.store.sample_rate)
 
 
@@ -29,12 +29,12 @@ def prepare_sounds(
     *,
     divide: bool = True,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Sounds:
-    """Reads the table and builds the store where it is missing or something changed; clips that fail are left out.
+    """Reads the table and builds the store if necessary; unreadable clips are left out.
 
-    Without `divide` no folds are made where the data has none: enough for a model that is trained already.
-    Raises UserError for a class that unreadable files leave without the clips to train and test it.
+    Without `divide`, no folds are made where the data has none: enough for evaluating a trained model.
+    Raises UserError for a class that cannot be trained and tested without the unreadable files.
     """
     table = load_table(dataset, divide=divide, make_folds=False)
     store = prepare(

@@ -1,4 +1,4 @@
-"""The one form every data set takes: a table with a row a clip. Nothing after it knows where the clips came from."""
+"""The one form that every data set takes: a table with a row per clip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Side = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One row: a sound file, or a stretch of one, with what is known about it."""
+    """One row: a sound file, or a stretch of one, and what is known about it."""
 
     id: str
     """Path relative to the root, with forward slashes; `#1.500-3.000` (seconds) is appended for a stretch. Unique in
@@ -28,19 +28,19 @@ class Clip:
     start_s: float | None = None
     end_s: float | None = None
     side: Side | None = None
-    """For tables that come with a train/val/test column instead of folds."""
+    """For tables with a train/val/test split instead of folds."""
     repeat: int = 0
-    """How often an epoch of balanced sampling has given this clip before; 0 in every table."""
+    """How often balanced sampling has already used this clip in the epoch; 0 in every table."""
 
     @property
     def drawn_by(self) -> tuple[str | int, ...]:
-        """What names the random streams of this clip: its id, and of a repetition its number too."""
+        """Key of this clip's random streams: its id, and for a repetition its number."""
         return (self.id, self.repeat) if self.repeat else (self.id,)
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A clip that is left out by `dataset.ignore`, and why."""
+    """A clip that `dataset.ignore` leaves out, and why."""
 
     id: str
     reason: str
@@ -60,12 +60,17 @@ class Table:
     """Whole, with the folds its authors published: a mean over all of them may be compared with the literature."""
     licence: str | None = None
     notes: tuple[str, ...] = field(default=())
-    """What the reader should be told: rows left out, folds made by us, ..."""
-
+    """What the reader should know: rows left out, generated folds, ..."""
     ignored: tuple[Ignored, ...] = ()
-    """What `dataset.ignore` left out of the clips."""
+    """Clips left out by `dataset.ignore`."""
+    published: bool = False
+    """Whether the authors of the data set defined folds or a split, as `DatasetSpec.published` says."""
     published_folds: bool = False
     """The folds are those that the authors published, even if classes or clips were left out afterwards."""
+    spread_sources: frozenset[str] = frozenset()
+    """Recordings known to be in several folds as published."""
+    twin_sources: frozenset[str] = frozenset()
+    """Recordings known to overlap with one of another name in another fold, as published."""
     recordings: Mapping[str, str] = field(default_factory=dict)
     """Recording of each clip id, once the contents of the files are known (`data/splits/recordings.py`)."""
 
@@ -75,7 +80,7 @@ class Table:
 
     @property
     def folds(self) -> tuple[int, ...]:
-        """The folds to be tested, ascending; (1,) for a table with a train/test column."""
+        """The folds to be tested, ascending; (1,) for a table with a train/test split."""
         if any(clip.side for clip in self.clips):
             return (1,)
         return tuple(sorted({clip.fold for clip in self.clips if clip.fold is not None}))

@@ -10,7 +10,6 @@ from itertools import combinations
 
 import numpy as np
 
-from audiosurvey.data.sets.published import PUBLISHED
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.doctor.clip_profile import ClipProfile
 from audiosurvey.doctor.finding import Finding, Severity
@@ -180,7 +179,7 @@ def _check_encodings(table: Table, clips: list[Clip], profiles: list[ClipProfile
 def _untrained_severity(table: Table) -> Severity:
     """An excerpt of a published set, with a few clips to try things on, is not expected to have usable folds."""
     few = len(table.clips) < FEWEST_CLIPS * len(table.classes)
-    return "worth a look" if table.name in PUBLISHED and few else "spoils a result"
+    return "worth a look" if table.published and few else "spoils a result"
 
 
 def _normalised(name: str) -> str:

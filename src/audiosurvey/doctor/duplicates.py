@@ -13,7 +13,6 @@ import numpy as np
 from audiosurvey.data.audio.decoding import BadAudio
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import in_order
-from audiosurvey.data.sets.esc50 import TWIN_SOURCES
 from audiosurvey.data.splits.folds import is_published_leak, spread_recordings
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, likely_short_pairs
@@ -151,7 +150,7 @@ def _severity(table: Table, clips: Sequence[Clip], check: str) -> tuple[Severity
     sides = sorted({_side(clip) for clip in clips})
     if len(sides) > 1:
         where = f"on both sides of a fold border ({', '.join(sides)})"
-        if table.official or (table.name == "esc50" and TWIN_SOURCES.issuperset({clip.source for clip in clips})):
+        if table.official or table.twin_sources.issuperset({clip.source for clip in clips}):
             return "worth a look", f"{where}, as published"
         return "spoils a result", where
     if not table.classes:

@@ -42,8 +42,8 @@ class MelProducts(nn.Module):
         front_end.register_buffer("bank", None)
         self.front_end = front_end
 
-    def forward(self, wave_BS: torch.Tensor, change: None = None) -> torch.Tensor:
-        """Waves (B, S) to spectrograms (B, 1, T, F). `change` is unused; training needs it."""
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        """Waves (B, S) to spectrograms (B, 1, T, F)."""
         frames_BTN = self._frames(self.front_end.framed(wave_BS))
         clips, frames = frames_BTN.shape[0], frames_BTN.shape[1]
         grid = frames_BTN.reshape(clips * frames, self.rows, self.columns) * self.window

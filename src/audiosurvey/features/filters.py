@@ -43,25 +43,13 @@ def mel_to_hz(mel: torch.Tensor, scale: MelScale) -> torch.Tensor:
 
 
 def mel_filters(
-    *, n_fft: int, sample_rate: int, n_mels: int, f_min: float, f_max: float, norm: str | None, mel_scale: MelScale
-) -> torch.Tensor:
-    """Filter bank, shape (n_fft // 2 + 1, n_mels), float32; computed in float64.
-
-    `norm="slaney"` gives each triangle unit area over Hz (times 2 / its width); None leaves its peak at 1. A filter
-    narrower than the distance of two bins may be empty: see `empty_filters`.
-    """
-    limits_hz = torch.tensor([[f_min, f_max]], dtype=torch.float64)
-    return filters_between(
-        limits_hz, n_fft=n_fft, sample_rate=sample_rate, n_mels=n_mels, norm=norm, mel_scale=mel_scale
-    )[0]
-
-
-def filters_between(
     limits_hz: torch.Tensor, *, n_fft: int, sample_rate: int, n_mels: int, norm: str | None, mel_scale: MelScale
 ) -> torch.Tensor:
     """A filter bank for each pair of limits: (B, 2) in Hz, lowest and highest edge, gives (B, n_fft // 2 + 1, n_mels).
 
-    As `mel_filters`, computed in the type of `limits_hz` and where that is.
+    float32, computed in the type and on the device of `limits_hz`. `norm="slaney"` gives each triangle unit area over
+    Hz (times 2 / its width); None leaves its peak at 1. A filter narrower than the distance of two bins may be empty:
+    see `empty_filters`.
     """
     kind: dict = {"dtype": limits_hz.dtype, "device": limits_hz.device}
     # Bins up to sample_rate // 2 also where n_fft is odd, as torchaudio's MelSpectrogram has them.

@@ -1,34 +1,23 @@
-"""What a network hears, by its own choice: waves, their mel spectrograms, or both.
+"""Front ends: from waveforms (B, S) to the input of a network, on the device of the waves."""
 
-Enters: waveforms (B, S); leaves: what the network takes, on the device the waves are on.
-"""
-
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import nn
 
-from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 
 Input = Literal["wave", "mel"]
 INPUTS: tuple[Input, ...] = ("wave", "mel")
-"""In the order in which a network that hears both is given them."""
-Heard = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+"""In the order in which a network that takes both is given them."""
+NetworkInput = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 """Waves (B, 1, S), mel spectrograms (B, 1, T, F), or a pair of both in this order."""
-FrontEnd = Callable[[torch.Tensor, BandChange | None], Heard]
-"""Waves (B, S), and how their bands are changed or None, to what a network hears."""
 
 
 class WaveFrontEnd(nn.Module):
-    """Waves (B, S) as they are, (B, 1, S), float32 whatever the autocast."""
+    """Waves (B, S) unchanged, (B, 1, S), in float32 even under autocast."""
 
-    silence = 0.0
-    num_bands = 0
-
-    def forward(self, wave_BS: torch.Tensor, change: BandChange | None = None) -> torch.Tensor:
-        """`change` changes nothing: a wave has no bands."""
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
         return wave_BS.float().unsqueeze(1)
 
 
@@ -39,28 +28,25 @@ class WaveAndMelFrontEnd(nn.Module):
         super().__init__()
         self.mel = MelFrontEnd(config, sample_rate)
 
-    @property
-    def silence(self) -> float:
-        """The value that digital silence has on the spectrogram."""
-        return self.mel.silence
-
-    @property
-    def num_bands(self) -> int:
-        return self.mel.num_bands
-
-    def forward(self, wave_BS: torch.Tensor, change: BandChange | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        return wave_BS.float().unsqueeze(1), self.mel(wave_BS, change)
+    def forward(self, wave_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return wave_BS.float().unsqueeze(1), self.mel(wave_BS)
 
 
 def make_front_end(
     hears: tuple[Input, ...], mel: MelConfig, sample_rate: int
 ) -> MelFrontEnd | WaveFrontEnd | WaveAndMelFrontEnd:
-    """The front end of a network that hears this. None holds trained parameters or is stored with the weights."""
+    """The front end of a network with these inputs. It has no trained parameters and no state."""
     if "mel" not in hears:
         return WaveFrontEnd()
     return WaveAndMelFrontEnd(mel, sample_rate) if "wave" in hears else MelFrontEnd(mel, sample_rate)
 
 
+def mel_part(front_end: nn.Module) -> MelFrontEnd | None:
+    """The mel front end in a front end; None where there is none."""
+    part = front_end.mel if isinstance(front_end, WaveAndMelFrontEnd) else front_end
+    return part if isinstance(part, MelFrontEnd) else None
+
+
 def mel_for_show(mel: MelConfig | None, sample_rate: int) -> MelFrontEnd:
-    """The spectrogram that pictures are drawn from: `mel`, or a usual one where the network hears none."""
+    """The spectrogram that pictures are drawn from: `mel`, or a common one for networks without a spectrogram."""
     return MelFrontEnd(mel or MelConfig(compression="db", pad_mode="constant"), sample_rate)

@@ -1,22 +1,19 @@
-"""The mel front end: waveforms (B, S) in, log-mel spectrograms (B, 1, T, F) out, on the device the waves are on.
+"""The mel front end: waveforms (B, S) in, log-mel spectrograms (B, 1, T, F) out, on the device of the waves.
 
-Equal to `torchaudio.transforms.MelSpectrogram` for the same arguments, then compressed. What other families do besides
-(pre-emphasis, Kaldi's filters, natural logarithm, a shift and a scale) is there under keys of ours. Framing is a
-strided view, transformed a few clips at a time: a clip's frames then stay in the processor's cache, which is what makes
-it fast.
+Three stages: power spectrum, mel bands, compression. The first two equal `torchaudio.transforms.MelSpectrogram` with
+the same arguments. Frames are a strided view and are transformed a few clips at a time, so that they stay in the
+processor's cache.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
-from audiosurvey.features.band_change import BandChange
-from audiosurvey.features.filters import MelScale, empty_filters, filters_between, mel_filters
-from audiosurvey.features.transposition import transposition
+from audiosurvey.features.filters import MelScale, empty_filters, mel_filters
 from audiosurvey.section import Section
 
 # Each window with the arguments that it takes besides `periodic`, and their defaults.
@@ -33,59 +30,59 @@ _LENGTHS_S = {"win_length": ("a window", 2.0, 0.03), "hop_length": ("a step", 1.
 
 
 class MelConfig(Section):
-    """The mel spectrogram. Lengths are in seconds; any further argument of torchaudio's MelSpectrogram goes by its
-    own name."""
+    """The mel spectrogram. Lengths are in seconds; other arguments have the names of torchaudio's MelSpectrogram."""
 
     win_length: float = Field(default=0.032, gt=0, json_schema_extra={"exclusiveMaximum": 2})
-    """Length of the analysis window in seconds."""
+    """Window length in seconds."""
     hop_length: float = Field(default=0.010, gt=0, json_schema_extra={"exclusiveMaximum": 1})
-    """Step from frame to frame in seconds."""
+    """Hop length in seconds."""
     n_mels: int = Field(default=64, ge=1)
     """Number of mel bands."""
     f_min: float = Field(default=0.0, ge=0)
     """Lower edge of the lowest band in Hz."""
     f_max: float | None = Field(default=None, gt=0)
-    """Upper edge of the highest band in Hz; half the sample rate where absent."""
+    """Upper edge of the highest band in Hz. null: half the sample rate."""
     n_fft: int | None = Field(default=None, ge=1)
-    """Length of the Fourier transform in samples; the window where absent. Powers of two are several times faster than
-    lengths with large prime factors."""
+    """FFT size in samples. null: the window length. Powers of two are several times faster than sizes with large prime
+    factors."""
     power: float = Field(default=2.0, gt=0)
     """Exponent of the magnitude: 1 for magnitude, 2 for power."""
     normalized: bool | Literal["window", "frame_length"] = False
-    """Divide the spectrum by the window's root energy (true, `window`) or by the root of n_fft (`frame_length`)."""
+    """Normalise the spectrum by the L2 norm of the window (true, `window`) or by the square root of n_fft
+    (`frame_length`)."""
     center: bool = True
-    """Frames are centred on their time; the signal is padded by half a transform on both sides."""
+    """Centre frames on their time, by padding the signal by n_fft / 2 on both sides."""
     pad_mode: Literal["reflect", "constant", "replicate", "circular"] = "reflect"
-    """What the padding of `center` holds."""
+    """Padding mode with `center`."""
     pad: int = Field(default=0, ge=0)
-    """Zeros appended on both sides before anything else, in samples."""
+    """Zero padding in samples, on both sides of the signal."""
     window_fn: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann"
-    """Shape of the window."""
+    """Window function."""
     wkwargs: dict[str, float | bool] | None = None
-    """Further arguments of the window function, such as `periodic: false` or `beta: 12` (kaiser)."""
+    """Arguments of the window function, such as `periodic: false` or `beta: 12` (kaiser)."""
     onesided: bool = True
-    """Kept for torchaudio's name; the spectrum of a real signal is always one-sided, and `false` is refused."""
+    """Only for compatibility with torchaudio; must be true."""
     norm: Literal["slaney"] | None = None
-    """`slaney`: triangles of unit area; absent: triangles with peak 1."""
+    """`slaney`: mel filters of unit area. null: filters with a peak of 1."""
     mel_scale: MelScale = "htk"
-    """Formula of the mel scale; `kaldi` is HTK's, with triangles that are straight in mel instead of Hz."""
+    """Mel scale. `kaldi` is the HTK scale with filters that are triangular in mel instead of Hz."""
     preemphasis: float = Field(default=0.0, ge=0, le=1)
-    """Share of each sample that is taken from the next one, which lifts high frequencies: x[n+1] - preemphasis x[n]; 0:
-    none, 0.97 is usual. It costs one sample, so 5 s give 500 frames of 10 ms instead of 501."""
+    """Pre-emphasis coefficient: x[n+1] - preemphasis x[n]. 0 for none, 0.97 is common. Shortens the signal by one
+    sample, so that 5 s give 500 frames of 10 ms instead of 501."""
     compression: Literal["log10p1", "db", "ln"] = "log10p1"
-    """`log10p1`: log10(1 + x), as the original system; `db`: decibels with a floor, 20 log10 of the magnitude at every
-    `power`; `ln`: ln(x + log_offset)."""
+    """`log10p1`: log10(1 + x), as in the original system; `db`: decibels with a floor, 20 log10 of the magnitude for
+    any `power`; `ln`: ln(x + log_offset)."""
     floor_db: float = Field(default=-100.0, lt=0)
-    """Floor of `compression: db`, in dB relative to 1."""
+    """Floor of `compression: db` in dB relative to 1."""
     log_offset: float = Field(default=1e-5, gt=0)
-    """What `compression: ln` adds before the logarithm; it sets the value of silence."""
+    """Offset added before the logarithm by `compression: ln`; determines the value of silence."""
     shift: float = 0.0
     """Added to the compressed values."""
     divide: float = Field(default=1.0, gt=0)
-    """What the shifted values are divided by, so that the network meets values of about unit size."""
+    """Divisor of the shifted values, to bring them to about unit scale."""
     standardize: Literal["none", "batch_norm", "batch_norm_channel", "statistics"] = "none"
-    """What comes before the first block: nothing, a batch-norm per mel band (learned) or one for all bands together, or
-    the mean and deviation of each band over the training clips (fixed)."""
+    """Standardisation of the network's input: `batch_norm` per mel band (learned), `batch_norm_channel` over all bands
+    together, or `statistics`, the fixed mean and standard deviation of each band over the training clips."""
 
     @field_validator("wkwargs")
     @classmethod
@@ -153,30 +150,23 @@ class MelConfig(Section):
         return max(0, 1 + (padded - n_fft) // self.hop_samples(sample_rate))
 
     def filters(self, sample_rate: int) -> torch.Tensor:
-        """The filter bank of this config, (bins, bands)."""
-        f_min, f_max = self.limits_hz(sample_rate)
-        return mel_filters(f_min=f_min, f_max=f_max, **self._kind_of_filters(sample_rate))
-
-    def transposition(self, pitch_B: torch.Tensor, sample_rate: int) -> torch.Tensor:
-        """What makes of the bands those of the same sounds at other pitches (B), as a matrix (B, bands, bands)."""
-        return transposition(pitch_B, self.limits_hz(sample_rate), self.n_mels, self.mel_scale)
+        """The mel filter bank, (bins, bands)."""
+        return self.filters_between(torch.tensor([self.limits_hz(sample_rate)], dtype=torch.float64), sample_rate)[0]
 
     def filters_between(self, limits_hz: torch.Tensor, sample_rate: int) -> torch.Tensor:
-        """The same with other limits: (B, 2) in Hz give a bank each, (B, bins, bands)."""
-        return filters_between(limits_hz, **self._kind_of_filters(sample_rate))
+        """A filter bank (B, bins, bands) for each pair of lowest and highest edge, (B, 2) in Hz."""
+        return mel_filters(
+            limits_hz,
+            n_fft=self.fft_samples(sample_rate),
+            sample_rate=sample_rate,
+            n_mels=self.n_mels,
+            norm=self.norm,
+            mel_scale=self.mel_scale,
+        )
 
     def limits_hz(self, sample_rate: int) -> tuple[float, float]:
         """Lower edge of the lowest band and upper edge of the highest."""
         return self.f_min, self.f_max if self.f_max is not None else sample_rate / 2
-
-    def _kind_of_filters(self, sample_rate: int) -> dict[str, Any]:
-        return {
-            "n_fft": self.fft_samples(sample_rate),
-            "sample_rate": sample_rate,
-            "n_mels": self.n_mels,
-            "norm": self.norm,
-            "mel_scale": self.mel_scale,
-        }
 
     def empty_bands(self, sample_rate: int) -> list[int]:
         """Bands that stay silent whatever the sound, counted from 0."""
@@ -184,9 +174,9 @@ class MelConfig(Section):
 
 
 class MelFrontEnd(nn.Module):
-    """Waves (B, S) to compressed mel spectrograms (B, 1, T, F), float32 whatever the autocast.
+    """Waves (B, S) to compressed mel spectrograms (B, 1, T, F), in float32 even under autocast.
 
-    Holds no trained parameters, and nothing of it is stored with the weights: the config says it all.
+    Has no trained parameters and no state: the config determines it.
     """
 
     window: torch.Tensor
@@ -216,31 +206,22 @@ class MelFrontEnd(nn.Module):
     def num_frames(self, samples: int) -> int:
         return self.config.num_frames(samples, self.sample_rate)
 
-    def forward(self, wave_BS: torch.Tensor, change: BandChange | None = None) -> torch.Tensor:
-        """`change`: what augmentation does to the bands, in training."""
+    def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
         with torch.autocast(wave_BS.device.type, enabled=False):
-            return self.compress(self.mel(wave_BS.float(), change or BandChange())).unsqueeze(1)
+            return self.compress(self.mel(wave_BS.float())).unsqueeze(1)
 
-    def mel(self, wave_BS: torch.Tensor, change: BandChange = BandChange()) -> torch.Tensor:
+    def power(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        """The magnitude spectrum raised to `power`, (B, T, bins)."""
+        return self._in_parts(wave_BS, self._power)
+
+    def mel(self, wave_BS: torch.Tensor) -> torch.Tensor:
         """The uncompressed mel spectrogram, (B, T, F)."""
-        mel_BTF = self._mel(wave_BS, change.edge_shifts_B2)
-        if change.pitch_B is not None:
-            mel_BTF = mel_BTF @ self.config.transposition(change.pitch_B, self.sample_rate).to(mel_BTF)
-        if change.gain_db_BF is None:
-            return mel_BTF
-        # Gains are in dB of the wave, and a band holds its magnitude to the power of `power`.
-        factor_BF = 10 ** (change.gain_db_BF.to(mel_BTF) * (self.config.power / 20))
-        return mel_BTF * factor_BF[:, None, :]
+        return self._in_parts(wave_BS, lambda frames_BTN: self._power(frames_BTN) @ self.bank)
 
-    def _mel(self, wave_BS: torch.Tensor, edge_shifts_B2: torch.Tensor | None) -> torch.Tensor:
+    def _in_parts(self, wave_BS: torch.Tensor, stage: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         frames_BTN = self.framed(wave_BS).unfold(1, self.n_fft, self.hop)
-        if edge_shifts_B2 is not None:
-            power_BTN = torch.cat([self._power(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))])
-            return power_BTN @ self._shifted_banks(edge_shifts_B2)
-        step = self._clips_at_once(frames_BTN)
-        if step >= len(frames_BTN):
-            return self._power(frames_BTN) @ self.bank
-        return torch.cat([self._power(part) @ self.bank for part in frames_BTN.split(step)])
+        parts = [stage(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def framed(self, wave_BS: torch.Tensor) -> torch.Tensor:
         """What is cut into frames: the wave after pre-emphasis, `pad` and the padding of `center`."""
@@ -255,6 +236,7 @@ class MelFrontEnd(nn.Module):
         return wave_BS
 
     def compress(self, mel: torch.Tensor) -> torch.Tensor:
+        """The last stage: the logarithm of mel bands, shifted and scaled."""
         config = self.config
         if config.compression == "log10p1":
             values = torch.log10(1 + mel)
@@ -265,15 +247,6 @@ class MelFrontEnd(nn.Module):
         if config.shift or config.divide != 1:
             values = (values + config.shift) / config.divide
         return values
-
-    def _shifted_banks(self, edge_shifts_B2: torch.Tensor) -> torch.Tensor:
-        """A filter bank a clip, (B, bins, bands); edges stay within what can be heard."""
-        where = self.bank.device
-        # Apple's GPUs have no float64.
-        shifts = edge_shifts_B2.to(where, torch.float32 if where.type == "mps" else torch.float64)
-        limits_B2 = shifts + torch.tensor(self.config.limits_hz(self.sample_rate), dtype=shifts.dtype, device=where)
-        banks = self.config.filters_between(limits_B2.clamp(0, self.sample_rate / 2), self.sample_rate)
-        return banks.to(self.bank.dtype)
 
     def _power(self, frames_BTN: torch.Tensor) -> torch.Tensor:
         spectrum = torch.fft.rfft(frames_BTN * self.window)

@@ -1,1 +1,1 @@
-"""From mel spectrograms to logits: the grammar of blocks and the networks built from it."""
+"""Networks: blocks, the config section that lists them, and pretrained weights."""

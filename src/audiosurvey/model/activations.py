@@ -1,4 +1,4 @@
-"""Activation functions by name, and the gate. Enter and leave: maps (B, C, T, F) or features (B, N)."""
+"""Activation functions by name, and SwiGLU, for maps (B, C, T, F) and features (B, N)."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -14,21 +14,7 @@ from audiosurvey.section import Section
 PlainActivation = Literal[
     "relu", "lrelu", "relu6", "gelu", "silu", "swish", "elu", "selu", "tanh", "sigmoid", "hardswish", "mish"
 ]
-ActivationName = Literal[
-    "relu",
-    "lrelu",
-    "relu6",
-    "gelu",
-    "silu",
-    "swish",
-    "elu",
-    "selu",
-    "tanh",
-    "sigmoid",
-    "hardswish",
-    "mish",
-    "swiglu",
-]
+ActivationName = Literal[PlainActivation, "swiglu"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -47,25 +33,26 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class SwigluConfig(Section):
-    """Which axis a gate halves."""
+    """Options of SwiGLU."""
 
     axis: Literal["last", "channel"] = "last"
-    """`last`: the bands of a map, the features after `pooling` or `fc`; `channel`: the channels of a map."""
+    """The axis that is halved. `last`: the bands of a map, or the features after `pooling` and `fc`; `channel`: the
+    channels of a map."""
 
 
 class SwigluChoice(Section):
-    """`{swiglu: {axis: channel}}`: the gate with its axis chosen."""
+    """`{swiglu: {axis: channel}}`: SwiGLU with its options."""
 
     swiglu: SwigluConfig
 
 
 def _name_or_gate(value: Any, _: ValidatorFunctionWrapHandler) -> Any:
-    """One fault a mistake: judged as a name or as a mapping, by what it looks like, not as both."""
+    """Validates a value as a name or as a mapping, not as both, so that a mistake gives one error."""
     if isinstance(value, SwigluChoice):
         return value
     if isinstance(value, Mapping):
         if list(value) != ["swiglu"]:
-            raise ValueError("takes a name, or `{swiglu: {axis: channel}}`; no other activation has options")
+            raise ValueError("takes a name or `{swiglu: {axis: channel}}`; no other activation has options")
         return SwigluChoice.model_validate(value)
     names = get_args(ActivationName)
     if value not in names:
@@ -76,14 +63,14 @@ def _name_or_gate(value: Any, _: ValidatorFunctionWrapHandler) -> Any:
 
 
 ActivationChoice = Annotated[ActivationName | SwigluChoice, WrapValidator(_name_or_gate)]
-"""An activation by name; `swiglu` also with the axis that it halves."""
+"""An activation by name; `swiglu` also with its options."""
 
 
 class SwiGLU(nn.Module):
-    """The gate value * SiLU(gate): first half of an axis is the value, second half the gate.
+    """value * SiLU(gate): the first half of an axis is the value, the second half the gate.
 
-    An odd axis gets one zero at its end first (a band of zeros above the highest). Source: Shazeer 2020, "GLU
-    variants improve transformer", with beta 1 and the two linear maps left to the layer before it.
+    The last axis is padded with a zero if its length is odd. Source: Shazeer 2020, "GLU variants improve transformer",
+    with beta 1 and without the linear maps, which belong to the layer before.
     """
 
     def __init__(self, axis: int = -1) -> None:
@@ -98,9 +85,6 @@ class SwiGLU(nn.Module):
         value, gate = x.chunk(2, dim=self.axis)
         return value * F.silu(gate)
 
-    def extra_repr(self) -> str:
-        return f"axis={self.axis}"
-
 
 def is_gate(choice: ActivationChoice) -> bool:
     return isinstance(choice, SwigluChoice) or choice == "swiglu"
@@ -111,5 +95,5 @@ def gate_axis(choice: ActivationChoice) -> Literal["last", "channel"]:
 
 
 def make_activation(name: str) -> nn.Module:
-    """The module of a plain activation (a gate changes shapes and is built by its block)."""
+    """The module of an element-wise activation (SwiGLU changes shapes and is built by its block)."""
     return ACTIVATIONS[name]()

@@ -1,8 +1,7 @@
-"""Activation checkpointing of a few blocks in a row: their inner values are computed again in the backward
-pass instead of kept.
+"""Activation checkpointing: activations are recomputed in the backward pass instead of stored.
 
-Less peak memory, the same loss and gradients: dropout is replayed from the saved state of the generators, and
-batch-norm's running statistics are updated by the first pass alone.
+Loss and gradients are unchanged: dropout is replayed from the saved generator state, and running statistics of
+batch-norm are updated in the first pass only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,8 +16,7 @@ from audiosurvey.model.blocks.inputs import Entry, Join
 
 
 def checkpointed(blocks: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
-    """Sends `x` through `blocks` with checkpointing, non-reentrant; of all values between, only `x` is
-    kept."""
+    """Applies `blocks` to `x` with non-reentrant checkpointing; of all activations, only `x` is stored."""
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), statistics_kept(blocks)
@@ -27,8 +25,8 @@ def checkpointed(blocks: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
 
 
 def segments(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
-    """Splits a row of blocks into what is recomputed together: each block with weights, and the cheap ones
-    after it. What begins and joins branches stands alone."""
+    """Splits blocks into segments that are recomputed together: a block with weights and the ones without after it.
+    `Entry` and `Join` are segments of their own."""
     parts: list[list[nn.Module]] = []
     for block in blocks:
         alone = isinstance(block, (Entry, Join)) or (parts and isinstance(parts[-1][0], (Entry, Join)))
@@ -39,10 +37,10 @@ def segments(blocks: Iterable[nn.Module]) -> list[list[nn.Module]]:
 
 
 def pieces(segment: Iterable[nn.Module]) -> list[list[nn.Module]]:
-    """Splits a segment once more: plain rows of layers inside it come apart before each convolution or matrix.
+    """Splits a segment before each convolution or linear layer inside its `nn.Sequential`s.
 
-    What is recomputed at a time is then one convolution with its norm and activation. In a network whose first maps are
-    the largest, as most are, the recomputation of the first block would otherwise be the peak.
+    Peak memory is lower when one convolution is recomputed at a time: the first block, whose maps are the largest in
+    most networks, would otherwise determine the peak.
     """
     parts: list[list[nn.Module]] = []
     for layer in _layers(segment):
@@ -62,10 +60,10 @@ def _layers(modules: Iterable[nn.Module]) -> Iterator[nn.Module]:
 
 @contextmanager
 def statistics_kept(blocks: Sequence[nn.Module]) -> Iterator[None]:
-    """Batch-norms inside `blocks` update throw-away copies of their running statistics.
+    """Batch-norms inside `blocks` update temporary copies of their running statistics.
 
-    Switching the statistics off instead would change the number of tensors that autograd saves, which
-    checkpointing compares between the two passes.
+    Disabling the statistics instead would change the number of tensors saved by autograd, which checkpointing compares
+    between the two passes.
     """
     kept = [
         (norm, name, buffer)

@@ -1,7 +1,6 @@
-"""What layers cost, found by sending a shape without values through the network: output shapes and MACs.
+"""Output shapes and multiply-accumulates (MACs) of layers, from a forward pass on the meta device.
 
-A multiply-accumulate (MAC) is one product added to a sum; convolutions and matrix products are counted, as in
-the literature, norms, activations and biases are not.
+Convolutions and matrix products are counted, as is usual; norms, activations and biases are not.
 """
 
 from collections import defaultdict
@@ -18,21 +17,21 @@ from audiosurvey.model.shapes import InputShape, each_input
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one layer makes of one clip."""
+    """Output shape and MACs of one layer for one clip."""
 
     output_shape: tuple[int, ...]
     macs: int
 
 
 def trainable(module: nn.Module) -> int:
-    """Number of trained values; buffers, such as running statistics, are not among them."""
+    """Number of trainable parameters, without buffers."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def module_macs(module: nn.Module, output: Tensor) -> int:
-    """MACs of one module itself, without its children, for what it gave.
+    """MACs of one module, without its children, that returned `output`.
 
-    A module that multiplies matrices in its own `forward` says so by a method `own_macs(output) -> int`.
+    Modules that multiply matrices in their own `forward` have a method `own_macs(output) -> int`.
     """
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         # Each output value sums over the input channels of its group and the kernel.
@@ -44,9 +43,9 @@ def module_macs(module: nn.Module, output: Tensor) -> int:
 
 
 def trace(network: nn.Module, input_shape: InputShape, layers: Sequence[nn.Module]) -> list[Cost]:
-    """The cost of each of `layers` (parts of `network` that do not overlap) for one clip.
+    """The cost of each of `layers` (non-overlapping parts of `network`) for one clip.
 
-    All tensors are on torch's meta device: nothing is computed and the network itself is left as it is.
+    All tensors are on the meta device: nothing is computed, and the network is not changed.
     """
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     macs: dict[nn.Module, int] = defaultdict(int)
@@ -69,7 +68,7 @@ def trace(network: nn.Module, input_shape: InputShape, layers: Sequence[nn.Modul
 
 
 def _without_values(shape: InputShape) -> Tensor | tuple[Tensor, ...]:
-    """One clip of this shape, or of a pair of shapes, on the meta device."""
+    """One clip of this shape, or pair of shapes, on the meta device."""
     clips = tuple(torch.empty(1, *each, device="meta") for each in each_input(shape))
     return clips[0] if len(clips) == 1 else clips
 

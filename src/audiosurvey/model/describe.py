@@ -1,5 +1,4 @@
-"""The layer table of a network: shapes, parameters, multiply-accumulates, receptive field. Computes nothing
-real."""
+"""The layer table of a network: shapes, parameters, multiply-accumulates and receptive fields."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,8 +13,8 @@ from audiosurvey.model.shapes import InputShape, Reach, Shape, each_input, recep
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer: `output_shape` for one clip, `receptive_field` (frames, bands) of its branch's input that one output
-    sees. The frames of a wave are samples."""
+    """One layer: `output_shape` for one clip; `receptive_field` as (frames, bands) of the branch's input (samples for a
+    waveform)."""
 
     name: str
     output_shape: tuple[int, ...]
@@ -26,21 +25,21 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A network in numbers, for one clip of `input_shape`; parameters are the trainable ones."""
+    """Size and cost of a network for one clip of `input_shape`; `parameters` counts trainable ones."""
 
     parameters: int
     macs: int
     input_shape: Shape
-    """Of the wave where that is heard, alone or beside the spectrogram."""
+    """That of the waveform for networks with both inputs."""
     classes: int
     layers: list[LayerRow]
 
 
 def describe(network: Network, input_shape: InputShape, classes: int | None = None) -> Description:
-    """Runs shapes without values through the network and adds up each layer.
+    """Describes a network without computing anything.
 
-    `macs` counts convolutions and matrix products of one clip, not the mel front end. `classes` is checked
-    against the classifier where it is given.
+    `macs` counts convolutions and matrix products, without the mel front end. Raises ValueError if the classifier does
+    not have `classes` outputs.
     """
     if classes is not None and classes != network.classifier.out_features:
         raise ValueError(f"the network has {network.classifier.out_features} classes, not {classes}")
@@ -64,7 +63,7 @@ def describe(network: Network, input_shape: InputShape, classes: int | None = No
 
 
 def table_rows(description: Description) -> list[tuple[str, ...]]:
-    """The layer table as text, a heading and a line of totals included; numbers grouped by thousands."""
+    """The layer table as text, with a header and a row of totals."""
     heading = ("layer", "output", "parameters", "MACs", "receptive field (frames x bands)")
     rows = [
         (
@@ -83,13 +82,11 @@ class _Layer(NamedTuple):
     name: str
     module: nn.Module
     reach: tuple[Reach, ...] = ()
-    """Its part in the receptive field."""
     begins: Shape | None = None
-    """The map that a branch begins with here."""
+    """The input of the branch that this layer begins."""
 
 
 def _layers(network: Network) -> list[_Layer]:
-    """The layers in their order."""
     layers: list[_Layer] = []
     if not isinstance(network.standardize, nn.Identity):
         layers.append(_Layer("standardize", network.standardize))

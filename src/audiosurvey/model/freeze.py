@@ -1,4 +1,4 @@
-"""`model.freeze` and `model.thaw`: which part of a network keeps the weights that it starts from, and until when."""
+"""`model.freeze` and `model.thaw`: which blocks are frozen, and until which epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from audiosurvey.section import Section
 
-_FORMS = "takes `body` (all but the classifier), a number (so many blocks from the first), or a list of block numbers"
+_FORMS = "takes `body` (all but the classifier), a number (the first so many blocks), or a list of block numbers"
 
 
 def _one_form(value: Any) -> Any:
@@ -24,21 +24,22 @@ def _one_form(value: Any) -> Any:
     return value
 
 
-Freeze = Annotated[Literal["body"] | int | list[int] | None, BeforeValidator(_one_form)]
-"""`body`, the number of blocks from the first, or block numbers as `describe` counts them."""
+_Freeze = Literal["body"] | int | list[int] | None
+Freeze = Annotated[_Freeze, BeforeValidator(_one_form)]
+"""`body`, a number of blocks counted from the first, or block numbers as printed by `describe`."""
 
 
 class ThawConfig(Section):
-    """From one epoch on, less is frozen."""
+    """A step of gradual unfreezing."""
 
     epoch: int = Field(ge=2)
-    """The first epoch of which this holds, counted from 1."""
+    """First epoch of this step, counted from 1."""
     freeze: Freeze = None
-    """What stays frozen, in the forms of `model.freeze`; absent: nothing."""
+    """Blocks that stay frozen, in the form of `model.freeze`; null for none."""
 
 
-def frozen_blocks(freeze: Literal["body"] | int | list[int] | None, blocks: int) -> list[int]:
-    """The numbers of the frozen blocks of a network of `blocks`. Raises ValueError for one that is not there."""
+def frozen_blocks(freeze: _Freeze, blocks: int) -> list[int]:
+    """Indices of the frozen blocks of a network of `blocks`. Raises ValueError for an index out of range."""
     if freeze is None:
         return []
     if freeze == "body":
@@ -46,31 +47,29 @@ def frozen_blocks(freeze: Literal["body"] | int | list[int] | None, blocks: int)
     numbers = list(range(freeze)) if isinstance(freeze, int) else sorted(set(freeze))
     if numbers and numbers[-1] >= blocks:
         asked = f"{freeze} blocks" if isinstance(freeze, int) else f"block {numbers[-1]}"
-        raise ValueError(f"{asked}: the network has {blocks}, counted from 0 to {blocks - 1}")
+        raise ValueError(f"{asked}: the network has {blocks} blocks, numbered from 0 to {blocks - 1}")
     return numbers
 
 
-def frozen_in(
-    epoch: int, freeze: Literal["body"] | int | list[int] | None, thaw: Sequence[ThawConfig], blocks: int
-) -> list[int]:
-    """The numbers of the blocks, of a network of `blocks`, that are frozen in an epoch."""
+def frozen_in(epoch: int, freeze: _Freeze, thaw: Sequence[ThawConfig], blocks: int) -> list[int]:
+    """Indices of the blocks, of a network of `blocks`, that are frozen in an epoch."""
     for step in thaw:
         if step.epoch <= epoch:
             freeze = step.freeze
     return frozen_blocks(freeze, blocks)
 
 
-def check_thaw(freeze: Literal["body"] | int | list[int] | None, thaw: Sequence[ThawConfig], blocks: int) -> None:
-    """Raises ValueError where epochs are out of order, or a step thaws nothing or freezes something anew."""
+def check_thaw(freeze: _Freeze, thaw: Sequence[ThawConfig], blocks: int) -> None:
+    """Raises ValueError if epochs are out of order, or if a step unfreezes nothing or freezes further blocks."""
     if thaw and freeze is None:
-        raise ValueError("nothing is frozen that could thaw; give model.freeze")
+        raise ValueError("no block is frozen; set model.freeze")
     before, last = frozen_blocks(freeze, blocks), 1
     for step in thaw:
         if step.epoch <= last and last > 1:
-            raise ValueError(f"epoch {step.epoch} stands after epoch {last}; put the epochs in order, each once")
+            raise ValueError(f"epoch {step.epoch} comes after epoch {last}; list each epoch once, in ascending order")
         left, last = frozen_blocks(step.freeze, blocks), step.epoch
         if anew := sorted(set(left) - set(before)):
-            raise ValueError(f"epoch {step.epoch}: block {anew[0]} was not frozen before; blocks only thaw")
+            raise ValueError(f"epoch {step.epoch}: block {anew[0]} was not frozen before; thaw can only unfreeze")
         if left == before:
-            raise ValueError(f"epoch {step.epoch}: freezes what was frozen before; leave it out, or freeze less")
+            raise ValueError(f"epoch {step.epoch}: unfreezes nothing; remove this step, or freeze fewer blocks")
         before = left

@@ -1,5 +1,4 @@
-"""`model`: the section of the config that describes a network, as a list of blocks or the name of a
-preset."""
+"""The config section `model`: a list of blocks or the name of a preset."""
 
 import sys
 from typing import Any
@@ -22,55 +21,52 @@ DEFAULT_BLOCKS: list[dict[str, Any]] = [
     {"pooling": {"mode": "avg+max", "flat": False}},
     {"dropout": 0.2},
 ]
-"""The small residual network of a config that names none: strides early, batch-norm everywhere."""
+"""The default network: a small residual network with early strides and batch-norm throughout."""
 
 
 class ModelConfig(Section):
-    """The network. Without `blocks` and `preset` it is a small residual network that is fast on a CPU."""
+    """The network. The default, without `blocks` and `preset`, is a small residual network that is fast on a CPU."""
 
     preset: str | None = None
-    """Name of a shipped architecture instead of `blocks`; `audiosurvey presets` lists them."""
+    """Name of a built-in architecture, instead of `blocks`; listed by `audiosurvey presets`."""
     res_block: ResBlockConfig = ResBlockConfig()
-    """What all `res` blocks share."""
     initial: Initial = "he"
-    """How fresh weights are drawn: `he`, normal by a layer's inputs, and small for the classes; `xavier`, uniform by
-    inputs and outputs, as PANNs; `fan_out`, normal by outputs, as MobileNetV3; `eat`, convolutions normal with
-    deviation 0.02 and linear layers uniform by inputs, as EAT."""
+    """Weight initialisation. `he`: He normal (fan-in), with small weights in the classifier; `xavier`: Xavier uniform
+    (PANNs); `fan_out`: He normal with fan-out (MobileNetV3); `eat`: convolutions normal with standard deviation 0.02,
+    linear layers uniform by fan-in (EAT)."""
     blocks: list[Block] | None = Field(default=None, min_length=1)
-    """The network from input to features, a block an item. It hears the mel spectrogram unless it begins with `input:
-    wave`. A linear layer to the classes is appended by itself."""
+    """The layers from the input to the features, one block per item. The input is the mel spectrogram unless the list
+    begins with `input: wave`. The classifier, a linear layer, is appended automatically."""
     init: str | None = Field(default=None, min_length=1)
-    """Pretrained weights to start from: a file, the folder of a model of ours, an address, or a name such as
-    `efficientat/mn04_as`. The classifier stays fresh. The front end is that of the weights: what the config leaves out
-    is taken from them, what differs is refused."""
+    """Pretrained weights: a file, a model folder, a URL, or a name such as `efficientat/mn04_as`. The classifier is
+    newly initialised. The front end must match the weights: keys not set in the config are taken from them, and
+    conflicting values are an error."""
     freeze: Freeze = None
-    """What keeps its pretrained weights: `body` (all but the classifier), a number of blocks from the first, or a list
-    of block numbers as `describe` counts them."""
+    """Blocks that are not trained: `body` (all but the classifier), the number of blocks counted from the first, or a
+    list of block numbers as printed by `describe`."""
     thaw: list[ThawConfig] = []
-    """Gradual unfreezing: `[{epoch: 3, freeze: 10}, {epoch: 6}]` leaves the first 10 blocks frozen from epoch 3 of
-    `train` on, and none from epoch 6 on. Until a block thaws, its batch-norm statistics stay too."""
-
+    """Gradual unfreezing: `[{epoch: 3, freeze: 10}, {epoch: 6}]` keeps the first 10 blocks frozen from epoch 3 of
+    `train`, and none from epoch 6. Frozen blocks also keep their batch-norm statistics."""
     keep_statistics: bool = False
-    """Batch norms keep the running statistics of the pretrained weights all through `train`; their scale and shift are
-    trained. For few clips, whose own statistics are poor ones."""
+    """Keep the running statistics of all batch-norms at their pretrained values during `train`; scale and shift are
+    trained. Useful for small data sets."""
     views: int = Field(default=1, ge=1, le=16)
-    """Test-time augmentation: in evaluation and in use, the features of a clip are the mean over so many views of it,
-    turned in time by equal steps (a circular shift). Costs so many times the MACs; training is as without."""
-
+    """Test-time augmentation: in evaluation and prediction, features are averaged over this many circular shifts of a
+    clip. Multiplies the MACs of inference; training is not affected."""
     members: int = Field(default=1, ge=1, le=16)
-    """An ensemble: so many networks of these blocks, each with weights of its own, trained together on the same clips,
-    each by a loss of its own, as if alone but for the standardisation of the input and the classifier's bias, which
-    they share. Its logits are the mean of theirs. Costs so many times the parameters and MACs. Not beside `init`,
-    unless that is such an ensemble itself."""
+    """Size of the ensemble: this many copies of the blocks, each with its own weights and its own loss, are trained
+    together on the same batches, and their logits are averaged. Only the input standardisation and the classifier's
+    bias are shared. Multiplies parameters and MACs. Cannot be combined with `init`, unless the weights are from an
+    ensemble of the same size."""
 
     @field_validator("blocks", mode="before")
     @classmethod
     def _blocks_or_preset(cls, blocks: Any, info: ValidationInfo) -> Any:
         preset = info.data.get("preset")
         if blocks == []:
-            raise ValueError("an empty list; leave `blocks` out for the network that is used by default")
+            raise ValueError("an empty list; leave `blocks` out for the default network")
         if blocks is not None and preset is not None:
-            raise ValueError(f"stands beside `preset: {preset}`; keep one of the two")
+            raise ValueError(f"cannot be combined with `preset: {preset}`; keep one of the two")
         return DEFAULT_BLOCKS if blocks is None and preset is None else blocks
 
     @field_validator("freeze")
@@ -83,7 +79,7 @@ class ModelConfig(Section):
 
     @property
     def hears(self) -> tuple[Input, ...]:
-        """What the network is given: the wave, the mel spectrogram, or both in this order."""
+        """The inputs of the network: the wave, the mel spectrogram, or both in this order."""
         return heard_by(self.blocks or [])
 
     @field_validator("thaw")
@@ -98,38 +94,38 @@ class ModelConfig(Section):
     @classmethod
     def _members_stand_alone(cls, members: int, info: ValidationInfo) -> int:
         if members > 1 and any(isinstance(block, JoinItem) for block in info.data.get("blocks") or []):
-            raise ValueError("blocks with `join` make one network; leave members out, or the join")
+            raise ValueError("cannot be combined with a `join` block")
         for place, block in enumerate(info.data.get("blocks") or []):
-            if block.shares() not in (None, members):
-                where, written = f"blocks.{place} ({block.key()})", block.shares()
-                raise ValueError(f"{where} has a list of {written}, one a member; write members: {written}")
+            if (written := block.member_count()) not in (None, members):
+                where = f"blocks.{place} ({block.key()})"
+                raise ValueError(f"{where} lists values for {written} members; set members: {written}")
         if members > 1 and (info.data.get("freeze") not in (None, "body") or info.data.get("thaw")):
-            raise ValueError("freeze and thaw count the blocks of one network; freeze `body`, or leave members out")
+            raise ValueError("an ensemble supports only `freeze: body`, without thaw")
         return members
 
     def starts_from_weights(self, stage: str) -> bool:
-        """Whether a stage has weights to keep: a pretraining that starts from nothing has none."""
+        """Whether a stage starts from pretrained weights: pretraining does so only with `init`."""
         return stage == "train" or self.init is not None
 
     def frozen(self, stage: str, epoch: int | None) -> list[int]:
-        """The blocks that keep their weights in an epoch of a stage, "pretrain" or "train"; None: to its end."""
+        """Indices of the blocks frozen in an epoch of a stage, "pretrain" or "train"; epoch None: in its last."""
         if not self.starts_from_weights(stage):
             return []
         thaw = self.thaw if stage == "train" else []
         return frozen_in(sys.maxsize if epoch is None else epoch, self.freeze, thaw, len(self.network_blocks()))
 
     def network_blocks(self) -> list[Block]:
-        """The blocks to build, those of all members; a preset must have been replaced by its blocks before."""
+        """The blocks of all members; a preset must already be replaced by its blocks."""
         if self.blocks is None:
-            raise RuntimeError(f"preset {self.preset!r} was not replaced by its blocks before the network was built")
-        own = [[block.of_member(member) for block in self.blocks] for member in range(self.members)]
+            raise RuntimeError(f"preset {self.preset!r} is not replaced by its blocks yet")
+        own = [[block.bound(member, self.res_block) for block in self.blocks] for member in range(self.members)]
         if self.members == 1:
             return own[0]
         begun = [] if self._begins_by_name else [InputItem(input="mel")]
         return [*(block for blocks in own for block in (*begun, *blocks)), JoinItem(join="features")]
 
     def written(self, index: int) -> int:
-        """The place in `blocks` of the one that stands at `index` of `network_blocks`."""
+        """Index in `blocks` of block `index` of `network_blocks`."""
         blocks = len(self.network_blocks())
         if self.members == 1:
             return index

@@ -1,4 +1,4 @@
-"""Initial weights: a function of the seed alone, drawn from a generator of their own."""
+"""Weight initialisation: a function of the seed alone, with its own random generator."""
 
 import math
 from typing import Literal
@@ -12,14 +12,13 @@ Initial = Literal["he", "xavier", "fan_out", "eat"]
 
 
 def initialise(network: nn.Module, *name: str | int, rule: Initial = "he") -> None:
-    """Draws all weights of `network` by the stream of this name, in the order of its modules.
+    """Initialises convolutions and linear layers of `network`, in module order, from the random stream of this name.
 
-    Convolutions and linear layers: `he`, normal with deviation sqrt(2 / fan_in) (He et al. 2015), which keeps the
-    variance from layer to layer behind ReLU-like activations; `xavier`, uniform within sqrt(6 / (fan_in + fan_out))
-    (Glorot and Bengio 2010); `fan_out`, convolutions normal with deviation sqrt(2 / fan_out), linear layers 0.01, as
-    MobileNetV3; `eat`, convolutions normal with deviation 0.02, linear layers uniform within 1 / sqrt(fan_in), as EAT.
-    Biases 0. Norms start as their block made them, usually as the identity. A module that says how its weights begin,
-    by a method `draw_weights(generator)`, is left to it, whatever the rule.
+    `he`: normal with standard deviation sqrt(2 / fan_in) (He et al. 2015); `xavier`: uniform within
+    sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010); `fan_out`: convolutions normal with standard deviation
+    sqrt(2 / fan_out), linear layers 0.01 (MobileNetV3); `eat`: convolutions normal with standard deviation 0.02, linear
+    layers uniform within 1 / sqrt(fan_in) (EAT). Biases are 0; norms are not changed. A module with a method
+    `draw_weights(generator)` initialises itself, whatever the rule.
     """
     generator = torch.Generator().manual_seed(torch_seed(*name))
     by_themselves: set[nn.Module] = set()
@@ -35,13 +34,12 @@ def initialise(network: nn.Module, *name: str | int, rule: Initial = "he") -> No
 
 
 def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he", members: int = 1) -> nn.Linear:
-    """The last layer. With `he` its weights are small, so that training starts near equal chances for all classes.
+    """The last layer. With `he` its weights are small, so that training starts near uniform scores.
 
-    Those of `members` stand side by side, each drawn as the classifier of a network alone, of its share of the
-    features.
+    For an ensemble of `members` it is the concatenation of their classifiers, each initialised for its own features.
     """
     own = features // members
-    # The layer's own constructor draws weights, which ours replace: keep it off the global generator.
+    # The constructors draw weights, which are replaced: keep them off the global generator.
     with torch.random.fork_rng(devices=[]):
         classifier = nn.Linear(features, classes)
         parts = [nn.Linear(own, classes) for _ in range(members)]
@@ -55,11 +53,11 @@ def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he"
 
 
 def _deviation(layer: nn.Conv1d | nn.Conv2d | nn.Linear, rule: Initial) -> float:
-    """Of the rules whose weights are normal."""
+    """Standard deviation of the rules with normal weights."""
     if rule == "eat":
         return 0.02
     if rule == "fan_out":
-        # Grouped convolutions counted as if they were not: torch's way, and so the source's.
+        # Groups are ignored, as in torch and the source.
         return 0.01 if isinstance(layer, nn.Linear) else math.sqrt(2 / layer.weight[:, 0].numel())
     return math.sqrt(2 / layer.weight[0].numel())
 
@@ -70,7 +68,7 @@ def _draw(
     rule: Initial,
     deviation: float | None = None,
 ) -> None:
-    """Weights by the rule, or normal ones of a deviation; bias 0."""
+    """Weights by the rule, or normal with the given standard deviation; zero bias."""
     if layer.weight.is_meta:
         return
     if rule == "xavier":

@@ -1,7 +1,4 @@
-"""The menu of `model.blocks`: which key builds which block, and how a YAML entry becomes one.
-
-A new family adds its file, and a line for each of its items here.
-"""
+"""The registry of blocks by YAML key. A new block adds a line here."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -18,9 +15,8 @@ from audiosurvey.model.blocks.inputs import InputItem, JoinItem
 from audiosurvey.model.blocks.inverted import InvertedItem
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.blocks.linear import FcItem
-from audiosurvey.model.blocks.mean import MeanItem
 from audiosurvey.model.blocks.normalise import NormItem, RelativeItem
-from audiosurvey.model.blocks.pooling import MaxPoolItem, PoolingItem, PoolItem
+from audiosurvey.model.blocks.pooling import MaxPoolItem, MeanItem, PoolingItem, PoolItem
 from audiosurvey.model.blocks.res import ResItem
 from audiosurvey.model.blocks.residual import ResidualItem
 from audiosurvey.model.blocks.separable import SeparableItem
@@ -66,8 +62,7 @@ BLOCKS: dict[str, type[BlockItem]] = {
 
 
 class _OneOfBlocks:
-    """Reads a one-key mapping as the block of that key, so that a fault is placed at the block's own
-    values."""
+    """Validates a one-key mapping as the block of that key, so that errors have the path of the block's values."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         menu = core_schema.union_schema([handler.generate_schema(item) for item in BLOCKS.values()])
@@ -82,13 +77,13 @@ def _by_key(value: Any, _: ValidatorFunctionWrapHandler) -> BlockItem:
         raise ValueError(f"a block is one key with its value{hint}")
     if len(value) != 1:
         keys = ", ".join(str(key) for key in value) or "nothing"
-        raise ValueError(f"one block an item, found {keys}; give each block a line with a dash of its own")
+        raise ValueError(f"one block per item, found {keys}; start each block on a new line with a dash")
     key = str(next(iter(value)))
     if key not in BLOCKS:
         close = get_close_matches(key.lower().replace("-", "_"), BLOCKS, n=1)
         mend = f"did you mean {close[0]}?" if close else f"known blocks: {', '.join(BLOCKS)}"
         raise ValueError(f"unknown block {key}; {mend}")
-    # Faults inside keep their own places (`res.0`): pydantic adds the way to here.
+    # Errors inside keep their own paths (`res.0`); pydantic prepends the path to here.
     return BLOCKS[key].model_validate(value)
 
 

@@ -1,4 +1,4 @@
-"""The network: input standardisation, the blocks in a row, and the linear layer to the classes."""
+"""The network: input standardisation, blocks, and a linear classifier."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,20 +6,20 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from audiosurvey.features.front_end import Heard, Input
+from audiosurvey.features.front_end import Input, NetworkInput
 from audiosurvey.model.blocks.inputs import Entry, Join, by_input
 from audiosurvey.model.blocks.normalise import Standardize, make_standardize
 from audiosurvey.model.checkpointing import checkpointed, pieces, segments
 from audiosurvey.model.faults import Step, shapes_by_input, thread_shapes
 from audiosurvey.model.grammar import ModelConfig
-from audiosurvey.model.initial import Initial, initialise, make_classifier
+from audiosurvey.model.initial import initialise, make_classifier
 from audiosurvey.model.shapes import InputShape
-from audiosurvey.model.views import mean_view, turned
+from audiosurvey.model.views import mean_view, shifted_views
 
 
 class Network(nn.Module):
-    """What it hears to logits (B, K), float32 under any autocast: mel spectrograms (B, C, T, F), waves (B, 1, S), or a
-    pair of waves and their spectrograms."""
+    """Maps mel spectrograms (B, C, T, F), waves (B, 1, S), or a pair of waves and spectrograms to logits (B, K), in
+    float32 under any autocast."""
 
     def __init__(
         self,
@@ -30,32 +30,28 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.hears = hears
-        """Which inputs `forward` is given, in this order."""
+        """The inputs of `forward`, in this order."""
         self.standardize = standardize
         self.blocks = nn.ModuleList(blocks)
         self.classifier = classifier
         self.use_checkpoint = False
-        """Recompute the blocks in the backward pass instead of keeping their inner values; less memory, more
-        time."""
+        """Activation checkpointing: less memory, more time."""
         self.steps: tuple[Step, ...] = ()
-        """The config's blocks with the shapes they were built for, one for each of `blocks`."""
-        self.initial: Initial = "he"
-        """How a fresh classifier is drawn, as the rest was."""
+        """The configured blocks with their shapes, one for each of `blocks`."""
         self.frozen: tuple[int, ...] = ()
-        """The blocks that keep their weights and statistics in training."""
+        """Indices of frozen blocks, which keep their weights and statistics in training."""
         self.keeps_statistics = False
-        """Whether batch norms go by their running statistics in training too, and leave them as they are."""
+        """Whether batch-norms stay in evaluation mode during training."""
         self.members = 1
-        """How many networks these are in one (`model.members`): each has an equal share of the features, in order."""
+        """Size of the ensemble (`model.members`); each member has an equal share of the features, in order."""
         self.views = 1
-        """In evaluation features are the mean over so many views of a clip, turned in time (`model.views`)."""
+        """Number of circular shifts that features are averaged over in evaluation (`model.views`)."""
 
-    def forward(self, heard: Heard) -> torch.Tensor:
+    def forward(self, heard: NetworkInput) -> torch.Tensor:
         return self.classifier(self.embed(heard)).float()
 
-    def member_logits(self, heard: Heard) -> torch.Tensor:
-        """The logits of each member (B, M, K), of which `forward` gives the mean; what training compares with the
-        targets."""
+    def member_logits(self, heard: NetworkInput) -> torch.Tensor:
+        """The logits of each member (B, M, K), for the loss; `forward` returns their mean."""
         if self.members == 1:
             return self(heard).unsqueeze(1)
         features_BMN = self.embed(heard).unflatten(1, (self.members, -1))
@@ -63,23 +59,21 @@ class Network(nn.Module):
         logits_BMK = torch.einsum("bmn,kmn->bmk", features_BMN * self.members, weight_KMN)
         return (logits_BMK + self.classifier.bias).float()
 
-    def embed(self, heard: Heard) -> torch.Tensor:
-        """The features (B, N) that the classifier reads; those of members one after the other, divided by their number,
-        so that its logits are the mean of theirs."""
-        features_BN = self._seen(heard)
+    def embed(self, heard: NetworkInput) -> torch.Tensor:
+        """The input (B, N) of the classifier: the features of all members, concatenated and divided by their number, so
+        that the logits are the mean of theirs."""
+        if self.training or self.views == 1:
+            features_BN = self._embed(heard)
+        else:
+            features_BN = mean_view(self._embed(shifted_views(heard, self.views)), self.views)
         return features_BN if self.members == 1 else features_BN / self.members
 
-    def _seen(self, heard: Heard) -> torch.Tensor:
-        if self.training or self.views == 1:
-            return self._embed(heard)
-        return mean_view(self._embed(turned(heard, self.views)), self.views)
-
-    def _embed(self, heard: Heard) -> torch.Tensor:
+    def _embed(self, heard: NetworkInput) -> torch.Tensor:
         inputs = by_input(self.hears, heard)
         if "mel" in inputs:
             inputs["mel"] = self.standardize(inputs["mel"])
         recomputes = self.use_checkpoint and self.training and torch.is_grad_enabled()
-        # A branch for each `input`, the last of them the one that blocks work on.
+        # One branch per `input`; blocks work on the last.
         branches = [] if isinstance(self.blocks[0], Entry) else [inputs["mel"]]
         for segment in segments(self.blocks):
             first = segment[0]
@@ -96,13 +90,13 @@ class Network(nn.Module):
         return branches[-1]
 
     def blocks_by_member(self) -> list[list[nn.Module]]:
-        """The blocks of each member; those that join members are in none."""
+        """The blocks of each member, without the final `join`."""
         own = len(self.blocks) // self.members
         return [list(self.blocks[first * own : (first + 1) * own]) for first in range(self.members)]
 
     def freeze(self, blocks: Iterable[int]) -> None:
-        """These blocks, and no others, keep their weights and statistics from now on, and with the first that meets the
-        spectrogram the input standardisation."""
+        """Freezes exactly these blocks, and the input standardisation if the first block on the spectrogram is one of
+        them."""
         for part in self._frozen_parts():
             part.requires_grad_(True)
         self.frozen = tuple(sorted(set(blocks)))
@@ -111,8 +105,8 @@ class Network(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "Network":
-        """As usual, but for the frozen blocks: they stay as in evaluation, and so do all batch norms where statistics
-        are kept. Blocks without weights (dropout) follow."""
+        """Like `nn.Module.train`, but frozen blocks with weights stay in evaluation mode, as do all batch-norms after
+        `keep_statistics`."""
         super().train(mode)
         for part in self._frozen_parts():
             if part.state_dict():
@@ -124,7 +118,7 @@ class Network(nn.Module):
         return self
 
     def keep_statistics(self, keep: bool = True) -> None:
-        """From now on batch norms keep their running statistics, in training too; their scale and shift are trained."""
+        """Fixes the running statistics of all batch-norms; their scale and shift are still trained."""
         self.keeps_statistics = keep
         self.train(self.training)
 
@@ -136,12 +130,6 @@ class Network(nn.Module):
         if next(entries, 0) in self.frozen:
             yield self.standardize
 
-    def replace_classifier(self, classes: int, seed: int) -> None:
-        """A fresh last layer for other classes, the rest kept: call it before the optimizer is made."""
-        weight = self.classifier.weight
-        fresh = make_classifier(self.classifier.in_features, classes, seed, self.initial, self.members)
-        self.classifier = fresh.to(device=weight.device, dtype=weight.dtype)
-
 
 def build_network(
     config: ModelConfig,
@@ -151,18 +139,16 @@ def build_network(
     seed: int,
     standardize: Standardize = "none",
 ) -> Network:
-    """Builds the network of a config for clips of `input_shape`, with initial weights by `seed`.
+    """Builds the network of a config for clips of `input_shape`, initialised by `seed`.
 
-    `standardize` is for the mel spectrogram; a network that hears none has no such layer.
-
-    The weights before the classifier do not depend on the number of classes. Under `torch.device("meta")`
-    nothing is allocated, which is enough for `describe`. Raises ShapeError where `shape_faults` finds
-    something.
+    `standardize` applies to the mel spectrogram, if that is an input. The weights before the classifier do not depend
+    on the number of classes. Under `torch.device("meta")` nothing is allocated, which is enough for `describe`. Raises
+    ShapeError if `shape_faults` finds an error.
     """
     steps = thread_shapes(config, input_shape)
-    # The layers' own constructors draw weights, which ours replace: keep them off the global generator.
+    # The constructors draw weights, which are replaced: keep them off the global generator.
     with torch.random.fork_rng(devices=[]):
-        blocks = [step.block.build(step.entered, config.res_block) for step in steps]
+        blocks = [step.block.build(step.entered) for step in steps]
     mel_shape = shapes_by_input(config.hears, input_shape).get("mel")
     network = Network(
         nn.Identity() if mel_shape is None else make_standardize(standardize, mel_shape[-1]),
@@ -171,6 +157,6 @@ def build_network(
         config.hears,
     )
     initialise(network.blocks, seed, "weights", rule=config.initial)
-    network.steps, network.initial = tuple(steps), config.initial
+    network.steps = tuple(steps)
     network.views, network.members = config.views, config.members
     return network

@@ -1,7 +1,6 @@
-"""Shape arithmetic for one clip: what a block makes of what it meets, without a network and without memory.
+"""Shape arithmetic for one clip: the output shape and the receptive field of layers, without building them.
 
-A shape is a plain tuple: (C, T, F) for a map of channels x frames x bands, (N,) for features after `pooling`.
-`Reach` adds up to the receptive field: how much of the input one output value sees.
+A shape is a plain tuple: (C, T, F) for a feature map of channels x frames x bands, (N,) for features after `pooling`.
 """
 
 from collections.abc import Iterable
@@ -9,24 +8,24 @@ from typing import NamedTuple, cast
 
 Shape = tuple[int, ...]
 InputShape = Shape | tuple[Shape, Shape]
-"""What a network is given of one clip: (1, S) of a wave, (1, T, F) of a spectrogram, or both in this order."""
+"""Input of one clip: (1, S) for a wave, (1, T, F) for a spectrogram, or both in this order."""
 Sides = tuple[int, int]
 """A pair of numbers along (T, F): frames first, bands second."""
 
 
 class ShapeError(ValueError):
-    """A block cannot work on the shape it met; the message says why and, where there is one, the mend."""
+    """A block does not accept its input shape."""
 
 
 class Reach(NamedTuple):
-    """One step of the receptive field along (T, F): extent of the kernel, dilation counted, and stride."""
+    """Kernel size (dilation included) and stride of one layer along (T, F)."""
 
     kernel: Sides
     stride: Sides = (1, 1)
 
 
 def each_input(shape: InputShape) -> tuple[Shape, ...]:
-    """The shapes of all that a network is given, of one input or of two."""
+    """The shapes of all inputs, one or two."""
     several = isinstance(shape[0], tuple)
     return cast(tuple[Shape, ...], shape if several else (shape,))
 
@@ -36,12 +35,16 @@ def is_map(shape: Shape) -> bool:
 
 
 def map_sizes(shape: Shape, block: str) -> tuple[int, int, int]:
-    """(C, T, F) of a map; features are refused in the name of `block`."""
+    """(C, T, F) of a feature map. Raises ShapeError, naming `block`, for features without frames and bands."""
     if not is_map(shape):
-        raise ShapeError(
-            f"{block}: needs a map of frames and bands, which `pooling` has already taken; put it before `pooling`"
-        )
+        raise ShapeError(f"{block}: needs a map of frames and bands; put it before `pooling`, which removes both axes")
     return shape[0], shape[1], shape[2]
+
+
+def strided_shape(block: str, shape: Shape, channels: int, stride: Sides) -> Shape:
+    """Output shape of a strided convolution with 'same' padding."""
+    _, frames, bands = map_sizes(shape, block)
+    return channels, same_length(frames, stride[0]), same_length(bands, stride[1])
 
 
 def shape_text(shape: Shape) -> str:
@@ -52,13 +55,12 @@ def shape_text(shape: Shape) -> str:
 
 
 def same_length(length: int, stride: int) -> int:
-    """Length after a 'same' convolution: every `stride`-th position, the first included."""
+    """Length after a convolution with 'same' padding."""
     return -(-length // stride)
 
 
 def effective_side(side: int) -> int:
-    """Extent of a kernel side. An even side gets dilation 2, so that its extent is odd and the padding
-    symmetric."""
+    """Extent of a kernel side: even sides are dilated by 2, so that the extent is odd and the padding symmetric."""
     return side if side % 2 else 2 * side - 1
 
 
@@ -68,7 +70,7 @@ def pooled_length(length: int, kernel: int, stride: int) -> int:
 
 
 def receptive_field(reaches: Iterable[Reach], limits: Sides) -> Sides:
-    """Extent (frames, bands) of the input that one output sees, at most the whole input (`limits`)."""
+    """Receptive field (frames, bands) of one output value, at most the whole input (`limits`)."""
     field, jump = [1, 1], [1, 1]
     for reach in reaches:
         for axis in (0, 1):

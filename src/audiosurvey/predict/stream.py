@@ -12,7 +12,7 @@ from itertools import takewhile
 import numpy as np
 
 from audiosurvey.artefact.classifier import Classifier, unusable_reason
-from audiosurvey.data.audio.decoding import BadAudio, Mono, Source
+from audiosurvey.data.audio.decoding import AudioFile, BadAudio, Mono
 from audiosurvey.data.audio.measures import Measures
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.audio.windows import cut
@@ -35,7 +35,7 @@ class WindowScores:
     """Recording conditions of the window; None for a model without a training range."""
 
 
-def read_blocks(source: Source, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
+def read_blocks(source: AudioFile, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
     """A sound as mono float32 blocks (S) at `sample_rate`; joined, they equal `data.audio.decoding.decode` exactly.
 
     With `mono` "loudest", a file with several channels is read twice, since its loudest channel is known at its end

@@ -1,4 +1,4 @@
-"""The two pictures of a run folder: confusion.png and curves.png. Drawn with figures of their own, no global state."""
+"""The pictures of a run folder, confusion.png and curves.png, and of an augmented batch."""
 
 import math
 import textwrap
@@ -16,7 +16,7 @@ from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure, drawa
 
 
 def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
-    """Rows are true classes, columns predictions; shade is the share of the row, the number is the count."""
+    """Rows are true classes, columns predictions; the shade is the share of the row, the number the count."""
     counts = np.asarray(confusion_KK)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = max(5.0, 0.34 * len(classes) + 2.6)
@@ -41,7 +41,7 @@ def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: S
 
 
 def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]], title: str) -> None:
-    """Loss and score over the epochs: a thin line a fold, the mean of the folds on top."""
+    """Loss and score over the epochs: a thin line for each fold, their mean on top."""
     figure = PlainFigure(figsize=(9.5, 3.8), layout="constrained")
     loss, score = figure.subplots(1, 2)
     keys = {key for history in histories.values() for record in history for key in record}
@@ -51,7 +51,7 @@ def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]]
         _lines(axes, histories, train, BLUE, "train (augmented clips)")
         _lines(axes, histories, other, ORANGE, "validation fold" if held == "val" else "test fold")
         axes.set_xlabel("epoch")
-        # One tick is enough: a single epoch would get fractions around it else.
+        # Without min_n_ticks a single epoch would get fractions around it.
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
@@ -65,7 +65,7 @@ def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]]
 
 
 def draw_batch(mel_BCTF: np.ndarray, titles: Sequence[str]) -> np.ndarray:
-    """A batch of spectrograms as the network gets them, as a picture (H, W, 3), uint8."""
+    """The first spectrograms of a batch as a picture (H, W, 3), uint8."""
     shown = mel_BCTF[:8, 0]
     columns = min(4, len(shown))
     rows = math.ceil(len(shown) / columns)
@@ -95,12 +95,12 @@ def _lines(axes: Any, histories: Mapping[int, Sequence[Mapping[str, Any]]], key:
     if by_epoch:
         epochs = sorted(by_epoch)
         means = [np.mean(by_epoch[e]) for e in epochs]
-        # A single epoch is a point, which a line alone would not show.
+        # A line of a single epoch would be invisible.
         axes.plot(epochs, means, color=colour, linewidth=2, marker="o" if len(epochs) == 1 else "", label=label)
 
 
 def _head(figure: Figure, title: str) -> None:
-    """The title at the left edge, in as many lines as the width asks for."""
+    """The title at the left edge, wrapped to the width."""
     lines = textwrap.wrap(title, round(11 * figure.get_figwidth()))
     figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left")
 

@@ -1,7 +1,4 @@
-"""What augmentation did to a clip, to be heard and seen: sound files, a picture and the drawn numbers.
-
-Enters: one clip's wave and spectrogram before and after, with what was drawn; leaves: four files in a folder.
-"""
+"""Writes what augmentation did to a clip: sound files before and after, a picture, and the drawn parameters."""
 
 import io
 import json
@@ -76,11 +73,11 @@ def draw_figure(
     hop_s: float,
     unit: str | None = None,
 ) -> Figure:
-    """Both spectrograms one above the other, on the same scales of time, band and colour."""
+    """Both spectrograms, one above the other, with the same axes and colours."""
     figure = PlainFigure(figsize=(10, 6.4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 1, sharex=True, sharey=True)
-    # Percentiles, because one loud instant or one covered cell would leave the rest of the scale to nothing.
+    # Percentiles: one loud instant or covered cell must not take up the whole scale.
     low = float(np.percentile(mel_before_TF, 0.5))
     high = float(np.percentile(np.concatenate([mel_before_TF.ravel(), mel_after_TF.ravel()]), 99.5))
     high = max(high, low + 1e-3)
@@ -111,7 +108,7 @@ def in_words(drawn: Sequence[Mapping[str, object]]) -> str:
 def file_name(clip_id: str) -> str:
     """A clip's id as part of a file name on every system: folders joined by `__`, no `.wav` at the end.
 
-    Where characters are lost, eight digits of the id's digest keep two clips apart.
+    If characters are lost, eight digits of the id's hash keep file names unique.
     """
     plain = clip_id.removesuffix(".wav").replace("/", "__")
     safe = re.sub(r"[^A-Za-z0-9._#-]", "_", plain).lstrip(".")[-LONGEST_NAME:]
@@ -123,7 +120,7 @@ def file_name(clip_id: str) -> str:
 
 
 def _fact(key: str, value: object) -> str:
-    """`snr_db 12.3`; what a mask covers, given as first and last of each stretch, as `bands 33 to 38, 61 to 63`."""
+    """`snr_db 12.3`; what a mask covers as `bands 33 to 38, 61 to 63`."""
     if not key.startswith("covered_") or not isinstance(value, list | tuple):
         return f"{key} {_short(value)}"
     stretches = [str(first) if first == last else f"{first} to {last}" for first, last in value]
@@ -139,7 +136,7 @@ def _short(value: object) -> str:
 
 
 def _write_wave(path: Path, wave_S: ArrayLike, sample_rate: int) -> None:
-    # Through memory: of a full disk libsndfile says less than the operating system.
+    # Through memory: libsndfile does not report a full disk as clearly as the operating system.
     file = io.BytesIO()
     soundfile.write(file, np.asarray(wave_S, np.float32), sample_rate, format="WAV", subtype="FLOAT")
     path.write_bytes(file.getvalue())

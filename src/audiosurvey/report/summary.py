@@ -1,65 +1,59 @@
-"""The result of a run as a table on the terminal, with the words that belong to the number."""
+"""Results as tables on the terminal, with the caveats that belong to the numbers."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from audiosurvey.data.sets.published import PUBLISHED
+from audiosurvey.runs.evaluation.heldout import EvaluationResult
+from audiosurvey.runs.listing import ListedRun
+from audiosurvey.runs.results.results import ConditionResults, LeftOutClip, RunResults
+from audiosurvey.runs.validity import caveats
+from audiosurvey.training.metrics import METRICS
 
 _SHOWN = 5
-"""Of clips that lie outside, so many are named."""
-_TITLES = {"accuracy": "accuracy", "top3_accuracy": "top-3", "auroc": "AUROC", "map": "mAP", "loss": "loss"}
+"""Clips named of those outside the range of the training clips."""
+_TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
 
 
-def print_summary(results: dict[str, Any], console: Console, *, told: bool = False) -> None:
-    """A row a fold, then mean and sample standard deviation; below it every caveat.
+def print_summary(results: RunResults, console: Console, *, told: bool = False) -> None:
+    """One row per fold, then mean and sample standard deviation, then the caveats.
 
-    Notes on the data, skipped clips and the licence follow, unless they were `told` before the run.
+    Notes on the data, skipped clips and the licence follow, unless they were shown before the run (`told`).
     """
-    names = list(results["mean"])
-    data = results["dataset"]
-    label = data["name"] + (f" ({data['subset']})" if data["subset"] else "")
-    table = RichTable(
-        title=f"{label}, {len(results['classes'])} classes, selection: {results['selection']}", title_justify="left"
-    )
+    names = list(results.mean)
+    title = f"{results.dataset.title}, {len(results.classes)} classes, selection: {results.selection}"
+    table = RichTable(title=title, title_justify="left")
     table.add_column("fold")
-    for name in names:
-        table.add_column(_TITLES[name], justify="right")
-    for name in ("clips", "epochs", "seconds"):
-        table.add_column(name, justify="right")
-    for row in results["folds"]:
-        cells = [_number(row[name]) for name in names]
-        table.add_row(str(row["fold"]), *cells, str(row["clips"]), str(row["epochs"]), f"{row['seconds']:.0f}")
-    if len(results["folds"]) > 1:
+    _add_columns(table, *(_TITLES[name] for name in names), "clips", "epochs", "seconds")
+    for row in results.folds:
+        cells = [_number(value) for value in row.metrics(names).values()]
+        table.add_row(str(row.fold), *cells, str(row.clips), str(row.epochs), f"{row.seconds:.0f}")
+    if len(results.folds) > 1:
         table.add_section()
-        table.add_row("mean", *[_number(results["mean"][name]) for name in names], "", "", f"{results['seconds']:.0f}")
-        table.add_row("std", *[_number(results["std"][name]) for name in names], "", "", "")
+        table.add_row("mean", *[_number(results.mean[name]) for name in names], "", "", f"{results.seconds:.0f}")
+        table.add_row("std", *[_number(results.std[name]) for name in names], "", "", "")
     console.print(table)
-    for said in caveats(results):
-        console.print(said, soft_wrap=True)
+    for line in caveats(results):
+        console.print(line, soft_wrap=True)
     if told:
         return
-    for note in results["notes"]:
+    for note in results.notes:
         console.print(f"note: {note}", soft_wrap=True, markup=False)
-    for bad in results["skipped"]:
-        console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
-    if data.get("licence"):
-        console.print(f"licence of the data: {data['licence']}", soft_wrap=True)
+    _print_skipped(results.skipped, console)
+    if results.dataset.licence:
+        console.print(f"licence of the data: {results.dataset.licence}", soft_wrap=True)
 
 
-def print_evaluation(results: dict[str, Any], console: Console) -> None:
-    """A model's scores on other data; where it was trained on some of the clips, both numbers and the words for it."""
-    table = RichTable(title=f"{results['model']} on {results['dataset']['name']}", title_justify="left")
+def print_evaluation(results: EvaluationResult, console: Console) -> None:
+    """A model's scores on other data, also without the clips that it was trained on."""
+    table = RichTable(title=f"{results.model} on {results.dataset.name}", title_justify="left")
     table.add_column("")
-    for name in ("clips", *(_TITLES[name] for name in results["metrics"])):
-        table.add_column(name, justify="right")
-    seen, unseen = results["trained_on"], results["metrics_unseen"]
-    table.add_row("all", str(results["clips"]), *[_number(value) for value in results["metrics"].values()])
+    _add_columns(table, "clips", *(_TITLES[name] for name in results.metrics))
+    seen, unseen = results.trained_on, results.metrics_unseen
+    table.add_row("all", str(results.clips), *map(_number, results.metrics.values()))
     if unseen:
-        table.add_row(
-            "not trained on", str(results["clips"] - len(seen)), *[_number(value) for value in unseen.values()]
-        )
+        table.add_row("not trained on", str(results.clips - len(seen)), *map(_number, unseen.values()))
     console.print(table)
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
@@ -68,56 +62,62 @@ def print_evaluation(results: dict[str, Any], console: Console) -> None:
             f"{rest}",
             soft_wrap=True,
         )
-    for bad in results["skipped"]:
-        console.print(f"skipped: {bad['clip']}: {bad['reason']}", soft_wrap=True, markup=False)
-    if outside := results.get("outside"):
+    _print_skipped(results.skipped, console)
+    if outside := results.outside:
         more = "; --json lists all" if len(outside) > _SHOWN else ""
-        count = f"{len(outside)} of {results['clips']} clips lie outside what the model was trained on{more}:"
+        count = f"{len(outside)} of {results.clips} clips lie outside what the model was trained on{more}:"
         console.print(count, soft_wrap=True)
         for clip in outside[:_SHOWN]:
             console.print(f"  {clip['clip']}: {clip['note']}", soft_wrap=True, markup=False)
 
 
-def print_runs(runs: list[dict[str, Any]], console: Console) -> None:
-    """A row a run; `runs` as `Listed.as_dict` gives them."""
+def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
+    """One row per run."""
     table = RichTable()
     for title in ("run", "data", "model"):
         table.add_column(title, overflow="fold")
-    for title in ("folds", "score", "minutes"):
-        table.add_column(title, justify="right")
+    _add_columns(table, "folds", "score", "minutes")
     table.add_column("to be said", overflow="fold")
     for run in runs:
-        mean, std = run["mean"], run["std"]
-        name = "map" if "map" in mean else "accuracy"
-        score = "-"
-        if mean.get(name) is not None:
-            spread = f" ± {std[name]:.3f}" if std.get(name) is not None else ""
-            score = f"{mean[name]:.3f}{spread}" + (" mAP" if name == "map" else "")
-        folds = ", ".join(map(str, run["folds"])) or "none yet"
-        minutes = f"{run['seconds'] / 60:.1f}"
-        table.add_row(run["run"], run["dataset"], run["model"], folds, score, minutes, "; ".join(run["caveats"]))
+        found = run.results
+        folds = ", ".join(map(str, found.done)) if found and found.folds else "none yet"
+        minutes = f"{found.seconds / 60 if found else 0:.1f}"
+        said = "; ".join(caveats(found)) if found else ""
+        table.add_row(run.path.as_posix(), run.dataset, run.model, folds, _score(found), minutes, said)
     console.print(table)
 
 
-def caveats(results: dict[str, Any]) -> list[str]:
-    """What has to be said wherever the number is shown."""
-    said = marks(results)
-    if results["dataset"]["name"] not in PUBLISHED:
-        said.append("own folds; there is no official protocol for this data")
-    elif not results["official"]:
-        said.append("not the official protocol" + (f": {why}" if (why := results["not_official"]) else ""))
-    return said
+def print_conditions(found: ConditionResults, console: Console) -> None:
+    """One row per recording condition: the metric and the mean score of the best label, over the folds."""
+    folds = [row.fold for row in found.folds]
+    named = f"folds {', '.join(map(str, folds))}" if len(folds) > 1 else f"fold {folds[0]}"
+    table = RichTable(title=f"test clips recorded otherwise, {named}", title_justify="left")
+    table.add_column("condition")
+    _add_columns(table, _TITLES[found.metric], "mean score")
+    for row in found.mean:
+        table.add_row(row.name, _number(getattr(row, found.metric), 3), _number(row.mean_score, 2))
+    console.print(table)
 
 
-def marks(results: dict[str, Any]) -> list[str]:
-    """What is wrong with each single fold's number, however many folds there are."""
-    said = []
-    if results["optimistic"]:
-        said.append("optimistic: the epoch was chosen on the test fold")
-    if results["leaking"]:
-        said.append("leaking: one recording stands on both sides of a split")
-    return said
+def _score(results: RunResults | None) -> str:
+    """`0.875 ± 0.012`, with `mAP` behind it for several labels."""
+    name = "map" if results and results.multi_label else "accuracy"
+    mean = results.mean.get(name) if results else None
+    if results is None or mean is None:
+        return "-"
+    std = results.std.get(name)
+    return f"{mean:.3f}" + (f" ± {std:.3f}" if std is not None else "") + (" mAP" if name == "map" else "")
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _add_columns(table: RichTable, *titles: str) -> None:
+    for title in titles:
+        table.add_column(title, justify="right")
+
+
+def _print_skipped(clips: Iterable[LeftOutClip], console: Console) -> None:
+    for bad in clips:
+        console.print(f"skipped: {bad.clip}: {bad.reason}", soft_wrap=True, markup=False)
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

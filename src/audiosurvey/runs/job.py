@@ -1,105 +1,194 @@
-"""One fold of cross-validation: train on the others, look at the held-out clips, return scores and the network."""
+"""One fold of cross-validation: a plain description of the job, and the function that turns it into a result.
+
+The description can be sent to any process on any machine that has the data and the run folder.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.config.root import Config
-from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
+from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
-from audiosurvey.runs.evaluation.scores import truth
+from audiosurvey.runs.evaluation.heldout import fold_split
+from audiosurvey.runs.evaluation.scores import monitored, truth
+from audiosurvey.runs.listener import RunListener
+from audiosurvey.runs.results.fold_log import epoch_log
+from audiosurvey.runs.results.results import FoldRow, RunResults
+from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
+from audiosurvey.runs.stages.pretraining import finished
+from audiosurvey.runs.stages.probe import FittedFold, probe_fold
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.loop import Listener, Look, Watch
-from audiosurvey.training.metrics import Metrics, confusion, evaluate
+from audiosurvey.runs.stages.starting import open_pretrained
+from audiosurvey.training.allocator import keep_freed_memory
+from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.loop import Evaluation, Listener
+from audiosurvey.training.metrics import confusion, evaluate
+from audiosurvey.training.precision import Precision
 from audiosurvey.training.sound_scores import ScoredWindows
 
 
 @dataclass(frozen=True)
-class FoldOutcome:
-    """What is known when a fold has ended."""
+class FoldJob:
+    """One fold to train. Plain data that can be pickled."""
 
-    row: dict[str, Any]
-    """Its entry in results.json."""
+    run: Path
+    """The run folder. The fold writes into its own folder there, and reads what a pretraining left."""
+    fold: int
+    config: Config
+    """Resolved; it holds the seed."""
+    about: RunResults
+    """Results of the run without any fold: among others the hash of the data and the classes."""
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 1
+    side_by_side: int | None = None
+    """Folds that are trained at the same time; None: the folds of the run follow each other."""
+    init_hash: str | None = None
+    """SHA-256 of the weights of `model.init`."""
+    counts_embeddings: bool = False
+    """Whether the time of the embeddings, which all folds share, is counted in this fold."""
+
+    @property
+    def title(self) -> str:
+        return f"fold {self.fold} of {len(self.about.all_folds)}"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs to show progress of; 0: not known."""
+        return 1 if self.config.train.head_only else self.config.train.epochs or 0
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A trained fold."""
+
+    row: FoldRow
+    split: Split
     test: ScoredWindows
-    """Scores of the tested clips, with those of their windows."""
+    """Scores of the test clips and of their windows."""
+    validation: ScoredWindows | None
+    """Scores of the clips by which the epoch was chosen; None if there are none."""
     confusion_KK: np.ndarray | None
-    """None for multi-label data."""
+    """None for several labels."""
     network: Network
-    validation: ScoredWindows | None = None
-    """Scores of the clips that the epoch was chosen by; None where there are none."""
 
 
-def train_fold(
-    config: Config,
-    sounds: Sounds,
-    split: Split,
-    *,
-    accelerator: Accelerator,
-    start: Callable[[Stage, Network], None],
-    folder: Path,
-    listener: Listener,
-) -> FoldOutcome:
-    """Trains this fold, from its last finished epoch where it was interrupted. `start` puts pretrained weights in."""
-    stage = Stage(
-        config, sounds, split.train, accelerator=accelerator, settings=config.train, name="train", fold=split.fold
-    )
-    network = stage.build()
-    start(stage, network)
-    fit = stage.fit(network, _watch(config, stage, split), folder / "checkpoint", listener)
-    chosen = fit.run(resume=True)
-    # The chosen weights go back into a plain network of our own: an average has its gradients switched off.
+def open_context(job: FoldJob) -> RunContext:
+    """Opens data and weights of a job in this process. Raises UserError if they are not those of the run."""
+    config = job.config
+    accelerator = make_accelerator(job.device, job.precision, thaws=bool(config.model.thaw))
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
+    sounds, init, run = prepare_sounds(config.dataset, config.sample_rate), open_pretrained(config), RunFolder(job.run)
+    if sounds.store.hash != job.about.dataset.hash:
+        raise UserError(f"{job.run}: the data changed since the run began; give another --run-dir")
+    if (init and init.report.sha256) != job.init_hash:
+        raise UserError(f"{job.run}: the weights of model.init changed since the run began; give another --run-dir")
+    return RunContext(run, config, sounds, accelerator, init, finished(run))
+
+
+def run_job(job: FoldJob, context: RunContext, listener: RunListener) -> FoldResult:
+    """Trains one fold, from its last finished epoch if it was interrupted, or fits a linear probe; scores it.
+
+    Checkpoints, metrics.jsonl and the files of trackers go to the folder of the fold.
+    """
+    sounds = context.sounds
+    split = fold_split(job.config, sounds.table, job.fold)
+    stage = context.stage(job.config, split.train, job.fold)
+    folder = context.run.fold(job.fold)
+    ready = context.start(stage, listener)
+    embedding_seconds = ready.embeddings.seconds if ready.embeddings and job.counts_embeddings else 0.0
+    with (
+        listener.stages([job.title], job.epochs) as (shown,),
+        epoch_log(folder, shown, job.config, context.accelerator) as (log, tracking),
+    ):
+        if job.config.train.head_only:
+            assert ready.embeddings is not None
+            fitted = probe_fold(stage, ready.network, ready.embeddings, split, log, embedding_seconds)
+        else:
+            show_first_batch(stage, tracking, listener)
+            fitted = _train(job, stage, ready, split, folder, log)
+    truth_NK = truth(split.test, len(sounds.table.classes))
+    scores_NK = fitted.test.sounds_NK
+    row: dict[str, Any] = {
+        "fold": job.fold,
+        **evaluate(scores_NK, truth_NK, sounds.table.multi_label, stage.loss.binary),
+        "clips": len(split.test),
+        "train_clips": len(split.train),
+        "left_out": [clip.id for clip in split.left_out],
+        "epochs": fitted.epochs,
+        "chosen_epoch": fitted.chosen_epoch,
+        "seconds": round(fitted.seconds + embedding_seconds, 3),
+    }
+    if fitted.penalty is not None:
+        row["penalty"] = fitted.penalty
+    if job.side_by_side is not None:
+        row |= {"side_by_side": job.side_by_side, "threads": torch.get_num_threads()}
+    counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
+    context.accelerator.free_memory()
+    return FoldResult(FoldRow.model_validate(row), split, fitted.test, fitted.validation, counts, ready.network)
+
+
+def _train(job: FoldJob, stage: Stage, ready: ReadyNetwork, split: Split, folder: Path, log: Listener) -> FittedFold:
+    evaluator, network = _Evaluator(job.config, stage, split), ready.network
+    trainer = stage.trainer(network, evaluator, folder, log)
+    chosen = trainer.run(resume=True)
+    # The chosen weights go back into the network itself: those of an average have their gradients switched off.
     network.load_state_dict(chosen.state_dict())
     network.eval()
-    test = stage.scored(network, split.test)
-    scores_NK = test.sounds_NK
-    table = sounds.table
-    truth_NK = truth(split.test, len(table.classes))
-    metrics = evaluate(scores_NK, truth_NK, table.multi_label, stage.loss.binary)
-    seconds = sum(record["seconds"] for record in fit.journal.history)
-    row = (
-        {"fold": split.fold}
-        | metrics
-        | {
-            "clips": len(split.test),
-            "train_clips": len(split.train),
-            # Clips of recordings that the published folds themselves have on both sides; they train nothing.
-            "left_out": [clip.id for clip in split.left_out],
-            "epochs": fit.journal.epoch,
-            "chosen_epoch": fit.journal.best_epoch or fit.journal.epoch,
-            "seconds": round(seconds, 3),
-        }
-    )
-    counts = None if table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    validation = stage.scored(network, split.validation) if split.validation else None
-    return FoldOutcome(row, test, counts, network, validation)
+    epoch = trainer.state.best_epoch or trainer.state.epoch
+    test = evaluator.scores("test", network, epoch)
+    validation = evaluator.scores("val", network, epoch) if split.validation else None
+    seconds = sum(record["seconds"] for record in trainer.history) + ready.head_seconds
+    return FittedFold(test, validation, trainer.state.epoch, epoch, seconds)
 
 
-def _watch(config: Config, stage: Stage, split: Split) -> Watch:
-    """What is evaluated after an epoch, and what the choice of the epoch goes by."""
-    selection = config.protocol.selection
+_Side = Literal["val", "test"]
 
-    def watch(network: nn.Module, epoch: int, last: bool) -> Look:
+
+class _Evaluator:
+    """Evaluates held-out clips after an epoch; keeps the scores of the chosen epoch: nothing is scored twice."""
+
+    def __init__(self, config: Config, stage: Stage, split: Split) -> None:
+        self._config, self._stage = config, stage
+        self._clips = {"val": split.validation, "test": split.test}
+        self._scores: dict[tuple[_Side, int], ScoredWindows] = {}
+        self._best: tuple[tuple[float, ...], int] | None = None
+
+    def __call__(self, network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
+        selection = self._config.protocol.selection
         record: dict[str, Any] = {}
         score: tuple[float, ...] | None = None
-        with torch.no_grad():
-            if selection == "validation":
-                seen = stage.metrics(network, split.validation)
-                record |= {f"val_{name}": value for name, value in seen.items()}
-                score = monitored(seen)
-            if _tests_at(config, epoch, last):
-                seen = stage.metrics(network, split.test)
-                record |= {f"test_{name}": value for name, value in seen.items()}
-                score = monitored(seen) if selection == "test" else score
-        return Look(record, score)
+        if selection == "validation":
+            score = self._measure("val", network(), epoch, record)
+        if _tests_at(self._config, epoch, last):
+            tested = self._measure("test", network(), epoch, record)
+            score = tested if selection == "test" else score
+        if score is not None and (self._best is None or score > self._best[0]):
+            self._best = (score, epoch)
+        kept = {epoch, self._best[1] if self._best else epoch}
+        self._scores = {key: scored for key, scored in self._scores.items() if key[1] in kept}
+        return Evaluation(record, score)
 
-    return watch
+    def scores(self, side: _Side, network: nn.Module, epoch: int) -> ScoredWindows:
+        """Scores by the network, which has the weights of this epoch."""
+        if (side, epoch) not in self._scores:
+            self._scores[side, epoch] = self._stage.scored(network, self._clips[side])
+        return self._scores[side, epoch]
+
+    def _measure(self, side: _Side, network: nn.Module, epoch: int, record: dict[str, Any]) -> tuple[float, ...]:
+        metrics = self._stage.measure(self.scores(side, network, epoch), self._clips[side])
+        record |= {f"{side}_{name}": value for name, value in metrics.items()}
+        return monitored(metrics)
 
 
 def _tests_at(config: Config, epoch: int, last: bool) -> bool:
@@ -107,14 +196,8 @@ def _tests_at(config: Config, epoch: int, last: bool) -> bool:
     return config.protocol.selection == "test" or last or (every > 0 and epoch % every == 0)
 
 
-def clips_to_look_at(config: Config, split: Split, epochs: int) -> int:
-    """How many clips are evaluated in a fold of so many epochs, each as often as it is looked at."""
+def clips_to_evaluate(config: Config, split: Split, epochs: int) -> int:
+    """Clips that are evaluated in a fold of so many epochs, each counted as often as it is evaluated."""
     validated = epochs if config.protocol.selection == "validation" else 0
     tested = sum(_tests_at(config, epoch, epoch == epochs) for epoch in range(1, epochs + 1))
     return validated * len(split.validation) + tested * len(split.test)
-
-
-def monitored(metrics: Metrics) -> tuple[float, float]:
-    """Accuracy (mAP where clips have several labels), ties by loss; greater is better."""
-    main = metrics["map"] if "map" in metrics else metrics["accuracy"]
-    return (main or 0.0, -(metrics["loss"] or 0.0))

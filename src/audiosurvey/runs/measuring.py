@@ -1,7 +1,6 @@
-"""What a network was trained on, in figures: training clips rendered again, measured as the network heard them.
+"""The range of the training clips: level, bandwidth, length and noise of clips as augmentation renders them.
 
-Enters: a stage's config and training clips; leaves: the `TrainingRange` of its model. A few hundred rendered clips at
-most, the same ones every time, whatever the size of the data set.
+At most a few hundred clips are measured, the same ones every time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ import torch
 
 from audiosurvey.artefact.training_range import TrainingRange
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.draws import BatchDraws
 from audiosurvey.config.root import Config
 from audiosurvey.data.audio.measures import measure
 from audiosurvey.data.batches.batches import Batch, TrainBatches
@@ -17,17 +17,17 @@ from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 
 RENDERED = 256
-"""Clips that are measured: of a larger set so many, evenly spread; a smaller one in several epochs."""
+"""Clips to measure: evenly spread over a larger set, over several epochs of a smaller one."""
 _MOST_EPOCHS = 16
 _BATCH = 16
 
 
 @torch.no_grad()
 def training_range(config: Config, sounds: Sounds, clips: Sequence[Clip]) -> TrainingRange:
-    """The range of `clips` as the stage `train` of this (resolved) config augments them, before padding."""
+    """The range of `clips` as the stage `train` of this resolved config augments them, before padding."""
     chosen = _spread(sorted(clips, key=lambda clip: clip.id))
     window = sounds.window_samples
-    # The classifier alone is fitted to clips as they are.
+    # A linear probe is fitted to clips without augmentation.
     chain = None if config.train.head_only else _chain(config, clips)
     samples = window if chain is None else config.train.heard_samples(window, config.sample_rate)
     batches = TrainBatches(
@@ -35,48 +35,47 @@ def training_range(config: Config, sounds: Sounds, clips: Sequence[Clip]) -> Tra
         chosen,
         len(sounds.table.classes),
         clip_samples=samples,
-        # Zeros, whatever the padding of the data set: `valid_B` then tells where the clip ends.
+        # Whatever the padding of the data set: `valid_B` then says where the clip ends.
         pad="zeros",
         batch_size=_BATCH,
         seed=config.seed,
-        partner=None if chain is None else chain.partner,
+        draw=None if chain is None else chain.draw,
     )
     varies = any(sounds.store.length(clip.id) > samples for clip in chosen)
     if chain is not None:
         varies |= bool(chain.wave_operations or chain.mixer.mixings)
     epochs = min(_MOST_EPOCHS, -(-RENDERED // len(chosen))) if varies else 1
-    first = max([1, *(mixing.start_epoch for mixing in chain.mixer.mixings)]) if chain is not None else 1
+    first = max([1, *(mixing.start_epoch for mixing in chain.mixer.mixings.values())]) if chain is not None else 1
     measures, whole_s = [], []
     for epoch in range(first, first + epochs):
         for batch in batches.epoch(epoch):
-            waves = _rendered(chain, batch, epoch)
+            waves = _rendered(chain, batch)
             measures += [measure(wave_S.numpy(), config.sample_rate) for wave_S in waves]
             lengths = [min(sounds.store.length(clip.id), window) for clip in batch.clips]
             whole_s += [length / config.sample_rate for length in lengths]
     return TrainingRange.of(measures, whole_s)
 
 
-def _rendered(chain: Chain | None, batch: Batch, epoch: int) -> Iterator[torch.Tensor]:
+def _rendered(chain: Chain | None, batch: Batch) -> Iterator[torch.Tensor]:
     if chain is None:
         yield from (
             wave_S[: max(1, valid)] for wave_S, valid in zip(batch.wave_BS, batch.valid_B.tolist(), strict=True)
         )
         return
-    wave_BS, extents, _ = chain.mixed_wave(batch, epoch)
-    for wave_S, extent in zip(wave_BS, extents, strict=True):
+    wave_BS, _ = chain.render_waves(batch)
+    assert isinstance(batch.draws, BatchDraws)
+    for wave_S, extent in zip(wave_BS, batch.draws.clips.wave_extents, strict=True):
         part = extent.longer_part
         yield wave_S[part.first : part.first + max(1, part.length)]
 
 
 def _chain(config: Config, clips: Sequence[Clip]) -> Chain:
-    # Waves alone are rendered: the spectrogram that `silence` and `bands` are of is not.
     return Chain(
         config.augmentation,
         seed=config.seed,
         sample_rate=config.sample_rate,
         train_clips=clips,
-        silence=0.0,
-        bands=1,
+        front_end=None,  # waves alone are rendered
         sampling=config.train.sampling,
     )
 

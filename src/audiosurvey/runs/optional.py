@@ -1,21 +1,20 @@
-"""What a training run can do without: pictures and trackers. An error in one is told, and the run goes on."""
+"""Parts of a run that it can do without, pictures and trackers: an error in one becomes a warning."""
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from audiosurvey.report.console import STDERR
 
 Say = Callable[[str], None]
 
 
 def warn(line: str) -> None:
-    STDERR.print(f"warning: {line}", soft_wrap=True, markup=False)
+    print(f"warning: {line}", file=sys.stderr)
 
 
 @contextmanager
 def optional(what: str, say: Say = warn) -> Iterator[None]:
-    """Turns an error in the block into one line; `what` names what is missing then."""
+    """Turns an error in the block into one line; `what` names what will be missing."""
     try:
         yield
     except Exception as error:

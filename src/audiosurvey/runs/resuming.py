@@ -1,7 +1,6 @@
-"""A run that goes on with other means than it began with: its results may differ in their last digits.
+"""A run that is resumed in another environment: its results may differ in their last digits.
 
-Enters: what environment.json says, and what there is now; leaves: a line for each difference, for the user, and a
-record of them in environment.json.
+Each difference to environment.json is reported in a line, and recorded there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +16,15 @@ _NAMES = {
     "machine": "kind of processor",
     "cpu_capability": "instruction set",
 }
-"""Keys of environment.json on which the last digits depend, besides threads and packages, and what to call them."""
+"""Keys of environment.json on which the last digits depend, besides threads and packages, with a name for each."""
 _PACKAGES = ("torch", "numpy")
 
 
 def note_changes(run: RunFolder, now: Mapping[str, Any], folds: Sequence[int], pending: Sequence[int]) -> list[str]:
-    """Lines on what differs from when the run began; recorded under `resumed` of environment.json, each set once.
+    """Lines on what has changed since the run began; recorded under `resumed` of environment.json, each change once.
 
-    `now`: the environment of this process; `folds`: all that are asked for; `pending`: those that are not done,
-    none where only the final model is left.
+    `now`: the environment of this process; `folds`: all that were asked for; `pending`: those that are not done, none
+    if only the final model is left.
     """
     begun = run.begun_with()
     lines = [*_other_threads(begun, now, folds, pending), *_other_means(begun, now)]
@@ -36,7 +35,7 @@ def note_changes(run: RunFolder, now: Mapping[str, Any], folds: Sequence[int], p
 
 
 def fold_threads(folds: Sequence[int], jobs: int, threads: int) -> dict[int, int]:
-    """How many threads each fold is trained with."""
+    """The number of threads each fold is trained with."""
     return {fold: max(1, threads // len(together)) for together in rounds(folds, jobs) for fold in together}
 
 

@@ -1,13 +1,12 @@
-"""AdamS: Adam with stable weight decay. The decay is scaled by the root of the mean squared gradient of all weights.
+"""AdamS: Adam with stable weight decay, scaled by the root mean squared gradient of all weights.
 
 Source: Xie et al., "On the Overlooked Pitfalls of Weight Decay and How to Mitigate Them", NeurIPS 2023
 (arXiv 2011.11152). With v^ the bias-corrected mean squared gradient and v- its mean over all n elements of all groups:
 
     theta <- theta - lr * m^ / (sqrt(v^) + eps) - lr * decay / sqrt(v-) * theta
 
-Decay lies on the scale of L2 penalties and SGD (1e-4 to 5e-4), not on AdamW's. Groups without decay count in v- too.
-
-Networks that are trained side by side in one (`model.members`) have a v- each.
+Typical decays are those of L2 penalties and SGD (1e-4 to 5e-4), not those of AdamW. v- includes groups without decay.
+Each member of an ensemble (`model.members`) has its own v-.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,21 +17,21 @@ import torch
 from torch.optim import Optimizer
 
 _LEAST_MEAN_SQUARE = 1e-16
-"""Guard below the root: with all gradients zero the decay would otherwise be infinite."""
+"""Lower bound of v-, so that zero gradients do not give an infinite decay."""
 
 
 @dataclass(frozen=True)
 class Belonging:
-    """Which of several networks each parameter belongs to. Parameters that are not listed belong to all of them."""
+    """Which ensemble member each parameter belongs to. Parameters not listed belong to all."""
 
     networks: int = 1
     whole: Mapping[torch.Tensor, int] = field(default_factory=dict)
-    """Parameters of a single network, with the number of that network."""
+    """Parameters of single members, with the index of the member."""
     divided: Collection[torch.Tensor] = frozenset()
-    """Parameters whose second axis is split evenly among the networks, in order."""
+    """Parameters whose second axis is split evenly among the members, in order."""
 
     def parts(self, parameter: torch.Tensor, values: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-        """For each network that has a share in the parameter, its number and its part of `values` (same shape)."""
+        """Index of each member that the parameter belongs to, and its part of `values` (of the same shape)."""
         if parameter in self.whole:
             yield self.whole[parameter], values
         elif parameter in self.divided:
@@ -40,18 +39,18 @@ class Belonging:
         else:
             yield from ((number, values) for number in range(self.networks))
 
-    def factor(self, parameter: torch.Tensor, factors: list[float]) -> float | torch.Tensor:
-        """What the parameter is multiplied by where each network has its own factor; the mean for what all share."""
+    def factor(self, parameter: torch.Tensor, factor_N: torch.Tensor) -> torch.Tensor:
+        """The factor of a parameter, given one per member; the mean for shared parameters."""
         if parameter in self.whole:
-            return factors[self.whole[parameter]]
+            return factor_N[self.whole[parameter]]
         if parameter in self.divided:
-            columns = torch.tensor(factors, dtype=parameter.dtype, device=parameter.device)
-            return columns.repeat_interleave(parameter.shape[1] // self.networks)
-        return sum(factors) / self.networks
+            share = parameter.shape[1] // self.networks
+            return factor_N.to(parameter.dtype)[:, None].expand(-1, share).reshape(-1)
+        return factor_N.sum() / self.networks
 
 
 class AdamS(Optimizer):
-    """Takes `lr`, `betas`, `eps` and `weight_decay` as torch's Adam does; with a decay of 0 it is Adam."""
+    """Has the arguments of `torch.optim.Adam`, and equals it for a decay of 0."""
 
     def __init__(
         self,
@@ -67,29 +66,31 @@ class AdamS(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step. The moments of all groups are moved first, as the decay of each depends on all."""
+        """One step. The moments of all groups are updated first, as every decay depends on all of them."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        squares, elements = [0.0] * self.belonging.networks, [0] * self.belonging.networks
+        # Sums stay on the device, so that the step does not wait for them.
+        squares: list[Any] = [0.0] * self.belonging.networks
+        elements = [0] * self.belonging.networks
         for group in self.param_groups:
             for parameter in _with_gradient(group):
                 corrected = self._move(parameter, group["betas"])
+                # Apple's GPUs have no float64.
+                wide = torch.float32 if corrected.device.type == "mps" else torch.float64
                 for number, part in self.belonging.parts(parameter, corrected):
-                    squares[number] += float(part.sum())
+                    squares[number] = squares[number] + part.sum().to(wide)
                     elements[number] += part.numel()
-        roots = [
-            max(total / max(count, 1), _LEAST_MEAN_SQUARE) ** 0.5
-            for total, count in zip(squares, elements, strict=True)
-        ]
+        means = [torch.as_tensor(total) / max(count, 1) for total, count in zip(squares, elements, strict=True)]
+        root_N = torch.stack(means).clamp(min=_LEAST_MEAN_SQUARE).sqrt()
         for group in self.param_groups:
             for parameter in _with_gradient(group):
-                self._apply(parameter, group, roots)
+                self._apply(parameter, group, root_N)
         return loss
 
     def _move(self, parameter: torch.Tensor, betas: tuple[float, float]) -> torch.Tensor:
-        """Moves both moments of a tensor; returns the corrected mean square."""
+        """Updates both moments of a tensor; returns the bias-corrected second moment."""
         assert parameter.grad is not None
         state = self.state[parameter]
         if not state:
@@ -101,12 +102,12 @@ class AdamS(Optimizer):
         state["exp_avg_sq"].mul_(betas[1]).addcmul_(parameter.grad, parameter.grad, value=1 - betas[1])
         return state["exp_avg_sq"] / (1 - betas[1] ** float(state["step"]))
 
-    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], roots: list[float]) -> None:
+    def _apply(self, parameter: torch.Tensor, group: dict[str, Any], root_N: torch.Tensor) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         step = float(state["step"])
         spread = (state["exp_avg_sq"] / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        kept = [1 - group["lr"] * group["weight_decay"] / root for root in roots]
-        parameter.mul_(self.belonging.factor(parameter, kept))
+        kept_N = 1 - group["lr"] * group["weight_decay"] / root_N
+        parameter.mul_(self.belonging.factor(parameter, kept_N))
         parameter.addcdiv_(state["exp_avg"], spread, value=-group["lr"] / (1 - beta1**step))
 
 

@@ -10,20 +10,20 @@ from audiosurvey.section import Section
 
 
 class EmaConfig(Section):
-    """Averaging of the weights over the steps."""
+    """Exponential moving average of the weights."""
 
     decay: float | None = Field(default=None, ge=0, lt=1)
-    """Share of the average kept at each step; 0: no averaging. Absent: 0.999 where the number of epochs is fixed, 0
-    where patience decides (as the original), in a pretraining by its own, or `swa` averages."""
+    """Decay per step; 0 for no averaging. null: 0.999 if the number of epochs is fixed, 0 with early stopping (like the
+    original system) or with `swa`; decided for each stage by its own settings."""
 
 
 class SwaConfig(Section):
-    """Stochastic weight averaging: the even mean of the weights over the last part of training."""
+    """Stochastic weight averaging: the mean of the weights over the last part of training."""
 
     start: float | None = Field(default=None, ge=0, lt=1)
-    """Share of the steps after which the average begins; from there on the weights after each step count alike (arXiv
-    1803.05407, which takes those after each epoch). Batch-norm statistics are counted anew for the averaged weights,
-    over the training clips as augmented, at the end of each epoch. Absent: no such average; given, `ema` is off."""
+    """Fraction of the steps after which averaging starts; from then on, the weights after each step count equally
+    (arXiv 1803.05407 averages once per epoch). Batch-norm statistics are recomputed for the averaged weights on
+    augmented training clips when they are evaluated or kept. null for no averaging; otherwise `ema` is off."""
 
 
 class Average:

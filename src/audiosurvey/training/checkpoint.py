@@ -1,30 +1,40 @@
-"""The state of a stage at the end of an epoch, in one file that is replaced atomically.
+"""The state of a stage in one file that is replaced atomically.
 
-A safetensors file holds the tensors (network, average, optimizer); its header holds everything else as JSON. No
-generator's state is kept: every draw is named by seed, stage, fold, epoch and step.
+A safetensors file holds the tensors (network, average, optimizer); its header holds the progress as JSON. Records of
+epochs are in metrics.jsonl, and random generators need no state: every draw is keyed by seed, stage, fold, epoch and
+step.
 """
 
 import json
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
-from audiosurvey.atomic import replacing
 from audiosurvey.errors import UserError
+from audiosurvey.tensorfile import load_tensors, open_tensors, save_tensors
+
+Record = dict[str, Any]
+"""One line of metrics.jsonl."""
 
 
 @dataclass
-class Journal:
-    """How far a stage has come."""
+class EpochTotals:
+    """Sums over the steps of an unfinished epoch."""
+
+    steps: int = 0
+    loss: float = 0.0
+    correct: float | None = 0.0
+    """None for multi-label data."""
+    clips: int = 0
+
+
+@dataclass
+class TrainingState:
+    """The progress of a stage."""
 
     epoch: int = 0
     """Finished epochs."""
@@ -34,13 +44,12 @@ class Journal:
     """The best monitored score so far, greater is better."""
     best_epoch: int = 0
     done: bool = False
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """The records of all epochs, as in metrics.jsonl."""
+    totals: EpochTotals = field(default_factory=EpochTotals)
 
 
 def save_state(
     path: Path,
-    journal: Journal,
+    state: TrainingState,
     network: nn.Module,
     average: nn.Module | None,
     optimizer: torch.optim.Optimizer,
@@ -54,19 +63,18 @@ def save_state(
         for slot, value in slots.items():
             if value is not None:
                 tensors[f"optimizer.{index}.{slot}"] = torch.as_tensor(value)
-    metadata = {"journal": json.dumps(asdict(journal)), "scaler": json.dumps(scaler or {})}
-    save_tensors(path, tensors, metadata)
+    save_tensors(path, tensors, {"state": json.dumps(asdict(state)), "scaler": json.dumps(scaler or {})})
 
 
 def load_state(
     path: Path, network: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer
-) -> tuple[Journal, dict[str, Any]]:
-    """Puts a saved state back; returns how far the stage had come and the loss scaler's state.
+) -> tuple[TrainingState, dict[str, Any]]:
+    """Restores a saved state; returns the progress and the loss scaler's state.
 
     Raises UserError for a file that is damaged, or the state of another network.
     """
     tensors, metadata = load_tensors(path, anew(path))
-    journal = _journal(path, metadata)
+    progress, _ = _progress(path, metadata)
     state = optimizer.state_dict()
     slots: dict[int, dict[str, Any]] = {}
     for name, value in _under("optimizer.", tensors).items():
@@ -85,62 +93,35 @@ def load_state(
         optimizer.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(f"{path}: the state of another network, or of another version; {anew(path)}") from error
-    return journal, json.loads(metadata.get("scaler", "{}"))
+    return progress, json.loads(metadata.get("scaler", "{}"))
 
 
-def read_journal(path: Path) -> Journal:
-    """How far the stage in this file had come, without reading its tensors. Raises UserError for a damaged file."""
-    with _opened(path, anew(path)) as file:
-        return _journal(path, file.metadata() or {})
+def read_state(path: Path) -> tuple[TrainingState, list[Record] | None]:
+    """The progress in this file, and the records of all epochs, which earlier versions kept in it; no tensors.
+
+    Raises UserError for a damaged file.
+    """
+    with open_tensors(path, anew(path)) as file:
+        return _progress(path, file.metadata() or {})
 
 
 def anew(path: Path) -> str:
-    """What mends a checkpoint that is of no use: nothing but time is lost with it."""
-    return f"remove the folder {path.parent.as_posix()}, and --resume trains this stage from its beginning"
+    """How to recover from a checkpoint that cannot be used."""
+    return f"remove the folder {path.parent.as_posix()}, and resuming trains this stage from its beginning"
 
 
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
-    """One safetensors file, written beside `path` and renamed there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        # Copies: safetensors wants contiguous tensors that share no memory.
-        copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-        try:
-            save_file(copies, beside, metadata)
-        except SafetensorError as error:
-            # What the system refused stands in the message only.
-            found = re.search(r"os error (\d+)", str(error))
-            if found is None:
-                raise
-            raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
-
-
-def load_tensors(path: Path, mend: str = "copy it again") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and its metadata. Raises UserError, with this mend, for a damaged file."""
-    with _opened(path, mend) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-
-
-@contextmanager
-def _opened(path: Path, mend: str) -> Iterator[Any]:
+def _progress(path: Path, metadata: Mapping[str, str]) -> tuple[TrainingState, list[Record] | None]:
     try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {mend}") from None
-    except SafetensorError:
-        raise UserError(f"{path}: damaged or incomplete; {mend}") from None
-
-
-def _journal(path: Path, metadata: Mapping[str, str]) -> Journal:
-    try:
-        return Journal(**json.loads(metadata["journal"]))
-    except (KeyError, ValueError, TypeError):
+        # Earlier versions called it the journal.
+        values = json.loads(metadata["state"] if "state" in metadata else metadata["journal"])
+        records = values.pop("history", None)
+        return TrainingState(**values | {"totals": EpochTotals(**values.get("totals", {}))}), records
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise UserError(f"{path}: no checkpoint of this version of audiosurvey; {anew(path)}") from None
 
 
 def _laid_out_as(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """The value in memory as the parameter is: files keep rows, the fused optimizers walk both in one pass."""
+    """The value with the memory layout of the parameter: the fused optimizers need the same one."""
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)

@@ -1,4 +1,4 @@
-"""The accelerator: one object that knows the devices, the processes and the number format of a run."""
+"""The `Accelerator` of a run: its devices, processes and number format."""
 
 import torch
 from accelerate import Accelerator
@@ -10,40 +10,38 @@ from audiosurvey.training.precision import Precision, pick_device, pick_precisio
 
 _KINDS = ("cpu", "cuda", "mps", "xpu")
 _FORMATS: dict[Precision, str] = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-"""Ours, and what accelerate calls them."""
+"""Our names and those of accelerate."""
 
 
 def make_accelerator(device: str = "auto", precision: Precision = "auto", *, thaws: bool = False) -> Accelerator:
-    """An accelerator for this device and precision. Raises UserError for one that is not to be had.
+    """An accelerator for this device and precision. Raises UserError for an unavailable one.
 
-    `thaws`: weights are frozen that train later, so that processes must not wait for the gradients of all.
-
-    accelerate keeps one state a process and refuses a second format; runs here follow each other in one process (a
-    pretraining, a fold, a test), so the state of the run before is dropped first. Process groups are kept.
+    `thaws`: parameters are unfrozen during training, so that some have no gradient at first. The global state of
+    accelerate, which allows only one format, is reset first; process groups are kept.
     """
     check_device(device)
     picked = pick_device(device)
     format = pick_precision(precision, picked)
     if format == "fp16" and picked.type == "cpu":
-        raise UserError("precision: fp16 needs a GPU; on a processor set bf16, fp32, or auto, which picks what is fast")
+        raise UserError("precision: fp16 needs a GPU; use bf16, fp32 or auto on a CPU")
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     AcceleratorState._reset_state(reset_partial_state=not distributed)
     if picked.type == "cuda" and picked.index is not None and not distributed:
-        # accelerate takes the current device.
+        # accelerate uses the current device.
         torch.cuda.set_device(picked)
-    # Batch norms of each process count the clips of that process, and `average_statistics` joins them: with torch's
-    # default the first process's would overwrite all others before every forward pass.
+    # `average_statistics` averages the batch-norm statistics of the processes; with torch's default, those of the first
+    # process would overwrite the others before every forward pass.
     parallel = DistributedDataParallelKwargs(find_unused_parameters=thaws, broadcast_buffers=False)
     return Accelerator(cpu=picked.type == "cpu", mixed_precision=_FORMATS[format], kwargs_handlers=[parallel])
 
 
 def number_format(accelerator: Accelerator) -> Precision:
-    """What `precision` says of this accelerator."""
+    """The number format of this accelerator."""
     return next(ours for ours, theirs in _FORMATS.items() if theirs == accelerator.mixed_precision)
 
 
 def check_device(device: str) -> None:
-    """Raises UserError for a device that this machine has not."""
+    """Raises UserError for a device that this machine does not have."""
     try:
         there = device == "auto" or torch.device(device).type in _KINDS
         torch.empty(0, device="cpu" if device == "auto" else device)
@@ -51,4 +49,4 @@ def check_device(device: str) -> None:
         there = False
     if not there:
         meant = "did you mean cuda (mps on a Mac)? " if device.lower().startswith("gpu") else ""
-        raise UserError(f"--device {device}: not to be had on this machine; {meant}cpu always is")
+        raise UserError(f"device {device}: not available on this machine; {meant}cpu always is")

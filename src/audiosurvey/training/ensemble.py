@@ -1,7 +1,7 @@
-"""Gradients of an ensemble in one network (`model.members`): each member's as if it were trained alone.
+"""Gradients of an ensemble (`model.members`): each member is trained as if alone.
 
-Enters: a network with the gradient of the sum of its members' losses; leaves: the same with the gradients to step by.
-Input standardisation and the classifier's bias belong to all members: they move by the mean of what each would do.
+The loss is the sum of the members' losses. The shared parameters, those of the input standardisation and the
+classifier's bias, get the mean of the members' gradients.
 """
 
 import torch
@@ -11,7 +11,7 @@ from audiosurvey.training.adams import Belonging
 
 
 def belonging(network: Network) -> Belonging:
-    """Which parameters are a member's own, and which are divided among the members."""
+    """The parameters that belong to single members, and those divided among them."""
     if network.members == 1:
         return Belonging()
     whole: dict[torch.Tensor, int] = {
@@ -24,14 +24,14 @@ def belonging(network: Network) -> Belonging:
 
 
 def average_shared(network: Network) -> None:
-    """Gradients of what the members share become the mean over them; the rest are those of each alone already."""
+    """Divides the gradients of shared parameters by the number of members."""
     for gradient in _shared(network):
         gradient.div_(network.members)
 
 
 def clip_members(network: Network, bound: float) -> None:
-    """Clips the norm of each member by itself. What they share counts in the norm of each, by its mean over them, and
-    is scaled by the mean of their factors."""
+    """Clips the gradient norm of each member. Shared gradients count in the norm of every member, and are scaled by the
+    mean of their factors."""
     shared, factors = _shared(network), []
     for own in _by_member(network):
         norm = torch.nn.utils.get_total_norm([*own, *shared])
@@ -49,7 +49,7 @@ def _shared(network: Network) -> list[torch.Tensor]:
 
 
 def _by_member(network: Network) -> list[list[torch.Tensor]]:
-    """The gradients of each member: of its blocks, and of its part of the classifier's weights."""
+    """Gradients of each member's blocks and part of the classifier's weights."""
     gradients = [
         [parameter.grad for block in blocks for parameter in block.parameters() if parameter.grad is not None]
         for blocks in network.blocks_by_member()

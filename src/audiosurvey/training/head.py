@@ -1,7 +1,4 @@
-"""A classifier fitted to embeddings: multinomial (or, with bce, binary) logistic regression, in seconds.
-
-Enters: what a frozen network makes of the windows of training clips; leaves: the weights of its last layer.
-"""
+"""Linear probe: a classifier fitted to embeddings by logistic regression (multinomial, or binary with bce)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,50 +9,50 @@ from audiosurvey.threads import one_thread
 from audiosurvey.training.loss import Loss
 
 PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-"""Among which `head_penalty: auto` chooses; strong first, as each fit starts from the one before."""
+"""Candidates of `head_penalty: auto`; the strongest first, as each fit starts from the one before."""
 _MOST_ITERATIONS = 300
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Windows of clips. A clip weighs 1, however many windows it has."""
+class LabelledEmbeddings:
+    """Windows of clips; the weights of the windows of a clip add up to 1."""
 
     embedding_MN: torch.Tensor
     target_MK: torch.Tensor
     weight_M: torch.Tensor
 
-    def rows(self, chosen_M: torch.Tensor) -> "Examples":
-        """The windows for which `chosen_M` is true."""
-        return Examples(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
+    def rows(self, chosen_M: torch.Tensor) -> "LabelledEmbeddings":
+        """The windows where `chosen_M` is true."""
+        return LabelledEmbeddings(self.embedding_MN[chosen_M], self.target_MK[chosen_M], self.weight_M[chosen_M])
 
 
 @dataclass(frozen=True)
 class Head:
-    """A fitted linear layer, on embeddings as the network gives them."""
+    """A fitted linear layer on unscaled embeddings."""
 
     weight_KN: torch.Tensor
     bias_K: torch.Tensor
     penalty: float
     iterations: int
     loss: float
-    """Mean over the clips, the penalty not counted."""
+    """Mean over the clips, without the penalty."""
 
     def logits(self, embedding_MN: torch.Tensor) -> torch.Tensor:
         return embedding_MN.double() @ self.weight_KN.T + self.bias_K
 
 
-def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None = None) -> Head:
-    """The minimum of the mean loss of the clips plus penalty / 2 times the squared norm of the weights.
+def fit_head(examples: LabelledEmbeddings, loss: Loss, penalty: float, start: Head | None = None) -> Head:
+    """Minimises the mean loss of the clips plus penalty / 2 times the squared norm of the weights; L-BFGS in float64.
 
-    The weights are penalised on features of mean 0 and deviation 1, as measured on `examples`; what is returned takes
-    the features as they are: W / s and b - W m / s do to x what W and b do to (x - m) / s. Found by L-BFGS in float64;
-    the loss of bce is summed over the classes here, so that a class is fitted alike however many there are.
+    The penalty applies to the weights on standardised features; the returned layer takes the original ones: weights
+    W / s and bias b - W m / s, with mean m and standard deviation s. For bce the loss is summed over the classes, so
+    that the fit of a class does not depend on their number.
     """
     x_MN = examples.embedding_MN.double()
     share_M = examples.weight_M.double() / examples.weight_M.sum()
     mean_N = share_M @ x_MN
     deviation_N = (share_M @ (x_MN - mean_N).square()).sqrt()
-    # A feature that never changes has nothing to say; it is not stretched to say it.
+    # Constant features get a weight of 0.
     deviation_N = torch.where(deviation_N > 1e-6 * (1 + mean_N.abs()), deviation_N, torch.inf)
     x_MN = (x_MN - mean_N) / deviation_N
     classes, features = examples.target_MK.shape[1], x_MN.shape[1]
@@ -93,8 +90,8 @@ def fit_head(examples: Examples, loss: Loss, penalty: float, start: Head | None 
         return Head(plain_KN, bias_K - plain_KN @ mean_N, penalty, iterations, float(mean_loss()) / scale)
 
 
-def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> float:
-    """The penalty of least loss on held-out groups, each of which is held out once; among equals the strongest."""
+def choose_penalty(examples: LabelledEmbeddings, group_M: torch.Tensor, loss: Loss) -> float:
+    """The penalty with the lowest loss in leave-one-group-out cross-validation; the strongest of equals."""
     held_out = [group_M == group for group in group_M.unique()]
     found = dict.fromkeys(PENALTIES, 0.0)
     for out_M in held_out:
@@ -105,9 +102,9 @@ def choose_penalty(examples: Examples, group_M: torch.Tensor, loss: Loss) -> flo
     return min(found, key=lambda penalty: (found[penalty], -penalty))
 
 
-def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Examples:
-    """Examples of clips: of each its windows' embeddings (W, N), and its target (K)."""
+def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> LabelledEmbeddings:
+    """From the embeddings (W, N) and the target (K) of each clip."""
     embedding_MN = torch.cat([windows for windows, _ in parts])
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
-    return Examples(embedding_MN, target_MK, weight_M)
+    return LabelledEmbeddings(embedding_MN, target_MK, weight_M)

@@ -1,4 +1,4 @@
-"""The loss: logits and (possibly mixed) targets in, one loss for each clip out."""
+"""Loss functions: one value per clip, from logits and possibly mixed targets."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -18,30 +18,30 @@ ClassWeight = Annotated[float, Field(gt=0)]
 
 
 class LossConfig(Section):
-    """What training minimises."""
+    """The loss function."""
 
     name: Literal["auto", "cross_entropy", "bce"] = "auto"
-    """`cross_entropy` over softmax scores, or `bce`: binary cross-entropy, each class for itself. `auto`: bce where
-    clips have several labels, cross-entropy elsewhere."""
+    """`cross_entropy`: softmax cross-entropy; `bce`: binary cross-entropy for each class. `auto`: `bce` for multi-label
+    data, otherwise `cross_entropy`."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target spread evenly over all K classes (arXiv 1906.02629); evaluation is never smoothed. Where a
-    paper spreads a share `a` over the K - 1 wrong classes alone, as EAT does, this is a K / (K - 1)."""
+    """Fraction of the target spread uniformly over all K classes (arXiv 1906.02629), in training only. A paper that
+    spreads a fraction a over the K - 1 other classes, such as EAT, corresponds to a K / (K - 1) here."""
     mixed: Literal["weighted", "union"] = "weighted"
-    """What a mixed clip is compared with. `weighted`: both labels, each by its weight. `union` (EAT): both labels in
-    full, the partner's only where the clip's own weighs less than `union_below`, by binary cross-entropy and without
-    smoothing; beside a cross-entropy for the clips that are not mixed, it is summed over the classes."""
+    """Target of mixed clips. `weighted`: the weighted mean of both labels. `union` (EAT): both labels with full weight,
+    by binary cross-entropy without smoothing, which is summed over the classes if unmixed clips use
+    cross-entropy."""
     union_below: float = Field(default=0.9, gt=0, le=1)
-    """Weight of a clip's own label from which on its partner is not told (`mixed: union`)."""
+    """With `mixed: union`, the partner's label is dropped if the weight of the clip's own label is at least this."""
     class_weights: Literal["balanced"] | dict[str, ClassWeight] | None = None
-    """How much each class counts: `balanced`, or a mapping of class names to weights, 1 for those left out. With bce
-    they weigh the clips in which the class is present. `balanced` is the inverse of a class's number of training clips,
-    1 on average over the clips; where clips may have several labels, it is the clips without the class over those
-    with it. A pretraining takes `balanced` alone. Evaluation is never weighted."""
+    """Class weights in training: a mapping of class names to weights, 1 by default, or `balanced`: inversely
+    proportional to the number of training clips of a class, with a mean of 1 over the clips. With `bce`, they weight
+    the positives of each class, and `balanced` is the ratio of negatives to positives. Pretraining supports only
+    `balanced`."""
 
     @field_validator("class_weights", mode="before")
     @classmethod
     def _as_names(cls, value: Any) -> Any:
-        # In YAML, classes called 0, 1, 2 are written as numbers.
+        # YAML reads class names such as 0, 1, 2 as numbers.
         if not isinstance(value, dict):
             return value
         named = {str(key) if type(key) is int else key: weight for key, weight in value.items()}
@@ -49,12 +49,12 @@ class LossConfig(Section):
 
 
 class Loss:
-    """Loss of each clip, shape (B,); the caller averages, so that groups of batches can be weighted by their clips."""
+    """Loss per clip (B,). The caller averages, so that accumulated batches can be weighted by their clips."""
 
     def __init__(self, config: LossConfig, multi_label: bool, weight_K: torch.Tensor | None = None) -> None:
-        """`weight_K`: what each class counts. Raises UserError for a softmax over clips with several labels."""
+        """`weight_K`: class weights. Raises UserError for softmax cross-entropy on multi-label data."""
         if multi_label and config.name == "cross_entropy":
-            raise UserError("loss.name: clips have several labels, which a softmax cannot tell; take bce, or auto")
+            raise UserError("loss.name: cross_entropy does not support several labels per clip; use bce or auto")
         self.multi_label = multi_label
         self.binary = config.name == "bce" or (config.name == "auto" and multi_label)
         self.smoothing = config.label_smoothing
@@ -62,7 +62,7 @@ class Loss:
         self.union_below = config.union_below if config.mixed == "union" else None
 
     def of(self, logits_BK: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """The loss of each clip, (B,), as it is mixed or not: no clip's depends on what else is in the batch."""
+        """Loss per clip (B,), mixed or not."""
         loss_B = self(logits_BK, targets.weighted_BK)
         if self.union_below is None:
             return loss_B
@@ -70,17 +70,17 @@ class Loss:
         union_BK = F.binary_cross_entropy_with_logits(
             logits_BK.float(), told_BK, reduction="none", pos_weight=self.weight_K
         )
-        # A cross-entropy is a sum over the classes; EAT adds both up over the batch, where the step takes the mean.
+        # Cross-entropy is a sum over the classes, so this must be too.
         union_B = union_BK.mean(dim=1) if self.binary else union_BK.sum(dim=1)
         return torch.where(targets.mixed_B, union_B, loss_B)
 
     def __call__(self, logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
-        """`target_BK`: probabilities for cross-entropy (rows sum to 1), 0..1 for each class for bce."""
+        """`target_BK`: probabilities with a sum of 1 for cross-entropy, values from 0 to 1 for bce."""
         classes = logits_BK.shape[1]
         logits_BK = logits_BK.to(torch.promote_types(logits_BK.dtype, torch.float32))
         target_BK = target_BK.to(logits_BK.dtype)
         if self.binary:
-            # Smoothing towards 1/2: a binary target has two outcomes.
+            # Towards 1/2, as each class has two outcomes.
             target_BK = target_BK * (1 - self.smoothing) + self.smoothing / 2
             loss_BK = F.binary_cross_entropy_with_logits(
                 logits_BK, target_BK, reduction="none", pos_weight=self.weight_K
@@ -92,19 +92,18 @@ class Loss:
         return -(target_BK * F.log_softmax(logits_BK, dim=1)).sum(dim=1)
 
     def scores(self, logits_BK: torch.Tensor) -> torch.Tensor:
-        """Probabilities: softmax, or a sigmoid for each class."""
+        """Probabilities by softmax, or by a sigmoid per class."""
         return logits_BK.float().sigmoid() if self.binary else logits_BK.float().softmax(dim=1)
 
 
 def class_weights(
     config: LossConfig, classes: Sequence[str], train_clips: Sequence[Clip], multi_label: bool
 ) -> torch.Tensor | None:
-    """What each class counts in training, (K) float32; None where all count alike.
+    """Class weights (K), float32, or None if all are equal.
 
-    Balanced, a class of n of N clips weighs N / (K n), so that the classes together weigh as much as before, and each
-    as much as any other. Where clips may have several labels it weighs (N - n) / n: its positives together then weigh
-    as much as its negatives. A class without training clips, or present in all of them, weighs 1. Raises UserError for
-    a class that is not there.
+    The balanced weight of a class with n of N clips is N / (K n), or (N - n) / n for multi-label data; it is 1 for a
+    class without clips, and for multi-label data also for one present in all clips. Raises UserError for unknown
+    classes.
     """
     asked = config.class_weights
     if asked is None:

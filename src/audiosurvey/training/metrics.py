@@ -1,14 +1,14 @@
 """Metrics as pure functions of scores: (N, K) probabilities and what was true.
 
 A metric that the data cannot give (AUROC where only one class occurs, top-3 of three classes) is None, never a
-number that looks like one. torchmetrics is imported where it counts: it brings 100 MB, which the other commands spare.
+number that looks like one. scikit-learn is imported on use, to keep the other commands quick to start.
 """
 
-import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 Metrics = dict[str, float | None]
 
@@ -31,16 +31,16 @@ def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float
 
 def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present."""
-    from torchmetrics.functional.classification import binary_auroc
+    from sklearn.metrics import roc_auc_score
 
-    return _macro(binary_auroc, scores_NK, truth_NK)
+    return _macro(roc_auc_score, scores_NK, truth_NK)
 
 
 def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     """Average precision of each class, mean over the classes with both kinds of clips present (mAP)."""
-    from torchmetrics.functional.classification import binary_average_precision
+    from sklearn.metrics import average_precision_score
 
-    return _macro(binary_average_precision, scores_NK, truth_NK)
+    return _macro(average_precision_score, scores_NK, truth_NK)
 
 
 def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> float:
@@ -68,16 +68,47 @@ def recall(confusion_KK: np.ndarray) -> list[float | None]:
     return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of results.json, tables and model cards."""
+
+    title: str
+    compute: Callable[[np.ndarray, np.ndarray, bool], float | None]
+    """From scores (N, K), true labels (N, K), and whether the scores are independent probabilities (sigmoid)."""
+    multi_label: bool | None = None
+    """Whether it is for multi-label data only (true), for exclusive classes only (false), or for both (absent)."""
+    hub: str | None = None
+    """Identifier on the Hugging Face Hub, for the model card."""
+    short: str | None = None
+    """Title in tables on the terminal, if different."""
+
+
+METRICS = {
+    "accuracy": Metric(
+        "accuracy", lambda scores, truth, _: accuracy(scores, truth.argmax(axis=1)), multi_label=False, hub="accuracy"
+    ),
+    "top3_accuracy": Metric(
+        "top-3 accuracy",
+        lambda scores, truth, _: top_k_accuracy(scores, truth.argmax(axis=1), 3),
+        multi_label=False,
+        hub="top_3_accuracy",
+        short="top-3",
+    ),
+    "map": Metric("mAP", lambda scores, truth, _: mean_average_precision(scores, truth), multi_label=True, hub="mAP"),
+    "auroc": Metric("AUROC", lambda scores, truth, _: auroc(scores, truth), hub="roc_auc"),
+    "loss": Metric("cross-entropy", cross_entropy, short="loss"),
+}
+"""All metrics, in the order of tables. To add a metric, add its function above and an entry here."""
+
+
+def names_for(multi_label: bool) -> list[str]:
+    """Names of the metrics of a data set."""
+    return [name for name, metric in METRICS.items() if metric.multi_label in (None, multi_label)]
+
+
 def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool, binary: bool) -> Metrics:
-    """All metrics of one set of clips, under their names in results.json; `binary` as in `cross_entropy`."""
-    shared: Metrics = {"auroc": auroc(scores_NK, truth_NK), "loss": cross_entropy(scores_NK, truth_NK, binary)}
-    if multi_label:
-        return {"map": mean_average_precision(scores_NK, truth_NK)} | shared
-    target_N = truth_NK.argmax(axis=1)
-    return {
-        "accuracy": accuracy(scores_NK, target_N),
-        "top3_accuracy": top_k_accuracy(scores_NK, target_N, 3),
-    } | shared
+    """All metrics of a set of clips, under their names in results.json; `binary` as in `cross_entropy`."""
+    return {name: METRICS[name].compute(scores_NK, truth_NK, binary) for name in names_for(multi_label)}
 
 
 def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics, Metrics]:
@@ -93,12 +124,7 @@ def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics,
     return mean, std
 
 
-def _macro(metric: Any, scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    scores, truth = torch.from_numpy(np.asarray(scores_NK)), torch.from_numpy(np.asarray(truth_NK))
-    per_class = [
-        float(metric(scores[:, k], truth[:, k].long()))
-        for k in range(truth.shape[1])
-        if 0 < float(truth[:, k].sum()) < len(truth)
-    ]
-    values = [value for value in per_class if not math.isnan(value)]
+def _macro(metric: Callable[..., Any], scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
+    present = [k for k in range(truth_NK.shape[1]) if 0 < truth_NK[:, k].sum() < len(truth_NK)]
+    values = [float(metric(truth_NK[:, k], scores_NK[:, k])) for k in present]
     return sum(values) / len(values) if values else None

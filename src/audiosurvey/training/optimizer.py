@@ -1,4 +1,4 @@
-"""Optimizers by name, with weight decay where it belongs."""
+"""Optimizers by name, and their parameter groups."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -13,37 +13,37 @@ from audiosurvey.training.adams import AdamS, Belonging
 
 
 class OptimizerConfig(Section):
-    """How gradients become steps. The learning rate and weight decay stand in `train`."""
+    """The optimizer. Learning rate and weight decay are set in `train`."""
 
     name: Literal["adamw", "adam", "adams", "sgd"] = "adamw"
-    """`adamw`: decay apart from the gradient; `adam`: decay as a penalty in the gradient; `adams`: decay scaled by the
-    gradients of all weights (arXiv 2011.11152; its `weight_decay` is 1e-4 to 5e-4); `sgd` with momentum."""
+    """`adamw`: decoupled weight decay; `adam`: L2 penalty in the gradient; `adams`: stable weight decay, scaled by the
+    gradients of all weights (arXiv 2011.11152; use a `weight_decay` of 1e-4 to 5e-4); `sgd`: with momentum."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Memory of the mean gradient (adam, adamw, adams)."""
+    """Decay rate of the first moment (adam, adamw, adams)."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    """Memory of the mean squared gradient (adam, adamw, adams)."""
+    """Decay rate of the second moment (adam, adamw, adams)."""
     eps: float = Field(default=1e-8, gt=0)
-    """Added to the root of the mean squared gradient (adam, adamw, adams)."""
+    """Term added to the denominator for numerical stability (adam, adamw, adams)."""
     amsgrad: bool = False
-    """Divide by the greatest mean squared gradient that there has been (arXiv 1904.09237; adam, adamw)."""
+    """Use the maximum of past second moments (arXiv 1904.09237; adam, adamw)."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Memory of the step (sgd)."""
+    """Momentum (sgd)."""
     nesterov: bool = False
-    """Nesterov's momentum (sgd)."""
+    """Nesterov momentum (sgd)."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
-    """The classifier learns at the rate of `train`, the last block with weights at `layer_decay` times it, the block
-    before at `layer_decay` squared, and so on to the first, with which the input standardisation goes; 1: all alike. A
-    pretraining that starts from nothing goes without."""
+    """Layer-wise learning rate decay: the factor from each block with weights to the one before it. The classifier uses
+    the full rate, the last block this times it, and so on; the input standardisation uses that of the first block. Not
+    applied to pretraining from scratch."""
     decay_all: bool = False
-    """Decay every tensor, as the original system did; otherwise only those of two or more dimensions (no biases, no
-    normalisation)."""
+    """Apply weight decay to all parameters, as the original system did, instead of excluding biases and normalisation
+    parameters (tensors with fewer than two dimensions)."""
 
     @field_validator("amsgrad")
     @classmethod
     def _known_to_it(cls, amsgrad: bool, info: ValidationInfo) -> bool:
         name = info.data.get("name")
         if amsgrad and name not in (None, "adam", "adamw"):
-            raise ValueError(f"a variant of adam and adamw, which {name} has not; leave it out, or take one of the two")
+            raise ValueError(f"only adam and adamw support amsgrad, not {name}; leave it out")
         return amsgrad
 
 
@@ -56,8 +56,11 @@ def build_optimizer(
     rates: Mapping[nn.Parameter, float] | None = None,
     belonging: Belonging = Belonging(),
 ) -> torch.optim.Optimizer:
-    """An optimizer with two groups, decayed tensors and the rest; with `rates` two for each of them, which the group
-    holds as `rate`: the factor of its tensors on the learning rate. `belonging`: of the members of an ensemble."""
+    """An optimizer with parameter groups with and without weight decay, for each distinct learning rate factor.
+
+    `rates`: learning rate factors of parameters, 1 by default; a group stores its own as `rate`. `belonging`: the
+    parameters of ensemble members.
+    """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     rate_of = {parameter: (rates or {}).get(parameter, 1.0) for parameter in trained}
     groups: list[dict[str, Any]] = []
@@ -77,14 +80,13 @@ def build_optimizer(
     if config.name == "adams":
         return AdamS(groups, lr=lr, betas=betas, eps=config.eps, belonging=belonging)
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    # In one pass over each tensor where the processor does it: small networks spend a tenth of a step here otherwise.
+    # The fused CPU implementation saves a tenth of the step of small networks.
     fused = True if all(parameter.device.type == "cpu" for parameter in trained) else None
     return kind(groups, lr=lr, betas=betas, eps=config.eps, amsgrad=config.amsgrad, fused=fused)
 
 
 def layer_rates(network: Network, decay: float) -> dict[nn.Parameter, float]:
-    """The factor of each parameter on the learning rate: `decay` to the power of its distance from the classifier,
-    counted in blocks with weights."""
+    """Learning rate factors: `decay` to the power of the distance from the classifier, in blocks with weights."""
     rates = dict.fromkeys(network.classifier.parameters(), 1.0)
     rate = 1.0
     for blocks in network.blocks_by_member():

@@ -1,4 +1,4 @@
-"""Devices and number formats: what the machine is good at."""
+"""Automatic choice of the device and the number format."""
 
 import functools
 import math
@@ -12,11 +12,11 @@ from audiosurvey.threads import one_thread
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 CLEAR_GAIN = 1.2
-"""Least gain for which `auto` leaves float32."""
+"""Minimum speed-up over float32 for which `auto` chooses bf16."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto`: a CUDA device if there is one, else Apple's, else the processor."""
+    """`auto`: CUDA if available, else MPS, else the CPU."""
     if name != "auto":
         return torch.device(name)
     if torch.cuda.is_available():
@@ -27,7 +27,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def pick_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
-    """`auto` becomes bf16 where the device is faster in it, fp16 on older CUDA devices, else fp32."""
+    """`auto`: bf16 if the device is faster in it, fp16 on older CUDA devices, else fp32."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -39,14 +39,14 @@ def pick_precision(precision: Precision, device: torch.device) -> Literal["fp32"
 
 @functools.cache
 def fast_bf16_cpu() -> bool:
-    """Whether this processor trains convolutions faster in bf16 than in float32.
+    """Whether this CPU trains convolutions faster in bf16 than in float32.
 
-    One with tiles of bf16 (AMX) does, one without bf16 does not. Dot products in bf16 alone (AVX-512 BF16) make them
-    twice as fast in one processor and slower in another, which no flag tells: there a convolution is timed.
+    True with AMX, false without bf16 instructions. With AVX-512 BF16 alone, some CPUs are twice as fast and others
+    slower, so a convolution is timed.
     """
     asked = getattr(torch.cpu, "get_capabilities", None)
     if asked is None:
-        # Before torch had a public question for this.
+        # Older versions of torch have no public API for this.
         return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
     told = asked()
     if told.get("amx_bf16", False):
@@ -55,8 +55,8 @@ def fast_bf16_cpu() -> bool:
 
 
 def convolution_gain(rounds: int = 8) -> float:
-    """How many times faster a convolution is in bf16 than in float32, forward and backward, by this thread's processor
-    time: the best of `rounds` each, taken in turn, which other work on the machine disturbs least."""
+    """Speed-up of a convolution in bf16 over float32, forward and backward, in CPU time of this thread: the best of
+    `rounds` alternating measurements, which is robust to other load."""
     best = {torch.float32: math.inf, torch.bfloat16: math.inf}
     with one_thread():
         for _ in range(rounds):
@@ -66,7 +66,7 @@ def convolution_gain(rounds: int = 8) -> float:
 
 
 def _convolution_seconds(number_format: torch.dtype) -> float:
-    """Of the middle of a network: 4 clips, 64 channels, 64 frames, 16 bands."""
+    """A typical layer: 4 clips, 64 channels, 64 frames, 16 bands."""
     x = torch.ones(4, 64, 64, 16, dtype=number_format).contiguous(memory_format=torch.channels_last)
     weight = torch.ones(64, 64, 3, 3, dtype=number_format, requires_grad=True)
     x.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules as functions of the step: nothing to store, nothing to restore."""
+"""Learning rate schedules as stateless functions of the step."""
 
 import math
 from typing import Literal
@@ -9,35 +9,33 @@ from audiosurvey.section import Section
 
 
 class ScheduleConfig(Section):
-    """How the learning rate moves over the steps of a stage. Shares are of all its steps."""
+    """The learning rate schedule of a stage. Fractions refer to all its steps."""
 
     name: Literal["auto", "constant", "cosine", "one_cycle", "ramp"] = "auto"
-    """`constant`; `cosine`: linear warm-up, then half a cosine down to `final`; `one_cycle`: half a cosine up from
-    `start`, half a cosine down to `final` (arXiv 1708.07120); `ramp`: exponential warm-up, a plateau, a line down to
-    `final` (EfficientAT). `auto`: cosine where the number of epochs is known, constant where patience decides (as the
-    original), in a pretraining by its own. Without a known end every schedule is constant."""
+    """`constant`; `cosine`: linear warm-up, then cosine decay to `final`; `one_cycle`: cosine increase from `start`,
+    then cosine decay to `final` (arXiv 1708.07120); `ramp`: exponential warm-up, plateau, linear decay to `final`
+    (EfficientAT). `auto`: `cosine` if the number of epochs is fixed, `constant` with early stopping (like the original
+    system); decided for each stage by its own settings. Without a fixed end, all schedules are constant."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps in which the rate rises to `lr`."""
+    """Fraction of the steps for the warm-up to `lr`."""
     start: float = Field(default=0.04, ge=0, le=1)
-    """Rate at the first step relative to `lr` (one_cycle)."""
+    """Initial learning rate relative to `lr` (one_cycle)."""
     final: float = Field(default=0.01, ge=0, le=1)
-    """Rate at the end relative to `lr`."""
+    """Final learning rate relative to `lr`."""
     ramp_start: float = Field(default=0.1, ge=0, le=1)
-    """Where the line down begins, as a share of the steps (ramp)."""
+    """Start of the linear decay, as a fraction of the steps (ramp)."""
     ramp_end: float = Field(default=1.0, ge=0, le=1)
-    """Where the line down ends, as a share of the steps (ramp)."""
+    """End of the linear decay, as a fraction of the steps (ramp)."""
     momentum_low: float | None = Field(default=None, ge=0, lt=1)
-    """Least momentum (one_cycle): the optimizer's `beta1`, or `momentum`, falls to this while the rate rises, and comes
-    back while it falls (torch's OneCycleLR goes from 0.95 to 0.85). null: it stays as it is."""
+    """Minimum momentum (one_cycle): the optimizer's `beta1` or `momentum` decreases to this as the learning rate
+    increases, and returns as it decays (torch's OneCycleLR cycles between 0.95 and 0.85). null: constant momentum."""
 
     @field_validator("ramp_end")
     @classmethod
     def _after_its_start(cls, value: float, info: ValidationInfo) -> float:
         start = info.data.get("ramp_start", 0.0)
         if value < start:
-            raise ValueError(
-                f"the rate would stop falling at {value:g} of the steps, before it begins to, at {start:g}"
-            )
+            raise ValueError(f"the linear decay would end at {value:g}, before it starts at ramp_start ({start:g})")
         return value
 
     @field_validator("momentum_low")
@@ -45,12 +43,12 @@ class ScheduleConfig(Section):
     def _has_a_cycle(cls, value: float | None, info: ValidationInfo) -> float | None:
         name = info.data.get("name")
         if value is not None and name not in (None, "one_cycle"):
-            raise ValueError(f"the momentum goes down and up in one_cycle, not in {name}; leave it out")
+            raise ValueError(f"the momentum is cycled only by one_cycle, not by {name}; leave it out")
         return value
 
 
 def rate_factor(config: ScheduleConfig, step: int, total_steps: int) -> float:
-    """Factor on `lr` at optimizer step `step` of `total_steps`, counted from 0."""
+    """Factor on `lr` at optimizer step `step` (from 0) of `total_steps`."""
     if config.name in ("constant", "auto") or total_steps <= 0:
         return 1.0
     shape = {"cosine": _cosine, "one_cycle": _one_cycle, "ramp": _ramp}[config.name]
@@ -58,14 +56,14 @@ def rate_factor(config: ScheduleConfig, step: int, total_steps: int) -> float:
 
 
 def cycled_momentum(config: ScheduleConfig, high: float, step: int, total_steps: int) -> float | None:
-    """The momentum at optimizer step `step`, between `high` and the least; None where it stays as it is."""
+    """The momentum at optimizer step `step`, between `high` and the minimum; None if it is constant."""
     if config.momentum_low is None or total_steps <= 0:
         return None
     return _cycle(config, step, total_steps, begin=high, peak=config.momentum_low, end=high)
 
 
 def _cosine(config: ScheduleConfig, step: int, total_steps: int) -> float:
-    # The warm-up's first step is above zero, and the last step of all reaches `final` exactly.
+    # The first step is above zero, and the last one reaches `final` exactly.
     warm = round(config.warmup * total_steps)
     if step < warm:
         return (step + 1) / warm
@@ -78,7 +76,7 @@ def _one_cycle(config: ScheduleConfig, step: int, total_steps: int) -> float:
 
 
 def _cycle(config: ScheduleConfig, step: int, total_steps: int, *, begin: float, peak: float, end: float) -> float:
-    # The peak lies at step warmup * total - 1, as in torch's OneCycleLR, which the test compares with.
+    # The peak is at step warmup * total - 1, as in torch's OneCycleLR.
     turn = config.warmup * total_steps - 1
     if step <= turn:
         return _half_cosine(begin, peak, step / turn if turn > 0 else 1.0)
@@ -86,8 +84,8 @@ def _cycle(config: ScheduleConfig, step: int, total_steps: int, *, begin: float,
 
 
 def _ramp(config: ScheduleConfig, step: int, total_steps: int) -> float:
-    # The warm-up is exp(-5 (1 - x)^2) in its share x; at the very beginning x counts as 1/20, half of EfficientAT's
-    # first of ten epochs.
+    # The warm-up is exp(-5 (1 - x)^2) in its progress x, which is at least 1/20: half of EfficientAT's first epoch of
+    # ten.
     share = step / total_steps
     warming = share < config.warmup
     rise = math.exp(-5 * (1 - max(share / config.warmup, 0.05)) ** 2) if warming else 1.0

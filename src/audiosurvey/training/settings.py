@@ -1,4 +1,4 @@
-"""The `train` and `pretrain` sections: how long, how fast, in what portions."""
+"""The config sections `train` and `pretrain`."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,70 +13,73 @@ HeadPenalty = Annotated[float, Field(gt=0)]
 
 
 class TrainConfig(Section):
-    """One stage of training."""
+    """The training stage."""
 
     num_workers: int = Field(default=2, ge=0, le=256)
-    """Reader threads that fill batches ahead; 0: none. The results do not depend on it."""
+    """Threads that load batches in advance; 0 for none. Does not affect results."""
     epochs: int | None = Field(default=None, ge=0)
-    """Passes over the training clips. 0: until `patience` ends it; absent: 0 with a patience, else 40."""
+    """Number of epochs. 0: until early stopping. null: 0 with a `patience`, otherwise 40."""
     patience: int | None = Field(default=None, ge=0)
-    """Stop when the monitored score (accuracy, ties by loss) has not improved for so many epochs; with `epochs` above 0
-    that is the upper bound. Absent or 0: no early stopping."""
+    """Early stopping: stop if the accuracy (mAP for multi-label data) has not improved for this many epochs, ties being
+    decided by the loss; `epochs` is then the maximum. null or 0: no early stopping."""
     crop_seconds: float | None = Field(default=None, gt=0)
-    """Length in seconds of the section of each clip that a step hears, drawn anew every epoch (temporal cropping,
-    arXiv 2106.01621); evaluation hears the whole window, `dataset.clip_seconds`. For networks that take any length.
-    null: the whole window."""
+    """Length in seconds of a random crop of each clip, drawn anew every epoch (arXiv 2106.01621); evaluation uses the
+    whole window, `dataset.clip_seconds`. For networks with inputs of any length. null: the whole window."""
     lr: float = Field(default=1e-3, gt=0)
-    """Learning rate at its highest."""
+    """Maximum learning rate."""
     weight_decay: float = Field(default=0.01, ge=0)
-    """Weight decay, on tensors of two or more dimensions only."""
+    """Weight decay, applied to tensors with two or more dimensions."""
     batch_size: int = Field(default=16, ge=1)
-    """Clips in a batch, over all devices."""
+    """Batch size over all devices."""
     sampling: Sampling = "shuffle"
-    """`shuffle`: every clip once an epoch; `balanced`: every class equally often in an epoch of as many clips, those of
-    rare classes repeatedly, each time augmented anew. Clips without labels count as a class of their own, and partners
-    for mixing are drawn in the same way: a class first, then one of its clips."""
+    """`shuffle`: every clip once per epoch; `balanced`: all classes equally often, in an epoch of equal size, so that
+    clips of rare classes are repeated with different augmentation. Clips without labels count as a class. Partners for
+    mixing are drawn in the same way: first a class, then one of its clips."""
     accum_iter: int = Field(default=1, ge=1)
-    """Batches whose gradients are averaged, over their clips, into one optimizer step."""
+    """Gradient accumulation: batches per optimizer step; the loss is averaged over all their clips."""
     grad_clip_value: float = Field(default=0.0, ge=0)
-    """Bound on each element of the gradient; 0: none. Applied after the norm."""
+    """Gradient clipping by value, after clipping by norm; 0 for none."""
     grad_clip_norm: float = Field(default=0.0, ge=0)
-    """Bound on the global norm of the gradient; 0: none."""
+    """Gradient clipping by global norm; 0 for none."""
     head_only: bool = False
-    """A linear probe: what the pretrained network makes of each clip is computed once, without augmentation, and the
-    classifier alone is fitted to it, by logistic regression. Seconds a fold; needs `model.init` or a pretraining."""
+    """Linear probe: fit only the classifier, by logistic regression on the features of the pretrained network, computed
+    once without augmentation. Takes seconds per fold; requires `model.init` or pretraining."""
     head_first: bool = False
-    """Fits the classifier as `head_only` does, then trains all of the network from there: the first steps of a
-    pretrained network are not spent on following a classifier that knows nothing (arXiv 2202.10054)."""
+    """Fit the classifier as with `head_only`, then train the whole network: a pretrained network is not distorted by
+    gradients through a random classifier (arXiv 2202.10054)."""
     head_penalty: HeadPenalty | Literal["auto"] = 0.01
-    """Half of this times the squared weights, on standardised features, is added to the mean loss of such a fit;
-    `auto`: chosen among 0.001 to 0.3 by cross-validation over the training clips, whose recordings stay together."""
+    """L2 penalty of `head_only` and `head_first`: half of this times the squared weights, on standardised features, is
+    added to the mean loss. `auto`: chosen from 0.001 to 0.3 by cross-validation on the training clips, grouped by
+    recording."""
     sync_batchnorm: bool = False
-    """With several processes, batch norms count the clips of all of them at each step (torch's SyncBatchNorm), not each
-    its own; for small batches a device. Needs GPUs; with one process it changes nothing."""
+    """Synchronise batch-norm statistics across processes (torch's SyncBatchNorm); useful for small batches per device.
+    Requires GPUs; has no effect with a single process."""
     use_checkpoint: bool = False
-    """Gradient checkpointing: less memory, more time, the same gradients."""
+    """Activation checkpointing: less memory, more time, the same gradients."""
 
     @property
     def open_ended(self) -> bool:
-        """Whether patience alone ends this stage."""
+        """Whether the stage ends only by early stopping."""
         return bool(self.patience) and not self.epochs
 
     def heard_samples(self, window_samples: int, sample_rate: int) -> int:
-        """Samples of a clip that a step hears, of a window of the network of so many."""
+        """Samples of a clip in a training step, for windows of `window_samples`."""
         return window_samples if self.crop_seconds is None else round(self.crop_seconds * sample_rate)
 
 
 class PretrainConfig(TrainConfig):
-    """The stage before: another data set, whose weights every fold starts from."""
+    """The pretraining stage on another data set, if `pretrain_urban` or `pretrain.dataset` is set. Every fold starts
+    from its weights."""
 
     dataset: DatasetConfig | None = None
-    """Data set to pretrain on; `pretrain_urban: true` is short for `{name: urbansound8k}`."""
+    """Data set for pretraining; `pretrain_urban: true` is short for `{name: urbansound8k}`."""
 
     @field_validator("head_only", "head_first", "head_penalty")
     @classmethod
     def _trains_the_body(cls, head: Any, info: ValidationInfo) -> Any:
         if head != TrainConfig.model_fields[str(info.field_name)].default:
             name = f"train.{info.field_name}"
-            raise ValueError(f"a pretraining is there to train what stands before the classifier; set {name}")
+            raise ValueError(
+                f"not available for pretraining, which trains the layers before the classifier; set {name}"
+            )
         return head

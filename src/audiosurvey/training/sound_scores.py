@@ -1,7 +1,7 @@
-"""From the scores of windows to the score of a sound: one rule, for evaluation and for prediction.
+"""The score of a sound from those of its windows, in evaluation and prediction.
 
-The score of a sound is the mean of the uncalibrated probabilities of its windows. Calibration comes after the mean, so
-that it never changes which class is best.
+It is the mean of the uncalibrated probabilities. Calibration comes after the mean, so that it never changes the ranking
+of classes.
 """
 
 from collections.abc import Iterable
@@ -12,43 +12,43 @@ import numpy as np
 
 
 class WindowMean:
-    """The mean over the windows of one sound, added one by one: memory does not grow with the sound."""
+    """Running mean over the windows of one sound, in constant memory."""
 
     def __init__(self) -> None:
         self._total_K: np.ndarray | None = None
         self._count = 0
         self.windows = 0
-        """Windows of the model behind the mean."""
+        """Number of model windows in the mean."""
 
     def add(self, score_K: np.ndarray, windows: int = 1) -> None:
-        """`windows`: how many windows of the model `score_K` is a mean of itself."""
+        """Adds a score that is itself a mean over `windows` model windows."""
         wide_K = np.asarray(score_K, dtype=np.float64)
         self._total_K = wide_K if self._total_K is None else self._total_K + wide_K
         self._count += 1
         self.windows += windows
 
     def value(self) -> np.ndarray:
-        """The mean (K), float32. At least one window has been added."""
+        """The mean (K), float32, of at least one window."""
         assert self._total_K is not None, "a sound has at least one window"
         return (self._total_K / self._count).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class ScoredWindows:
-    """Uncalibrated probabilities of the windows of N sounds, one sound after another."""
+    """Uncalibrated probabilities of the windows of N sounds, in order."""
 
     scores_WK: np.ndarray
     counts_N: np.ndarray
-    """Windows of each sound, at least one."""
+    """Number of windows of each sound, at least 1."""
 
     @classmethod
     def single(cls, scores_NK: np.ndarray) -> "ScoredWindows":
-        """Sounds of one window each."""
+        """Sounds with one window each."""
         return cls(scores_NK, np.ones(len(scores_NK), dtype=np.int64))
 
     @classmethod
     def join(cls, parts: Iterable["ScoredWindows"]) -> "ScoredWindows":
-        """The sounds of all parts, in their order."""
+        """Concatenates the sounds of all parts."""
         listed = list(parts)
         return cls(
             np.concatenate([part.scores_WK for part in listed]), np.concatenate([part.counts_N for part in listed])
@@ -59,7 +59,7 @@ class ScoredWindows:
 
     @property
     def rows_W(self) -> np.ndarray:
-        """The sound that each window belongs to."""
+        """Index of the sound of each window."""
         return np.repeat(np.arange(len(self)), self.counts_N)
 
     @cached_property

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from audiosurvey.features.front_end import Heard
+from audiosurvey.features.front_end import NetworkInput
 from audiosurvey.model.network import Network
 
 
@@ -49,7 +49,7 @@ def _was_given(norm: _BatchNorm) -> bool:
 
 
 @torch.no_grad()
-def count_statistics(network: nn.Module, shown: Iterable[Heard], like: nn.Module) -> None:
+def count_statistics(network: nn.Module, shown: Iterable[NetworkInput], like: nn.Module) -> None:
     """Running means and variances of `network` become those of the batches, each weighed by its clips.
 
     `shown`: the training clips as the network hears them. Everything else is as in evaluation, dropout too, but that a
@@ -71,13 +71,13 @@ def count_statistics(network: nn.Module, shown: Iterable[Heard], like: nn.Module
     for norm in norms:
         norm.train()
     clips = 0
-    for heard in shown:
-        batch = len(heard[0] if isinstance(heard, tuple) else heard)
+    for inputs in shown:
+        batch = len(inputs[0] if isinstance(inputs, tuple) else inputs)
         clips += batch
         for norm in norms:
             # The first batch replaces what was there; each later one has its clips' share of all so far.
             norm.momentum = batch / clips
-        network(heard)
+        network(inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     if isinstance(network, Network):

@@ -8,10 +8,12 @@ import torch
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.band.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
+from audiosurvey.augmentation.band.operation import spectrogram
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.draws import ClipDraws
 from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.wave.shorten import ShortenConfig
 from audiosurvey.data.table import Clip
-from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
@@ -19,8 +21,13 @@ CLIPS = [Clip(f"{i}.wav", Path(f"{i}.wav"), (0,)) for i in range(6)]
 
 
 def chain(p: float) -> Chain:
-    config = AugmentationConfig(band_jitter=BandJitterConfig(p=p))
-    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, silence=0.0, bands=64)
+    config = AugmentationConfig(shorten=ShortenConfig(p=0), band_jitter=BandJitterConfig(p=p))
+    front_end = MelFrontEnd(MelConfig(n_mels=64), 16_000)
+    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, front_end=front_end)
+
+
+def drawn(made: Chain, clips: list[Clip], epoch: int) -> ClipDraws:
+    return made.draw(clips, epoch, samples=8000, valid_of=lambda clip: 8000).clips
 
 
 def test_shifts_fill_their_ranges():
@@ -33,39 +40,46 @@ def test_shifts_fill_their_ranges():
     assert 980 < drawn[:, 1].max() <= 1000
 
 
-def test_off_it_gives_the_front_end_nothing_to_do():
-    assert chain(0.0).band_change(CLIPS, 1).edge_shifts_B2 is None
-    assert BandJitter(BandJitterConfig(p=0.5)).shifts([None, None]) is None
+def test_off_it_draws_nothing():
+    assert drawn(chain(0.0), CLIPS, 1).bands == ()
 
 
-def test_a_clip_that_the_coin_spares_is_not_moved():
-    shifts = BandJitter(BandJitterConfig(p=0.5)).shifts([None, BandJitterDraw(3.0, -20.0)])
-    assert shifts is not None
-    assert shifts.tolist() == [[0, 0], [3, -20]]
+def test_without_draws_the_bands_are_those_of_the_front_end():
+    front_end = MelFrontEnd(MelConfig(n_mels=40, n_fft=1024), 16_000)
+    wave_BS = torch.randn(2, 8000)
+    shown = spectrogram(front_end, wave_BS, [(BandJitter(BandJitterConfig(p=0.5)), [None, None])])
+    assert torch.equal(shown, front_end(wave_BS))
+
+
+def test_a_clip_that_is_not_selected_keeps_its_filters():
+    front_end = MelFrontEnd(MelConfig(n_mels=40, n_fft=1024, f_min=50), 16_000)
+    banks = BandJitter(BandJitterConfig(p=0.5)).filters([None, BandJitterDraw(3.0, -20.0)], front_end)
+    assert torch.equal(banks[0], front_end.bank)
+    moved = front_end.config.filters_between(torch.tensor([[53.0, 7980.0]], dtype=torch.float64), 16_000)
+    assert torch.equal(banks[1], moved[0])
 
 
 def test_a_clip_has_the_same_bands_alone_and_in_any_batch():
     one = chain(1.0)
-    together, alone = one.band_change(CLIPS, 3).edge_shifts_B2, one.band_change([CLIPS[4]], 3).edge_shifts_B2
-    assert together is not None
-    assert alone is not None
-    assert torch.equal(together[4:5], alone)
-    assert len({tuple(row) for row in together.tolist()}) == len(CLIPS)
-    later = one.band_change([CLIPS[4]], 4).edge_shifts_B2
-    assert later is not None
-    assert not torch.equal(alone, later)
-    (said,) = one.describe(CLIPS[4], 3, samples=8000, frames=51, bands=64)
-    assert said == {"operation": "band_jitter", "low_hz": alone[0, 0].item(), "high_hz": alone[0, 1].item()}
+    (together,), (alone,), (later,) = (
+        drawn(one, clips, epoch).bands for clips, epoch in ((CLIPS, 3), ([CLIPS[4]], 3), ([CLIPS[4]], 4))
+    )
+    assert together.draws[4] == alone.draws[0]
+    assert len(set(together.draws)) == len(CLIPS)
+    assert alone.draws != later.draws
+    (said,) = one.describe(one.draw([CLIPS[4]], 3, samples=8000, valid_of=lambda clip: 8000), 0)
+    assert said == {"operation": "band_jitter", "low_hz": alone.draws[0].low_hz, "high_hz": alone.draws[0].high_hz}
 
 
 def test_a_tone_climbs_when_the_bands_end_lower():
     front_end = MelFrontEnd(MelConfig(n_mels=40, n_fft=1024), 16_000)
     tone = torch.sin(2 * torch.pi * 3000 * torch.arange(16_000) / 16_000)[None]
-    band = [
-        float((front_end.mel(tone, BandChange(torch.tensor([[0.0, high]]))).mean(1) * torch.arange(40)).sum())
-        / float(front_end.mel(tone, BandChange(torch.tensor([[0.0, high]]))).mean(1).sum())
+    jitter = BandJitter(BandJitterConfig(p=1))
+    mels = [
+        front_end.power(tone) @ jitter.filters([BandJitterDraw(0.0, high)], front_end)
         for high in (0.0, -1000.0, -2000.0)
     ]
+    band = [float((mel.mean(1) * torch.arange(40)).sum()) / float(mel.mean(1).sum()) for mel in mels]
     assert band[0] < band[1] < band[2]
 
 

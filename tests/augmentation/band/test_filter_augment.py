@@ -1,5 +1,6 @@
 """A curve over the bands: where it runs, what it does to levels, and that a clip's draw is its own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.band.filter_augment import FilterAugment, FilterAugmentConfig, FilterAugmentDraw
+from audiosurvey.augmentation.band.operation import spectrogram
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augmentation.draws import ClipDraws
 from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augmentation.wave.shorten import ShortenConfig
 from audiosurvey.data.table import Clip
-from audiosurvey.features.band_change import BandChange
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
@@ -22,14 +25,30 @@ FIXED = FilterAugmentDraw((0.0, 0.5, 1.0), (-6.0, 0.0, 3.0))
 
 
 def chain(p: float) -> Chain:
-    config = AugmentationConfig(filter_augment=FilterAugmentConfig(p=p))
-    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, silence=0.0, bands=5)
+    config = AugmentationConfig(shorten=ShortenConfig(p=0), filter_augment=FilterAugmentConfig(p=p))
+    front_end = MelFrontEnd(MelConfig(n_mels=5), 16_000)
+    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, front_end=front_end)
+
+
+def drawn(made: Chain, clips: list[Clip], epoch: int) -> ClipDraws:
+    return made.draw(clips, epoch, samples=8000, valid_of=lambda clip: 8000).clips
+
+
+def gains_db(draws: Sequence[FilterAugmentDraw | None], bands: int) -> torch.Tensor:
+    """By how many dB each band of each clip becomes louder, (B, F)."""
+    front_end = MelFrontEnd(MelConfig(n_mels=bands), 16_000)
+    operation = FilterAugment(FilterAugmentConfig(p=1))
+    return 10 * operation.change(torch.ones(len(draws), 1, bands), draws, front_end)[:, 0].log10()
+
+
+def shown(front_end: MelFrontEnd, wave_BS: torch.Tensor, *curves: Sequence[float]) -> torch.Tensor:
+    """Spectrograms of clips with gains between two bands or more that are evenly spread."""
+    draws = [FilterAugmentDraw(tuple(np.linspace(0, 1, len(curve))), tuple(curve)) for curve in curves]
+    return spectrogram(front_end, wave_BS, [(FilterAugment(FilterAugmentConfig(p=1)), draws)])
 
 
 def test_straight_lines_between_the_points_by_hand():
-    gains = FilterAugment(FilterAugmentConfig(p=1)).gains([FIXED, None], 5)
-    assert gains is not None
-    assert gains.tolist() == [[-6, -3, 0, 1.5, 3], [0, 0, 0, 0, 0]]
+    torch.testing.assert_close(gains_db([FIXED, None], 5), torch.tensor([[-6, -3, 0, 1.5, 3], [0, 0, 0, 0, 0]]))
 
 
 @given(
@@ -48,8 +67,7 @@ def test_a_curve_stays_between_its_bounds(low, width, fewest, more, bands, seed)
     assert fewest <= len(draw.places) == len(draw.gains_db) <= fewest + more
     assert (draw.places[0], draw.places[-1]) == (0, 1)
     assert list(draw.places) == sorted(draw.places)
-    gains = operation.gains([draw], bands)
-    assert gains is not None
+    gains = gains_db([draw], bands)
     assert gains.shape == (1, bands)
     assert low - 1e-4 <= gains.min() <= gains.max() <= low + width + 1e-4
 
@@ -63,24 +81,23 @@ def test_all_counts_and_gains_are_drawn():
     assert 5.9 < gains.max() <= 6
 
 
-def test_off_it_gives_the_front_end_nothing_to_do():
-    assert chain(0.0).band_change(CLIPS, 1).gain_db_BF is None
-    assert FilterAugment(FilterAugmentConfig(p=0.5)).gains([None, None], 64) is None
+def test_off_it_draws_nothing():
+    assert drawn(chain(0.0), CLIPS, 1).bands == ()
+    front_end, wave_BS = MelFrontEnd(MelConfig(n_mels=40), 16_000), torch.randn(2, 8000)
+    unchanged = spectrogram(front_end, wave_BS, [(FilterAugment(FilterAugmentConfig(p=0.5)), [None, None])])
+    assert torch.equal(unchanged, front_end(wave_BS))
 
 
 def test_a_clip_has_the_same_curve_alone_and_in_any_batch():
     one = chain(1.0)
-    together, alone = one.band_change(CLIPS, 3).gain_db_BF, one.band_change([CLIPS[4]], 3).gain_db_BF
-    later = one.band_change([CLIPS[4]], 4).gain_db_BF
-    assert together is not None
-    assert alone is not None
-    assert later is not None
-    assert torch.equal(together[4:5], alone)
-    assert len({tuple(row) for row in together.tolist()}) == len(CLIPS)
-    assert not torch.equal(alone, later)
-    (said,) = one.describe(CLIPS[4], 3, samples=8000, frames=51, bands=5)
-    assert said["operation"] == "filter_augment"
-    assert said["gains_db"][0] == pytest.approx(alone[0, 0].item())  # pyright: ignore[reportIndexIssue]
+    (together,), (alone,), (later,) = (
+        drawn(one, clips, epoch).bands for clips, epoch in ((CLIPS, 3), ([CLIPS[4]], 3), ([CLIPS[4]], 4))
+    )
+    assert together.draws[4] == alone.draws[0]
+    assert len(set(together.draws)) == len(CLIPS)
+    assert alone.draws != later.draws
+    (said,) = one.describe(one.draw([CLIPS[4]], 3, samples=8000, valid_of=lambda clip: 8000), 0)
+    assert said == {"operation": "filter_augment", "places": alone.draws[0].places, "gains_db": alone.draws[0].gains_db}
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
@@ -88,22 +105,21 @@ def test_decibels_are_decibels(power):
     """A whole octave louder by 20 dB is a wave ten times as large, whether a band holds a power or an amplitude."""
     front_end = MelFrontEnd(MelConfig(n_mels=40, power=power), 16_000)
     wave = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0))
-    louder = BandChange(gain_db_BF=torch.full((2, 40), 20.0))
-    torch.testing.assert_close(front_end(wave, louder), front_end(10 * wave))
+    torch.testing.assert_close(shown(front_end, wave, (20, 20), (20, 20)), front_end(10 * wave))
 
 
 @pytest.mark.parametrize("compression", ["log10p1", "db", "ln"])
 def test_what_is_silent_stays_silent(compression):
     front_end = MelFrontEnd(MelConfig(n_mels=40, compression=compression), 16_000)
-    silence, louder = torch.zeros(1, 8000), BandChange(gain_db_BF=torch.full((1, 40), 6.0))
-    assert torch.equal(front_end(silence, louder), front_end(silence))
+    silence = torch.zeros(1, 8000)
+    assert torch.equal(shown(front_end, silence, (6, 6)), front_end(silence))
 
 
 def test_each_band_by_its_own_gain_in_db():
     front_end = MelFrontEnd(MelConfig(n_mels=40, compression="db", floor_db=-200), 16_000)
     wave = torch.randn(3, 16_000, generator=torch.Generator().manual_seed(0))
     gain_BF = torch.linspace(-6, 6, 40) * torch.tensor([[1.0], [0.0], [-1.0]])
-    change = front_end(wave, BandChange(gain_db_BF=gain_BF)) - front_end(wave)
+    change = shown(front_end, wave, *gain_BF.tolist()) - front_end(wave)
     torch.testing.assert_close(change, gain_BF[:, None, None, :].expand_as(change), atol=2e-4, rtol=0)
 
 

@@ -53,7 +53,7 @@ def test_alpha_1_draws_all_areas_alike() -> None:
 
 
 def test_alpha_0_is_refused() -> None:
-    with pytest.raises(ValidationError, match="size of the rectangle"):
+    with pytest.raises(ValidationError, match="greater than 0"):
         CutmixConfig(alpha=0)
 
 

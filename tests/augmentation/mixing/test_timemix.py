@@ -17,9 +17,9 @@ def mix(ratio: float, replaced: str, own: int = 1000, other: int = 1000) -> tupl
     place_S = torch.arange(1000)
     waves = (OWN * (place_S < own)[None], OTHER * (place_S < other)[None])
     valids = (torch.tensor([own]), torch.tensor([other]))
-    mixed_BS, valid_B, weight_B = Timemix(TimemixConfig(p=1)).mix(waves, valids, [TimemixDraw(ratio, replaced)])
-    assert valid_B.dtype == torch.int64
-    return mixed_BS[0].tolist(), int(valid_B), weight_B.item()
+    mixing, draw = Timemix(TimemixConfig(p=1)), TimemixDraw(ratio, replaced)
+    mixed_BS, weight_B = mixing.mix(waves, valids, [draw])
+    return mixed_BS[0].tolist(), mixing.valid_after(draw, own, other, 1000), weight_B.item()
 
 
 def test_the_end_or_the_start_is_the_partners() -> None:
@@ -58,7 +58,7 @@ def test_each_clip_by_its_own_draw() -> None:
     waves = (torch.zeros(2, 10), torch.ones(2, 10))
     valids = (torch.tensor([10, 10]), torch.tensor([10, 10]))
     draws = [TimemixDraw(0.5, "start"), TimemixDraw(0.8, "end")]
-    mixed_BS, _, weight_B = Timemix(TimemixConfig(p=1)).mix(waves, valids, draws)
+    mixed_BS, weight_B = Timemix(TimemixConfig(p=1)).mix(waves, valids, draws)
     assert mixed_BS.int().tolist() == [[1] * 5 + [0] * 5, [0] * 8 + [1] * 2]
     torch.testing.assert_close(weight_B, torch.tensor([0.5, 0.8]))
 

@@ -52,7 +52,5 @@ def test_the_label_of_a_timemix_counts_what_was_turned_to_the_end() -> None:
     valid = shift.extent_after(CyclicShiftDraw(60), Extent.until(20, 100)).end
     own_BS, partner_BS = torch.ones(1, 100), torch.ones(1, 100)
     mix = Timemix(TimemixConfig(p=1)).mix
-    _, _, weight_B = mix(
-        (own_BS, partner_BS), (torch.tensor([valid]), torch.tensor([100])), [TimemixDraw(0.5, "start")]
-    )
+    _, weight_B = mix((own_BS, partner_BS), (torch.tensor([valid]), torch.tensor([100])), [TimemixDraw(0.5, "start")])
     assert weight_B.item() == 0.375  # 30 of 80: silence before the clip counts as the clip's, as at its beginning

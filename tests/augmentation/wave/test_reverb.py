@@ -143,7 +143,7 @@ def test_folders_that_hold_no_response(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"broken\.wav: cannot be read"):
         read_folder(tmp_path, RATE)
     soundfile.write(tmp_path / "broken.wav", np.zeros(100), RATE)
-    with pytest.raises(UserError, match=r"broken\.wav: holds no impulse response"):
+    with pytest.raises(UserError, match=r"broken\.wav: contains only silence, not an impulse response"):
         read_folder(tmp_path, RATE)
 
 

@@ -135,8 +135,7 @@ def test_many_empty_bands_are_counted() -> None:
     ((path, message),) = warnings("mel_spectrogram: {n_mels: 5000}\n")
     assert path == "mel_spectrogram.n_mels"
     assert len(message) < 250
-    assert "and others, " in message
-    assert " in all; lower n_mels" in message
+    assert "nothing reaches mel filters 0 to 4999 (3978 of them); lower n_mels" in message
 
 
 def test_a_pooling_that_leaves_nothing() -> None:
@@ -164,11 +163,10 @@ def test_epochs_without_an_end() -> None:
             assert message.startswith("0 trains until the patience runs out, and there is none")
 
 
-def test_what_stays_wrong_with_longer_clips_is_told_although_the_step_is_unknown() -> None:
-    text = "mel_spectrogram: {hop_length: x}\naugmentation: {time_masking: {p: 1, tmp: %d}}\n"
-    assert [path for path, _ in faults(text % 9000)] == ["mel_spectrogram.hop_length", "augmentation.time_masking.tmp"]
-    # 600 frames fit if the step was meant to be shorter.
-    assert [path for path, _ in faults(text % 600)] == ["mel_spectrogram.hop_length"]
+def test_a_rule_that_reads_a_faulty_key_is_skipped() -> None:
+    text = "mel_spectrogram: {hop_length: %s}\naugmentation: {time_masking: {p: 1, tmp: 9000}}\n"
+    assert [path for path, _ in faults(text % "0.01")] == ["augmentation.time_masking.tmp"]
+    assert [path for path, _ in faults(text % "x")] == ["mel_spectrogram.hop_length"]
 
 
 def test_pretraining_on_what_is_tested() -> None:

@@ -44,7 +44,12 @@ def told(text: str) -> list[tuple[str, str]]:
         (LOSS % "mixed: union", "loss.mixed", "no clip is mixed", LOSS % "mixed: union" + MIXED),
         (LOSS % "union_below: 0.5" + MIXED, "loss.union_below", "loss.mixed: weighted", MIXED + LOSS % UNION),
         (AUG % "mix_waves: last", "augmentation.mix_waves", "no waves", AUG % "mix_waves: last, mixup: {p: 1}"),
-        (AUG % "noise: {min_snr_db: 5}", "augmentation.noise", "is off: p", AUG % "noise: {p: 0, min_snr_db: 5}"),
+        (
+            AUG % "noise: {min_snr_db: 5}",
+            "augmentation.noise",
+            "is off",
+            AUG % "noise: {p: 0, min_snr_db: 5}",
+        ),
     ],
 )
 def test_what_changes_nothing_is_told(idle: str, key: str, said: str, acts: str) -> None:

@@ -6,13 +6,21 @@ import pytest
 
 from audiosurvey.augmentation.wave import reverb
 from audiosurvey.config.checks import obstacles
-from audiosurvey.config.loader import load_text
+from audiosurvey.config.loader import LoadedConfig, load_text
 from audiosurvey.data.sets.toy import CLASSES
 from audiosurvey.errors import UserError
 
 
 def told(text: str) -> tuple[str, ...]:
-    return load_text(text, "x").obstacles
+    return refused(load_text(text, "x"))
+
+
+def refused(loaded: LoadedConfig) -> tuple[str, ...]:
+    try:
+        loaded.refuse_obstacles()
+    except UserError as error:
+        return error.lines
+    return ()
 
 
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
@@ -36,9 +44,9 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
 def test_too_few_classes(section: str, key: str, names: tuple[str, ...], said: str | None) -> None:
     loaded = load_text("", "x", [f"{section}={{name: toy, {key}: [{', '.join(names)}]}}"])
     if said is None:
-        assert loaded.obstacles == ()
+        assert refused(loaded) == ()
     else:
-        (line,) = loaded.obstacles
+        (line,) = refused(loaded)
         assert f"{section}.{key}: {said}" in line
 
 
@@ -83,7 +91,7 @@ def test_they_are_refused_all_at_once() -> None:
 
 def test_synchronised_norms_need_a_gpu() -> None:
     loaded = load_text("seed: 1\ntrain:\n  sync_batchnorm: true\n", "x")
-    assert loaded.obstacles == ()
+    assert refused(loaded) == ()
     loaded.refuse_device("cuda")
     with pytest.raises(UserError) as error:
         loaded.refuse_device("cpu")

@@ -82,7 +82,7 @@ def test_other_faults_are_told_beside_it(mn04: str) -> None:
 def test_a_name_of_another_family_is_no_matter_of_the_front_end() -> None:
     for mel in ("", "mel_spectrogram: {n_mels: 128, norm: slaney}\n"):
         (line,) = lines_of(f"{mel}model:\n  preset: mn04\n  init: panns/cnn14\n")
-        assert "model.init: panns/cnn14: the weights of preset cnn14, and the network is another" in line
+        assert "model.init: panns/cnn14: these are the weights of preset cnn14, and the network is another" in line
     with pytest.raises(UserError) as caught:
         load_config("mn04", ["model.init=panns/cnn14"])
     assert [line.split(": ")[:2] for line in caught.value.lines] == [["--set model.init", "panns/cnn14"]]
@@ -109,11 +109,11 @@ def test_one_network_is_no_ensemble(mn04: str) -> None:
         ("init: efficientat/mn4_as", "no weights of that name; did you mean efficientat/mn"),
         ("init: [1]", "model.init"),
         ("init: ''", "model.init"),
-        ("freeze: body", "what is frozen would keep random weights; give model.init"),
+        ("freeze: body", "frozen blocks would keep random weights; give model.init"),
         ("freeze: everything", "takes `body`"),
         ("keep_statistics: true", "model.keep_statistics: there are no statistics to keep; give model.init"),
         ("views: 0", "model.views"),
-        ("init: nosuch.pt, freeze: [0, 21]", "block 21: the network has 21, counted from 0 to 20"),
+        ("init: nosuch.pt, freeze: [0, 21]", "block 21: the network has 21 blocks, numbered from 0 to 20"),
     ],
 )
 def test_one_line_each(model: str, words: str) -> None:

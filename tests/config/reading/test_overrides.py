@@ -53,7 +53,10 @@ def test_values_are_placed(word: str, key: str, value: object) -> None:
         ("model.blocks.-1.res=[1]", "--set model.blocks.-1.res: model.blocks is a list"),
         ("model.blocks.res=[1]", "--set model.blocks.res: model.blocks is a list"),
         ("seed.deep=1", "--set seed.deep: seed is the value 3, which has no key 'deep'"),
-        ("seed=[1, 2", "--set seed: not YAML: a comma or the closing bracket is missing"),
+        (
+            "seed=[1, 2",
+            "--set seed: not YAML: while parsing a flow sequence (line 1): expected ',' or ']'",
+        ),
         ("train={lr: 1, lr: 2}", "--set train: lr: given twice"),
         ("seed=!!python/none x", "--set seed: the tag"),
     ],

@@ -1,6 +1,8 @@
 """Batches: what training and evaluation get to hear, and that threads and processes do not change it."""
 
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosurvey.data.audio.windows import Pad, window_starts
-from audiosurvey.data.batches.batches import Batch, EvalBatches, TrainBatches, Windows
+from audiosurvey.data.batches.batches import Batch, Draw, EvalBatches, TrainBatches, Windows
 from audiosurvey.data.store.store import Store, prepare
 from audiosurvey.data.table import Clip, Table
 
@@ -80,22 +82,38 @@ def test_crops_reach_both_ends_of_a_long_clip(data: tuple) -> None:
 
 
 def equal(one: Batch, other: Batch) -> bool:
-    tensors = ("wave_BS", "valid_B", "target_BK", "partner_BS", "partner_valid_B", "partner_target_BK")
+    tensors = ("wave_BS", "valid_B", "target_BK", "partner_BS", "partner_target_BK")
     pairs = [(getattr(one, name), getattr(other, name)) for name in tensors]
-    return (one.clips, one.partners) == (other.clips, other.partners) and all(
+    return (one.clips, one.draws) == (other.clips, other.draws) and all(
         torch.equal(a, b) if a is not None and b is not None else a is b for a, b in pairs
     )
 
 
 def next_clip(data: tuple):
     clips = data[1]
-    return lambda clip, epoch: clips[(clips.index(clip) + epoch) % 7] if clip.labels == (1,) else None
+    return partners_by(lambda clip, epoch: clips[(clips.index(clip) + epoch) % 7] if clip.labels == (1,) else None)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    partners: tuple[Clip | None, ...]
+    valid: tuple[int, ...]
+    partner_valid: tuple[int, ...]
+
+
+def partners_by(partner: Callable[[Clip, int], Clip | None]) -> Draw:
+    def draw(clips: Sequence[Clip], epoch: int, *, samples: int, valid_of: Callable[[Clip], int]) -> Drawn:
+        partners = tuple(partner(clip, epoch) for clip in clips)
+        others = (other or clip for other, clip in zip(partners, clips, strict=True))
+        return Drawn(partners, tuple(map(valid_of, clips)), tuple(map(valid_of, others)))
+
+    return draw
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_reader_threads_change_nothing(data: tuple, num_workers: int) -> None:
-    alone = list(train(data, partner=next_clip(data)).epoch(2))
-    ahead = list(train(data, partner=next_clip(data), num_workers=num_workers).epoch(2))
+    alone = list(train(data, draw=next_clip(data)).epoch(2))
+    ahead = list(train(data, draw=next_clip(data), num_workers=num_workers).epoch(2))
     assert len(alone) == len(ahead)
     assert all(equal(a, b) for a, b in zip(alone, ahead, strict=True))
 
@@ -110,9 +128,10 @@ def test_a_clip_sounds_the_same_in_any_batch(data: tuple) -> None:
 
 def test_partners_are_loaded_and_clips_without_one_repeat_themselves(data: tuple) -> None:
     store, clips = data
-    for batch in train(data, batch_size=7, partner=next_clip(data)).epoch(1):
+    for batch in train(data, batch_size=7, draw=next_clip(data)).epoch(1):
         assert batch.partner_BS is not None
-        assert batch.partner_valid_B is not None
+        assert isinstance(batch.draws, Drawn)
+        assert batch.draws.valid == tuple(batch.valid_B.tolist())
         assert batch.partner_target_BK is not None
         for row, (clip, partner) in enumerate(zip(batch.clips, batch.partners, strict=True)):
             if partner is None:
@@ -121,9 +140,9 @@ def test_partners_are_loaded_and_clips_without_one_repeat_themselves(data: tuple
                 assert torch.equal(batch.partner_target_BK[row], batch.target_BK[row])
             else:
                 assert partner == clips[(clips.index(clip) + 1) % 7]
-                assert batch.partner_valid_B[row] == min(100, store.length(partner.id))
+                assert batch.draws.partner_valid[row] == min(100, store.length(partner.id))
     assert all(batch.partner_BS is None for batch in train(data).epoch(0))
-    assert all(batch.partner_BS is None for batch in train(data, partner=lambda *_: None).epoch(0))
+    assert all(batch.partner_BS is None for batch in train(data, draw=partners_by(lambda *_: None)).epoch(0))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +224,7 @@ def test_a_readers_fault_is_raised_in_order_and_threads_end(data: tuple) -> None
             raise RuntimeError("disk gone")
         return None
 
-    batches = train(data, batch_size=1, num_workers=2, partner=partner)
+    batches = train(data, batch_size=1, num_workers=2, draw=partners_by(partner))
     order = [clip.id for batch in train(data, batch_size=1).epoch(0) for clip in batch.clips]
     epoch = batches.epoch(0)
     for _ in range(order.index(data[1][0].id)):

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from audiosurvey.data.download import datasets as module
 from audiosurvey.data.download.archive import BadArchive, unpack
-from audiosurvey.data.download.datasets import PUBLISHED, Published, download, table_fault
+from audiosurvey.data.download.datasets import Archive, download, table_fault
 from audiosurvey.data.download.fetch import note_of
+from audiosurvey.data.sets.registry import specs
 from audiosurvey.errors import UserError
 
 CLIP = np.random.default_rng(0).bytes(50_000)
@@ -111,8 +111,8 @@ def server() -> Iterator[Server]:
     served.server_close()
 
 
-def published(content: bytes, suffix: str = ".zip", checked: bool = True) -> Published:
-    return Published(
+def published(content: bytes, suffix: str = ".zip", checked: bool = True) -> Archive:
+    return Archive(
         title="Set",
         url="http://127.0.0.1:9/nobody",
         suffix=suffix,
@@ -127,9 +127,9 @@ def published(content: bytes, suffix: str = ".zip", checked: bool = True) -> Pub
     )
 
 
-def get(server: Server, root: Path, known: Published | None = None, **options: object):
+def get(server: Server, root: Path, known: Archive | None = None, **options: object):
     known = known or published(server.content)
-    return download("set", root, url=server.url, published=known, pause_s=0.001, **options)  # pyright: ignore[reportArgumentType]
+    return download(known, root, url=server.url, pause_s=0.001, **options)  # pyright: ignore[reportArgumentType]
 
 
 def whole(root: Path) -> bool:
@@ -224,12 +224,10 @@ def test_passing_faults_are_tried_again_and_others_are_not(server: Server, tmp_p
 
 def test_nobody_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="download failed") as caught:
-        download("set", tmp_path / "Set", published=published(b""), pause_s=0.001)
+        download(published(b""), tmp_path / "Set", pause_s=0.001)
     assert len(caught.value.lines) == 1
     with pytest.raises(UserError, match="only http"):
-        download("set", tmp_path / "Set", url="file:///etc/passwd", published=published(b""))
-    with pytest.raises(UserError, match="no such data set; there are esc50, urbansound8k"):
-        download("esc51", tmp_path / "Set")
+        download(published(b""), tmp_path / "Set", url="file:///etc/passwd")
 
 
 @pytest.mark.parametrize("checked", [True, False])
@@ -333,7 +331,9 @@ def test_two_downloads_of_one_folder_do_not_mix(
 
 
 def test_the_published_data_sets_are_pinned(shared: Path) -> None:
-    esc50, urban = PUBLISHED["esc50"], PUBLISHED["urbansound8k"]
+    archives = {spec.name: spec.archive for spec in specs() if spec.archive}
+    assert archives.keys() == {"esc50", "urbansound8k"}
+    esc50, urban = archives["esc50"], archives["urbansound8k"]
     assert esc50.url.endswith("ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip")
     assert urban.md5 == "9aa69802bbf37fb986f71ec1483a196e"
     # 5 s of 16 bits at 44.1 kHz and a header of 44 bytes
@@ -344,4 +344,3 @@ def test_the_published_data_sets_are_pinned(shared: Path) -> None:
     assert table_fault(data / "urbansound8k-15", replace(urban, clips=15)) is None
     assert "15 clips instead of 8732" in (table_fault(data / "urbansound8k-15", urban) or "")
     assert "audio/" in (table_fault(data / "esc50-16k", esc50) or "")
-    assert module.PUBLISHED.keys() == {"esc50", "urbansound8k"}

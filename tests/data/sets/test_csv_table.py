@@ -125,8 +125,7 @@ def test_all_faults_at_once_in_the_order_of_lines(tmp_path: Path):
         "labels.csv:5: fold: empty, while other rows are filled",
         "labels.csv:6: end: the clip ends at 2 s, where it begins or before",
         "labels.csv:7: start: 'one' is not a number; expected seconds such as 1.5",
-        "labels.csv:8: row: a.wav#0.000-1.000 stands in line 2 already; "
-        "join several labels of a clip with '|' in one row",
+        "labels.csv:8: row: a.wav#0.000-1.000 is already in line 2; join several labels of a clip with '|' in one row",
     ]
 
 
@@ -141,7 +140,7 @@ def test_a_long_list_of_faults_is_cut(tmp_path: Path):
     [
         (["path,label", "a.wav,", "b.wav,x"], "labels.csv:2: label: empty; expected the name of a class"),
         (["path,label", "a.wav,x,y"], "labels.csv:2: row: 3 cells where the first line names 2 columns"),
-        (["path,label,path", "a.wav,x,y"], "labels.csv:1: column path stands there twice"),
+        (["path,label,path", "a.wav,x,y"], "labels.csv:1: column path occurs twice"),
         (["path,label"], "labels.csv: no rows below the line with the names of the columns"),
         ([""], "labels.csv: empty; expected a first line"),
         (["file,class", "a.wav,x"], "labels.csv:1: no column path, label; there are file, class; name them in"),
@@ -185,7 +184,7 @@ def test_where_the_table_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
         table = load_table(config)
         assert (len(table.clips), table.root) == (4, relative)
     (root / "m.csv").touch()
-    with pytest.raises(UserError, match=r"expected one CSV file, there are: l.csv, m.csv; set dataset.table"):
+    with pytest.raises(UserError, match=r"expected one CSV file, found: l.csv, m.csv; set dataset.table"):
         load_table(DatasetConfig(name="csv", root=relative))
     with pytest.raises(UserError, match=r"no.csv and sounds/no.csv: not found; set dataset.table"):
         load_table(DatasetConfig(name="csv", root=relative, table=Path("no.csv")))
@@ -194,7 +193,7 @@ def test_where_the_table_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
 def test_folds_wanted_where_the_table_has_its_own(tmp_path: Path):
     read(tmp_path, "path,label,fold", "a.wav,x,1", "b.wav,y,2")
     (tmp_path / "a.wav").touch()
-    with pytest.raises(UserError, match=r"dataset.num_folds: 3, but the table divides its clips itself"):
+    with pytest.raises(UserError, match=r"dataset.num_folds: 3, but column \w+ of the table divides it"):
         load_table(DatasetConfig(name="csv", root=tmp_path, num_folds=3))
 
 
@@ -297,7 +296,7 @@ def test_one_rule_for_tables_that_divide_their_clips(tmp_path: Path, column: str
     rows = (f"a.wav,x,{one}", f"b.wav,y,{one}", f"c.wav,x,{two}", f"d.wav,y,{two}")
     read(tmp_path, f"path,label,{column}", *rows)
     for num_folds in (3, 4):
-        with pytest.raises(UserError, match=rf"num_folds: {num_folds}, but the table divides its clips itself"):
+        with pytest.raises(UserError, match=rf"num_folds: {num_folds}, but column \w+ of the table divides it"):
             load_table(DatasetConfig(name="csv", root=tmp_path, num_folds=num_folds))
     table = load_table(DatasetConfig(name="csv", root=tmp_path))
     assert any(f"column {column} divides the clips" in note for note in table.notes)

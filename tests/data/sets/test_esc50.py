@@ -102,9 +102,9 @@ def test_all_faults_are_told_with_their_lines(tmp_path: Path):
         f"{place}:3: target: '-' is not a class number",
         f"{place}:4: category: 'cat', but 0 is 'dog' further up",
         f"{place}:4: src_file: empty",
-        f"{place}:4: filename: b.wav stands in line 3 already",
+        f"{place}:4: filename: b.wav is already in line 3",
         f"{place}:6: category: 'pig', but 1 is 'cow' further up",
-        f"{place}:6: filename: c.wav stands in line 5 already",
+        f"{place}:6: filename: c.wav is already in line 5",
     )
 
 

@@ -50,11 +50,11 @@ def test_what_is_left_out_is_told(tmp_path: Path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "no audio files found; expected one folder a class"),
-        (["a/readme.txt"], "no audio files found; expected one folder a class"),
-        (["a.wav", "b.wav"], "2 audio files but no class folders; expected one folder a class"),
+        ([], "no audio files found; expected one folder per class"),
+        (["a/readme.txt"], "no audio files found; expected one folder per class"),
+        (["a.wav", "b.wav"], "2 audio files but no class folders; expected one folder per class"),
         (["a/x.m4a"], "only .m4a files, which cannot be read; convert them to wav or flac"),
-        (["x/dog/a.wav", "x/cat/b.wav"], "'x' is the only class; telling sounds apart takes at least two; its folders"),
+        (["x/dog/a.wav", "x/cat/b.wav"], "'x' is the only class; classification needs at least two; its folders"),
         (["train/dog/a.wav", "test/dog/b.wav"], "test/ and train/ look like the sides of a split"),
     ],
 )

@@ -22,7 +22,7 @@ def make(path: Path) -> None:
 
 def mend(root: Path, *names: str) -> str:
     with pytest.raises(UserError) as caught:
-        look_for_files(table(root, *names), own=True)
+        look_for_files(table(root, *names), None)
     (line,) = caught.value.lines
     assert line.startswith(f"{(root / names[0]).as_posix()}: not found")
     return line.partition("; ")[2]
@@ -30,18 +30,18 @@ def mend(root: Path, *names: str) -> str:
 
 def test_a_few_missing_files_are_counted_and_named(tmp_path: Path):
     make(tmp_path / "a.wav")
-    found = look_for_files(table(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav", "e.wav"), own=True)
+    found = look_for_files(table(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav", "e.wav"), None)
     place = tmp_path.as_posix()
     assert found.notes == (f"4 of 5 sound files are not there: {place}/b.wav, {place}/c.wav, {place}/d.wav, ...",)
     make(tmp_path / "b.wav")
-    assert look_for_files(table(tmp_path, "a.wav", "b.wav"), own=True).notes == ()
+    assert look_for_files(table(tmp_path, "a.wav", "b.wav"), None).notes == ()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_named_pipe_is_not_missing(tmp_path: Path):
     # Building the store skips it, and says what it is.
     os.mkfifo(tmp_path / "pipe.wav")
-    assert look_for_files(table(tmp_path, "pipe.wav"), own=True).notes == ()
+    assert look_for_files(table(tmp_path, "pipe.wav"), None).notes == ()
 
 
 def test_what_the_paths_may_be_relative_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -63,5 +63,5 @@ def test_what_the_paths_may_be_relative_to(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_published_sets_are_downloaded(tmp_path: Path):
-    with pytest.raises(UserError, match="run 'audiosurvey download csv'"):
-        look_for_files(table(tmp_path, "a.wav"), own=False)
+    with pytest.raises(UserError, match="run 'audiosurvey download esc50'"):
+        look_for_files(table(tmp_path, "a.wav"), "run 'audiosurvey download esc50'")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.data.splits.provenance import Heard, Trained
+from audiosurvey.data.splits.provenance import Provenance, TrainedClip
 from audiosurvey.data.splits.recordings import file_of
 from audiosurvey.data.table import Clip
 
@@ -26,7 +26,7 @@ def clip(name: str, source: str | None = None, everywhere: bool = True) -> Clip:
     return Clip(name, Path(name), (0,), source=source, global_source=everywhere)
 
 
-HEARD = Heard.of([clip("a", "7"), clip("b"), clip("c", "day1", False)], Files(a="f1~s1", b="f2#1.0-2.0", c="f5"))
+HEARD = Provenance.of([clip("a", "7"), clip("b"), clip("c", "day1", False)], Files(a="f1~s1", b="f2#1.0-2.0", c="f5"))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_recording_is_known_again(digest: str, source: str | None, known: bool
 
 def test_a_source_derived_from_a_file_name_counts_within_its_data_set_only():
     others = [clip("x/0600.wav", "0600", False), clip("y", "7", False)]
-    heard = Heard.of([clip("0600.wav", "0600", False), clip("z", "7")], Files({"0600.wav": "f1", "z": "f2"}))
+    heard = Provenance.of([clip("0600.wav", "0600", False), clip("z", "7")], Files({"0600.wav": "f1", "z": "f2"}))
     assert heard.known(others, Files({"x/0600.wav": "f3", "y": "f4"})) == set()
     # One clip of the recording is the same file: so is the recording, with all its clips.
     more = [*others, clip("x/0600b.wav", "0600", False)]
@@ -73,16 +73,16 @@ def test_a_source_derived_from_a_file_name_counts_within_its_data_set_only():
 
 
 def test_nothing_is_known_to_the_deaf():
-    assert not Heard({}).known([clip("a", "7")], Files(a="f1"))
+    assert not Provenance({}).known([clip("a", "7")], Files(a="f1"))
 
 
 def test_stages_are_told_apart_and_joined():
-    both = HEARD.under("init") | Heard({"a": Trained("f9")})
+    both = HEARD.under("init") | Provenance({"a": TrainedClip("f9")})
     assert both.clips == {
-        "init/a": Trained("f1", "7", "s1"),
-        "init/b": Trained("f2#1.0-2.0"),
-        "init/c": Trained("f5"),
-        "a": Trained("f9"),
+        "init/a": TrainedClip("f1", "7", "s1"),
+        "init/b": TrainedClip("f2#1.0-2.0"),
+        "init/c": TrainedClip("f5"),
+        "a": TrainedClip("f9"),
     }
     assert both.known([clip("x")], Files(x="f9"))
     assert both.known([clip("x")], Files(x="f2"))
@@ -91,15 +91,15 @@ def test_stages_are_told_apart_and_joined():
 texts = st.text(min_size=1, max_size=5)
 
 
-@given(st.dictionaries(texts, st.builds(Trained, texts, st.none() | texts, st.none() | texts), max_size=3))
-def test_json_keeps_it(clips: dict[str, Trained]):
-    assert Heard.from_json(json.loads(json.dumps(Heard(clips).as_json()))) == Heard(clips)
+@given(st.dictionaries(texts, st.builds(TrainedClip, texts, st.none() | texts, st.none() | texts), max_size=3))
+def test_json_keeps_it(clips: dict[str, TrainedClip]):
+    assert Provenance.from_json(json.loads(json.dumps(Provenance(clips).as_json()))) == Provenance(clips)
 
 
 @pytest.mark.parametrize("value", [{"a": 3}, {"a": ["f", 3]}, {"a": ["f", None]}, {"a": []}, ["a"], 3])
 def test_json_of_something_else_is_refused(value: object):
     with pytest.raises((ValueError, TypeError)):
-        Heard.from_json(value)  # type: ignore[arg-type]
+        Provenance.from_json(value)  # type: ignore[arg-type]
 
 
 def test_the_file_of_a_digest():

@@ -89,7 +89,11 @@ def test_a_network_of_waves_has_no_norm_of_bands() -> None:
 @pytest.mark.parametrize(
     ("blocks", "index", "words"),
     [
-        ([{"input": "wave"}, {"input": "mel"}, {"pooling": {}}], 2, "2 branches are left; `join: channels` makes one"),
+        (
+            [{"input": "wave"}, {"input": "mel"}, {"pooling": {}}],
+            2,
+            "2 branches are left; concatenate",
+        ),
         ([{"input": "mel"}, {"join": "channels"}, {"pooling": {}}], 1, "join: there is one branch only; begin another"),
         ([{"input": "wave"}, {"input": "mel"}, {"join": "channels"}], 2, r"1 x 640 x 1, .* and 1 x 11 x 8"),
         ([{"input": "wave"}, {"pooling": {}}, {"input": "mel"}, {"join": "channels"}], 3, "join: needs a map"),

@@ -138,8 +138,8 @@ def test_it_takes_the_place_of_pooling_on_spectrograms_too() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (blocks(heads=3), "transformer: 16 channels cannot be shared by 3 heads"),
-        ([*blocks()[:1], *blocks()[2:]], "needs one band, not 4; `mean: bands`"),
+        (blocks(heads=3), "transformer: 16 channels cannot be divided among 3 heads"),
+        ([*blocks()[:1], *blocks()[2:]], "needs one band, not 4; put `mean: bands` before it"),
     ],
 )
 def test_what_it_cannot_work_on(given: list[dict[str, Any]], words: str) -> None:

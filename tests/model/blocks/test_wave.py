@@ -43,7 +43,7 @@ def test_channels_become_bands_as_in_the_authors_reshape() -> None:
 @pytest.mark.parametrize(
     ("block", "shape", "words"),
     [
-        ({"channels_to_bands": 3}, (4, 5, 1), "4 channels are no multiple of 3"),
+        ({"channels_to_bands": 3}, (4, 5, 1), "4 channels are not a multiple of 3"),
         ({"channels_to_bands": 2}, (4, 5, 2), "the map has 2 bands already"),
     ],
 )

@@ -200,7 +200,7 @@ def test_a_small_one_learns_a_batch_by_heart_and_does_not_hear_levels() -> None:
 @pytest.mark.parametrize("block", [{"wave_conv": {"channels": 4, "kernel": 6}}, {"res_tf": {"kernel": 4}}])
 def test_even_kernels_have_no_middle(block: dict[str, Any]) -> None:
     model = ModelConfig.model_validate({"blocks": [block, {"pooling": {}}]})
-    with pytest.raises(ValueError, match="has no middle; give it an odd number"):
+    with pytest.raises(ValueError, match="kernel must be odd, not"):
         build_network(model, input_shape=(1, 9, 1), classes=2, seed=0)
 
 

@@ -131,7 +131,7 @@ def test_what_is_too_short_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("stride", "words"),
-    [([3, 1], "a stride of an arb is 1, 2 or 4, for which its kernels are defined; not 3"), ([2], "not 1 value")],
+    [([3, 1], "the stride of an arb must be 1, 2 or 4, not 3"), ([2], "not 1 value")],
 )
 def test_other_strides_are_refused(stride: list[int], words: str) -> None:
     with pytest.raises(ValidationError, match=words):

@@ -161,8 +161,7 @@ def test_weights_are_xavier_uniform_the_classifier_included() -> None:
         assert layer.weight.abs().max().item() == pytest.approx(bound, rel=0.02)
         assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
         assert layer.bias is None or not layer.bias.any()
-    network.replace_classifier(20, seed=1)
-    assert network.classifier.weight.abs().max().item() == pytest.approx(math.sqrt(6 / (512 + 20)), rel=0.02)
+    assert small_cnn6(20).classifier.weight.abs().max().item() == pytest.approx(math.sqrt(6 / (512 + 20)), rel=0.02)
 
 
 def test_the_head_is_mean_over_bands_then_maximum_plus_mean_over_frames() -> None:

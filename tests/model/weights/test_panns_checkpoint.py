@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audiosurvey.config.init_weights import front_end_of, hearing_faults
 from audiosurvey.config.loader import load_config
 from audiosurvey.errors import UserError
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.weights.panns_checkpoint import RELEASED
-from audiosurvey.model.weights.pretrained import front_end_of, hearing_faults, open_weights
+from audiosurvey.model.weights.pretrained import open_weights
 from audiosurvey.threads import one_thread
 
 MELS, SHAPE = 64, (1, 64, 64)

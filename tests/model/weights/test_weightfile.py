@@ -1,6 +1,5 @@
 """Files of weights, whole and broken, and files that would run something."""
 
-import json
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -9,17 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from audiosurvey.data.splits.provenance import Heard, Trained
 from audiosurvey.errors import UserError
-from audiosurvey.model.weights.weightfile import artefact_front_end, artefact_heard, read_weights, sha256
-from audiosurvey.training.checkpoint import save_tensors
+from audiosurvey.model.weights.weightfile import read_weights, weights_file
+from audiosurvey.tensorfile import save_tensors
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(4)}
 
 
 def refused(path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        read_weights(path)
+        read_weights(weights_file(path))
     (line,) = caught.value.lines
     assert "\n" not in line
     return line
@@ -55,8 +53,8 @@ def test_numpy_arrays_beside_the_tensors(tmp_path: Path, zipped: bool) -> None:
 def test_safetensors_and_the_folder_of_a_model(tmp_path: Path) -> None:
     save_tensors(tmp_path / "run" / "model" / "weights.safetensors", TENSORS)
     assert same(read_weights(tmp_path / "run" / "model" / "weights.safetensors"))
-    assert same(read_weights(tmp_path / "run" / "model"))
-    assert same(read_weights(tmp_path / "run"))
+    assert same(read_weights(weights_file(tmp_path / "run" / "model")))
+    assert same(read_weights(weights_file(tmp_path / "run")))
 
 
 class Bomb:
@@ -118,40 +116,6 @@ def test_folders_and_files_that_are_not_there(tmp_path: Path) -> None:
     save_tensors(tmp_path / "fold-2" / "model" / "weights.safetensors", TENSORS)
     assert refused(tmp_path).endswith(f"models here: {(tmp_path / 'fold-2/model').as_posix()}")
     assert "cannot be read" in refused(tmp_path / "nothing.pt")
-
-
-def test_an_artefact_that_was_changed(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "weights.safetensors", TENSORS)
-    facts = {"sha256": {"weights.safetensors": sha256(tmp_path)}}
-    (tmp_path / "model.json").write_text(json.dumps(facts))
-    assert same(read_weights(tmp_path))
-    save_tensors(tmp_path / "weights.safetensors", TENSORS | {"a.count": torch.tensor(5)})
-    assert "was changed" in refused(tmp_path)
-    (tmp_path / "model.json").write_text("[]")
-    assert "copy the whole folder again" in refused(tmp_path)
-
-
-def test_what_lies_beside_the_weights(tmp_path: Path) -> None:
-    save_tensors(tmp_path / "weights.safetensors", TENSORS)
-    assert artefact_front_end(tmp_path) is None
-    assert artefact_heard(tmp_path) == Heard({})
-    (tmp_path / "trained_on.json").write_text('{"a.wav": "12"}')
-    (tmp_path / "config.yaml").write_text("sample_rate: 8000\nmel_spectrogram: {n_mels: 8}\n")
-    assert artefact_heard(tmp_path) == Heard({"a.wav": Trained("12")})
-    found = artefact_front_end(tmp_path)
-    assert found is not None
-    assert found.mel is not None
-    assert (found.sample_rate, found.mel.n_mels) == (8000, 8)
-    (tmp_path / "config.yaml").write_text(
-        "sample_rate: 8000\nmel_spectrogram: {compression: db, power: 1}\naugmentation: {}\n"
-    )
-    of_an_earlier_version = artefact_front_end(tmp_path)
-    assert of_an_earlier_version is not None
-    assert of_an_earlier_version.mel is not None
-    assert of_an_earlier_version.mel.floor_db == -200
-    (tmp_path / "config.yaml").write_text("sample_rate: [")
-    with pytest.raises(UserError, match="not the config of a model"):
-        artefact_front_end(tmp_path)
 
 
 def test_a_pipe_is_not_opened(tmp_path: Path, named_pipe) -> None:

@@ -10,14 +10,14 @@ import soundfile
 import yaml
 
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import evaluate, prepare
+from audiosurvey.pipeline import evaluate
 from audiosurvey.runs.evaluation.heldout import evaluate_model, evaluate_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
 
 def test_a_run_says_again_what_it_said(finished_run: Path):
     before = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))
-    again = evaluate_run(RunFolder(finished_run), prepare, device="cpu")
+    again = evaluate_run(RunFolder(finished_run), device="cpu").as_json()
     assert again["confusion"] == before["confusion"]
     assert again.keys() == before.keys()
     assert again["parameters"] == before["parameters"]
@@ -26,8 +26,8 @@ def test_a_run_says_again_what_it_said(finished_run: Path):
 
 
 def test_the_order_of_the_batches_does_not_matter(finished_run: Path):
-    usual = evaluate_run(RunFolder(finished_run), prepare, device="cpu")
-    reverse = evaluate_run(RunFolder(finished_run), prepare, device="cpu", reverse=True)
+    usual = evaluate_run(RunFolder(finished_run), device="cpu").as_json()
+    reverse = evaluate_run(RunFolder(finished_run), device="cpu", reverse=True).as_json()
     for one, other in zip(usual["folds"], reverse["folds"], strict=True):
         assert one["accuracy"] == other["accuracy"]
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
@@ -37,12 +37,12 @@ def test_evaluation_is_float32_whatever_the_training_was(train_tiny, tmp_path):
     before = train_tiny(tmp_path / "run", "precision=bf16", folds=[1])
     known = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
     assert known["precision"] == "bf16"
-    again = evaluate_run(RunFolder(tmp_path / "run"), prepare, device="cpu")
+    again = evaluate_run(RunFolder(tmp_path / "run"), device="cpu").as_json()
     assert again["folds"][0]["loss"] == pytest.approx(before["folds"][0]["loss"], abs=1e-6)
 
 
 def test_a_model_on_the_data_it_comes_from_marks_what_it_was_trained_on(finished_run: Path, tones: Path):
-    results = evaluate(finished_run / "fold-1" / "model", str(tones), "cpu")
+    results = evaluate(finished_run / "fold-1" / "model", str(tones), "cpu").as_json()
     first = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))["folds"][0]
     assert (results["clips"], len(results["trained_on"])) == (24, 16)
     assert results["metrics_unseen"]["accuracy"] == first["accuracy"]
@@ -59,7 +59,7 @@ def test_content_counts_not_names(finished_run: Path, tones: Path, tmp_path):
     shutil.copy(tones / known, tmp_path / label / "another-name.wav")
     (tmp_path / "readme.txt").write_text("x")
     soundfile.write(tmp_path / "low" / "new.wav", 0.3 * np.sin(np.arange(4000) / 4), 8000)
-    results = evaluate_model(finished_run / "fold-1" / "model", str(tmp_path), prepare, device="cpu")
+    results = evaluate_model(finished_run / "fold-1" / "model", str(tmp_path), device="cpu").as_json()
     assert results["trained_on"] == [f"{label}/another-name.wav"]
     assert results["clips"] == 2
 
@@ -75,7 +75,7 @@ def test_another_cut_of_a_recording_counts_too(train_tiny, tones: Path, tmp_path
     train_tiny(tmp_path / "run", f"dataset={table('first.csv', range(3))}", "dataset.num_folds=3", folds=[1])
     (tmp_path / "second.yaml").write_text(f"sample_rate: 8000\ndataset: {table('second.csv', range(3, 6))}\n")
     model = tmp_path / "run" / "fold-1" / "model"
-    results = evaluate_model(model, str(tmp_path / "second.yaml"), prepare, device="cpu")
+    results = evaluate_model(model, str(tmp_path / "second.yaml"), device="cpu").as_json()
     heard = {source for _, source, _ in json.loads((model / "trained_on.json").read_text(encoding="utf-8")).values()}
     assert len(heard) == 4
     assert len(results["trained_on"]) == 4
@@ -86,7 +86,7 @@ def test_classes_go_by_name_and_a_single_one_will_do(finished_run: Path, tones: 
     (tmp_path / "noise").mkdir()
     for number in (1, 2):
         shutil.copy(tones / "noise" / f"{number}.wav", tmp_path / "noise" / f"{number}.wav")
-    results = evaluate_model(finished_run / "fold-2" / "model", str(tmp_path), prepare, device="cpu")
+    results = evaluate_model(finished_run / "fold-2" / "model", str(tmp_path), device="cpu").as_json()
     counts = np.asarray(results["confusion"])
     # "noise" is class 0 of this data and class 3 of the model's.
     assert counts[3].sum() == counts.sum() == 2
@@ -98,7 +98,7 @@ def test_an_unknown_class_is_one_line(finished_run: Path, tmp_path):
     (tmp_path / "whale").mkdir()
     soundfile.write(tmp_path / "whale" / "1.wav", np.ones(4000) * 0.1, 8000)
     with pytest.raises(UserError, match=r"does not know: whale; it knows high, low, mid, noise") as error:
-        evaluate_model(finished_run / "fold-1" / "model", str(tmp_path), prepare, device="cpu")
+        evaluate_model(finished_run / "fold-1" / "model", str(tmp_path), device="cpu")
     assert len(error.value.lines) == 1
 
 
@@ -106,9 +106,9 @@ def test_data_by_a_config(finished_run: Path, tiny_yaml: str, tmp_path):
     # Rate and window of the config do not matter: those of the model do.
     text = tiny_yaml.replace("clip_seconds: 0.5", "clip_seconds: 2").replace("sample_rate: 8000", "sample_rate: 16000")
     (tmp_path / "other.yaml").write_text(text, encoding="utf-8")
-    by_config = evaluate_model(finished_run / "fold-1" / "model", str(tmp_path / "other.yaml"), prepare, device="cpu")
+    by_config = evaluate_model(finished_run / "fold-1" / "model", str(tmp_path / "other.yaml"), device="cpu").as_json()
     root = yaml.safe_load(text)["dataset"]["root"]
-    by_root = evaluate_model(finished_run / "fold-1" / "model", root, prepare, device="cpu")
+    by_root = evaluate_model(finished_run / "fold-1" / "model", root, device="cpu").as_json()
     assert by_config["metrics"] == by_root["metrics"]
 
 
@@ -147,4 +147,4 @@ def test_one_label_a_clip_is_not_asked_of_clips_with_several(finished_run: Path,
         f"dataset: {{name: csv, table: '{(tmp_path / 'several.csv').as_posix()}'}}", encoding="utf-8"
     )
     with pytest.raises(UserError, match="several labels"):
-        evaluate_model(finished_run / "fold-1" / "model", str(tmp_path / "several.yaml"), prepare, device="cpu")
+        evaluate_model(finished_run / "fold-1" / "model", str(tmp_path / "several.yaml"), device="cpu")

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.report.console import side_by_side
+from audiosurvey.report.listener import TerminalListener
 from audiosurvey.runs.executors.side_by_side import rounds
-from audiosurvey.runs.results.results import Results, add_fold
+from audiosurvey.runs.results.results import DatasetFacts, FoldRow, RunResults
 
 Train = Callable[..., dict[str, Any]]
 
@@ -39,11 +39,31 @@ def test_five_folds_by_hand():
 
 
 def test_seconds_are_those_of_the_whole_machine():
-    results: Results = {"folds": [], "multi_label": True, "dataset": {"name": "own"}, "skipped": [], "all_folds": [1]}
-    scores = {"map": 0.5, "auroc": 0.5, "loss": 1.0}
+    results = RunResults(
+        dataset=DatasetFacts(name="own", subset=None, hash="abc"),
+        official=False,
+        not_official=None,
+        selection="last",
+        optimistic=False,
+        leaking=False,
+        all_folds=[1, 2, 3],
+        as_published=False,
+        classes=["a", "b"],
+        multi_label=True,
+        folds=[],
+        mean={},
+        std={},
+        seconds=0.0,
+        confusion=None,
+        skipped=[],
+        notes=[],
+    )
+    facts = {"clips": 4, "epochs": 2, "chosen_epoch": 2, "map": 0.5, "auroc": 0.5, "loss": 1.0}
     for fold, seconds, beside in ((1, 20.0, {"side_by_side": 2}), (2, 24.0, {"side_by_side": 2}), (3, 9.0, {})):
-        add_fold(results, {"fold": fold, "seconds": seconds} | beside | scores, None)
-    assert results["seconds"] == 10 + 12 + 9
+        results = results.with_folds(
+            [FoldRow.model_validate({"fold": fold, "seconds": seconds, **facts, **beside})], None
+        )
+    assert results.seconds == 10 + 12 + 9
 
 
 def alike(run: Path) -> Any:
@@ -188,10 +208,10 @@ def lines(path: Path) -> int:
 def test_a_line_an_epoch_of_each_fold(capsys):
     from rich.console import Console
 
-    with side_by_side({1: "fold 1 of 2", 2: "fold 2 of 2"}, 3, Console(stderr=True)) as shown:
-        for fold in (2, 1):
-            shown[fold].on_step(1, 1, 1, 0.7)
-            shown[fold].on_epoch({"epoch": 1, "train_loss": 0.7, "lr": 0.1, "seconds": 1.0})
+    with TerminalListener(Console(stderr=True)).stages(["fold 1 of 2", "fold 2 of 2"], 3) as shown:
+        for stage in reversed(shown):
+            stage.on_step(1, 1, 1, 0.7)
+            stage.on_epoch({"epoch": 1, "train_loss": 0.7, "lr": 0.1, "seconds": 1.0})
     said = capsys.readouterr().err.splitlines()
     assert [line[:26] for line in said] == ["fold 2 of 2: epoch 1/3: tr", "fold 1 of 2: epoch 1/3: tr"]
 

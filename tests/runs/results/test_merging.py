@@ -37,7 +37,7 @@ def changed(run: Path, folder: Path, **keys: Any) -> Path:
 
 
 def test_merged_folds_are_those_of_one_run(apart: Path):
-    merged, whole = merge([apart / "a", apart / "b" / "results.json"]), written(apart / "whole")
+    merged, whole = merge([apart / "a", apart / "b" / "results.json"]).as_json(), written(apart / "whole")
     for row in (*merged["folds"], *whole["folds"]):
         del row["seconds"]
     assert merged["folds"] == whole["folds"]
@@ -47,7 +47,7 @@ def test_merged_folds_are_those_of_one_run(apart: Path):
 
 def test_seconds_are_summed(apart: Path):
     merged = merge([apart / "b", apart / "a"])
-    assert merged["seconds"] == pytest.approx(written(apart / "a")["seconds"] + written(apart / "b")["seconds"])
+    assert merged.seconds == pytest.approx(written(apart / "a")["seconds"] + written(apart / "b")["seconds"])
 
 
 def test_official_once_every_fold_is_there(apart: Path, tmp_path: Path):
@@ -55,10 +55,10 @@ def test_official_once_every_fold_is_there(apart: Path, tmp_path: Path):
     a = changed(apart / "a", tmp_path, **published)
     b = tmp_path / "b.json"
     b.write_text(json.dumps(written(apart / "b") | published), encoding="utf-8")
-    assert merge([a, b])["official"] is True
+    assert merge([a, b]).official is True
     c = tmp_path / "c.json"
     c.write_text(json.dumps(written(apart / "b") | published | {"leaking": True}), encoding="utf-8")
-    assert merge([a, c])["official"] is False
+    assert merge([a, c]).official is False
 
 
 def test_every_difference_is_named(apart: Path, tmp_path: Path):
@@ -110,7 +110,7 @@ def test_on_the_command_line(apart: Path, tmp_path: Path, command: Callable[...,
     status, out, _ = command("merge", apart / "a", apart / "b", "--output", output)
     assert status == 0
     assert "mean" in out
-    assert json.loads(output.read_text()) == merge([apart / "a", apart / "b"])
+    assert json.loads(output.read_text()) == merge([apart / "a", apart / "b"]).as_json()
     status, _, err = command("merge", apart / "a", apart / "b", "--output", output)
     assert (status, err.count("\n")) == (2, 1)
     assert "--force" in err

@@ -21,7 +21,7 @@ def test_columns_and_labels(tmp_path):
     write_predictions(tmp_path / "predictions.csv", CLIPS, 2, CLASSES, SCORES)
     with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["clip", "fold", "label", *(f"p:{name}" for name in CLASSES)]
+    assert list(rows[0]) == ["clip", "fold", "label", "source", *(f"p:{name}" for name in CLASSES)]
     assert [row["clip"] for row in rows] == [clip.id for clip in CLIPS]
     assert [row["fold"] for row in rows] == ["2", "2", "2"]
     assert [row["label"] for row in rows] == ["dog", "sea, waves|дождь", ""]

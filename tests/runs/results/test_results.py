@@ -12,7 +12,7 @@ import pytest
 from audiosurvey.config.root import Config
 from audiosurvey.data.store.store import Skipped
 from audiosurvey.data.table import Clip, Ignored, Table
-from audiosurvey.runs.results.results import add_fold, new_results, read_json, write_json
+from audiosurvey.runs.results.results import FoldRow, new_results, read_json, write_json
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -32,12 +32,12 @@ def results(
     store = SimpleNamespace(hash="abc", skipped=skipped)
     made = new_results(Config.model_validate(config).resolved(), data, store, leaking=leaking)  # type: ignore[arg-type]
     for fold in folds:
-        add_fold(made, row(fold), np.eye(4, dtype=int) * fold)
-    return made
+        made = made.with_folds([row(fold)], np.eye(4, dtype=int) * fold)
+    return made.as_json()
 
 
-def row(fold: int) -> dict[str, Any]:
-    return {
+def row(fold: int) -> FoldRow:
+    stored = {
         "fold": fold,
         "accuracy": 0.1 * fold,
         "top3_accuracy": 0.5,
@@ -45,8 +45,10 @@ def row(fold: int) -> dict[str, Any]:
         "loss": 1.0,
         "clips": 4,
         "epochs": 2,
+        "chosen_epoch": 2,
         "seconds": 1.25,
     }
+    return FoldRow.model_validate(stored)
 
 
 def test_mean_and_sample_deviation_over_the_folds():

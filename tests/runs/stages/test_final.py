@@ -14,9 +14,11 @@ from audiosurvey.artefact.calibration import fit_temperature
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import evaluate
+from audiosurvey.runs import recorder
 from audiosurvey.runs.results.predictions import read_predictions
-from audiosurvey.runs.stages.final import FinalModel, final_config, final_epochs
-from audiosurvey.training.checkpoint import read_journal
+from audiosurvey.runs.results.results import FoldRow
+from audiosurvey.runs.stages.final import FinalTraining, final_config, final_epochs
+from audiosurvey.training.checkpoint import read_state
 
 Train = Callable[..., dict[str, Any]]
 
@@ -66,11 +68,11 @@ def test_calibration_changes_no_accuracy(final_run: Path, tones: Path):
 
 
 def test_a_run_with_one_stands_for_it(final_run: Path, tones: Path):
-    results = evaluate(final_run, str(tones), "cpu")
+    results = evaluate(final_run, str(tones), "cpu").as_json()
     assert (results["clips"], len(results["trained_on"])) == (24, 24)
     assert results["metrics_unseen"] is None
     # Without --data it is the run that is evaluated, fold by fold.
-    again = evaluate(final_run, None, "cpu")
+    again = evaluate(final_run, None, "cpu").as_json()
     assert again["final"] == written(final_run)["final"]
     assert again["mean"]["accuracy"] == written(final_run)["mean"]["accuracy"]
 
@@ -86,27 +88,14 @@ def test_with_the_folds_or_after_them_is_the_same(tmp_path, train_tiny: Train):
     assert (tmp_path / "after" / "model" / "model.json").stat().st_mtime_ns == stamp
 
 
-def test_a_break_is_mended(tmp_path, train_tiny: Train, monkeypatch):
-    class Killed(Exception):
-        pass
-
+def test_a_break_is_mended(tmp_path, train_tiny: Train, killed_after_checkpoint: Any):
     train_tiny(tmp_path / "whole", folds=[1], final=True)
-    epochs: list[int] = []
-
-    def killed(self: Any, record: dict[str, Any]) -> None:
-        epochs.append(record["epoch"])
-        if self.path.parent.name == "final":
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(tmp_path / "broken", folds=[1], final=True)
-    assert epochs == [1, 2, 1]
+    with killed_after_checkpoint(lambda trainer: trainer.folder.parent.name == "final"):
+        train_tiny(tmp_path / "broken", folds=[1], final=True)
     assert written(tmp_path / "broken")["final"] is None
     with pytest.raises(UserError, match="models here: "):
         load_artefact(tmp_path / "broken")
-    assert read_journal(tmp_path / "broken" / "final" / "checkpoint" / "state.safetensors").epoch == 1
+    assert read_state(tmp_path / "broken" / "final" / "checkpoint" / "state.safetensors")[0].epoch == 1
     train_tiny(tmp_path / "broken", folds=[1], final=True, resume=True)
     assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
 
@@ -165,7 +154,8 @@ def test_a_checkpoint_of_another_length_goes(tmp_path, train_tiny: Train):
 @pytest.mark.parametrize(("chosen", "median"), [([3], 3), ([1, 9, 4], 4), ([2, 3], 3), ([2, 4, 5, 9], 5), ([1], 1)])
 def test_the_median_by_hand(tiny, chosen, median):
     config = tiny("protocol.selection=validation").config
-    epochs, why = final_epochs(config, [{"chosen_epoch": epoch} for epoch in chosen])
+    rows = [FoldRow(fold=n, clips=4, epochs=9, chosen_epoch=epoch, seconds=1.0) for n, epoch in enumerate(chosen, 1)]
+    epochs, why = final_epochs(config, rows)
     assert epochs == median
     assert ", ".join(map(str, chosen)) in why
 
@@ -202,13 +192,13 @@ def test_several_labels(tmp_path, train_tiny: Train, tones: Path):
 
 def test_of_a_split_column_it_hears_every_side(tmp_path, train_tiny: Train, tones: Path, monkeypatch):
     seen: list[int] = []
-    true_train = FinalModel.train
+    true_final = recorder.Recorder.final
 
-    def train(self: FinalModel) -> None:
-        seen.append(len(self.clips))
-        true_train(self)
+    def final(self: recorder.Recorder, trained: FinalTraining, results: Any) -> None:
+        seen.append(len(trained.clips))
+        true_final(self, trained, results)
 
-    monkeypatch.setattr(FinalModel, "train", train)
+    monkeypatch.setattr(recorder.Recorder, "final", final)
     sides = ("train", "train", "train", "val", "test", "test")
     rows = ["path,label,split"]
     rows += [f"{tones.as_posix()}/{name}/{n}.wav,{name},{sides[n]}" for name in ("low", "high") for n in range(6)]

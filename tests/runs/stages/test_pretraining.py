@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from audiosurvey.data.dataset import DatasetConfig, load_table
-from audiosurvey.data.sets.esc50 import SPREAD_SOURCES
+from audiosurvey.data.sets.esc50 import SPEC
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
-from audiosurvey.runs.cross_validation import CrossValidation
+from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.pretraining import outside
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.checkpoint import load_tensors
+from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
 
@@ -49,13 +49,14 @@ def target(tmp_path: Path, tones: Path) -> str:
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
     """The weights that each fold starts from."""
     seen: list[dict[str, torch.Tensor]] = []
-    true_start = CrossValidation.put_start
+    true_start = RunContext.start
 
-    def start(self: CrossValidation, stage: Stage, network: Any, tracking: Any) -> None:
-        true_start(self, stage, network, tracking)
-        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+    def start(self: RunContext, stage: Stage, listener: Any) -> Any:
+        ready = true_start(self, stage, listener)
+        seen.append({name: value.clone() for name, value in ready.network.state_dict().items()})
+        return ready
 
-    monkeypatch.setattr(CrossValidation, "put_start", start)
+    monkeypatch.setattr(RunContext, "start", start)
     return seen
 
 
@@ -134,18 +135,10 @@ def test_damaged_files_of_a_pretraining_are_one_line_whose_advice_holds(
     assert weights.read_bytes() == before
 
 
-def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, other, target, monkeypatch):
-    class Killed(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise Killed
-
+def test_a_pretraining_that_was_broken_goes_on(tmp_path, train_tiny: Train, other, target, killed_after_checkpoint):
     whole = train_tiny(tmp_path / "whole", PRETRAIN, other, target, folds=[1])
-    with monkeypatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
+    with killed_after_checkpoint():
+        train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1])
     assert not (tmp_path / "broken" / "pretrain" / "weights.safetensors").exists()
     again = train_tiny(tmp_path / "broken", PRETRAIN, other, target, folds=[1], resume=True)
     assert again["folds"][0] | {"seconds": 0} == whole["folds"][0] | {"seconds": 0}
@@ -318,7 +311,7 @@ def test_no_recording_of_esc10_is_in_the_other_forty_classes(shared: Path) -> No
     assert len(kept.classes) == 40
     assert len(kept.clips) + len(left_out) == 1600
     # A clock that strikes and ticks, and a hen with a rooster: four recordings are cut into clips on both sides.
-    assert {clip.source for clip in left_out} == SPREAD_SOURCES
+    assert {clip.source for clip in left_out} == SPEC.spread_sources
     assert not {clip.source for clip in kept.clips} & {clip.source for clip in ten.clips}
 
 

@@ -13,13 +13,11 @@ import torch
 from audiosurvey.artefact.load import load
 from audiosurvey.data.sets.toy import CLASSES
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import prepare
 from audiosurvey.runs.evaluation.heldout import evaluate_run
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages import embeddings, probe
-from audiosurvey.training import loop
-from audiosurvey.training.checkpoint import load_tensors
+from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
 LEAK = "protocol.allow_leakage=true"
@@ -78,7 +76,7 @@ def test_the_artefact_scores_as_the_probe_did(tmp_path: Path, train_tiny: Train,
     """Standardisation is folded into the layer: network and classifier alone give what was written."""
     run = tmp_path / "run"
     results = train_tiny(run, *head, folds=[1])
-    again = evaluate_run(RunFolder(run), prepare, device="cpu")
+    again = evaluate_run(RunFolder(run), device="cpu").as_json()
     for name in ("accuracy", "loss", "auroc"):
         assert again["folds"][0][name] == pytest.approx(results["folds"][0][name], abs=1e-5)
     model = load(run / "fold-1" / "model")
@@ -111,7 +109,7 @@ def test_a_break_between_embeddings_and_record_is_mended(tmp_path: Path, train_t
 
     train_tiny(tmp_path / "whole", *head, folds=[1])
     with monkeypatch.context() as patch:
-        patch.setattr("audiosurvey.runs.cross_validation.save_artefact", killed)
+        patch.setattr("audiosurvey.runs.recorder.save_artefact", killed)
         with pytest.raises(Killed):
             train_tiny(tmp_path / "broken", *head, folds=[1])
     train_tiny(tmp_path / "broken", *head, folds=[1], resume=True)
@@ -126,7 +124,8 @@ def test_embeddings_of_another_network_are_not_taken(tmp_path: Path, train_tiny:
     embeddings.save_tensors(path, tensors, metadata | {"name": "another"})
     train_tiny(tmp_path / "run", *head, folds=[1], resume=True)
     assert looks == [24]
-    (tmp_path / "run" / "results.json").unlink()
+    for file in ("results.json", "fold-1/result.json"):
+        (tmp_path / "run" / file).unlink()
     train_tiny(tmp_path / "run", *head, folds=[1], resume=True)
     assert looks == [24, 24]
 
@@ -136,7 +135,8 @@ def test_damaged_embeddings_are_computed_again(tmp_path: Path, train_tiny: Train
     path = tmp_path / "run" / "embeddings.safetensors"
     whole = load_tensors(path)[0]
     path.write_bytes(path.read_bytes()[:-100])
-    (tmp_path / "run" / "results.json").unlink()
+    for file in ("results.json", "fold-1/result.json"):
+        (tmp_path / "run" / file).unlink()
     train_tiny(tmp_path / "run", *head, folds=[1], resume=True)
     assert looks == [24, 24]
     assert load_tensors(path)[0].keys() == whole.keys()
@@ -186,7 +186,7 @@ def test_several_labels_and_long_clips(tmp_path: Path, train_tiny: Train, head, 
     assert results["mean"]["auroc"] > 0.7
     counts = load_tensors(tmp_path / "run" / "embeddings.safetensors")[0]["windows"]
     assert counts.tolist() == [3] * 18
-    again = evaluate_run(RunFolder(tmp_path / "run"), prepare, device="cpu")
+    again = evaluate_run(RunFolder(tmp_path / "run"), device="cpu").as_json()
     assert again["mean"]["loss"] == pytest.approx(results["mean"]["loss"], abs=1e-5)
 
 
@@ -218,7 +218,7 @@ def test_after_a_pretraining(tmp_path: Path, train_tiny: Train, tones: Path, net
 def test_features_that_are_not_finite_are_one_line(tmp_path: Path, train_tiny: Train, head, monkeypatch) -> None:
     true_embed = probe.Network.embed
     monkeypatch.setattr(probe.Network, "embed", lambda self, x: true_embed(self, x) * float("nan"))
-    monkeypatch.setattr("audiosurvey.pipeline.forecast_embedding", lambda stage: 1.0)
+    monkeypatch.setattr("audiosurvey.report.plan.forecast_embedding", lambda stage: 1.0)
     with pytest.raises(UserError, match="features of 24 clips are not finite, such as ") as caught:
         train_tiny(tmp_path / "run", *head, folds=[1])
     assert len(caught.value.lines) == 1
@@ -270,21 +270,12 @@ def test_a_head_fitted_first_is_where_the_steps_begin(tmp_path: Path, train_tiny
 
 
 def test_with_a_head_fitted_first_a_broken_run_goes_on_to_the_same_weights(
-    tmp_path: Path, train_tiny: Train, head, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, train_tiny: Train, head, killed_after_checkpoint: Any
 ) -> None:
     asked = ("train.head_first=true", head[1], "train.epochs=3", LEAK)
     train_tiny(tmp_path / "whole", *asked, folds=[1])
-    true_epoch = loop.Fit._epoch
-
-    def broken(self: Any) -> None:
-        if self.journal.epoch == 2:
-            raise KeyboardInterrupt
-        true_epoch(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Fit, "_epoch", broken)
-        with pytest.raises(KeyboardInterrupt):
-            train_tiny(tmp_path / "broken", *asked, folds=[1])
+    with killed_after_checkpoint(lambda trainer: trainer.state.epoch == 2):
+        train_tiny(tmp_path / "broken", *asked, folds=[1])
     train_tiny(tmp_path / "broken", *asked, folds=[1], resume=True)
     files = [(tmp_path / run / "fold-1" / "model" / "weights.safetensors").read_bytes() for run in ("whole", "broken")]
     assert files[0] == files[1]

@@ -11,8 +11,8 @@ import torch
 
 from audiosurvey.config.loader import load_text
 from audiosurvey.errors import UserError
-from audiosurvey.runs.stages.starting import open_start
-from audiosurvey.training.checkpoint import load_tensors
+from audiosurvey.runs.stages.starting import open_pretrained
+from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
 
@@ -22,12 +22,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_without_init_there_is_no_start(tiny) -> None:
-    assert open_start(tiny().config) is None
+    assert open_pretrained(tiny().config) is None
 
 
 def test_a_file_that_is_published_has_its_name_in_the_results(shared: Path) -> None:
     path = (shared / "weights" / "mn04_as_mAP_432.pt").as_posix()
-    start = open_start(load_text(f"model: {{preset: mn04, init: {path}}}", "config.yaml").config)
+    start = open_pretrained(load_text(f"model: {{preset: mn04, init: {path}}}", "config.yaml").config)
     assert start is not None
     assert start.name == "efficientat/mn04_as"
 
@@ -117,17 +117,17 @@ THAWING = (
 
 def test_blocks_thaw_at_their_epochs(tmp_path: Path, finished_run: Path, train_tiny: Train, monkeypatch) -> None:
     """Weights and statistics of a block stay until its epoch, and move in it."""
-    from audiosurvey.training.loop import Fit
+    from audiosurvey.training.loop import Trainer
 
     init = f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}"
     epochs: list[dict[str, torch.Tensor]] = [weights(finished_run / "fold-1")]
-    true_save = Fit._save
+    true_save = Trainer._save
 
-    def saved(self: Fit) -> None:
+    def saved(self: Trainer) -> None:
         epochs.append({name: value.clone() for name, value in self.network.state_dict().items()})
         true_save(self)
 
-    monkeypatch.setattr(Fit, "_save", saved)
+    monkeypatch.setattr(Trainer, "_save", saved)
     said: list[str] = []
     train_tiny(tmp_path / "run", init, *THAWING, folds=[1], say=said.append)
     moved = [
@@ -153,21 +153,12 @@ def test_blocks_thaw_at_their_epochs(tmp_path: Path, finished_run: Path, train_t
 
 @pytest.mark.parametrize("ended", [1, 2, 3])
 def test_a_broken_thawing_ends_as_an_unbroken_one(
-    tmp_path: Path, finished_run: Path, train_tiny: Train, ended: int
+    tmp_path: Path, finished_run: Path, train_tiny: Train, ended: int, killed_after_checkpoint: Any
 ) -> None:
-    class Killed(Exception):
-        pass
-
-    def killed(self: object, record: dict[str, Any]) -> None:
-        if record["epoch"] == ended:
-            raise Killed
-
     options = (f"model.init={(finished_run / 'fold-1' / 'model').as_posix()}", *THAWING)
     train_tiny(tmp_path / "whole", *options, folds=[1])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(tmp_path / "broken", *options, folds=[1])
+    with killed_after_checkpoint(lambda trainer: trainer.state.epoch == ended):
+        train_tiny(tmp_path / "broken", *options, folds=[1])
     train_tiny(tmp_path / "broken", *options, folds=[1], resume=True)
     files = [tmp_path / name / "fold-1" / "model" / "weights.safetensors" for name in ("whole", "broken")]
     assert files[0].read_bytes() == files[1].read_bytes()

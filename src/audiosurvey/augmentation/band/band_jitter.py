@@ -1,7 +1,4 @@
-"""Band jitter: the mel filters of a clip are spread a little wider or narrower.
-
-Enters: a clip's random stream; leaves: Hz, for the front end.
-"""
+"""Band jitter: the mel filters of a clip cover a slightly wider or narrower range of frequencies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.band.operation import BandOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.features.mel import MelFrontEnd
 
 
-class BandJitterConfig(Section):
-    """The edges of the mel bands are moved, so that a sound does not always fall into the same ones."""
+class BandJitterConfig(OperationConfig):
+    """Shifts the edges of the mel filter bank, so that a sound does not always fall into the same bands."""
 
-    p: Probability = 0.0
-    """Chance that a clip's bands are moved."""
     low_hz: float = Field(default=10.0, ge=0)
-    """The lower edge of the lowest band rises by up to this many Hz, drawn evenly."""
+    """Maximum increase of the lower edge of the lowest band in Hz; drawn uniformly from 0."""
     high_hz: float = Field(default=1000.0, ge=0)
-    """The upper edge of the highest band moves by up to this many Hz either way, drawn evenly; it stays below half the
-    sample rate, and must stay above the lower edge of the lowest."""
+    """Maximum shift of the upper edge of the highest band in Hz, in either direction; drawn uniformly. The edge stays
+    below half the sample rate, and must stay above the lower edge of the lowest band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class BandJitterDraw:
 
 
 class BandJitter(BandOperation[BandJitterDraw]):
-    """Draws the shifts; the front end applies them, for they change its filters.
+    """Computes each clip's mel bands with filters between its own edges.
 
     Source: EfficientAT (Schmid et al. 2022), where one draw serves a whole batch; here each clip has its own.
     """
@@ -48,10 +45,14 @@ class BandJitter(BandOperation[BandJitterDraw]):
         low, high = self.config.low_hz, self.config.high_hz
         return BandJitterDraw(float(rng.uniform(0, low)), float(rng.uniform(-high, high)))
 
-    def shifts(self, draws: Sequence[BandJitterDraw | None]) -> torch.Tensor | None:
-        """Hz to add to the lowest and the highest edge of each clip, (B, 2) float64; None where no clip is touched."""
-        if not any(draws):
-            return None
-        return torch.tensor(
-            [(0, 0) if draw is None else (draw.low_hz, draw.high_hz) for draw in draws], dtype=torch.float64
+    def filters(self, draws: Sequence[BandJitterDraw | None], front_end: MelFrontEnd) -> Tensor:
+        """Edges stay between 0 and half the sample rate."""
+        config, rate, device = front_end.config, front_end.sample_rate, front_end.bank.device
+        shifts = [(0.0, 0.0) if draw is None else (draw.low_hz, draw.high_hz) for draw in draws]
+        limits_B2 = torch.tensor(shifts, dtype=torch.float64) + torch.tensor(
+            config.limits_hz(rate), dtype=torch.float64
         )
+        # Apple's GPUs have no float64.
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        limits_B2 = limits_B2.clamp(0, rate / 2).to(kind).to(device, non_blocking=True)
+        return config.filters_between(limits_B2, rate).to(front_end.bank.dtype)

@@ -1,32 +1,29 @@
-"""FilterAugment: some frequencies of a clip are made louder and others softer, as another microphone or room would.
-
-Enters: a clip's random stream; leaves: dB a band, for the front end.
-"""
+"""FilterAugment: some frequencies of a clip are made louder and others softer, as by another microphone or room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from pydantic import Field, ValidationInfo, field_validator
+from torch import Tensor
 
-from audiosurvey.augmentation.base import BandOperation, Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.band.operation import BandOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
+from audiosurvey.features.mel import MelFrontEnd
 
 
-class FilterAugmentConfig(Section):
-    """A smooth curve over the mel bands is added to the levels, in dB."""
+class FilterAugmentConfig(OperationConfig):
+    """Adds a random piecewise linear curve in dB to the levels of the mel bands."""
 
-    p: Probability = 0.0
-    """Chance that a clip is filtered."""
     min_db: float = -6.0
-    """Least gain of a point of the curve, in dB; gains are drawn evenly."""
+    """Minimum gain of a point of the curve in dB; gains are drawn uniformly."""
     max_db: float = 6.0
-    """Greatest gain of a point of the curve, in dB."""
+    """Maximum gain of a point of the curve in dB."""
     min_points: int = Field(default=3, ge=2)
-    """Least number of points; two of them are the lowest and the highest band, the others lie anywhere between."""
+    """Minimum number of points: two at the lowest and the highest band, the others at random positions in between."""
     max_points: int = 6
-    """Greatest number of points; between them the curve is a straight line over the bands."""
+    """Maximum number of points."""
 
     @field_validator("max_db", "max_points")
     @classmethod
@@ -47,7 +44,7 @@ class FilterAugmentDraw:
 
 
 class FilterAugment(BandOperation[FilterAugmentDraw]):
-    """Draws the curves; the front end applies them, for they act on levels before their compression.
+    """Adds each clip's own curve of gains to the levels of its bands.
 
     Source: Nam et al. 2022, FilterAugment (arXiv 2110.03282), its linear form; there one draw serves a whole batch.
     """
@@ -65,11 +62,9 @@ class FilterAugment(BandOperation[FilterAugmentDraw]):
         gains = rng.uniform(config.min_db, config.max_db, points).tolist()
         return FilterAugmentDraw((0.0, *inner, 1.0), tuple(gains))
 
-    def gains(self, draws: Sequence[FilterAugmentDraw | None], bands: int) -> torch.Tensor | None:
-        """dB to add to each band of each clip, (B, F) float32; None where no clip is touched."""
-        if not any(draws):
-            return None
-        place_F = np.linspace(0, 1, bands)
-        flat_F = np.zeros(bands)
-        curve_BF = [flat_F if draw is None else np.interp(place_F, draw.places, draw.gains_db) for draw in draws]
-        return torch.from_numpy(np.stack(curve_BF).astype(np.float32))
+    def change(self, mel_BTF: Tensor, draws: Sequence[FilterAugmentDraw | None], front_end: MelFrontEnd) -> Tensor:
+        place_F, flat_F = np.linspace(0, 1, mel_BTF.shape[2]), np.zeros(mel_BTF.shape[2])
+        curves = [flat_F if draw is None else np.interp(place_F, draw.places, draw.gains_db) for draw in draws]
+        gain_db_BF = on_device(np.stack(curves), mel_BTF.device, mel_BTF.dtype)
+        # Gains are in dB of the wave, and a band holds the magnitude raised to `power`.
+        return mel_BTF * (10 ** (gain_db_BF * (front_end.config.power / 20)))[:, None, :]

@@ -1,11 +1,8 @@
-"""DropBlock: rectangles of the map are covered, so that no single patch of a sound decides.
+"""DropBlock: rectangles of mel spectrograms (B, C, T, F) are masked.
 
-Enters: mel spectrograms (B, C, T, F); leaves: the same with blocks filled. The pure functions `solve_gamma`
-and `cover` also serve the network's `drop` layer.
-
-Source: Ghiasi et al., arXiv 1810.12890. As there, seeds fall only where a whole block fits. We depart in the
-seed rate: the paper's formula ignores that blocks overlap, ours is solved so that `dp` is the mean share
-really covered.
+`solve_gamma` and `cover` are also used by the `drop` block of networks. Source: Ghiasi et al., arXiv 1810.12890. As
+there, blocks lie entirely within the map. The paper's formula for the seed rate ignores overlaps; here it is solved so
+that `dp` is the actual mean of the masked fraction.
 """
 
 from dataclasses import dataclass
@@ -14,58 +11,43 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
+from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.section import Section
 
 
 class BlockSize(Section):
-    """Sides of a block."""
+    """Size of a block in frames and mel bands."""
 
-    t: int = 32
-    """Frames a block is long; cut to the clip where that is shorter."""
-    f: int = 4
-    """Mel bands a block is high; cut to the map where that is lower."""
-
-    @field_validator("t", "f")
-    @classmethod
-    def _covers_something(cls, side: int) -> int:
-        if side < 1:
-            raise ValueError(f"a block of {side} covers nothing; its sides are counted in frames and bands, from 1")
-        return side
+    t: int = Field(default=32, ge=1)
+    """Frames; limited to those of the clip."""
+    f: int = Field(default=4, ge=1)
+    """Mel bands; limited to those of the spectrogram."""
 
 
-class DropBlockConfig(Section):
-    """Blocks of the mel spectrogram are covered."""
+class DropBlockConfig(OperationConfig):
+    """DropBlock: masks blocks of the mel spectrogram."""
 
-    p: Probability = 0.0
-    """Chance that a clip gets blocks at all."""
-    dp: float = 0.5
-    """Mean share of the cells of such a clip that is covered, overlaps and borders counted and padding not (0 to below
-    1)."""
-    block_size: BlockSize = Field(default_factory=BlockSize)
-    """Sides of one block, in frames and mel bands."""
+    dp: float = Field(default=0.5, ge=0, lt=1)
+    """Mean fraction of such a clip that is masked, with overlaps and borders taken into account, and without
+    padding."""
+    block_size: BlockSize = BlockSize()
     gamma: Literal["solved", "paper"] = "solved"
-    """How the rate of blocks follows from `dp`: solved so that `dp` is met, or by the paper's formula, which
-    stays below `dp` because it does not count overlaps."""
+    """Rate of blocks: `solved` to give exactly `dp`, or by the formula of the paper, which ignores overlaps and masks
+    less than `dp`."""
     fill: Fill = "silence"
-    """What stands in covered cells: the value of digital silence, or the clip's own mean."""
-
-    @field_validator("dp")
-    @classmethod
-    def _leaves_something(cls, dp: float) -> float:
-        if not 0 <= dp < 1:
-            raise ValueError(f"the covered share lies between 0 and below 1, else no sound is left; got {dp:g}")
-        return dp
+    """Value of masked cells: that of digital silence, or the mean of the clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class DropBlockDraw:
-    """Blocks of one clip: the places where they begin, counted row by row among the places where a block fits, from
-    frame `first` on and round the end of the map."""
+    """Blocks of one clip: their first cells, as flat indices into the positions where a block fits, from frame `first`
+    and wrapping around the end of the map."""
 
     places: tuple[int, ...]
     block: tuple[int, int]
@@ -73,7 +55,7 @@ class DropBlockDraw:
 
 
 class DropBlock(MelOperation[DropBlockDraw]):
-    """Covers blocks at random places, drawn for each clip, alike in all channels; values are not rescaled."""
+    """Masks random blocks of each clip, the same in all channels, without rescaling."""
 
     name = "dropblock"
 
@@ -87,8 +69,7 @@ class DropBlock(MelOperation[DropBlockDraw]):
         block_t, block_f = min(self.config.block_size.t, frames), min(self.config.block_size.f, bands)
         rate = solve_gamma if self.config.gamma == "solved" else paper_gamma
         gamma = rate(frames, bands, block_t, block_f, self.config.dp)
-        # A coin for every place is a binomial count of distinct places: hundreds of numbers, not one for each
-        # cell.
+        # Equivalent to one Bernoulli draw per position, with far fewer random numbers.
         places = (frames - block_t + 1) * (bands - block_f + 1)
         chosen = rng.choice(places, size=int(rng.binomial(places, gamma)), replace=False, shuffle=False)
         return DropBlockDraw(tuple(chosen.tolist()), (block_t, block_f), extent.first)
@@ -96,10 +77,11 @@ class DropBlock(MelOperation[DropBlockDraw]):
     def render(self, mel_BCTF: Tensor, draws: list[DropBlockDraw], extents: list[Extent]) -> Tensor:
         batch, _, frames, bands = mel_BCTF.shape
         mask_B1TF = torch.zeros(batch, 1, frames, bands, dtype=torch.bool, device=mel_BCTF.device)
-        # A short clip may have shorter blocks than the rest of the batch.
+        # Blocks of short clips may be smaller.
         for block in {draw.block for draw in draws}:
             rows = [row for row, draw in enumerate(draws) if draw.block == block]
-            mask_B1TF[rows] = _blocks([draws[row] for row in rows], block, mask_B1TF[rows])
+            blocks = _blocks([draws[row] for row in rows], block, mask_B1TF)
+            mask_B1TF.index_copy_(0, on_device(rows, mask_B1TF.device), blocks)
         return torch.where(mask_B1TF, fill_value(mel_BCTF, self.config.fill, self.silence, extents), mel_BCTF)
 
     def describe(self, draw: DropBlockDraw) -> dict[str, object]:
@@ -107,13 +89,13 @@ class DropBlock(MelOperation[DropBlockDraw]):
 
 
 def _blocks(draws: list[DropBlockDraw], block: tuple[int, int], like_B1TF: Tensor) -> Tensor:
-    """True where the blocks of these draws lie, all of the same sides; of the shape of `like_B1TF`."""
-    batch, _, frames, bands = like_B1TF.shape
-    shape = (batch, 1, frames - block[0] + 1, bands - block[1] + 1)
+    """Mask of the blocks of these draws, all of one size; on maps like `like_B1TF`."""
+    frames, bands = like_B1TF.shape[2:]
+    shape = (len(draws), 1, frames - block[0] + 1, bands - block[1] + 1)
     places = shape[2] * shape[3]
     begins = np.concatenate([row * places + np.asarray(d.places, np.int64) for row, d in enumerate(draws)])
-    seeds = torch.zeros(batch * places, dtype=torch.bool, device=like_B1TF.device)
-    seeds[torch.from_numpy(begins).to(like_B1TF.device)] = True
+    seeds = torch.zeros(len(draws) * places, dtype=torch.bool, device=like_B1TF.device)
+    seeds.index_fill_(0, on_device(begins, like_B1TF.device), True)
     mask_B1TF = cover(seeds.view(shape), *block)
     if not any(draw.first for draw in draws):
         return mask_B1TF
@@ -123,17 +105,16 @@ def _blocks(draws: list[DropBlockDraw], block: tuple[int, int], like_B1TF: Tenso
 
 @lru_cache(maxsize=1024)
 def solve_gamma(frames: int, bands: int, block_t: int, block_f: int, dp: float) -> float:
-    """The chance of a seed at each place where a block fits, so that on average the share `dp` of cells is
-    covered.
+    """Probability of a block at each position, so that on average the fraction `dp` of cells is masked.
 
-    `frames`, `bands`: the map (T, F); `block_t`, `block_f`: the block, cut to the map; `dp` in [0, 1].
+    `frames`, `bands`: size of the map; `block_t`, `block_f`: size of a block, at most that of the map; `dp` in [0, 1].
 
-    A cell that n places can cover is left free with chance (1-gamma)^n. Along one axis of length L a block of
-    side b covers cell i from min(i, L-b) - max(0, i-b+1) + 1 places, and n is the product over both axes. So
-    the covered share is 1 - mean (1-gamma)^n, which rises from 0 to 1 with gamma and is solved by bisection.
+    A cell covered by blocks at n positions stays free with probability (1 - gamma)^n. Along an axis of length L, cell i
+    is covered by blocks of side b from min(i, L-b) - max(0, i-b+1) + 1 positions; n is the product over both axes. The
+    masked fraction 1 - mean (1 - gamma)^n increases with gamma and is solved by bisection.
     """
     if not 0 <= dp <= 1:
-        raise ValueError(f"dp is a share, from 0 to 1; got {dp}")
+        raise ValueError(f"dp must be between 0 and 1; got {dp}")
     counts, weights = _ways_to_cover(frames, bands, block_t, block_f)
     low, high = 0.0, 1.0
     for _ in range(80):
@@ -145,33 +126,27 @@ def solve_gamma(frames: int, bands: int, block_t: int, block_f: int, dp: float) 
 
 @lru_cache(maxsize=256)
 def _ways_to_cover(frames: int, bands: int, block_t: int, block_f: int) -> tuple[np.ndarray, np.ndarray]:
-    """By how many places cells can be covered, and the share of the cells of each such number."""
+    """The distinct numbers of positions that cover a cell, and the fraction of cells with each."""
     ways = np.multiply.outer(_places_covering(frames, block_t), _places_covering(bands, block_f))
     counts, cells = np.unique(ways, return_counts=True)
     return counts, cells / ways.size
 
 
 def paper_gamma(frames: int, bands: int, block_t: int, block_f: int, dp: float) -> float:
-    """The seed rate by the paper's formula, in its form for oblong maps and blocks (arXiv 1810.12890,
-    equation 1)."""
+    """The rate by equation 1 of arXiv 1810.12890, generalised to rectangular maps and blocks."""
     block_t, block_f = min(block_t, frames), min(block_f, bands)
     places = (frames - block_t + 1) * (bands - block_f + 1)
     return min(1.0, dp * frames * bands / (block_t * block_f * places))
 
 
 def cover(seeds_BCTF: Tensor, block_t: int, block_f: int) -> Tensor:
-    """Every seed becomes a block that begins at it.
-
-    `seeds_BCTF`: 1 (or True) where a block begins, else 0; Shape (B, C, T - block_t + 1, F - block_f + 1).
-    Returns 1 (or True) where a block lies, else 0; Shape (B, C, T, F). Any sides, even or odd, mixed as they
-    come.
-    """
+    """Expands seeds (B, C, T - block_t + 1, F - block_f + 1), 1 or True at the first cell of each block, to masks
+    (B, C, T, F) of the blocks."""
     return _spread(_spread(seeds_BCTF, 2, block_t), 3, block_f)
 
 
 def _spread(seeds: Tensor, axis: int, side: int) -> Tensor:
-    """The maximum over the last `side` cells of an axis, by doubling: for a side of 32 five comparisons a
-    cell."""
+    """Running maximum over `side` cells of an axis by doubling, in log2(side) passes."""
     grown = list(seeds.shape)
     grown[axis] += side - 1
     mask = seeds.new_zeros(grown)

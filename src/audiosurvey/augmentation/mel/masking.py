@@ -1,61 +1,43 @@
-"""Time and frequency masks: stretches of frames, or of mel bands, are covered (SpecAugment, arXiv
-1904.08779).
-
-Enters: mel spectrograms (B, C, T, F); leaves: the same with whole frames or whole bands filled.
-"""
+"""Time and frequency masking of mel spectrograms (B, C, T, F) (SpecAugment, arXiv 1904.08779)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Fill, MelOperation, Probability, fill_value
+from audiosurvey.augmentation.base import Fill, MelOperation, fill_value
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.section import Section
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 
-class TimeMaskingConfig(Section):
-    """Stretches of time are covered in all bands, where the clip sounds and not in its padding."""
+class TimeMaskingConfig(OperationConfig):
+    """Time masking: masks ranges of frames within the clip, not in its padding."""
 
-    p: Probability = 0.0
-    """Chance that a clip gets masks; decides once for all of them."""
-    tmp: int = 20
-    """Bound of a mask's width in frames: widths are drawn evenly from 0 to below this."""
-    num: int = 6
-    """Masks a clip."""
+    tmp: int = Field(default=20, ge=0)
+    """Exclusive upper bound of the width of a mask in frames; drawn uniformly from 0."""
+    num: int = Field(default=6, ge=0)
+    """Number of masks per clip."""
     fill: Fill = "silence"
-    """What stands in covered cells: the value of digital silence, or the clip's own mean."""
-
-    @field_validator("tmp", "num")
-    @classmethod
-    def _counts(cls, count: int) -> int:
-        return _not_negative(count, "frames and masks")
+    """Value of masked cells: that of digital silence, or the mean of the clip."""
 
 
-class FreqMaskingConfig(Section):
-    """Stretches of mel bands are covered at all times."""
+class FreqMaskingConfig(OperationConfig):
+    """Frequency masking: masks ranges of mel bands."""
 
-    p: Probability = 0.0
-    """Chance that a clip gets masks; decides once for all of them."""
-    fmp: int = 5
-    """Bound of a mask's width in mel bands: widths are drawn evenly from 0 to below this."""
-    num: int = 5
-    """Masks a clip."""
+    fmp: int = Field(default=5, ge=0)
+    """Exclusive upper bound of the width of a mask in mel bands; drawn uniformly from 0."""
+    num: int = Field(default=5, ge=0)
+    """Number of masks per clip."""
     fill: Fill = "silence"
-    """What stands in covered cells: the value of digital silence, or the clip's own mean."""
-
-    @field_validator("fmp", "num")
-    @classmethod
-    def _counts(cls, count: int) -> int:
-        return _not_negative(count, "mel bands and masks")
+    """Value of masked cells: that of digital silence, or the mean of the clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskDraw:
-    """Masks of one clip, along one axis of `size` cells: `starts[i]` is the first covered cell, `widths[i]` how many
-    are, round the end of the axis."""
+    """Masks of one clip along an axis of `size` cells, as first cells and widths; masks wrap around the end."""
 
     starts: tuple[int, ...]
     widths: tuple[int, ...]
@@ -63,7 +45,7 @@ class MaskDraw:
 
 
 class TimeMasking(MelOperation[MaskDraw]):
-    """Covers stretches of frames."""
+    """Masks ranges of frames."""
 
     name = "time_masking"
 
@@ -85,7 +67,7 @@ class TimeMasking(MelOperation[MaskDraw]):
 
 
 class FreqMasking(MelOperation[MaskDraw]):
-    """Covers stretches of mel bands."""
+    """Masks ranges of mel bands."""
 
     name = "freq_masking"
 
@@ -107,14 +89,14 @@ class FreqMasking(MelOperation[MaskDraw]):
 
 
 def draw_masks(rng: np.random.Generator, num: int, bound: int, extent: Extent) -> MaskDraw:
-    """`num` masks in a part of an axis: width even in [0, bound), cut to the part; start even where it fits."""
+    """`num` masks within `extent`: width uniform in [0, bound), limited to the extent; start uniform where it fits."""
     widths = np.minimum(rng.integers(0, max(bound, 1), size=num), extent.length)
     starts = (extent.first + rng.integers(0, extent.length - widths + 1)) % extent.size
     return MaskDraw(tuple(starts.tolist()), tuple(widths.tolist()), extent.size)
 
 
 def spans(draw: MaskDraw) -> list[list[int]]:
-    """First and last covered cell of every mask that covers any, in order; a mask round the end is two."""
+    """First and last cell of all non-empty masks, in order; a mask around the end gives two."""
     found = []
     for start, width in zip(draw.starts, draw.widths, strict=True):
         end = start + width
@@ -126,13 +108,7 @@ def spans(draw: MaskDraw) -> list[list[int]]:
 
 
 def covered(draws: list[MaskDraw], size: int, device: torch.device) -> Tensor:
-    """True where a mask lies. Shape (B, size). All draws hold equally many masks."""
-    starts = torch.tensor([draw.starts for draw in draws], device=device).reshape(len(draws), -1, 1)
-    widths = torch.tensor([draw.widths for draw in draws], device=device).reshape(len(draws), -1, 1)
+    """Masks (B, size). All draws have the same number of masks."""
+    starts = on_device([draw.starts for draw in draws], device).reshape(len(draws), -1, 1)
+    widths = on_device([draw.widths for draw in draws], device).reshape(len(draws), -1, 1)
     return ((torch.arange(size, device=device) - starts) % size < widths).any(dim=1)
-
-
-def _not_negative(count: int, of_what: str) -> int:
-    if count < 0:
-        raise ValueError(f"{of_what} are counted from 0; got {count}")
-    return count

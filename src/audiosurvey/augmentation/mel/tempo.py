@@ -1,7 +1,6 @@
-"""Tempo: a clip goes by faster or slower, while its pitch stays.
+"""Tempo: a clip becomes faster or slower without a change of pitch. Works on mel spectrograms (B, C, T, F).
 
-Enters and leaves: mel spectrograms (B, C, T, F). The window is a loop, as for the cyclic shift: a hastened clip begins
-again where it has ended.
+A faster clip is repeated to fill the window.
 """
 
 from dataclasses import dataclass
@@ -17,17 +16,18 @@ from audiosurvey.augmentation.factor import FactorConfig
 
 
 class TempoConfig(FactorConfig):
-    """The frames of the spectrogram are read faster or slower; next to nothing in time, where `speed` resamples."""
+    """Changes the tempo without the pitch, by interpolating frames of the spectrogram. Much cheaper than `speed`, which
+    resamples the wave."""
 
 
 @dataclass(frozen=True, slots=True)
 class TempoDraw:
     tempo: float
-    """Frames of the clip as it came to frames as it leaves."""
+    """Input frames per output frame."""
 
 
 class Tempo(MelOperation[TempoDraw]):
-    """Reads the compressed frames at each clip's own tempo, by a straight line between neighbours."""
+    """Interpolates frames linearly at a drawn tempo for each clip."""
 
     name = "tempo"
 
@@ -39,17 +39,17 @@ class Tempo(MelOperation[TempoDraw]):
         return TempoDraw(self.config.draw(rng))
 
     def extent_after(self, draw: TempoDraw, extent: Extent) -> Extent:
-        """What is read once; where the loop begins again is left out."""
+        """The first pass through the clip, without its repetition."""
         if extent.is_whole:
             return extent
         first, end = extent.first / draw.tempo, (extent.first + extent.length) / draw.tempo
-        if first >= extent.size:  # so much slower that only what was parted from the clip is left
+        if first >= extent.size:  # so slow that only the wrapped part of the clip remains
             first, end = 0.0, (extent.first + extent.length - extent.size) / draw.tempo
         return Extent.between(int(first), ceil(end), extent.size)
 
     def render(self, mel_BCTF: Tensor, draws: list[TempoDraw], extents: list[Extent]) -> Tensor:
         frames, device = mel_BCTF.shape[2], mel_BCTF.device
-        # On the CPU in float64, as Python's own numbers: the same frames on every device.
+        # On the CPU in float64, so that every device gets the same positions.
         tempo_B1 = torch.tensor([[draw.tempo] for draw in draws], dtype=torch.float64)
         position_BT = torch.arange(frames) * tempo_B1
         first_BT = position_BT.floor()
@@ -60,5 +60,4 @@ class Tempo(MelOperation[TempoDraw]):
 
 
 def _frames(mel_BCTF: Tensor, index_BT: Tensor) -> Tensor:
-    """These frames of each clip."""
     return mel_BCTF.gather(2, index_BT[:, None, :, None].expand_as(mel_BCTF))

@@ -1,43 +1,33 @@
-"""Cutmix: a rectangle of the spectrogram is taken from another training clip.
+"""Cutmix: a rectangle of the spectrogram (B, C, T, F) is replaced by that of another training clip.
 
-Enters: mel spectrograms (B, C, T, F) and those of their partners, all augmented by themselves; leaves: the clips' with
-a rectangle of the partners'.
-
-Source: Yun et al., arXiv 1905.04899: sides sqrt(1 - ratio) of the map, centre anywhere, what stands over the border
-is lost; the label goes by the area that is really taken. We depart where clips are padded: frames in which nothing
-sounds are not counted, as in timemix.
+Source: Yun et al., arXiv 1905.04899: the sides are sqrt(1 - ratio) of the map, the centre is uniform, parts outside the
+map are dropped, and the label weight is the actual area. Unlike there, padding is not counted.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 
 from audiosurvey.augmentation.extent import sounding
 from audiosurvey.augmentation.mixing.mixing import Extents, MelMixing, MixingConfig, Pair
+from audiosurvey.augmentation.tensors import on_device
 
 
 class CutmixConfig(MixingConfig):
-    """A rectangle of the spectrogram is another training clip's, both after all other augmentation. Costs a second
-    rendering of every clip that is mixed."""
+    """Replaces a rectangle of the spectrogram by that of another training clip, after all other augmentation of both.
+    Every mixed clip requires a second spectrogram."""
 
-    alpha: float = 1.0
-    """Both parameters of the Beta distribution of the share that the clip keeps before borders are counted: 1 draws all
-    shares alike, below 1 mostly very small or very large rectangles."""
-
-    @field_validator("alpha")
-    @classmethod
-    def _has_shape(cls, alpha: float) -> float:
-        if alpha <= 0:
-            raise ValueError(f"alpha shapes the size of the rectangle and must be above 0; got {alpha:g}")
-        return alpha
+    alpha: float = Field(default=1.0, gt=0)
+    """Both parameters of the Beta distribution of the fraction that the clip keeps, before the rectangle is cropped: 1
+    is uniform, below 1 favours very small and very large rectangles."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutmixDraw:
-    """A rectangle, in shares of the map: it holds for a map of any size."""
+    """A rectangle, relative to the size of the map."""
 
     side: float
     centre_t: float
@@ -45,7 +35,7 @@ class CutmixDraw:
 
 
 class Cutmix(MelMixing[CutmixDraw]):
-    """Pastes a rectangle of its own partner into each clip's map, at the place it has there."""
+    """Pastes a rectangle of the partner into each clip, at the same position."""
 
     name = "cutmix"
 
@@ -75,13 +65,13 @@ class Cutmix(MelMixing[CutmixDraw]):
 
 
 def _span(centre: float, side: float, size: int) -> tuple[int, int]:
-    """First cell, and the one after the last, of a stretch on an axis of `size` cells."""
+    """First cell, and the one after the last, of a range on an axis of `size` cells."""
     first, last = centre - side / 2, centre + side / 2
     return max(0, round(first * size)), min(size, round(last * size))
 
 
 def _within(spans: list[tuple[int, int]], size: int, like: Tensor) -> Tensor:
-    """True inside of each span. Shape (B, size)."""
-    bounds_B2 = torch.tensor(spans, device=like.device)
+    """Masks (B, size) of the spans."""
+    bounds_B2 = on_device(spans, like.device)
     cell = torch.arange(size, device=like.device)
     return (cell >= bounds_B2[:, :1]) & (cell < bounds_B2[:, 1:])

@@ -1,6 +1,4 @@
-"""Freqmix: the low or the high frequencies of a clip are taken from another training clip.
-
-Enters: raw waveforms (B, S) and those of their partners; leaves: the clips' with a band of the partners'.
+"""Freqmix: the low or the high frequencies of a waveform (B, S) are replaced by those of another training clip.
 
 Source: EAT, arXiv 2204.11479.
 """
@@ -9,39 +7,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
 from torch import Tensor
 
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
-from audiosurvey.augmentation.mixing.mixup import a_share
+from audiosurvey.augmentation.mixing.mixup import OwnShare
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.tensors import on_device
 
 
 class FreqmixConfig(MixingConfig):
-    """The lowest or the highest frequencies are another training clip's."""
+    """Replaces the lowest or the highest frequencies by those of another training clip."""
 
-    min_ratio: float = 0.5
-    """Least share of the frequencies, counted evenly from 0 to half the sample rate, that stays the clip's own; drawn
-    evenly between this and 1."""
-
-    @field_validator("min_ratio")
-    @classmethod
-    def _leaves_room(cls, ratio: float) -> float:
-        return a_share(ratio)
+    min_ratio: OwnShare = 0.5
+    """Minimum fraction of the linear frequency axis that the clip keeps; drawn uniformly between this and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class FreqmixDraw:
     ratio: float
-    """Share of the frequencies that stays, and weight of the clip in the label."""
+    """Fraction of the frequencies that is kept, and weight of the clip's own label."""
     replaced: str
-    """Which frequencies the partner fills: "low" or "high"."""
+    """Which frequencies come from the partner: "low" or "high"."""
     size: int
-    """Which of the three sizes of the spectrum."""
+    """Index of the STFT size."""
 
 
 class Freqmix(WaveMixing[FreqmixDraw]):
-    """Replaces one end of each clip's spectrum by its own partner's."""
+    """Replaces one end of each clip's spectrum by that of its partner."""
 
     name = "freqmix"
 
@@ -54,20 +46,19 @@ class Freqmix(WaveMixing[FreqmixDraw]):
         ratio = float(rng.uniform(self.config.min_ratio, 1))
         return FreqmixDraw(ratio, "low" if rng.random() < 0.5 else "high", int(rng.integers(SIZES)))
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[FreqmixDraw]) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(self, waves: Pair, valids: Pair, draws: list[FreqmixDraw]) -> tuple[Tensor, Tensor]:
         def blend(own_BNT: Tensor, other_BNT: Tensor, rows: list[int]) -> Tensor:
             bins = own_BNT.shape[1]
-            bounds = torch.tensor([_kept(draws[row], bins) for row in rows], device=own_BNT.device)[..., None]
+            bounds = on_device([_kept(draws[row], bins) for row in rows], own_BNT.device)[..., None]
             at_N = torch.arange(bins, device=own_BNT.device)
             own_BN = (at_N >= bounds[:, 0]) & (at_N < bounds[:, 1])
             return torch.where(own_BN[..., None], own_BNT, other_BNT)
 
         mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=True)
-        weight_B = torch.tensor([draw.ratio for draw in draws], device=mixed_BS.device)
-        return mixed_BS, torch.maximum(*valids), weight_B
+        return mixed_BS, on_device([draw.ratio for draw in draws], mixed_BS.device)
 
 
 def _kept(draw: FreqmixDraw, bins: int) -> tuple[int, int]:
-    """First bin that stays the clip's own, and the one after the last."""
+    """First bin that is kept, and the one after the last."""
     kept = round(draw.ratio * bins)
     return (bins - kept, bins) if draw.replaced == "low" else (0, kept)

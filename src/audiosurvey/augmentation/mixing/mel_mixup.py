@@ -1,8 +1,6 @@
-"""Mixup of spectrograms: two clips' maps are added, each as augmented by itself.
+"""Mixup of mel spectrograms (B, C, T, F): the weighted sum of two, each augmented separately.
 
-Enters: mel spectrograms (B, C, T, F) and those of their partners; leaves: their weighted sums. In decibels a sum is no
-mixture that could be heard, yet it trains well: it is the mixup of PANNs (arXiv 1912.10211), where it follows the
-masks, so that the mask of one clip lets the other through.
+Source: PANNs (arXiv 1912.10211). As there, it comes after masking, so that the masked cells of one clip show the other.
 """
 
 import numpy as np
@@ -13,12 +11,12 @@ from audiosurvey.augmentation.mixing.mixup import RatioConfig, RatioDraw, draw_r
 
 
 class MelMixupConfig(RatioConfig):
-    """A second training clip's spectrogram is added, both after all other augmentation (mixup as in PANNs). Costs a
-    second rendering of every clip that is mixed."""
+    """Mixes in the spectrogram of a second training clip, after all other augmentation of both (as in PANNs). Every
+    mixed clip requires a second spectrogram."""
 
 
 class MelMixup(MelMixing[RatioDraw]):
-    """Adds each clip's map to its own partner's at its own ratio; levels are not corrected."""
+    """Adds the spectrogram of the partner at a drawn ratio, without correcting levels."""
 
     name = "mel_mixup"
 

@@ -1,45 +1,27 @@
 """Which training clip is mixed, in which way, and with whom.
 
-Enters: batches with their partners; leaves: mixed waves, or mixed spectrograms, and targets. A clip is mixed in one
-way at most. The way and the partner are a function of (seed, epoch, clip id), of the set of training clips, and of how
-an epoch samples them: with balanced classes partners are balanced too.
+Enters: clips, then waves or spectrograms of a batch and of its partners; leaves: draws, then mixtures and targets. A
+clip is mixed in one way at most. The way and the partner are a function of (seed, epoch, clip id), of the set of
+training clips, and of how an epoch samples them: with balanced classes partners are balanced too.
 """
-
-from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.mixing.mixing import Extents, MelMixing, Pair, Targets, WaveMixing
+from audiosurvey.augmentation.draws import BatchDraws, MixDraw
+from audiosurvey.augmentation.mixing.mixing import MelMixing, Pair, Targets, WaveMixing
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.data.batches.sampling import Sampling, by_class
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 
-if TYPE_CHECKING:
-    from audiosurvey.data.batches.batches import Batch
-
 STREAM = "mixup"
-"""Of all mixings, and named after the first that there was, so that mixtures of old can be rendered again."""
-Kind = TypeVar("Kind", WaveMixing, MelMixing)
-
-
-@dataclass(frozen=True, slots=True)
-class Mixed:
-    """How one clip is mixed in one epoch."""
-
-    mixing: WaveMixing[Any] | MelMixing[Any]
-    partner: Clip
-    draw: Any
-
-    def describe(self) -> dict[str, object]:
-        """For a reader."""
-        return {"operation": self.mixing.name, "partner": self.partner.id, **self.mixing.describe(self.draw)}
+"""Of all mixings; the name of the first one, so that runs of earlier versions are reproduced."""
+Mixing = WaveMixing[Any] | MelMixing[Any]
 
 
 class Mixer:
@@ -47,25 +29,25 @@ class Mixer:
 
     def __init__(
         self,
-        mixings: Sequence[WaveMixing[Any] | MelMixing[Any]],
+        mixings: Sequence[Mixing],
         *,
         seed: int,
         train_clips: Sequence[Clip],
         sampling: Sampling = "shuffle",
     ) -> None:
-        """`sampling`: how an epoch draws its clips; partners are drawn likewise."""
-        self.mixings = [mixing for mixing in mixings if mixing.p > 0]
+        """`sampling`: how an epoch draws its clips; partners are drawn in the same way."""
+        self.mixings = {mixing.name: mixing for mixing in mixings if mixing.p > 0}
         self.seed = seed
         self._clips = sorted(train_clips, key=lambda clip: clip.id)
         self._rows = {clip.id: row for row, clip in enumerate(self._clips)}
         everyone = [list(range(len(self._clips)))]
         self._groups = by_class(self._clips) if sampling == "balanced" else everyone
-        """Rows of the clips; a partner's group is drawn first, all alike, then the partner in it."""
+        """Rows of the clips: a partner's group is drawn first, then the partner in it, both uniformly."""
         self._lonely = {group[0] for group in self._groups if len(group) == 1}
-        """Clips that are a whole group, from which they cannot have a partner."""
+        """Clips that are alone in their group, which then has no partner for them."""
 
-    def draw(self, clip: Clip, epoch: int) -> Mixed | None:
-        """How this clip is mixed in this epoch, or None. It is never its own partner."""
+    def draw(self, clip: Clip, epoch: int) -> MixDraw | None:
+        """How this clip is mixed in this epoch, or None. A clip is never its own partner."""
         if not self.mixings:
             return None
         rng = stream(self.seed, epoch, *clip.drawn_by, STREAM)
@@ -73,7 +55,7 @@ class Mixer:
         own = self._rows.get(clip.id)
         if mixing is None or epoch < mixing.start_epoch or len(self._clips) <= (own is not None):
             return None
-        return Mixed(mixing, self._clips[self._partner(rng, own)], mixing.draw(rng))
+        return MixDraw(mixing.name, self._clips[self._partner(rng, own)], mixing.draw(rng))
 
     def _partner(self, rng: np.random.Generator, own: int | None) -> int:
         """The row of a partner for the clip in row `own` (None: a clip from outside)."""
@@ -86,86 +68,51 @@ class Mixer:
         drawn = int(rng.integers(len(group) - belongs))
         return group[drawn + (belongs and drawn >= place)]
 
-    def mix_waves(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor, Targets]:
-        """Waves (B, S), samples before padding (B) and targets, mixed where waves are to be."""
-        wave_BS, valid_B, targets = batch.wave_BS, batch.valid_B, Targets.unmixed(batch.target_BK)
-        drawn = self._drawn(batch, epoch)
-        for mixing in self.mixings:
-            if isinstance(mixing, WaveMixing) and (rows := _of(mixing, drawn)):
-                waves = _pair(batch.wave_BS, batch.partner_BS, rows)
-                valids = _pair(batch.valid_B, batch.partner_valid_B, rows)
-                mixed_BS, mixed_valid_B, weight_B = mixing.mix(waves, valids, _draws(drawn, rows))
-                wave_BS = _put(wave_BS, rows, mixed_BS)
-                valid_B = _put(valid_B, rows, mixed_valid_B)
-                targets = targets.mixed(rows, _pair(batch.target_BK, batch.partner_target_BK, rows)[1], weight_B)
-        return wave_BS, valid_B, targets
+    def rows(self, mixed: Sequence[MixDraw | None], kind: type[WaveMixing[Any]] | type[MelMixing[Any]]) -> list[int]:
+        """The clips that are mixed by mixings of this kind."""
+        return [row for row, each in enumerate(mixed) if each and isinstance(self.mixings[each.operation], kind)]
 
-    def rows(self, kind: type[WaveMixing[Any]] | type[MelMixing[Any]], batch: Batch, epoch: int) -> list[int]:
-        """The rows of a batch whose waves, or spectrograms, are mixed with those of their partners."""
-        drawn = self._drawn(batch, epoch)
-        return [row for row, mixed in enumerate(drawn) if mixed and isinstance(mixed.mixing, kind)]
+    def mix_waves(self, waves: Pair, labels: Pair, draws: BatchDraws) -> tuple[Tensor, Targets]:
+        """Mixed waves (B, S) and targets, from those of the clips and their partners, (B, S) and (B, K) each."""
+        wave_BS, targets = waves[0], Targets.unmixed(labels[0])
+        for mixing in self.mixings.values():
+            if isinstance(mixing, WaveMixing) and (rows := _rows_of(mixing.name, draws)):
+                drawn, at = draws.mixes(rows), on_device(rows, wave_BS.device)
+                own_BS, other_BS = (part_BS.index_select(0, at) for part_BS in waves)
+                valid_B2 = on_device([(each.valid, each.partner_valid) for each in drawn], wave_BS.device)
+                valids = valid_B2[:, 0], valid_B2[:, 1]
+                mixed_BS, weight_B = mixing.mix((own_BS, other_BS), valids, [each.draw for each in drawn])
+                wave_BS = wave_BS.index_copy(0, at, mixed_BS.to(wave_BS))
+                targets = targets.mixed(at, labels[1].index_select(0, at), weight_B)
+        return wave_BS, targets
 
     def mix_mels(
-        self,
-        mel_BCTF: Tensor,
-        targets: Targets,
-        partner_BCTF: Tensor,
-        rows: list[int],
-        batch: Batch,
-        epoch: int,
-        extents: Extents,
+        self, mel_BCTF: Tensor, partner_BCTF: Tensor, targets: Targets, partner_BK: Tensor, draws: BatchDraws
     ) -> tuple[Tensor, Targets]:
-        """Spectrograms and targets, mixed where spectrograms are to be.
-
-        `rows` are those of `MelMixing`; `partner_BCTF` holds their partners' spectrograms, in this order, and `extents`
-        the frames in which the clips of the batch sound, and these partners.
-        """
-        drawn = self._drawn(batch, epoch)
-        unmixed_BCTF = mel_BCTF
-        for mixing in self.mixings:
-            if isinstance(mixing, MelMixing) and (chosen := _of(mixing, drawn)):
-                at = [rows.index(row) for row in chosen]
-                heard = [extents[0][row] for row in chosen], [extents[1][place] for place in at]
-                mels = unmixed_BCTF[chosen], partner_BCTF[at]
-                mixed_BCTF, weight_B = mixing.mix(mels, _draws(drawn, chosen), heard)
-                mel_BCTF = _put(mel_BCTF, chosen, mixed_BCTF)
-                targets = targets.mixed(chosen, _pair(batch.target_BK, batch.partner_target_BK, chosen)[1], weight_B)
+        """Mixed spectrograms and targets. `partner_BCTF` holds the partners of `draws.mel_rows` alone, in this order;
+        `partner_BK` a row for each clip of the batch."""
+        unmixed_BCTF, device = mel_BCTF, mel_BCTF.device
+        extents, partner_extents = draws.clips.mel_extents, draws.mel_partners.mel_extents
+        for mixing in self.mixings.values():
+            if isinstance(mixing, MelMixing) and (rows := _rows_of(mixing.name, draws)):
+                places = [draws.mel_rows.index(row) for row in rows]
+                at = on_device(rows, device)
+                mels = unmixed_BCTF.index_select(0, at), partner_BCTF.index_select(0, on_device(places, device))
+                sounding = [extents[row] for row in rows], [partner_extents[place] for place in places]
+                mixed_BCTF, weight_B = mixing.mix(mels, [each.draw for each in draws.mixes(rows)], sounding)
+                mel_BCTF = mel_BCTF.index_copy(0, at, mixed_BCTF.to(mel_BCTF))
+                targets = targets.mixed(at, partner_BK.index_select(0, at), weight_B)
         return mel_BCTF, targets
 
-    def _chosen(self, coin: float) -> WaveMixing[Any] | MelMixing[Any] | None:
-        """Each mixing has a stretch of [0, 1) as long as its chance."""
+    def _chosen(self, coin: float) -> Mixing | None:
+        """The mixing in whose part of [0, 1) the number lies; the parts are as long as the probabilities."""
         end = 0.0
-        for mixing in self.mixings:
+        for mixing in self.mixings.values():
             end += mixing.p
             if coin < end:
                 return mixing
         return None
 
-    def _drawn(self, batch: Batch, epoch: int) -> list[Mixed | None]:
-        """How the clips of a batch are mixed. One for which the batch holds no partner stays as it is."""
-        drawn: list[Mixed | None] = []
-        for clip, other in zip(batch.clips, batch.partners, strict=True):
-            mixed = None if other is None else self.draw(clip, epoch)
-            if other is not None and (mixed is None or mixed.partner.id != other.id):
-                raise RuntimeError(f"{clip.id} came with {other.id}, which is not its partner in epoch {epoch}")
-            drawn.append(mixed)
-        return drawn
 
-
-def _of(mixing: object, drawn: Sequence[Mixed | None]) -> list[int]:
-    return [row for row, mixed in enumerate(drawn) if mixed is not None and mixed.mixing is mixing]
-
-
-def _draws(drawn: Sequence[Mixed | None], rows: list[int]) -> list[Any]:
-    return [mixed.draw for row in rows if (mixed := drawn[row]) is not None]
-
-
-def _pair(own: Tensor, other: Tensor | None, rows: list[int]) -> Pair:
-    if other is None:
-        raise RuntimeError("a batch that names partners holds no waves of theirs")
-    index = torch.tensor(rows, device=own.device)
-    return own.index_select(0, index), other.index_select(0, index)
-
-
-def _put(whole: Tensor, rows: list[int], new: Tensor) -> Tensor:
-    return whole.index_copy(0, torch.tensor(rows, device=whole.device), new.to(whole))
+def _rows_of(operation: str, draws: BatchDraws) -> list[int]:
+    return [row for row, mixed in enumerate(draws.mixed) if mixed is not None and mixed.operation == operation]

@@ -54,26 +54,24 @@ class Targets:
         heard_B1 = (self.weight_B < below)[:, None]
         return torch.maximum(self.own_BK, self.partner_BK * heard_B1)
 
-    def mixed(self, rows: list[int], partner_BK: Tensor, weight_B: Tensor) -> "Targets":
-        """The same, with these rows mixed."""
-        at = torch.tensor(rows, device=self.own_BK.device)
+    def mixed(self, at: Tensor, partner_BK: Tensor, weight_B: Tensor) -> "Targets":
+        """The same, with the rows of this index mixed."""
         return Targets(
             self.own_BK,
             self.partner_BK.index_copy(0, at, partner_BK),
-            self.weight_B.index_copy(0, at, weight_B.to(self.weight_B)),
+            self.weight_B.index_copy(0, at, weight_B.to(self.weight_B, non_blocking=True)),
             self.mixed_B.index_fill(0, at, True),
         )
 
 
 class MixingConfig(Section):
-    """The keys of every mixing."""
+    """Options of all mixings."""
 
     p: Probability = 0.0
-    """Chance that a clip is mixed in this way. A clip is mixed in one way at most, so the chances of all mixings add up
-    to 1 or less: four of 0.25 mix every clip, each time in one of four ways."""
+    """Probability that a clip is mixed this way. Each clip is mixed in at most one way, so the probabilities of all
+    mixings must add up to at most 1."""
     start_epoch: int = Field(default=0, ge=0)
-    """The first epoch, counted from 1, in which clips are mixed in this way; before it, whom the choice falls on stays
-    as it is."""
+    """First epoch of this mixing, counted from 1; in earlier epochs, the clips selected for it are not mixed."""
 
 
 class _Mixing(ABC, Generic[Draw]):
@@ -97,10 +95,13 @@ class WaveMixing(_Mixing[Draw]):
     """A mixing of waveforms, before all other augmentation of them or after it."""
 
     @abstractmethod
-    def mix(self, waves: Pair, valids: Pair, draws: list[Draw]) -> tuple[Tensor, Tensor, Tensor]:
-        """Mixed waves (B, S), their samples before padding (B), and the weights of the clips' own labels (B).
+    def mix(self, waves: Pair, valids: Pair, draws: list[Draw]) -> tuple[Tensor, Tensor]:
+        """Mixed waves (B, S) and the weights of the clips' own labels (B), from the waves (B, S) of the clips and their
+        partners and the samples of each before padding (B)."""
 
-        Enter waves (B, S) and their samples before padding (B), of the clips and of their partners."""
+    def valid_after(self, draw: Draw, valid: int, partner_valid: int, samples: int) -> int:
+        """Samples before padding of a mixture, in windows of `samples`: the longer of both, unless overridden."""
+        return max(valid, partner_valid)
 
 
 class MelMixing(_Mixing[Draw]):

@@ -1,70 +1,57 @@
-"""Mixup: two training clips are heard at once.
+"""Mixup: the weighted sum of the waveforms (B, S) of two training clips.
 
-Enters: raw waveforms (B, S) and those of their partners; leaves: their weighted sums.
-
-Source: Zhang et al., arXiv 1710.09412; the level-aware ratio is that of between-class learning, Tokozume et
-al., arXiv 1711.10282, equation 2. Where those permute a batch, we draw the partner for each clip from the
-whole training set, so that a clip's mixture does not depend on the batch it came in.
+Source: Zhang et al., arXiv 1710.09412; level-aware gains from between-class learning, Tokozume et al., arXiv
+1711.10282, equation 2. Partners are drawn from the whole training set, not by permuting the batch, so that a mixture
+does not depend on the batch.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import mean_power
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
+from audiosurvey.augmentation.tensors import mean_power, on_device
 
 SILENT_POWER = 1e-10
-"""Mean power (-100 dB below full scale) under which a clip has no level to speak of."""
+"""Mean power (-100 dBFS) below which a clip counts as silent."""
+OwnShare = Annotated[float, Field(ge=0, lt=1)]
+"""A minimum fraction of the clip itself; below 1, so that something is mixed in."""
 
 
 class RatioConfig(MixingConfig):
-    """The keys of a mixing whose ratio comes from a Beta distribution."""
+    """Options of a mixing whose ratio is Beta-distributed."""
 
-    alpha: float = 1.0
-    """Both parameters of the Beta distribution of the ratio: 1 draws all ratios alike, below 1 mostly
-    near-pure clips, above 1 mostly even mixtures."""
+    alpha: float = Field(default=1.0, gt=0)
+    """Both parameters of the Beta distribution of the ratio: 1 is uniform, below 1 favours weak mixtures, above 1 equal
+    ones."""
     dominant: bool = False
-    """The clip keeps the greater share: a ratio below one half is turned round."""
-    min_ratio: float = 0.0
-    """Least share of the clip itself: ratios are pressed together so as to lie between this and 1."""
-
-    @field_validator("alpha")
-    @classmethod
-    def _has_shape(cls, alpha: float) -> float:
-        if alpha <= 0:
-            raise ValueError(f"alpha shapes the ratio between two clips and must be above 0; got {alpha:g}")
-        return alpha
-
-    @field_validator("min_ratio")
-    @classmethod
-    def _leaves_room(cls, ratio: float) -> float:
-        return a_share(ratio)
+    """Replace ratios below one half by 1 - ratio, so that the clip itself dominates."""
+    min_ratio: OwnShare = 0.0
+    """Minimum ratio: ratios are rescaled linearly to the range from this to 1."""
 
 
 class MixupConfig(RatioConfig):
-    """A second training clip is mixed in."""
+    """Mixes in a second training clip, with its share of the label."""
 
     level_aware: bool = True
-    """Correct the gains by the levels of the two clips, so that the label's ratio is the ratio of what is
-    heard."""
+    """Correct the gains by the levels of both clips, so that the ratio is that of their loudness."""
     label: Literal["ratio", "gain"] = "ratio"
-    """The clip's weight in the label: the ratio that was drawn, or the gain that the correction by level made of it (as
-    EAT has it); the same thing where `level_aware` is false."""
+    """Weight of the clip's own label: the drawn ratio, or the level-corrected gain (EAT); the same if `level_aware` is
+    false."""
 
 
 @dataclass(frozen=True, slots=True)
 class RatioDraw:
     ratio: float
-    """Share of the clip itself; its partner has the rest."""
+    """Fraction of the clip itself; the rest is its partner's."""
 
 
 class Mixup(WaveMixing[RatioDraw]):
-    """Mixes each clip with its own partner at its own ratio."""
+    """Mixes each clip with its partner at a drawn ratio."""
 
     name = "mixup"
 
@@ -75,7 +62,7 @@ class Mixup(WaveMixing[RatioDraw]):
     def draw(self, rng: np.random.Generator) -> RatioDraw:
         return RatioDraw(draw_ratio(rng, self.config))
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[RatioDraw]) -> tuple[Tensor, Tensor, Tensor]:
+    def mix(self, waves: Pair, valids: Pair, draws: list[RatioDraw]) -> tuple[Tensor, Tensor]:
         ratio_B = ratios(draws, waves[0])
         if self.config.level_aware:
             own_B, other_B = level_aware_gains(
@@ -85,11 +72,11 @@ class Mixup(WaveMixing[RatioDraw]):
             own_B, other_B = ratio_B, 1 - ratio_B
         mixed_BS = own_B[:, None] * waves[0] + other_B[:, None] * waves[1]
         weight_B = own_B / (own_B + other_B) if self.config.label == "gain" else ratio_B
-        return mixed_BS, torch.maximum(*valids), weight_B
+        return mixed_BS, weight_B
 
 
 def draw_ratio(rng: np.random.Generator, config: RatioConfig) -> float:
-    """The clip's own share, in [min_ratio, 1]."""
+    """The fraction of the clip itself, in [min_ratio, 1]."""
     drawn = float(rng.beta(config.alpha, config.alpha))
     if config.dominant:
         drawn = max(drawn, 1 - drawn)
@@ -97,23 +84,15 @@ def draw_ratio(rng: np.random.Generator, config: RatioConfig) -> float:
 
 
 def ratios(draws: list[RatioDraw], like: Tensor) -> Tensor:
-    """The ratios of these draws, (B), of the type and on the device of `like`."""
-    return torch.tensor([draw.ratio for draw in draws], dtype=like.dtype, device=like.device)
-
-
-def a_share(ratio: float) -> float:
-    """Refuses what is no share of a clip that leaves its partner anything."""
-    if not 0 <= ratio < 1:
-        raise ValueError(f"the clip's own share lies between 0 and below 1, else nothing is mixed in; got {ratio:g}")
-    return ratio
+    """The ratios (B), of the dtype and on the device of `like`."""
+    return on_device([draw.ratio for draw in draws], like.device, like.dtype)
 
 
 def level_aware_gains(ratio_B: Tensor, power_B: Tensor, partner_power_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Gains of the clip and its partner at which the label's ratio is heard, and the mixture keeps its
-    loudness.
+    """Gains of the clip and its partner that give the ratio in loudness, and keep the loudness of the mixture.
 
-    With levels G, G' in dB: p = 1 / (1 + 10^((G - G')/20) (1 - lam)/lam), and both gains p, 1 - p are divided
-    by sqrt(p² + (1-p)²). A silent clip has no level to match; then p = lam.
+    With levels G, G' in dB and ratio lam: p = 1 / (1 + 10^((G - G')/20) (1 - lam)/lam); the gains p and 1 - p are
+    divided by sqrt(p² + (1-p)²). If one of the clips is silent, p = lam.
     """
     heard_B = (power_B > SILENT_POWER) & (partner_power_B > SILENT_POWER)
     level_ratio_B = torch.where(heard_B, power_B / partner_power_B.clamp(min=SILENT_POWER), 1.0).sqrt()

@@ -1,10 +1,7 @@
-"""Phmix: the phases of a clip's spectrum are moved towards those of another training clip.
+"""Phmix: the phases of a waveform's spectrum are blended with those of another training clip.
 
-Enters: raw waveforms (B, S) and those of their partners; leaves: waves with the clips' magnitudes and blended phases.
-The partner is hardly heard, the clip is heard as through a wall; so the clip keeps at least half of the label.
-
-Source: EAT, arXiv 2204.11479. We depart in one thing: where the partner has no sound to speak of, it has no phase
-either, and the clip's own stays.
+The partner is hardly audible, so that the clip keeps at least half of the label. Source: EAT, arXiv 2204.11479. Unlike
+there, bins in which the partner is inaudible keep the phase of the clip.
 """
 
 from dataclasses import dataclass
@@ -15,26 +12,26 @@ from torch import Tensor
 
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
 from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.tensors import on_device
 
 AUDIBLE = 1e-5
-"""A partner's bin has a phase where it is not more than 100 dB below the strongest bin of the clip: what is weaker is
-rounding, and its phase another one on every device."""
+"""Bins more than 100 dB below the strongest one are rounding noise, whose phase differs between devices."""
 
 
 class PhmixConfig(MixingConfig):
-    """The phases of the spectrum are moved towards another training clip's."""
+    """Blends the phases of the spectrum with those of another training clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhmixDraw:
     ratio: float
-    """Weight of the clip's own phase; its label weighs 0.5 + 0.5 of this."""
+    """Weight of the clip's own phase; the weight of its label is 0.5 + 0.5 ratio."""
     size: int
-    """Which of the three sizes of the spectrum."""
+    """Index of the STFT size."""
 
 
 class Phmix(WaveMixing[PhmixDraw]):
-    """Keeps each clip's magnitudes and blends its phases with its own partner's."""
+    """Keeps the magnitudes of each clip and blends its phases with those of its partner."""
 
     name = "phmix"
 
@@ -45,24 +42,27 @@ class Phmix(WaveMixing[PhmixDraw]):
     def draw(self, rng: np.random.Generator) -> PhmixDraw:
         return PhmixDraw(float(rng.random()), int(rng.integers(SIZES)))
 
-    def mix(self, waves: Pair, valids: Pair, draws: list[PhmixDraw]) -> tuple[Tensor, Tensor, Tensor]:
-        ratio_B = torch.tensor([draw.ratio for draw in draws], device=waves[0].device)
+    def mix(self, waves: Pair, valids: Pair, draws: list[PhmixDraw]) -> tuple[Tensor, Tensor]:
+        device = waves[0].device
 
         def blend(own_BNT: Tensor, other_BNT: Tensor, rows: list[int]) -> Tensor:
-            ratio_B11 = ratio_B[rows, None, None]
+            ratio_B11 = on_device([draws[row].ratio for row in rows], device)[:, None, None]
             own_phase, other_phase = phase(own_BNT), phase(other_BNT)
             power = _power(other_BNT)
             heard = power > AUDIBLE**2 * power.amax((1, 2), keepdim=True)
             blended = torch.where(heard, ratio_B11 * own_phase + (1 - ratio_B11) * other_phase, own_phase)
             return torch.polar(_power(own_BNT).sqrt(), blended)
 
-        # Without a window, as in the paper: frames that no longer fit each other are heard as they meet.
+        # Without a window, as in the paper.
         mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=False)
-        return mixed_BS, valids[0].clone(), 0.5 + 0.5 * ratio_B
+        return mixed_BS, 0.5 + 0.5 * on_device([draw.ratio for draw in draws], device)
+
+    def valid_after(self, draw: PhmixDraw, valid: int, partner_valid: int, samples: int) -> int:
+        return valid
 
 
 def phase(spectrum: Tensor) -> Tensor:
-    """Angles in (-pi, pi]. Adding 0 makes the zeros of real bins positive, whatever sign a transform gives them."""
+    """Angles in (-pi, pi]. Adding 0 removes the sign of negative zeros, which differs between FFTs."""
     return torch.atan2(spectrum.imag + 0.0, spectrum.real)
 
 

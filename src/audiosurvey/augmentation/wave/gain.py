@@ -1,36 +1,27 @@
-"""Gain: the same sound, louder or softer. Enters and leaves: waveforms (B, S)."""
+"""Gain: a change of level. Works on waveforms (B, S)."""
 
 from dataclasses import dataclass
 from math import log10
 from typing import Literal
 
 import numpy as np
-import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 
-class GainConfig(Section):
-    """The level of a clip is changed."""
+class GainConfig(OperationConfig):
+    """Changes the level."""
 
-    p: Probability = 0.0
-    """Chance that a clip's level is changed."""
-    min_db: float = -6.0
-    """One bound of the change of level in dB; drawn evenly between the two, whichever is the greater."""
-    max_db: float = 6.0
+    min_db: float = Field(default=-6.0, ge=-60, le=60)
+    """One bound of the gain in dB; drawn between both bounds, in either order."""
+    max_db: float = Field(default=6.0, ge=-60, le=60)
     """The other bound in dB."""
     even_in: Literal["db", "amplitude"] = "db"
-    """What is drawn evenly: the change in dB, or the factor on the samples (`amp` in EAT), which is loud more often."""
-
-    @field_validator("min_db", "max_db")
-    @classmethod
-    def _audible(cls, db: float) -> float:
-        if abs(db) > 60:
-            raise ValueError(f"a change of level beyond 60 dB leaves nothing but rounding; got {db:g} dB")
-        return db
+    """Scale on which the gain is drawn uniformly: dB, or amplitude (`amp` in EAT), which favours loud clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class GainDraw:
 
 
 class Gain(WaveOperation[GainDraw]):
-    """Multiplies each clip by its own factor. Nothing is clipped: samples are floats and may exceed 1."""
+    """Multiplies each clip by a drawn factor. Samples may exceed 1."""
 
     name = "gain"
 
@@ -55,7 +46,7 @@ class Gain(WaveOperation[GainDraw]):
 
 
 def draw_gain_db(rng: np.random.Generator, config: GainConfig) -> float:
-    """A change of level between the two bounds."""
+    """A gain between both bounds."""
     low, high = sorted((config.min_db, config.max_db))
     if config.even_in == "db":
         return float(rng.uniform(low, high))
@@ -63,5 +54,5 @@ def draw_gain_db(rng: np.random.Generator, config: GainConfig) -> float:
 
 
 def factors(gains_db: list[float], like: Tensor) -> Tensor:
-    """Gains in dB as factors (B), of the type and on the device of `like`."""
-    return torch.tensor([10 ** (gain_db / 20) for gain_db in gains_db], dtype=like.dtype, device=like.device)
+    """Gains in dB as amplitude factors (B), of the dtype and on the device of `like`."""
+    return on_device([10 ** (gain_db / 20) for gain_db in gains_db], like.device, like.dtype)

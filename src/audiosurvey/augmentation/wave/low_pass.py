@@ -1,7 +1,6 @@
-"""Low-pass: frequencies above a drawn cut-off are removed, as by a lower sample rate, a telephone or a wall.
+"""Low-pass filter, for lower sample rates, telephones and walls. Works on waveforms (B, S).
 
-Enters and leaves: waveforms (B, S). The filter has zero phase and a raised-cosine edge, applied to the spectrum of the
-whole window.
+The filter is zero-phase with a raised-cosine transition band, applied to the spectrum of the whole window.
 """
 
 from dataclasses import dataclass
@@ -9,35 +8,26 @@ from math import exp, log
 
 import numpy as np
 import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.augmentation.fft_length import fast_length
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import fast_length, on_device
 
 EDGE = 0.1
-"""Width of the edge as a share of the cut-off: the gain falls from 1 at 0.9 of the cut-off to 0 at the cut-off."""
+"""Width of the transition band relative to the cut-off: the gain falls from 1 at 0.9 of the cut-off to 0 at it."""
 _RINGING_S = 0.1
-"""Zeros behind the window, so that the filter's ringing does not wrap from one end to the other."""
+"""Zero padding, so that the ringing of the filter does not wrap around."""
 
 
-class LowPassConfig(Section):
-    """Frequencies above a cut-off are removed."""
+class LowPassConfig(OperationConfig):
+    """Removes the frequencies above a cut-off."""
 
-    p: Probability = 0.0
-    """Chance that a clip is filtered."""
-    min_hz: float = 2500.0
-    """One bound of the cut-off in Hz; drawn between the two, in either order, with each octave equally likely."""
-    max_hz: float = 8000.0
+    min_hz: float = Field(default=2500.0, ge=20)
+    """One bound of the cut-off in Hz; drawn log-uniformly between both bounds, in either order."""
+    max_hz: float = Field(default=8000.0, ge=20)
     """The other bound in Hz. A cut-off at or above half the sample rate removes nothing."""
-
-    @field_validator("min_hz", "max_hz")
-    @classmethod
-    def _audible(cls, hz: float) -> float:
-        if hz < 20:
-            raise ValueError(f"a cut-off of {hz:g} Hz leaves nothing to hear; expected 20 Hz or more")
-        return hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,7 @@ class LowPassDraw:
 
 
 class LowPass(WaveOperation[LowPassDraw]):
-    """Removes what lies above each clip's own cut-off."""
+    """Filters each clip with a drawn cut-off."""
 
     name = "low_pass"
 
@@ -62,8 +52,8 @@ class LowPass(WaveOperation[LowPassDraw]):
     def render(self, wave_BS: Tensor, draws: list[LowPassDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]
         length = fast_length(samples + round(_RINGING_S * self.sample_rate))
-        cutoff_B1 = torch.tensor([[draw.cutoff_hz] for draw in draws], device=wave_BS.device)
-        # Half the sample rate bounds every signal: a cut-off there has no edge.
+        cutoff_B1 = on_device([[draw.cutoff_hz] for draw in draws], wave_BS.device)
+        # A cut-off from half the sample rate on does not filter at all.
         cutoff_B1 = torch.where(cutoff_B1 >= self.sample_rate / 2, self.sample_rate, cutoff_B1)
         hz_N = torch.arange(length // 2 + 1, device=wave_BS.device) * (self.sample_rate / length)
         # 0 below the edge, 1 above it.

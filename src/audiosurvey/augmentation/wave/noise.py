@@ -1,94 +1,68 @@
-"""Noise: white or coloured noise is added at a drawn signal-to-noise ratio.
+"""Noise: white or coloured noise at a drawn signal-to-noise ratio. Works on waveforms (B, S).
 
-Enters and leaves: waveforms (B, S). The ratio refers to the mean power of the clip before padding; the noise
-fills the whole window, as a microphone would hear it. A silent clip has no power to refer to and stays
+The ratio refers to the mean power of the clip without padding; the noise fills the whole window. A silent clip stays
 silent.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation, mean_power
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import mean_power, on_device
 from audiosurvey.randomness import stream
-from audiosurvey.section import Section
 
 TABLE_SAMPLES = 2**22
-"""Length of the fixed table of a colour (16 MB): 140 s at 30 kHz, entered at any sample and with either sign."""
+"""Length of the noise table of a colour (16 MB): 140 s at 30 kHz, used from any offset and with either sign."""
 FLAT_BELOW = 1e-3
-"""Share of the sample rate below which every colour is flat. Without it, nearly all the power of brown noise would lie
-where nothing is heard."""
+"""Frequency, relative to the sample rate, below which every colour is flat: otherwise nearly all the power of brown
+noise would be inaudible."""
 Colour = Literal["white", "pink", "brown", "blue", "violet", "uniform"]
 SLOPES: dict[Colour, float] = {"white": 0, "pink": -0.5, "brown": -1, "blue": 0.5, "violet": 1, "uniform": 0}
-"""By which power of frequency the amplitude goes: steps of 3 dB an octave."""
+"""Exponents of frequency in the amplitude spectrum; 0.5 is 3 dB per octave."""
 RANDOM_COLOURS: tuple[Colour, ...] = ("white", "pink", "brown", "blue", "violet")
-"""What `random` chooses from."""
+"""The colours that `random` chooses from."""
+SnrDb = Annotated[float, Field(ge=-60, le=120)]
 
 
-class NoiseConfig(Section):
-    """Noise is added."""
+class NoiseConfig(OperationConfig):
+    """Adds white or coloured noise."""
 
-    p: Probability = 0.0
-    """Chance that a clip gets noise."""
-    min_snr_db: float = 1.0
-    """One bound of the signal-to-noise ratio in dB; drawn evenly between the two, whichever is the
-    greater."""
-    max_snr_db: float = 30.0
+    min_snr_db: SnrDb = 1.0
+    """One bound of the signal-to-noise ratio in dB; drawn uniformly between both bounds, in either order."""
+    max_snr_db: SnrDb = 30.0
     """The other bound in dB."""
-    colour: Colour | Literal["random"] | list[Colour] = "white"
-    """How the power goes with frequency: white is even, pink falls by 3 dB an octave and brown (red) by 6, blue rises
-    by 3 and violet by 6; uniform is white too, with samples that are evenly spread instead of normally. random: for
-    each clip one of the first five; a list: for each clip one of these."""
-
-    @field_validator("min_snr_db", "max_snr_db")
-    @classmethod
-    def _audible(cls, db: float) -> float:
-        return audible_snr(db)
-
-    @field_validator("colour")
-    @classmethod
-    def _some_colour(
-        cls, colour: Colour | Literal["random"] | list[Colour]
-    ) -> Colour | Literal["random"] | list[Colour]:
-        if colour == []:
-            raise ValueError("a list of no colours leaves nothing to choose from; leave the key out for white noise")
-        return colour
+    colour: Colour | Literal["random"] | Annotated[list[Colour], Field(min_length=1)] = "white"
+    """Spectral slope: 0 dB per octave for white, -3 for pink, -6 for brown (red), +3 for blue, +6 for violet; `uniform`
+    is white noise with a uniform instead of a normal distribution. `random` draws one of the first five for each clip,
+    a list one of its items."""
 
     @property
     def colours(self) -> Sequence[Colour]:
-        """What a clip's noise is chosen from."""
+        """The colours that a clip's noise is drawn from."""
         if self.colour == "random":
             return RANDOM_COLOURS
         return self.colour if isinstance(self.colour, list) else [self.colour]
-
-
-def audible_snr(db: float) -> float:
-    """Refuses ratios at which either side is lost."""
-    if not -60 <= db <= 120:
-        raise ValueError(
-            "a signal-to-noise ratio lies between -60 dB (nothing but noise) and 120 dB (no noise "
-            f"at all); got {db:g} dB"
-        )
-    return db
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseDraw:
     snr_db: float
     offset: int
-    """Where in the table of its colour the clip's noise begins (modulo the places there are)."""
+    """Offset into the noise table (modulo the number of windows)."""
     sign: int
     colour: Colour = "white"
 
 
 class Noise(WaveOperation[NoiseDraw]):
-    """Adds noise to each clip at its own ratio, from its own window into the fixed table of a colour."""
+    """Adds a random window of the noise table to each clip, at a drawn ratio."""
 
     name = "noise"
 
@@ -112,15 +86,15 @@ class Noise(WaveOperation[NoiseDraw]):
             rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
             if not rows:
                 continue
-            noise_BS[rows] = noise_windows([draws[row].offset for row in rows], samples, device, colour)
-        valid_B = torch.tensor(valid, device=device)
-        # Dividing by the power that this stretch of noise really has over the clip makes the ratio exact,
-        # however short the clip. Below some ten samples that power says nothing; the bound keeps the rest of
-        # the window sane.
+            windows_BS = noise_windows([draws[row].offset for row in rows], samples, device, colour)
+            noise_BS.index_copy_(0, on_device(rows, device), windows_BS.to(noise_BS.dtype))
+        valid_B = on_device(valid, device)
+        # Dividing by the actual power of the noise over the clip makes the ratio exact for short clips too; the bound
+        # is for clips of a few samples, whose noise power is meaningless.
         inside_BS = torch.arange(samples, device=device) < valid_B[:, None]
         noise_power_B = mean_power(noise_BS * inside_BS, valid_B).clamp(min=0.25)
-        wanted_B = torch.tensor([10 ** (-draw.snr_db / 10) for draw in draws], device=device)
-        sign_B = torch.tensor([float(draw.sign) for draw in draws], device=device)
+        wanted_B = on_device([10 ** (-draw.snr_db / 10) for draw in draws], device)
+        sign_B = on_device([float(draw.sign) for draw in draws], device)
         gain_B = sign_B * torch.sqrt(mean_power(wave_BS, valid_B) * wanted_B / noise_power_B)
         return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
 
@@ -129,13 +103,13 @@ class Noise(WaveOperation[NoiseDraw]):
 
 
 def noise_windows(offsets: list[int], samples: int, device: torch.device, colour: Colour = "white") -> Tensor:
-    """Noise of unit power for each clip, from its own place in the table of the colour. Shape (B, samples)."""
+    """Windows (B, samples) of the noise table, with unit power on average."""
     windows = noise_table(device, samples, colour).unfold(0, samples, 1)
-    return windows.index_select(0, torch.tensor([offset % len(windows) for offset in offsets], device=device))
+    return windows.index_select(0, on_device([offset % len(windows) for offset in offsets], device))
 
 
 def noise_table(device: torch.device, samples: int, colour: Colour = "white") -> Tensor:
-    """Noise of unit power on this device, at least `samples` of it: the same everywhere, made once by numpy."""
+    """At least `samples` of noise with unit power, the same on every device: made by numpy and cached."""
     table = _table(device, colour)
     return table if samples <= len(table) else table.repeat(-(-samples // len(table)))
 
@@ -147,7 +121,7 @@ def _table(device: torch.device, colour: Colour) -> Tensor:
         return torch.from_numpy((2 * spread - 1) * np.float32(np.sqrt(3))).to(device)
     noise = stream("noise table").standard_normal(TABLE_SAMPLES, dtype=np.float32)
     if slope := SLOPES[colour]:
-        # The table is shaped as a whole, round its end: its windows have no seam, and their spectra the whole slope.
+        # Filtered circularly as a whole, so that windows have no seam.
         spectrum = np.fft.rfft(noise.astype(np.float64))
         spectrum *= np.maximum(np.fft.rfftfreq(TABLE_SAMPLES), FLAT_BELOW) ** slope
         spectrum[0] = 0

@@ -1,28 +1,21 @@
-"""Polarity: the wave is turned upside down, as by a microphone wired the other way.
-
-Enters and leaves: waveforms (B, S). It sounds the same, and a network on waveforms has to learn that. A mel
-spectrogram does not change, so that a network on spectrograms gains nothing.
-"""
+"""Polarity: the wave is inverted, as by a microphone with swapped wires. Works on waveforms (B, S)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
 
 
-class PolarityConfig(Section):
-    """The wave is turned upside down: heard by networks on waveforms alone, a spectrogram stays the same."""
-
-    p: Probability = 0.0
-    """Chance that a clip is turned; 0.5 shows both polarities equally often."""
+class PolarityConfig(OperationConfig):
+    """Inverts the wave. Only useful for networks on waveforms: a spectrogram does not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolarityDraw:
-    """Nothing is drawn but the coin."""
+    """Nothing else is drawn."""
 
 
 class Polarity(WaveOperation[PolarityDraw]):

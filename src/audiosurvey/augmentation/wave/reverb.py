@@ -1,8 +1,6 @@
-"""Reverb: the clip is heard in a room, by convolution with an impulse response.
+"""Reverb: convolution with room impulse responses, from a folder or synthesised. Works on waveforms (B, S).
 
-Enters and leaves: waveforms (B, S). The responses come from a folder of recordings, or from a fixed bank of
-synthesised rooms. The direct sound stays where it was, the window keeps its length (the tail beyond it is
-cut) and its level.
+The direct sound keeps its position, and the window its length (the tail is cut off) and its level.
 """
 
 from collections.abc import Sequence
@@ -15,29 +13,27 @@ import soundfile
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.augmentation.fft_length import fast_length
+from audiosurvey.augmentation.base import WaveOperation
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import fast_length, on_device
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.decoding import BadAudio, decode
 from audiosurvey.errors import UserError
-from audiosurvey.section import Section
 
 LEAD_SAMPLES = 64
-"""Samples kept before the direct sound: a band-limited response begins to swing a little before its peak."""
+"""Samples before the direct sound: a band-limited response starts slightly before its peak."""
 CLIPS_AT_ONCE = 16
 KEPT_BYTES = 2**28
-"""Spectra of all rooms are kept where they take no more memory than this: 32 rooms for clips of 5 s at 30 kHz take
-20 MB. Those of a greater bank are worked out anew for each clip."""
+"""Spectra of all rooms are cached up to this size (32 rooms for clips of 5 s at 30 kHz take 20 MB); those of a larger
+bank are computed for each clip."""
 
 
-class ReverbConfig(Section):
-    """The clip is placed in a room."""
+class ReverbConfig(OperationConfig):
+    """Adds reverberation, by convolution with a room impulse response."""
 
-    p: Probability = 0.0
-    """Chance that a clip is reverberated."""
     folder: Path | None = None
-    """Folder of impulse responses (any rate, any format libsndfile reads; searched with its subfolders);
-    absent: a fixed bank of synthesised rooms, for which `pip install audiosurvey[rir]` is needed."""
+    """Folder of impulse responses, searched recursively, at any sample rate and in any format of libsndfile. null: a
+    fixed bank of synthesised rooms, which needs `pip install audiosurvey[rir]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class ReverbDraw:
 
 
 class Reverb(WaveOperation[ReverbDraw]):
-    """Convolves each clip with its own room, by FFT."""
+    """Convolves each clip with a drawn impulse response, by FFT."""
 
     name = "reverb"
 
@@ -66,8 +62,8 @@ class Reverb(WaveOperation[ReverbDraw]):
         return ReverbDraw(room, self.names[room])
 
     def render(self, wave_BS: Tensor, draws: list[ReverbDraw], valid: list[int]) -> Tensor:
-        # The transform's length follows from the window and the whole bank, not from the rooms that this
-        # batch drew, so that a clip's samples are the same to the last digits in any company.
+        # The FFT length depends on the window and the whole bank, not on the rooms of this batch, so that the result
+        # for a clip does not depend on the rest of the batch.
         longest = min(max(map(len, self.rooms)), wave_BS.shape[1] + LEAD_SAMPLES)
         length = fast_length(wave_BS.shape[1] + longest - 1)
         parts = []
@@ -78,8 +74,7 @@ class Reverb(WaveOperation[ReverbDraw]):
         return torch.cat(parts)
 
     def _spectra(self, rooms: list[int], longest: int, length: int, device: torch.device) -> Tensor:
-        """The transforms of these rooms, cut to `longest` samples; Shape (B, length // 2 + 1). They are the same for
-        every batch of a run, so that a clip costs two transforms and not three; those of one length are kept."""
+        """Spectra (B, length // 2 + 1) of these rooms, cut to `longest` samples, cached for the last length."""
         if len(self.rooms) * (length // 2 + 1) * 8 > KEPT_BYTES:
             return torch.fft.rfft(self._responses(rooms, longest).to(device), length)
         key = (longest, length, device)
@@ -90,10 +85,10 @@ class Reverb(WaveOperation[ReverbDraw]):
                 for first in range(0, len(self.rooms), CLIPS_AT_ONCE)
             ]
             self._kept = (key, torch.cat(spectra))
-        return self._kept[1].index_select(0, torch.tensor(rooms, device=device))
+        return self._kept[1].index_select(0, on_device(rooms, device))
 
     def _responses(self, rooms: Sequence[int], longest: int) -> Tensor:
-        """The responses of these rooms, cut or filled up to `longest` samples; Shape (B, R)."""
+        """The responses (B, R) of these rooms, cut or zero-padded to `longest` samples."""
         responses_BR = np.zeros((len(rooms), longest), np.float32)
         for row, room in enumerate(rooms):
             response = self.rooms[room][:longest]
@@ -102,14 +97,13 @@ class Reverb(WaveOperation[ReverbDraw]):
 
 
 def reverberate(wave_BS: Tensor, rooms_BR: Tensor) -> Tensor:
-    """Convolution of every clip with its aligned room, at the clip's own level; Shape (B, S) and (B, R) ->
-    (B, S)."""
+    """Convolves clips (B, S) with aligned responses (B, R) -> (B, S), and restores each clip's level."""
     length = fast_length(wave_BS.shape[1] + rooms_BR.shape[1] - 1)
     return convolve(wave_BS, torch.fft.rfft(rooms_BR, length), length)
 
 
 def convolve(wave_BS: Tensor, spectra_BN: Tensor, length: int) -> Tensor:
-    """The same with the rooms' transforms of this length, (B, length // 2 + 1)."""
+    """Like `reverberate`, with the spectra (B, length // 2 + 1) of the responses."""
     samples = wave_BS.shape[1]
     spectrum_BN = torch.fft.rfft(wave_BS, length).mul_(spectra_BN)
     wet_BS = torch.fft.irfft(spectrum_BN, length)[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
@@ -119,10 +113,9 @@ def convolve(wave_BS: Tensor, spectra_BN: Tensor, length: int) -> Tensor:
 
 
 def align(response: np.ndarray) -> np.ndarray:
-    """The response with its direct sound at sample LEAD_SAMPLES, and unit energy.
+    """The response with unit energy and its direct sound at sample LEAD_SAMPLES.
 
-    The direct sound is the first peak of at least half the greatest one's height: it comes before every
-    reflection, but reflections that arrive together can be the louder.
+    The direct sound is the first peak of at least half the maximum: superimposed reflections can be louder.
     """
     response = response.astype(np.float32) / np.sqrt(np.square(response, dtype=np.float64).sum())
     height = np.abs(response)
@@ -132,30 +125,25 @@ def align(response: np.ndarray) -> np.ndarray:
 
 
 def missing_rooms(config: ReverbConfig, sample_rate: int) -> str | None:
-    """What to say where there are no impulse responses, and none can be made; None otherwise."""
+    """The error message if there are no impulse responses and none can be synthesised, else None."""
     if config.folder is None:
         return None if bank_is_there(sample_rate) or find_spec("pyroomacoustics") else NO_ROOMS
     return None if _responses_in(config.folder) else _no_responses(config.folder)
 
 
 def _responses_in(folder: Path) -> list[Path]:
-    known = {f".{extension.lower()}" for extension in soundfile.available_formats()} | {
-        ".aif",
-        ".oga",
-        ".opus",
-    }
+    known = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
 
 
 def _no_responses(folder: Path) -> str:
     if not folder.is_dir():
-        return f"{folder}: no such folder; name a folder of impulse responses"
-    return f"no sound files in {folder}; name a folder of impulse responses"
+        return f"{folder}: no such folder; expected a folder of impulse responses"
+    return f"no sound files in {folder}; expected a folder of impulse responses"
 
 
 def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
-    """All impulse responses below a folder, by name, at `sample_rate`; of several channels the first is
-    taken."""
+    """All impulse responses below a folder, by name, at `sample_rate`; of several channels, the first is used."""
     paths = _responses_in(folder)
     if not paths:
         raise UserError(f"augmentation.reverb.folder: {_no_responses(folder)}")
@@ -164,8 +152,8 @@ def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
         try:
             response = decode(path, mono="left", sample_rate=sample_rate)
         except BadAudio as bad:
-            raise UserError(f"{path}: cannot be read as an impulse response ({bad}); remove or repair it") from None
+            raise UserError(f"{path}: cannot be read as an impulse response ({bad}); repair or remove it") from None
         if not np.any(response):
-            raise UserError(f"{path}: holds no impulse response, only silence; remove it")
+            raise UserError(f"{path}: contains only silence, not an impulse response; remove it")
         responses[path.relative_to(folder).as_posix()] = response
     return responses

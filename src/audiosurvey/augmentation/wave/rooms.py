@@ -1,7 +1,7 @@
-"""A fixed bank of synthesised rooms, for those who have no recorded impulse responses.
+"""A fixed bank of synthesised room impulse responses.
 
-Enters: the sample rate; leaves: impulse responses by name. Shoebox rooms by the image-source method of
-pyroomacoustics, the same on every machine for a seed, made once and kept in the cache folder.
+Shoebox rooms by the image-source method of pyroomacoustics: the same on every machine for a seed, computed once and
+stored in the cache folder.
 """
 
 import os
@@ -15,19 +15,18 @@ from audiosurvey.randomness import stream
 
 ROOMS = 32
 VERSION = 1
-"""Raised when rooms come out differently, so that no bank of old is read."""
-
+"""Increased whenever the rooms change, so that old banks are not read."""
 
 NO_ROOMS = (
-    "synthesised rooms need pyroomacoustics; run `pip install audiosurvey[rir]`, or name a folder of impulse responses "
-    "in augmentation.reverb.folder"
+    "synthesised rooms need pyroomacoustics; run `pip install audiosurvey[rir]`, or set augmentation.reverb.folder "
+    "to a folder of impulse responses"
 )
 
 
 def room_bank(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> dict[str, np.ndarray]:
     """Impulse responses of `count` rooms, float32, at `sample_rate` (Hz).
 
-    Raises UserError where pyroomacoustics is needed and missing.
+    Raises UserError if pyroomacoustics is needed and missing.
     """
     file = _bank_file(sample_rate, count, seed)
     if not file.exists():
@@ -37,7 +36,7 @@ def room_bank(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> dict[st
 
 
 def bank_is_there(sample_rate: int, *, count: int = ROOMS, seed: int = 0) -> bool:
-    """Whether the bank was made before."""
+    """Whether the bank is in the cache."""
     return _bank_file(sample_rate, count, seed).exists()
 
 
@@ -48,8 +47,7 @@ def _bank_file(sample_rate: int, count: int, seed: int) -> Path:
 
 
 def synthesise(sample_rate: int, number: int, seed: int = 0) -> np.ndarray:
-    """The impulse response of one room, from a closet of 2 m to a hall of 12 m; float32, cut where 60 dB
-    down."""
+    """The impulse response of one room of 2 to 12 m; float32, cut off at -60 dB."""
     try:
         import pyroomacoustics
     except ImportError:
@@ -57,8 +55,7 @@ def synthesise(sample_rate: int, number: int, seed: int = 0) -> np.ndarray:
     rng = stream(seed, number, "room")
     sides_m = rng.uniform([2.0, 2.0, 2.2], [12.0, 9.0, 4.5])
     absorption = float(rng.uniform(0.15, 0.6))
-    # A wall returns the share 1 - absorption of the energy: so many reflections are 60 dB. Beyond 40 the
-    # images cost more than they add.
+    # A wall reflects 1 - absorption of the energy; this many reflections are 60 dB.
     order = min(40, int(np.ceil(np.log(1e-6) / np.log(1 - absorption))))
     room = pyroomacoustics.ShoeBox(
         sides_m,

@@ -1,7 +1,4 @@
-"""Segment gain: a short stretch of the clip is louder or softer than the rest.
-
-Enters and leaves: waveforms (B, S). The stretch begins and ends at once, without a fade.
-"""
+"""Segment gain: a short segment of the clip becomes louder or softer, without a fade. Works on waveforms (B, S)."""
 
 from dataclasses import dataclass
 
@@ -16,24 +13,24 @@ from audiosurvey.augmentation.wave.stretch import StretchSeconds, draw_start, in
 
 
 class SegmentGainConfig(GainConfig):
-    """The level of a short stretch of the clip is changed."""
+    """Changes the level of a short segment of the clip."""
 
     length_s: StretchSeconds = 0.1
-    """Length of the stretch in seconds; it lies anywhere in the clip, not in its padding."""
+    """Length of the segment in seconds. It is at a random position in the clip, not in its padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentGainDraw:
     gain_db: float
     start: int
-    """First sample of the stretch."""
+    """First sample of the segment."""
 
 
 class SegmentGain(WaveOperation[SegmentGainDraw]):
-    """Multiplies a stretch of each clip by its own factor.
+    """Multiplies a random segment of each clip by a drawn factor.
 
-    Source: `ampsegment` of EAT (arXiv 2204.11479). We depart in one thing: the authors' program begins the stretch
-    within the first tenth of a second only; here every place is drawn alike.
+    Source: `ampsegment` of EAT (arXiv 2204.11479), whose segments all start in the first 0.1 s; here the position is
+    uniform.
     """
 
     name = "segment_gain"

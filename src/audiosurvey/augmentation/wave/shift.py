@@ -1,6 +1,6 @@
-"""Shift: the clip begins earlier or later, by whole samples and a fraction of one.
+"""Shift: the clip starts earlier or later, by a fractional number of samples. Works on waveforms (B, S).
 
-Enters and leaves: waveforms (B, S). What is moved out of the window is lost; what enters is silence.
+Samples moved out of the window are lost, and the gap is filled with silence.
 """
 
 import math
@@ -8,39 +8,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import field_validator
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.fft_length import fast_length
-from audiosurvey.section import Section
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import fast_length, on_device
 
 SPILL_SAMPLES = 512
-"""Silence after the window while it is moved by a fraction, so that its end does not ring into its beginning."""
+"""Zero padding during the fractional delay, so that ringing does not wrap around."""
 
 
-class ShiftConfig(Section):
-    """The clip is moved in time; silence enters where it leaves."""
+class ShiftConfig(OperationConfig):
+    """Shifts the clip in time; the gap is filled with silence."""
 
-    p: Probability = 0.0
-    """Chance that a clip is moved."""
-    max_s: float = 0.1
-    """Greatest shift in seconds, to either side; drawn evenly, down to fractions of a sample."""
-
-    @field_validator("max_s")
-    @classmethod
-    def _moves(cls, seconds: float) -> float:
-        if seconds <= 0:
-            raise ValueError(f"the greatest shift is a time above 0 s; got {seconds:g}")
-        return seconds
+    max_s: float = Field(default=0.1, gt=0)
+    """Maximum shift in seconds, in either direction; drawn uniformly, with fractions of a sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftDraw:
     shift_samples: float
-    """Later by so many samples; negative: earlier."""
+    """Positive: to a later time."""
 
     @property
     def whole(self) -> int:
@@ -48,15 +39,15 @@ class ShiftDraw:
 
     @property
     def fraction(self) -> float:
-        """The rest, in [-0.5, 0.5)."""
+        """The remainder, in [-0.5, 0.5)."""
         return self.shift_samples - self.whole
 
 
 class Shift(WaveOperation[ShiftDraw]):
-    """Moves each clip by its own time.
+    """Shifts each clip by a drawn time.
 
-    Source: `tshift` of EAT (arXiv 2204.11479): up to 0.1 s in steps of two samples, and up to half a sample besides,
-    which turns the phase of each frequency; here one number is drawn for both.
+    Source: `tshift` of EAT (arXiv 2204.11479): up to 0.1 s in steps of two samples, and separately up to half a sample;
+    here one number is drawn for both.
     """
 
     name = "shift"
@@ -71,11 +62,11 @@ class Shift(WaveOperation[ShiftDraw]):
 
     def render(self, wave_BS: Tensor, draws: list[ShiftDraw], valid: list[int]) -> Tensor:
         finely_BS = delayed_by_fractions(wave_BS, [draw.fraction for draw in draws])
-        # A moved clip is a window of the clip between silences; all windows of all clips are one strided view.
+        # Each shifted clip is a window of the zero-padded clip; all windows of all clips are one strided view.
         samples = wave_BS.shape[1]
         padded = pad(finely_BS, (samples, samples)).reshape(-1).unfold(0, samples, 1)
         starts = [3 * samples * row + samples - draw.whole for row, draw in enumerate(draws)]
-        return padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
+        return padded.index_select(0, on_device(starts, wave_BS.device))
 
     def extent_after(self, draw: ShiftDraw, extent: Extent) -> Extent:
         if extent.is_parted:
@@ -84,14 +75,14 @@ class Shift(WaveOperation[ShiftDraw]):
 
 
 def delayed_by_fractions(wave_BS: Tensor, fractions: list[float]) -> Tensor:
-    """The waves later by these parts of a sample (B).
+    """Waves delayed by fractions (B) of a sample.
 
-    A delay d multiplies frequency f, in cycles a sample, by exp(-2 pi i f d). At half the rate the sign of a frequency
-    is lost: what lies there is weakened to cos(pi d).
+    A delay d multiplies frequency f, in cycles per sample, by exp(-2 pi i f d); the component at half the sample rate
+    is attenuated to cos(pi d).
     """
     samples = wave_BS.shape[1]
     length = fast_length(samples + SPILL_SAMPLES)
     frequency_N = torch.fft.rfftfreq(length, device=wave_BS.device)
-    delay_B1 = torch.tensor(fractions, dtype=wave_BS.dtype, device=wave_BS.device)[:, None]
+    delay_B1 = on_device(fractions, wave_BS.device, wave_BS.dtype)[:, None]
     turn_BN = torch.polar(torch.ones_like(delay_B1), -2 * torch.pi * delay_B1 * frequency_N)
     return torch.fft.irfft(torch.fft.rfft(wave_BS, length) * turn_BN, length)[:, :samples]

@@ -1,8 +1,7 @@
-"""Shorten: only a stretch of the clip is kept, and the rest of the window is padding.
+"""Shorten: only a segment of the clip is kept, and the rest of the window is padding. Works on waveforms (B, S).
 
-Enters and leaves: waveforms (B, S). Recordings are often shorter than the clips a model was trained on. A network that
-has never seen padding reads it as a sound of its own and can be confidently wrong about a clip that is 5 % too short.
-This is the last operation on waves, so the padding is exactly what evaluation and prediction append.
+Without it, a network that never saw padding in training can be confidently wrong about a clip that is 5 % too short.
+It is the last operation on waves, so that the padding is the same as in evaluation and prediction.
 """
 
 from dataclasses import dataclass, replace
@@ -14,29 +13,30 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import Probability, WaveOperation
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.data.batches.batches import Pad
-from audiosurvey.section import Section
 
 
-class ShortenConfig(Section):
-    """Only a stretch of the clip is kept; the rest of the window is padded as `dataset.pad` says. On by default."""
+class ShortenConfig(OperationConfig):
+    """Keeps a segment of the clip and pads the rest of the window as set by `dataset.pad`. On by default."""
 
     p: Probability = 0.3
-    """Chance that a clip is shortened. 0 switches it off."""
+    """Probability that a clip is shortened; 0 disables it."""
     min_share: float = Field(default=0.15, gt=0, lt=1)
-    """Smallest share of the clip that is kept; drawn uniformly between this and 1."""
+    """Minimum fraction of the clip that is kept; drawn uniformly between this and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShortenDraw:
     start: int
-    """First sample that is kept."""
+    """First sample kept."""
     length: int
     """Number of samples kept."""
 
 
 class Shorten(WaveOperation[ShortenDraw]):
-    """Moves a stretch of each clip to the beginning of the window and pads the rest."""
+    """Moves a segment of each clip to the start of the window and pads the rest."""
 
     name = "shorten"
 
@@ -60,14 +60,13 @@ class Shorten(WaveOperation[ShortenDraw]):
 
     def render(self, wave_BS: Tensor, draws: list[ShortenDraw], valid: list[int]) -> Tensor:
         samples = wave_BS.shape[1]
-        length_B1 = torch.tensor([[draw.length] for draw in draws], device=wave_BS.device)
+        length_B1 = on_device([[draw.length] for draw in draws], wave_BS.device)
         place_S = torch.arange(samples, device=wave_BS.device)
         if self.pad == "repeat":
-            start_B1 = torch.tensor([[draw.start] for draw in draws], device=wave_BS.device)
+            start_B1 = on_device([[draw.start] for draw in draws], wave_BS.device)
             return wave_BS.gather(1, start_B1 + place_S % length_B1)
-        # Each kept stretch begins a window of the clip with zeros behind it; all windows are one strided view, which
-        # is many times faster than a gather.
+        # Each result is a window of the zero-padded clip; one strided view of all windows is much faster than a gather.
         padded = torch.cat([wave_BS, torch.zeros_like(wave_BS)], dim=1).reshape(-1).unfold(0, samples, 1)
         starts = [row * 2 * samples + draw.start for row, draw in enumerate(draws)]
-        moved_BS = padded.index_select(0, torch.tensor(starts, device=wave_BS.device))
+        moved_BS = padded.index_select(0, on_device(starts, wave_BS.device))
         return moved_BS.masked_fill_(place_S >= length_B1, 0)

@@ -1,8 +1,7 @@
-"""Time shift: the clip is cut at random points, and each part stretched or compressed; the whole keeps its
-length.
+"""Time shift: parts of the clip are stretched or compressed; the total length stays. Works on waveforms (B, S).
 
-Enters and leaves: waveforms (B, S). One continuous warp of the window's time axis, read off by band-limited
-interpolation: nothing is cut apart, so nothing clicks. A part played faster also sounds higher, as on tape.
+A continuous, piecewise linear warp of the time axis by band-limited interpolation, so that nothing clicks. Faster parts
+also sound higher, as on tape.
 """
 
 from dataclasses import dataclass
@@ -11,38 +10,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
-from audiosurvey.section import Section
+from audiosurvey.augmentation.operation_config import OperationConfig
+from audiosurvey.augmentation.tensors import on_device
 
 MIN_PARTS, MAX_PARTS = 2, 5
 SLOWEST, FASTEST = 0.8, 1.25
-"""Bounds of a part's speed: input samples to output samples. They are each other's inverse."""
+"""Bounds of the speed of a part, in input samples per output sample."""
 SHORTEST_PART = 0.05
-"""Share of the window that a part takes at least."""
+"""Minimum length of a part relative to the window."""
 SMALLEST_WINDOW = 400
-"""Windows of fewer samples are too short to be cut into parts, and stay as they are."""
+"""Shorter windows, in samples, are not changed."""
 
 
-class TimeShiftConfig(Section):
-    """Parts of the clip are stretched and compressed in time; the whole keeps its length."""
-
-    p: Probability = 0.0
-    """Chance that a clip is warped."""
+class TimeShiftConfig(OperationConfig):
+    """Time warping: stretches and compresses parts of the clip; the total length stays the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeShiftDraw:
-    """Where the parts end, in samples of the clip as it came (`before`) and as it leaves (`after`), from 0 to
-    S."""
+    """Boundaries of the parts in samples of the input (`before`) and the output (`after`), from 0 to S."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
 
 
 class TimeShift(WaveOperation[TimeShiftDraw]):
-    """Warps the time axis of each clip by its own piecewise linear map."""
+    """Warps the time axis of each clip by a drawn piecewise linear map."""
 
     name = "time_shift"
 
@@ -58,9 +54,9 @@ class TimeShift(WaveOperation[TimeShiftDraw]):
             return TimeShiftDraw((0, samples), (0, samples))
         before = np.rint(np.cumsum(shares) * samples).astype(int)
         lengths = np.diff(before, prepend=0)
-        # Scaling all stretches to keep the total may push one out of bounds. Moving all of them towards 1 by
-        # one common share keeps the total whatever that share is; the greatest admissible one is taken. The
-        # bounds are drawn in by a sample a part, so that they still hold once the ends are whole samples.
+        # Normalising the stretches to the total length may push one out of bounds. Moving all of them towards 1 by a
+        # common share keeps the total; the largest admissible share is used. The bounds are tightened by one sample
+        # per part, so that they hold after rounding.
         change = stretch * samples / (stretch @ lengths) - 1
         room = np.where(change > 0, FASTEST - 1 - 1 / lengths, 1 - SLOWEST - 1 / lengths)
         share = min(1.0, float(np.min(room / np.maximum(np.abs(change), 1e-12))))
@@ -92,20 +88,19 @@ class TimeShift(WaveOperation[TimeShiftDraw]):
 
 
 def corner_samples(sample_rate: int, samples: int) -> int:
-    """Half the time over which the speed changes from part to part: 5 ms, less in a short window; a power of two."""
+    """Half the duration of a speed transition: 5 ms, less in a short window; a power of two."""
     return 1 << max(0, int(np.log2(max(1, min(0.005 * sample_rate, samples * SHORTEST_PART / 4)))))
 
 
 def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device: torch.device) -> Tensor:
-    """Where each output sample is read in the input, in units of 2^-FRACTION_BITS samples. Shape (B, S), int64.
+    """Input position of each output sample (B, S), int64, in units of 2^-FRACTION_BITS samples.
 
-    The map is piecewise linear; around each inner end the speed runs evenly from one value to the next, from
-    `corner` samples before to `corner` samples after, which leaves the map outside of that stretch as it is.
+    The map is piecewise linear; around each inner boundary the speed changes linearly over 2 `corner` samples, which
+    leaves the map elsewhere unchanged.
 
-    The way from sample m to m + 1 is the speed at m + 1/2. Along a change by D it grows by D / (2 corner) a
-    sample, and by half of that at either end. Those growths are in turn the running sum of four halves, two
-    where the change begins and two where it ends; so the position is the threefold running sum of a few
-    numbers, whole and exact.
+    The step from sample m to m + 1 is the speed at m + 1/2. During a change by D it grows by D / (2 corner) per sample,
+    and by half of that at both ends; this growth is the cumulative sum of two impulses at either end. So the position
+    is a threefold cumulative sum of a few integers, and exact.
     """
     rows, places, halves = [], [], []
     starts = []
@@ -118,10 +113,10 @@ def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device
             places += [end - corner, end - corner + 1, end + corner, end + corner + 1]
             halves += [half, half, -half, -half]
     where = (
-        torch.tensor(rows, dtype=torch.int64, device=device),
-        torch.tensor(places, dtype=torch.int64, device=device),
+        on_device(rows, device, torch.int64),
+        on_device(places, device, torch.int64),
     )
     growth_BS = torch.zeros(len(draws), samples, dtype=torch.int64, device=device)
-    growth_BS.index_put_(where, torch.tensor(halves, dtype=torch.int64, device=device), accumulate=True)
-    speed_BS = growth_BS.cumsum(1).cumsum(1) + torch.tensor(starts, device=device)[:, None]
+    growth_BS.index_put_(where, on_device(halves, device, torch.int64), accumulate=True)
+    speed_BS = growth_BS.cumsum(1).cumsum(1) + on_device(starts, device)[:, None]
     return speed_BS.cumsum(1) - speed_BS

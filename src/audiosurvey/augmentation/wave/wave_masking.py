@@ -1,7 +1,4 @@
-"""Wave masking: a short stretch of the clip is covered by next to nothing.
-
-Enters and leaves: waveforms (B, S).
-"""
+"""Wave masking: a short segment of the clip is replaced by near-silence. Works on waveforms (B, S)."""
 
 from dataclasses import dataclass
 
@@ -9,35 +6,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiosurvey.augmentation.base import Probability, WaveOperation
+from audiosurvey.augmentation.base import WaveOperation
 from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augmentation.operation_config import OperationConfig
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
 from audiosurvey.augmentation.wave.stretch import StretchSeconds, draw_start, inside, stretch_samples
-from audiosurvey.section import Section
 
 COVER = 1e-6
-"""Standard deviation of the noise that covers (-120 dB below full scale): never heard, yet no level of it is 0."""
+"""Standard deviation of the replacing noise (-120 dBFS): inaudible, but not digital silence."""
 
 
-class WaveMaskingConfig(Section):
-    """A short stretch of the wave is covered."""
+class WaveMaskingConfig(OperationConfig):
+    """Masks a short segment of the wave."""
 
-    p: Probability = 0.0
-    """Chance that a stretch of a clip is covered."""
     length_s: StretchSeconds = 0.1
-    """Length of the stretch in seconds; it lies anywhere in the clip, not in its padding."""
+    """Length of the segment in seconds. It is at a random position in the clip, not in its padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaveMaskingDraw:
     start: int
-    """First sample of the stretch."""
+    """First sample of the segment."""
     offset: int
-    """Where in the table of white noise the cover begins (modulo the places there are)."""
+    """Offset into the table of white noise (modulo the number of windows)."""
 
 
 class WaveMasking(WaveOperation[WaveMaskingDraw]):
-    """Puts noise that is far below hearing in place of a stretch of each clip (`tmask` of EAT, arXiv 2204.11479)."""
+    """Replaces a random segment of each clip by inaudible noise (`tmask` of EAT, arXiv 2204.11479)."""
 
     name = "wave_masking"
 

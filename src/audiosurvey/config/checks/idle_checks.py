@@ -1,14 +1,10 @@
-"""Settings that were given and change nothing: each gets a warning that says why.
-
-The rules stand in one table, `IDLE`: the keys, and why they are idle in a config, or None where they act.
-"""
+"""Warnings about settings that were given and have no effect beside the others."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
-from audiosurvey.config.checks.rule import Check, Warn
-from audiosurvey.config.reading.given import defaults_beside, is_given
+from audiosurvey.config.checks.rule import ConfigWarning, Rule, defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.training.settings import PretrainConfig
 
@@ -19,7 +15,7 @@ _OF_SCHEDULE = {
     "one_cycle": ("warmup", "start", "final"),
     "ramp": ("warmup", "final", "ramp_start", "ramp_end"),
 }
-"""The keys that each schedule goes by."""
+"""The keys that each schedule uses."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +28,26 @@ class Idle:
     """Why a key is idle, or None. Enter the config and the key."""
 
 
-def idle(config: Config) -> Iterable[Warn]:
+def idle(config: Config) -> Iterable[ConfigWarning]:
     """A warning for each key that was given and is idle."""
     if config.train.head_only and config.pretrain_dataset is None:
-        # No step is taken, which is told of every key of its own.
+        # No training step is taken, and another rule says so.
         return
     defaults = defaults_beside(config)
     for rule in IDLE:
         section = tuple(rule.section.split("."))
         for key in rule.keys:
             if is_given(config, (*section, key), defaults) and (why := rule.why(config, key)) is not None:
-                yield Warn((*section, key), why)
+                yield ConfigWarning((*section, key), why)
 
 
-def off(config: Config) -> Iterable[Warn]:
-    """Operations whose numbers were given, but not their chance."""
+def off(config: Config) -> Iterable[ConfigWarning]:
+    """Operations with settings but no `p`."""
     for name in type(config.augmentation).model_fields:
         section = getattr(config.augmentation, name)
         keys = getattr(section, "model_fields_set", set())
         if keys and getattr(section, "p", None) == 0 and "p" not in keys:
-            yield Warn(("augmentation", name), "is off: p, the chance that a clip gets it, is 0 where it is left out")
+            yield ConfigWarning(("augmentation", name), "is off: its chance p is 0 unless given")
 
 
 def _of_sgd(config: Config, key: str) -> str | None:
@@ -63,19 +59,19 @@ def _of_sgd(config: Config, key: str) -> str | None:
 def _of_adam(config: Config, key: str) -> str | None:
     if config.optimizer.name != "sgd":
         return None
-    return "has no effect with optimizer.name: sgd, which has momentum alone"
+    return "has no effect with optimizer.name: sgd, which uses only momentum"
 
 
 def _layers_start_alike(config: Config, key: str) -> str | None:
     if config.model.init is not None or config.pretrain_dataset is not None:
         return None
-    return "slows down blocks that start from nothing; it is for pretrained weights: give model.init, or leave it out"
+    return "only slows down blocks that start from random weights; give model.init, or leave it out"
 
 
 def _schedule_moves(config: Config, key: str) -> str | None:
     if any(not stage.open_ended for stage in config.stages.values()):
         return None
-    return "has no effect: where patience alone ends training, every schedule is constant; give train.epochs"
+    return "has no effect: with patience alone and no train.epochs, every schedule is constant; give train.epochs"
 
 
 def _schedule_has_it(config: Config, key: str) -> str | None:
@@ -88,13 +84,11 @@ def _schedule_has_it(config: Config, key: str) -> str | None:
 
 def _patience_sees_the_end(config: Config, key: str) -> str | None:
     train = config.train
-    if config.schedule.name != "one_cycle" or not train.epochs or not train.patience:
-        return None
-    if train.patience >= train.epochs:
+    if config.schedule.name != "one_cycle" or not train.patience or train.patience >= (train.epochs or 0):
         return None
     return (
-        "may end training before the rate has risen and fallen (schedule.name: one_cycle), and the score comes with "
-        "the fall; leave patience out, or take schedule.name: constant"
+        "may end training before the learning rate has fallen (schedule.name: one_cycle), which is when the score "
+        "improves; leave patience out, or take schedule.name: constant"
     )
 
 
@@ -104,7 +98,7 @@ def _head_is_fitted(config: Config, key: str) -> str | None:
 
 
 def _pretraining_is_asked(config: Config, key: str) -> str | None:
-    # One that is switched off by name (false, null) keeps its settings for later.
+    # One that is switched off explicitly (false, null) keeps its settings for later.
     if config.pretrain_dataset is not None:
         return None
     if "pretrain_urban" in config.model_fields_set or "dataset" in config.pretrain.model_fields_set:
@@ -121,7 +115,7 @@ def _is_reached(config: Config, name: str) -> str | None:
 
 def _something_is_mixed(config: Config, key: str) -> str | None:
     if not any(getattr(config.augmentation, name).p for name in _MIXINGS):
-        return f"has no effect where no clip is mixed; give p of one of augmentation.{', '.join(_MIXINGS)}"
+        return f"has no effect where no clip is mixed; give a p to one of augmentation.{', '.join(_MIXINGS)}"
     if key == "union_below" and config.loss.mixed != "union":
         return f"has no effect with loss.mixed: {config.loss.mixed}; it is for union"
     return None
@@ -130,7 +124,7 @@ def _something_is_mixed(config: Config, key: str) -> str | None:
 def _waves_are_mixed(config: Config, key: str) -> str | None:
     if any(getattr(config.augmentation, name).p for name in WAVE_MIXINGS):
         return None
-    return f"has no effect where no waves are mixed; give p of one of {', '.join(WAVE_MIXINGS)}"
+    return f"has no effect where no waves are mixed; give a p to one of {', '.join(WAVE_MIXINGS)}"
 
 
 def _start_of(name: str) -> Idle:
@@ -152,8 +146,7 @@ IDLE = (
 )
 """Every rule: the keys, and why they are idle."""
 
-
-IDLE_CHECKS = (
-    Check(("optimizer", "schedule", "augmentation", "loss", "train", "pretrain", "pretrain_urban", "model.init"), idle),
-    Check(("augmentation",), off),
+IDLE_RULES = (
+    Rule(("optimizer", "schedule", "augmentation", "loss", "train", "pretrain", "pretrain_urban", "model.init"), idle),
+    Rule(("augmentation",), off),
 )

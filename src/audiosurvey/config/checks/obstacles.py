@@ -37,7 +37,7 @@ def device_obstacles(config: Config, device_type: str) -> list[Fault]:
     """What this kind of device (`cpu`, `cuda`) cannot do."""
     if device_type in _SYNCED:
         return []
-    mend = "set it to false, or train with --device cuda"
+    mend = "set it to false, or train on the device cuda"
     return [
         Fault((name, "sync_batchnorm"), f"torch's SyncBatchNorm needs a GPU, and this run is on {device_type}; {mend}")
         for name, stage in config.stages.items()

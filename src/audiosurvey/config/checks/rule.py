@@ -1,24 +1,54 @@
-"""What a rule across sections of the config is made of."""
+"""What rules across sections are made of, and which keys count as given."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from audiosurvey.config.reading.document import Path
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
+from audiosurvey.training.settings import PretrainConfig, TrainConfig
 
 
-class Warn(Fault):
-    """Of the same form as a fault; it does not keep a run from starting."""
+class ConfigWarning(Fault):
+    """A likely mistake, which does not keep a run from starting."""
 
 
 @dataclass(frozen=True)
-class Check:
-    """One rule, and the dotted keys that it reads."""
+class Rule:
+    """A rule across sections, and the dotted keys that it reads.
 
-    needs: tuple[str, ...]
+    It is skipped where one of these keys is faulty, since it would judge a default that nobody asked for.
+    """
+
+    reads: tuple[str, ...]
     find: Callable[[Config], Iterable[Fault]]
-    about_length: bool = False
-    """Longer clips would mend it. Where a needed key is faulty, what stays wrong with clips twice as long is
-    still told; every other rule is left out then, since it would judge by defaults that nobody asked for."""
     about_mel: bool = False
-    """Has no say where the network hears no mel spectrogram."""
+    """Skipped where the network does not use the mel spectrogram."""
+
+
+def is_given(config: Config, path: Path, defaults: Config) -> bool:
+    """Whether the value at `path` differs from `defaults`: a config with every value written out gets no warnings."""
+    return _value_at(config, path) != _value_at(defaults, path)
+
+
+def defaults_beside(config: Config) -> Config:
+    """The resolved defaults, given the config's patience and `swa`, which settle other keys.
+
+    The patience itself is absent from the result, so that it counts as given; a patience of 0 is none.
+    """
+    settled = Config(
+        train=TrainConfig(patience=config.train.patience),
+        pretrain=PretrainConfig(patience=config.pretrain.patience),
+        swa=config.swa,
+    ).resolved()
+    stages = {name: getattr(settled, name) for name in ("train", "pretrain")}
+    return settled.model_copy(
+        update={name: stage.model_copy(update={"patience": None}) for name, stage in stages.items() if stage.patience}
+    )
+
+
+def _value_at(config: Config, path: Path) -> object:
+    value: object = config
+    for key in path:
+        value = getattr(value, str(key))
+    return value

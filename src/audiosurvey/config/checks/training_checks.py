@@ -1,17 +1,57 @@
-"""Rules across sections about how a network is trained: thawing, averages, class weights, probes, small batches."""
+"""Rules across sections about training: epochs, patience, pretraining, averages, classifiers, class weights."""
 
 from collections.abc import Iterable
 
 from torch import nn
 
 from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.config.checks.rule import Check, Warn
-from audiosurvey.config.checks.sketch import can_be_built, sketch
-from audiosurvey.config.reading.given import defaults_beside, is_given
+from audiosurvey.config.checks.meta_network import can_be_built, meta_network
+from audiosurvey.config.checks.rule import ConfigWarning, Rule, defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import builtin_classes
 from audiosurvey.data.sets.classes import unknown_classes
+from audiosurvey.data.sets.registry import is_published
 from audiosurvey.errors import Fault
+
+
+def _momentum_falls(config: Config) -> Iterable[Fault]:
+    low, key = config.schedule.momentum_low, "momentum" if config.optimizer.name == "sgd" else "beta1"
+    high: float = getattr(config.optimizer, key)
+    if low is not None and low > high:
+        yield Fault(
+            ("schedule", "momentum_low"), f"{low:g} is above optimizer.{key} ({high:g}), where it starts; lower it"
+        )
+
+
+def _patience_is_used(config: Config) -> Iterable[Fault]:
+    if config.protocol.selection == "last" and config.train.patience:
+        yield Fault(
+            ("protocol", "selection"),
+            "last takes the weights after a fixed number of epochs and makes no use of train.patience; "
+            "remove train.patience, or choose selection: validation",
+        )
+
+
+def _stages_end(config: Config) -> Iterable[Fault]:
+    for name, stage in (("train", config.train), ("pretrain", config.pretrain)):
+        if stage.epochs == 0 and not stage.patience:
+            message = f"0 trains until the patience runs out, and there is none; give {name}.patience, or epochs"
+            yield Fault((name, "epochs"), message)
+
+
+def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
+    given, first = config.pretrain.dataset, config.pretrain_dataset
+    if config.pretrain_urban and given is not None and given.name != "urbansound8k":
+        message = f"true asks for UrbanSound8K, but pretrain.dataset is {given.name}; keep one of the two"
+        yield Fault(("pretrain_urban",), message)
+        return
+    path = ("pretrain_urban",) if given is None else ("pretrain", "dataset")
+    if first is None or first.name != config.dataset.name or not is_published(first.name):
+        return
+    # Other classes of the same data set may come first, such as ESC-50 without the ten of ESC-10.
+    before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
+    if set(before) <= set(after):
+        yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
 
 
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:
@@ -34,7 +74,7 @@ def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
         if config.swa.start is not None and stage.open_ended:
             yield Fault(
                 ("swa", "start"),
-                f"a share of steps whose number is not known, as {name}.patience alone ends them; give {name}.epochs",
+                f"a share of the steps, whose number is unknown if only {name}.patience ends them; give {name}.epochs",
             )
 
 
@@ -45,31 +85,31 @@ def _head_has_a_body(config: Config) -> Iterable[Fault]:
         if getattr(config.train, key):
             yield Fault(
                 ("train", key),
-                "the network before the classifier would stay as it was drawn; give model.init, or a pretraining",
+                "the network before the classifier would keep its random weights; give model.init, or a pretraining",
             )
 
 
 def _head_alone_is_trained(config: Config) -> Iterable[Fault]:
-    """Keys that were set and change nothing, as no step of training is taken."""
+    """Keys that have no effect because no training step is taken."""
     if not config.train.head_only:
         return
     defaults = defaults_beside(config)
     paths: list[tuple[str, ...]] = [("train", key) for key in _OF_STEPS] + [("model", "thaw")]
     if config.pretrain_dataset is None or config.model.init is None:
-        # A pretraining keeps what is frozen of the weights that it starts from.
+        # A pretraining that starts from weights freezes them too.
         paths += [("model", "freeze"), ("model", "keep_statistics")]
     if config.pretrain_dataset is None:
-        # A pretraining takes steps, and these are its settings too.
+        # A pretraining takes steps with these settings.
         paths += [(name, key) for name in ("optimizer", "schedule", "ema") for key in _keys(config, name)]
         paths += [("precision",)]
-        yield from (Warn(("augmentation", name), _NO_STEPS) for name in _augmented_by_choice(config, defaults))
+        yield from (ConfigWarning(("augmentation", name), _NO_STEPS) for name in _augmented_by_choice(config, defaults))
         if config.swa.start is not None:
-            yield Warn(("swa", "start"), _NO_STEPS)
-    yield from (Warn(path, _NO_STEPS) for path in paths if is_given(config, path, defaults))
+            yield ConfigWarning(("swa", "start"), _NO_STEPS)
+    yield from (ConfigWarning(path, _NO_STEPS) for path in paths if is_given(config, path, defaults))
 
 
 def _augmented_by_choice(config: Config, defaults: Config) -> list[str]:
-    """Operations that are on, and not only because they are on by default."""
+    """Operations that the user switched on, rather than defaults."""
     absent, empty = defaults.augmentation, AugmentationConfig()
     return [
         name
@@ -110,9 +150,9 @@ def _weights_name_classes(config: Config) -> Iterable[Fault]:
 
 def _balanced_once(config: Config) -> Iterable[Fault]:
     if config.train.sampling == "balanced" and config.loss.class_weights == "balanced":
-        yield Warn(
+        yield ConfigWarning(
             ("loss", "class_weights"),
-            "balanced beside train.sampling: balanced makes rare classes count twice over; keep one of the two",
+            "with train.sampling: balanced, rare classes count twice over; keep one of the two",
         )
 
 
@@ -127,22 +167,25 @@ def _norms_of_features_see_two_clips(config: Config) -> Iterable[Fault]:
 
 
 def _norms_features(config: Config, stage: str) -> bool:
-    """Whether a batch norm of features counts statistics of its own in any epoch of a stage."""
-    model, network = config.model, sketch(config)
+    """Whether a batch norm of features computes statistics of its own in any epoch of a stage."""
+    model, network = config.model, meta_network(config)
     network.freeze(model.frozen(stage, epoch=None))
     network.keep_statistics(model.keep_statistics and model.starts_from_weights(stage))
     return any(isinstance(part, nn.BatchNorm1d) and part.training for part in network.modules())
 
 
-TRAINING_CHECKS = (
-    Check(("model.thaw", "train.epochs"), _thaw_is_reached),
-    Check(
-        ("train.head_only", "train.head_first", "model.init", "pretrain_urban", "pretrain.dataset"), _head_has_a_body
-    ),
-    Check(("train.head_only",), _head_alone_is_trained),
-    Check(("swa", "ema"), _one_average),
-    Check(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
-    Check(("dataset", "loss.class_weights"), _weights_name_classes),
-    Check(("train.sampling", "loss.class_weights"), _balanced_once),
-    Check(("model", "train", "pretrain", "pretrain_urban"), _norms_of_features_see_two_clips),
+_STARTED = ("model.init", "pretrain_urban", "pretrain.dataset")
+TRAINING_RULES = (
+    Rule(("schedule.momentum_low", "optimizer"), _momentum_falls),
+    Rule(("protocol.selection", "train.patience"), _patience_is_used),
+    Rule(("train.epochs", "train.patience", "pretrain.epochs", "pretrain.patience"), _stages_end),
+    Rule(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Rule(("model.thaw", "train.epochs"), _thaw_is_reached),
+    Rule(("train.head_only", "train.head_first", *_STARTED), _head_has_a_body),
+    Rule(("train.head_only",), _head_alone_is_trained),
+    Rule(("swa", "ema"), _one_average),
+    Rule(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),
+    Rule(("dataset", "loss.class_weights"), _weights_name_classes),
+    Rule(("train.sampling", "loss.class_weights"), _balanced_once),
+    Rule(("model", "train", "pretrain", "pretrain_urban"), _norms_of_features_see_two_clips),
 )

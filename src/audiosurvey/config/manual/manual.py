@@ -14,10 +14,10 @@ from audiosurvey.config.manual.schema import make_schema
 
 PLACE = Path("docs") / "config.md"
 _TYPES = {
-    "integer": "whole number",
+    "integer": "integer",
     "number": "number",
     "boolean": "true, false",
-    "string": "text",
+    "string": "string",
     "null": "null",
 }
 _LIMITS = (
@@ -26,7 +26,7 @@ _LIMITS = (
     ("maximum", "≤ {}"),
     ("exclusiveMaximum", "< {}"),
 )
-_TABLE = "| key | type | default | meaning |\n|---|---|---|---|\n"
+_TABLE = "| key | type | default | description |\n|---|---|---|---|\n"
 Node = dict[str, Any]
 
 
@@ -72,12 +72,12 @@ class _Manual:
             kind, default = _link(f"{path}.{key}" if path else key, "section"), ""
         else:
             kind = self.kind(node)
-            default = f"`{flow(node['default'])}`" if "default" in node else "needed"
+            default = f"`{flow(node['default'])}`" if "default" in node else "required"
         return f"| `{key}` | {_cell(kind)} | {_cell(default)} | {_cell(words)} |\n"
 
     def blocks(self, path: str, items: list[Node], depth: int) -> str:
         """The menu of a list whose items are sections of one key."""
-        parts = [f"{'#' * depth} `{path}`: the items\n", "| key | value | meaning |\n|---|---|---|"]
+        parts = [f"{'#' * depth} `{path}`: the items\n", "| key | value | description |\n|---|---|---|"]
         further: list[str] = []
         for item in items:
             block = self.follow(item)

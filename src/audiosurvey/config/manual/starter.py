@@ -10,25 +10,22 @@ from typing import Any
 from audiosurvey.config.manual.manual import flow
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.faults import did_you_mean
-from audiosurvey.config.reading.known import description_of
+from audiosurvey.config.reading.keys import description_of
 from audiosurvey.config.root import Config
+from audiosurvey.data.sets.registry import BUILT_IN, spec_of
 from audiosurvey.errors import UserError
 
-_DATASETS: dict[str, dict[str, Any]] = {
-    "esc50": {"root": "data/ESC-50", "clip_seconds": 5},
-    "urbansound8k": {"root": "data/UrbanSound8K", "clip_seconds": 4},
+_OWN: dict[str, dict[str, Any]] = {
     "folder": {"root": "sounds", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
     "csv": {"root": "sounds", "table": "sounds/clips.csv", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
-    "toy": {"root": "data/toy", "clip_seconds": 1},
 }
 _OPTIONS = {
-    "esc50": [("# subset: esc10", "only the 400 clips of ESC-10")],
     "folder": [("# source_pattern: '^(.+?)_'", "what names the recording in a file name: its clips stay together")],
     "csv": [("# columns: {path: file, label: class}", "where your columns have other names")],
 }
 _COMMENTS = {
     "dataset": "which sounds",
-    "dataset.name": "esc50, urbansound8k, folder (a folder a class), csv or toy",
+    "dataset.name": f"{', '.join(BUILT_IN)}, folder (a folder per class) or csv",
     "dataset.root": "where they are, from the working folder",
     "dataset.table": "one row a clip: path, label, and if you have them fold, source, start, end",
     "dataset.clip_seconds": "what the network hears at once; longer clips give several windows",
@@ -89,29 +86,33 @@ _OF_STEPS = ("augmentation", "precision")
 
 def starter(dataset: str, preset: str | None = None) -> str:
     """The text of a starter config. Raises UserError for a data set or a preset that there is not."""
-    if dataset not in _DATASETS:
-        known = ", ".join(_DATASETS)
-        raise UserError(f"--dataset: {dataset!r} is not one of {known}{did_you_mean(dataset, list(_DATASETS))}")
+    names = [*BUILT_IN, *_OWN]
+    if dataset not in names:
+        raise UserError(f"--dataset: {dataset!r} is not one of {', '.join(names)}{did_you_mean(dataset, names)}")
     data = _values(dataset)
     if preset is not None:
         data = _with_preset(data, preset)
     what = f"Data set {dataset}" + (f", preset {preset}." if preset else ".")
     lines = _BEGINNING.format(what=what).splitlines()
-    section = True
+    section, spec = True, spec_of(dataset)
     for key, value in data.items():
         if section or isinstance(value, dict):
             lines.append("")
         section = isinstance(value, dict)
         lines += _entry((key,), value)
         if key == "dataset":
-            lines += [_line(f"  {text}", words) for text, words in _OPTIONS.get(dataset, [])]
+            lines += [_line(f"  {text}", words) for text, words in (spec.starter_lines if spec else _OPTIONS[dataset])]
     return "\n".join(lines) + "\n"
 
 
 def _values(dataset: str) -> dict[str, Any]:
+    spec = spec_of(dataset)
     return {
-        "dataset": {"name": dataset, **_DATASETS[dataset]},
-        "sample_rate": 16_000 if dataset == "toy" else 32_000,
+        "dataset": {
+            "name": dataset,
+            **({"root": spec.root.as_posix(), "clip_seconds": spec.clip_seconds} if spec else _OWN[dataset]),
+        },
+        "sample_rate": spec.sample_rate if spec else 32_000,
         "mel_spectrogram": {
             "win_length": 0.032,
             "hop_length": 0.01,

@@ -1,7 +1,7 @@
-"""Faults with their place, in the order of the file, and the nearest word to a misspelt one.
+"""Faults with their place, in the order of the file, and the known word that a misspelt one resembles.
 
-The printed form is a contract: `config.yaml:34: augmentation.noise.min_snr: unknown key; did you mean
-min_snr_db?`, and for a value given on the command line `--set train.lrr: unknown key; did you mean lr?`.
+The printed form is fixed: `config.yaml:34: augmentation.noise.min_snr: unknown key; did you mean min_snr_db?`, and
+`--set train.lrr: unknown key; did you mean lr?` for a value from the command line.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from audiosurvey.errors import Fault, UserError
 
 
 def located(name: str, place: Place, fault: Fault) -> str:
-    """One fault as the line that the user reads."""
+    """One fault as a line for the user."""
     if isinstance(place, int):
         return f"{name}:{place}: {fault.dotted}: {fault.message}" if fault.path else f"{name}:{place}: {fault.message}"
     if fault.path and fault.dotted != place:
@@ -21,8 +21,7 @@ def located(name: str, place: Place, fault: Fault) -> str:
 
 
 def lines(document: Document, faults: Iterable[Fault]) -> tuple[str, ...]:
-    """All faults, the document's own included, each once: by line, those of `--set` last in the order
-    given."""
+    """All faults, including the document's own, each once: by line, then those of `--set` as given."""
     placed = [*document.faults, *((document.place(fault.path), fault) for fault in faults)]
 
     def order(item: tuple[Place, Fault]) -> tuple[int, int]:
@@ -40,16 +39,11 @@ def refuse(document: Document, faults: Iterable[Fault]) -> None:
 
 
 def nearest(word: object, known: Sequence[str]) -> str | None:
-    """The known word that a misspelt one most likely meant; None when nothing is near.
-
-    Letters count as difflib counts them; a word that begins another (`min_snr`, `min_snr_db`) is near too.
-    """
+    """The known word that a misspelt one resembles (difflib), or that it begins; None when nothing is near."""
     if not isinstance(word, str) or not word:
         return None
     plain = {_plain(name): name for name in reversed(known)}
     asked = _plain(word)
-    if asked in plain:
-        return plain[asked]
     if found := difflib.get_close_matches(asked, list(plain), n=1, cutoff=0.6):
         return plain[found[0]]
     begins = [name for name in plain if min(len(name), len(asked)) >= 2 and _begins(name, asked)]
@@ -57,7 +51,7 @@ def nearest(word: object, known: Sequence[str]) -> str | None:
 
 
 def did_you_mean(word: object, known: Sequence[str]) -> str:
-    """`; did you mean bf16?`, or nothing when no known word is near."""
+    """`; did you mean bf16?`, or an empty string when no known word is near."""
     near = nearest(word, known)
     return f"; did you mean {near}?" if near is not None else ""
 

@@ -1,9 +1,4 @@
-"""`--set KEY=VALUE`: changing any key of a config from the command line.
-
-In: a `Document` and words such as `train.lr=1e-3` or `model.blocks.3.res=[64, 64]`; the value is YAML. Out:
-the document is changed in place and remembers which `--set` gave which key; what cannot be set joins its
-faults.
-"""
+"""`--set KEY=VALUE`: changing any key of a config from the command line."""
 
 from typing import Any
 
@@ -12,7 +7,11 @@ from audiosurvey.errors import Fault, UserError
 
 
 def override(document: Document, word: str) -> None:
-    """Apply one `KEY=VALUE`. Missing sections on the way are made; a list must have the index named."""
+    """Apply one `KEY=VALUE`, such as `train.lr=1e-3` or `model.blocks.3.res=[64, 64]`, to the document in place.
+
+    The value is YAML. Missing sections on the way are created; an index of a list must exist. What cannot be set is
+    added to the document's faults.
+    """
     key, equals, text = word.partition("=")
     key = key.strip()
     place = key or word
@@ -29,31 +28,26 @@ def override(document: Document, word: str) -> None:
 
 
 def _put(document: Document, path: tuple[str, ...], value: Any, place: str) -> None:
-    way: list[str | int] = []
+    above: tuple[str | int, ...] = ()
     for depth, part in enumerate(path):
-        node = get(document.data, tuple(way))
-        way.append(_step(document, node, way, part, place))
+        node = get(document.data, above)
+        if isinstance(node, dict) and part not in node and above[-2:-1] == ("blocks",):
+            # A block has one key: giving it another makes it another block.
+            document.put(above, {}, place)
+        above = (*above, part if isinstance(node, dict) else _index(node, above, part))
         if depth == len(path) - 1:
-            document.put(tuple(way), value, place)
+            document.put(above, value, place)
         elif isinstance(node, dict) and node.get(part) is None:
             if path[depth + 1].isdecimal():
-                raise UserError(_no_list(".".join(map(str, way))))
-            document.put(tuple(way), {}, place)
+                name = ".".join(map(str, above))
+                whole = "give model.preset or the whole list" if name == "model.blocks" else "give the whole list"
+                raise UserError(f"this config has no {name} to change one of; {whole}")
+            document.put(above, {}, place)
 
 
-def _no_list(name: str) -> str:
-    whole = "give model.preset or the whole list" if name == "model.blocks" else "give the whole list"
-    return f"this config has no {name} to change one of; {whole}"
-
-
-def _step(document: Document, node: Any, way: list[str | int], part: str, place: str) -> str | int:
-    """`part` as a key or an index of `node`, which `way` leads to."""
-    name = ".".join(map(str, way))
-    if isinstance(node, dict):
-        if part not in node and way[-2:-1] == ["blocks"]:
-            # A block has one key: giving it another makes it another block.
-            document.put(tuple(way), {}, place)
-        return part
+def _index(node: Any, above: tuple[str | int, ...], part: str) -> int:
+    """`part` as an index of the list `node` at the path `above`."""
+    name = ".".join(map(str, above))
     if not isinstance(node, list):
         raise UserError(f"{name} is the value {node!r}, which has no key {part!r}")
     if not part.isdecimal():

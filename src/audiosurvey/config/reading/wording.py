@@ -1,4 +1,4 @@
-"""Pydantic's complaints in plain words: one line each, about the value as the user wrote it."""
+"""Pydantic's errors in plain words, about the value as the user wrote it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,86 +6,67 @@ from typing import Any
 
 from audiosurvey.config.reading.faults import did_you_mean
 
-EXPECTED: dict[str, str] = {
+_SECTION = "a section of keys and values"
+_TYPES = {
     "int": "a whole number",
     "float": "a number",
-    "bool": "true or false",
     "string": "text",
     "list": "a list",
     "tuple": "a list",
     "set": "a list",
-    "dict": "a section of keys and values",
-    "model": "a section of keys and values",
-    "model_attributes": "a section of keys and values",
+    "dict": _SECTION,
+    "model": _SECTION,
     "path": "a path",
+    "none": "null",
 }
-_LIMITS = {
-    "greater_than": ("gt", "must be above"),
-    "greater_than_equal": ("ge", "must be at least"),
-    "less_than": ("lt", "must be below"),
-    "less_than_equal": ("le", "must be at most"),
-    "multiple_of": ("multiple_of", "must be a multiple of"),
+_MESSAGES = {
+    "missing": "missing; it has no default",
+    "greater_than": "{value} is out of range: it must be above {gt}",
+    "greater_than_equal": "{value} is out of range: it must be at least {ge}",
+    "less_than": "{value} is out of range: it must be below {lt}",
+    "less_than_equal": "{value} is out of range: it must be at most {le}",
+    "multiple_of": "{value} is out of range: it must be a multiple of {multiple_of}",
+    "too_short": "{value} has too few values; expected at least {min_length}",
+    "too_long": "{value} has too many values; expected at most {max_length}",
+    "string_too_short": "{value} is too short; expected at least {min_length} characters",
+    "finite_number": "{value} is not a finite number",
+    "string_pattern_mismatch": "{value} does not match the pattern {pattern}",
+    "value_error": "{error}",
+    "assertion_error": "{error}",
 }
-_LENGTHS = {"too_short": "min_length", "string_too_short": "min_length", "too_long": "max_length"}
+Expected = Sequence[tuple[str, Mapping[str, Any]]]
+"""The kind and the context of pydantic's errors about one value."""
 
 
 def is_mismatch(kind: str) -> bool:
-    """Whether an error of this type says that the value is of another type altogether, not merely out
-    of range."""
-    return kind in ("literal_error", "enum", "int_from_float", "none_required") or _expected(kind) is not None
+    """Whether an error of this kind means that the value is of the wrong type, rather than out of range."""
+    return bool(_choices(kind, {}) is not None or _type(kind))
 
 
 def explain(kind: str, value: Any, context: Mapping[str, Any], text: str) -> str:
-    """The message for one error of pydantic's: its type, the value it met, its context, and its own words."""
+    """The message for one error: its kind, the value, pydantic's context, and pydantic's own message."""
     if is_mismatch(kind):
         return mismatch(value, [(kind, context)])
-    if kind == "missing":
-        return "missing; it has no default"
-    if kind in _LIMITS:
-        key, words = _LIMITS[kind]
-        return f"{show(value)} is out of range: it {words} {show(context[key])}"
-    if kind in _LENGTHS:
-        return _length(value, int(context[_LENGTHS[kind]]), "at least" if "short" in kind else "at most")
-    if kind == "finite_number":
-        return f"{show(value)} is not a finite number"
-    if kind == "string_pattern_mismatch":
-        return f"{show(value)} is not of the form {context['pattern']}"
-    if kind in ("value_error", "assertion_error"):
-        return " ".join(str(context.get("error", text)).split())
-    text = re.sub(r"^Input should ", "must ", text)
-    return f"{show(value)}: {text[:1].lower()}{text[1:]}"
+    if kind not in _MESSAGES:
+        return f"{show(value)}: {text}"
+    shown = {name: str(item) if isinstance(item, (str, Exception)) else show(item) for name, item in context.items()}
+    return " ".join(_MESSAGES[kind].format(value=show(value), **shown).split())
 
 
-def mismatch(value: Any, expected: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """A value of the wrong type, given what each branch of the key's type expected."""
-    known: list[str] = []
-    others: list[str] = []
-    for kind, context in expected:
-        if kind in ("literal_error", "enum"):
-            known += choices(str(context["expected"]))
-        elif (words := _expected(kind)) is not None:
-            others.append(words)
-    if known and "true or false" in others:
-        others.remove("true or false")
-        known = ["true", "false", *known]
-    others = list(dict.fromkeys(others))
+def mismatch(value: Any, expected: Expected) -> str:
+    """The message for a value of the wrong type, from what each type that is allowed here complained about."""
+    known = [word for kind, context in expected for word in _choices(kind, context) or []]
+    types = list(dict.fromkeys(filter(None, (_type(kind) for kind, _ in expected))))
+    choice = known if len(known) < 2 else [f"one of {', '.join(known)}"]
+    wanted = " or ".join([*choice, *types])
     if value is None:
-        options = ["one of " + ", ".join(known)] if known else []
-        return f"has no value; expected {' or '.join(options + others) or 'one'}"
-    if known:
-        tail = f", nor {' nor '.join(others)}" if others else ""
-        return f"{show(value)} is not one of {', '.join(known)}{tail}{did_you_mean(value, known)}"
-    if others == ["true or false"]:
-        return f"{show(value)} is neither true nor false"
-    if others == ["text"] and not isinstance(value, (list, dict)):
-        return f"{show(value)} is not text; put it in quotes: '{show(value)}'"
-    return f"{show(value)} is not {' or '.join(others) or 'allowed here'}{_number_mend(value, others)}"
-
-
-def choices(expected: str) -> list[str]:
-    """The words of pydantic's "'auto', 'fp32' or 'bf16'"."""
-    quoted = re.findall(r"'([^']*)'", expected)
-    return quoted or [word for word in re.split(r", | or ", expected) if word]
+        return f"has no value; expected {wanted}"
+    hint = did_you_mean(value, known)
+    if types == ["text"] and not known and not isinstance(value, (list, dict)):
+        hint = f"; put it in quotes: '{show(value)}'"
+    elif isinstance(value, str) and value[:1].isdigit() and {"a number", "a whole number"} & set(types):
+        hint = "; write it without spaces, commas and units, such as 44100 or 0.001"
+    return f"{show(value)} is not {wanted}{hint}"
 
 
 def show(value: Any) -> str:
@@ -100,7 +81,7 @@ def show(value: Any) -> str:
         case str():
             text = repr(value)
         case list() | tuple():
-            text = "[" + ", ".join(map(show, value)) + "]"
+            text = f"[{', '.join(map(show, value))}]"
         case dict():
             text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
         case _:
@@ -108,30 +89,17 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _expected(kind: str) -> str | None:
-    if kind == "none_required":
-        return "null"
-    stem = re.sub(r"(_attributes)?_(type|parsing|parsing_size|from_float)$", "", kind)
-    return EXPECTED.get(stem) if stem != kind else None
+def _type(kind: str) -> str | None:
+    typed = kind.endswith(("_type", "_parsing", "_from_float", "_required"))
+    return _TYPES.get(kind.split("_")[0]) if typed else None
 
 
-def _length(value: Any, bound: int, words: str) -> str:
-    if isinstance(value, str):
-        return f"{show(value)} has {len(value)} letters; expected {words} {bound}"
-    have = len(value) if isinstance(value, (list, tuple, dict)) else "another number"
-    return f"{show(value)} has {have} value{'s' if have != 1 else ''}; expected {words} {bound}"
-
-
-def _number_mend(value: Any, others: Sequence[str]) -> str:
-    if not isinstance(value, str) or not {"a number", "a whole number"} & set(others):
-        return ""
-    text = value.strip()
-    if re.fullmatch(r"[-+]?[1-9][0-9]{0,2}([ ,'][0-9]{3})+", text):
-        whole = re.sub(r"[ ,']", "", text)
-        either = "a number" in others and re.fullmatch(r"[-+]?[0-9]+,[0-9]+", text)
-        return f"; write {whole}" + (f", or {text.replace(',', '.')} for the decimal" if either else "")
-    if re.fullmatch(r"[-+]?[0-9]+,[0-9]+", text):
-        return f"; write {text.replace(',', '.')}"
-    if re.fullmatch(r"[-+]?[0-9._]+ ?[a-zA-Z%]+", text):
-        return "; leave the unit out"
-    return ""
+def _choices(kind: str, context: Mapping[str, Any]) -> list[str] | None:
+    """The words that an error of this kind allows; None for an error about anything else."""
+    if kind.startswith("bool_"):
+        return ["true", "false"]
+    if kind not in ("literal_error", "enum"):
+        return None
+    # Pydantic lists them as "'auto', 'fp32' or 'bf16'".
+    expected = str(context.get("expected", ""))
+    return re.findall(r"'([^']*)'", expected) or [word for word in re.split(r", | or ", expected) if word]

@@ -1,8 +1,4 @@
-"""A part of a file as a file of its own: ranges of its bytes, with some bytes replaced.
-
-libsndfile reads one stream with a correct header. A `Part` says which bytes of a file make up such a stream, and
-`View` gives them to libsndfile as an open file.
-"""
+"""A part of a file as a file of its own, for libsndfile: ranges of its bytes, with some bytes replaced."""
 
 import io
 import os
@@ -12,7 +8,7 @@ from itertools import accumulate
 from typing import Any, BinaryIO
 
 Piece = bytes | tuple[int, int]
-"""Bytes to put in, or the begin and end of a range of the file."""
+"""Bytes to insert, or the begin and end of a range of the file."""
 _BEYOND = 1 << 40
 _TAIL = 4096
 
@@ -23,10 +19,10 @@ class Part:
 
     pieces: tuple[Piece, ...]
     frames: int | None = None
-    """Samples a channel where they were counted; None: as libsndfile reads it from the header."""
+    """Samples per channel where they were counted; None: as in the header."""
     open_end: bool = False
-    """Whether libsndfile would guess the length from the size of the file: then it is shown a much larger size, so
-    that the guess never ends the decoding."""
+    """Whether libsndfile would guess the length from the size of the file: then it sees a much larger size, so that the
+    guess never ends the decoding."""
     fault: str | None = None
     """Why the stream is known to be incomplete."""
     container: str | None = None
@@ -36,7 +32,7 @@ class Part:
     width: int = 1
     """Bytes of a sample, for `lifted`."""
     lifted: int = 0
-    """Samples lie in the low bytes of wider containers: they are moved up by this many bytes."""
+    """By how many bytes samples move up that are in the low bytes of wider containers."""
 
     @property
     def size(self) -> int:
@@ -75,9 +71,9 @@ class View(io.RawIOBase):
         if place >= self._there:
             # The MP3 decoder looks for a tag at the very end, and must find the end of the sound where it is.
             return bytes(min(count, self._size - place)) if self._size - _TAIL <= place < self._size else b""
-        if not self._part.lifted:
-            return self._plain(place, count)
         begin, width, lifted = self._part.samples_at, self._part.width, self._part.lifted
+        if not lifted:
+            return self._plain(place, count)
         if place < begin:
             return self._plain(place, min(count, begin - place)) + (
                 self._bytes(begin, count - (begin - place)) if place + count > begin else b""
@@ -90,26 +86,23 @@ class View(io.RawIOBase):
 
     def _plain(self, place: int, count: int) -> bytes:
         found: list[bytes] = []
-        index = bisect_right(self._ends, place)
-        while count > 0 and index < len(self._ends):
+        while count > 0 and (index := bisect_right(self._ends, place)) < len(self._ends):
             piece = self._part.pieces[index]
             inside = place - (self._ends[index] - _length(piece))
             if isinstance(piece, bytes):
                 content = piece[inside : inside + count]
             else:
-                begin, end = piece
-                self._stream.seek(begin + inside)
-                content = self._stream.read(min(count, end - begin - inside))
+                self._stream.seek(piece[0] + inside)
+                content = self._stream.read(min(count, piece[1] - piece[0] - inside))
             if not content:
                 break
             found.append(content)
             place, count = place + len(content), count - len(content)
-            index = bisect_right(self._ends, place)
         return b"".join(found)
 
 
 class Window:
-    """Bytes of a stream by their place, read in large blocks."""
+    """Random access to the bytes of a stream, read in large blocks."""
 
     _SIZE = 1 << 18
 

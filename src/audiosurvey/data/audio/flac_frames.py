@@ -1,7 +1,6 @@
-"""FLAC files whose header does not say how long they are, and several of them in one file.
+"""FLAC files: whether the number of samples in the header is that of the last frame, and several joined files in one.
 
-libsndfile reads up to the number of samples that the header states. Here that number is compared with the last frame
-that is there, and files that were joined are taken apart. Enters a stream, leaves its parts.
+libsndfile reads up to the number of samples that the header states.
 """
 
 import struct
@@ -39,9 +38,8 @@ def _part(window: Window, begin: int, end: int) -> Part:
     if promised == 0 or longest == 0:
         return Part(((begin, end),))
     there = _frames_there(window, begin, end, longest, promised)
-    if there is None and -(-promised // longest) * _LEAST_FRAME <= end - begin:
-        return Part(((begin, end),))
-    if there == promised:
+    may_fit = -(-promised // longest) * _LEAST_FRAME <= end - begin
+    if there == promised or (there is None and may_fit):
         return Part(((begin, end),))
     fault = None
     if there is None:
@@ -65,14 +63,14 @@ def _frames_there(window: Window, begin: int, end: int, longest: int, promised: 
         there = _end_of_frame(tail[place : place + 16], longest)
         if there is None:
             continue
-        # The header's own number is believed where a frame agrees with it; any other has to have its checksum.
+        # The header is believed if a frame agrees with it; any other frame needs a valid checksum.
         if there == promised or _crc(tail[place:], 16, 0x8005) == 0:
             return there
     return None
 
 
 def _end_of_frame(head: bytes, longest: int) -> int | None:
-    """Samples before the end of the frame with this header; None for bytes that are no header."""
+    """Samples before the end of the frame with this header; None if it is not a header."""
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[2] >> 4 == 0 or head[3] & 1 or head[2] & 15 == 15:
         return None
     ones = 8 - (~head[4] & 0xFF).bit_length()
@@ -103,7 +101,7 @@ def _table(bits: int, polynomial: int) -> list[int]:
 
 
 def _crc(content: bytes, bits: int, polynomial: int) -> int:
-    """0 for bytes with their checksum behind them."""
+    """0 for bytes followed by their checksum."""
     table, value, mask = _table(bits, polynomial), 0, (1 << bits) - 1
     for byte in content:
         value = ((value << 8) ^ table[(value >> (bits - 8)) ^ byte]) & mask

@@ -1,13 +1,11 @@
-"""What is in a sound file: its streams, each as libsndfile reads it whole, and whether the end is there.
+"""The streams of a sound file, each as libsndfile reads it completely, and whether the end of the file is missing.
 
-libsndfile believes headers: it reads a file that was cut short without a word, so that a broken download would train
-as a shorter clip; it stops where a wrong header says so, and after the first of several streams. Here the file is
-looked at without decoding it. Enters: an open file; leaves: its parts (`byte_view.Part`), with a plain reason for each
-that ends before its header says so.
+libsndfile believes headers: it reads a truncated file without complaint, stops where a wrong header says so, and after
+the first of several streams. Here the file is examined without decoding it.
 
 A writer that cannot seek back (ffmpeg or sox into a pipe, a recorder that was switched off) leaves a placeholder for
-the size: 0, -1, or about 2 GiB. Nothing is promised then, and what is there is taken as the whole recording. The length
-of an MP3 is never estimated: its frames are counted.
+the size: 0, -1, or about 2 GiB. Then nothing is promised, and what is there is the whole recording. The length of an
+MP3 is never estimated: its frames are counted.
 """
 
 from typing import BinaryIO
@@ -17,12 +15,12 @@ from audiosurvey.data.audio.flac_frames import flac_parts
 from audiosurvey.data.audio.mp3_frames import after_tags, is_mpeg, mp3_begin, mp3_parts
 from audiosurvey.data.audio.ogg_pages import ogg_parts
 from audiosurvey.data.audio.promised_bytes import promise
-from audiosurvey.data.audio.wav_header import is_placeholder
+from audiosurvey.data.audio.wav_header import missing_bytes
 from audiosurvey.data.audio.wav_parts import w64_parts, wav_parts
 
 
 def sound_parts(stream: BinaryIO) -> list[Part]:
-    """The streams of a sound file, one after the other; the whole file where nothing is to be mended.
+    """The streams of a sound file, one after the other; the whole file where nothing has to be corrected.
 
     Moves the position of `stream`.
     """
@@ -40,17 +38,10 @@ def sound_parts(stream: BinaryIO) -> list[Part]:
         return flac_parts(window, begin)
     found = promise(window)
     if found is not None:
-        return [Part(((0, window.size),), fault=_missing(window.size, *found))]
+        return [Part(((0, window.size),), fault=missing_bytes(window.size, *found))]
     first = mp3_begin(window)
     if first is not None:
         return mp3_parts(window, first, window.size) or whole
-    # MP3 of free format: its frames cannot be counted. Without a Xing header its length is open.
+    # The frames of free-format MP3 cannot be counted. Without a Xing header its length is open.
     free = is_mpeg(window, begin) and not any(mark in window.get(begin, 64) for mark in (b"Xing", b"Info"))
     return [Part(((begin, window.size),), open_end=True)] if free else whole
-
-
-def _missing(size: int, begin: int, promised: int) -> str | None:
-    there = max(0, size - begin)
-    if promised <= there or is_placeholder(promised):
-        return None
-    return f"cut short: its header promises {promised} bytes of sound, {there} are there"

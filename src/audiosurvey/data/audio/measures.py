@@ -1,8 +1,7 @@
-"""What can be measured of a sound without knowing what it is: length, level, bandwidth, signal-to-noise ratio.
+"""Length, level, bandwidth and signal-to-noise ratio of a sound.
 
-Enters: a wave at any rate; leaves: four numbers. Taken of training clips and of new sounds alike, they tell whether a
-sound was recorded as the training clips were. The wave is cut into frames of 32 ms; the mean of each frame (DC, and
-anything below about 30 Hz) is left out.
+Compared with those of the training clips, they tell whether a sound was recorded differently. The wave is cut into
+frames of 32 ms; the mean of each frame (DC, and anything below about 30 Hz) is removed.
 """
 
 import math
@@ -14,17 +13,17 @@ import numpy as np
 
 FRAME_S = 0.032
 BANDWIDTH_FLOOR_DB = 60.0
-"""A frequency belongs to the bandwidth if its power is no further below that of the strongest frequency."""
+"""A frequency belongs to the bandwidth if its power is at most this far below that of the strongest frequency."""
 _SILENCE = 1e-15
-"""Mean power (-150 dBFS) below which a wave is digital silence: less than the last bit of 24 is worth."""
+"""Mean power (-150 dBFS) below which a wave is digital silence: less than the last of 24 bits."""
 _SILENT_SHARE = 1e-9
 """A frame with less than this share of the loudest frame's power (-90 dB) is a pause, not background noise."""
 _GATE = 0.1
-"""Frames more than 10 dB below the mean do not count for level and bandwidth."""
+"""Frames more than 10 dB below the mean power do not count for level and bandwidth."""
 _MOST_SPECTRA = 64
-"""Of so many frames, evenly spread, the spectrum is averaged."""
+"""The spectrum is averaged over at most so many frames, evenly spread."""
 _LEAST_FRAMES = 10
-"""Fewer frames tell nothing about background noise."""
+"""Fewer frames say nothing about background noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +35,24 @@ class Measures:
     level_db: float | None
     """Level in dBFS (RMS, full scale is 1); None for digital silence."""
     bandwidth_hz: float | None
-    """The highest frequency that the sound has; None for digital silence."""
+    """The highest frequency in the sound; None for digital silence."""
     snr_db: float | None
-    """How far loud frames stand above quiet ones, in dB; None for digital silence and for less than 0.32 s of sound."""
+    """Level of loud frames above quiet ones, in dB; None for digital silence and for less than 0.32 s of sound."""
 
 
 def measure(wave_S: np.ndarray, sample_rate: int) -> Measures:
     """Measures a wave (S) of at least one sample.
 
-    Level: the mean power of the frames that are at most 10 dB below the mean power of all frames. Pauses and a sound
-    that takes only a part of the clip change it little. (The relative gate of ITU-R BS.1770, without its weighting.)
+    Level: the mean power of the frames that are at most 10 dB below the mean power of all frames (the relative gate of
+    ITU-R BS.1770, without its weighting), so that pauses change it little.
 
     Bandwidth: the highest frequency whose power, averaged over the same frames, is at most 60 dB below that of the
-    strongest frequency. A sound that was once sampled at 8 kHz shows about 3.9 kHz at every higher rate. A dull sound
-    also shows a low figure, and noise added after band-limiting (by a codec, or 16 bits at a very low level) hides it.
+    strongest frequency. A sound once sampled at 8 kHz shows about 3.9 kHz at every higher rate. A dull sound also shows
+    a low figure, and noise added after band-limiting (by a codec, or 16 bits at a very low level) hides it.
 
-    Signal-to-noise ratio: the 95th percentile of the frames' powers over the 10th, pauses of digital silence left out.
-    This is right for sounds with gaps in which only the background is heard; a steady sound (rain, an engine) shows a
-    few dB, however clean it is.
+    Signal-to-noise ratio: the 95th percentile of the frames' powers over the 10th, without digital silence. It suits
+    sounds with gaps in which only the background is heard; a steady sound (rain, an engine) shows a few dB, however
+    clean it is.
     """
     samples = len(wave_S)
     frame = max(1, round(FRAME_S * sample_rate))
@@ -117,6 +116,6 @@ def _blackman_harris(size: int) -> np.ndarray:
 
     Source: Harris 1978, "On the use of windows for harmonic analysis with the discrete Fourier transform", table 1.
     """
-    turn_S = 2 * np.pi * np.arange(size) / size
+    phase_S = 2 * np.pi * np.arange(size) / size
     terms = (0.35875, -0.48829, 0.14128, -0.01168)
-    return sum(a * np.cos(k * turn_S) for k, a in enumerate(terms)).astype(np.float32)  # pyright: ignore[reportAttributeAccessIssue]
+    return np.sum([a * np.cos(k * phase_S) for k, a in enumerate(terms)], axis=0).astype(np.float32)

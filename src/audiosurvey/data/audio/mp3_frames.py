@@ -1,9 +1,8 @@
 """The frames of MP3 (and MP2, MP1) files, counted by walking their headers.
 
-libsndfile takes the length of an MP3 from its Xing header, and guesses it from the size of the file where there is
-none. It also stops at the end that the first Xing header states, and after a kilobyte of foreign bytes. Here every
-frame is looked at: enters a stream, leaves the parts of it (`byte_view.Part`) with all frames and a correct header.
-Each Xing header begins a part: files that were joined have one of their own each.
+libsndfile takes the length of an MP3 from its Xing header, or guesses it from the size of the file. It stops at the end
+that the first Xing header states, and after a kilobyte of foreign bytes. The parts given here have all frames and a
+correct header. Each Xing header begins a part, since joined files have one each.
 """
 
 import struct
@@ -22,7 +21,7 @@ _KBITS = {
 }
 """By MPEG-1 or not, and layer."""
 _MEANT = 0xFFFEFEC3
-"""The bits of a header that tell what a frame is; the others change from frame to frame."""
+"""The bits of a header that determine the frame's kind and size; the others do not matter here."""
 _SEARCHED = 1 << 16
 _TAGS = (b"TAG", b"ID3", b"APETAGEX")
 
@@ -46,7 +45,7 @@ class Frame:
 
 @dataclass(slots=True)
 class _Stream:
-    """The frames of one part, as they are found."""
+    """The frames of one part."""
 
     kind: tuple[int, int, int, int]
     samples: int
@@ -55,19 +54,18 @@ class _Stream:
     count: int = 0
     ranges: list[tuple[int, int]] = field(default_factory=list)
 
-    def goes_on(self, frame: Frame, place: int) -> bool:
-        return frame.kind == self.kind and bool(self.ranges) and self.ranges[-1][1] == place
+    def continues_at(self, place: int) -> bool:
+        return bool(self.ranges) and self.ranges[-1][1] == place
 
     def add(self, begin: int, end: int) -> None:
         self.count += 1
-        if self.ranges and self.ranges[-1][1] == begin:
-            self.ranges[-1] = (self.ranges[-1][0], end)
-        else:
-            self.ranges.append((begin, end))
+        if self.continues_at(begin):
+            begin = self.ranges.pop()[0]
+        self.ranges.append((begin, end))
 
 
 def after_tags(window: Window) -> int:
-    """Where a file goes on behind the ID3 tags at its beginning."""
+    """Where a file continues after the ID3 tags at its beginning."""
     place = 0
     while window.get(place, 3) == b"ID3" and (size := _tag_size(window, place)):
         place += size
@@ -75,7 +73,7 @@ def after_tags(window: Window) -> int:
 
 
 def mp3_begin(window: Window) -> int | None:
-    """Where the first frame of an MP3 is, also behind the rest of a frame; None for another kind of file."""
+    """Where the first whole frame of an MP3 is; None for another kind of file."""
     place = after_tags(window)
     if _runs(window, place, window.size, 2):
         return place
@@ -83,7 +81,7 @@ def mp3_begin(window: Window) -> int | None:
 
 
 def is_mpeg(window: Window, place: int) -> bool:
-    """Whether a frame header of layer I, II or III stands here, also one of free format."""
+    """Whether there is a frame header of layer I, II or III here, free format included."""
     bits = int.from_bytes(window.get(place, 4), "big")
     return bits >> 21 == 0x7FF and _frame(bits & _MEANT & ~0xF000 | 0x1000) is not None
 
@@ -97,7 +95,8 @@ def mp3_parts(window: Window, begin: int, end: int) -> list[Part]:
         bits = int.from_bytes(window.get(place, 4), "big") & _MEANT
         frame = known[bits] if bits in known else known.setdefault(bits, _frame(bits))
         last = streams[-1] if streams else None
-        if frame is None or not ((last and last.goes_on(frame, place)) or _runs(window, place, end, 3)):
+        continues = frame and last and frame.kind == last.kind and last.continues_at(place)
+        if frame is None or not (continues or _runs(window, place, end, 3)):
             place += _tag_size(window, place) or max(1, (_next_frame(window, place + 1, end) or end) - place)
             continue
         if place + frame.size > end:
@@ -129,7 +128,7 @@ def _part(stream: _Stream) -> Part:
     # Some writers count the frame of the header itself.
     right = promised in (stream.count, stream.count + 1)
     if not right and len(info) >= lame + 24:
-        # The padding at the end that the encoder states is not at this end.
+        # The padding that the encoder states is not at this end.
         info[lame + 22] &= 0xF0
         info[lame + 23] = 0
     short = promised > stream.count and not right
@@ -146,7 +145,7 @@ def _promised(stream: _Stream) -> int | None:
 
 
 def _info(window: Window, place: int, frame: Frame) -> bytes | None:
-    """A frame that holds a header instead of sound. Empty for VBRI, which libsndfile would decode as sound."""
+    """A Xing header's frame; empty for VBRI, which libsndfile would decode as sound; None for sound."""
     if frame.kind[1] != 3:
         return None
     at = frame.info_at
@@ -172,7 +171,7 @@ def _frame(bits: int) -> Frame | None:
 
 
 def _runs(window: Window, place: int, end: int, frames: int) -> bool:
-    """Whether frames of one kind follow each other from `place` on, or go on to the end."""
+    """Whether frames of one kind follow each other from `place` on, or up to the end."""
     kind = None
     for number in range(frames):
         if number and (place + 4 > end or window.get(place, 8).startswith(_TAGS)):

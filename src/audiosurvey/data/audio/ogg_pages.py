@@ -1,7 +1,6 @@
-"""The pages of Ogg files: where one stream ends and the next begins, and whether the end is there.
+"""The pages of Ogg files: the streams of "chained" files, and whether the end is there.
 
-libsndfile reads the first of several streams that follow each other ("chained" Ogg: files that were joined, recorded
-internet radio) and leaves out the others.
+libsndfile reads only the first of several streams that follow each other (joined files, recorded internet radio).
 """
 
 from audiosurvey.data.audio.byte_view import Part, Window
@@ -15,17 +14,17 @@ def ogg_parts(window: Window) -> list[Part]:
     parts: list[Part] = []
     place = begin = 0
     fault: str | None = None
-    heard, flags, found = False, 0, 0
+    sounding, flags, found = False, 0, 0
     while (place := window.find(b"OggS\0", place, window.size)) >= 0:
         size, page_flags = _page(window, place)
         if size is None:
             fault = "cut short: the last page of the Ogg stream is incomplete"
             break
-        if page_flags & _FIRST and heard:
+        if page_flags & _FIRST and sounding:
             # Streams that play together all have their first pages before any other page.
             parts.append(_part(begin, place, flags, fault))
-            begin, heard, fault = place, False, None
-        heard = heard or not page_flags & _FIRST
+            begin, sounding, fault = place, False, None
+        sounding = sounding or not page_flags & _FIRST
         flags, found, place = page_flags, found + 1, place + size
     if found < 2 and window.size > 1 << 17:
         fault = fault or "cut short or damaged: no page of the Ogg stream near its end"

@@ -1,7 +1,7 @@
 """How many bytes of sound the headers of rarer containers promise.
 
-libsndfile reads all of these short without a word where the file was cut. IRCAM, PVF and PAF state no length, nor does
-XI always: of IRCAM and PVF it shows where a sample is cut in two.
+libsndfile reads truncated files of all of these without complaint. IRCAM, PVF and PAF state no length, nor does XI
+always: of IRCAM and PVF only a sample cut in two shows.
 """
 
 import re
@@ -16,7 +16,7 @@ Promise = tuple[int, int]
 
 
 def promise(window: Window) -> Promise | None:
-    """Of a file that begins like one of these containers, None for any other."""
+    """The promise of a file that begins like one of these containers, None for any other."""
     head = window.get(0, 4096)
     for begin, read in _READERS.items():
         if head.startswith(begin):
@@ -25,6 +25,10 @@ def promise(window: Window) -> Promise | None:
             except (struct.error, ValueError, IndexError, KeyError, ArithmeticError):
                 return None
     return _htk(head)
+
+
+def _number(form: str, head: bytes, at: int) -> int:
+    return struct.unpack_from(form, head, at)[0]
 
 
 def _iff(window: Window, head: bytes) -> Promise | None:
@@ -36,11 +40,6 @@ def _iff(window: Window, head: bytes) -> Promise | None:
             return place + 8, size
         place += 8 + size + size % 2
     return None
-
-
-def _au(_: Window, head: bytes) -> Promise | None:
-    begin, size = struct.unpack(">II" if head[:1] == b"." else "<II", head[4:12])
-    return begin, size
 
 
 def _caf(window: Window, _: bytes) -> Promise | None:
@@ -57,8 +56,7 @@ def _caf(window: Window, _: bytes) -> Promise | None:
 
 def _avr(_: Window, head: bytes) -> Promise | None:
     stereo, bits = struct.unpack(">HH", head[12:16])
-    frames = struct.unpack(">I", head[26:30])[0]
-    return 128, frames * (2 if stereo else 1) * bits // 8
+    return 128, _number(">I", head, 26) * (2 if stereo else 1) * bits // 8
 
 
 def _mat4(window: Window, head: bytes) -> Promise | None:
@@ -91,41 +89,32 @@ def _mat5(window: Window, head: bytes) -> Promise | None:
 
 
 def _mpc2k(_: Window, head: bytes) -> Promise | None:
-    if head[19:21] != b"d\0":
-        return None
-    frames = struct.unpack("<I", head[30:34])[0]
-    return 42, 2 * frames * (2 if head[21] else 1)
+    return (42, 2 * _number("<I", head, 30) * (2 if head[21] else 1)) if head[19:21] == b"d\0" else None
 
 
 def _nist(_: Window, head: bytes) -> Promise | None:
-    begin = int(head[8:16])
     fields = dict(re.findall(rb"(\w+) -(?:i|s\d+) (\S+)", head))
     if not fields.get(b"sample_coding", b"pcm").isalpha():
         return None  # compressed
-    return begin, int(fields[b"sample_count"]) * int(fields[b"channel_count"]) * int(fields[b"sample_n_bytes"])
+    size = int(fields[b"sample_count"]) * int(fields[b"channel_count"]) * int(fields[b"sample_n_bytes"])
+    return int(head[8:16]), size
 
 
 def _sds(_: Window, head: bytes) -> Promise | None:
-    if head[3] != 1:
-        return None
     bits, length = head[6], head[10] | head[11] << 7 | head[12] << 14
-    in_a_packet = 60 if bits < 15 else 40 if bits < 22 else 30
-    return 21, -(-length // in_a_packet) * 127
+    per_packet = 60 if bits < 15 else 40 if bits < 22 else 30
+    return (21, -(-length // per_packet) * 127) if head[3] == 1 else None
 
 
 def _voc(window: Window, head: bytes) -> Promise | None:
-    place = struct.unpack("<H", head[20:22])[0]
+    place = _number("<H", head, 20)
     while len(block := window.get(place, 4)) == 4 and block[0] not in (0, 1, 2, 9):
         place += 4 + int.from_bytes(block[1:], "little")
     return (place + 4, int.from_bytes(block[1:4], "little")) if block[:1] in (b"\1", b"\2", b"\t") else None
 
 
-def _wve(_: Window, head: bytes) -> Promise | None:
-    return 32, struct.unpack(">I", head[18:22])[0]
-
-
 def _htk(head: bytes) -> Promise | None:
-    """Has no mark to begin with: two bytes a sample, of kind 0, at a rate of 1 to 100 kHz."""
+    """Recognised without a magic number: two bytes per sample, of kind 0, at a rate of 1 to 100 kHz."""
     if len(head) < 12 or head[8:12] != b"\0\2\0\0":
         return None
     samples, period = struct.unpack(">II", head[:8])
@@ -133,16 +122,13 @@ def _htk(head: bytes) -> Promise | None:
 
 
 def _ircam(window: Window, head: bytes) -> Promise | None:
-    order = "<" if head[0] == 0x64 else ">"
-    channels, encoding = struct.unpack(order + "II", head[8:16])
+    channels, encoding = struct.unpack("<II" if head[0] == 0x64 else ">II", head[8:16])
     return _whole_frames(1024, (encoding & 0xF) * channels, window.size)
 
 
 def _pvf(window: Window, head: bytes) -> Promise | None:
     first = re.match(rb"PVF1\n(\d+) \d+ (\d+)\n", head)
-    if first is None:
-        return None
-    return _whole_frames(first.end(), int(first[1]) * int(first[2]) // 8, window.size)
+    return _whole_frames(first.end(), int(first[1]) * int(first[2]) // 8, window.size) if first else None
 
 
 def _whole_frames(begin: int, frame: int, size: int) -> Promise:
@@ -151,8 +137,8 @@ def _whole_frames(begin: int, frame: int, size: int) -> Promise:
 
 _READERS: dict[bytes, Callable[[Window, bytes], Promise | None]] = {
     b"FORM": _iff,
-    b".snd": _au,
-    b"dns.": _au,
+    b".snd": lambda _, head: (_number(">I", head, 4), _number(">I", head, 8)),
+    b"dns.": lambda _, head: (_number("<I", head, 4), _number("<I", head, 8)),
     b"caff": _caf,
     b"2BIT": _avr,
     b"\0\0\0\0\1\0\0\0\1\0\0\0": _mat4,
@@ -162,7 +148,7 @@ _READERS: dict[bytes, Callable[[Window, bytes], Promise | None]] = {
     b"NIST_1A": _nist,
     b"\xf0\x7e": _sds,
     b"Creative Voice File\x1a": _voc,
-    b"ALawSoundFile**\0": _wve,
+    b"ALawSoundFile**\0": lambda _, head: (32, _number(">I", head, 18)),
     b"\x64\xa3": _ircam,
     b"\0\0\xa3\x64": _ircam,
     b"PVF1\n": _pvf,

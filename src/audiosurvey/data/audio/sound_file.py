@@ -1,15 +1,10 @@
-"""One open sound file: its header, and the streams of libsndfile that its sound is in.
-
-Enters: a path, the bytes of a file, or an open one; leaves: a `Sound`, or `BadAudio` with a plain reason. `audio`
-decodes it.
-"""
+"""One open sound file: its header, and the streams in which libsndfile reads its sound."""
 
 import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,17 +14,20 @@ from audiosurvey.data.audio.byte_view import Part, View
 from audiosurvey.data.audio.integrity import sound_parts
 from audiosurvey.plainfile import not_plain
 
-Source = Path | str | bytes | BinaryIO
-"""A path, the content of a sound file, or an open one that can be sought in."""
+AudioFile = Path | str | bytes | BinaryIO
+"""A path, the content of a sound file, or an open seekable file."""
 
+Stamp = tuple[int, int, int, int]
+_PARTS: dict[tuple[str, Stamp], tuple[Part, ...]] = {}
+_MOST_PARTS = 10_000
 UNKNOWN_FRAMES = 2**62
 """libsndfile gives 2^63-1 frames where a header leaves the length open."""
 _NOT_AUDIO_CODES = (1, 7)
-"""libsndfile's "format not recognised", and what its MP3 reader says of a file without MP3 frames."""
+"""libsndfile's "format not recognised", and the code of its MP3 reader for a file without MP3 frames."""
 
 
 class BadAudio(Exception):
-    """A file, or a stretch of it, that gives no usable sound; `reason` says why, without the path."""
+    """A file, or a stretch of it, without usable sound; `reason` says why, without the path."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -41,7 +39,7 @@ class Probe:
     """What the header says of a sound file."""
 
     frames: int | None
-    """Samples a channel; None where the header leaves it open."""
+    """Samples per channel; None where the header leaves it open."""
     sample_rate: int
     channels: int
     format: str
@@ -54,40 +52,39 @@ class Probe:
         return None if self.frames is None else self.frames / self.sample_rate
 
 
-class _Forward(soundfile.SoundFile):
-    """A sound file whose blocks are read without seeks.
-
-    `SoundFile.read` seeks after every block of a seekable file, and libsndfile's MP3 decoder gives other samples after
-    a seek.
-    """
+class _ForwardOnly(soundfile.SoundFile):
+    """`SoundFile.read` seeks after every block of a seekable file, after which libsndfile's MP3 decoder gives other
+    samples."""
 
     def seekable(self) -> bool:
         return False
 
 
-class Sound:
+class SoundStreams:
     """An open sound file: one stream of libsndfile, or several that follow each other."""
 
     def __init__(self, stream: BinaryIO, parts: Sequence[Part], path: str | bytes | None, fault: str | None) -> None:
-        """`path`: of a file that libsndfile can open as it is."""
+        """`path`: of a file that libsndfile can open unchanged."""
         self._stream, self._parts, self._path = stream, parts, path
         self.fault = fault
         """Why it is known to be cut short."""
         self.lengths: list[int | None] = []
-        """Frames of each part, None where it is not known."""
+        """Frames of each part, None where unknown."""
         self._held: soundfile.SoundFile | None = None
         first: Probe | None = None
         for part in parts:
             sound = self._open(part)
-            about = _about(sound, part)
+            frames = part.frames
+            if frames is None and not part.open_end and sound.frames < UNKNOWN_FRAMES:
+                frames = sound.frames
+            about = Probe(frames, sound.samplerate, sound.channels, part.container or sound.format, sound.subtype)
             if len(parts) == 1:
                 self._held = sound
             else:
                 sound.close()
             self.lengths.append(about.frames)
-            if first is None:
-                first = about
-            elif (first.sample_rate, first.channels) != (about.sample_rate, about.channels):
+            first = first or about
+            if (first.sample_rate, first.channels) != (about.sample_rate, about.channels):
                 raise BadAudio(
                     f"holds several sounds of different forms: {first.channels} channels at {first.sample_rate} Hz, "
                     f"then {about.channels} channels at {about.sample_rate} Hz"
@@ -95,8 +92,7 @@ class Sound:
         if first is None:
             raise BadAudio("holds no sound (zero frames)")
         known = [frames for frames in self.lengths if frames is not None]
-        frames = sum(known) if len(known) == len(self.lengths) else None
-        self.about = Probe(frames, first.sample_rate, first.channels, first.format, first.subtype)
+        self.about = replace(first, frames=sum(known) if len(known) == len(parts) else None)
 
     @contextmanager
     def part(self, number: int) -> Iterator[soundfile.SoundFile]:
@@ -110,50 +106,64 @@ class Sound:
             self._held.close()
 
     def _open(self, part: Part) -> soundfile.SoundFile:
-        return _sound(View(self._stream, part) if self._path is None else self._path)
-
-
-def _about(sound: soundfile.SoundFile, part: Part) -> Probe:
-    frames = part.frames
-    if frames is None and not part.open_end and sound.frames < UNKNOWN_FRAMES:
-        frames = sound.frames
-    return Probe(frames, sound.samplerate, sound.channels, part.container or sound.format, sound.subtype)
+        target: Any = View(self._stream, part) if self._path is None else self._path
+        try:
+            return _ForwardOnly(target)
+        except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, soundfile.LibsndfileError) and error.code not in _NOT_AUDIO_CODES:
+                raise BadAudio(f"cannot be decoded ({message(error)})") from error
+            raise BadAudio("not a sound file that can be read (WAV, FLAC, OGG, MP3, AIFF, ...)") from error
 
 
 @contextmanager
-def opened(source: Source, *, cut: bool = False) -> Iterator[Sound]:
+def opened(source: AudioFile, *, cut: bool = False) -> Iterator[SoundStreams]:
     """The open sound, after the checks that need no decoding.
 
-    `cut`: also a file that ends before its header says it does. Raises BadAudio.
+    `cut`: accepts a file that ends before its header says so. Raises BadAudio.
     """
+    path, parts = None, None
     with _stream(source) as stream:
-        path, parts = None, None
         with _readable():
             if isinstance(source, (str, Path)):
-                facts = os.fstat(stream.fileno())
-                stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
-                parts = _parts_of_file(os.path.abspath(source), stamp)  # noqa: PTH100  (links stay as they are)
-                if parts == (Part(((0, facts.st_size),)),):
+                stamp = _stamp(os.fstat(stream.fileno()))
+                parts = parts_of_file(source, stamp, stream)
+                if parts == (Part(((0, stamp[0]),)),):
                     # libsndfile opens the path itself: faster than through Python, and in parallel. Off Windows the
-                    # bytes of the name are given, so that names which are no valid UTF-8 work too.
+                    # bytes of the name are given, so that names which are not valid UTF-8 work too.
                     path = str(source) if os.name == "nt" else os.fsencode(source)
             parts = parts or sound_parts(stream)
         fault = next((part.fault for part in parts if part.fault), None)
         if fault and not cut:
             raise BadAudio(fault)
-        with closing(Sound(stream, parts, path, fault)) as sound:
+        with closing(SoundStreams(stream, parts, path, fault)) as sound:
             yield sound
 
 
-@lru_cache(maxsize=256)
-def _parts_of_file(path: str, stamp: tuple[int, ...]) -> tuple[Part, ...]:
-    """Remembered, since several stretches of one file are often read one after the other."""
-    with Path(path).open("rb") as stream:
-        return tuple(sound_parts(stream))
+def parts_of_file(path: str | Path, stamp: Stamp, stream: BinaryIO) -> tuple[Part, ...]:
+    """The parts of a file with this content. Cached, since a file is hashed and then decoded, perhaps in stretches."""
+    key = (os.path.abspath(path), stamp)  # noqa: PTH100  (links stay as they are)
+    found = _PARTS.get(key)
+    if found is None:
+        if len(_PARTS) >= _MOST_PARTS:
+            _PARTS.clear()
+        found = _PARTS[key] = tuple(sound_parts(stream))
+    return found
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Size, modification time, change time and inode: equal stamps mean equal content. None if there is no file."""
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return None
+
+
+def _stamp(facts: os.stat_result) -> Stamp:
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
 
 
 @contextmanager
-def _stream(source: Source) -> Iterator[BinaryIO]:
+def _stream(source: AudioFile) -> Iterator[BinaryIO]:
     """The open file. Raises BadAudio if it cannot be opened or is empty."""
     with ExitStack() as stack:
         if isinstance(source, bytes):
@@ -172,32 +182,21 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
             stream = source
         with _readable():
             stream.seek(0)
-            empty = not stream.read(1)
-        if empty:
-            raise BadAudio("the file is empty (0 bytes)")
+            if not stream.read(1):
+                raise BadAudio("the file is empty (0 bytes)")
         yield stream
 
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Reads of the file; one that the system refuses (a bad disk, a lost network drive) raises BadAudio."""
+    """Turns a read that the system refuses (a bad disk, a lost network drive) into BadAudio."""
     try:
         yield
     except OSError as error:
         raise BadAudio(f"cannot be read ({error.strerror or error})") from error
 
 
-def _sound(target: Any) -> soundfile.SoundFile:
-    """Opened by libsndfile: a path as bytes or text, or an open file. Raises BadAudio."""
-    try:
-        return _Forward(target)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, soundfile.LibsndfileError) and error.code not in _NOT_AUDIO_CODES:
-            raise BadAudio(f"cannot be decoded ({message(error)})") from error
-        raise BadAudio("not a sound file that can be read (WAV, FLAC, OGG, MP3, AIFF, ...)") from error
-
-
 def message(error: Exception) -> str:
-    """What libsndfile says, as the end of a sentence of ours."""
+    """The message of libsndfile, to be put in parentheses."""
     text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
     return text.strip().rstrip(".")

@@ -1,11 +1,6 @@
-"""The header of a WAV file (RIFF, RIFX, RF64, BW64), read forward, so that it can come from a pipe.
-
-Enters: an open file or a pipe; leaves: how the samples are written, where they begin, and how many bytes of them the
-header promises.
-"""
+"""The header of a WAV file (RIFF, RIFX, RF64, BW64), read forward, so that it can come from a pipe."""
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +8,7 @@ PCM, FLOAT, MP2, MP3 = 1, 3, 0x50, 0x55
 """Codes of encodings."""
 _EXTENSIBLE = 0xFFFE
 _SLACK = 1 << 16
-"""Placeholders for "unknown" stand a header's length below 2 or 4 GiB in some writers (sox: 0x7FFFF000)."""
+"""Some writers' placeholders for "unknown" are a header's length below 2 or 4 GiB (sox: 0x7FFFF000)."""
 _LONGEST = 1 << 20
 _KINDS = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<", b"BW64": "<"}
 
@@ -38,32 +33,32 @@ class WavFormat:
 
     @property
     def width(self) -> int:
-        """Bytes of the container of a sample. The bytes of a frame are believed where they are a multiple."""
+        """Bytes of a sample's container: by the bytes of a frame if they are a multiple of the channels."""
         whole = self.channels and self.align % self.channels == 0
         return self.align // self.channels if whole else -(-self.bits // 8)
 
     @property
     def loose_bytes(self) -> int:
-        """By how many bytes the container is wider than the integer sample in it, as of 24 bits in 4 bytes."""
+        """By how many bytes the container is wider than its integer sample, as for 24 bits in 4 bytes."""
         fitting = self.code == PCM and self.bits > 8 and self.width <= 4
         return max(0, self.width - -(-self.bits // 8)) if fitting else 0
 
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """What stands before the samples."""
+    """What comes before the samples."""
 
     order: str
-    """Of bytes in numbers, as `struct` has it."""
+    """Byte order, as in `struct`."""
     format: WavFormat | None
     format_at: int
     """Where the content of the chunk `fmt ` begins."""
     begin: int
     """Where the samples begin."""
     promised: int
-    """Bytes of sound, as the header states."""
+    """Bytes of sound, by the header."""
     closed: int
-    """The size of the file, as the header states."""
+    """The size of the file, by the header."""
 
     @property
     def open_end(self) -> bool:
@@ -72,13 +67,15 @@ class WavHeader:
 
 
 def read_wav_header(stream: Readable, head: bytes | None = None) -> WavHeader | None:
-    """Reads up to the first sample; `head`: the first 12 bytes, where they were read already. None for no WAV."""
+    """Reads up to the first sample; `head`: the first 12 bytes, if already read. None if it is not a WAV."""
     head = stream.read(12) if head is None else head
     order = _KINDS.get(head[:4])
     if order is None or head[8:12] != b"WAVE":
         return None
-    format, format_at, long_size = None, 0, None
-    for name, place, size in chunks(stream, order, 12):
+    format, format_at, long_size, place = None, 0, None, 12
+    while len(header := stream.read(8)) == 8:
+        name, size = struct.unpack(order + "4sI", header)
+        place += 8
         if name == b"data":
             promised = long_size if size == 0xFFFFFFFF and long_size is not None else size
             closed = struct.unpack(order + "I", head[4:8])[0] + 8
@@ -88,23 +85,13 @@ def read_wav_header(stream: Readable, head: bytes | None = None) -> WavHeader | 
             format, format_at = _wav_format(content, order), place
         if name == b"ds64" and len(content) >= 16:
             long_size = struct.unpack("<Q", content[8:16])[0]
-        skip(stream, size + size % 2 - len(content))
+        _skip(stream, size + size % 2 - len(content))
+        place += size + size % 2
     return None
 
 
-def chunks(stream: Readable, order: str, place: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place of the content and promised length of each chunk from here on.
-
-    The reader of a chunk leaves the stream behind it.
-    """
-    while len(header := stream.read(8)) == 8:
-        name, size = struct.unpack(order + "4sI", header)
-        yield name, place + 8, size
-        place += 8 + size + size % 2
-
-
-def skip(stream: Readable, count: int) -> None:
-    """Passes over bytes, of a file or of a pipe."""
+def _skip(stream: Readable, count: int) -> None:
+    """Skips bytes of a file or of a pipe."""
     seekable = getattr(stream, "seekable", None)
     if seekable is not None and seekable():
         stream.seek(count, 1)  # pyright: ignore[reportAttributeAccessIssue]
@@ -118,11 +105,19 @@ def is_placeholder(promised: int) -> bool:
     return promised == 0 or promised >= 2**63 or any(end - _SLACK <= promised <= end for end in (2**31, 2**32))
 
 
+def missing_bytes(size: int, begin: int, promised: int) -> str | None:
+    """Why a file of this size is cut short, whose sound begins at `begin`; None if it is complete."""
+    there = max(0, size - begin)
+    if promised <= there or is_placeholder(promised):
+        return None
+    return f"cut short: its header promises {promised} bytes of sound, {there} are there"
+
+
 def lies_low(content: bytes, width: int, loose: int) -> bool | None:
     """Whether little-endian samples fill the low bytes of their containers; None where the samples do not tell.
 
-    ALSA writes them low, with a sign or zeros above; the definition of WAV has them high, with zeros below. Silence
-    fits both, and so do soft samples that lie high and samples of fewer bits that lie low.
+    ALSA writes them low, with a sign or zeros above; WAV defines them high, with zeros below. Silence fits both, and so
+    do soft samples in high bytes and samples of fewer bits in low bytes.
     """
     whole = content[: len(content) // width * width]
     if any(whole[byte::width].strip(b"\0\xff") for byte in range(width - loose, width)):

@@ -1,7 +1,4 @@
-"""WAV and Wave64 files as libsndfile reads them right: with sizes, sample widths and encodings that it believes.
-
-Enters: an open file; leaves: its sound as a part of the file with a correct header.
-"""
+"""WAV and Wave64 files with the headers that libsndfile needs: true sizes, sample widths and encodings."""
 
 import struct
 from dataclasses import replace
@@ -9,52 +6,45 @@ from typing import BinaryIO
 
 from audiosurvey.data.audio.byte_view import Part, Piece, Window
 from audiosurvey.data.audio.mp3_frames import mp3_parts
-from audiosurvey.data.audio.wav_header import MP2, MP3, WavHeader, is_placeholder, lies_low, read_wav_header
+from audiosurvey.data.audio.wav_header import MP2, MP3, WavHeader, lies_low, missing_bytes, read_wav_header
 
 _W64_HEAD = 40
 _SUBFORMATS = (3, 6, 7)
-"""Float, A-law and mu-law: libsndfile reads these in Wave64 where the format names them itself."""
+"""Float, A-law and mu-law: libsndfile reads these in Wave64 only where the format names them itself."""
 _LOOKED = 1 << 16
 
 
 def wav_parts(stream: BinaryIO, window: Window) -> list[Part] | None:
-    """The sound of a WAV; None for what is none, or holds no samples."""
+    """The sound of a WAV; None if it is not one, or holds no samples."""
     stream.seek(0)
     header = read_wav_header(stream)
     if header is None:
         return None
-    there = max(0, window.size - header.begin)
-    fault = None
-    if header.promised > there and not header.open_end:
-        fault = f"cut short: its header promises {header.promised} bytes of sound, {there} are there"
+    fault = missing_bytes(window.size, header.begin, header.promised)
     if header.format is not None and header.format.code in (MP2, MP3):
-        size = there if header.open_end else min(there, header.promised)
-        found = mp3_parts(window, header.begin, header.begin + size)
+        end = window.size if header.open_end else min(window.size, header.begin + header.promised)
+        found = mp3_parts(window, header.begin, end)
         if found:
             return [replace(part, fault=part.fault or fault, container="WAV") for part in found]
     return [_samples(window, header, fault)]
 
 
 def w64_parts(window: Window) -> list[Part] | None:
-    """The sound of a Wave64 file; None for what is none."""
+    """The sound of a Wave64 file; None if it is not one."""
     if window.get(24, 4) != b"wave":
         return None
-    # Chunks are named by 16 bytes, of which the first four read like WAV's; sizes count the 24 bytes of the header,
-    # and chunks begin at multiples of 8.
-    place, code_at, code = _W64_HEAD, 0, b""
+    # Chunks are named by 16 bytes, of which the first four are WAV's; sizes include the 24 bytes of the header, and
+    # chunks begin at multiples of 8.
+    place, changes = _W64_HEAD, dict[int, bytes]()
     while len(header := window.get(place, 24)) == 24:
         length = struct.unpack("<Q", header[16:])[0]
         if header[:4] == b"fmt ":
             format = window.get(place + 24, 26)
             if format[:2] == b"\xfe\xff" and len(format) == 26 and struct.unpack("<H", format[24:])[0] in _SUBFORMATS:
-                code_at, code = place + 24, format[24:]
+                changes[place + 24] = format[24:]
         if header[:4] == b"data":
-            promised, there = length - 24, window.size - place - 24
-            cut = promised > there and not is_placeholder(promised)
-            fault = f"cut short: its header promises {promised} bytes of sound, {there} are there" if cut else None
-            if code:
-                return [Part(((0, code_at), code, (code_at + 2, window.size)), fault=fault)]
-            return [Part(((0, window.size),), fault=fault)]
+            fault = missing_bytes(window.size, place + 24, length - 24)
+            return [Part(_changed(window.size, changes), fault=fault)]
         if length < 24:
             return None
         place += (length + 7) // 8 * 8
@@ -65,8 +55,8 @@ def _samples(window: Window, header: WavHeader, fault: str | None) -> Part:
     """Plain samples, or an encoding that libsndfile decodes."""
     size, begin, format = window.size, header.begin, header.format
     changes: dict[int, bytes] = {}
-    if _unclosed(header, size):
-        # The size of the file, and of the samples.
+    if header.order == "<" and header.promised == 0 and begin < size and header.closed < size:
+        # The sizes were never written, which libsndfile takes for an empty file.
         changes[4] = struct.pack("<I", min(size - 8, 0xFFFFFFFF))
         changes[begin - 4] = struct.pack("<I", min(size - begin, 0xFFFFFFFF))
     if format is None or not format.loose_bytes or header.order != "<":
@@ -87,15 +77,10 @@ def _changed(size: int, changes: dict[int, bytes]) -> tuple[Piece, ...]:
 
 
 def _low(window: Window, begin: int, width: int, loose: int) -> bool:
-    """Whether the samples fill the low bytes of their containers, as ALSA's do: assumed where no sample tells."""
+    """Whether the samples fill the low bytes of their containers, as ALSA's do; assumed where no sample tells."""
     while content := window.get(begin, _LOOKED // width * width):
         found = lies_low(content, width, loose)
         if found is not None:
             return found
         begin += len(content)
     return True
-
-
-def _unclosed(header: WavHeader, size: int) -> bool:
-    """Whether the sizes were never written (all 0), which libsndfile takes for an empty file."""
-    return header.order == "<" and header.promised == 0 and header.begin < size and header.closed < size

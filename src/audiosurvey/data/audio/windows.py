@@ -1,7 +1,6 @@
-"""How a sound becomes windows of equal length: where they begin, and what fills a window that the sound does not.
+"""How a sound is cut into windows of equal length: where they begin, and how short ones are padded.
 
-Evaluation, prediction, streaming, golden clips and the demo all cut sounds here, so that a file is cut the same way
-wherever it is scored.
+Training, evaluation, prediction, streaming and golden clips all cut sounds here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 Pad = Literal["zeros", "repeat"]
-"""What fills a window behind the end of a short sound: silence, or the sound again and again."""
+"""How a window is filled up after the end of a short sound: with silence, or with the sound repeated."""
 
 
 def window_starts(length: int, window: int) -> list[int]:
-    """Where ceil(length / window) windows begin that cover `length` samples, evenly spread, without a gap."""
+    """Starts of ceil(length / window) windows that cover `length` samples, evenly spread, without a gap."""
     count = max(1, -(-length // window))
     # The step is (length - window) / (count - 1) <= window, so that rounding down leaves no sample out.
     return [place * (length - window) // (count - 1) for place in range(count)] if count > 1 else [0]
@@ -28,9 +27,9 @@ def even_hop(length: int, window: int) -> Fraction:
 
 
 def fill_tail(row_S: np.ndarray, filled: int, pad: Pad) -> int:
-    """Pads a window in place behind its first `filled` samples; returns how many samples count as sound."""
+    """Pads a window in place after its first `filled` samples; returns how many samples count as sound."""
     if pad == "repeat":
-        # Doubling: quick for short sounds too.
+        # Doubling, which is fast for short sounds too.
         while 0 < filled < len(row_S):
             more = min(filled, len(row_S) - filled)
             row_S[filled : filled + more] = row_S[:more]
@@ -40,7 +39,7 @@ def fill_tail(row_S: np.ndarray, filled: int, pad: Pad) -> int:
 
 
 def window_at(wave_S: np.ndarray, start: int, window: int, pad: Pad) -> np.ndarray:
-    """The window (S) of a wave that begins at `start`, padded behind the end of the wave; float32."""
+    """The window (S) of a wave that begins at `start`, padded after the end of the wave; float32."""
     row_S = np.empty(window, np.float32)
     part_S = wave_S[start : start + window]
     row_S[: len(part_S)] = part_S
@@ -54,10 +53,10 @@ def split_windows(wave_S: np.ndarray, window: int, pad: Pad) -> np.ndarray:
 
 
 def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tuple[int, np.ndarray]]:
-    """Windows of a stream: where each begins, and its samples. Holds no more than a window and a block.
+    """Windows of a stream: the start of each, and its samples. Holds no more than a window and a block.
 
     Window n begins at n * hop rounded down, so that the times do not drift. The last one ends with the sound, unless
-    the hop leaves gaps between windows anyway. A sound shorter than a window is one window, not padded here.
+    the hop leaves gaps between windows anyway. A sound shorter than a window gives one window, which is not padded.
     """
     held_S, begin, number = np.empty(0, np.float32), 0, 0
     for block_S in blocks:
@@ -66,7 +65,7 @@ def cut(blocks: Iterable[np.ndarray], window: int, hop: Fraction) -> Iterator[tu
         while (start := int(number * hop)) + window <= end:
             yield start, held_S[start - begin : start - begin + window]
             number += 1
-        # The next window, and the last `window` samples in case the sound ends here.
+        # Keep the next window, and the last `window` samples in case the sound ends here.
         keep = max(begin, min(start, end - window))
         held_S, begin = held_S[keep - begin :], keep
     end = begin + len(held_S)

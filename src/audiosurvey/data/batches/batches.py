@@ -1,13 +1,14 @@
-"""Waveform batches out of the store, for training and for evaluation.
+"""Batches of waveforms from the store, for training and for evaluation.
 
-Enters: a store and the clips of a fold's side; leaves: batches of equal length, float32 on the CPU. What is
-in a training batch is a function of (seed, epoch, clips) alone: reader threads only fetch it earlier, and
-processes of a distributed run each take their share of the same global batch.
+Enters: a store and the clips of one side of a fold; leaves: batches of equal length, float32 on the CPU. A training
+batch is a function of (seed, epoch, clips): reader threads only fetch it earlier, and processes of a distributed run
+each take their share of the same global batch.
 """
 
 import itertools
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,24 +20,53 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 
-Partner = Callable[[Clip, int], Clip | None]
+
+class Draws(Protocol):
+    """What was drawn for the clips of a batch, as plain data. Whoever draws knows the rest of it."""
+
+    @property
+    def partners(self) -> tuple[Clip | None, ...]:
+        """The clip that each is mixed with."""
+        ...
+
+
+class Draw(Protocol):
+    """Draws for the clips of a batch; called by the reader threads.
+
+    `samples`: length of the window; `valid_of`: the samples of a clip before its padding.
+    """
+
+    def __call__(
+        self, clips: Sequence[Clip], epoch: int, *, samples: int, valid_of: Callable[[Clip], int]
+    ) -> Draws: ...
 
 
 @dataclass
 class Batch:
-    """Training clips, and where mixing asks for it a partner of each."""
+    """Training clips, what was drawn for them, and the partners of those that are mixed."""
 
     clips: tuple[Clip, ...]
     wave_BS: torch.Tensor
     valid_B: torch.Tensor
-    """int64: samples before the padding begins; all of them with pad "repeat"."""
+    """int64, always on the CPU: samples before the padding begins; all of them with pad "repeat"."""
     target_BK: torch.Tensor
     """float32: 1 for each label of the clip, 0 elsewhere."""
-    partners: tuple[Clip | None, ...]
+    draws: Draws | None = None
     partner_BS: torch.Tensor | None = None
-    """The partners' waves, and a clip's own where it has none; None where no clip of the batch has one."""
-    partner_valid_B: torch.Tensor | None = None
+    """The partners' waves, or a clip's own where it has none; None if no clip of the batch has one."""
     partner_target_BK: torch.Tensor | None = None
+    global_clips: int | None = None
+    """Clips of the batch over all processes; None: the batch is of one process."""
+
+    @property
+    def partners(self) -> tuple[Clip | None, ...]:
+        return self.draws.partners if self.draws else (None,) * len(self.clips)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch with its waves and targets on the device, without waiting for the copy."""
+        names = ("wave_BS", "target_BK", "partner_BS", "partner_target_BK")
+        tensors = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
 
 @dataclass
@@ -56,8 +86,7 @@ class TrainBatches:
     `batch_size` counts the clips of a global batch: with `world` processes, the one of this `rank` gets every
     world-th of them. The short last batch is kept; one that would leave a process with a single clip, of which
     a batch-norm behind the pooling has no variance, or with none, is joined to the batch before. `num_workers`
-    threads fill batches ahead. `partner(clip, epoch)` names the clip that it is mixed with. `pin_memory`:
-    page-locked memory, for faster copies to a GPU.
+    threads fill batches ahead and call `draw` for each. `pin_memory`: page-locked memory, for faster copies to a GPU.
     """
 
     def __init__(
@@ -74,7 +103,7 @@ class TrainBatches:
         num_workers: int = 0,
         rank: int = 0,
         world: int = 1,
-        partner: Partner | None = None,
+        draw: Draw | None = None,
         pin_memory: bool = False,
     ) -> None:
         if not 0 <= rank < world <= batch_size:
@@ -91,7 +120,7 @@ class TrainBatches:
         self._num_workers = num_workers
         self._rank = rank
         self._world = world
-        self._partner = partner
+        self._draw = draw
         self._pin_memory = pin_memory
         starts = list(range(0, len(self.clips), batch_size))
         # Where whole batches give a process one clip, the last may too.
@@ -104,25 +133,31 @@ class TrainBatches:
         """Batches an epoch, the same for every rank."""
         return len(self._bounds)
 
-    def epoch(self, epoch: int) -> Generator[Batch, None, None]:
-        """The batches of an epoch. Close the iterator (or exhaust it) to end its reader threads."""
+    def epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch, from number `first` on. Close the iterator (or exhaust it) to end its threads."""
         clips = epoch_clips(self.clips, self._seed, epoch, self._sampling)
 
         def fill(bounds: tuple[int, int]) -> Batch:
-            return self._fill(clips[slice(*bounds)][self._rank :: self._world], epoch)
+            batch = self._fill(clips[slice(*bounds)][self._rank :: self._world], epoch)
+            batch.global_clips = bounds[1] - bounds[0]
+            return batch
 
-        return in_order(fill, self._bounds, workers=self._num_workers, ahead=2 * self._num_workers)
+        return in_order(fill, self._bounds[first:], workers=self._num_workers, ahead=2 * self._num_workers)
 
     def _fill(self, clips: Sequence[Clip], epoch: int) -> Batch:
-        wave_BS, valid_B = self._waves(clips, epoch)
-        batch = Batch(tuple(clips), wave_BS, valid_B, self._targets(clips), (None,) * len(clips))
-        if self._partner is not None:
-            batch.partners = tuple(self._partner(clip, epoch) for clip in clips)
+        batch = Batch(tuple(clips), *self._waves(clips, epoch), self._targets(clips))
+        if self._draw is not None:
+            batch.draws = self._draw(clips, epoch, samples=self._samples, valid_of=self._valid)
         if any(batch.partners):
             mixed = [partner or clip for clip, partner in zip(clips, batch.partners, strict=True)]
-            batch.partner_BS, batch.partner_valid_B = self._waves(mixed, epoch)
+            batch.partner_BS, _ = self._waves(mixed, epoch)
             batch.partner_target_BK = self._targets(mixed)
         return batch
+
+    def _valid(self, clip: Clip) -> int:
+        """Samples of a clip before its padding."""
+        length = self._store.length(clip.id)
+        return self._samples if length and self._pad == "repeat" else min(length, self._samples)
 
     def _waves(self, clips: Sequence[Clip], epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
         starts = [self._crop(clip, epoch) for clip in clips]

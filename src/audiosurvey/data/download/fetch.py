@@ -1,9 +1,7 @@
-"""One file over HTTP, whatever the connection does: resumed where it was cut, or begun again where it must
-be.
+"""Downloads one file over HTTP into a partial file (`NAME.part`), resuming it where the connection was cut.
 
-Enters: a URL and the place of the partial file (`NAME.part`); leaves: the partial file, complete. A note
-beside it (`NAME.part.json`) keeps the server's validator, so that a file that changed on the server is not
-glued to the old beginning. Standard library only.
+A note beside it (`NAME.part.json`) keeps the server's validator, so that a file that changed on the server is not
+appended to the old beginning.
 """
 
 import contextlib
@@ -13,29 +11,30 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError, not_written
 from audiosurvey.version import __version__
 
 _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
-"""HTTP answers that another attempt may not get."""
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+"""HTTP statuses after which a retry may succeed."""
+_BEGIN, _TOTAL = r"^bytes (\d+)-", r"/(\d+)$"
+"""Numbers in the header Content-Range."""
 _NETWORK_FAULTS = (OSError, http.client.HTTPException)
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes there are and the bytes there will be, None where the server does not say."""
 
-
-def fetch(url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progress: Progress | None = None) -> None:
+def fetch(
+    url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progress: ProgressCallback | None = None
+) -> None:
     """Completes `part` from `url`.
 
-    A cut connection is taken up again by a range request; `tries` attempts in a row that bring nothing new,
-    with `pause_s` doubled between them, are the end: UserError, and `part` stays for the next run. A server
-    that ignores the range, or whose file changed, makes it start from zero. Raises UserError also for other
-    answers and for a full disk.
+    A cut connection is resumed by a range request, from zero if the server ignores the range or its file changed.
+    Raises UserError after `tries` attempts in a row that bring nothing new (`pause_s` doubles between them; `part`
+    stays for the next run), for other answers, and for a full disk.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise UserError(f"{url}: only http and https addresses can be downloaded")
@@ -47,7 +46,7 @@ def fetch(url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progres
             fault = "the connection was cut"
         except urllib.error.HTTPError as error:
             fault = f"the server answers {error.code} {error.reason}"
-            if error.code not in _PASSING:
+            if error.code not in _TRANSIENT:
                 raise UserError(f"{url}: {fault}") from error
         except _NETWORK_FAULTS as error:
             fault = str(getattr(error, "reason", "") or error or type(error).__name__)
@@ -62,6 +61,7 @@ def fetch(url: str, part: Path, *, tries: int = 5, pause_s: float = 1.0, progres
 
 
 def note_of(part: Path) -> Path:
+    """Where the note of a partial file is."""
     return part.with_name(part.name + ".json")
 
 
@@ -71,7 +71,7 @@ def discard(part: Path) -> None:
     note_of(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, progress: Progress | None) -> bool:
+def _attempt(url: str, part: Path, progress: ProgressCallback | None) -> bool:
     """One request; whether the file is complete after it."""
     have, headers = _resumable(url, part)
     agent = {"User-Agent": f"audiosurvey/{__version__}", "Accept-Encoding": "identity"}
@@ -81,16 +81,16 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> bool:
     except urllib.error.HTTPError as error:
         if error.code != 416:  # "range not satisfiable": nothing is left to send, or the file changed
             raise
-        complete = _total(error.headers.get("Content-Range")) == have > 0
+        complete = _number(_TOTAL, error.headers.get("Content-Range")) == have > 0
         if not complete:
             discard(part)
         return complete
     with response:
         span = response.headers.get("Content-Range")
-        if response.status == 206 and _begin(span) == have:
-            total = _total(span)
+        if response.status == 206 and _number(_BEGIN, span) == have:
+            total = _number(_TOTAL, span)
         elif response.status == 206:
-            discard(part)  # another range than asked for: unusable, so from zero at the next attempt
+            discard(part)  # another range than asked for: start from zero at the next attempt
             return False
         else:
             have = 0
@@ -101,20 +101,17 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> bool:
 
 
 def _receive(
-    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, progress: Progress | None
+    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, progress: ProgressCallback | None
 ) -> bool:
     with part.open("r+b" if have else "wb") as file:
         file.seek(have)
         while block := response.read(_BLOCK_BYTES):
-            try:
+            with _writing(part):
                 file.write(block)
-            except OSError as error:
-                raise not_written(error, f"{part}: cannot be written ({error.strerror or error})") from error
             have += len(block)
             if progress:
                 progress(have, total)
-    # Without a length a cut shows as an exception while reading (chunked), or not at all: the checksum is
-    # left.
+    # Without a length, a cut raises an exception while reading (chunked) or goes unnoticed until the checksum.
     return total is None or have >= total
 
 
@@ -136,24 +133,22 @@ def _note(url: str, part: Path, headers: http.client.HTTPMessage) -> None:
     tag = headers.get("ETag", "")
     # Weak tags only promise the same meaning, not the same bytes.
     validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
-    try:
+    with _writing(note_of(part)):
         note_of(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UserError(f"{note_of(part)}: cannot be written ({error.strerror or error})") from error
+        raise not_written(error, f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _begin(span: str | None) -> int | None:
-    found = re.match(r"bytes (\d+)-", span or "")
-    return int(found[1]) if found else None
-
-
-def _total(span: str | None) -> int | None:
-    found = re.search(r"/(\d+)$", span or "")
+def _number(pattern: str, span: str | None) -> int | None:
+    found = re.search(pattern, span or "")
     return int(found[1]) if found else None
 
 
 def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
+    return file.stat().st_size if file.exists() else 0

@@ -1,7 +1,4 @@
-"""Which of a data set's classes are used.
-
-Enters: the table, the classes asked for and those not wanted. Leaves: the table with their clips, labelled anew.
-"""
+"""Selection of a data set's classes."""
 
 import difflib
 from collections.abc import Sequence
@@ -25,7 +22,7 @@ def select_classes(table: Table, wanted: Sequence[str] | None, excluded: Sequenc
     """The table with the clips of the selected classes. A multi-label table keeps all its clips, those of no selected
     class as negatives.
 
-    Errors: `UserError` with a line for every class that the table does not have.
+    Raises UserError with a line for every class that the table does not have.
     """
     if wanted is None and excluded is None:
         return table
@@ -50,16 +47,15 @@ def select_classes(table: Table, wanted: Sequence[str] | None, excluded: Sequenc
 
 
 def unknown_classes(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """A fault for every name that is not known, with the nearest one that is; where none is near, what there is."""
+    """A fault for every unknown name, with the nearest known one; if there is none, the list of known ones."""
     lower = {name.lower(): name for name in known}
     faults: list[str] = []
-    strange = False
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name.lower().replace(" ", "_"), lower, n=1)
-            faults.append(f"unknown class '{name}'" + (f"; did you mean '{lower[near[0]]}'?" if near else ""))
-            strange = strange or not near
-    if strange:
+    list_known = False
+    for name in (name for name in names if name not in known):
+        near = difflib.get_close_matches(name.lower().replace(" ", "_"), lower, n=1)
+        faults.append(f"unknown class '{name}'" + (f"; did you mean '{lower[near[0]]}'?" if near else ""))
+        list_known = list_known or not near
+    if list_known:
         more = f", ... ({len(known)} in all)" if len(known) > MOST_SHOWN else ""
         faults[-1] += f"; known: {', '.join(known[:MOST_SHOWN])}{more}"
     return faults

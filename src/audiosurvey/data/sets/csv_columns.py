@@ -1,8 +1,4 @@
-"""Which columns of a CSV are read: their names in the config, and what is said of the others.
-
-Enters: `dataset.columns` and the header of the CSV. Leaves: the columns that are there; faults for those that are
-missing, with a guess; a note on those that are not read.
-"""
+"""The columns of your own CSV: `dataset.columns`, faults for missing columns, and a note on those not read."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +9,7 @@ from audiosurvey.data.names import composed
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
 
-# What such columns are called elsewhere, in lower case.
+# Usual names of such columns, in lower case.
 _USUAL: dict[str, tuple[str, ...]] = {
     "path": ("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio", "wav", "clip"),
     "label": ("label", "labels", "class", "classes", "class_name", "category", "target", "tag", "tags", "species"),
@@ -29,32 +25,32 @@ _USUAL: dict[str, tuple[str, ...]] = {
 
 
 class ColumnsConfig(Section):
-    """Names of the columns of your own CSV. An optional column of the default name is used if it is there."""
+    """Column names of the CSV. Optional columns are used if they exist."""
 
     path: str = "path"
-    """The sound file, relative to `dataset.root`."""
+    """Audio file, relative to `dataset.root`."""
     label: str = "label"
-    """The class, or several joined by `dataset.label_separator`."""
+    """Class, or several classes separated by `dataset.label_separator`."""
     fold: str | None = "fold"
-    """The fold in which the clip is tested, a whole number (`fold1` will do); null: not read, folds are made."""
+    """Test fold of the clip, a whole number (`fold1` is accepted). null: folds are created."""
     source: str | None = "source"
-    """The recording that the clip was cut from; clips of one recording stay on one side of every split. A name other
-    than the file's own means the same recording in every data set."""
+    """Recording that the clip is from; clips of the same recording are never split. A value other than the file's own
+    name identifies the same recording across data sets."""
     start: str | None = "start"
-    """Where the clip begins in its file, in seconds; empty: at the start of the file."""
+    """Start of the clip within its file, in seconds; empty for the start of the file."""
     end: str | None = "end"
-    """Where the clip ends in its file, in seconds; empty: at the end of the file."""
+    """End of the clip within its file, in seconds; empty for the end of the file."""
     split: str | None = "split"
-    """train, val or test, instead of folds; null: not read."""
+    """`train`, `val` or `test`, instead of folds. null: ignored."""
 
     @field_validator("*")
     @classmethod
     def _named_once(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not value.strip():
-            raise ValueError("a column needs a name; null for a column that is not there")
+            raise ValueError("a column needs a name; null for none")
         value = None if value is None else composed(value.strip())
         if value is not None and value in info.data.values():
-            raise ValueError(f"column '{value}' is named for two things")
+            raise ValueError(f"column '{value}' is used twice")
         return value
 
     def present(self, header: Collection[str]) -> set[str]:
@@ -63,7 +59,7 @@ class ColumnsConfig(Section):
 
 
 def need_own_columns(path: Path, header: Sequence[str], columns: ColumnsConfig) -> None:
-    """Errors: `UserError` where the CSV lacks path or label, or a column that the config renamed; with a guess."""
+    """Raises UserError, with a guess, where the CSV lacks path or label, or a column that the config renamed."""
     usual = ColumnsConfig()
     renamed = [name for key, name in columns if name is not None and name != getattr(usual, key)]
     needed = dict.fromkeys([columns.path, columns.label, *renamed])
@@ -81,23 +77,15 @@ def need_own_columns(path: Path, header: Sequence[str], columns: ColumnsConfig) 
     raise UserError(f"{path.as_posix()}:1: no column {', '.join(missing)}; there are {there}; {mend}")
 
 
-def unread_note(header: Sequence[str], columns: ColumnsConfig) -> str | None:
-    """A note on the columns that are not read; None where all are."""
+def unread_note(header: Sequence[str], columns: ColumnsConfig) -> list[str]:
+    """A note on the columns that are not read; none where all are."""
     read = columns.present(header)
     unread = [name for name in header if name not in read]
-    if not unread:
-        return None
     note = f"columns that are not read: {', '.join(unread)}"
-    if (
-        columns.source is not None
-        and columns.source not in read
-        and (source := _looks_like("source", unread, taken=()))
-    ):
-        note += (
-            f"; if clips of one {source} belong together, set dataset.columns.source: {source} to keep them on one "
-            "side of every split"
-        )
-    return note
+    if columns.source is not None and columns.source not in read and (source := _looks_like("source", unread, ())):
+        mend = f"set dataset.columns.source: {source} to keep them on one side of every split"
+        note += f"; if clips of one {source} belong together, {mend}"
+    return [note] if unread else []
 
 
 def _looks_like(key: str, header: Sequence[str], taken: Collection[str]) -> str | None:

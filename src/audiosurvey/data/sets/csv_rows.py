@@ -1,8 +1,4 @@
-"""A CSV file as rows of plain text with their line numbers, and its faults gathered to be told all at once.
-
-Enters: the path of a CSV file (UTF-8; comma, semicolon or tab). Leaves: `Row`s, every cell still text, so
-that no reader guesses types (`001` stays `001`). Used by every table that comes as a CSV.
-"""
+"""A CSV file (UTF-8; comma, semicolon or tab) as rows of text with line numbers, and its faults collected."""
 
 import csv
 import io
@@ -18,13 +14,12 @@ from audiosurvey.plainfile import not_plain
 
 SHOWN_FAULTS = 50
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?\r?\n')
-"""How Excel may state the delimiter, before the line with the names of the columns."""
+"""How Excel may state the delimiter, before the header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it ends on (the header is line 1) and its cells by column name, stripped of
-    blanks."""
+    """One row: the line it ends on (the header is line 1), and its stripped cells by column name."""
 
     line: int
     cells: Mapping[str, str]
@@ -34,7 +29,7 @@ class Row:
 
 
 class Faults:
-    """The faults of one file, each a line: `labels.csv:12: fold: 'x' is not a number`."""
+    """The faults of one file, a line each: `labels.csv:12: fold: 'x' is not a number`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -44,7 +39,7 @@ class Faults:
         self._lines.append((line, f"{self._path.as_posix()}:{line}: {place}: {message}"))
 
     def raise_all(self) -> None:
-        """Raise `UserError` with every fault in the order of lines; do nothing if there is none."""
+        """Raises UserError with all faults in the order of lines, if there are any."""
         if not self._lines:
             return
         lines = [text for _, text in sorted(self._lines, key=lambda fault: fault[0])]
@@ -54,11 +49,9 @@ class Faults:
 
 
 def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
-    """The column names and the rows of a CSV file; blank lines are passed over, short rows are filled with
-    "".
+    """The column names and the rows of a CSV file; blank lines are skipped, short rows are filled with "".
 
-    Errors: `UserError` for a file that is no UTF-8 text, has no header or no rows, or has rows longer than
-    the header.
+    Raises UserError for a file that is not UTF-8 text, has no header or no rows, or has rows longer than the header.
     """
     place = path.as_posix()
     if fault := not_plain(path):
@@ -79,7 +72,7 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
     if not named:
         raise UserError(f"{place}: empty; expected a first line with the names of the columns")
     if twice := sorted({column for column in named if named.count(column) > 1}):
-        raise UserError(f"{place}:1: column {twice[0]} stands there twice")
+        raise UserError(f"{place}:1: column {twice[0]} occurs twice")
     if not rows:
         raise UserError(f"{place}: no rows below the line with the names of the columns")
     faults = Faults(path)
@@ -92,14 +85,13 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
 
 
 def need_columns(path: Path, header: tuple[str, ...], columns: tuple[str, ...]) -> None:
-    """Errors: `UserError` naming those of `columns` that the header lacks."""
+    """Raises UserError naming those of `columns` that the header lacks."""
     if missing := [column for column in columns if column not in header]:
         raise UserError(f"{path.as_posix()}:1: no column {', '.join(missing)}; there are {', '.join(header)}")
 
 
 def whole_number(text: str) -> int | None:
-    """`3`, also written `3.0` as spreadsheets do when a cell of the column is empty; None for anything
-    else."""
+    """`3`, or `3.0` as spreadsheets write it if a cell of the column is empty; None for anything else."""
     value = number(text)
     return int(value) if value is not None and value.is_integer() else None
 
@@ -114,7 +106,7 @@ def number(text: str) -> float | None:
 
 
 def _parsed(place: str, text: str) -> list[tuple[int, list[str]]]:
-    """The lines of a CSV as cells, each with the number of the line that it ends on; without Excel's `sep=;`."""
+    """The lines of a CSV as cells, each with the number of its last line; without Excel's `sep=;`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     lines: list[tuple[int, list[str]]] = []
     begin = 1
@@ -123,7 +115,7 @@ def _parsed(place: str, text: str) -> list[tuple[int, list[str]]]:
             lines.append((reader.line_num, cells))
             begin = reader.line_num + 1
     except csv.Error:
-        # A quote that is not closed runs to the end of the file: the line where it begins is the one to mend.
+        # A quote that is not closed runs to the end of the file: name the line where it begins.
         message = "a double quote is not closed, or text follows it"
         mend = 'put the whole cell in double quotes, and write "" for a quote inside it'
         raise UserError(f"{place}:{begin}: row: {message}; {mend}") from None
@@ -133,7 +125,7 @@ def _parsed(place: str, text: str) -> list[tuple[int, list[str]]]:
 def _delimiter(text: str) -> str:
     if stated := _SEPARATOR_LINE.match(text):
         return stated.group(1)
-    # The header decides: names of columns hold no delimiters, while labels and file names may.
+    # By the header: names of columns hold no delimiters, while labels and file names may.
     first = text.split("\n", 1)[0]
     return max(",;\t", key=lambda mark: (first.count(mark), mark == ","))
 

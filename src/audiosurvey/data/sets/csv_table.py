@@ -1,53 +1,48 @@
-"""Your own table: a CSV with a row a clip, its columns named as you like.
-
-Enters: the CSV, the folder its paths start from, the names of its columns. Leaves: the table, with the folds or the
-train/val/test sides that the CSV gives, or without any. A table is multi-label where the config says so, or where some
-cell holds several labels.
-"""
+"""Your own table: a CSV with a row per clip, with folds, train/val/test sides, or neither."""
 
 import math
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosurvey.data.names import clip_id, composed, on_disk
-from audiosurvey.data.sets.csv_cells import MISSING, SIDES, fold_number, split_labels
 from audiosurvey.data.sets.csv_columns import ColumnsConfig, need_own_columns, unread_note
-from audiosurvey.data.sets.csv_rows import Faults, Row, number, read_rows
+from audiosurvey.data.sets.csv_rows import Faults, Row, number, read_rows, whole_number
 from audiosurvey.data.sets.folder import class_order
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Side, Table
 from audiosurvey.errors import UserError
+
+MISSING = frozenset({"nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "None", "NULL", "Null", "null"})
+"""What data-frame libraries, spreadsheets and databases write for a missing value."""
+_SIDES: dict[str, Side] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_FOLD = re.compile(r"fold[\s_-]*(?=\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """What one row says, its labels still names."""
+class _LabelledRow:
+    """One row; its labels are still names, and `clip` has none yet."""
 
     line: int
     file: str
     clip: Clip
     labels: tuple[str, ...]
     missing: str | None
-    """The mark of a missing label that stands in the cell of labels."""
+    """The missing-value mark in the cell of labels, if any."""
 
+    @property
+    def begin_s(self) -> float:
+        return self.clip.start_s or 0.0
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How the rows are read: where from, which columns, what separates labels, which marks are class names."""
-
-    root: Path
-    columns: ColumnsConfig
-    present: Collection[str]
-    separator: str
-    named: Collection[str]
-    faults: Faults
-
-    def cell(self, row: Row, column: str | None) -> str:
-        """The text of a cell; "" for a column that is not read, and for a mark of a missing value."""
-        text = row[column] if column is not None and column in self.present else ""
-        return "" if text in MISSING else text
+    @property
+    def end_s(self) -> float:
+        return math.inf if self.clip.end_s is None else self.clip.end_s
 
 
 def read_csv(
@@ -59,97 +54,153 @@ def read_csv(
     multi_label: bool | None = None,
     named: Collection[str] = (),
 ) -> Table:
-    """The table in the CSV `path`; its paths are relative to `root` (absolute ones are taken as they are).
+    """The table in the CSV `path`; its paths are relative to `root` (absolute ones are used as they are).
 
-    `multi_label`: whether a clip may be of several classes or of none; None: it may where some row has two labels.
-    `named`: classes that the config names; only these may be called `NA`, `nan` or such. Errors: `UserError` with a
-    line for every fault of the file.
+    `multi_label`: whether a clip may have several classes or none; None: if some row has two labels. `named`: classes
+    that the config names; only these may be called `NA`, `nan` or similar. Raises UserError with a line for every
+    fault of the file.
     """
     header, rows = read_rows(path)
     need_own_columns(path, header, columns)
-    faults = Faults(path)
-    reading = _Reading(root, columns, columns.present(header), label_separator, named, faults)
-    read = [_read_row(row, reading) for row in rows]
-    _refuse_repeated(read, label_separator, faults)
-    _refuse_gaps(rows, reading)
-    faults.raise_all()
-
-    divided = [column for column in (columns.fold, columns.split) if any(reading.cell(row, column) for row in rows)]
+    reader = _CsvReader(root, columns, columns.present(header), label_separator, named, Faults(path))
+    read = [reader.read(row) for row in rows]
+    reader.refuse_repeated(read)
+    reader.refuse_gaps(rows)
+    reader.faults.raise_all()
+    divided = [column for column in (columns.fold, columns.split) if any(reader.cell(row, column) for row in rows)]
     if len(divided) > 1:
         mend = "set dataset.columns.fold or dataset.columns.split to null"
         raise UserError(f"{path.as_posix()}: columns {' and '.join(map(str, divided))} both divide the clips; {mend}")
     several = any(len(row.labels) > 1 for row in read) if multi_label is None else multi_label
-    _check_labels(read, columns.label, several, label_separator, faults)
-    faults.raise_all()
-    notes = [*_label_notes(read), *_missing_notes(rows, reading), *_overlaps(read)]
-    if note := unread_note(header, columns):
-        notes.append(note)
-    read, told = _count_from_one(read, columns.fold)
-    notes += told
+    if not several:
+        reader.refuse_other_than_one_label(read)
+    reader.faults.raise_all()
 
+    notes = [*_label_notes(read), *reader.missing_notes(rows), *_overlaps(read), *unread_note(header, columns)]
+    if min((row.clip.fold for row in read if row.clip.fold is not None), default=1) == 0:
+        read = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
+        notes.append(f"folds are counted from 1: column {columns.fold} counts from 0")
     classes = class_order({name for row in read for name in row.labels})
     index = {name: label for label, name in enumerate(classes)}
-    sources = _sources(read)
     clips = tuple(
         replace(
             row.clip,
             labels=tuple(sorted(index[name] for name in row.labels)),
             source=source,
-            global_source=source is not None and not _repeats_file_name(source, row.file),
+            # A source that repeats the file's name may stand for another sound in another data set.
+            global_source=source not in (None, row.file, Path(row.file).name, Path(row.file).stem),
         )
-        for row, source in zip(read, sources, strict=True)
+        for row, source in zip(read, _sources(read), strict=True)
     )
     return Table("csv", root, classes, clips, multi_label=several, notes=tuple(notes))
 
 
-def _read_row(row: Row, reading: _Reading) -> _Read:
-    columns, faults = reading.columns, reading.faults
+@dataclass(frozen=True, slots=True)
+class _CsvReader:
+    root: Path
+    columns: ColumnsConfig
+    present: Collection[str]
+    separator: str
+    named: Collection[str]
+    faults: Faults
 
-    def cell(column: str | None) -> str:
-        return reading.cell(row, column)
+    def cell(self, row: Row, column: str | None) -> str:
+        """The text of a cell; "" for a column that is not read, and for a missing-value mark."""
+        text = row[column] if column is not None and column in self.present else ""
+        return "" if text in MISSING else text
 
-    def seconds(column: str | None) -> float | None:
-        text = cell(column)
+    def read(self, row: Row) -> _LabelledRow:
+        columns = self.columns
+        if not self.cell(row, columns.path):
+            mark = row[columns.path]
+            empty = f"'{mark}' stands for a missing value" if mark else "empty"
+            self.faults.add(row.line, columns.path, f"{empty}; expected a sound file")
+        start_s, end_s = self._seconds(row, columns.start), self._seconds(row, columns.end)
+        if end_s is not None and end_s <= (start_s or 0.0):
+            self.faults.add(row.line, str(columns.end), f"the clip ends at {end_s:g} s, where it begins or before")
+        side = _SIDES.get(self.cell(row, columns.split).lower())
+        if side is None and (text := self.cell(row, columns.split)):
+            self.faults.add(row.line, str(columns.split), f"'{text}' is none of train, val, test")
+        parts = dict.fromkeys(composed(part.strip()) for part in row[columns.label].split(self.separator))
+        marks = [part for part in parts if part in MISSING and part not in self.named]
+        file = _relative(self.root, self.cell(row, columns.path))
+        name = clip_id(Path(file))
+        clip = Clip(
+            id=name + _stretch(start_s, end_s),
+            path=on_disk(self.root / file),
+            labels=(),
+            fold=self._fold(row),
+            source=composed(self.cell(row, columns.source)) or None,
+            start_s=start_s,
+            end_s=end_s,
+            side=side,
+        )
+        labels = tuple(part for part in parts if part and part not in marks)
+        return _LabelledRow(row.line, name, clip, labels, marks[0] if marks else None)
+
+    def _seconds(self, row: Row, column: str | None) -> float | None:
+        text = self.cell(row, column)
         value = number(text) if text else None
         if text and value is None:
-            faults.add(row.line, str(column), f"'{text}' is not a number; expected seconds such as 1.5")
+            self.faults.add(row.line, str(column), f"'{text}' is not a number; expected seconds such as 1.5")
         elif value is not None and value < 0:
-            faults.add(row.line, str(column), f"{text} s lies before the start of the file")
+            self.faults.add(row.line, str(column), f"{text} s lies before the start of the file")
         return value
 
-    if not cell(columns.path):
-        faults.add(row.line, columns.path, f"{_empty(row[columns.path])}; expected a sound file")
-    start_s, end_s = seconds(columns.start), seconds(columns.end)
-    if end_s is not None and end_s <= (start_s or 0.0):
-        faults.add(row.line, str(columns.end), f"the clip ends at {end_s:g} s, where it begins or before")
-    fold = fold_number(cell(columns.fold))
-    if cell(columns.fold) and fold is None:
-        faults.add(row.line, str(columns.fold), f"'{cell(columns.fold)}' is not a number; expected 1, 2, ...")
-    elif fold is not None and fold < 0:
-        faults.add(row.line, str(columns.fold), f"{fold} is below 0; expected 1, 2, ...")
-    side = SIDES.get(cell(columns.split).lower())
-    if cell(columns.split) and side is None:
-        faults.add(row.line, str(columns.split), f"'{cell(columns.split)}' is none of train, val, test")
-    labels, missing = split_labels(row[columns.label], reading.separator, reading.named)
+    def _fold(self, row: Row) -> int | None:
+        """The number in `3`, `3.0` or `fold3`."""
+        column, text = self.columns.fold, self.cell(row, self.columns.fold)
+        fold = whole_number(_FOLD.sub("", text, count=1) if _FOLD.match(text) else text)
+        if text and fold is None:
+            self.faults.add(row.line, str(column), f"'{text}' is not a number; expected 1, 2, ...")
+        elif fold is not None and fold < 0:
+            self.faults.add(row.line, str(column), f"{fold} is below 0; expected 1, 2, ...")
+        return fold
 
-    file = _relative(reading.root, cell(columns.path))
-    name = clip_id(Path(file))
-    clip = Clip(
-        id=name + _stretch(start_s, end_s),
-        path=on_disk(reading.root / file),
-        labels=(),
-        fold=fold,
-        source=composed(cell(columns.source)) or None,
-        start_s=start_s,
-        end_s=end_s,
-        side=side,
-    )
-    return _Read(row.line, name, clip, labels, missing)
+    def refuse_repeated(self, read: Sequence[_LabelledRow]) -> None:
+        lines: dict[str, int] = {}
+        for row in read:
+            if row.clip.id in lines:
+                mend = f"join several labels of a clip with '{self.separator}' in one row"
+                self.faults.add(row.line, "row", f"{row.clip.id} is already in line {lines[row.clip.id]}; {mend}")
+            lines.setdefault(row.clip.id, row.line)
+
+    def refuse_gaps(self, rows: Sequence[Row]) -> None:
+        """A column that divides the clips is filled in every row or in none."""
+        for column in (self.columns.fold, self.columns.split):
+            if column is not None and column in self.present:
+                empty = [row for row in rows if not self.cell(row, column)]
+                for row in empty if len(empty) < len(rows) else []:
+                    self.faults.add(row.line, column, "empty, while other rows are filled")
+
+    def refuse_other_than_one_label(self, read: Sequence[_LabelledRow]) -> None:
+        for row in read:
+            if len(row.labels) > 1:
+                other = f"another dataset.label_separator than '{self.separator}'"
+                mend = f"give one, set dataset.multi_label: true, or {other}"
+                fault = f"{len(row.labels)} labels, and dataset.multi_label is false; {mend}"
+            elif row.missing is not None:
+                mend = f"list '{row.missing}' in dataset.classes or dataset.exclude_classes if it is a class"
+                fault = f"'{row.missing}' stands for a missing label; name the class, or {mend}"
+            elif not row.labels:
+                mend = "if a clip may be of no class, set dataset.multi_label: true"
+                fault = f"empty; expected the name of a class; {mend}"
+            else:
+                continue
+            self.faults.add(row.line, self.columns.label, fault)
+
+    def missing_notes(self, rows: Sequence[Row]) -> Iterator[str]:
+        """Missing-value marks in the optional columns, which are read as empty cells."""
+        columns = self.columns
+        for column in (columns.fold, columns.source, columns.start, columns.end, columns.split):
+            if column is not None and column in self.present:
+                marks = Counter(row[column] for row in rows if row[column] in MISSING)
+                if marks:
+                    yield f"column {column}: {marks.total()} cells with {', '.join(sorted(marks))} are read as empty"
 
 
 def _relative(root: Path, text: str) -> str:
-    """A path as written in a cell, relative to the root: `./a\\b.wav` is a/b.wav wherever the table was
-    written."""
+    """The path in a cell, relative to the root: `./a\\b.wav` is a/b.wav wherever the table was written."""
     path = Path(text.replace("\\", "/"))
     if not path.is_absolute():
         return Path(os.path.normpath(path)).as_posix()
@@ -171,46 +222,7 @@ def _stretch(start_s: float | None, end_s: float | None) -> str:
     return f"#{text(start_s or 0.0)}-{'end' if end_s is None else text(end_s)}"
 
 
-def _empty(cell: str) -> str:
-    return f"'{cell}' stands for a missing value" if cell else "empty"
-
-
-def _refuse_repeated(read: Sequence[_Read], separator: str, faults: Faults) -> None:
-    lines: dict[str, int] = {}
-    for row in read:
-        if row.clip.id in lines:
-            mend = f"join several labels of a clip with '{separator}' in one row"
-            faults.add(row.line, "row", f"{row.clip.id} stands in line {lines[row.clip.id]} already; {mend}")
-        lines.setdefault(row.clip.id, row.line)
-
-
-def _refuse_gaps(rows: Sequence[Row], reading: _Reading) -> None:
-    """A column that divides the clips is filled in every row or in none."""
-    for column in (reading.columns.fold, reading.columns.split):
-        if column is None or column not in reading.present:
-            continue
-        empty = [row for row in rows if not reading.cell(row, column)]
-        if len(empty) < len(rows):
-            for row in empty:
-                reading.faults.add(row.line, column, "empty, while other rows are filled")
-
-
-def _check_labels(read: Sequence[_Read], column: str, multi_label: bool, separator: str, faults: Faults) -> None:
-    for row in read:
-        if multi_label:
-            continue
-        if len(row.labels) > 1:
-            mend = f"give one, set dataset.multi_label: true, or another dataset.label_separator than '{separator}'"
-            faults.add(row.line, column, f"{len(row.labels)} labels, and dataset.multi_label is false; {mend}")
-        elif row.missing is not None:
-            mend = f"list '{row.missing}' in dataset.classes or dataset.exclude_classes if it is a class"
-            faults.add(row.line, column, f"'{row.missing}' stands for a missing label; name the class, or {mend}")
-        elif not row.labels:
-            mend = "; if a clip may be of no class, set dataset.multi_label: true"
-            faults.add(row.line, column, f"empty; expected the name of a class{mend}")
-
-
-def _label_notes(read: Sequence[_Read]) -> list[str]:
+def _label_notes(read: Sequence[_LabelledRow]) -> list[str]:
     unlabelled = [row for row in read if not row.labels]
     if not unlabelled:
         return []
@@ -219,67 +231,25 @@ def _label_notes(read: Sequence[_Read]) -> list[str]:
     return [f"{len(unlabelled)} clips have no label{empty}: they belong to none of the classes"]
 
 
-def _missing_notes(rows: Sequence[Row], reading: _Reading) -> list[str]:
-    """What stands for a missing value in the optional columns, and is read as an empty cell."""
-    columns = reading.columns
-    notes = []
-    for column in (columns.fold, columns.source, columns.start, columns.end, columns.split):
-        if column is None or column not in reading.present:
-            continue
-        if marks := Counter(row[column] for row in rows if row[column] in MISSING):
-            shown = ", ".join(sorted(marks))
-            notes.append(f"column {column}: {marks.total()} cells with {shown} are read as empty")
-    return notes
-
-
-def _overlaps(read: Sequence[_Read]) -> list[str]:
-    """A note on stretches of one file that overlap and do not have the same labels."""
-    by_file: defaultdict[str, list[_Read]] = defaultdict(list)
+def _overlaps(read: Sequence[_LabelledRow]) -> list[str]:
+    """A note on stretches of one file that overlap and have different labels."""
+    by_file: defaultdict[str, list[_LabelledRow]] = defaultdict(list)
     for row in read:
         by_file[row.file].append(row)
-    pairs: list[tuple[_Read, _Read]] = []
+    pairs: list[str] = []
     for rows in by_file.values():
-        longest, *later = sorted(rows, key=_begin_s)
+        longest, *later = sorted(rows, key=lambda row: row.begin_s)
         for row in later:
-            if _begin_s(row) < _end_s(longest) and set(row.labels) != set(longest.labels):
-                pairs.append((longest, row))
-            longest = max(longest, row, key=_end_s)
-    if not pairs:
-        return []
-    first, second = pairs[0]
-    pair = f"{first.clip.id} (line {first.line}) and {second.clip.id} (line {second.line})"
-    return [f"{len(pairs)} pairs of stretches overlap and have different labels, first {pair}"]
+            if row.begin_s < longest.end_s and set(row.labels) != set(longest.labels):
+                pairs.append(f"{longest.clip.id} (line {longest.line}) and {row.clip.id} (line {row.line})")
+            longest = max(longest, row, key=lambda row: row.end_s)
+    return [f"{len(pairs)} pairs of stretches overlap and have different labels, first {pairs[0]}"] if pairs else []
 
 
-def _begin_s(row: _Read) -> float:
-    return row.clip.start_s or 0.0
-
-
-def _end_s(row: _Read) -> float:
-    return math.inf if row.clip.end_s is None else row.clip.end_s
-
-
-def _count_from_one(read: Sequence[_Read], column: str | None) -> tuple[Sequence[_Read], list[str]]:
-    """Folds are counted from 1 everywhere; a table that counts from 0 means the same folds."""
-    if min((row.clip.fold for row in read if row.clip.fold is not None), default=1) > 0:
-        return read, []
-    counted = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
-    return counted, [f"folds are counted from 1: column {column} counts from 0"]
-
-
-def _sources(read: Sequence[_Read]) -> list[str | None]:
-    """The source of each row: as given, else the one given for its file elsewhere, else the file if it is
-    cut up."""
+def _sources(read: Sequence[_LabelledRow]) -> Iterator[str | None]:
+    """The source of each row: as given, else the one given for its file elsewhere, else the file if it is cut up."""
     count = Counter(row.file for row in read)
     named = {row.file: row.clip.source for row in reversed(read) if row.clip.source is not None}
-
-    def source(row: _Read) -> str | None:
+    for row in read:
         cut = count[row.file] > 1 or row.clip.start_s is not None or row.clip.end_s is not None
-        return row.clip.source or named.get(row.file) or (row.file if cut else None)
-
-    return [source(row) for row in read]
-
-
-def _repeats_file_name(source: str, file: str) -> bool:
-    """Whether the source says no more than the name of the file, which another data set may use for another sound."""
-    return source in (file, Path(file).name, Path(file).stem)
+        yield row.clip.source or named.get(row.file) or (row.file if cut else None)

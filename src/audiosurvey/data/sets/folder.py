@@ -1,14 +1,10 @@
-"""A folder of class folders: `sounds/dog/bark.wav` is a clip of class `dog`, as is
-`sounds/dog/park/bark.flac`.
-
-Enters: the root folder. Leaves: the table, without folds; no file is opened, so one that
-is audio by name alone is found out when the store is built.
-"""
+"""A folder of class folders: `sounds/dog/bark.wav` and `sounds/dog/park/bark.flac` are clips of class `dog`."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from audiosurvey.data.names import as_text, clip_id, composed
@@ -24,27 +20,25 @@ AUDIO_EXTENSIONS = frozenset(
         *("svx", "8svx", "ircam", "sf", "wve", "xi"),
     )
 )
-"""Names under which files that libsndfile reads are found, in lower case. Headerless samples (.raw) are
-not."""
+"""Extensions, in lower case, of files that libsndfile reads; without headerless samples (.raw)."""
 
-# Sound for the user, but nothing libsndfile reads: said in a note instead of passed over in silence.
 OTHER_EXTENSIONS = frozenset(
     {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".amr", ".ape", ".wv", ".dsf", ".3gp"}
 )
+"""Extensions of sounds that libsndfile does not read: they get a note instead of being ignored silently."""
 
 _SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
 
 
 def read_folder(root: Path, source_pattern: str | None = None) -> Table:
-    """The table of a folder of class folders.
+    """The table of a folder of class folders. No file is opened.
 
-    `source_pattern` is a regular expression searched in each file's name: its first group (the whole match
-    where it has none) is the source recording. Errors: `UserError` where there are no class folders with
-    audio files in them.
+    `source_pattern`: a regular expression searched in each file's name; its first group (the whole match where it has
+    none) is the source recording. Raises UserError where there are no class folders with audio files in them.
     """
     place = root.as_posix()
     if not root.is_dir():
-        reason = "is a file; expected a folder with one folder a class" if root.exists() else "not found"
+        reason = "is a file; expected a folder with one folder per class" if root.exists() else "not found"
         raise UserError(f"{place}: {reason}; set dataset.root")
     by_class: dict[str, list[Path]] = {}
     loose, other, empty = 0, Counter[str](), []
@@ -57,17 +51,18 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         files = list(_files(entry))
         other.update(file.suffix.lower() for file in files if file.suffix.lower() in OTHER_EXTENSIONS)
         if audio := [file for file in files if file.suffix.lower() in AUDIO_EXTENSIONS]:
-            # On disk there may be two folders whose names differ in the form of their accents alone: one class.
+            # Two folders whose names differ only in the Unicode form of their accents are one class.
             by_class.setdefault(composed(entry.name), []).extend(audio)
         else:
             empty.append(entry.name)
     formats = ", ".join(sorted(other))
     if not by_class:
+        fault = "no audio files found; expected one folder per class"
         if loose:
-            raise UserError(f"{place}: {loose} audio files but no class folders; expected one folder a class")
-        if other:
-            raise UserError(f"{place}: only {formats} files, which cannot be read; convert them to wav or flac")
-        raise UserError(f"{place}: no audio files found; expected one folder a class")
+            fault = f"{loose} audio files but no class folders; expected one folder per class"
+        elif other:
+            fault = f"only {formats} files, which cannot be read; convert them to wav or flac"
+        raise UserError(f"{place}: {fault}")
     _refuse_split_folders(root, by_class)
 
     classes = class_order(by_class)
@@ -77,7 +72,9 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
         for file in by_class[name]
     ]
     refuse_equal_ids(clips)
-    notes = _odd_names(clips)
+    notes: list[str] = []
+    if odd := [clip.id for clip in clips if as_text(str(clip.path)) != str(clip.path)]:
+        notes.append(f"{len(odd)} file names are not valid UTF-8, such as {odd[0]}: their bytes are written as escapes")
     if loose:
         notes.append(f"{loose} audio files directly in {place} belong to no class folder and are left out")
     if empty:
@@ -85,9 +82,11 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
     if other:
         notes.append(f"{other.total()} files of formats that cannot be read ({formats}) are left out")
     if source_pattern is not None:
-        clips, unmatched = _with_sources(clips, source_pattern)
-        if unmatched:
+        clips = [replace(clip, source=_source(clip, source_pattern)) for clip in clips]
+        if unmatched := sum(clip.source is None for clip in clips):
             notes.append(f"{unmatched} file names do not match dataset.source_pattern: each is its own source")
+        if unmatched == len(clips):
+            raise UserError(f"dataset.source_pattern: no file name matches; the first is {clips[0].path.name}")
     clips.sort(key=lambda clip: clip.id)
     return Table(name="folder", root=root, classes=classes, clips=tuple(clips), notes=tuple(notes))
 
@@ -101,35 +100,26 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def refuse_equal_ids(clips: Iterable[Clip]) -> None:
-    """Errors: `UserError` where two files have one id, since an id has composed accents and valid text only."""
-    twice = [name for name, number in Counter(clip.id for clip in clips).items() if number > 1]
+    """Raises UserError where two files have one id, since ids are normalised to composed accents and valid text."""
+    twice = [name for name, count in Counter(clip.id for clip in clips).items() if count > 1]
     if twice:
         why = "they differ in the Unicode form of accents, or in bytes that are not UTF-8"
         raise UserError(f"{twice[0]}: two files of this name ({why}); rename one")
 
 
-def _odd_names(clips: Sequence[Clip]) -> list[str]:
-    """Notes on names that had to be escaped."""
-    odd = [clip for clip in clips if as_text(str(clip.path)) != str(clip.path)]
-    if not odd:
-        return []
-    return [f"{len(odd)} file names are not valid UTF-8, such as {odd[0].id}: their bytes are written as escapes"]
-
-
 def sound_files(folder: Path) -> Iterator[Path]:
-    """The files below `folder` that are sounds by name, in the order of their paths."""
+    """The files below `folder` with the extension of a sound, in the order of their paths."""
     return (file for file in _files(folder) if file.suffix.lower() in AUDIO_EXTENSIONS)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is passed over."""
-    # __MACOSX is what zip archives made on a Mac leave behind: shadows of the real files.
+    """Whether a file or folder of this name is skipped."""
+    # Zip archives made on a Mac leave shadows of the real files in __MACOSX.
     return name.startswith(".") or name == "__MACOSX"
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below `folder`, in the order of their paths; links to folders are followed, each folder
-    once."""
+    """All files below `folder`, in the order of their paths; links to folders are followed, each folder once."""
     visited: set[Path] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = Path(place).resolve()
@@ -141,21 +131,13 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(files) if not is_hidden(name))
 
 
-def _with_sources(clips: list[Clip], pattern: str) -> tuple[list[Clip], int]:
-    found: list[Clip] = []
-    unmatched = 0
-    for clip in clips:
-        match = re.search(pattern, composed(clip.path.name))
-        unmatched += match is None
-        source = None if match is None else match.group(1 if match.re.groups else 0)
-        found.append(Clip(id=clip.id, path=clip.path, labels=clip.labels, source=source))
-    if unmatched == len(clips):
-        raise UserError(f"dataset.source_pattern: no file name matches; the first is {clips[0].path.name}")
-    return found, unmatched
+def _source(clip: Clip, pattern: str) -> str | None:
+    match = re.search(pattern, composed(clip.path.name))
+    return None if match is None else match.group(1 if match.re.groups else 0)
 
 
 def _refuse_split_folders(root: Path, by_class: dict[str, list[Path]]) -> None:
-    """train/ and test/ with the classes inside would be learnt as two classes: nobody means that."""
+    """train/ and test/ with the classes inside would be learnt as two classes."""
     if len(by_class) < 2 or not all(name.lower() in _SPLIT_NAMES for name in by_class):
         return
     names = " and ".join(f"{name}/" for name in sorted(by_class))

@@ -1,8 +1,4 @@
-"""The ignore list: clips that take part in nothing, each with the reason.
-
-A text file with a line a clip: its id, a tab, the reason. `audiosurvey doctor --quarantine` writes one,
-`dataset.ignore` names one. Enters: the file and a table; leaves: the table without those clips.
-"""
+"""The ignore list of `dataset.ignore`: a text file with a line per clip: its id, a tab, the reason."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,15 +11,15 @@ from audiosurvey.errors import UserError
 from audiosurvey.plainfile import not_plain
 
 _HEAD = """\
-# Clips to leave out: the id, a tab, the reason. Take a line out to keep the clip; add lines of your own.
+# Clips to leave out: the id, a tab, the reason. Remove a line to keep the clip; add lines of your own.
 # In the config: dataset.ignore: {name}
 """
 
 
 def read_ignore(path: Path) -> dict[str, str]:
-    """Reason by clip id. Lines that are blank or begin with `# ` say nothing.
+    """Reason by clip id. Blank lines, and lines that begin with `# `, are skipped.
 
-    Errors: `UserError` for a file that cannot be read as text, or with a line that has no id.
+    Raises UserError for a file that cannot be read as text, or with a line without an id.
     """
     place = path.as_posix()
     if fault := not_plain(path):
@@ -31,27 +27,22 @@ def read_ignore(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{place}: not UTF-8 text (byte {error.start}); expected a clip id and a reason a line"
-        ) from None
+        mend = "expected a clip id and a reason a line"
+        raise UserError(f"{place}: not UTF-8 text (byte {error.start}); {mend}") from None
     except OSError as error:
         raise UserError(f"{place}: cannot be read ({error.strerror}); set dataset.ignore") from None
+    entries = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and f"{line} "[:2] != "# "]
+    if faults := [number for number, line in entries if not line.partition("\t")[0].strip()]:
+        raise UserError(*(f"{place}:{number}: no clip id before the tab" for number in faults))
     reasons: dict[str, str] = {}
-    faults: list[str] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("# ") or line == "#":
-            continue
+    for _, line in entries:
         clip_id, _, reason = line.partition("\t")
-        if not clip_id.strip():
-            faults.append(f"{place}:{number}: no clip id before the tab")
         reasons.setdefault(composed(clip_id.strip()), reason.strip() or "no reason given")
-    if faults:
-        raise UserError(*faults)
     return reasons
 
 
 def write_ignore(path: Path, reasons: Mapping[str, str]) -> None:
-    """Writes the list, whole or not at all. Raises ValueError for an id that a line cannot hold (see `fits`)."""
+    """Writes the list atomically. Raises ValueError for an id that a line cannot hold (see `fits`)."""
     if not all(map(fits, reasons)):
         raise ValueError("an id with a tab or a line break in it")
     lines = [f"{clip_id}\t{' '.join(reason.split())}" for clip_id, reason in reasons.items()]
@@ -59,29 +50,27 @@ def write_ignore(path: Path, reasons: Mapping[str, str]) -> None:
 
 
 def fits(clip_id: str) -> bool:
-    """Whether a line of the list can hold this id: no tab, no line break, no blanks at its ends, no `# ` before it."""
+    """Whether a line of the list can hold this id: no tab, no line break, no blanks at its ends, no leading `# `."""
     return clip_id == clip_id.strip() and "\t" not in clip_id and len(clip_id.splitlines()) == 1 and clip_id[:2] != "# "
 
 
 def without_ignored(table: Table, path: Path, used: Collection[str]) -> Table:
-    """The table without the clips that the list names; it is not the official one then.
+    """The table without the clips in the list; it is no longer official.
 
-    Errors: `UserError` where the list leaves one of the classes `used` without clips, or names none of the clips.
+    Raises UserError where the list leaves one of the classes `used` without clips, or names none of the clips.
     """
-    reasons = read_ignore(path)
+    reasons, place = read_ignore(path), path.as_posix()
     ignored = tuple(Ignored(clip.id, reasons[clip.id]) for clip in table.clips if clip.id in reasons)
-    place = path.as_posix()
     if reasons and not ignored:
-        first = next(iter(reasons))
         example = f", which look like '{table.clips[0].id}'" if table.clips else ""
-        raise UserError(f"{place}: '{first}' is no clip of this data set, nor is any other line; expected ids{example}")
+        mend = f"is no clip of this data set, nor is any other line; expected ids{example}"
+        raise UserError(f"{place}: '{next(iter(reasons))}' {mend}")
     if not ignored:
         return table
     kept = tuple(clip for clip in table.clips if clip.id not in reasons)
     lost = {label for clip in table.clips for label in clip.labels} - {label for clip in kept for label in clip.labels}
-    gone = [table.classes[label] for label in sorted(lost) if table.classes[label] in used]
-    if gone:
-        mend = "take some of its lines out, or name the class in dataset.exclude_classes"
+    if gone := [table.classes[label] for label in sorted(lost) if table.classes[label] in used]:
+        mend = "remove some of its lines, or name the class in dataset.exclude_classes"
         raise UserError(*(f"{place}: leaves class '{name}' without clips; {mend}" for name in gone))
     unknown = len(reasons) - len(ignored)
     note = f"{len(ignored)} clip{'s' if len(ignored) > 1 else ''} left out by {place}"

@@ -1,7 +1,4 @@
-"""Sound files that a table names and that are not there: counted, named, and where none is there, a guess at the mend.
-
-Enters: a table. Leaves: the same with a note on what is missing; building the store tells of each file.
-"""
+"""Sound files that are in the table but do not exist: a note on them, or an error with a guess where they may be."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,17 +14,18 @@ _SHOWN = 3
 _MOST_LISTED = 10_000
 
 
-def look_for_files(table: Table, *, own: bool) -> Table:
-    """The table, with a note where files are missing. `own`: it is no published set, which can be downloaded.
+def look_for_files(table: Table, how_to_get: str | None) -> Table:
+    """The table, with a note where files are missing.
 
-    Errors: `UserError` where no file is there.
+    `how_to_get`: what to do for a built-in data set; None for the user's own data. Raises UserError where all files
+    are missing.
     """
     paths = dict.fromkeys(clip.path for clip in table.clips)
     missing = [path for path in paths if not path.is_file() and not_plain(path) is None]
     if not missing:
         return table
     if len(missing) == len(paths):
-        mend = _mend(table.root, missing[0]) if own else f"run 'audiosurvey download {table.name}'"
+        mend = how_to_get or next(_guesses(table.root, missing[0]), "paths are relative to dataset.root")
         others = f", nor any other of the {len(paths)} files in the table" if len(paths) > 1 else ""
         raise UserError(f"{missing[0].as_posix()}: not found{others}; {mend}")
     shown = ", ".join(path.as_posix() for path in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
@@ -35,13 +33,8 @@ def look_for_files(table: Table, *, own: bool) -> Table:
     return replace(table, official=False, notes=(*table.notes, note))
 
 
-def _mend(root: Path, missing: Path) -> str:
-    """What the table may have meant by a file that is not there."""
-    found = next(_guesses(root, missing), None)
-    return "paths are relative to dataset.root" if found is None else found
-
-
 def _guesses(root: Path, missing: Path) -> Iterator[str]:
+    """Where a file that does not exist may be."""
     if not missing.is_relative_to(root):
         return
     relative = missing.relative_to(root)

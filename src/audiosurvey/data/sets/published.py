@@ -1,24 +1,17 @@
-"""What the published sets have in common: a CSV that gives each file its fold, class number, class name and
-source.
- Enters: the root folder and the names of the columns. Leaves: classes in the order of their numbers, and
-clips.
-"""
+"""Data sets published as a CSV that gives each file its fold, class number, class name and source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiosurvey.data.sets.csv_rows import Faults, Row, need_columns, read_rows, whole_number
-from audiosurvey.data.table import Clip
+from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
-
-PUBLISHED = ("esc50", "urbansound8k")
-"""Data sets whose authors gave them folds: a mean over all of them may be compared with the literature."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the CSV of a published set lies and what its columns are called."""
+class CsvLayout:
+    """Where the CSV lies below the root, and what its columns are called."""
 
     meta: Path
     file: str
@@ -35,7 +28,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One row with its numbers read."""
+    """One row with its numbers parsed."""
 
     file: str
     fold: int
@@ -45,10 +38,10 @@ class PublishedRow:
     cells: Row
 
 
-def read_published(root: Path, layout: Layout) -> list[PublishedRow]:
-    """The rows of the set below `root`.
+def read_published(root: Path, layout: CsvLayout) -> list[PublishedRow]:
+    """The rows of the CSV below `root`.
 
-    Errors: `UserError` where the CSV is missing or lacks a column, and with all faults of its rows at once.
+    Raises UserError where the CSV is missing or lacks a column, and with all faults of its rows at once.
     """
     path = root / layout.meta
     if not path.is_file():
@@ -75,7 +68,7 @@ def read_published(root: Path, layout: Layout) -> list[PublishedRow]:
             if not row[column]:
                 faults.add(row.line, column, "empty")
         if file and (fold, file) in seen:
-            faults.add(row.line, layout.file, f"{file} stands in line {seen[fold, file]} already")
+            faults.add(row.line, layout.file, f"{file} is already in line {seen[fold, file]}")
         seen[fold, file] = row.line
         if fold is not None and number is not None:
             read.append(PublishedRow(file, fold, number, name, source, row))
@@ -83,17 +76,27 @@ def read_published(root: Path, layout: Layout) -> list[PublishedRow]:
     return read
 
 
-def classes_and_clips(
-    root: Path, rows: list[PublishedRow], place: Callable[[PublishedRow], str]
-) -> tuple[tuple[str, ...], tuple[Clip, ...]]:
-    """Names of the classes present, in the order of their numbers, and clips labelled from 0; `place` gives
-    the path of a row's file below the root, with forward slashes."""
+def published_table(
+    name: str,
+    root: Path,
+    layout: CsvLayout,
+    rows: list[PublishedRow],
+    place: Callable[[PublishedRow], str],
+    *,
+    official: bool,
+    licence: str,
+    subset: str | None = None,
+) -> Table:
+    """The table of these rows. Labels count from 0, in the order of the class numbers.
+
+    `place`: the path of a row's file below the root, with forward slashes.
+    """
     names = dict(sorted((row.number, row.name) for row in rows))
     label = {number: index for index, number in enumerate(names)}
     clips = tuple(
         Clip(
-            place(row),
-            root / place(row),
+            id=place(row),
+            path=root / place(row),
             labels=(label[row.number],),
             fold=row.fold,
             source=row.source,
@@ -101,8 +104,15 @@ def classes_and_clips(
         )
         for row in rows
     )
-    return tuple(names.values()), clips
-
-
-def not_official(meta: Path) -> tuple[str, ...]:
-    return (f"{meta.as_posix()} is not the whole table as published: the folds do not count as official",)
+    note = f"{layout.meta.as_posix()} is not the whole table as published: the folds do not count as official"
+    return Table(
+        name=name,
+        subset=subset,
+        root=root,
+        classes=tuple(names.values()),
+        clips=clips,
+        official=official,
+        published_folds=official,
+        licence=licence,
+        notes=() if official else (note,),
+    )

@@ -1,8 +1,7 @@
-"""The toy set: 300 clips of one second, ten classes, five folds; made on the spot, the same everywhere.
+"""The toy set: 300 clips of one second, ten classes, five folds; synthesised where it is missing, the same everywhere.
 
-Enters: a place and a seed. Leaves: a folder in the layout of ESC-50 (`audio/*.wav`, `meta/esc50.csv`) and
-its table. It exists so that everything can be tried and tested without a download; scores on it mean
-nothing beyond that.
+It has the layout of ESC-50 (`audio/*.wav`, `meta/esc50.csv`). Everything can be tried and tested on it without a
+download; scores on it mean nothing beyond that.
 """
 
 import json
@@ -10,13 +9,14 @@ import secrets
 import shutil
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from audiosurvey.data.sets.esc50 import LAYOUT
-from audiosurvey.data.sets.published import classes_and_clips, read_published
+from audiosurvey.data.sets.published import published_table, read_published
+from audiosurvey.data.sets.spec import DatasetSpec
 from audiosurvey.data.sets.toy_sounds import SAMPLE_RATE, SOUNDS, render
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError, not_written
@@ -32,7 +32,7 @@ _COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _ToyClip:
     fold: int
     target: int
     source: str
@@ -43,22 +43,29 @@ class _Row:
         return f"{self.fold}-{self.source}-{self.take}-{self.target}.wav"
 
 
-def read_toy(root: Path, seed: int = 0) -> Table:
-    """The table of the toy set at `root`, which is made where it is missing, incomplete or of another
-    version.
+def read_toy(root: Path, subset: str | None = None, seed: int = 0) -> Table:
+    """The table of the toy set at `root`, which is made first where it is missing, incomplete or of another version.
 
-    Errors: `UserError` if `root` holds something else or cannot be written.
+    Raises UserError if `root` holds something else or cannot be written.
     """
     if not _is_whole(root, seed):
         make_toy(root, seed)
-    classes, clips = classes_and_clips(root, read_published(root, LAYOUT), lambda row: f"audio/{row.file}")
-    return Table("toy", root, classes, clips, licence="CC0")
+    table = published_table(
+        "toy",
+        root,
+        LAYOUT,
+        read_published(root, LAYOUT),
+        lambda row: f"audio/{row.file}",
+        official=False,
+        licence="CC0",
+    )
+    return replace(table, notes=())
 
 
 def make_toy(root: Path, seed: int = 0) -> None:
-    """Write the toy set: into a folder beside `root`, which takes its place when it is complete.
+    """Write the toy set into a temporary folder beside `root`, and rename it when it is complete.
 
-    Errors: `UserError` if `root` holds something else or cannot be written.
+    Raises UserError if `root` holds something else or cannot be written.
     """
     place = root.as_posix()
     if root.exists() and not (root / _MARK).is_file() and not (root.is_dir() and not any(root.iterdir())):
@@ -67,7 +74,7 @@ def make_toy(root: Path, seed: int = 0) -> None:
     old = beside.with_name(f"{beside.name}-old")
     try:
         _write(beside, seed)
-        # Another process may have been first, and is reading its set already; it is the same.
+        # Another process may have been first, and be reading its set already; it is the same.
         if not _is_whole(root, seed):
             if root.exists():
                 root.rename(old)
@@ -84,21 +91,21 @@ def _write(folder: Path, seed: int) -> None:
     (folder / "audio").mkdir(parents=True)
     (folder / "meta").mkdir()
     lines = [",".join(_COLUMNS)]
-    for row in _rows():
-        name = CLASSES[row.target]
-        _write_wave(folder / "audio" / row.file, render(name, seed, row.source, row.take))
-        lines.append(f"{row.file},{row.fold},{row.target},{name},False,{row.source},{row.take}")
+    for clip in _clips():
+        name = CLASSES[clip.target]
+        _write_wave(folder / "audio" / clip.file, render(name, seed, clip.source, clip.take))
+        lines.append(f"{clip.file},{clip.fold},{clip.target},{name},False,{clip.source},{clip.take}")
     (folder / LAYOUT.meta).write_bytes(("\n".join(lines) + "\n").encode())
     (folder / _MARK).write_bytes((json.dumps({"version": VERSION, "seed": seed}) + "\n").encode())
 
 
-def _rows() -> Iterator[_Row]:
+def _clips() -> Iterator[_ToyClip]:
     for fold in range(1, _FOLDS + 1):
         for target in range(len(CLASSES)):
             for number, takes in enumerate(_TAKES):
-                # A letter in front keeps these names apart from the Freesound numbers of real sets.
+                # The letter in front keeps these names apart from the Freesound numbers of real sets.
                 source = f"t{fold}{target}{number}"
-                yield from (_Row(fold, target, source, take) for take in takes)
+                yield from (_ToyClip(fold, target, source, take) for take in takes)
 
 
 def _write_wave(path: Path, wave_S: np.ndarray) -> None:
@@ -116,4 +123,16 @@ def _is_whole(root: Path, seed: int) -> bool:
     except (OSError, ValueError):
         return False
     wanted = {"version": VERSION, "seed": seed}
-    return mark == wanted and (root / LAYOUT.meta).is_file() and files >= {row.file for row in _rows()}
+    return mark == wanted and (root / LAYOUT.meta).is_file() and files >= {clip.file for clip in _clips()}
+
+
+SPEC = DatasetSpec(
+    name="toy",
+    root=Path("data/toy"),
+    clip_seconds=1,
+    classes=CLASSES,
+    read=read_toy,
+    published=False,
+    generated=True,
+    sample_rate=SAMPLE_RATE,
+)

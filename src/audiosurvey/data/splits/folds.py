@@ -1,15 +1,10 @@
-"""Folds: who trains, who is tested, and that no recording stands on both sides.
-
-Enters: the table. Leaves: for each fold a `Split` of its clips; for a table without folds, clips that have
-some.
-"""
+"""Folds and splits: which clips train and which are tested, with no recording on both sides."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from audiosurvey.data.sets.esc50 import SPREAD_SOURCES
 from audiosurvey.data.splits.stratify import by_rarest_label, by_scikit_learn, lonely_classes
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -31,39 +26,37 @@ class Split:
     """Empty unless the selection is `validation`."""
     test: tuple[Clip, ...]
     leaking: tuple[str, ...] = ()
-    """Recordings with clips on more than one side: only with `allow_leakage`; the result is marked then."""
+    """Recordings with clips on more than one side, which only `allow_leakage` permits; the result is marked."""
     left_out: tuple[Clip, ...] = ()
-    """Clips of published folds that do not train, because another clip of their recording is tested (or
-    validates)."""
+    """Clips of published folds that do not train, because another clip of their recording is tested or validates."""
 
 
 def make_split(table: Table, fold: int, selection: Selection, allow_leakage: bool = False) -> Split:
     """The split in which `fold` is tested.
 
-    `validation` holds the next fold, cyclically, out of training. A table with a train/val/test column has
-    the one fold 1: its train rows alone train, its val rows are used by `validation` alone.
+    `validation` holds the next fold, cyclically, out of training. A table with a train/val/test split has one fold, 1:
+    only its train rows train, and only `validation` uses its val rows.
 
     A recording on two sides (one source, one file, or equal content) is refused unless it is allowed. Published folds
-    are the exception, as the user cannot mend them: ESC-50 has four recordings with clips in two folds. All tested
-    clips stay, so that scores compare with the literature; the other clips of their recordings, at most three a fold,
-    do not train.
-    Errors: `UserError` for a fold that is not there, an empty side, a recording on two sides.
+    are the exception, as the user cannot change them: ESC-50 has four recordings with clips in two folds. All tested
+    clips stay, so that scores compare with the literature; the other clips of their recordings do not train.
+    Raises UserError for a fold that does not exist, an empty side, a recording on two sides.
     """
-    sided = any(clip.side for clip in table.clips)
     if fold not in table.folds:
         there = ", ".join(map(str, table.folds)) or "none"
         raise UserError(f"fold {fold}: not in the table, whose folds are {there}")
-    split = _by_side(table, selection) if sided else _by_fold(table, fold, selection)
-    leaking = tuple(sorted(name for name, sides in _sides_of_recordings(table, split).items() if len(sides) > 1))
+    split = _by_side(table, selection) if any(clip.side for clip in table.clips) else _by_fold(table, fold, selection)
+    found = _sides_of_recordings(table, split)
+    leaking = tuple(sorted(name for name, sides in found.items() if len(sides) > 1))
     if not leaking or allow_leakage:
         return replace(split, leaking=leaking)
     if not is_published_leak(table, leaking):
-        raise UserError(*_describe_leak(table, split, leaking))
+        raise UserError(*_describe_leak(split, leaking, found))
     return _without_leaks(table, split)
 
 
 def split_notes(table: Table, splits: Iterable[Split]) -> list[str]:
-    """What a reader should know of these splits: rows marked `val` that nobody uses, recordings on two sides."""
+    """Notes on unused rows marked `val`, and on recordings on two sides."""
     splits = list(splits)
     notes: list[str] = []
     unused = sum(clip.side == "val" for clip in table.clips)
@@ -76,13 +69,12 @@ def split_notes(table: Table, splits: Iterable[Split]) -> list[str]:
 
 
 def is_published_leak(table: Table, recordings: Iterable[str]) -> bool:
-    """Whether the authors of the data set themselves put the clips of these recordings into several folds."""
-    as_published = table.official or table.published_folds
-    return as_published or (table.name == "esc50" and SPREAD_SOURCES.issuperset(recordings))
+    """Whether the authors of the data set put the clips of these recordings into several folds."""
+    return table.official or table.published_folds or table.spread_sources.issuperset(recordings)
 
 
 def spread_recordings(table: Table) -> dict[str, tuple[Clip, ...]]:
-    """The clips of each recording that has some in two folds, or on two sides."""
+    """The clips of each recording with clips in two folds, or on two sides."""
     found: dict[str, list[Clip]] = defaultdict(list)
     for clip in table.clips:
         if (name := table.recording(clip)) is not None:
@@ -91,7 +83,7 @@ def spread_recordings(table: Table) -> dict[str, tuple[Clip, ...]]:
 
 
 def without_clips(table: Table, ids: set[str]) -> tuple[Table, tuple[Clip, ...]]:
-    """The table without these clips, and the clips left out: no target recording may take part in pretraining."""
+    """The table without these clips, and the clips left out: their recordings are in the target data."""
     left_out = tuple(clip for clip in table.clips if clip.id in ids)
     if not left_out:
         return table, ()
@@ -105,12 +97,12 @@ def assign_folds(
 ) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
     """The clips, in their order, with folds 1..`num_folds`, and notes on what the folds lack.
 
-    Folds have like shares of every class, and the clips of a recording are in one fold. They are a function of
-    the set of clips, whatever order it is listed in. `recordings`: the recording of each clip id (None: the sources).
-    Errors: `UserError` for a class with a single recording or clip, or fewer recordings than folds altogether.
+    Folds are stratified by class, and the clips of a recording are in one fold. They do not depend on the order of the
+    clips. `recordings`: the recording of each clip id (None: the sources).
+    Raises UserError for a class with a single recording or clip, or for fewer recordings than folds.
     """
     ordered = sorted(clips, key=lambda clip: clip.id)
-    # Shuffled by ourselves, as files that are neighbours by name are often neighbours in time.
+    # Shuffled, as files that are neighbours by name are often neighbours in time.
     ordered = [ordered[row] for row in stream(0, "folds").permutation(len(ordered))]
     unit_of = {clip.id: _unit(clip, recordings) for clip in ordered}
     units: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
@@ -127,14 +119,13 @@ def assign_folds(
     for label, fold in lonely_classes(ordered, folds).items():
         notes.append(f"class '{classes[label]}' is in fold {fold + 1} alone: it is tested there without being trained")
     fold_of = {clip.id: fold + 1 for clip, fold in zip(ordered, folds, strict=True)}
-    made = f"no folds in the data: {num_folds} stratified ones were made" + (
-        ", the clips of a source recording together" if kind == "source recordings" else ""
-    )
+    together = ", the clips of a source recording together" if kind == "source recordings" else ""
+    made = f"no folds in the data: {num_folds} stratified ones were made{together}"
     return tuple(replace(clip, fold=fold_of[clip.id]) for clip in clips), (made, *notes)
 
 
 def _unit(clip: Clip, recordings: Mapping[str, str] | None) -> tuple[bool, str]:
-    """What has to be in one fold: a recording, or a clip of its own."""
+    """What has to be in one fold: a recording, or a single clip."""
     name = clip.source if recordings is None else recordings.get(clip.id)
     return (False, clip.id) if name is None else (True, name)
 
@@ -143,10 +134,8 @@ def _by_fold(table: Table, fold: int, selection: Selection) -> Split:
     folds = table.folds
     held_out = folds[(folds.index(fold) + 1) % len(folds)] if selection == "validation" else None
     if len(folds) < (3 if selection == "validation" else 2):
-        raise UserError(
-            f"fold {fold}: nothing is left to train on, the table has {len(folds)} folds"
-            + ("; set protocol.selection to last" if len(folds) == 2 else "")
-        )
+        mend = "; set protocol.selection to last" if len(folds) == 2 else ""
+        raise UserError(f"fold {fold}: nothing is left to train on, the table has {len(folds)} folds{mend}")
     return Split(
         fold,
         train=tuple(clip for clip in table.clips if clip.fold not in (fold, held_out, None)),
@@ -176,7 +165,7 @@ def _sides_of_recordings(table: Table, split: Split) -> dict[str, dict[str, list
 
 
 def _without_leaks(table: Table, split: Split) -> Split:
-    """The split with clips taken from training, and if need be from validation, but never from the test."""
+    """The split without the leaking clips of training and validation; the test is unchanged."""
     tested = {table.recording(clip) for clip in split.test} - {None}
     validation = tuple(clip for clip in split.validation if table.recording(clip) not in tested)
     held_out = tested | {table.recording(clip) for clip in validation} - {None}
@@ -186,8 +175,7 @@ def _without_leaks(table: Table, split: Split) -> Split:
     return replace(split, train=train, validation=validation, left_out=left_out)
 
 
-def _describe_leak(table: Table, split: Split, leaking: tuple[str, ...]) -> list[str]:
-    found = _sides_of_recordings(table, split)
+def _describe_leak(split: Split, leaking: tuple[str, ...], found: Mapping[str, Mapping[str, list[Clip]]]) -> list[str]:
     mend = "put each on one side, or set protocol.allow_leakage: true, which marks the result"
     lines = [f"fold {split.fold}: {len(leaking)} source recordings stand on both sides of the split; {mend}"]
     for name in leaking[:_SHOWN_RECORDINGS]:
@@ -206,8 +194,7 @@ def _some(clips: Sequence[Clip]) -> str:
 
 
 def _check_counts(units: list[list[Clip]], num_folds: int, classes: Sequence[str], kind: str) -> list[str]:
-    """Notes on classes with fewer units than folds; errors: `UserError` for those that cannot be divided at
-    all."""
+    """Notes on classes with fewer units than folds. Raises UserError for those that cannot be divided at all."""
     if len(units) < num_folds:
         mend = f"set dataset.num_folds to {len(units)} or less" if len(units) > 1 else "add recordings"
         raise UserError(f"dataset.num_folds: {num_folds} folds of {len(units)} {kind}; {mend}")

@@ -1,4 +1,4 @@
-"""The `protocol` section: which weights are reported, and what may stand on both sides of a split."""
+"""The `protocol` section: which weights are reported, and whether recordings may leak between the sides of a split."""
 
 from typing import Literal
 
@@ -8,15 +8,16 @@ from audiosurvey.section import Section
 
 
 class ProtocolConfig(Section):
-    """How a score is earned."""
+    """The evaluation protocol."""
 
     selection: Literal["auto", "last", "validation", "test"] = "auto"
-    """`last`: a fixed number of epochs, the last (averaged) weights; `validation`: the next fold, cyclically, is held
-    out of training and picks the epoch; `test`: the epoch is picked on the test fold itself, which is optimistic and
-    marked so wherever the number is shown. `auto`: validation where there is a patience, else last."""
+    """Which epoch is used. `last`: the last, with averaged weights if any; `validation`: the best on a validation fold,
+    the cyclically next one, which is excluded from training; `test`: the best on the test fold itself, which is
+    optimistic, and marked as such wherever the result is shown. `auto`: `validation` with early stopping, else
+    `last`."""
     allow_leakage: bool = False
-    """Train although one recording (one source, one file, or equal content) stands on both sides of a split; the result
+    """Train even if a recording (same source, same file, or identical content) is on both sides of a split; the result
     is marked."""
     test_every: int = Field(default=1, ge=0)
-    """Epochs from one look at the test fold to the next, for the curves only (selection: test looks at every epoch);
-    0: at the end alone."""
+    """Evaluate the test fold every this many epochs, for the learning curves only; 0: only at the end. With
+    `selection: test` it is evaluated every epoch."""

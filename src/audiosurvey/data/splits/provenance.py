@@ -1,22 +1,26 @@
-"""The clips that some weights were trained on, so that no other cut of a recording, nor a copy of it, passes for new.
+"""The clips that some weights were trained on, so that no clip of the same recordings is taken for unseen.
 
 A recording is recognised by content (the bytes of its file, whatever stretch of it a clip is, or equal samples) and by
 a source whose name means the same in every data set: ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound
-ids. A source that is derived from a file name counts within its data set only: recorders of two sites may name their
-files alike.
+ids. A source derived from a file name counts within its data set only: recorders of two sites may name their files
+alike.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
+from audiosurvey.atomic import write_text
 from audiosurvey.data.splits.recordings import Contents, file_of, recordings_of
 from audiosurvey.data.table import Clip
+from audiosurvey.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedClip:
     """What is kept of one clip."""
 
     digest: str
@@ -28,16 +32,16 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Clips, by id, that weights were trained on or chosen by."""
+class Provenance:
+    """Clips, by id, that weights were trained on or selected by."""
 
-    clips: Mapping[str, Trained]
+    clips: Mapping[str, TrainedClip]
 
     @classmethod
     def of(cls, clips: Iterable[Clip], contents: Contents) -> Self:
         return cls(
             {
-                clip.id: Trained(
+                clip.id: TrainedClip(
                     contents.digest(clip.id),
                     clip.source if clip.global_source else None,
                     contents.samples_digest(clip.id),
@@ -48,64 +52,73 @@ class Heard:
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> Self:
-        """Reads what `as_json` gave, now or in an earlier version. Raises TypeError, ValueError for anything else."""
+        """Reads the result of `as_json`, of this or an earlier version. Raises TypeError, ValueError for others."""
         return cls({str(clip): _read(entry) for clip, entry in dict(value).items()})
 
     def as_json(self) -> dict[str, str | list[str | None]]:
         return {clip: _written(entry) for clip, entry in self.clips.items()}
 
-    def under(self, prefix: str) -> "Heard":
-        """The same with `PREFIX/` before the ids, to tell clips of several stages apart."""
-        return Heard({f"{prefix}/{clip}": entry for clip, entry in self.clips.items()})
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a file that `save` wrote. Raises UserError for a damaged one."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise UserError(f"{path}: is not that of a model; copy the whole folder again") from None
 
-    def __or__(self, other: "Heard") -> "Heard":
-        return Heard({**self.clips, **other.clips})
+    def save(self, path: Path) -> None:
+        """Writes `trained_on.json` of a model folder."""
+        write_text(path, json.dumps(self.as_json(), indent=0, ensure_ascii=False) + "\n")
+
+    def under(self, prefix: str) -> "Provenance":
+        """The same with `PREFIX/` before the ids, to tell clips of several stages apart."""
+        return Provenance({f"{prefix}/{clip}": entry for clip, entry in self.clips.items()})
+
+    def __or__(self, other: "Provenance") -> "Provenance":
+        return Provenance({**self.clips, **other.clips})
 
     def known(self, clips: Iterable[Clip], contents: Contents) -> set[str]:
-        """Ids of those of `clips`, all of one data set, whose recordings these weights were trained on.
+        """Ids of those of `clips`, all of one data set, whose recordings the weights were trained on.
 
-        A recording is known as a whole once one of its clips is: give all clips of the data set, also those that
-        are not in question.
+        A recording is known as a whole once one of its clips is, so pass all clips of the data set.
         """
         clips = list(clips)
         recordings = recordings_of(clips, contents)
         known = {clip.id for clip in clips if self._knows(clip, contents)}
-        heard = {recordings[clip_id] for clip_id in known if clip_id in recordings}
-        return known | {clip.id for clip in clips if recordings.get(clip.id) in heard}
+        known_recordings = {recordings[clip_id] for clip_id in known if clip_id in recordings}
+        return known | {clip.id for clip in clips if recordings.get(clip.id) in known_recordings}
 
     def _knows(self, clip: Clip, contents: Contents) -> bool:
-        samples = contents.samples_digest(clip.id)
+        files, sources, samples = self._keys
         return (
-            file_of(contents.digest(clip.id)) in self._files
-            or (clip.global_source and clip.source in self._sources)
-            or (samples is not None and samples in self._samples)
+            file_of(contents.digest(clip.id)) in files
+            or (clip.global_source and clip.source in sources)
+            or contents.samples_digest(clip.id) in samples
         )
 
     @cached_property
-    def _files(self) -> set[str]:
-        return {file_of(entry.digest) for entry in self.clips.values()}
-
-    @cached_property
-    def _sources(self) -> set[str]:
-        return {entry.source for entry in self.clips.values() if entry.source is not None}
-
-    @cached_property
-    def _samples(self) -> set[str]:
-        return {entry.samples for entry in self.clips.values() if entry.samples is not None}
+    def _keys(self) -> tuple[set[str], set[str | None], set[str | None]]:
+        """Files, sources and samples of the clips."""
+        entries = self.clips.values()
+        return (
+            {file_of(entry.digest) for entry in entries},
+            {entry.source for entry in entries} - {None},
+            {entry.samples for entry in entries} - {None},
+        )
 
 
-def _written(entry: Trained) -> str | list[str | None]:
+def _written(entry: TrainedClip) -> str | list[str | None]:
     if entry.samples is not None:
         return [entry.digest, entry.source, entry.samples]
     return entry.digest if entry.source is None else [entry.digest, entry.source]
 
 
-def _read(entry: object) -> Trained:
+def _read(entry: object) -> TrainedClip:
     match entry:
         case str(digest) | [str(digest)]:
-            return Trained(digest)
+            return TrainedClip(digest)
         case [str(digest), str(source)]:
-            return Trained(digest, source)
+            return TrainedClip(digest, source)
         case [str(digest), str() | None as source, str(samples)]:
-            return Trained(digest, source, samples)
+            return TrainedClip(digest, source, samples)
     raise ValueError(f"{entry!r} is not a digest, alone or with a source and a digest of samples")

@@ -1,8 +1,4 @@
-"""How clips are dealt out to folds so that every class has its share in each.
-
-Enters: clips, and what has to stay together (a unit: the clips of one source recording). Leaves: fold
-numbers from 0.
-"""
+"""Stratified assignment of clips to folds. A unit is what has to stay together: the clips of one recording."""
 
 import warnings
 from collections import defaultdict
@@ -14,8 +10,8 @@ from audiosurvey.data.table import Clip
 
 
 def by_scikit_learn(clips: list[Clip], unit_of: Mapping[str, Hashable], num_folds: int) -> list[int] | None:
-    """Fold, from 0, of every clip; None where scikit-learn declines (every class smaller than the folds)."""
-    # Imported here: it takes a second, and data sets with folds of their own never need it.
+    """Fold, from 0, of every clip; None where scikit-learn refuses (every class smaller than the folds)."""
+    # Imported here: it takes a second, and data sets with their own folds never need it.
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     number_of = {unit: number for number, unit in enumerate(dict.fromkeys(unit_of[clip.id] for clip in clips))}
@@ -26,7 +22,7 @@ def by_scikit_learn(clips: list[Clip], unit_of: Mapping[str, Hashable], num_fold
     splitter = (StratifiedKFold if len(number_of) == len(clips) else StratifiedGroupKFold)(num_folds)
     folds = np.full(len(clips), -1)
     with warnings.catch_warnings():
-        # It warns of small classes; the notes say so in our words.
+        # It warns of small classes, which the notes mention too.
         warnings.simplefilter("ignore", UserWarning)
         for fold, (_, test) in enumerate(splitter.split(np.zeros((len(clips), 1)), labels, groups)):
             folds[test] = fold
@@ -34,28 +30,28 @@ def by_scikit_learn(clips: list[Clip], unit_of: Mapping[str, Hashable], num_fold
 
 
 def by_rarest_label(units: list[list[Clip]], num_folds: int, num_classes: int) -> list[int]:
-    """Fold, from 0, of every unit, for several labels a clip.
+    """Fold, from 0, of every unit, for several labels per clip.
 
-    Iterative stratification: the label with the fewest undecided units goes first, each of its units to the
-    fold that still wants most of that label; among equals, to the one that wants most clips. Source: K.
-    Sechidis, G. Tsoumakas and I. Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011.
+    Iterative stratification: the label with the fewest unassigned units goes first, each of its units to the fold that
+    still lacks most of that label; among equals, to the one that lacks most clips. Source: K. Sechidis, G. Tsoumakas
+    and I. Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011.
     """
-    # Columns: a count a class, and one of all clips, which alone speaks for clips without a label.
+    # Columns: a count per class, and one of all clips, for clips without a label.
     counts_UK = np.zeros((len(units), num_classes + 1), dtype=np.int64)
     for row, unit in enumerate(units):
         for clip in unit:
             counts_UK[row, [*clip.labels, num_classes]] += 1
-    # What a fold still wants, times num_folds, so that all stays in whole numbers.
-    wanted_NK = np.tile(counts_UK.sum(axis=0), (num_folds, 1))
+    # What a fold still lacks, times num_folds, so that everything stays an integer.
+    lacking_NK = np.tile(counts_UK.sum(axis=0), (num_folds, 1))
     folds = np.full(len(units), -1)
     while (undecided := np.flatnonzero(folds < 0)).size:
         left_K = (counts_UK[undecided] > 0).sum(axis=0)
         label = min((k for k in range(num_classes + 1) if left_K[k]), key=lambda k: (left_K[k], k))
         carriers = [row for row in undecided if counts_UK[row, label]]
         for row in sorted(carriers, key=lambda row: -counts_UK[row, label]):
-            fold = max(range(num_folds), key=lambda n: (wanted_NK[n, label], wanted_NK[n, -1], -n))
+            fold = max(range(num_folds), key=lambda n: (lacking_NK[n, label], lacking_NK[n, -1], -n))
             folds[row] = fold
-            wanted_NK[fold] -= num_folds * counts_UK[row]
+            lacking_NK[fold] -= num_folds * counts_UK[row]
     return folds.tolist()
 
 

@@ -1,9 +1,8 @@
 """Builds a new store: decodes each stretch of sound once, in parallel, and writes the samples one after another.
 
-Enters: what to decode; leaves: a folder with `samples.i16`, `index.json` and `report.json`, made under a temporary
-name and renamed when whole. Each recording is held as int16 with a scale of its own, its peak at 32767: loud floats do
-not clip and quiet recordings keep their bits. Recordings are decoded in blocks and long ones wait in temporary files
-(`spool`), so memory grows neither with the number of clips nor with their length.
+A store is a folder with `samples.i16`, `index.json` and `report.json`, made under a temporary name and renamed when
+complete. Each recording is int16 with its own scale, its peak at 32767: loud floats do not clip and quiet recordings
+keep their bits. Memory grows neither with the number of clips nor with their length (`spool`).
 """
 
 import contextlib
@@ -11,47 +10,46 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from audiosurvey.data.audio.decoding import BadAudio, Mono
 from audiosurvey.data.audio.resampling import mono_blocks
-from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.data.readahead import ProgressCallback, cpu_count, in_order
 from audiosurvey.data.store.spool import Spool
 
 FORMAT = 2
-"""Version of the store on disk; part of its key, so that a change of the format builds new stores."""
+"""Version of the store on disk, part of its key: a change of the format builds new stores."""
 SAMPLES = "samples.i16"
 INDEX = "index.json"
 REPORT = "report.json"
 TEMPORARY = ".building-"
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One stretch to be stored, under a name that its content gives it."""
+    """One stretch to be stored, named by its content."""
 
     name: str
     path: Path
     start_s: float | None
     end_s: float | None
     clip_ids: tuple[str, ...]
-    """The clips that are this recording; more than one where a file is there twice."""
+    """The clips that are this recording; several where a file has copies."""
 
 
 def build(
     folder: Path,
     recordings: Sequence[Recording],
-    *,
     sample_rate: int,
     mono: Mono,
     workers: int | None,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> None:
-    """Makes the store `folder`, which must not exist. What cannot be read is noted in its report."""
+    """Makes the store `folder`, which must not exist. Unreadable recordings are listed in its report."""
     temporary = folder.with_name(f"{folder.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
     try:
@@ -62,7 +60,7 @@ def build(
 
 
 def decoding_threads(workers: int | None) -> int:
-    """`workers`, or by default one thread a processor, 16 at most."""
+    """`workers`, or by default one thread per processor, 16 at most."""
     return workers or min(cpu_count(), 16)
 
 
@@ -72,11 +70,9 @@ def _fill(
     sample_rate: int,
     mono: Mono,
     workers: int,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> None:
-    def load(recording: Recording) -> tuple[Spool, float] | str:
-        return _decoded(recording, folder, sample_rate, mono)
-
+    load = partial(_decoded, folder=folder, sample_rate=sample_rate, mono=mono)
     began = time.monotonic()
     clips: dict[str, tuple[int, int, float]] = {}
     digests: dict[str, str] = {}
@@ -97,19 +93,11 @@ def _fill(
                 place += spool.samples
             if progress:
                 progress(done, len(recordings))
-    index = {
-        "format": FORMAT,
-        "sample_rate": sample_rate,
-        "mono": mono,
-        "samples": place,
-        "clips": clips,
-        "digests": digests,
-        "skipped": skipped,
-    }
+    about = {"sample_rate": sample_rate, "mono": mono}
+    index = {"format": FORMAT, **about, "samples": place, "clips": clips, "digests": digests, "skipped": skipped}
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     report = {
-        "sample_rate": sample_rate,
-        "mono": mono,
+        **about,
         "recordings": len(clips),
         "hours": round(place / sample_rate / 3600, 4),
         "bytes": 2 * place,
@@ -126,15 +114,14 @@ def _fill(
 
 def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -> tuple[Spool, float] | str:
     """The int16 samples of a recording and their scale, or why there are none."""
-    spool = Spool(folder)
     begin, end = recording.start_s, recording.end_s
-    try:
-        for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
-            spool.add(wave_S)
-        return spool, spool.finish()
-    except BadAudio as bad:
-        spool.close()
-        return bad.reason
-    except BaseException:
-        spool.close()
-        raise
+    with ExitStack() as stack:
+        spool = stack.enter_context(Spool(folder))
+        try:
+            for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
+                spool.add(wave_S)
+            scale = spool.finish()
+        except BadAudio as bad:
+            return bad.reason
+        stack.pop_all()
+        return spool, scale

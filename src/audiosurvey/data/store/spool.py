@@ -1,6 +1,6 @@
-"""One recording on its way into the store, in bounded memory: float32 blocks in, int16 blocks with one scale out.
+"""Converts one recording from float32 blocks to int16 blocks with one scale, in bounded memory.
 
-The scale follows from the peak, which is known at the end only. Up to `IN_MEMORY` samples wait in memory, longer
+The scale follows from the peak, which is known only at the end. Up to `IN_MEMORY` samples are held in memory, longer
 recordings in a temporary file.
 """
 
@@ -21,19 +21,19 @@ _BLOCK = 1 << 18
 
 
 def quantize(wave_S: np.ndarray) -> tuple[np.ndarray, float]:
-    """int16 (S,) and the scale that gives the wave back: wave = int16 * scale, to within half a scale."""
+    """int16 (S,) and the scale that restores the wave: wave = int16 * scale, to within half a scale."""
     peak = _peak(wave_S)
     return _quantized(wave_S, peak), _scale(peak)
 
 
 class Spool:
-    """Takes the blocks of a recording (`add`), then gives them as int16 with one scale (`finish`, `write_to`).
+    """Collects the blocks of a recording (`add`), and gives them as int16 with one scale (`finish`, `write_to`).
 
     The result is that of `quantize` on all blocks joined. Close it, or use it in a `with` statement.
     """
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where the temporary file of a long recording lies; it has no name there."""
+        """`folder`: for the (unnamed) temporary file of a long recording."""
         self._folder = folder
         self._parts: list[np.ndarray] = []
         self._file: BinaryIO | None = None
@@ -41,7 +41,7 @@ class Spool:
         self.samples = 0
 
     def add(self, wave_S: np.ndarray) -> None:
-        """The next block, float32 (S). Raises OSError where the disk is full."""
+        """Adds the next block, float32 (S). Raises OSError where the disk is full."""
         self._peak = max(self._peak, _peak(wave_S))
         self.samples += len(wave_S)
         if self._file is None and self.samples > IN_MEMORY:
@@ -55,32 +55,30 @@ class Spool:
             self._file.write(np.ascontiguousarray(wave_S).data)
 
     def finish(self) -> float:
-        """Quantises what was added, in place, and gives the scale."""
-        if self._file is None:
-            self._parts = [_quantized(part_S, self._peak) for part_S in self._parts]
-            return _scale(self._peak)
-        for begin in range(0, self.samples, _BLOCK):
-            self._file.seek(4 * begin)
-            wave_S = np.frombuffer(self._file.read(4 * _BLOCK), np.float32)
-            # Two bytes a sample end before the four bytes that are read next.
-            self._file.seek(2 * begin)
-            self._file.write(_quantized(wave_S, self._peak).data)
-        self._file.truncate(2 * self.samples)
+        """Quantises the blocks in place, and gives the scale."""
+        self._parts = [_quantized(part_S, self._peak) for part_S in self._parts]
+        if self._file is not None:
+            for begin in range(0, self.samples, _BLOCK):
+                self._file.seek(4 * begin)
+                wave_S = np.frombuffer(self._file.read(4 * _BLOCK), np.float32)
+                # The two bytes per sample end before the four bytes that are read next.
+                self._file.seek(2 * begin)
+                self._file.write(_quantized(wave_S, self._peak).data)
+            self._file.truncate(2 * self.samples)
         return _scale(self._peak)
 
     def write_to(self, target: BinaryIO) -> str | None:
         """Appends the int16 samples to an open file. Returns their hash, which is the same for a WAV and a FLAC of one
         sound, and at another level; None for silence."""
-        hashed, first, constant = hashlib.blake2b(digest_size=16), None, True
-        for part_S in self._quantised():
+        hashed, values = hashlib.blake2b(digest_size=16), set[int]()
+        for part_S in self._quantized():
             target.write(part_S.data)
             hashed.update(part_S.data)
-            if first is None and len(part_S):
-                first = part_S[0]
-            constant = constant and bool((part_S == first).all())
-        return None if constant else hashed.hexdigest()
+            if len(part_S) and len(values) < 2:
+                values |= {int(part_S.min()), int(part_S.max())}
+        return hashed.hexdigest() if len(values) > 1 else None
 
-    def _quantised(self) -> Iterator[np.ndarray]:
+    def _quantized(self) -> Iterator[np.ndarray]:
         if self._file is None:
             yield from self._parts
             return

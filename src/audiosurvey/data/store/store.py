@@ -1,9 +1,7 @@
 """The store: every clip of a table, decoded once, mono, at one sample rate, in one memory-mapped int16 array.
 
-Enters: the table; leaves: a `Store` from which training reads slices, without decoding and without file
-handles. It lies in the user's cache under a key made of what determines its samples: the content of the
-files, the stretches cut from them, sample rate, way to mono. Folds, labels, names and file times have no part
-in the key, so new labels or a moved data set need no new store, and a changed file does.
+It lies in the user's cache under a key of everything that determines its samples: contents of files, stretches, sample
+rate, mixing to mono. New labels or a moved data set need no new store; a changed file does.
 """
 
 import hashlib
@@ -22,16 +20,9 @@ from filelock import FileLock, Timeout
 from audiosurvey.cache import cache_folder
 from audiosurvey.data.audio.content_hash import Fingerprint, fingerprints
 from audiosurvey.data.audio.decoding import Mono
-from audiosurvey.data.store.building import (
-    FORMAT,
-    INDEX,
-    SAMPLES,
-    TEMPORARY,
-    Progress,
-    Recording,
-    build,
-    decoding_threads,
-)
+from audiosurvey.data.readahead import ProgressCallback
+from audiosurvey.data.store import building
+from audiosurvey.data.store.building import INDEX, SAMPLES, TEMPORARY, Recording
 from audiosurvey.data.store.spool import IN_MEMORY
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError, not_written
@@ -39,8 +30,8 @@ from audiosurvey.plainfile import not_plain
 
 _RESIDENT_BYTES = 1 << 26
 _LEAST_BYTES_PER_S = 500
-"""A header's length is believed up to one second for so many bytes, 4 kb/s; speech codecs need 6 kb/s. What is longer
-(lossless silence, or a false header) is counted too short, and a disk that fills up is told while writing."""
+"""A header may claim at most a second for so many bytes (4 kb/s; speech codecs need 6 kb/s) when disk space is
+estimated. For longer sounds (lossless silence) a full disk is noticed only while writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +53,12 @@ class Store:
         missing: Sequence[Skipped],
         data_hash: str,
     ) -> None:
-        """`names`: what the index calls each clip id; `missing`: clips whose files could not be opened."""
+        """`names`: the name of each clip id in the index; `missing`: clips whose files could not be opened."""
         self.folder = folder
         self.key = folder.name
         self.sample_rate: int = index["sample_rate"]
         self.hash = data_hash
-        """Of clip ids, labels, folds, sources and file contents: the same on every machine, at every rate."""
+        """Hash of clip ids, labels, folds, sources and file contents: the same on every machine, at every rate."""
         self.nbytes = 2 * int(index["samples"])
         clips, bad = index["clips"], index["skipped"]
         unreadable = [Skipped(clip_id, bad[name]) for clip_id, name in names.items() if name in bad]
@@ -91,28 +82,26 @@ class Store:
         return self._places[clip_id][1]
 
     def digest(self, clip_id: str) -> str:
-        """What the clip holds, by content: the same for the same file and stretch, whatever its name."""
+        """Hash of the clip's file and stretch: the same whatever its name."""
         return self._names[clip_id]
 
     def samples_digest(self, clip_id: str) -> str | None:
-        """Hash of the samples of a clip, whatever file format they came in; None for silence."""
+        """Hash of the samples of a clip, whatever its file format; None for silence."""
         return self._samples_digests.get(self._names[clip_id])
 
     def rehash(self, table: Table) -> None:
-        """Makes `hash` that of this table: the same clips, with folds."""
+        """Updates `hash` for a table with the same clips but other folds."""
         self.hash = _data_hash(table, {clip_id: name.split("#")[0] for clip_id, name in self._names.items()})
 
     def read(self, clip_id: str, start: int = 0, count: int | None = None) -> np.ndarray:
-        """float32 (S,): `count` samples from `start` on, fewer where the clip ends before (None: all the
-        rest)."""
-        length = self.length(clip_id)
-        end = length if count is None else min(length, start + count)
-        wave_S = np.empty(max(0, end - start), np.float32)
+        """float32 (S,): `count` samples from `start` on (None: all the rest), fewer where the clip ends before."""
+        rest = max(0, self.length(clip_id) - start)
+        wave_S = np.empty(rest if count is None else min(rest, max(0, count)), np.float32)
         self.read_into(clip_id, wave_S, start)
         return wave_S
 
     def read_into(self, clip_id: str, out_S: np.ndarray, start: int = 0) -> int:
-        """Fills float32 `out_S` with the clip from `start` on; gives the number of samples filled."""
+        """Fills float32 `out_S` with the clip from `start` on; returns the number of samples filled."""
         begin, length, scale = self._places[clip_id]
         if start < 0:
             raise ValueError(f"a clip begins at sample 0, not {start}")
@@ -123,9 +112,8 @@ class Store:
         return count
 
     def _let_go(self, nbytes: int) -> None:
-        # Pages that were read count as this process's memory until the system wants them back. Handing them
-        # back now and then keeps it flat; they stay in the system's file cache, and two threads at it do no
-        # harm.
+        # Pages that were read count as this process's memory. Returning them now and then keeps it flat; they stay in
+        # the system's file cache, and two threads doing it at once do no harm.
         self._touched += nbytes
         if self._touched > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._touched = 0
@@ -139,16 +127,16 @@ def prepare(
     mono: Mono,
     folder: Path | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Store:
-    """The store of a table at `sample_rate` Hz: the existing one where nothing changed, else newly built.
+    """The store of a table at `sample_rate` Hz: the existing one where nothing changed, else a new one.
 
-    `folder`: where stores lie (None: in the user's cache); each has a folder there, named by its key.
-    `workers`: decoding threads (None: one a processor). `progress` is called with (done, total) while one is
-    built. Clips that cannot be read are left out and listed in `Store.skipped`. Safe to be called by several
-    processes at once: one builds, the others wait and take it.
+    `folder`: the folder of stores (None: in the user's cache), each in a folder named by its key. `workers`: decoding
+    threads (None: one per processor). `progress` is called with (done, total) while a store is built. Clips that
+    cannot be read are left out and listed in `Store.skipped`. Several processes may call it at once: one builds, the
+    others wait.
 
-    Raises UserError: no clip can be read, or the disk has no room.
+    Raises UserError if no clip can be read, or the disk has no space.
     """
     stores = folder or cache_folder() / "stores"
     found = fingerprints((clip.path for clip in table.clips), workers)
@@ -156,7 +144,9 @@ def prepare(
     missing = [Skipped(clip.id, _absence(clip)) for clip in table.clips if clip.id not in names]
     if not names:
         raise _nothing(table, missing)
-    key = _digest({"format": FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))})
+    key = _digest(
+        {"format": building.FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))}
+    )
     target = stores / key
     index = _index(target)
     if index is None:
@@ -168,21 +158,12 @@ def prepare(
                 if index is None:
                     shutil.rmtree(target, ignore_errors=True)
                     _sweep(stores, key)
-                    _check_disk(stores, recordings, found, sample_rate, decoding_threads(workers))
-                    build(
-                        target,
-                        recordings,
-                        sample_rate=sample_rate,
-                        mono=mono,
-                        workers=workers,
-                        progress=progress,
-                    )
+                    _check_disk(stores, recordings, found, sample_rate, building.decoding_threads(workers))
+                    building.build(target, recordings, sample_rate, mono, workers, progress)
                     index = json.loads((target / INDEX).read_text(encoding="utf-8"))
         except OSError as error:
-            raise not_written(
-                error,
-                f"{stores}: the store cannot be written ({error.strerror or error}); dataset.store places it elsewhere",
-            ) from error
+            reason = f"the store cannot be written ({error.strerror or error})"
+            raise not_written(error, f"{stores}: {reason}; dataset.store places it elsewhere") from error
     assert index is not None
     if not any(name in index["clips"] for name in names.values()):
         bad = [Skipped(clip_id, index["skipped"][name]) for clip_id, name in names.items()]
@@ -198,7 +179,7 @@ def kept(table: Table, store: Store) -> Table:
 
 
 def _name(clip: Clip, fingerprint: Fingerprint) -> str:
-    """What the store calls the sound of a clip: by its content, and the stretch of it."""
+    """Name of a clip's sound in the store: its content hash and stretch."""
     if clip.start_s is None and clip.end_s is None:
         return fingerprint.digest
     start, end = (None if second is None else float(second) for second in (clip.start_s, clip.end_s))
@@ -218,7 +199,7 @@ def _recordings(table: Table, names: Mapping[str, str]) -> list[Recording]:
 
 
 def _index(folder: Path) -> dict[str, Any] | None:
-    """The index of a whole store, None where there is none or it is damaged."""
+    """The index of a complete store, None where there is none or it is damaged."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         whole = (folder / SAMPLES).stat().st_size == 2 * index["samples"]
@@ -228,7 +209,7 @@ def _index(folder: Path) -> dict[str, Any] | None:
 
 
 def _sweep(stores: Path, key: str) -> None:
-    """Removes what killed builders left: whoever gets a store's lock knows that nobody is building it."""
+    """Removes the temporary folders of killed builders: while a store's lock is held, nobody else is building it."""
     for left in stores.glob(f"*{TEMPORARY}*"):
         owner = left.name.split(TEMPORARY)[0]
         if owner == key:
@@ -249,7 +230,7 @@ def _check_disk(
     workers: int,
 ) -> None:
     samples = sorted(round(_likely_seconds(one, found[one.path]) * sample_rate) for one in recordings)
-    # Long recordings wait in temporary files of float32, one a thread.
+    # Long recordings wait in temporary files of float32, one per thread.
     waiting = sum(count for count in samples[-workers:] if count > IN_MEMORY)
     needed = round(2 * sum(samples) * 1.01) + 4 * waiting + (1 << 20)
     free = shutil.disk_usage(stores).free
@@ -261,7 +242,7 @@ def _check_disk(
 
 
 def _likely_seconds(recording: Recording, fingerprint: Fingerprint | None) -> float:
-    """The length of a recording by its header, as far as the size of the file makes it likely."""
+    """The length of a recording by its header, limited by the size of its file."""
     try:
         most = os.path.getsize(recording.path) / _LEAST_BYTES_PER_S  # noqa: PTH202  (names need not be valid text)
     except OSError:
@@ -278,11 +259,8 @@ def _absence(clip: Clip) -> str:
 def _nothing(table: Table, skipped: Sequence[Skipped]) -> UserError:
     if not skipped:
         return UserError(f"{table.root}: the table has no clips")
-    first = skipped[0]
-    return UserError(
-        f"{table.root}: none of its {len(skipped)} clips can be read, the first for this reason: "
-        f"{first.id}: {first.reason}"
-    )
+    first = f"{skipped[0].id}: {skipped[0].reason}"
+    return UserError(f"{table.root}: none of its {len(skipped)} clips can be read, the first for this reason: {first}")
 
 
 def _data_hash(table: Table, digests: Mapping[str, str]) -> str:

@@ -1,1 +1,1 @@
-"""The blocks of the grammar that belong to no family of networks."""
+"""General building blocks of networks."""

@@ -1,4 +1,4 @@
-"""Convolutions with 'same' padding, and the `conv` block: one plain convolution."""
+"""Convolutions with 'same' padding, and the `conv` block, a plain convolution."""
 
 import torch
 import torch.nn.functional as F
@@ -7,16 +7,15 @@ from torch import nn
 
 from audiosurvey.model.blocks.fields import Sides, Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
-from audiosurvey.model.shapes import Reach, Shape, ShapeError, effective_side, map_sizes, same_length
+from audiosurvey.model.shapes import Reach, Shape, ShapeError, effective_side, strided_shape
 from audiosurvey.section import Section
 
 
 class Conv2d(nn.Conv2d):
-    """torch's convolution, but that a 1 x 1 kernel with a stride first takes the positions that it needs.
+    """`nn.Conv2d` that applies the stride of a 1 x 1 kernel by slicing the input first; the results are the same.
 
-    The numbers are the same. With the stride in the convolution, oneDNN's gradient of the weights writes beyond its
-    memory in bf16 where there are fewer than 16 channels (torch 2.13 on a processor with AVX-512 BF16).
+    With the stride in the convolution, oneDNN's bf16 weight gradient writes out of bounds for fewer than 16 channels
+    (torch 2.13, CPUs with AVX-512 BF16).
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
@@ -36,12 +35,12 @@ def same_conv(
     bias: bool = True,
     dilation: tuple[int, int] = (1, 1),
 ) -> Conv2d:
-    """A convolution that keeps T and F (or takes every stride-th position), padded alike on both ends.
+    """A convolution with symmetric 'same' padding.
 
-    An even kernel side gets twice the dilation: its extent 2k - 1 is odd, so (k - 1) zeros stand on either end.
+    The dilation of an even kernel side k is doubled: its extent 2k - 1 is odd, with k - 1 zeros on either side.
     """
-    padding = tuple((_extent(side, step) - 1) // 2 for side, step in zip(kernel, dilation, strict=True))
-    apart = tuple(step if side % 2 else 2 * step for side, step in zip(kernel, dilation, strict=True))
+    padding = [(_extent(side, step) - 1) // 2 for side, step in zip(kernel, dilation, strict=True)]
+    apart = [step if side % 2 else 2 * step for side, step in zip(kernel, dilation, strict=True)]
     return Conv2d(
         channels_in,
         channels_out,
@@ -58,24 +57,23 @@ def same_reach(kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilati
     return Reach((_extent(kernel[0], dilation[0]), _extent(kernel[1], dilation[1])), stride)
 
 
-def _extent(side: int, apart: int) -> int:
-    """What a kernel side spans when its values are `apart` positions from each other."""
-    return (effective_side(side) - 1) * apart + 1
+def _extent(side: int, dilation: int) -> int:
+    return (effective_side(side) - 1) * dilation + 1
 
 
 class ConvConfig(Section):
-    """One convolution."""
+    """A plain convolution."""
 
     channels: Width
-    """Channels it makes."""
+    """Output channels."""
     kernel: Sides = (3, 3)
-    """Kernel [frames, bands]."""
+    """Kernel size [frames, bands]."""
     stride: Sides = (1, 1)
-    """Every how manieth position [frames, bands] is computed."""
+    """Stride [frames, bands]."""
     groups: int = Field(default=1, ge=1)
-    """Groups of channels that do not see each other; as many as channels for a depthwise convolution."""
+    """Number of channel groups; as many as channels for a depthwise convolution."""
     bias: bool = True
-    """Adds a constant to each channel; superfluous where `norm: batch` follows."""
+    """Add a learned bias; redundant before `norm: batch`."""
 
     @field_validator("groups")
     @classmethod
@@ -87,20 +85,19 @@ class ConvConfig(Section):
 
 
 class ConvItem(BlockItem):
-    """A plain convolution with 'same' padding, without norm or activation."""
+    """A convolution with 'same' padding, without norm or activation."""
 
     conv: ConvConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        channels, frames, bands = map_sizes(shape, "conv")
-        if channels % self.conv.groups:
-            raise ShapeError(f"conv: {channels} channels cannot be split into {self.conv.groups} equal groups")
-        stride_t, stride_f = self.conv.stride
-        return self.conv.channels, same_length(frames, stride_t), same_length(bands, stride_f)
+    def output_shape(self, shape: Shape) -> Shape:
+        output = strided_shape("conv", shape, self.conv.channels, self.conv.stride)
+        if shape[0] % self.conv.groups:
+            raise ShapeError(f"conv: {shape[0]} channels cannot be split into {self.conv.groups} equal groups")
+        return output
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         conv = self.conv
         return same_conv(shape[0], conv.channels, conv.kernel, conv.stride, conv.groups, conv.bias)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         return (same_reach(self.conv.kernel, self.conv.stride),)

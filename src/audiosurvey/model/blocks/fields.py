@@ -1,33 +1,12 @@
-"""The kinds of numbers a block's YAML holds, with their limits and what is said when they are broken."""
+"""Field types of block options, with their limits."""
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
-
-
-def _from_to(low: int, high: int, what: str) -> AfterValidator:
-    def check(value: int) -> int:
-        if not low <= value <= high:
-            raise ValueError(f"{what} is a whole number from {low} to {high}, not {value}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _share(value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"the share that is dropped is 0 or more and below 1, else nothing is left; not {value:g}")
-    return value
-
-
-def _chance(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(f"the chance that a clip is touched at all lies between 0 and 1; not {value:g}")
-    return value
+from pydantic import BeforeValidator, Field
 
 
 def takes(words: str, count: int) -> BeforeValidator:
-    """Says in words what a list holds when it has the wrong length, instead of counting positions."""
+    """Checks the length of a list, and describes its items if the length is wrong."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, (list, tuple)):
@@ -39,21 +18,12 @@ def takes(words: str, count: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-Width = Annotated[
-    int,
-    _from_to(1, 65_536, "a number of channels or features"),
-    Field(json_schema_extra={"minimum": 1, "maximum": 65_536}),
-]
+Width = Annotated[int, Field(ge=1, le=65_536)]
 """A number of channels or features."""
-Side = Annotated[
-    int,
-    _from_to(1, 4_096, "a side in frames or bands"),
-    Field(json_schema_extra={"minimum": 1, "maximum": 4_096}),
-]
-"""A side of a kernel, stride or block, in frames or bands of the map it meets."""
+Side = Annotated[int, Field(ge=1, le=4_096)]
+"""A side of a kernel, stride or block, in frames or bands."""
 Sides = Annotated[tuple[Side, Side], takes("two numbers, [frames, bands]", 2)]
-"""A pair of sides."""
-Rate = Annotated[float, AfterValidator(_share), Field(json_schema_extra={"minimum": 0, "exclusiveMaximum": 1})]
-"""A share that is dropped."""
-Chance = Annotated[float, AfterValidator(_chance), Field(json_schema_extra={"minimum": 0, "maximum": 1})]
-"""A probability for each single clip."""
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""A dropout rate."""
+Chance = Annotated[float, Field(ge=0, le=1)]
+"""A probability per clip."""

@@ -1,8 +1,7 @@
-"""The `input` and `join` blocks: where a network begins, and where what it made of the wave and of the spectrogram
-comes together.
+"""The `input` and `join` blocks, which begin and concatenate the branches of a network.
 
-A network without `input` begins with the mel spectrogram. Each `input` begins a branch of its own; `join` ends all of
-them. Between these two a block works on the branch that was begun last.
+Without an `input` block, a network begins with the mel spectrogram. Each `input` begins a branch, the blocks after it
+work on that branch, and `join` concatenates all branches.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,33 +10,32 @@ from typing import Literal
 import torch
 from torch import nn
 
-from audiosurvey.features.front_end import INPUTS, Heard, Input
+from audiosurvey.features.front_end import INPUTS, Input, NetworkInput
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Shape, ShapeError, is_map, map_sizes, shape_text
 
 
 class InputItem(BlockItem):
-    """Begins with the wave, a map of one channel and one band whose frames are samples, or with the mel spectrogram."""
+    """Begins a branch with the waveform, as a map of one channel and one band whose frames are samples, or with the mel
+    spectrogram."""
 
     input: Input
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        """Of the input itself: (1, S) of a wave, (1, T, F) of a spectrogram."""
+    def output_shape(self, shape: Shape) -> Shape:
         return (*shape, 1) if self.input == "wave" else shape
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return Entry(self.input)
 
 
 class JoinItem(BlockItem):
-    """All branches side by side. `channels`: the channels of maps on one map, of equally many bands and equally many
-    frames; one frame more, from rounding, is left out. `features`: those of branches that end in `pooling`."""
+    """Concatenates all branches. `channels`: along the channels of maps with equal numbers of bands and frames; one
+    extra frame, from rounding, is cut off. `features`: the features of branches that end in `pooling`."""
 
     join: Literal["channels", "features"]
 
     def joined_shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Of several branches; raises ShapeError where they do not go together."""
+        """Output shape for all branches; raises ShapeError if they do not match."""
         if len(shapes) < 2:
             raise ShapeError("join: there is one branch only; begin another with `input: wave` or `input: mel`")
         if self.join == "features":
@@ -48,18 +46,15 @@ class JoinItem(BlockItem):
         frames = [frames for _, frames, _ in maps]
         if max(frames) - min(frames) > 1 or len({bands for _, _, bands in maps}) > 1:
             met = " and ".join(shape_text(shape) for shape in shapes)
-            raise ShapeError(f"join: the branches have other frames or bands than each other: {met}")
+            raise ShapeError(f"join: the branches differ in frames or bands: {met}")
         return sum(channels for channels, _, _ in maps), min(frames), maps[0][2]
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        return shape
-
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return Join() if self.join == "channels" else JoinFeatures()
 
 
 class Entry(nn.Module):
-    """Waves (B, 1, S) -> (B, 1, S, 1); spectrograms (B, 1, T, F) as they are."""
+    """Waves (B, 1, S) -> (B, 1, S, 1); spectrograms (B, 1, T, F) unchanged."""
 
     def __init__(self, kind: Input) -> None:
         super().__init__()
@@ -68,12 +63,9 @@ class Entry(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.unsqueeze(-1) if self.kind == "wave" else x
 
-    def extra_repr(self) -> str:
-        return self.kind
-
 
 class Join(nn.Module):
-    """Maps (B, C_i, T_i, F) -> (B, sum of C_i, least T_i, F)."""
+    """Maps (B, C_i, T_i, F) -> (B, sum of C_i, min of T_i, F)."""
 
     def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
         frames = min(x_BCTF.shape[2] for x_BCTF in maps)
@@ -88,20 +80,20 @@ class JoinFeatures(Join):
 
 
 def heard_by(blocks: Sequence[BlockItem]) -> tuple[Input, ...]:
-    """What a network of these blocks is given, in the order in which it is given it."""
+    """The inputs of a network of these blocks, in the order of its `forward`."""
     named = {block.input for block in blocks if isinstance(block, InputItem)}
     if not blocks or not isinstance(blocks[0], InputItem):
         named.add("mel")
     return tuple(kind for kind in INPUTS if kind in named)
 
 
-def by_input(hears: Iterable[Input], heard: Heard) -> dict[Input, torch.Tensor]:
-    """What a network is given, by name."""
+def by_input(hears: Iterable[Input], heard: NetworkInput) -> dict[Input, torch.Tensor]:
+    """The inputs of a network by name."""
     return dict(zip(hears, heard if isinstance(heard, tuple) else (heard,), strict=True))
 
 
-def laid_out(heard: Heard) -> Heard:
-    """The same values; spectrograms with their channels last in memory, on which convolutions are quick."""
+def laid_out(heard: NetworkInput) -> NetworkInput:
+    """The same values, with spectrograms in channels-last memory format, which makes convolutions faster."""
     if isinstance(heard, tuple):
         return heard[0], heard[1].contiguous(memory_format=torch.channels_last)
     return heard.contiguous(memory_format=torch.channels_last) if heard.dim() == 4 else heard

@@ -1,5 +1,4 @@
-"""What every block of the grammar is: a one-key section of the YAML that knows its shapes and builds its
-module."""
+"""Base class of all blocks: a one-key section of the YAML that knows its shapes and builds its module."""
 
 from typing import Any
 
@@ -11,30 +10,29 @@ from audiosurvey.section import Section
 
 
 class BlockItem(Section):
-    """One entry of `model.blocks`: a single field, named as the YAML key.
+    """One entry of `model.blocks`: a single field, named like its YAML key.
 
-    A new family is a new file with its items and modules, and a line for each item in `blocks.BLOCKS`.
+    To add a block, write a file with its item and its module, and add a line to `menu.BLOCKS`.
     """
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        """Shape after this block, for one clip; raises ShapeError where it cannot work on `shape`."""
+    def output_shape(self, shape: Shape) -> Shape:
+        """Output shape for one clip; raises ShapeError if the block does not accept `shape`."""
+        return shape
+
+    def build(self, shape: Shape) -> nn.Module:
+        """The module for an input of `shape`, already accepted by `output_shape`."""
         raise NotImplementedError
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
-        """The module for an input of `shape`, which `output_shape` has accepted."""
-        raise NotImplementedError
-
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
-        """The steps by which this block widens the receptive field, along its longest path."""
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
+        """Kernels and strides along the longest path, from which the receptive field is computed."""
         return ()
 
-    def shares(self) -> int | None:
-        """For how many members of an ensemble this block is written, each with a value of its own; None: it is the
-        same in all."""
+    def member_count(self) -> int | None:
+        """Number of ensemble members that this block lists separate values for; None if all share one value."""
         return None
 
-    def of_member(self, member: int) -> "BlockItem":
-        """The block as this member (from 0) has it."""
+    def bound(self, member: int, res_block: ResBlockConfig) -> "BlockItem":
+        """The block of one ensemble member (counted from 0), with the network's `res_block` settings."""
         return self
 
     @classmethod
@@ -42,7 +40,7 @@ class BlockItem(Section):
         return next(iter(cls.model_fields))
 
     def text(self) -> str:
-        """The block as it stands in the YAML, on one line: `res: [32, 32]`."""
+        """The block as one line of YAML: `res: [32, 32]`."""
         key = self.key()
         return f"{key}: {_flow(self.model_dump(mode='json', exclude_unset=True)[key])}"
 

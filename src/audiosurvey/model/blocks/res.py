@@ -1,8 +1,9 @@
-"""The `res` block: two convolutions in a row and one beside them, each after norm and activation."""
+"""The `res` block: a pre-activation residual block with a convolution on the shortcut."""
 
 from typing import Annotated
 
 import torch
+from pydantic import PrivateAttr
 from torch import nn
 
 from audiosurvey.model.activations import SwiGLU, is_gate, make_activation
@@ -10,31 +11,38 @@ from audiosurvey.model.blocks.convolution import same_conv, same_reach
 from audiosurvey.model.blocks.fields import Width, takes
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.blocks.res_block import ResBlockConfig
-from audiosurvey.model.shapes import Reach, Shape, map_sizes
+from audiosurvey.model.shapes import Reach, Shape, strided_shape
 
 
 class ResItem(BlockItem):
-    """A residual block; kernels and activation stand in `model.res_block`."""
+    """A pre-activation residual block, as [hidden channels, output channels]; kernel sizes and activation are set in
+    `model.res_block`."""
 
     res: Annotated[tuple[Width, Width], takes("two channel counts, [between the convolutions, out]", 2)]
+    _shared: ResBlockConfig = PrivateAttr(default_factory=ResBlockConfig)
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        _, frames, bands = map_sizes(shape, "res")
-        return self.res[1], frames, bands
+    def bound(self, member: int, res_block: ResBlockConfig) -> "ResItem":
+        item = self.model_copy()
+        item._shared = res_block
+        return item
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def output_shape(self, shape: Shape) -> Shape:
+        return strided_shape("res", shape, self.res[1], (1, 1))
+
+    def build(self, shape: Shape) -> nn.Module:
+        shared = self._shared
         return Res(
             shape[0],
             *self.res,
-            kernel=res_block.kernel_size,
-            kernel_res=res_block.kernel_size_res,
-            activation="swiglu" if is_gate(res_block.activation) else str(res_block.activation),
-            batch_first=res_block.batch_first,
+            kernel=shared.kernel_size,
+            kernel_res=shared.kernel_size_res,
+            activation="swiglu" if is_gate(shared.activation) else str(shared.activation),
+            batch_first=shared.batch_first,
         )
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
-        twice, beside = same_reach(res_block.kernel_size), same_reach(res_block.kernel_size_res)
-        # The longer of the two ways, side by side: two convolutions in a row, or the one beside them.
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
+        twice, beside = same_reach(self._shared.kernel_size), same_reach(self._shared.kernel_size_res)
+        # The wider of the two paths: two convolutions in a row, or the one on the shortcut.
         extent = [max(2 * twice.kernel[axis] - 1, beside.kernel[axis]) for axis in (0, 1)]
         return (Reach((extent[0], extent[1])),)
 
@@ -42,9 +50,8 @@ class ResItem(BlockItem):
 class Res(nn.Module):
     """Pre-activation residual block (B, C, T, F) -> (B, out, T, F).
 
-    entry = act(norm(x)); out = conv2(act(norm(conv1(entry)))) + conv_res(entry). All convolutions have a
-    bias. With `swiglu` conv1 makes twice the channels, the gate halves them again, and the entry's activation
-    is SiLU.
+    entry = act(norm(x)); out = conv2(act(norm(conv1(entry)))) + conv_res(entry). All convolutions have a bias. With
+    `swiglu`, conv1 has twice the output channels, and the first activation is SiLU.
     """
 
     def __init__(
@@ -74,7 +81,7 @@ class Res(nn.Module):
 
 
 def _norm_and(activation: nn.Module, before: int, after: int, batch_first: bool) -> nn.Sequential:
-    """Norm and activation in their order; `before` and `after` count the channels around the activation."""
+    """Norm and activation in either order; `before` and `after` are the channels around the activation."""
     if batch_first:
         return nn.Sequential(nn.BatchNorm2d(before), activation)
     return nn.Sequential(activation, nn.BatchNorm2d(after))

@@ -1,4 +1,4 @@
-"""`model.res_block`: what all `res` blocks of a network share."""
+"""`model.res_block`: settings of all `res` blocks of a network."""
 
 from audiosurvey.model.activations import ActivationChoice
 from audiosurvey.model.blocks.fields import Sides
@@ -6,14 +6,14 @@ from audiosurvey.section import Section
 
 
 class ResBlockConfig(Section):
-    """Settings of every `res` block."""
+    """Settings of all `res` blocks."""
 
     activation: ActivationChoice = "gelu"
-    """Activation before each convolution. `swiglu` gates by channel here: the convolution before it makes
-    twice the channels, and the activation at the block's entry is SiLU."""
+    """Activation before each convolution. `swiglu` gates by channel here: the convolution before it has twice the
+    output channels, and the activation at the block's input is SiLU."""
     batch_first: bool = True
     """true: batch-norm, then activation; false: activation, then batch-norm."""
     kernel_size: Sides = (5, 5)
-    """Kernel [frames, bands] of the two convolutions in a row. An even side gets dilation 2."""
+    """Kernel size [frames, bands] of the two convolutions of the main path. An even side is dilated by 2."""
     kernel_size_res: Sides = (2, 2)
-    """Kernel [frames, bands] of the convolution beside them. An even side gets dilation 2."""
+    """Kernel size [frames, bands] of the convolution on the shortcut. An even side is dilated by 2."""

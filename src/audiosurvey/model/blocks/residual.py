@@ -1,5 +1,4 @@
-"""The `residual` block: two convolutions with a way around them, and a stride for both. The ResNet's
-brick."""
+"""The `residual` block: two convolutions with a shortcut, the basic block of ResNet."""
 
 import torch
 from torch import nn
@@ -9,50 +8,46 @@ from audiosurvey.model.blocks.conv_block import conv_norm_act
 from audiosurvey.model.blocks.convolution import same_conv, same_reach
 from audiosurvey.model.blocks.fields import Rate, Sides, Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
-from audiosurvey.model.shapes import Reach, Shape, map_sizes, same_length
+from audiosurvey.model.shapes import Reach, Shape, strided_shape
 from audiosurvey.section import Section
 
 
 class ResidualConfig(Section):
-    """A basic block: activation(norm(conv(dropout(activation(norm(conv(x)))))) + way around)."""
+    """A basic residual block: activation(norm(conv(dropout(activation(norm(conv(x)))))) + shortcut)."""
 
     channels: Width
-    """Channels of both convolutions."""
+    """Output channels of both convolutions."""
     kernel: Sides = (3, 3)
-    """Kernel [frames, bands] of both convolutions."""
+    """Kernel size [frames, bands] of both convolutions."""
     stride: Sides = (1, 1)
-    """Every how manieth position [frames, bands] is kept."""
+    """Stride [frames, bands] of the first convolution."""
     activation: PlainActivation = "relu"
     """Activation after the first norm and after the sum."""
     dropout: Rate = 0.0
-    """Share of whole channels dropped between the convolutions."""
+    """Rate of channel dropout between the convolutions."""
 
 
 class ResidualItem(BlockItem):
-    """A residual block with norm after each convolution (`res` has its norms before them)."""
+    """A post-activation residual block: norm after each convolution (`res` is pre-activation)."""
 
     residual: ResidualConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        _, frames, bands = map_sizes(shape, "residual")
-        stride_t, stride_f = self.residual.stride
-        return self.residual.channels, same_length(frames, stride_t), same_length(bands, stride_f)
+    def output_shape(self, shape: Shape) -> Shape:
+        return strided_shape("residual", shape, self.residual.channels, self.residual.stride)
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         block = self.residual
         return Residual(shape[0], block.channels, block.kernel, block.stride, block.activation, block.dropout)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         return same_reach(self.residual.kernel, self.residual.stride), same_reach(self.residual.kernel)
 
 
 class Residual(nn.Module):
     """(B, C, T, F) -> (B, out, T / stride, F / stride), rounded up.
 
-    Where the shape changes, the way around takes the mean of each stride and a 1 x 1 convolution with
-    batch-norm, so that no position is skipped. Source: He et al. 2016, with the mean of He, T. et al. 2019
-    ("ResNet-D").
+    Where the shape changes, the shortcut is average pooling and a 1 x 1 convolution with batch-norm. Source: He et al.
+    2016, with the average pooling of He, T. et al. 2019 ("ResNet-D").
     """
 
     def __init__(
@@ -66,8 +61,8 @@ class Residual(nn.Module):
     ) -> None:
         super().__init__()
         last_norm = nn.BatchNorm2d(out)
-        # The way around alone speaks at first: a small training set is then learned from coarse features before
-        # fine ones, and sounds at pitches that it lacks are judged far better.
+        # Zero-initialised, so that the block starts as its shortcut: on small training sets the network then learns
+        # coarse features first, and generalises far better to unseen pitches.
         nn.init.zeros_(last_norm.weight)
         inside = [nn.Dropout2d(dropout)] if dropout else []
         self.body = nn.Sequential(

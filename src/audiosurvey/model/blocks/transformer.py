@@ -1,7 +1,7 @@
-"""The `transformer` block: the frames of a map as tokens that look at each other, and a class token that sums up.
+"""The `transformer` block: a transformer encoder over the frames of a map, with a class token.
 
-Layers are those of torch's TransformerEncoderLayer with norms after the additions and GELU, as EAT (arXiv 2204.11479)
-and Vaswani et al. 2017 have them.
+Layers are post-norm with GELU, like torch's TransformerEncoderLayer with its defaults (Vaswani et al. 2017; EAT,
+arXiv 2204.11479).
 """
 
 import math
@@ -14,53 +14,52 @@ from torch import nn
 
 from audiosurvey.model.blocks.fields import Rate, Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Reach, Shape, ShapeError, map_sizes
 from audiosurvey.section import Section
 
 
 class TransformerConfig(Section):
-    """Layers of attention and of two linear maps. A learned token before all frames looks at them and leaves as the
-    features; each place has a learned position."""
+    """A transformer encoder with learned position embeddings. The output of a learned class token becomes the
+    features."""
 
     layers: int = Field(default=4, ge=1, le=64)
-    """Layers in a row; all start from the same weights."""
+    """Number of encoder layers; all are initialised with the same weights."""
     heads: int = Field(default=8, ge=1, le=256)
-    """Attentions beside each other, each on its share of the channels."""
+    """Number of attention heads."""
     hidden: Width = 512
-    """Features between the two linear maps of a layer."""
+    """Hidden features of the feed-forward network."""
     dropout: Rate = 0.1
-    """Share dropped of attentions, of hidden features, and of what each half of a layer adds."""
+    """Dropout rate of attention weights, hidden features and the output of each sub-layer."""
 
 
 class TransformerItem(BlockItem):
-    """Frames to features, as many as channels: attention over the whole clip in place of `pooling`. Needs a map of one
-    band."""
+    """A transformer encoder over the frames, which replaces `pooling`: as many features as channels. Needs a map of
+    one band."""
 
     transformer: TransformerConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         channels, _, bands = map_sizes(shape, "transformer")
         if bands != 1:
-            raise ShapeError(f"transformer: frames are its tokens, so it needs one band, not {bands}; `mean: bands`")
+            raise ShapeError(f"transformer: needs one band, not {bands}; put `mean: bands` before it")
         if channels % self.transformer.heads:
-            raise ShapeError(f"transformer: {channels} channels cannot be shared by {self.transformer.heads} heads")
+            raise ShapeError(f"transformer: {channels} channels cannot be divided among {self.transformer.heads} heads")
         return (channels,)
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         block = self.transformer
         return Transformer(shape[1], shape[0], block.layers, block.heads, block.hidden, block.dropout)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         return (Reach((shape[1], 1)),)
 
 
 class Transformer(nn.Module):
-    """(B, C, T, 1) -> (B, C). Built for `tokens` frames; clips of another length get the nearest positions."""
+    """(B, C, T, 1) -> (B, C). Position embeddings for `tokens` frames are resampled for clips of other lengths."""
 
     def __init__(self, tokens: int, width: int, layers: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        # Tables of one and of many rows: as matrices they are among what weight decay shrinks.
+        # Both have two dimensions, so that weight decay applies to them.
         self.class_token = nn.Parameter(torch.zeros(1, width))
         self.positions = nn.Parameter(torch.zeros(tokens + 1, width))
         self.layers = nn.ModuleList(EncoderLayer(width, heads, hidden, dropout) for _ in range(layers))
@@ -76,8 +75,8 @@ class Transformer(nn.Module):
         return self.norm(x_BTC[:, 0])
 
     def draw_weights(self, generator: torch.Generator) -> None:
-        """As torch draws the weights of its own layers, with biases at 0; every layer as the first; the class token and
-        the positions start at 0."""
+        """Torch's default initialisation with zero biases; every layer is a copy of the first. The class token and the
+        positions start at 0."""
         first, *others = self.layers
         for name, module in first.named_modules():
             if isinstance(module, nn.Linear):
@@ -90,7 +89,7 @@ class Transformer(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """(B, T, C) -> same: attention, then two linear maps, each added to what it read and normed."""
+    """(B, T, C) -> same: self-attention, then a feed-forward network, each with a residual connection and a norm."""
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -108,7 +107,7 @@ class EncoderLayer(nn.Module):
 
 
 class Attention(nn.Module):
-    """(B, T, C) -> same: each token a mixture of all, weighted by how their queries meet the keys, head by head."""
+    """Multi-head self-attention (B, T, C) -> same."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -124,24 +123,24 @@ class Attention(nn.Module):
         return self.out(mixed_BHTD.transpose(1, 2).flatten(2))
 
     def own_macs(self, output: torch.Tensor) -> int:
-        """Queries by keys, and weights by values: over all heads, each takes T x C products for each of T tokens."""
+        """Queries by keys, and attention weights by values: T x T x C each, over all heads."""
         clips, tokens, width = output.shape
         return 2 * clips * tokens * tokens * width
 
 
 def resized(positions_NC: torch.Tensor, tokens: int) -> torch.Tensor:
-    """A row for each of `tokens` places, the nearest from before; the class token's stays first."""
-    # In whole numbers, and without asking whether anything changes, so that an export may leave the length open.
+    """Nearest-neighbour resampling to `tokens` rows; the class token's row stays first."""
+    # Integer arithmetic without a branch on the length, so that exported graphs can have a dynamic length.
     rows = torch.arange(tokens, device=positions_NC.device) * len(positions_NC) // tokens
     return positions_NC[rows]
 
 
 def resize_positions(tensors: dict[str, Any], network: nn.Module) -> dict[str, str]:
-    """Brings positions among `tensors`, learned on clips of another length, to that of `network`.
+    """Resamples position embeddings in `tensors`, in place, to the clip length of `network`.
 
-    Changes `tensors` in place, and says of each what was done to it.
+    Returns a message for each changed tensor.
     """
-    said: dict[str, str] = {}
+    changed: dict[str, str] = {}
     for name, module in network.named_modules():
         key = f"{name}.positions"
         if not isinstance(module, Transformer) or key not in tensors:
@@ -149,5 +148,5 @@ def resize_positions(tensors: dict[str, Any], network: nn.Module) -> dict[str, s
         theirs, ours = tensors[key], module.positions
         if theirs.shape[1:] == ours.shape[1:] and len(theirs) != len(ours):
             tensors[key] = resized(theirs, len(ours))
-            said[key] = f"{len(theirs)} positions to {len(ours)}, by the nearest"
-    return said
+            changed[key] = f"{len(theirs)} positions to {len(ours)}, by the nearest"
+    return changed

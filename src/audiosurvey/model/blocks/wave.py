@@ -1,7 +1,6 @@
-"""What waves need around their convolutions: `peak_norm` and `pad_multiple` before them, `channels_to_bands` after
-them.
+"""Blocks for waveforms: `peak_norm` and `pad_multiple` before convolutions, `channels_to_bands` after them.
 
-A wave travels as a map (B, C, S, 1): its samples are frames, and it has one band.
+A waveform is a map (B, C, S, 1): its samples are frames, and it has one band.
 """
 
 from typing import Annotated
@@ -13,59 +12,58 @@ from torch import nn
 
 from audiosurvey.model.blocks.fields import Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Shape, ShapeError, map_sizes
 
 SILENT_PEAK = 1e-8
-"""Peak below which a clip is silence, and is not made loud."""
+"""Clips with a lower peak count as silent and are not scaled."""
 
 
 class PeakNormItem(BlockItem):
-    """Each clip is made as loud as brings its highest peak to this value; silence stays silence. A network that begins
-    with it hears no difference of level, so that `augmentation.gain` changes nothing."""
+    """Normalises each clip to this peak value; silent clips are not changed. Makes the network invariant to level, so
+    that `augmentation.gain` has no effect."""
 
     peak_norm: Annotated[float, Field(gt=0, le=1000)]
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         return map_sizes(shape, "peak_norm")
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return PeakNorm(self.peak_norm)
 
 
 class PadMultipleItem(BlockItem):
-    """Zeros at the end, until the frames (of a wave: the samples) are a multiple of this."""
+    """Pads the end with zeros until the number of frames (samples of a waveform) is a multiple of this."""
 
     pad_multiple: Annotated[int, Field(ge=1, le=2**20)]
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         channels, frames, bands = map_sizes(shape, "pad_multiple")
         return channels, frames + -frames % self.pad_multiple, bands
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return PadMultiple(self.pad_multiple)
 
 
 class ChannelsToBandsItem(BlockItem):
-    """So many neighbouring channels become the bands of one: a picture of the wave whose frequencies are learned
-    (PANNs' wavegram)."""
+    """Turns groups of this many adjacent channels into the bands of one channel: a learned time-frequency
+    representation (PANNs' wavegram)."""
 
     channels_to_bands: Width
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         channels, frames, bands = map_sizes(shape, "channels_to_bands")
         if bands != 1:
             raise ShapeError(f"channels_to_bands: the map has {bands} bands already")
         if channels % self.channels_to_bands:
-            raise ShapeError(f"channels_to_bands: {channels} channels are no multiple of {self.channels_to_bands}")
+            raise ShapeError(f"channels_to_bands: {channels} channels are not a multiple of {self.channels_to_bands}")
         return channels // self.channels_to_bands, frames, self.channels_to_bands
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return ChannelsToBands(self.channels_to_bands)
 
 
 class PeakNorm(nn.Module):
-    """(B, C, T, F) -> same: each clip over its highest absolute value, times `peak`."""
+    """(B, C, T, F) -> same: each clip divided by its maximum absolute value, times `peak`."""
 
     def __init__(self, peak: float) -> None:
         super().__init__()
@@ -76,12 +74,9 @@ class PeakNorm(nn.Module):
         gain_B111 = self.peak / highest_B111.clamp(min=SILENT_PEAK)
         return x_BCTF * torch.where(highest_B111 > SILENT_PEAK, gain_B111, 1.0)
 
-    def extra_repr(self) -> str:
-        return f"peak={self.peak}"
-
 
 class PadMultiple(nn.Module):
-    """(B, C, T, F) -> (B, C, T', F), T' the next multiple."""
+    """(B, C, T, F) -> (B, C, T', F), with T' the next multiple."""
 
     def __init__(self, multiple: int) -> None:
         super().__init__()
@@ -89,9 +84,6 @@ class PadMultiple(nn.Module):
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         return F.pad(x_BCTF, (0, 0, 0, -x_BCTF.shape[2] % self.multiple))
-
-    def extra_repr(self) -> str:
-        return f"multiple={self.multiple}"
 
 
 class ChannelsToBands(nn.Module):
@@ -103,6 +95,3 @@ class ChannelsToBands(nn.Module):
 
     def forward(self, x_BCT1: torch.Tensor) -> torch.Tensor:
         return x_BCT1.squeeze(3).unflatten(1, (-1, self.bands)).transpose(2, 3)
-
-    def extra_repr(self) -> str:
-        return f"bands={self.bands}"

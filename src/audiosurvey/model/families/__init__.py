@@ -1,1 +1,1 @@
-"""Blocks that one family of networks alone uses."""
+"""Blocks used by a single family of networks."""

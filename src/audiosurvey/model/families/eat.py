@@ -1,7 +1,7 @@
-"""The blocks of EAT, which hears waves: `wave_conv`, `wave_down` and `res_tf`.
+"""The blocks of EAT, a network on waveforms: `wave_conv`, `wave_down` and `res_tf`.
 
-Source: Gazneli et al. 2022, "End-to-End Audio Strikes Back" (arXiv 2204.11479), and the authors' code. All of them pad
-by reflection. Where a map is too short for that, which the authors' never are, the rest is zeros.
+Source: Gazneli et al. 2022, "End-to-End Audio Strikes Back" (arXiv 2204.11479), and the authors' code. All use
+reflection padding, and zeros beyond it where a map is too short.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -14,97 +14,96 @@ from torch import nn
 
 from audiosurvey.model.blocks.fields import Side, Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Reach, Shape, ShapeError, map_sizes
 from audiosurvey.section import Section
 
 SLOPE = 0.2
-"""Of LeakyReLU below zero."""
+"""Negative slope of LeakyReLU."""
 
 
 class WaveConvConfig(Section):
-    """One convolution along frames."""
+    """A convolution over frames."""
 
     channels: Width
-    """Channels it makes."""
+    """Output channels."""
     kernel: Side = 7
-    """Frames that it looks at, an odd number of them."""
+    """Kernel size in frames, an odd number."""
 
 
 class WaveDownConfig(Section):
-    """A convolution, and a blur that keeps every `stride`-th frame."""
+    """A convolution and strided blur pooling."""
 
     channels: Width
-    """Channels it makes."""
+    """Output channels."""
     stride: int = Field(default=4, ge=2, le=64)
-    """How many frames become one. The convolution looks at one frame more than this."""
+    """Downsampling factor. The kernel size of the convolution is `stride` + 1."""
 
 
 class ResTfConfig(Section):
-    """Three ways beside each other, which are added up."""
+    """Three parallel branches whose outputs are added."""
 
     kernel: Side = 15
-    """Frames that the way along time looks at, an odd number of them."""
+    """Kernel size in frames of the depthwise branch, an odd number."""
     dilation: int = Field(default=1, ge=1, le=4096)
-    """Distance of these frames from each other."""
+    """Dilation of the depthwise branch."""
 
 
 class WaveConvItem(BlockItem):
-    """A convolution along frames without bias, batch-norm and LeakyReLU of slope 0.2: the stem of EAT."""
+    """A convolution over frames without bias, batch-norm, and LeakyReLU of slope 0.2: the stem of EAT."""
 
     wave_conv: WaveConvConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         _, frames, bands = map_sizes(shape, "wave_conv")
         _odd("wave_conv", self.wave_conv.kernel)
         return self.wave_conv.channels, frames, bands
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return ReflectConv(shape[0], self.wave_conv.channels, self.wave_conv.kernel, self.wave_conv.kernel // 2)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         return (Reach((self.wave_conv.kernel, 1)),)
 
 
 class WaveDownItem(BlockItem):
-    """Fewer frames without aliasing: `wave_conv`, then a fixed triangular filter over twice the stride (EAT)."""
+    """Anti-aliased downsampling: `wave_conv`, then a fixed triangular filter with a stride (EAT)."""
 
     wave_down: WaveDownConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         _, frames, bands = map_sizes(shape, "wave_down")
         stride = self.wave_down.stride
-        # An odd stride makes the convolution's kernel even, and its padding one too wide.
+        # With an odd stride the kernel is even, and the padding adds one frame.
         return self.wave_down.channels, (frames + stride % 2 - 1) // stride + 1, bands
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         channels, stride = self.wave_down.channels, self.wave_down.stride
         return nn.Sequential(ReflectConv(shape[0], channels, stride + 1, (stride + 1) // 2), BlurDown(stride))
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         stride = self.wave_down.stride
         return Reach((stride + 1, 1)), Reach((2 * stride + 1, 1), (stride, 1))
 
 
 class ResTfItem(BlockItem):
-    """A residual block of EAT: across channels, along time channel by channel, and a plain mixture of the channels,
-    added up; nothing after the sum."""
+    """A residual block of EAT: the sum of a pointwise convolution with norm, a depthwise convolution over time with
+    norm, and a plain 1 x 1 convolution as the shortcut."""
 
     res_tf: ResTfConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         _odd("res_tf", self.res_tf.kernel)
         return map_sizes(shape, "res_tf")
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         return ResTf(shape[0], self.res_tf.kernel, self.res_tf.dilation)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         return (Reach(((self.res_tf.kernel - 1) * self.res_tf.dilation + 1, 1)),)
 
 
 class ReflectConv(nn.Module):
-    """(B, C, T, F) -> (B, out, T, F) for odd kernels: reflected ends, convolution, batch-norm, LeakyReLU."""
+    """(B, C, T, F) -> (B, out, T, F) for odd kernels: reflection padding, convolution, batch-norm, LeakyReLU."""
 
     def __init__(self, channels: int, out: int, kernel: int, pad: int, dilation: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -117,10 +116,10 @@ class ReflectConv(nn.Module):
 
 
 class BlurDown(nn.Module):
-    """(B, C, T, F) -> (B, C, (T - 1) // stride + 1, F): a triangle over 2 stride + 1 frames, at every stride-th.
+    """Blur pooling (B, C, T, F) -> (B, C, (T - 1) // stride + 1, F).
 
-    The triangle is what two boxes of stride + 1 frames make of each other: taps 1, 2, ..., stride + 1, ..., 2, 1 over
-    (stride + 1)^2, whose sum is 1. It is fixed: a buffer that the stride tells all about, and so is not stored.
+    The filter is a triangle of 2 stride + 1 taps, normalised to a sum of 1. It follows from the stride, so its buffer
+    is not stored.
     """
 
     taps: torch.Tensor
@@ -134,7 +133,7 @@ class BlurDown(nn.Module):
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         channels = x_BCTF.shape[1]
-        # In float32 under any autocast: the gradient of such a convolution in bf16 takes a processor 30 times as long.
+        # In float32 under any autocast: the gradient of this convolution in bf16 is 30 times slower on CPUs.
         with _no_autocast(x_BCTF.device):
             padded_BCTF = reflected(x_BCTF.float(), self.stride)
             filters = self.taps.expand(channels, -1, -1, -1)
@@ -144,12 +143,9 @@ class BlurDown(nn.Module):
     def own_macs(self, output: torch.Tensor) -> int:
         return output.numel() * self.taps.numel()
 
-    def extra_repr(self) -> str:
-        return f"stride={self.stride}"
-
 
 class ResTf(nn.Module):
-    """(B, C, T, F) -> same: the sum of three branches, of which the first is a 1 x 1 convolution and nothing else."""
+    """(B, C, T, F) -> same: the sum of three branches; `around` is a plain 1 x 1 convolution."""
 
     def __init__(self, channels: int, kernel: int, dilation: int) -> None:
         super().__init__()
@@ -163,7 +159,7 @@ class ResTf(nn.Module):
 
 
 def reflected(x_BCTF: torch.Tensor, pad: int) -> torch.Tensor:
-    """`pad` frames more at both ends, mirrored at the first and the last; zeros where there are too few of them."""
+    """Reflection padding by `pad` frames at both ends, continued with zeros where the map is too short."""
     mirrored = min(pad, x_BCTF.shape[2] - 1)
     if mirrored > 0:
         x_BCTF = F.pad(x_BCTF, (0, 0, mirrored, mirrored), mode="reflect")
@@ -172,10 +168,10 @@ def reflected(x_BCTF: torch.Tensor, pad: int) -> torch.Tensor:
 
 
 def _no_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    # Shapes are traced on the meta device, which knows no autocast.
+    # Shapes are traced on the meta device, which has no autocast.
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _odd(block: str, kernel: int) -> None:
     if kernel % 2 == 0:
-        raise ShapeError(f"{block}: a kernel of {kernel} frames has no middle; give it an odd number")
+        raise ShapeError(f"{block}: kernel must be odd, not {kernel}")

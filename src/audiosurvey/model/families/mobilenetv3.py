@@ -1,8 +1,7 @@
-"""The mn family's blocks, `mn_conv` and `mn_block`: MobileNetV3's inverted residual with squeeze-and-excitation.
+"""The blocks of EfficientAT's MobileNets, `mn_conv` and `mn_block`: inverted residuals with squeeze-and-excitation.
 
-Enters and leaves: maps (B, C, T, F). Source: Howard et al. 2019 (MobileNetV3-Large) as Schmid et al. 2022 (arXiv
-2211.04772, "EfficientAT") use it for audio: batch-norm with eps 1e-3 and momentum 0.01, and a plain sigmoid in the
-squeeze-and-excitation.
+Source: Howard et al. 2019 (MobileNetV3-Large) as adapted to audio by Schmid et al. 2022 (arXiv 2211.04772,
+"EfficientAT"): batch-norm with eps 1e-3 and momentum 0.01, and a plain sigmoid in the squeeze-and-excitation.
 """
 
 import torch
@@ -13,83 +12,82 @@ from audiosurvey.model.activations import PlainActivation, make_activation
 from audiosurvey.model.blocks.convolution import same_conv, same_reach
 from audiosurvey.model.blocks.fields import Sides, Width
 from audiosurvey.model.blocks.item import BlockItem
-from audiosurvey.model.blocks.res_block import ResBlockConfig
-from audiosurvey.model.shapes import Reach, Shape, map_sizes, same_length
+from audiosurvey.model.shapes import Reach, Shape, strided_shape
 from audiosurvey.section import Section
 
 _EPS, _MOMENTUM = 1e-3, 0.01
 
 
 class MnConvConfig(Section):
-    """A convolution without bias, batch-norm, activation: first and last layer of the family."""
+    """A convolution without bias, batch-norm, and activation: the first and last layers of EfficientAT's MobileNets."""
 
     channels: Width
-    """Channels it makes."""
+    """Output channels."""
     kernel: Sides = (3, 3)
-    """Kernel [frames, bands]."""
+    """Kernel size [frames, bands]."""
     stride: Sides = (1, 1)
-    """Every how manieth position [frames, bands] is computed."""
+    """Stride [frames, bands]."""
     activation: PlainActivation = "hardswish"
     """Activation after the batch-norm."""
 
 
 class MnBlockConfig(Section):
-    """1 x 1 convolution to `expanded` channels, a convolution a channel, channels weighed, 1 x 1 convolution back."""
+    """1 x 1 expansion, depthwise convolution, squeeze-and-excitation, 1 x 1 projection."""
 
     expanded: Width
-    """Channels inside. Where they are as many as come in, the first convolution is left out."""
+    """Channels inside the block. The expansion is omitted if this equals the number of input channels."""
     channels: Width
-    """Channels it makes."""
+    """Output channels."""
     kernel: Sides = (3, 3)
-    """Kernel [frames, bands] of the convolution a channel; odd sides."""
+    """Kernel size [frames, bands] of the depthwise convolution; odd sides."""
     stride: Sides = (1, 1)
-    """Every how manieth position [frames, bands] is computed. With 1, and as many channels out as in, the input is
-    added."""
+    """Stride [frames, bands] of the depthwise convolution. With a stride of 1 and equal input and output channels, the
+    input is added."""
     squeeze: int = Field(default=0, ge=0, le=65_536)
-    """Width of the squeeze-and-excitation that weighs the inner channels by their means over the map; 0: none."""
+    """Hidden features of the squeeze-and-excitation; 0 for none."""
     activation: PlainActivation = "relu"
-    """Activation after the first and the second convolution; none follows the last."""
+    """Activation after the expansion and the depthwise convolution."""
 
     @field_validator("kernel")
     @classmethod
     def _odd(cls, kernel: tuple[int, int]) -> tuple[int, int]:
         if kernel[0] % 2 == 0 or kernel[1] % 2 == 0:
-            raise ValueError(f"sides are odd, so that the padding is alike on both ends; not {list(kernel)}")
+            raise ValueError(f"both sides must be odd, not {list(kernel)}")
         return kernel
 
 
 class MnConvItem(BlockItem):
-    """Convolution, batch-norm, activation, with the family's constants."""
+    """Convolution, batch-norm and activation, with the constants of EfficientAT."""
 
     mn_conv: MnConvConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        return _strided("mn_conv", shape, self.mn_conv.channels, self.mn_conv.stride)
+    def output_shape(self, shape: Shape) -> Shape:
+        return strided_shape("mn_conv", shape, self.mn_conv.channels, self.mn_conv.stride)
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         block = self.mn_conv
         return MnConv(shape[0], block.channels, block.kernel, block.stride, activation=block.activation)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         return (same_reach(self.mn_conv.kernel, self.mn_conv.stride),)
 
 
 class MnBlockItem(BlockItem):
-    """An inverted residual block, with squeeze-and-excitation where `squeeze` is given."""
+    """An inverted residual block with optional squeeze-and-excitation."""
 
     mn_block: MnBlockConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
-        return _strided("mn_block", shape, self.mn_block.channels, self.mn_block.stride)
+    def output_shape(self, shape: Shape) -> Shape:
+        return strided_shape("mn_block", shape, self.mn_block.channels, self.mn_block.stride)
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         block = self.mn_block
         return MnBlock(
             shape[0], block.expanded, block.channels, block.kernel, block.stride, block.squeeze, block.activation
         )
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
-        # The convolutions' reach: the squeeze hears the whole map, and only as a weight a channel.
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
+        # Without the squeeze-and-excitation, which averages over the whole map.
         return (same_reach(self.mn_block.kernel, self.mn_block.stride),)
 
 
@@ -115,10 +113,7 @@ class MnConv(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Weighs each channel by a number between 0 and 1 that follows from the means of all channels.
-
-    sigmoid(W2 relu(W1 mean + b1) + b2); the sigmoid is plain, not the hard one of MobileNetV3's own.
-    """
+    """Scales each channel by sigmoid(W2 relu(W1 mean + b1) + b2), with the means of all channels over the map."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -134,7 +129,7 @@ class SqueezeExcite(nn.Module):
 class MnBlock(nn.Module):
     """(B, C, T, F) -> (B, out, T / stride, F / stride), rounded up.
 
-    expand (where wider) -> depthwise -> squeeze-and-excitation (where asked for) -> project, and the input added.
+    Expansion (if wider) -> depthwise -> squeeze-and-excitation (if any) -> projection, plus the input.
     """
 
     def __init__(
@@ -157,8 +152,3 @@ class MnBlock(nn.Module):
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         y_BCTF = self.project(self.squeeze(self.depthwise(self.expand(x_BCTF))))
         return x_BCTF + y_BCTF if self.adds else y_BCTF
-
-
-def _strided(block: str, shape: Shape, channels: int, stride: tuple[int, int]) -> Shape:
-    _, frames, bands = map_sizes(shape, block)
-    return channels, same_length(frames, stride[0]), same_length(bands, stride[1])

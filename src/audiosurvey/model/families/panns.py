@@ -1,4 +1,4 @@
-"""The `panns_residual` block: the basic and bottleneck blocks of PANNs' ResNets, which pool where others stride."""
+"""The `panns_residual` block: the basic and bottleneck blocks of PANNs' ResNets, with pooling instead of strides."""
 
 import torch
 from torch import nn
@@ -8,43 +8,41 @@ from audiosurvey.model.blocks.convolution import same_conv, same_reach
 from audiosurvey.model.blocks.fields import Rate, Sides, Width
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.blocks.pooling import pooled_shape
-from audiosurvey.model.blocks.res_block import ResBlockConfig
 from audiosurvey.model.shapes import Reach, Shape
 from audiosurvey.section import Section
 
 EXPANSION = 4
-"""Channels that leave a bottleneck, for each that its 3 x 3 convolution makes."""
+"""Output channels of a bottleneck relative to those of its 3 x 3 convolution."""
 
 
 class PannsResidualConfig(Section):
-    """relu(norm(conv(dropout(relu(norm(conv(x)))))) + way around), on the mean of `pool` first."""
+    """Average pooling, then relu(norm(conv(dropout(relu(norm(conv(x)))))) + shortcut)."""
 
     channels: Width
-    """Channels of the 3 x 3 convolutions; four times as many leave a bottleneck."""
+    """Channels of the 3 x 3 convolutions; a bottleneck has four times as many output channels."""
     bottleneck: bool = False
-    """false: two 3 x 3 convolutions; true: one, between 1 x 1 convolutions that narrow and widen."""
+    """false: two 3 x 3 convolutions; true: one, between two 1 x 1 convolutions."""
     pool: Sides = (1, 1)
-    """Size [frames, bands] of the mean that makes the map smaller before the first convolution. Odd ends are left
-    out."""
+    """Average pooling [frames, bands] before the first convolution. Incomplete windows at the end are dropped."""
     dropout: Rate = 0.1
-    """Share of single cells dropped before the last convolution."""
+    """Rate of element-wise dropout before the last convolution."""
 
 
 class PannsResidualItem(BlockItem):
-    """A residual block of PANNs (`residual` strides instead, and drops whole channels)."""
+    """A residual block of PANNs (`residual` uses strides and channel dropout instead)."""
 
     panns_residual: PannsResidualConfig
 
-    def output_shape(self, shape: Shape, res_block: ResBlockConfig) -> Shape:
+    def output_shape(self, shape: Shape) -> Shape:
         block = self.panns_residual
         _, frames, bands = pooled_shape("panns_residual", shape, block.pool)
         return block.channels * (EXPANSION if block.bottleneck else 1), frames, bands
 
-    def build(self, shape: Shape, res_block: ResBlockConfig) -> nn.Module:
+    def build(self, shape: Shape) -> nn.Module:
         block = self.panns_residual
         return PannsResidual(shape[0], block.channels, block.bottleneck, block.pool, block.dropout)
 
-    def reach(self, shape: Shape, res_block: ResBlockConfig) -> tuple[Reach, ...]:
+    def reach(self, shape: Shape) -> tuple[Reach, ...]:
         block = self.panns_residual
         threes = (same_reach((3, 3)),) * (1 if block.bottleneck else 2)
         return Reach(block.pool, block.pool), *threes
@@ -53,8 +51,8 @@ class PannsResidualItem(BlockItem):
 class PannsResidual(nn.Module):
     """(B, C, T, F) -> (B, out, T / pool, F / pool), rounded down.
 
-    The last norm of the body starts at 0, so the way around alone speaks at first. Where the shape changes, that is a
-    mean and a 1 x 1 convolution with norm. Source: Kong et al. 2020 (PANNs), after He et al. 2016.
+    The last norm is zero-initialised, so that the block starts as its shortcut, which has a 1 x 1 convolution with norm
+    where the shape changes. Source: Kong et al. 2020 (PANNs), after He et al. 2016.
     """
 
     def __init__(self, channels: int, width: int, bottleneck: bool, pool: tuple[int, int], dropout: float) -> None:
@@ -73,6 +71,5 @@ class PannsResidual(nn.Module):
         self.around = nn.Sequential(*conv_norm_act(channels, out, (1, 1), activation=None) if changes else ())
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
-        # Both ways take the same mean of the input.
         x_BCTF = self.pool(x_BCTF)
         return torch.relu(self.body(x_BCTF) + self.around(x_BCTF))

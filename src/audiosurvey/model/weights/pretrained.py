@@ -1,8 +1,4 @@
-"""Pretrained weights: what `model.init` names, put into a network, with every tensor accounted for.
-
-Enters: checkpoints of the families that are built here, and artefacts of our own; leaves: a network that starts from
-them, with a fresh classifier, and a report of what was taken, renamed, dropped and left fresh.
-"""
+"""Loads pretrained weights of known families into a network with a fresh classifier, and accounts for every tensor."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,8 +7,7 @@ from typing import Any
 
 import torch
 
-from audiosurvey.data.download.fetch import Progress
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
@@ -21,13 +16,12 @@ from audiosurvey.model.network import Network
 from audiosurvey.model.weights.efficientat import EFFICIENTAT
 from audiosurvey.model.weights.family import Family, Placed
 from audiosurvey.model.weights.panns_checkpoint import PANNS
-from audiosurvey.model.weights.released import locate, misnamed, on_disk, released
-from audiosurvey.model.weights.weightfile import Tensors, artefact_front_end, artefact_heard, read_weights, sha256
+from audiosurvey.model.weights.released import locate, released
+from audiosurvey.model.weights.weightfile import Tensors, read_weights, sha256, weights_file
 
 _CLASSIFIER = "classifier."
 _COUNTER = ".num_batches_tracked"
 _MANY_BATCHES = 1_000_000
-_INIT = ("model", "init")
 
 OURS = Family(
     name="audiosurvey",
@@ -85,12 +79,11 @@ class Weights:
     family: Family
     front_end: FrontEnd | None
     """What they were trained with; None where that is not known."""
-    heard: Heard
-    """The clips they were trained on; none where that is not known."""
 
     def faults(self, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
         """The settings of a front end in which it is not the one that these weights were trained with."""
-        return _front_end_faults(self.name, self.front_end, FrontEnd(sample_rate, mel))
+        ours = FrontEnd(sample_rate, mel)
+        return [] if self.front_end is None else disagreements(ours, self.front_end, self.name)
 
     def put_into(self, network: Network, *, keep_classifier: bool = False) -> Report:
         """Loads everything but the classifier, which stays fresh, unless `keep_classifier`.
@@ -163,90 +156,49 @@ class Weights:
         return f"; they are the weights of preset {preset}" if preset else "; the network is not the one they are from"
 
 
-def open_weights(init: str, progress: Progress | None = None) -> Weights:
-    """The weights that `model.init` names, fetched where they are not here.
+def open_weights(init: str, progress: ProgressCallback | None = None) -> Weights:
+    """The weights that `model.init` names, downloaded where needed.
 
-    Raises UserError in one line: not there, no network, damaged, of no family that is known.
+    Raises UserError in one line: not there, no internet, damaged, of an unknown family.
     """
-    return _read(init, locate(init, progress))
-
-
-def front_end_of(init: str) -> FrontEnd | None:
-    """The front end of these weights as far as it can be known without fetching anything.
-
-    Raises UserError where they are here and cannot be read.
-    """
-    if (known := released(init)) is not None:
-        return known.front_end
-    path = on_disk(init)
-    return None if path is None else _read(init, path).front_end
-
-
-def hearing_faults(init: str, sample_rate: int, mel: MelConfig | None) -> list[Fault]:
-    """Why these weights cannot be had, or hear otherwise, as far as can be told without fetching anything."""
-    if (unknown := misnamed(init)) is not None:
-        return [Fault(_INIT, unknown)]
-    try:
-        return _front_end_faults(init, front_end_of(init), FrontEnd(sample_rate, mel))
-    except UserError as error:
-        return [_at_init(error)]
-
-
-def fit_faults(init: str, network: Network) -> list[Fault]:
-    """Why these weights do not fit a network (on the meta device), if they are here."""
-    path = on_disk(init)
-    try:
-        if path is not None:
-            _read(init, path).put_into(network)
-    except UserError as error:
-        return [_at_init(error)]
-    return []
+    return read_pretrained(init, locate(init, progress))
 
 
 def no_ensemble(init: str, members: int) -> str:
-    """What to say where weights are not those of an ensemble of so many."""
+    """The message for weights that are not those of an ensemble of so many members."""
     return (
         f"{init}: is no ensemble of {members} networks, as model.members: {members} asks for; leave model.init or "
         "model.members out"
     )
 
 
-def _read(init: str, path: Path) -> Weights:
-    tensors = read_weights(path)
+def read_pretrained(init: str, path: Path) -> Weights:
+    """The weights in a file, or in the folder of a model, whose front end is left to the caller."""
+    file = weights_file(path)
+    tensors = read_weights(file)
     family = next((family for family in FAMILIES if family.recognises(tensors)), None)
     if family is None:
         known = ", ".join(family.name for family in FAMILIES)
         raise UserError(
             f"model.init: {init}: weights of no family that is known here ({known}); it holds {_some(tensors)}"
         )
-    if family is OURS:
-        return Weights(init, path, tensors, family, artefact_front_end(path), artefact_heard(path))
-    known_as = released(init)
-    front_end = known_as.front_end if known_as else family.front_end(tensors)
-    return Weights(init, path, tensors, family, front_end, Heard({}))
+    known = released(init) if family is not OURS else None
+    return Weights(init, file, tensors, family, known.front_end if known else family.front_end(tensors))
 
 
 def _counters(own: Tensors, given: Tensors) -> Tensors:
-    """For norms with statistics from a file that does not say over how many batches (of an older torch): so many that
-    training goes on from them. Left at 0 they would look fresh as soon as training has counted a batch of its own."""
+    """Batch counters for norms whose file has statistics but no counter (older torch). They are large, so that training
+    updates the statistics instead of replacing them."""
     said = own | given
     counters = {name: value for name, value in said.items() if name.endswith(_COUNTER) and not value.any()}
     return {name: torch.full_like(value, _MANY_BATCHES) for name, value in counters.items() if _counted(name, said)}
 
 
 def _counted(counter: str, tensors: Tensors) -> bool:
-    """Whether the statistics beside this counter are others than those that a norm is made with."""
+    """Whether the statistics beside this counter differ from those of a new norm."""
     norm = counter.removesuffix(_COUNTER)
     mean_C, variance_C = tensors[f"{norm}.running_mean"], tensors[f"{norm}.running_var"]
     return bool((mean_C != 0).any() or (variance_C != 1).any())
-
-
-def _at_init(error: UserError) -> Fault:
-    return Fault(_INIT, str(error).removeprefix("model.init: "))
-
-
-def _front_end_faults(name: str, trained: FrontEnd | None, ours: FrontEnd) -> list[Fault]:
-    return [] if trained is None else disagreements(ours, trained, name)
 
 
 def _some(names: Any) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from audiosurvey.cache import cache_folder
-from audiosurvey.data.download.fetch import Progress, discard, fetch
+from audiosurvey.data.download.fetch import discard, fetch
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError
 from audiosurvey.model.weights import efficientat, panns_checkpoint
 from audiosurvey.model.weights.family import Released
@@ -38,7 +39,7 @@ def on_disk(init: str) -> Path | None:
         return None
 
 
-def locate(init: str, progress: Progress | None = None, *, tries: int = 3, pause_s: float = 1.0) -> Path:
+def locate(init: str, progress: ProgressCallback | None = None, *, tries: int = 3, pause_s: float = 1.0) -> Path:
     """The file or folder of these weights, fetched where they are a name or an address and not in the cache.
 
     Raises UserError in one line: no such file or name, no network, or other content than was published.
@@ -58,7 +59,7 @@ def locate(init: str, progress: Progress | None = None, *, tries: int = 3, pause
     return cached
 
 
-def _fetch(init: str, target: Path, progress: Progress | None, tries: int, pause_s: float) -> None:
+def _fetch(init: str, target: Path, progress: ProgressCallback | None, tries: int, pause_s: float) -> None:
     known = RELEASED.get(init)
     part = target.with_name(target.name + ".part")
     try:

@@ -1,11 +1,10 @@
-"""Reads files of weights as plain tensors, and never runs what they hold.
+"""Reads files of weights as plain tensors, and never runs code in them.
 
-Enters: a safetensors file, a folder with one, or a file of torch.save; leaves: named tensors. Files of torch.save are
-opened with `weights_only`: tensors, numbers, text and lists of them, numpy arrays included; anything else is refused.
+Input: a safetensors file or a file of torch.save; output: named tensors. Files of torch.save are opened with
+`weights_only`: tensors, numbers, text, lists of them and numpy arrays; anything else is refused.
 """
 
 import hashlib
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,108 +12,52 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from audiosurvey.data.splits.provenance import Heard
 from audiosurvey.errors import UserError
-from audiosurvey.features.agreement import FrontEnd
-from audiosurvey.features.earlier import earlier_mel, is_earlier
-from audiosurvey.features.mel import MelConfig
-from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.plainfile import not_plain
+from audiosurvey.tensorfile import load_tensors
 
 Tensors = dict[str, torch.Tensor]
 
-OWN = "weights.safetensors"
+_OWN = "weights.safetensors"
 _WRAPPERS = ("model", "state_dict")
 """Keys under which checkpoints keep their tensors beside the state of their training."""
 
 
-def read_weights(path: Path) -> Tensors:
-    """The tensors of a file, or of the artefact in a folder. Raises UserError, in one line, for anything else."""
-    file = artefact_file(path) if path.is_dir() else path
+def weights_file(path: Path) -> Path:
+    """The file itself; for a folder, the weights in it or in the `model` folder in it. Raises UserError for none."""
+    if not path.is_dir():
+        return path
+    for place in (path, path / "model"):
+        if (place / _OWN).is_file():
+            return place / _OWN
+    inside = sorted(found.parent.as_posix() for found in path.glob(f"fold-*/model/{_OWN}"))
+    hint = f"; models here: {', '.join(inside)}" if inside else ""
+    raise UserError(f"{path}: no {_OWN} in this folder{hint}")
+
+
+def read_weights(file: Path) -> Tensors:
+    """The tensors of a file. Raises UserError, in one line, for anything else."""
     if fault := not_plain(file):
-        raise UserError(f"{path}: {fault}; expected safetensors or a file of torch.save")
+        raise UserError(f"{file}: {fault}; expected safetensors or a file of torch.save")
     try:
         with file.open("rb") as opened:
             beginning = opened.read(9)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if beginning[8:] == b"{":
-        return _safetensors(file)
-    return _torch_file(file)
+        raise UserError(f"{file}: cannot be read ({error.strerror or error})") from None
+    return load_tensors(file)[0] if beginning[8:] == b"{" else _torch_file(file)
 
 
-def artefact_file(folder: Path) -> Path:
-    """The weights of an artefact: of the folder itself, or of the `model` in it."""
-    for place in (folder, folder / "model"):
-        if (place / OWN).is_file():
-            return place / OWN
-    inside = sorted(found.parent.as_posix() for found in folder.glob(f"fold-*/model/{OWN}"))
-    hint = f"; models here: {', '.join(inside)}" if inside else ""
-    raise UserError(f"{folder}: no {OWN} in this folder{hint}")
-
-
-def artefact_front_end(path: Path) -> FrontEnd | None:
-    """What an artefact of ours was trained with, by the config beside its weights; None where there is none."""
-    beside = (artefact_file(path) if path.is_dir() else path).with_name("config.yaml")
-    if not beside.is_file():
-        return None
-    try:
-        config = yaml.safe_load(beside.read_text(encoding="utf-8"))
-        section = config["mel_spectrogram"]
-        mel = MelConfig.model_validate(earlier_mel(section) if is_earlier(config) else section)
-        hears = ModelConfig.model_validate(config.get("model", {})).hears
-        return FrontEnd(int(config["sample_rate"]), mel if "mel" in hears else None)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-        raise UserError(f"{beside}: is not the config of a model; copy the whole folder again") from None
-
-
-def artefact_heard(path: Path) -> Heard:
-    """The clips that an artefact of ours was trained on; none where not known."""
-    beside = (artefact_file(path) if path.is_dir() else path).with_name("trained_on.json")
-    try:
-        return Heard.from_json(json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {})
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"{beside}: is not that of a model; copy the whole folder again") from None
-
-
-def artefact_licence(path: Path) -> str | None:
-    """Under which licence the weights of an artefact of ours are passed on; None where that is not known."""
-    beside = (artefact_file(path) if path.is_dir() else path).with_name("model.json")
-    try:
-        return json.loads(beside.read_text(encoding="utf-8"))["licence"]["weights"] if beside.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def sha256(path: Path) -> str:
-    """Of the file, or of the weights in the folder."""
-    with (artefact_file(path) if path.is_dir() else path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _safetensors(file: Path) -> Tensors:
-    facts = file.with_name("model.json")
-    if facts.is_file():
-        try:
-            digest = json.loads(facts.read_text(encoding="utf-8"))["sha256"][file.name]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{facts}: is not that of a model; copy the whole folder again") from None
-        if digest != sha256(file):
-            raise UserError(f"{file}: was changed since it was written; copy the whole folder again")
-    try:
-        return load_file(file)
-    except (SafetensorError, ValueError, OSError):
-        raise UserError(f"{file}: damaged or incomplete; copy it again") from None
+def sha256(file: Path) -> str:
+    """The digest of a file, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _torch_file(file: Path) -> Tensors:
     try:
         with torch.serialization.safe_globals(_numpy_arrays()), warnings.catch_warnings():
-            # torch's thoughts on the pickle of a file that is none of its own.
+            # torch warns about pickles that it did not write.
             warnings.simplefilter("ignore")
             content = torch.load(file, map_location="cpu", weights_only=True)
     # A damaged file can raise nearly anything while it is read.
@@ -135,7 +78,7 @@ def _wrapped(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _numpy_arrays() -> list[Any]:
-    """What a pickled numpy array is made of: checkpoints of PANNs keep the state of their sampler in such."""
+    """The classes in a pickled numpy array: checkpoints of PANNs hold the state of their sampler in such."""
     reconstruct: Any = np.empty(0).__reduce__()[0]
     scalar: Any = np.float64(0).__reduce__()[0]
     kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]

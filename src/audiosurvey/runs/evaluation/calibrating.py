@@ -1,4 +1,4 @@
-"""Which clips a model is calibrated on: none that it was trained on, and others again to measure the effect by."""
+"""Calibration of models on clips they were not trained on; its effect is measured on yet other clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from audiosurvey.runs.evaluation.scores import truth
 from audiosurvey.training.sound_scores import ScoredWindows
 
 Scored = tuple[ScoredWindows, np.ndarray]
-"""Scores of N clips with their windows, and what is true of them (N, K)."""
+"""Scores of N clips with their windows, and their labels (N, K)."""
 
 
 def calibrate_fold(
@@ -25,10 +25,7 @@ def calibrate_fold(
     binary: bool,
     multi_label: bool,
 ) -> Calibration:
-    """Of a fold's model: fitted on the validation fold, where there is one, and measured on the test fold.
-
-    `test`: scores of the tested clips; `validation`: of those that the epoch was chosen by, None where there are none.
-    """
+    """Calibration of a fold's model: fitted on the validation clips, if any, and measured on the test clips."""
     fitted = Calibration()
     if validation is not None:
         known_NK = truth(split.validation, len(labels))
@@ -43,10 +40,10 @@ def calibrate_fold(
 def calibrate_final(
     folds: Mapping[int, Scored], labels: Sequence[str], *, binary: bool, multi_label: bool
 ) -> Calibration:
-    """Of a model trained on all folds: fitted on what the folds' models said of the clips that they had not heard.
+    """Calibration of a model trained on all folds: fitted on the scores of the folds' models for their test clips.
 
-    `folds`: by number of the fold. The error is measured fold by fold, with the temperatures of the others; of a single
-    fold it can only be measured on the clips of the fit, and that is said.
+    `folds`: by number. The error is measured fold by fold, with the temperatures of the other folds; with a single fold
+    it can only be measured on the clips of the fit.
     """
     scored, truth_NK = _joined(list(folds.values()))
     numbers = ", ".join(map(str, folds))
@@ -62,7 +59,7 @@ def calibrate_final(
 
 
 def _errors(parts: Sequence[tuple[Scored, Temperatures]]) -> dict[str, Any]:
-    """Calibration errors of these clips together, each part calibrated by its own temperatures."""
+    """Calibration errors over all clips, each part calibrated by its own temperatures."""
     (scored, truth_NK), binary = _joined([part for part, _ in parts]), parts[0][1].binary
     after_NK = np.concatenate([by.apply_all(part) for (part, _), by in parts])
     errors = {

@@ -1,13 +1,11 @@
-"""How a run's models hold when their test clips are recorded otherwise: softer, band-limited, shorter, noisier.
+"""How well a run's models do when test clips are recorded otherwise: softer, band-limited, shorter, noisier.
 
-Enters: a run with finished folds; leaves: `conditions.json` in its folder, a section in the cards of its models, and
-the table for the terminal. Each fold's model hears its own test clips, changed at the model's rate; noise is drawn by
-clip.
+The results go to `conditions.json` in the run folder and into the cards of the models. Each fold's model is tested on
+its own test clips, changed at the model's sample rate; noise is drawn by clip.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +16,10 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import FoldModel, Prepare, fold_models
+from audiosurvey.runs.evaluation.heldout import FoldModel, fold_models
 from audiosurvey.runs.evaluation.scores import truth
-from audiosurvey.runs.results.results import write_json
+from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.training.metrics import accuracy, mean_average_precision
 from audiosurvey.version import __version__
@@ -28,40 +27,33 @@ from audiosurvey.version import __version__
 FILE = "conditions.json"
 SCHEMA = 1
 _AT_ONCE = 64
-"""Clips that are held in memory."""
-
-Progress = Callable[[int, int | None], None]
+"""Clips held in memory."""
 
 
-def measure_conditions(
-    run: RunFolder, prepare: Prepare, *, device: str = "auto", progress: Progress = lambda done, total: None
-) -> dict[str, Any]:
-    """Measures all folds that are done, and writes what was found beside the run and into its models' cards.
+def measure_conditions(run: RunFolder, *, device: str = "auto", bar: OpenBar = no_bar) -> ConditionResults:
+    """Measures all folds that have ended; writes the results beside the run and into the cards of its models.
 
-    Returns what conditions.json holds. Raises UserError as `evaluate_run` does, and where the folder is read-only.
+    Raises UserError as `evaluate_run` does, and if the folder is read-only.
     """
     before = run.read_results()
     asked = conditions(run.read_config().sample_rate)
-    total, done = sum(row["clips"] for row in before["folds"]) * len(asked) if before else None, 0
+    total, done = sum(row.clips for row in before.folds) * len(asked) if before else None, 0
+    with bar("changed test clips") as advance:
 
-    def moved(clips: int) -> None:
-        nonlocal done
-        done += clips
-        progress(done, total)
+        def moved(clips: int) -> None:
+            nonlocal done
+            done += clips
+            if advance:
+                advance(done, total)
 
-    # One model at a time is in memory.
-    rows = [_of_fold(fold, asked, device, moved) for fold in fold_models(run, prepare)]
-    metric = "map" if "map" in rows[0]["conditions"][0] else "accuracy"
-    found = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "metric": metric,
-        "mean": [_mean(place, condition.name, metric, rows) for place, condition in enumerate(asked)],
-        "folds": rows,
-    }
+        # One model at a time is in memory.
+        folds = [_of_fold(fold, asked, device, moved) for fold in fold_models(run)]
+    metric = "map" if "map" in folds[0].conditions[0].model_fields_set else "accuracy"
+    mean = [_mean([fold.conditions[place] for fold in folds], metric) for place in range(len(asked))]
+    found = ConditionResults(schema_version=SCHEMA, version=__version__, metric=metric, mean=mean, folds=folds)
     try:
-        write_json(run.path / FILE, found)
-        _tell_cards(run, found)
+        write_json(run.path / FILE, found.as_json())
+        _fill_cards(run, found)
     except OSError as error:
         raise UserError(f"{run.path}: conditions cannot be written ({error.strerror or error})") from None
     return found
@@ -70,7 +62,7 @@ def measure_conditions(
 def score_changed(
     model: Model, store: Store, clips: Sequence[Clip], condition: RecordingCondition, moved: Callable[[int], None]
 ) -> np.ndarray:
-    """What `model.predict` says of the changed clips, (N, K) in the order of the labels."""
+    """Scores (N, K) by `model.predict` of the changed clips."""
     scores: list[list[float]] = []
     for begin in range(0, len(clips), _AT_ONCE):
         part = clips[begin : begin + _AT_ONCE]
@@ -82,36 +74,37 @@ def score_changed(
 
 def _of_fold(
     fold: FoldModel, asked: Sequence[RecordingCondition], device: str, moved: Callable[[int], None]
-) -> dict[str, Any]:
+) -> FoldConditions:
     model, sounds = fold.model, fold.sounds
     truth_NK = truth(fold.clips, len(model.labels))
     model.to(device)
-    found: list[dict[str, Any]] = []
+    found: list[ConditionScores] = []
     for condition in asked:
         scores_NK = score_changed(model, sounds.store, fold.clips, condition, moved)
         if sounds.table.multi_label:
-            right = {"map": mean_average_precision(scores_NK, truth_NK)}
+            metric = {"map": mean_average_precision(scores_NK, truth_NK)}
         else:
-            right = {"accuracy": accuracy(scores_NK, truth_NK.argmax(axis=1))}
-        found.append({"name": condition.name} | right | {"mean_score": float(scores_NK.max(axis=1).mean())})
+            metric = {"accuracy": accuracy(scores_NK, truth_NK.argmax(axis=1))}
+        mean_score = float(scores_NK.max(axis=1).mean())
+        stored = {"name": condition.name, **metric, "mean_score": mean_score}
+        found.append(ConditionScores.model_validate(stored))
     model.to("cpu")
-    return {"fold": fold.row["fold"], "clips": len(fold.clips), "conditions": found}
+    return FoldConditions(fold=fold.row.fold, clips=len(fold.clips), conditions=found)
 
 
-def _mean(place: int, name: str, metric: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _mean(rows: Sequence[ConditionScores], metric: str) -> ConditionScores:
     """Over the folds; None where a fold has no such figure."""
-    mean: dict[str, Any] = {"name": name}
-    for key in (metric, "mean_score"):
-        values = [row["conditions"][place][key] for row in rows]
-        mean[key] = None if None in values else float(np.mean(values))
-    return mean
+    values = {key: [getattr(row, key) for row in rows] for key in (metric, "mean_score")}
+    means = {key: None if None in found else float(np.mean(found)) for key, found in values.items()}
+    return ConditionScores.model_validate({"name": rows[0].name, **means})
 
 
-def _tell_cards(run: RunFolder, found: dict[str, Any]) -> None:
-    """Each fold's model shows its own figures, the final model the mean of the folds' models."""
-    for row in found["folds"]:
-        add_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found["metric"], fold=row["fold"])
-    add_conditions(_card(run.model), found["mean"], found["metric"], folds=[row["fold"] for row in found["folds"]])
+def _fill_cards(run: RunFolder, found: ConditionResults) -> None:
+    """The card of each fold's model shows its own figures, that of the final model the mean."""
+    stored = found.as_json()
+    for row in stored["folds"]:
+        add_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found.metric, fold=row["fold"])
+    add_conditions(_card(run.model), stored["mean"], found.metric, folds=[row.fold for row in found.folds])
 
 
 def _card(model: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The scores of clips and of their windows: windows go through front end and network in float32."""
+"""Scores of clips and of their windows, in float32, and the score by which an epoch is chosen."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,15 +14,22 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.inputs import laid_out
+from audiosurvey.training.metrics import Metrics
 from audiosurvey.training.sound_scores import ScoredWindows
 
 
 def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
-    """What is true of each clip, (N, K) of 0 and 1."""
+    """The labels of the clips as (N, K) of 0 and 1."""
     truth_NK = np.zeros((len(clips), num_classes), dtype=np.float32)
     for row, clip in enumerate(clips):
         truth_NK[row, list(clip.labels)] = 1
     return truth_NK
+
+
+def monitored(metrics: Metrics) -> tuple[float, float]:
+    """Accuracy (mAP for several labels), ties broken by loss; greater is better."""
+    main = metrics["map"] if "map" in metrics else metrics["accuracy"]
+    return (main or 0.0, -(metrics["loss"] or 0.0))
 
 
 @torch.no_grad()
@@ -42,8 +49,8 @@ def score_windows(
 ) -> ScoredWindows:
     """Uncalibrated probabilities of the windows of the clips, in their order, float32.
 
-    Of several processes each scores its share, and all get all scores. `reverse` goes through the batches backwards:
-    the result must not depend on it. Raises UserError, naming the clips, where a score is not finite.
+    Each of several processes scores its share, and all receive all scores. `reverse` reverses the order of the batches,
+    on which the result must not depend. Raises UserError, naming the clips, if a score is not finite.
     """
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     mine = list(range(rank, len(clips), world))

@@ -1,1 +1,1 @@
-"""Executors: how the folds of a run are trained, in one process or several."""
+"""Executors: run the jobs of a run, in this process or in several."""

@@ -1,28 +1,33 @@
-"""metrics.jsonl of a fold: a line an epoch, written as soon as it is known; also sent to the trackers."""
+"""metrics.jsonl of a fold: one line an epoch, written as soon as it has ended; also sent to the trackers."""
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
+
 from audiosurvey.atomic import naming, write_text
+from audiosurvey.config.root import Config
 from audiosurvey.runs.results.tracking import Tracking
-from audiosurvey.training.checkpoint import read_journal
+from audiosurvey.training.checkpoint import read_state
 from audiosurvey.training.loop import Listener
 
 METRICS = "metrics.jsonl"
 
 
 class FoldLog:
-    """Writes each epoch's record, then tells `shown`. Starts from what the checkpoint knows, so that a line lost or
-    doubled by a kill is put right."""
+    """Writes each epoch's record, then calls `shown`. Lines after the checkpoint's epoch are dropped first."""
 
     def __init__(self, folder: Path, shown: Listener, tracking: Tracking | None) -> None:
         self.path = folder / METRICS
         self.shown, self.tracking = shown, tracking
         state = folder / "checkpoint" / "state.safetensors"
-        history = read_journal(state).history if state.exists() else []
+        history: Sequence[dict[str, Any]] = []
+        if state.exists():
+            reached, kept = read_state(state)
+            history = kept or [record for record in read_history(folder) if record["epoch"] <= reached.epoch]
         folder.mkdir(parents=True, exist_ok=True)
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in history))
 
@@ -37,9 +42,30 @@ class FoldLog:
         self.shown.on_epoch(record)
 
 
+@contextmanager
+def epoch_log(
+    folder: Path, shown: Listener, config: Config | None, accelerator: Accelerator
+) -> Iterator[tuple[Listener, Tracking | None]]:
+    """The listener of a stage that is trained in `folder`, and its trackers, which `config` names.
+
+    Only the main process writes and has trackers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not accelerator.is_main_process:
+        yield shown, None
+    elif config is None:
+        yield FoldLog(folder, shown, None), None
+    else:
+        run_name = f"{folder.parent.name}-{folder.name}"
+        tracking = Tracking(config.tracking, folder, run_name, config.model_dump(mode="json"))
+        try:
+            yield FoldLog(folder, shown, tracking), tracking
+        finally:
+            tracking.close()
+
+
 def read_history(folder: Path) -> Sequence[dict[str, Any]]:
-    """The records of a fold's metrics.jsonl, for its curves; none where it has not started. Lines that are damaged are
-    left out: the checkpoint holds them too."""
+    """The records of a fold's metrics.jsonl; none before it has started. Damaged lines are left out."""
     path = folder / METRICS
     if not path.exists():
         return []

@@ -1,20 +1,18 @@
-"""Joins folds of one experiment that were trained at different times, or on different machines, into one result."""
+"""Joins folds of one experiment that were trained at different times or on different machines."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.results import Results, add_folds, checked_results, read_json
+from audiosurvey.runs.results.results import RunResults, joined, parse_results, read_json
 from audiosurvey.runs.results.run_folder import RunFolder, flat
 
 _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skipped", "parameters", "macs", "init")
-"""What has to be equal, to the last key of the resolved config."""
+"""Keys that must be equal, down to the last key of the resolved config."""
 
 
-_NO_MATTER = {
+_IRRELEVANT = {
     f"config.{stage}{key}"
     for stage, keys in {
         "": ("tracking",),
@@ -24,15 +22,14 @@ _NO_MATTER = {
     }.items()
     for key in keys
 }
-"""Where things lie and how fast they come: folds may be trained on different machines. The data are known by their
-hash."""
+"""Paths and speed: folds may be trained on different machines, and the data are compared by hash."""
 
 
-def merge(paths: Sequence[Path]) -> Results:
-    """The results.json of all folds in `paths`: run folders, or files of that form.
+def merge(paths: Sequence[Path]) -> RunResults:
+    """The results of all folds in `paths`: run folders, or files in the form of results.json.
 
-    Raises UserError where a file is no result, two are not of one experiment (naming every key that differs), or a fold
-    is there twice.
+    Raises UserError if a file holds no results, two are not of one experiment (naming every key that differs), or a
+    fold is there twice.
     """
     if len(paths) < 2:
         raise UserError("merge: needs two results at least; give run folders or results.json files")
@@ -43,41 +40,35 @@ def merge(paths: Sequence[Path]) -> Results:
             raise UserError(f"{path}: not of one experiment with {first_path}; what differs:", *differing)
     seen: dict[int, Path] = {}
     for path, results in found:
-        for row in results["folds"]:
-            if row["fold"] in seen:
+        for fold in results.done:
+            if fold in seen:
                 raise UserError(
-                    f"{path}: fold {row['fold']} is in {seen[row['fold']]} too; leave one of the two out: a fold "
-                    "counts once"
+                    f"{path}: fold {fold} is in {seen[fold]} too; leave one of the two out: a fold counts once"
                 )
-            seen[row["fold"]] = path
-    merged = first | {"folds": [], "final": None, "confusion": None}
-    merged["leaking"] = any(results["leaking"] for _, results in found)
-    for _, results in found:
-        confusion = results["confusion"]
-        add_folds(merged, results["folds"], None if confusion is None else np.asarray(confusion))
-    return merged
+            seen[fold] = path
+    return joined([results for _, results in found])
 
 
-def _read(path: Path) -> Results:
+def _read(path: Path) -> RunResults:
+    wanted = "give a run folder with results, or a results.json file"
+    found = RunFolder(path).read_results() if path.is_dir() else None
     file = path / "results.json" if path.is_dir() else path
-    wanted = "give a run folder with a results.json in it, or such a file"
-    if not file.is_file():
+    if found is None and not file.is_file():
         raise UserError(f"{path}: no results; {wanted}")
-    run = RunFolder(file.parent)
-    mend = run.scored_anew if run.config_path.exists() and file == run.results_path else wanted
-    results = read_json(file, mend)
-    missing = [key for key in (*_ONE_EXPERIMENT, "folds", "leaking", "confusion") if key not in results]
+    stored = found.as_json() if found else read_json(file, wanted)
+    missing = [key for key in (*_ONE_EXPERIMENT, "folds", "leaking", "confusion") if key not in stored]
     if missing:
         raise UserError(f"{file}: cannot be merged, since it does not hold {', '.join(missing)}; train it again")
-    return checked_results(results, file, mend)
+    return found or parse_results(stored, file, wanted)
 
 
-def _differences(one: Results, other: Results) -> list[str]:
+def _differences(one: RunResults, other: RunResults) -> list[str]:
     lines = []
+    ours, theirs = one.as_json(), other.as_json()
     for key in _ONE_EXPERIMENT:
-        before, after = flat(one[key], key), flat(other[key], key)
+        before, after = flat(ours[key], key), flat(theirs[key], key)
         for name in sorted(before.keys() | after.keys()):
-            if name not in _NO_MATTER and before.get(name) != after.get(name):
+            if name not in _IRRELEVANT and before.get(name) != after.get(name):
                 lines.append(f"  {name}: {_short(before.get(name))} and {_short(after.get(name))}")
     return lines
 

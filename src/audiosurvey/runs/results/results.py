@@ -1,121 +1,300 @@
-"""results.json: what a run found, written anew each time a fold ends."""
+"""Results of a run as typed data: `results.json`, and `result.json` in the folder of each fold.
+
+Both have the same form. The file of a fold holds that fold alone and is written once, when the fold has ended;
+`results.json` joins the files of all folds and can be made again from them at any time.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
-from audiosurvey.data.sets.published import PUBLISHED
-from audiosurvey.data.store.store import Store
-from audiosurvey.data.table import Table
+from audiosurvey.data.sets.registry import is_published
+from audiosurvey.data.store.store import Skipped, Store
+from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
-from audiosurvey.training.metrics import mean_and_std, recall
+from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
 from audiosurvey.version import __version__
 
-Results = dict[str, Any]
 SCHEMA = 1
 
 
-def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> Results:
-    """The results of a run of which no fold is trained yet. `config` is resolved, `table` without skipped clips."""
-    return {
-        "schema": SCHEMA,
-        "version": __version__,
-        "dataset": {
-            "name": table.name,
-            "subset": table.subset,
-            "sample_rate": config.sample_rate,
-            "clips": len(table.clips),
-            "hash": store.hash,
-            "licence": table.licence,
-        },
-        "protocol": config.protocol.model_dump(mode="json"),
-        "official": False,
-        "not_official": None,
-        "selection": config.protocol.selection,
-        "optimistic": config.protocol.selection == "test",
-        "leaking": leaking,
-        "seed": config.seed,
-        # What a later merge goes by: the whole experiment, and which folds there are.
-        "config": config.model_dump(mode="json"),
-        "all_folds": list(table.folds),
-        "as_published": table.official,
-        "classes": list(table.classes),
-        "multi_label": table.multi_label,
-        "init": None,
-        "folds": [],
-        "final": None,
-        "mean": {},
-        "std": {},
-        "parameters": None,
-        "macs": None,
-        "seconds": 0.0,
-        "confusion": None,
-        "recall": None,
-        "ignored": [{"clip": left.id, "reason": left.reason} for left in table.ignored],
-        "skipped": [{"clip": bad.id, "reason": bad.reason} for bad in store.skipped],
-        "notes": list(table.notes),
-    }
+class StoredPart(BaseModel):
+    """A part of a JSON file. Keys that this version does not know are kept; keys that were never set stay absent."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow", populate_by_name=True)
+
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def changed(self, **fields: Any) -> Self:
+        return self.model_copy(update=fields)
 
 
-def metric_names(results: Results) -> list[str]:
-    return ["map", "auroc", "loss"] if results["multi_label"] else ["accuracy", "top3_accuracy", "auroc", "loss"]
+class DatasetFacts(StoredPart):
+    """The data set that was used."""
 
+    name: str
+    subset: str | None
+    sample_rate: int = 0
+    clips: int = 0
+    """Without skipped clips."""
+    hash: str
+    """Of labels, folds, sources and contents."""
+    licence: str | None = None
 
-def add_fold(results: Results, row: dict[str, Any], confusion_KK: np.ndarray | None) -> None:
-    """Puts a fold's row in, and with it the means, the pooled confusion matrix, and whether it is official."""
-    add_folds(results, [row], confusion_KK)
-
-
-def add_folds(results: Results, rows: Sequence[dict[str, Any]], confusion_KK: np.ndarray | None) -> None:
-    """Puts the rows of folds in; `confusion_KK` is pooled over them."""
-    folds = sorted([*results["folds"], *rows], key=lambda r: r["fold"])
-    assert len({row["fold"] for row in folds}) == len(folds), "a fold is recorded once"
-    results["folds"] = folds
-    results["mean"], results["std"] = mean_and_std(folds, metric_names(results))
-    # Of the whole machine: folds that were trained side by side had a share of it each.
-    results["seconds"] = round(sum(fold["seconds"] / fold.get("side_by_side", 1) for fold in folds), 3)
-    results["not_official"] = _why_not(results)
-    results["official"] = results["not_official"] is None
-    if confusion_KK is not None:
-        pooled = np.asarray(results["confusion"] or np.zeros_like(confusion_KK)) + confusion_KK
-        results["confusion"] = pooled.tolist()
-        results["recall"] = dict(zip(results["classes"], recall(pooled), strict=True))
-
-
-def _why_not(results: Results) -> str | None:
-    """Why the mean may not be compared with the literature; None where it may."""
-    trained = [row["fold"] for row in results["folds"]]
-    if results["dataset"]["name"] not in PUBLISHED:
-        return "this data set has none"
-    if skipped := len(results["skipped"]):
-        return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
-    if ignored := len(results.get("ignored", ())):
-        return f"{ignored} clip{'s' if ignored > 1 else ''} left out by dataset.ignore"
-    if not results["as_published"]:
-        return "not the whole data set as published"
-    if results["leaking"]:
-        return "one recording stands on both sides of a split"
-    if trained != results["all_folds"]:
-        return (
-            f"fold{'s' if len(trained) > 1 else ''} {', '.join(map(str, trained))} of {len(results['all_folds'])} only"
+    @classmethod
+    def of(cls, table: Table, store: Store, sample_rate: int) -> Self:
+        return cls(
+            name=table.name,
+            subset=table.subset,
+            sample_rate=sample_rate,
+            clips=len(table.clips),
+            hash=store.hash,
+            licence=table.licence,
         )
-    return None
+
+    @property
+    def title(self) -> str:
+        return self.name + (f" ({self.subset})" if self.subset else "")
+
+
+class LeftOutClip(StoredPart):
+    """A clip that was ignored or skipped, and why."""
+
+    clip: str
+    reason: str
+
+
+class FoldRow(StoredPart):
+    """One fold of the results; its metrics are further keys."""
+
+    fold: int
+    clips: int
+    """Clips in the test fold."""
+    train_clips: int = 0
+    left_out: list[str] = []
+    """Training clips left out because the published folds have their recording on both sides."""
+    epochs: int
+    chosen_epoch: int
+    penalty: float | None = None
+    """Of a linear probe."""
+    seconds: float
+    side_by_side: int = 1
+    """Folds that shared the machine."""
+    threads: int | None = None
+
+    def metrics(self, names: Iterable[str]) -> Metrics:
+        return {name: getattr(self, name) for name in names}
+
+
+class PretrainingFacts(StoredPart):
+    """What a pretraining used and left out."""
+
+    dataset: str
+    hash: str
+    licence: str | None = None
+    classes: list[str] = []
+    clips: int = 0
+    held_out: int = 0
+    left_out: list[str] = []
+    """Clips whose recordings are in the target data too."""
+    ignored: list[LeftOutClip] = []
+    skipped: list[LeftOutClip] = []
+    epochs: int = 0
+    seconds: float = 0.0
+    last: dict[str, Any] = {}
+    """The record of the last epoch."""
+
+
+class FinalFacts(StoredPart):
+    """The model trained on all folds."""
+
+    model: str
+    """Its folder, relative to the run folder."""
+    folds: list[int]
+    """Folds whose scores it carries."""
+    clips: int
+    epochs: int
+    epochs_from: str
+    seconds: float
+
+
+class ConditionScores(StoredPart):
+    """Scores on test clips recorded otherwise; the metric is a further key."""
+
+    name: str
+    mean_score: float | None
+    """Mean score of the best label."""
+
+
+class FoldConditions(StoredPart):
+    fold: int
+    clips: int
+    conditions: list[ConditionScores]
+
+
+class ConditionResults(StoredPart):
+    """The form of conditions.json."""
+
+    schema_version: int = Field(validation_alias="schema", serialization_alias="schema")
+    version: str
+    metric: str
+    """`accuracy`, or `map` for several labels."""
+    mean: list[ConditionScores]
+    folds: list[FoldConditions]
+
+
+class RunResults(StoredPart):
+    """Results of the folds of a run that have ended."""
+
+    schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
+    version: str = ""
+    dataset: DatasetFacts
+    protocol: dict[str, Any] = {}
+    official: bool
+    not_official: str | None
+    """Why the mean cannot be compared with the literature."""
+    selection: str
+    optimistic: bool
+    """Whether the epoch was chosen on the test fold."""
+    leaking: bool
+    """Whether a recording is on both sides of a split."""
+    seed: int = 0
+    config: dict[str, Any] = {}
+    all_folds: list[int]
+    as_published: bool
+    classes: list[str]
+    multi_label: bool
+    init: str | None = None
+    pretraining: PretrainingFacts | None = None
+    folds: list[FoldRow]
+    final: FinalFacts | None = None
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+    parameters: int | None = None
+    macs: int | None = None
+    seconds: float
+    confusion: list[list[int]] | None
+    recall: dict[str, float | None] | None = None
+    ignored: list[LeftOutClip] = []
+    skipped: list[LeftOutClip]
+    notes: list[str]
+    conditions: ConditionResults | None = None
+    """With `evaluate --conditions`; never in results.json."""
+
+    @property
+    def metric_names(self) -> list[str]:
+        return names_for(self.multi_label)
+
+    @property
+    def done(self) -> list[int]:
+        """Numbers of the folds that have ended."""
+        return [row.fold for row in self.folds]
+
+    def with_folds(self, rows: Sequence[FoldRow], confusion_KK: np.ndarray | None) -> "RunResults":
+        """Adds the rows of folds, and `confusion_KK`, their confusion matrices summed; means and marks follow."""
+        folds = sorted([*self.folds, *rows], key=lambda row: row.fold)
+        assert len({row.fold for row in folds}) == len(folds), "a fold is recorded once"
+        mean, std = mean_and_std([row.as_json() for row in folds], self.metric_names)
+        # Time of the whole machine: each of the folds trained side by side had a share of it.
+        seconds = round(sum(row.seconds / row.side_by_side for row in folds), 3)
+        added = self.changed(folds=folds, mean=mean, std=std, seconds=seconds)
+        why_not = added._why_not_official()
+        added = added.changed(official=why_not is None, not_official=why_not)
+        if confusion_KK is None:
+            return added
+        pooled_KK = np.asarray(self.confusion or np.zeros_like(confusion_KK)) + confusion_KK
+        recalls = dict(zip(self.classes, recall(pooled_KK), strict=True))
+        return added.changed(confusion=pooled_KK.tolist(), recall=recalls)
+
+    def _why_not_official(self) -> str | None:
+        if not is_published(self.dataset.name):
+            return "this data set has none"
+        if skipped := len(self.skipped):
+            return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
+        if ignored := len(self.ignored):
+            return f"{ignored} clip{'s' if ignored > 1 else ''} left out by dataset.ignore"
+        if not self.as_published:
+            return "not the whole data set as published"
+        if self.leaking:
+            return "one recording stands on both sides of a split"
+        if self.done != self.all_folds:
+            folds = f"fold{'s' if len(self.done) > 1 else ''} {', '.join(map(str, self.done))}"
+            return f"{folds} of {len(self.all_folds)} only"
+        return None
+
+    def without_folds(self, parts: Sequence["RunResults"]) -> "RunResults":
+        """These results without the folds of `parts`, each of which holds one fold."""
+        gone = {part.folds[0].fold: part for part in parts if part.folds[0].fold in self.done}
+        rows = [row for row in self.folds if row.fold not in gone]
+        counts_KK = None if self.confusion is None else np.asarray(self.confusion)
+        for part in gone.values():
+            if counts_KK is not None and part.confusion is not None:
+                counts_KK = counts_KK - np.asarray(part.confusion)
+        return self.changed(folds=[], confusion=None).with_folds(rows, counts_KK)
+
+
+def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> RunResults:
+    """The results of a run before its first fold has ended. `config` is resolved, `table` without skipped clips."""
+    return RunResults(
+        schema_version=SCHEMA,
+        version=__version__,
+        dataset=DatasetFacts.of(table, store, config.sample_rate),
+        protocol=config.protocol.model_dump(mode="json"),
+        official=False,
+        not_official=None,
+        selection=config.protocol.selection,
+        optimistic=config.protocol.selection == "test",
+        leaking=leaking,
+        seed=config.seed,
+        # `merge` compares these: the whole experiment, and which folds there are.
+        config=config.model_dump(mode="json"),
+        all_folds=list(table.folds),
+        as_published=table.official,
+        classes=list(table.classes),
+        multi_label=table.multi_label,
+        init=None,
+        folds=[],
+        final=None,
+        mean={},
+        std={},
+        parameters=None,
+        macs=None,
+        seconds=0.0,
+        confusion=None,
+        recall=None,
+        ignored=clips_left_out(table.ignored),
+        skipped=clips_left_out(store.skipped),
+        notes=list(table.notes),
+    )
+
+
+def clips_left_out(clips: Iterable[Ignored | Skipped]) -> list[LeftOutClip]:
+    return [LeftOutClip(clip=clip.id, reason=clip.reason) for clip in clips]
+
+
+def joined(parts: Sequence[RunResults]) -> RunResults:
+    """Results of one experiment joined; no fold is in two of them."""
+    found = parts[0].changed(folds=[], final=None, confusion=None, leaking=any(part.leaking for part in parts))
+    for part in parts:
+        found = found.with_folds(part.folds, None if part.confusion is None else np.asarray(part.confusion))
+    return found
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON written beside `path` and renamed there."""
+    """Writes JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path, mend: str = "copy it again") -> dict[str, Any]:
-    """The mapping in a JSON file. Raises UserError, with this mend, for a file that is missing or damaged."""
+    """The mapping in a JSON file. Raises UserError, ending in `mend`, for a file that is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -127,83 +306,45 @@ def read_json(path: Path, mend: str = "copy it again") -> dict[str, Any]:
     return found
 
 
-def read_results(path: Path, mend: str) -> Results:
-    """What a results.json holds. Raises UserError, with this mend, for one that is damaged; also for one of another
-    schema, which only the version that wrote it reads."""
-    return checked_results(read_json(path, mend), path, mend)
+def read_results(path: Path, mend: str) -> RunResults:
+    """The results in a file. Raises UserError, ending in `mend`, for a file that is damaged or of another schema."""
+    return parse_results(read_json(path, mend), path, mend)
 
 
-def checked_results(results: Results, path: Path, mend: str) -> Results:
-    """These results, which were read from `path`; raises UserError as `read_results` does."""
-    schema = results.get("schema", SCHEMA)
+def parse_results(stored: dict[str, Any], path: Path, mend: str) -> RunResults:
+    """The results in `stored`, which was read from `path`. Raises UserError as `read_results` does."""
+    schema = stored.get("schema", SCHEMA)
     if schema != SCHEMA:
-        wrote = f"audiosurvey {results['version']}" if "version" in results else "the version that wrote it"
+        wrote = f"audiosurvey {stored['version']}" if "version" in stored else "the version that wrote it"
         raise UserError(f"{path}: results of schema {schema}; this version reads {SCHEMA}; use {wrote}")
-    if fault := _fault(results):
+    results = parse_part(RunResults, stored, path, mend)
+    if fault := _inconsistency(results):
         raise UserError(f"{path}: damaged, {fault}; {mend}")
     return results
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True)
+Part = TypeVar("Part", bound=StoredPart)
 
 
-class _Dataset(_Part):
-    name: str
-    subset: str | None
-    hash: str
-
-
-class _Row(_Part):
-    fold: int
-    clips: int
-    epochs: int
-    chosen_epoch: int
-    seconds: float
-
-
-class _Skipped(_Part):
-    clip: str
-    reason: str
-
-
-class _Form(_Part):
-    """What has to be in results.json for it to be shown, gone on with and evaluated again."""
-
-    dataset: _Dataset
-    official: bool
-    not_official: str | None
-    selection: str
-    optimistic: bool
-    leaking: bool
-    all_folds: list[int]
-    as_published: bool
-    classes: list[str]
-    multi_label: bool
-    folds: list[_Row]
-    mean: dict[str, float | None]
-    std: dict[str, float | None]
-    seconds: float
-    confusion: list[list[int]] | None
-    skipped: list[_Skipped]
-    notes: list[str]
-
-
-def _fault(results: Results) -> str | None:
-    """The first thing that is missing or of another kind than results are made of."""
+def parse_part(kind: type[Part], stored: dict[str, Any], path: Path, mend: str) -> Part:
+    """`stored` as typed data; raises UserError naming the first key that is missing or of the wrong type."""
     try:
-        _Form.model_validate(results)
+        return kind.model_validate(stored)
     except ValidationError as error:
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
-    names = set(metric_names(results))
-    for row in results["folds"]:
-        for name in names:
-            if name not in row or not isinstance(row[name], float | int | None):
-                return f"fold {row['fold']}: no {name}"
-    if not names >= results["mean"].keys() == results["std"].keys():
+        fault = f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise UserError(f"{path}: damaged, {fault}; {mend}") from None
+
+
+def _inconsistency(results: RunResults) -> str | None:
+    names = set(results.metric_names)
+    for row in results.folds:
+        for name in results.metric_names:
+            if not isinstance(getattr(row, name, "missing"), float | int | None):
+                return f"fold {row.fold}: no {name}"
+    if not names >= results.mean.keys() == results.std.keys():
         return "mean and std: not of these metrics"
-    classes = len(results["classes"])
-    if results["confusion"] and [len(row) for row in results["confusion"]] != [classes] * classes:
+    classes = len(results.classes)
+    if results.confusion and [len(row) for row in results.confusion] != [classes] * classes:
         return f"confusion: not {classes} rows of {classes}"
     return None

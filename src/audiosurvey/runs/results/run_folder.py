@@ -1,4 +1,4 @@
-"""The run folder: who may write into it, and what it was made with."""
+"""The run folder: its files, who may write into it, and the environment it was made in."""
 
 import os
 import platform
@@ -19,13 +19,23 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import Interrupted, UserError
-from audiosurvey.runs.results.results import Results, read_json, read_results, write_json
+from audiosurvey.runs.results.results import (
+    FinalFacts,
+    RunResults,
+    joined,
+    parse_part,
+    read_json,
+    read_results,
+    write_json,
+)
 from audiosurvey.training.devices import number_format
 from audiosurvey.training.precision import Precision
 from audiosurvey.version import __version__
 
+RESULT = "result.json"
+"""The results of a fold, in its folder; in `final`, the facts of the final model."""
 _BEFORE_THE_CONFIG = ("lock", "environment.json", "environment.json.tmp", "config.yaml.tmp")
-"""What a process that died in its first moments may leave: such a folder holds no run."""
+"""A folder with nothing else holds no run: a process that died at once may leave these."""
 
 
 class RunFolder:
@@ -33,60 +43,75 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @property
-    def config_path(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def environment_path(self) -> Path:
-        return self.path / "environment.json"
-
-    @property
-    def results_path(self) -> Path:
-        return self.path / "results.json"
+        self.config_path = path / "config.yaml"
+        self.environment_path = path / "environment.json"
+        self.results_path = path / "results.json"
+        self.pretraining = path / "pretrain"
+        self.model = path / "model"
+        """The final model, if there is one."""
+        self.final = path / "final"
+        """Log, checkpoint and result of its training."""
 
     def fold(self, number: int) -> Path:
         return self.path / f"fold-{number}"
 
-    @property
-    def pretraining(self) -> Path:
-        return self.path / "pretrain"
+    def fold_result(self, number: int) -> Path:
+        """Written last: a fold that has it has ended."""
+        return self.fold(number) / RESULT
 
-    @property
-    def model(self) -> Path:
-        """The final model, where there is one."""
-        return self.path / "model"
+    def read_results(self, *, remake: bool = True) -> RunResults | None:
+        """Results of all folds that have ended, joined from their own files; None before the first has ended.
 
-    @property
-    def final(self) -> Path:
-        """What is kept of the training of the final model."""
-        return self.path / "final"
+        Runs of earlier versions have them in results.json alone: folds without a file are taken from there. With
+        `remake` a missing results.json is written again. Raises UserError for a damaged file.
+        """
+        names = (path.parent.name.removeprefix("fold-") for path in self.path.glob(f"fold-*/{RESULT}"))
+        files = [self.fold_result(number) for number in sorted(int(name) for name in names if name.isdigit())]
+        parts = [read_results(path, self.mend(path)) for path in files]
+        final = self._read_final()
+        if not self.results_path.exists():
+            if not parts:
+                return None
+            found = joined(parts).changed(final=final)
+            if remake:
+                # The folder may be read-only; nothing depends on the file.
+                with suppress(OSError):
+                    write_json(self.results_path, found.as_json())
+            return found
+        stored = read_results(self.results_path, self.mend(self.results_path))
+        others = stored.without_folds(parts) if parts else stored
+        found = joined([*parts, others] if others.folds else parts) if parts else stored
+        return found.changed(final=final or stored.final)
 
-    def read_results(self) -> Results | None:
-        """What stands in results.json, None before the first fold has ended. Raises UserError for a damaged file."""
-        return read_results(self.results_path, self.scored_anew) if self.results_path.exists() else None
+    def _read_final(self) -> FinalFacts | None:
+        path = self.final / RESULT
+        if not path.exists():
+            return None
+        return parse_part(FinalFacts, read_json(path, self.mend(path)), path, self.mend(path))
 
     def read_config(self) -> Config:
-        """The (resolved) config that the run was made with. Raises UserError where this version cannot read it."""
+        """The resolved config of the run. Raises UserError if this version cannot read it."""
         return read_stored(self.config_path, "put back a copy of it, or go on with the version that wrote it")
 
-    @property
-    def scored_anew(self) -> str:
-        """What mends damaged results: the checkpoints of the folds hold all that they are made of."""
+    def mend(self, *paths: Path) -> str:
+        """Advice on damaged results, all of which can be made from the checkpoints of the folds."""
         again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
-        return f"remove {self.results_path.as_posix()}, and '{again}' writes it anew from the checkpoints of the folds"
+        removed = " and ".join(path.as_posix() for path in paths)
+        return f"remove {removed}, and '{again}' writes it again without training"
+
+    def mend_fold(self, number: int) -> str:
+        """Advice on another damaged file of a fold that has ended."""
+        return self.mend(self.fold_result(number), self.results_path)
 
     def precision_on(self, device: torch.device) -> Precision | None:
-        """The number format that the run began with, None where it began on another kind of device or not at all."""
-        begun = self._environment() if self.config_path.exists() else {}
+        """The number format of the run; None if it began on another kind of device, or not at all."""
+        begun = self.begun_with() if self.config_path.exists() else {}
         return begun["precision"] if begun.get("device") == device.type else None
 
     def refuse(self, config: Config, *, resume: bool) -> None:
-        """Raises UserError where a run of this (resolved) config cannot be written here. Touches nothing.
+        """Raises UserError if a run of this resolved config cannot be written here. Changes nothing.
 
-        The folder holds something and `resume` is not asked for, or is not there and it is; or was made with another
-        config: each differing key is named.
+        Without `resume` the folder must be empty or missing; with it, it must hold a run of the same config.
         """
         if resume and not self.path.exists():
             raise UserError(
@@ -106,32 +131,36 @@ class RunFolder:
             raise UserError(f"{self.path}: cannot be written ({there} is read-only for you); give another --run-dir")
 
     def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str, jobs: int = 1) -> None:
-        """Writes what a run begins with. A run that is there already keeps its own; raises UserError where its data was
-        another. `jobs`: how many folds are trained side by side."""
+        """Writes config and environment, unless they are there; raises UserError if the data were others then."""
         if self.config_path.exists():
-            if self._environment()["data_hash"] != data_hash:
+            if self.begun_with()["data_hash"] != data_hash:
                 raise UserError(f"{self.path}: the data changed since the run began; give another --run-dir")
             return
         write_json(self.environment_path, environment(accelerator, jobs) | {"data_hash": data_hash})
         write_text(self.config_path, resolved_yaml)
 
     def begun_with(self) -> dict[str, Any]:
-        """What environment.json says. Raises UserError where it is missing or damaged."""
-        return self._environment()
+        """The environment in which the run began. Raises UserError if the file is missing or damaged."""
+        path = self.environment_path
+        mend = "put back a copy of it; without it nobody knows on what data the run began: else give another --run-dir"
+        begun = read_json(path, mend)
+        if begun.get("precision") not in ("fp32", "bf16", "fp16") or "data_hash" not in begun or "device" not in begun:
+            raise UserError(f"{path}: damaged, without device, precision or data_hash; {mend}")
+        return begun
 
     def record_resume(self, means: dict[str, Any]) -> None:
-        """Adds what the run goes on with to `resumed` of environment.json, unless it was the last to be added."""
-        begun = self._environment()
+        """Adds `means` to `resumed` in environment.json, unless it is the last entry."""
+        begun = self.begun_with()
         resumed = begun.get("resumed", [])
         if not resumed or resumed[-1] != means:
             write_json(self.environment_path, begun | {"resumed": [*resumed, means]})
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while a process trains here. The operating system frees it when the process ends, however it ends.
+        """Held while a process trains here; the operating system frees it when the process ends.
 
-        A start that is refused in the block, or finds too little memory on the device, before anything was trained
-        leaves the folder as it was: the mended command is not kept from it.
+        A UserError in the block, or too little memory on the device, before the first checkpoint leaves the folder as
+        it was, so that the corrected command can be run.
         """
         missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
@@ -169,17 +198,7 @@ class RunFolder:
                 with suppress(OSError):
                     entry.unlink()
 
-    def _environment(self) -> dict[str, Any]:
-        """What the run began on. Raises UserError where that is not known any more."""
-        path = self.environment_path
-        mend = "put back a copy of it; without it nobody knows on what data the run began: else give another --run-dir"
-        begun = read_json(path, mend)
-        if begun.get("precision") not in ("fp32", "bf16", "fp16") or "data_hash" not in begun or "device" not in begun:
-            raise UserError(f"{path}: damaged, without device, precision or data_hash; {mend}")
-        return begun
-
     def _compare(self, config: Config) -> None:
-        # The stored text is read through the same models, so that a key left to its default equals one written out.
         before = flat(self.read_config().model_dump(mode="json"))
         after = flat(config.model_dump(mode="json"))
         differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
@@ -192,8 +211,8 @@ class RunFolder:
 
 
 def environment(accelerator: Accelerator, jobs: int = 1) -> dict[str, Any]:
-    """What bit-equality depends on: versions, processor, threads, processes, number format."""
-    packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "torchmetrics")
+    """What equality to the last bit depends on: versions, processor, threads, processes, number format."""
+    packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "scikit-learn")
     return {
         "audiosurvey": __version__,
         "python": sys.version.split()[0],

@@ -1,6 +1,6 @@
-"""Scalars and pictures of a fold, sent to TensorBoard, Weights & Biases or MLflow through accelerate's trackers.
+"""Sends scalars and pictures of a fold to TensorBoard, Weights & Biases or MLflow through accelerate's trackers.
 
-A tracker that fails is told and left out; the training goes on.
+A tracker that fails is reported and left out; training goes on.
 """
 
 import threading
@@ -15,7 +15,7 @@ from audiosurvey.runs.optional import Say, in_one_line, warn
 
 
 class Tracking:
-    """The trackers of one fold. Nothing a tracker does reaches the training."""
+    """The trackers of one fold."""
 
     def __init__(
         self, names: Sequence[str], folder: Path, run_name: str, config: dict[str, Any], say: Say = warn
@@ -34,16 +34,16 @@ class Tracking:
 
     @property
     def trackers(self) -> list[GeneralTracker]:
-        """Those that work."""
+        """Trackers that have not failed."""
         return list(self._by_name.values())
 
     def scalars(self, record: dict[str, Any]) -> None:
-        """One epoch's record: `train_loss` becomes `train/loss`, the rest stands under its own name."""
+        """Sends the record of an epoch; `train_loss` becomes `train/loss`."""
         values = {_tag(name): value for name, value in record.items() if name != "epoch" and value is not None}
         self._each(lambda tracker: tracker.log(values, step=record["epoch"]))
 
     def picture(self, tag: str, picture_HWC: np.ndarray) -> None:
-        """A picture, uint8 (H, W, 3), for the trackers that take pictures."""
+        """Sends a picture, uint8 (H, W, 3), to the trackers that take pictures."""
 
         def send(tracker: Any) -> None:
             if hasattr(tracker, "log_images"):
@@ -67,8 +67,7 @@ class Tracking:
         self._say(f"tracker {name}: {in_one_line(error)}; the run goes on without it")
 
     def _watch_threads(self) -> None:
-        """TensorBoard writes in a thread of its own, whose error would be a traceback on the terminal. The next call
-        of the tracker fails with the same error, and tells it."""
+        """Hides tracebacks of TensorBoard's own thread: the next call of the tracker fails with the same error."""
         self._hook_before = before = threading.excepthook
 
         def hook(args: threading.ExceptHookArgs) -> None:

@@ -1,7 +1,4 @@
-"""What a frozen network makes of every clip: computed once a run, kept in its folder, shared by all folds.
-
-Enters: sounds and a network whose body is not trained; leaves: the features before its classifier, of each window.
-"""
+"""Embeddings of every clip by a frozen network: computed once a run, kept in its folder, shared by all folds."""
 
 import hashlib
 import json
@@ -13,37 +10,40 @@ import torch
 from accelerate.utils import gather_object
 
 from audiosurvey.data.batches.batches import EvalBatches
-from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.checkpoint import load_tensors, save_tensors
+from audiosurvey.tensorfile import load_tensors, save_tensors
 
 FILE = "embeddings.safetensors"
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """The windows' features (W, N) of each clip, float32 on the processor, and what they cost."""
+    """The features (W, N) before the classifier, of the windows of each clip; float32, on the CPU."""
 
     windows: dict[str, torch.Tensor]
     seconds: float
+    """Time it took to compute them."""
 
     def of(self, clip: Clip) -> torch.Tensor:
         return self.windows[clip.id]
 
 
-def embed_all(stage: Stage, network: Network, folder: Path, progress: Progress | None = None) -> Embeddings:
-    """Of all clips of the stage's sounds, in windows as evaluation has them; taken from `folder` where they are there
-    already, of the same network and sounds. The network is left in evaluation mode.
+def embed_all(stage: Stage, network: Network, folder: Path, progress: ProgressCallback | None = None) -> Embeddings:
+    """Embeddings of all clips of the stage, in windows as in evaluation; read from `folder` if they are there for the
+    same network and sounds. Leaves the network in evaluation mode.
 
-    Raises UserError, naming clips, where a feature is not finite.
+    Raises UserError, naming clips, if a feature is not finite.
     """
-    name = _name(stage, network)
+    accelerator, name = stage.accelerator, _name(stage, network)
     kept = _read(folder / FILE, name)
-    if kept is not None:
+    # All processes compute together if one of them, on a machine with a disk of its own, has no file.
+    everywhere = all(gather_object([kept is not None]))
+    if kept is not None and everywhere:
         return kept
     started = time.perf_counter()
     windows = _compute(stage, network, progress)
@@ -51,15 +51,15 @@ def embed_all(stage: Stage, network: Network, folder: Path, progress: Progress |
     if broken:
         raise UserError(f"train.head_only: the features of {len(broken)} clips are not finite, such as {broken[0]}")
     made = Embeddings(windows, time.perf_counter() - started)
-    if stage.accelerator.is_main_process:
+    if accelerator.is_main_process:
         _write(folder / FILE, name, made)
-    stage.accelerator.wait_for_everyone()
+    accelerator.wait_for_everyone()
     return made
 
 
 @torch.no_grad()
-def _compute(stage: Stage, network: Network, progress: Progress | None) -> dict[str, torch.Tensor]:
-    """Of several processes each takes its share, and all get all."""
+def _compute(stage: Stage, network: Network, progress: ProgressCallback | None) -> dict[str, torch.Tensor]:
+    """Each of several processes computes its share, and all receive all."""
     accelerator, clips = stage.accelerator, stage.sounds.table.clips
     mine = clips[accelerator.process_index :: accelerator.num_processes]
     batches = EvalBatches(
@@ -84,8 +84,7 @@ def _compute(stage: Stage, network: Network, progress: Progress | None) -> dict[
 
 
 def _name(stage: Stage, network: Network) -> str:
-    """Of the body's weights, the sounds and their windows: what the embeddings are a function of, besides the config
-    that a run folder is made with."""
+    """A hash of what the embeddings depend on besides the config: weights of the body, sounds and windows."""
     digest = hashlib.sha256(f"{stage.sounds.store.hash} {stage.sounds.window_samples}".encode())
     for name, value in network.state_dict().items():
         if not name.startswith("classifier."):
@@ -100,7 +99,7 @@ def _read(path: Path, name: str) -> Embeddings | None:
     try:
         tensors, metadata = load_tensors(path)
     except UserError:
-        # Damaged; it holds nothing that is not computed again.
+        # Damaged; the embeddings are computed again.
         return None
     if metadata.get("name") != name:
         return None

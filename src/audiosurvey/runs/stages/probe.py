@@ -1,119 +1,100 @@
-"""One fold of a linear probe: the classifier alone is fitted, to the embeddings of a network that stays as it came."""
+"""Linear probes: the classifier alone is fitted, to the embeddings of a network that is not trained."""
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
-from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.splits.stratify import by_rarest_label
 from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.scores import truth
-from audiosurvey.runs.job import FoldOutcome
 from audiosurvey.runs.stages.embeddings import Embeddings
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.head import Examples, Head, choose_penalty, fit_head, join
+from audiosurvey.training.head import Head, LabelledEmbeddings, choose_penalty, fit_head, join
 from audiosurvey.training.loop import Listener
 from audiosurvey.training.loss import Loss, class_weights
-from audiosurvey.training.metrics import confusion, evaluate
 from audiosurvey.training.sound_scores import ScoredWindows
 
 _GROUPS = 3
-"""Parts of the training clips, each held out once where the penalty is chosen."""
+"""Parts of the training clips for choosing the penalty; each is held out once."""
+
+
+@dataclass(frozen=True)
+class FittedFold:
+    """Scores of the held-out clips by the network of a fold, and how it was trained."""
+
+    test: ScoredWindows
+    validation: ScoredWindows | None
+    epochs: int
+    chosen_epoch: int
+    seconds: float
+    """Without the embeddings, which all folds share."""
+    penalty: float | None = None
+    """Of a linear probe."""
 
 
 def probe_fold(
-    config: Config,
-    sounds: Sounds,
-    split: Split,
-    *,
-    accelerator: Accelerator,
-    start: Callable[[Stage, Network], None],
-    embed: Callable[[Stage, Network], Embeddings],
-    listener: Listener,
-    carries_embedding: bool,
-) -> FoldOutcome:
-    """Fits and scores this fold; `start` puts pretrained weights in, `embed` runs or reads what all folds share.
+    stage: Stage, network: Network, embeddings: Embeddings, split: Split, listener: Listener, embedding_seconds: float
+) -> FittedFold:
+    """Fits the classifier to the training clips of a fold, and scores the fold.
 
-    `carries_embedding`: whether the seconds of the embeddings are counted here, so that those of a run add up.
+    `embedding_seconds` are added to the time that is logged.
     """
-    stage = Stage(
-        config, sounds, split.train, accelerator=accelerator, settings=config.train, name="train", fold=split.fold
-    )
-    network = stage.build()
-    start(stage, network)
-    embeddings = embed(stage, network)
     started = time.perf_counter()
-    classes = len(sounds.table.classes)
-    head, loss = fit_probe(config, sounds, split.train, network, embeddings)
+    head = fit_probe(stage, split.train, network, embeddings)
 
-    def seen(clips: Sequence[Clip], side: str) -> dict[str, Any]:
-        scores_NK = _scored(stage, network, embeddings, clips).sounds_NK
-        metrics = evaluate(scores_NK, truth(clips, classes), sounds.table.multi_label, loss.binary)
-        return {f"{side}_{name}": value for name, value in metrics.items()}
+    def metrics(scored: ScoredWindows, clips: Sequence[Clip], side: str) -> dict[str, Any]:
+        return {f"{side}_{name}": value for name, value in stage.measure(scored, clips).items()}
 
     test = _scored(stage, network, embeddings, split.test)
-    scores_NK = test.sounds_NK
-    truth_NK = truth(split.test, classes)
-    metrics = evaluate(scores_NK, truth_NK, sounds.table.multi_label, loss.binary)
-    record: dict[str, Any] = {"epoch": 1, "step": head.iterations, "lr": None, "train_loss": head.loss}
-    if not sounds.table.multi_label:
-        record["train_accuracy"] = seen(split.train, "train")["train_accuracy"]
-    record["penalty"] = head.penalty
-    record |= seen(split.validation, "val") if split.validation else {}
-    record |= {f"test_{name}": value for name, value in metrics.items()}
-    seconds = round(time.perf_counter() - started + (embeddings.seconds if carries_embedding else 0.0), 3)
-    listener.on_epoch(record | {"seconds": seconds})
-    row = (
-        {"fold": split.fold}
-        | metrics
-        | {
-            "clips": len(split.test),
-            "train_clips": len(split.train),
-            "left_out": [clip.id for clip in split.left_out],
-            "epochs": 1,
-            "chosen_epoch": 1,
-            "penalty": head.penalty,
-            "seconds": seconds,
-        }
-    )
-    counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
-    validation = _scored(stage, network, embeddings, split.validation) if split.validation else None
-    return FoldOutcome(row, test, counts, network, validation)
+    record = epoch_record(head)
+    if not stage.sounds.table.multi_label:
+        trained = metrics(_scored(stage, network, embeddings, split.train), split.train, "train")
+        record["train_accuracy"] = trained["train_accuracy"]
+    validation = None
+    if split.validation:
+        validation = _scored(stage, network, embeddings, split.validation)
+        record |= metrics(validation, split.validation, "val")
+    record |= metrics(test, split.test, "test")
+    seconds = time.perf_counter() - started
+    listener.on_epoch(record | {"seconds": round(seconds + embedding_seconds, 3)})
+    return FittedFold(test, validation, 1, 1, seconds, head.penalty)
 
 
-def fit_probe(
-    config: Config, sounds: Sounds, clips: Sequence[Clip], network: Network, embeddings: Embeddings
-) -> tuple[Head, Loss]:
-    """Fits a classifier to the embeddings of these clips and puts it into the network; also the loss that it has."""
-    classes = sounds.table.classes
-    several = sounds.table.multi_label
-    loss = Loss(config.loss, several, class_weights(config.loss, classes, clips, several))
-    examples = _examples(embeddings, clips, len(classes))
-    asked = config.train.head_penalty
-    if asked == "auto":
-        asked = choose_penalty(examples, _groups(config, clips, embeddings, len(classes)), loss)
-    head = fit_head(examples, loss, asked)
+def epoch_record(head: Head) -> dict[str, Any]:
+    """What metrics.jsonl says of a fit, which counts as one epoch."""
+    return {"epoch": 1, "step": head.iterations, "lr": None, "train_loss": head.loss, "penalty": head.penalty}
+
+
+def fit_probe(stage: Stage, clips: Sequence[Clip], network: Network, embeddings: Embeddings) -> Head:
+    """Fits a classifier to the embeddings of these clips and puts it into the network."""
+    config, table = stage.config, stage.sounds.table
+    loss = Loss(config.loss, table.multi_label, class_weights(config.loss, table.classes, clips, table.multi_label))
+    examples = _examples(embeddings, clips, len(table.classes))
+    penalty = config.train.head_penalty
+    if penalty == "auto":
+        penalty = choose_penalty(examples, _groups(config, clips, embeddings, len(table.classes)), loss)
+    head = fit_head(examples, loss, penalty)
     _put(head, network)
     network.eval()
-    return head, loss
+    return head
 
 
-def _examples(embeddings: Embeddings, clips: Sequence[Clip], classes: int) -> Examples:
+def _examples(embeddings: Embeddings, clips: Sequence[Clip], classes: int) -> LabelledEmbeddings:
     target_NK = torch.from_numpy(truth(clips, classes))
     return join([(embeddings.of(clip), target_K) for clip, target_K in zip(clips, target_NK, strict=True)])
 
 
 def _groups(config: Config, clips: Sequence[Clip], embeddings: Embeddings, classes: int) -> torch.Tensor:
-    """The part that each window of the training clips is in; a recording is in one part."""
+    """The part of each window of the training clips; a recording is never divided."""
     units: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
     for row in stream(config.seed, "penalty").permutation(len(clips)):
         clip = clips[row]

@@ -21,18 +21,21 @@ from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
 from audiosurvey.runs.evaluation.scores import score_windows, truth
+from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.training.ensemble import belonging
-from audiosurvey.training.loop import Fit, Listener, Watch
+from audiosurvey.training.loop import Evaluator, Listener, Trainer
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.sound_scores import ScoredWindows
-from audiosurvey.training.step import TrainStep, render
+from audiosurvey.training.step import TrainStep
+
+_BAND_STATISTICS: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
 
 class Stage:
-    """Everything that one network is trained with. `name` is "pretrain" or "train"; it names random streams."""
+    """Everything one network is trained with. `name`, "pretrain" or "train", is part of the names of random streams."""
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Stage:
         name: str,
         fold: int,
     ) -> None:
-        """`config` is resolved. Raises UserError where there are more processes than clips to share."""
+        """`config` is resolved. Raises UserError if there are more processes than clips in a batch."""
         self._refuse_empty_shares(name, accelerator.num_processes, settings.batch_size, len(train_clips))
         config = config.for_stage(settings)
         self.config, self.sounds, self.settings = config, sounds, settings
@@ -61,8 +64,7 @@ class Stage:
             seed=seed,
             sample_rate=config.sample_rate,
             train_clips=self.train_clips,
-            silence=self.front_end.silence,
-            bands=self.front_end.num_bands,
+            front_end=self.front_end,
             sampling=settings.sampling,
             pad=sounds.config.pad,
         )
@@ -78,12 +80,12 @@ class Stage:
             num_workers=settings.num_workers,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
-            partner=self.chain.partner,
+            draw=self.chain.draw,
             pin_memory=accelerator.device.type == "cuda",
         )
 
     def _class_weights(self) -> torch.Tensor | None:
-        """A mapping names classes of the target data, so that a pretraining on others goes without."""
+        """Weights given by class name are for the classes of the target data, not for those of a pretraining."""
         named = isinstance(self.config.loss.class_weights, Mapping)
         if self.name != "train" and named:
             return None
@@ -93,11 +95,11 @@ class Stage:
 
     @property
     def input_shape(self) -> InputShape:
-        """Of a whole window, which a step may hear a section of."""
+        """Of a whole window; a training step may use a section of it."""
         return self.config.input_shape_of(self.sounds.window_samples)
 
     def build(self) -> Network:
-        """A fresh network on the device; fixed statistics come from this stage's training clips alone."""
+        """A new network on the device; fixed input statistics are those of this stage's training clips."""
         model = self.config.model
         network = build_network(
             model,
@@ -114,12 +116,12 @@ class Stage:
         return network.to(self.accelerator.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def step(self, network: Network) -> TrainStep:
-        """The training step for `network`, which is frozen as in the first epoch afterwards."""
+        """The training step for `network`, which is then frozen as in the first epoch."""
         model = self.config.model
         if self.settings.sync_batchnorm:
-            # Only here: weights of other systems are read into the plain norms, whose tensors these take over.
+            # Not before: pretrained weights are loaded into plain norms, whose tensors these take over.
             nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        # Optimizer and processes have to know all weights that will ever be trained.
+        # The optimizer and the other processes need to know every weight that will ever be trained.
         network.freeze(model.frozen(self.name, epoch=None))
         decay = self.config.optimizer.layer_decay if model.starts_from_weights(self.name) else 1.0
         optimizer = build_optimizer(
@@ -133,7 +135,6 @@ class Stage:
         step = TrainStep(
             accelerator=self.accelerator,
             network=network,
-            front_end=self.front_end,
             chain=self.chain,
             loss=self.loss,
             optimizer=optimizer,
@@ -143,8 +144,9 @@ class Stage:
         network.freeze(model.frozen(self.name, epoch=1))
         return step
 
-    def fit(self, network: Network, watch: Watch, folder: Path | None, listener: Listener) -> Fit:
-        return Fit(
+    def trainer(self, network: Network, evaluator: Evaluator, folder: Path, listener: Listener) -> Trainer:
+        """`folder` holds metrics.jsonl and the folder `checkpoint`."""
+        return Trainer(
             network=network,
             step=self.step(network),
             batches=self.batches,
@@ -153,17 +155,18 @@ class Stage:
             ema_decay=self.config.ema.decay or 0.0,
             swa_start=self.config.swa.start,
             begin=lambda epoch: network.freeze(self.config.model.frozen(self.name, epoch)),
-            watch=watch,
-            folder=folder,
+            evaluator=evaluator,
+            folder=folder / "checkpoint",
             listener=listener,
+            history=read_history(folder),
         )
 
     def first_batch(self) -> tuple[Batch, torch.Tensor]:
-        """The first training batch, and its spectrograms (B, 1, T, F), augmented as the network hears them."""
+        """The first training batch, and its augmented spectrograms (B, 1, T, F)."""
         batches = self.batches.epoch(1)
         batch = next(batches)
         batches.close()
-        heard, _ = render(batch, 1, self.chain, self.front_end, self.accelerator.device)
+        heard, _ = self.chain.render(batch.to(self.accelerator.device))
         inputs = by_input(self.config.model.hears, heard)
         if "mel" in inputs:
             return batch, inputs["mel"]
@@ -181,7 +184,7 @@ class Stage:
         return self.scored(network, clips).sounds_NK
 
     def scored(self, network: nn.Module, clips: Sequence[Clip]) -> ScoredWindows:
-        """The same with the probabilities of their windows."""
+        """As `scores`, with the probabilities of each window."""
         return score_windows(
             network,
             self.front_end,
@@ -195,15 +198,24 @@ class Stage:
             accelerator=self.accelerator,
         )
 
-    def metrics(self, network: nn.Module, clips: Sequence[Clip]) -> Metrics:
+    def measure(self, scored: ScoredWindows, clips: Sequence[Clip]) -> Metrics:
+        """Metrics of scores of these clips."""
         table = self.sounds.table
-        return evaluate(
-            self.scores(network, clips), truth(clips, len(table.classes)), table.multi_label, self.loss.binary
-        )
+        return evaluate(scored.sounds_NK, truth(clips, len(table.classes)), table.multi_label, self.loss.binary)
+
+    def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each; measured once
+        in a process for the same clips."""
+        sounds, mel = self.sounds, self.config.mel_spectrogram.model_dump_json()
+        clips = tuple(clip.id for clip in self.train_clips)
+        key = (sounds.store.hash, clips, sounds.window_samples, sounds.config.pad, self.config.sample_rate, mel)
+        if key not in _BAND_STATISTICS:
+            _BAND_STATISTICS.clear()  # of the last training set alone
+            _BAND_STATISTICS[key] = self._measure_bands()
+        return _BAND_STATISTICS[key]
 
     @torch.no_grad()
-    def band_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of each mel band over all frames of the training clips, (F) each."""
+    def _measure_bands(self) -> tuple[torch.Tensor, torch.Tensor]:
         batches = EvalBatches(
             self.sounds.store,
             self.train_clips,

@@ -1,59 +1,50 @@
-"""What a run starts from: the weights of `model.init`, looked over before anything is prepared or trained."""
+"""The weights a run starts from: those of `model.init`, checked before anything is prepared or trained."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audiosurvey.config.checks.sketch import sketch
+from audiosurvey.artefact.weights_source import check_unchanged, licence_of, provenance_of
+from audiosurvey.config.checks.meta_network import meta_network
+from audiosurvey.config.init_weights import open_init
 from audiosurvey.config.root import Config
-from audiosurvey.data.download.fetch import Progress
+from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.data.splits.provenance import Heard
+from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network
-from audiosurvey.model.weights.pretrained import Report, Weights, open_weights
+from audiosurvey.model.weights.pretrained import OURS, Report, Weights
 from audiosurvey.model.weights.released import RELEASED, name_of
-from audiosurvey.model.weights.weightfile import artefact_licence
 
 
 @dataclass(frozen=True)
-class Start:
-    """Weights that fit the network of a run, and what becomes of each of their tensors."""
+class PretrainedWeights:
+    """The weights of `model.init`, which fit the network of the run."""
 
     weights: Weights
     report: Report
+    """What became of each tensor."""
     lines: list[str]
-    """For a reader: what was taken, dropped and left fresh, and what is frozen."""
+    """For a reader: what was taken, dropped and initialised anew, and what is frozen."""
+    trained_on: Provenance
+    """The clips that the weights were trained on, as far as is known."""
 
     @property
     def name(self) -> str:
-        """As results tell it: under which name the weights are published, else where they came from."""
+        """The name under which the weights are published, else what `model.init` says."""
         return name_of(self.report.sha256) or self.weights.name
 
     @property
     def licence(self) -> str | None:
-        """Of the weights; None where it is not known."""
         known = RELEASED.get(self.name)
-        return known.licence if known else artefact_licence(self.weights.path)
-
-    @property
-    def heard(self) -> Heard:
-        """The clips behind the weights, for the artefact that comes of them."""
-        return self.weights.heard.under("init")
-
-    def put_into(self, network: Network) -> None:
-        self.weights.put_into(network)
-
-    def seen(self, splits: Iterable[Split], sounds: Sounds) -> list[str]:
-        """Held-out clips, of any of the folds, whose recordings the weights were trained on already."""
-        held_out = {clip.id for split in splits for clip in split.validation + split.test}
-        return sorted(held_out & self.weights.heard.known(sounds.table.clips, sounds.store))
+        return known.licence if known else licence_of(self.weights.path)
 
     def refuse_seen(self, splits: Iterable[Split], sounds: Sounds, *, allow_leakage: bool) -> bool:
-        """Whether held-out clips are known to the weights; raises UserError unless that is allowed."""
-        seen = self.seen(splits, sounds)
+        """Whether the weights were trained on held-out clips; raises UserError unless that is allowed."""
+        held_out = {clip.id for split in splits for clip in split.validation + split.test}
+        seen = sorted(held_out & self.trained_on.known(sounds.table.clips, sounds.store))
         if seen and not allow_leakage:
             raise UserError(
                 f"model.init: {self.name}: was trained on the recordings of {len(seen)} clips that are to be tested "
@@ -63,24 +54,27 @@ class Start:
         return bool(seen)
 
 
-def open_start(config: Config, progress: Progress | None = None) -> Start | None:
-    """The weights that the config names, fetched where needed; None where it names none.
+def open_pretrained(config: Config, progress: ProgressCallback | None = None) -> PretrainedWeights | None:
+    """The weights that the config names, downloaded where needed; None where it names none.
 
-    Raises UserError where they are not to be had, were trained with another front end, or do not fit.
+    Raises UserError if they cannot be had, were trained with another front end, or do not fit.
     """
     init = config.model.init
     if init is None:
         return None
-    weights = open_weights(init, progress)
+    weights = open_init(init, progress)
+    if weights.family is OURS:
+        check_unchanged(weights.path)
     if faults := weights.faults(config.sample_rate, config.heard_mel):
         raise UserError(*(f"{fault.dotted}: {fault.message}" for fault in faults))
-    network = sketch(config)
+    network = meta_network(config)
     report = weights.put_into(network)
-    return Start(weights, report, report.lines() + frozen_line(config, network))
+    trained_on = provenance_of(weights.path) if weights.family is OURS else Provenance({})
+    return PretrainedWeights(weights, report, report.lines() + _frozen_lines(config, network), trained_on)
 
 
-def frozen_line(config: Config, network: Network) -> list[str]:
-    """`frozen: ...`, where something is; `network` is one of the config, whose blocks this freezes."""
+def _frozen_lines(config: Config, network: Network) -> list[str]:
+    """`frozen: ...`, if anything is. Freezes the blocks of `network`."""
     frozen = frozen_blocks(config.model.freeze, len(network.blocks))
     if not frozen:
         return []

@@ -13,7 +13,8 @@ from audiosurvey.config.loader import load_config
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import TrainOptions, train
-from audiosurvey.runs.cross_validation import CrossValidation
+from audiosurvey.runs.executors import inline
+from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.results.predictions import read_predictions
 
 Train = Callable[..., dict[str, Any]]
@@ -88,7 +89,7 @@ def test_the_run_folder_is_as_the_contract_says(finished_run: Path):
     for fold in folds:
         inside = {path.name for path in (finished_run / fold).iterdir()}
         events = {name for name in inside if name.startswith("events.out.tfevents")}
-        assert inside - events == {"metrics.jsonl", "predictions.csv", "checkpoint", "model"}
+        assert inside - events == {"metrics.jsonl", "predictions.csv", "result.json", "checkpoint", "model"}
         assert len(events) == 1
         kept = [path.suffix for path in (finished_run / fold / "checkpoint").iterdir()]
         assert kept == [".safetensors"]
@@ -141,7 +142,7 @@ def test_the_config_of_a_run_is_a_config_and_trains_the_same(finished_run: Path,
     assert loaded.config == Config.model_validate(stored).resolved()
     assert loaded.resolved_yaml() == (finished_run / "config.yaml").read_text(encoding="utf-8")
     again = load_config(finished_run / "config.yaml", ["tracking=[]", ONE])
-    train(again, TrainOptions(tmp_path / "run", [1], device="cpu", quiet=True), lambda line: None)
+    train(again, TrainOptions(tmp_path / "run", [1], device="cpu"))
     assert written(tmp_path / "run")["parameters"] == written(finished_run)["parameters"]
 
 
@@ -183,15 +184,15 @@ def test_resume_with_everything_done_changes_nothing_but_draws_again(tmp_path, t
 
 
 def test_results_are_on_disk_as_soon_as_a_fold_ends(tmp_path, train_tiny: Train, monkeypatch):
-    true_train, states = CrossValidation.train, []
+    true_run, states = inline.run_job, []
 
-    def spied(self: CrossValidation, fold: int) -> None:
+    def spied(job: FoldJob, *others: Any) -> Any:
         states.append(
             [row["fold"] for row in written(tmp_path)["folds"]] if (tmp_path / "results.json").exists() else None
         )
-        true_train(self, fold)
+        return true_run(job, *others)
 
-    monkeypatch.setattr(CrossValidation, "train", spied)
+    monkeypatch.setattr(inline, "run_job", spied)
     train_tiny(tmp_path, ONE)
     assert states == [None, [1], [1, 2]]
 
@@ -213,21 +214,6 @@ BALANCED = (
 )
 
 
-def break_after_an_epoch(train_tiny: Train, run: Path, *overrides: str) -> None:
-    """Starts a run of fold 1 and kills it when its first epoch has ended."""
-
-    class Killed(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("audiosurvey.runs.results.fold_log.FoldLog.on_epoch", killed)
-        with pytest.raises(Killed):
-            train_tiny(run, *overrides, folds=[1])
-
-
 RISING = (
     "model.blocks=[{conv_block: {channels: 8, layers: 1}}, {drop: {p: 1, dp: 0.5, t: 3, f: 3, schedule: linear}}, "
     "{pooling: {mode: avg}}]",
@@ -238,19 +224,19 @@ AVERAGED = ("swa.start=0.25", "augmentation={gain: {p: 1}}", *AUGMENTED[1:])
 
 
 @pytest.mark.parametrize("options", [BALANCED, RISING, AVERAGED], ids=["balanced", "rising", "averaged"])
-def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options):
+def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, options, killed_after_checkpoint):
     train_tiny(tmp_path / "whole", *options, folds=[1])
-    break_after_an_epoch(train_tiny, tmp_path / "broken", *options)
+    with killed_after_checkpoint():
+        train_tiny(tmp_path / "broken", *options, folds=[1])
     train_tiny(tmp_path / "broken", *options, folds=[1], resume=True)
     assert outcome(tmp_path / "broken") == outcome(tmp_path / "whole")
 
 
 def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Train):
     """The stored weights are the mean over the steps from the start on, and give the scores that were written."""
-    from audiosurvey.pipeline import prepare
     from audiosurvey.runs.evaluation.heldout import evaluate_run
     from audiosurvey.runs.results.run_folder import RunFolder
-    from audiosurvey.training.checkpoint import load_tensors
+    from audiosurvey.tensorfile import load_tensors
     from audiosurvey.training.step import TrainStep
 
     seen: list[dict[str, Any]] = []
@@ -272,7 +258,7 @@ def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Tra
             np.testing.assert_allclose(value, (seen[2][name] + seen[3][name]) / 2, atol=1e-7)
     counted = "standardize.norm.running_mean"
     assert not np.allclose(stored[counted], (seen[2][counted] + seen[3][counted]) / 2)
-    again = evaluate_run(RunFolder(tmp_path / "run"), prepare, device="cpu")
+    again = evaluate_run(RunFolder(tmp_path / "run"), device="cpu").as_json()
     assert again["folds"][0]["loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
     last = json.loads((tmp_path / "run" / "fold-1" / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["test_loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
@@ -319,7 +305,7 @@ def test_a_break_while_a_fold_is_recorded_is_mended(tmp_path, train_tiny: Train,
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"audiosurvey.runs.cross_validation.{place}", killed)
+        patch.setattr(f"audiosurvey.runs.recorder.{place}", killed)
         with pytest.raises(Killed):
             train_tiny(tmp_path / "broken", folds=[1])
     assert not (tmp_path / "broken" / "results.json").exists()

@@ -1,4 +1,4 @@
-"""What may stand where: the keys a config class allows at a path, read from its annotations."""
+"""The keys that a config class allows at each path, read from its annotations."""
 
 import types
 from collections.abc import Iterable, Iterator
@@ -7,73 +7,69 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from audiosurvey.config.reading.document import Path
+from audiosurvey.config.reading.faults import nearest
 
 _FEW = 3
-"""A key of more places, such as `p`, says little about where it belongs."""
+"""A key that may stand in more sections, such as `p`, is not told where it belongs."""
 
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:
-    """Keys allowed in the mapping at `path`; for a list of blocks' item, the names of all blocks."""
+    """Keys allowed in the mapping at `path`; for an item of `blocks`, the names of all blocks."""
     return list(dict.fromkeys(name for section in sections_at(model, path) for name in section.model_fields))
 
 
 def sections_at(model: type[BaseModel], path: Path) -> list[type[BaseModel]]:
-    """The section classes that may stand at `path` (several where a union leaves it open)."""
-    return [option for kind in _at(model, path) if _is_section(kind) for option in _options(kind)]
+    """The section classes that may stand at `path`."""
+    kinds: list[Any] = [model]
+    for part in path:
+        kinds = [inner for kind in kinds for inner in _step(kind, part)]
+    return [option for kind in kinds if _is_section(kind) for option in _options(kind)]
 
 
 def description_of(model: type[BaseModel], path: Path) -> str | None:
-    """The manual's words on the key at `path`."""
+    """The description of the key at `path`, as in the manual."""
     for section in sections_at(model, path[:-1]):
         if path and (found := section.model_fields.get(str(path[-1]))):
             return found.description
     return None
 
 
-def all_keys(model: type[BaseModel]) -> dict[str, list[str]]:
-    """For every key outside lists the dotted paths at which it may stand: to say where a stray one
-    belongs."""
-    found: dict[str, list[str]] = {}
-
-    def visit(section: type[BaseModel], path: tuple[str, ...]) -> None:
-        for name, info in section.model_fields.items():
-            found.setdefault(name, []).append(".".join((*path, name)))
-            for kind in _kinds(info.annotation):
-                if _is_section(kind) and len(path) < 6:
-                    visit(kind, (*path, name))
-
-    visit(model, ())
-    return found
+def meant(model: type[BaseModel], path: Path) -> str | None:
+    """The key of its section that a misspelt one resembles; None where its very name is a key of another section."""
+    return None if elsewhere(model, path) else nearest(path[-1], keys_at(model, path[:-1]))
 
 
 def elsewhere(model: type[BaseModel], path: Path) -> list[str]:
-    """Where else the last key of `path` may stand, if that is told by its name: in few places, none of them a list.
+    """The dotted paths, outside lists, at which the last key of `path` is allowed; empty if there are many.
 
-    What a pretraining has in common with the training is named for the one in which `path` is.
+    Of the settings that `pretrain` and `train` share, only those of the section that `path` is in are named.
     """
     if any(isinstance(part, int) for part in path):
         return []
-    found = all_keys(model).get(str(path[-1]), [])
+    found = [".".join(place) for place in all_paths(model, ()) if place[-1] == str(path[-1])]
     first = [place for place in found if place.startswith("pretrain.") == (path[0] == "pretrain")] or found
     return first if len(first) <= _FEW else []
 
 
-def _at(model: type[BaseModel], path: Path) -> list[Any]:
-    kinds: list[Any] = [model]
-    for part in path:
-        kinds = [inner for kind in kinds for inner in _step(kind, part)]
-    return kinds
+def all_paths(section: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The path of every key outside lists, below the section at `path`."""
+    for name, info in section.model_fields.items():
+        yield (*path, name)
+        for kind in _kinds(info.annotation):
+            if _is_section(kind):
+                yield from all_paths(kind, (*path, name))
 
 
 def _step(kind: Any, part: str | int) -> Iterable[Any]:
+    """The annotations of what `part` leads to in a value of this annotation."""
     if _is_section(kind):
         fields = [option.model_fields.get(str(part)) for option in _options(kind)]
         return [inner for info in fields if info for inner in _kinds(info.annotation)]
     arguments = [argument for argument in get_args(kind) if argument is not Ellipsis]
     origin = get_origin(kind)
-    if isinstance(origin, type) and issubclass(origin, dict) and len(arguments) == 2:
+    if origin is dict:
         return _kinds(arguments[1])
-    if isinstance(origin, type) and isinstance(part, int) and arguments:
+    if isinstance(part, int) and origin in (list, tuple):
         return _kinds(arguments[part] if origin is tuple and part < len(arguments) else arguments[-1])
     return ()
 
@@ -86,15 +82,12 @@ def _kinds(annotation: Any) -> Iterator[Any]:
     elif origin in (Union, types.UnionType):
         for member in get_args(annotation):
             yield from _kinds(member)
-    elif hasattr(annotation, "__value__"):  # `type Name = ...`
-        yield from _kinds(annotation.__value__)
     else:
         yield annotation
 
 
 def _options(kind: type[BaseModel]) -> list[type[BaseModel]]:
-    """The class itself; for one without fields, such as the base of all blocks, the classes derived
-    from it."""
+    """The class itself; for one without fields, such as the base of all blocks, the classes derived from it."""
     derived = kind.__subclasses__()
     return [kind] if kind.model_fields or not derived else [leaf for each in derived for leaf in _options(each)]
 

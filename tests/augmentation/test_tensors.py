@@ -1,6 +1,6 @@
 """Quick lengths have small prime factors and are hardly longer."""
 
-from audiosurvey.augmentation.fft_length import fast_length
+from audiosurvey.augmentation.tensors import fast_length
 
 
 def test_lengths_for_the_fft() -> None:

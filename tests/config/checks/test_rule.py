@@ -2,8 +2,8 @@
 
 import pytest
 
+from audiosurvey.config.checks.rule import defaults_beside, is_given
 from audiosurvey.config.loader import load_text
-from audiosurvey.config.reading.given import defaults_beside, is_given
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The network of a config without numbers in it: whether it can be built, and what it is made of."""
+"""The network of a config on torch's meta device: whether it can be built, and its parameters' shapes."""
 
 import torch
 
@@ -8,12 +8,12 @@ from audiosurvey.model.network import Network, build_network
 
 
 def can_be_built(config: Config) -> bool:
-    """Whether something of a window is left for the network, and by each of its blocks."""
+    """Whether every block of the network, and the front end before it, gives a nonempty output."""
     return not (config.hears_mel and config.num_frames < 1) and not shape_faults(config.model, config.input_shape)
 
 
-def sketch(config: Config, classes: int = 2) -> Network:
-    """The network on the meta device: shapes, and nothing allocated. Raises ShapeError where it cannot be built."""
+def meta_network(config: Config, classes: int = 2) -> Network:
+    """The network with shapes but no data. Raises ShapeError where it cannot be built."""
     with torch.device("meta"):
         return build_network(
             config.model,

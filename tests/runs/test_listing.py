@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from audiosurvey.runs.results.listing import list_runs
+from audiosurvey.runs.listing import list_runs
 
 
 def test_runs_and_what_they_found(finished_run: Path):
     (run,) = list_runs(finished_run.parent, pytest.fail)
-    told = run.as_dict()
+    told = run.as_json()
     assert told["folds"] == [1, 2, 3]
     assert told["dataset"] == "folder"
     assert told["mean"]["accuracy"] == json.loads((finished_run / "results.json").read_text())["mean"]["accuracy"]
@@ -30,8 +30,8 @@ def test_a_run_without_a_fold_and_what_is_no_run(tmp_path: Path, finished_run: P
     (tmp_path / "project" / "config.yaml").write_text("[")
     said: list[str] = []
     (run,) = list_runs(tmp_path, said.append)
-    assert run.as_dict()["folds"] == []
-    assert run.as_dict()["mean"] == {}
+    assert run.as_json()["folds"] == []
+    assert run.as_json()["mean"] == {}
     assert said == [
         f"{tmp_path / 'broken' / 'config.yaml'}: damaged, not the config of a run; put back a copy of it",
     ]

@@ -1,0 +1,41 @@
+"""Tensor helpers of the operations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def mean_power(wave_BS: Tensor, valid_B: Tensor) -> Tensor:
+    """Mean square of each clip (B) over its samples before padding, which is silence; 0 for a silent clip."""
+    return wave_BS.square().sum(1) / valid_B.to(wave_BS.device, non_blocking=True).clamp(min=1)
+
+
+def on_device(values: Any, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """Numbers as a tensor on the device. Unlike `torch.tensor(values, device=...)` it does not wait for a GPU."""
+    return torch.as_tensor(values, dtype=dtype).to(device, non_blocking=True)
+
+
+def at_rows(batch_B: Tensor, rows: list[int], change: Callable[[Tensor], Tensor]) -> Tensor:
+    """The batch with these of its clips changed, in rising order."""
+    if not rows:
+        return batch_B
+    if len(rows) == len(batch_B):
+        return change(batch_B)
+    index = on_device(rows, batch_B.device)
+    return batch_B.index_copy(0, index, change(batch_B.index_select(0, index)))
+
+
+def fast_length(at_least: int) -> int:
+    """The smallest length from `at_least` on without a prime factor above 5, at which an FFT is fast."""
+    best = 1 << (at_least - 1).bit_length()
+    five = 1
+    while five < best:
+        odd = five
+        while odd < best:
+            twos = -(-at_least // odd)
+            best = min(best, odd << (twos - 1).bit_length())
+            odd *= 3
+        five *= 5
+    return best

@@ -1,0 +1,34 @@
+"""The built-in data sets. Each is a module of this folder with a `SPEC`, which is imported when it is needed."""
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from audiosurvey.data.sets.spec import DatasetSpec
+
+BUILT_IN = (
+    "esc50",
+    "urbansound8k",
+    "toy",
+)
+"""To add a data set, add the name of its module here."""
+OWN = ("folder", "csv")
+"""Values of `dataset.name` for the user's own data."""
+
+
+@cache
+def spec_of(name: str) -> "DatasetSpec | None":
+    """The spec of a built-in data set; None for any other name."""
+    return import_module(f"audiosurvey.data.sets.{name}").SPEC if name in BUILT_IN else None
+
+
+def specs() -> "list[DatasetSpec]":
+    """All built-in data sets, in the order in which they are registered."""
+    return [spec for name in BUILT_IN if (spec := spec_of(name))]
+
+
+def is_published(name: str) -> bool:
+    """Whether complete runs on the data set of this name compare with the literature."""
+    spec = spec_of(name)
+    return spec is not None and spec.published

@@ -1,0 +1,252 @@
+"""From a config and the options of `train` to a run that may begin: its data, folds, weights and jobs."""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from accelerate.utils import broadcast_object_list
+
+from audiosurvey.config.checks.meta_network import meta_network
+from audiosurvey.config.continuing import continued
+from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.config.root import Config
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.splits.folds import Split, split_notes
+from audiosurvey.model.describe import Description, describe
+from audiosurvey.model.weights.released import on_disk
+from audiosurvey.runs.evaluation.heldout import fold_split, prepare
+from audiosurvey.runs.executors.inline import run_inline
+from audiosurvey.runs.executors.side_by_side import Round, plan_rounds, refuse_jobs, run_side_by_side
+from audiosurvey.runs.job import FoldJob
+from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
+from audiosurvey.runs.recorder import Recorder
+from audiosurvey.runs.results.results import RunResults, new_results, write_json
+from audiosurvey.runs.results.run_folder import RunFolder, environment
+from audiosurvey.runs.resuming import note_changes
+from audiosurvey.runs.stages.context import RunContext
+from audiosurvey.runs.stages.final import final_pending, train_final
+from audiosurvey.runs.stages.pretraining import check_length, pretrain
+from audiosurvey.runs.stages.starting import PretrainedWeights, open_pretrained
+from audiosurvey.training.allocator import keep_freed_memory
+from audiosurvey.training.devices import check_device, make_accelerator, number_format
+from audiosurvey.training.loss import class_weights
+from audiosurvey.training.precision import Precision, pick_device
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `train` besides the config."""
+
+    run_dir: Path | None = None
+    folds: Sequence[int] | None = None
+    resume: bool = False
+    device: str = "auto"
+    final: bool = False
+    """After the folds, train one model on all of them."""
+    jobs: int = 1
+    """Folds trained side by side."""
+    threads: int | None = None
+    """Processor threads, shared by folds side by side; None: torch's default."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A run and its results."""
+
+    folder: Path
+    results: RunResults
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run that may begin."""
+
+    options: TrainOptions
+    resolved_yaml: str
+    context: RunContext
+    about: RunResults
+    """Its results without any fold."""
+    splits: dict[int, Split]
+    """Of the folds that were asked for."""
+    description: Description
+    """Of the network."""
+    pretrain_on: Sounds | None
+
+    @property
+    def folder(self) -> RunFolder:
+        return self.context.run
+
+    @property
+    def config(self) -> Config:
+        return self.context.config
+
+    def results(self) -> RunResults:
+        """Results of the folds that have ended, whoever trained them."""
+        return self.folder.read_results(remake=self.context.is_main) or self.about
+
+    @property
+    def pending(self) -> list[int]:
+        """Folds that were asked for and have not ended."""
+        done = self.results().done
+        return [fold for fold in self.splits if fold not in done]
+
+    @property
+    def rounds(self) -> list[Round]:
+        return plan_rounds(list(self.splits), self.pending, self.options.jobs)
+
+    def begin(self) -> list[str]:
+        """Checks the folder again, now that its lock is held, and writes what a run begins with.
+
+        Returns notes on an environment that has changed since.
+        """
+        if not self.context.is_main:
+            return []
+        self.folder.refuse(self.config, resume=self.options.resume)
+        accelerator, jobs = self.context.accelerator, self.options.jobs
+        self.folder.start(self.resolved_yaml, accelerator, self.context.sounds.store.hash, jobs)
+        if not self.pending and not self.final_pending:
+            return []
+        if self.context.init is not None:
+            write_json(self.folder.path / "init.json", self.context.init.report.as_dict())
+        return note_changes(self.folder, environment(accelerator, jobs), list(self.splits), self.pending)
+
+    @property
+    def final_pending(self) -> bool:
+        """Whether a final model was asked for and is to be trained."""
+        return self.options.final and final_pending(self.folder, self.results())
+
+    def pretrained(self, listener: RunListener) -> "RunPlan":
+        """The same after the pretraining, if there is one."""
+        context = self.context
+        if self.pretrain_on is not None:
+            finished = pretrain(
+                self.config,
+                self.pretrain_on,
+                context.sounds,
+                self.folder,
+                accelerator=context.accelerator,
+                init=context.init,
+                listener=listener,
+            )
+            context = context.after(finished)
+        about = self.about.changed(init=context.init_name)
+        if context.pretraining is not None:
+            about = about.changed(pretraining=context.pretraining.facts)
+        return replace(self, context=context, about=about)
+
+    def jobs(self) -> list[list[FoldJob]]:
+        """The jobs of the pending folds, round by round."""
+        accelerator, init = self.context.accelerator, self.context.init
+        first = None if self.results().folds else self.pending[0]
+        return [
+            [
+                FoldJob(
+                    self.folder.path,
+                    fold,
+                    self.config,
+                    self.about,
+                    device=self.options.device,
+                    precision=number_format(accelerator),
+                    threads=members.threads,
+                    side_by_side=members.planned if self.options.jobs > 1 else None,
+                    init_hash=init.report.sha256 if init else None,
+                    counts_embeddings=fold == first,
+                )
+                for fold in members.folds
+            ]
+            for members in self.rounds
+        ]
+
+    def run_folds(self, listener: RunListener) -> None:
+        """Trains the pending folds."""
+        if not self.pending:
+            return
+        jobs, recorder = self.jobs(), Recorder(self.context, self.about)
+        if self.options.jobs == 1:
+            run_inline([job for members in jobs for job in members], recorder, listener)
+            return
+        if self.config.train.head_first:
+            # The processes find the embeddings of all clips in the run folder.
+            fold = jobs[0][0].fold
+            self.context.start(self.context.stage(self.config, self.splits[fold].train, fold), listener)
+        run_side_by_side(jobs, recorder, listener)
+
+    def run_final(self, listener: RunListener) -> None:
+        """Trains the final model."""
+        results = self.results()
+        trained = train_final(self.context, results, listener)
+        if self.context.is_main:
+            recorder = Recorder(self.context, self.about)
+            recorder.final(trained, results)
+            recorder.collect()
+        self.context.accelerator.wait_for_everyone()
+
+
+def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPlan:
+    """Checks everything that can be checked before training, prepares the data, and writes nothing into the run folder.
+
+    Raises UserError for a fold that is not there, a leak, and whatever else would fail later.
+    """
+    loaded.refuse_obstacles()
+    accelerator = make_accelerator(
+        options.device, _precision(loaded.config, options), thaws=bool(loaded.config.model.thaw)
+    )
+    loaded.refuse_device(accelerator.device.type)
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
+    refuse_jobs(options.jobs, loaded.config, accelerator)
+    run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
+    if options.resume:
+        loaded = continued(loaded, run.config_path)
+    config = loaded.config
+    if not accelerator.is_main_process:
+        bar = no_bar
+    else:
+        run.refuse(config, resume=options.resume)
+    init = _open_init(config, bar)
+    sounds = prepare(config.dataset, config.sample_rate, bar)
+    pretrain_on = None
+    if config.pretrain_dataset is not None:
+        pretrain_on = prepare(config.pretrain_dataset, config.sample_rate, bar)
+    asked = sorted(set(options.folds)) if options.folds else sounds.table.folds
+    splits = {fold: fold_split(config, sounds.table, fold) for fold in asked}
+    notes = split_notes(sounds.table, splits.values())
+    sounds = replace(sounds, table=replace(sounds.table, notes=(*sounds.table.notes, *notes)))
+    # Raises for classes in loss.class_weights that the data does not have.
+    class_weights(config.loss, sounds.table.classes, (), sounds.table.multi_label)
+    leaking = any(split.leaking for split in splits.values())
+    if init is not None:
+        leaking |= init.refuse_seen(splits.values(), sounds, allow_leakage=config.protocol.allow_leakage)
+    description = describe(meta_network(config, len(sounds.table.classes)), config.input_shape)
+    if pretrain_on is not None:
+        check_length(config, pretrain_on)
+    about = new_results(config, sounds.table, sounds.store, leaking=leaking)
+    about = about.changed(parameters=description.parameters, macs=description.macs)
+    context = RunContext(run, config, sounds, accelerator, init)
+    return RunPlan(options, loaded.resolved_yaml(), context, about, splits, description, pretrain_on)
+
+
+def _default_run_dir(name: str) -> Path:
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _precision(config: Config, options: TrainOptions) -> Precision:
+    """A resumed run keeps the number format that `auto` chose when it began."""
+    if config.precision != "auto" or not options.resume or options.run_dir is None:
+        return config.precision
+    check_device(options.device)
+    return RunFolder(options.run_dir).precision_on(pick_device(options.device)) or "auto"
+
+
+def _agreed(path: Path) -> Path:
+    """The main process's path, in all of them: it may have a time in it."""
+    return Path(broadcast_object_list([path])[0])
+
+
+def _open_init(config: Config, bar: OpenBar) -> PretrainedWeights | None:
+    init = config.model.init
+    downloads = init is not None and on_disk(init) is None
+    with bar(f"fetching {init}") if downloads else nullcontext() as advance:
+        return open_pretrained(config, advance)

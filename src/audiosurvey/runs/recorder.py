@@ -1,0 +1,129 @@
+"""Writes what was trained into the run folder: predictions, model folders, and the results of folds and run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.artefact.calibration import Calibration
+from audiosurvey.artefact.folder import save_artefact
+from audiosurvey.artefact.golden import choose_golden
+from audiosurvey.config.root import Config
+from audiosurvey.data.splits.provenance import Provenance
+from audiosurvey.data.table import Clip
+from audiosurvey.model.network import Network
+from audiosurvey.runs.evaluation.calibrating import calibrate_fold
+from audiosurvey.runs.job import FoldResult
+from audiosurvey.runs.measuring import training_range
+from audiosurvey.runs.results.predictions import write_predictions
+from audiosurvey.runs.results.results import FinalFacts, RunResults, write_json
+from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.runs.stages.context import RunContext
+from audiosurvey.runs.stages.final import FinalTraining
+from audiosurvey.runs.validity import caveats, marks
+from audiosurvey.training.loss import Loss
+
+
+class Recorder:
+    """Records the folds of a run, each in its own folder, and the final model."""
+
+    def __init__(self, context: RunContext, about: RunResults) -> None:
+        """`about`: results of the run without any fold."""
+        self.context, self.about = context, about
+
+    def fold(self, result: FoldResult) -> None:
+        """Writes predictions, model and, last, the result of a fold: once that is there, the fold is done."""
+        run, table, config = self.context.run, self.context.sounds.table, self.context.config
+        row, split = result.row, result.split
+        folder = run.fold(row.fold)
+        write_predictions(folder / "predictions.csv", split.test, row.fold, table.classes, result.test.sounds_NK)
+        self._save(
+            folder / "model",
+            config,
+            result.network,
+            split.train,
+            {
+                "fold": row.fold,
+                "folds": [row.fold],
+                "epochs": row.chosen_epoch,
+                "metrics": row.metrics(self.about.metric_names),
+            },
+            calibrate_fold(
+                split,
+                result.test,
+                result.validation,
+                table.classes,
+                binary=Loss(config.loss, table.multi_label).binary,
+                multi_label=table.multi_label,
+            ),
+            chosen_by=split.test if config.protocol.selection == "test" else split.validation,
+        )
+        write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
+
+    def final(self, trained: FinalTraining, results: RunResults) -> None:
+        """Writes the final model, which carries the scores of the folds in `results`."""
+        run = self.context.run
+        facts = FinalFacts(
+            model=run.model.name,
+            folds=results.done,
+            clips=len(trained.clips),
+            epochs=trained.epochs,
+            epochs_from=trained.epochs_from,
+            seconds=round(trained.seconds, 3),
+        )
+        about = {"fold": None, "metrics": results.mean, "std": results.std, "caveats": caveats(results)}
+        self._save(
+            run.model,
+            trained.config,
+            trained.network,
+            trained.clips,
+            facts.as_json() | about,
+            trained.calibration,
+        )
+        write_json(run.final / RESULT, facts.as_json())
+
+    def collect(self) -> RunResults:
+        """Writes results.json from the results of all folds that have ended, whoever trained them."""
+        run = self.context.run
+        found = run.read_results(remake=False)
+        assert found is not None, "a fold has ended"
+        write_json(run.results_path, found.as_json())
+        return found
+
+    def _save(
+        self,
+        folder: Path,
+        config: Config,
+        network: Network,
+        clips: Sequence[Clip],
+        about: dict[str, Any],
+        calibration: Calibration,
+        chosen_by: Sequence[Clip] = (),
+    ) -> None:
+        """Writes the model folder of a network trained on `clips`, whose epoch was chosen by `chosen_by`."""
+        context, sounds = self.context, self.context.sounds
+        table, store = sounds.table, sounds.store
+        shared = {
+            "dataset": table.name,
+            "subset": table.subset,
+            "data_hash": store.hash,
+            "licence": table.licence,
+            "selection": context.config.protocol.selection,
+            "init": context.init_name,
+            "clips": len(clips),
+            "caveats": marks(self.about),
+        }
+        save_artefact(
+            folder,
+            config=config,
+            network=network,
+            labels=table.classes,
+            multi_label=table.multi_label,
+            about=shared | about,
+            licences=context.licences,
+            heard=context.trained_before | Provenance.of((*clips, *chosen_by), store),
+            golden=choose_golden(
+                store, clips, table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
+            ),
+            calibration=calibration,
+            training_range=training_range(config, sounds, clips),
+        )

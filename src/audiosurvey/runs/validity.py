@@ -1,0 +1,24 @@
+"""How far the numbers of a run may be trusted: what has to be said wherever they are shown."""
+
+from audiosurvey.data.sets.registry import is_published
+from audiosurvey.runs.results.results import RunResults
+
+
+def caveats(results: RunResults) -> list[str]:
+    """What has to be said of the mean."""
+    found = marks(results)
+    if not is_published(results.dataset.name):
+        found.append("own folds; there is no official protocol for this data")
+    elif not results.official:
+        found.append("not the official protocol" + (f": {results.not_official}" if results.not_official else ""))
+    return found
+
+
+def marks(results: RunResults) -> list[str]:
+    """What has to be said of the number of any single fold."""
+    found = []
+    if results.optimistic:
+        found.append("optimistic: the epoch was chosen on the test fold")
+    if results.leaking:
+        found.append("leaking: one recording stands on both sides of a split")
+    return found
