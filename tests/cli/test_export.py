@@ -43,7 +43,7 @@ def test_onnx_beside_the_model_and_in_its_card(command: Command, folder: Path, t
     assert "| batch | 0.5 s | 1 s | 5 s | 30 s |" in out
     assert "allowed: 0.0001" in out
     assert "MB" in out
-    assert "ms a clip of 0.5 s" in out
+    assert "ms for a clip of 0.5 s" in out
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.count("## Exports\n") == 1
     assert all(line in card for line in out.splitlines()[:-1])
@@ -78,9 +78,9 @@ def test_mistakes_leave_the_folder_as_it_was(command: Command, folder: Path, tmp
     mistake(command("export", folder, "--format", "torch", "--int8"), "--int8", "--format onnx")
     mistake(command("export", folder, "--calibration", tmp_path), "--calibration", "--int8")
     mistake(command("export", folder, "--int8", "--calibration", tmp_path / "none"), "none", "no such folder")
-    mistake(command("export", folder, "--output", tmp_path / "model.pt2"), "model.pt2", "ends in .onnx")
+    mistake(command("export", folder, "--output", tmp_path / "model.pt2"), "model.pt2", "files of onnx end in .onnx")
     mistake(command("export", folder, "--output", tmp_path / "none" / "model.onnx"), "none", "missing")
-    mistake(command("export", folder, "--output", tmp_path), "ends in .onnx")
+    mistake(command("export", folder, "--output", tmp_path), "files of onnx end in .onnx")
     (tmp_path / "folder.onnx").mkdir()
     mistake(command("export", folder, "--output", tmp_path / "folder.onnx"), "folder.onnx", "is a folder")
     assert files(folder) == before

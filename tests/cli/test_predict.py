@@ -259,15 +259,15 @@ def test_a_microphone_says_what_the_file_of_the_same_sound_says(
     # Ctrl-C as soon as all that was said has been heard.
     from audiosurvey.predict.writers import CsvWriter
 
-    answer, said = CsvWriter.answer, []
+    write, said = CsvWriter.write, []
 
     def counted(self: CsvWriter, given: Any) -> None:
         said.append(given)
-        answer(self, given)
+        write(self, given)
         if len(said) == len(wanted):
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(CsvWriter, "answer", counted)
+    monkeypatch.setattr(CsvWriter, "write", counted)
     status, out, err = command("predict", model, "--mic", *how)
     assert status == 0, err
     heard = rows(out)
@@ -330,7 +330,7 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["a.wav", "--smooth", "4"], "--smooth 4: expected an odd number"),
         (["a.wav", "--whole", "--window", "1"], "--window: is for windows, --whole gives one prediction a sound"),
         (["a.wav", "--no-events", "--min-gap", "1"], "--min-gap: is for events"),
-        (["a.wav", "--scores"], "--scores: a table has no room"),
+        (["a.wav", "--scores"], "--scores: do not fit into a table; give --format csv or json"),
         (["a.wav", "--restart"], "--restart: needs --output"),
         (["a.wav", "--output", "empty"], "--output empty: is a folder"),
         (["a.wav", "--output", "no/out.csv"], "the folder no is missing"),
