@@ -355,7 +355,7 @@ def test_long_recordings_wait_on_disk_and_are_stored_alike(table: Table, monkeyp
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from audiosurvey.doctor.clip_profile import listen
+from audiosurvey.doctor.clip_profile import profile_clip
 from audiosurvey.data.store.store import prepare
 from audiosurvey.data.table import Clip, Table
 
@@ -368,7 +368,7 @@ def stored(name):
     table = Table("own", Path(), ("a", "b"), (Clip(name, Path(name), (0,)),))
     assert len(prepare(table, sample_rate=12_000, mono=sys.argv[1])) == 1
 
-for work in (stored, lambda name: listen(Clip(name, Path(name), (0,)))):
+for work in (stored, lambda name: profile_clip(Clip(name, Path(name), (0,)))):
     before = peak_mb(lambda: work("short.flac"))
     print(peak_mb(lambda: work("long.flac")) - before)
 """
