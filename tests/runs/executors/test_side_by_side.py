@@ -194,7 +194,7 @@ def test_a_process_killed_in_its_first_epoch_leaves_a_run_to_go_on_with(tmp_path
     assert again.returncode == 0
 
 
-def wait_for(come: Callable[[], bool], seconds: float = 90) -> None:
+def wait_for(come: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not come():
         assert time.monotonic() < end, "waited too long"
