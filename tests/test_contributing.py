@@ -35,26 +35,21 @@ ADDITIONS = {
 import numpy as np
 from torch import Tensor
 from dataclasses import dataclass
-from audiosurvey.augmentation.base import Probability, WaveOperation
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import OperationConfig, WaveOperation
+from audiosurvey.augmentation.extent import Extent
 
-class HalveConfig(Section):
-    p: Probability = 0.0
+class HalveConfig(OperationConfig):
     factor: float = 0.5
 
 @dataclass(frozen=True, slots=True)
 class HalveDraw:
     factor: float
 
-class Halve(WaveOperation[HalveDraw]):
+class Halve(WaveOperation[HalveConfig, HalveDraw]):
     name = "halve"
 
-    def __init__(self, config: HalveConfig) -> None:
-        super().__init__(config.p)
-        self.factor = config.factor
-
-    def draw_fired(self, rng: np.random.Generator, samples: int, valid: int) -> HalveDraw:
-        return HalveDraw(self.factor)
+    def draw_fired(self, rng: np.random.Generator, extent: Extent) -> HalveDraw:
+        return HalveDraw(self.config.factor)
 
     def render(self, wave_BS: Tensor, draws: list[HalveDraw], valid: list[int]) -> Tensor:
         return wave_BS * draws[0].factor
@@ -80,21 +75,17 @@ import numpy as np
 from torch import Tensor
 from dataclasses import dataclass
 from audiosurvey.augmentation.band.operation import BandOperation
-from audiosurvey.augmentation.base import Probability
-from audiosurvey.section import Section
+from audiosurvey.augmentation.base import OperationConfig
 
-class LouderConfig(Section):
-    p: Probability = 0.0
+class LouderConfig(OperationConfig):
+    pass
 
 @dataclass(frozen=True, slots=True)
 class LouderDraw:
     factor: float
 
-class Louder(BandOperation[LouderDraw]):
+class Louder(BandOperation[LouderConfig, LouderDraw]):
     name = "louder"
-
-    def __init__(self, config: LouderConfig) -> None:
-        super().__init__(config.p)
 
     def draw_fired(self, rng: np.random.Generator) -> LouderDraw:
         return LouderDraw(10.0)
