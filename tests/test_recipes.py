@@ -13,6 +13,7 @@ from audiosurvey.config.presets import preset_text
 from audiosurvey.config.root import Config
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.schedule import cycled_momentum, rate_factor
+from audiosurvey.training.step import read_results
 
 RECIPES = sorted(
     entry.name.removesuffix(".yaml")
@@ -35,7 +36,7 @@ def step_by_the_recipe(stage: Stage, epoch: int, **settings: Any) -> tuple[float
     batches = stage.batches.epoch(epoch)
     lr = config.train.lr * rate_factor(config.schedule, 50, 100)
     momentum = cycled_momentum(config.schedule, config.optimizer.beta1, 50, 100)
-    seen = step([next(batches)], epoch=epoch, step=50, lr=lr, momentum=momentum)
+    (seen,) = read_results([step([next(batches)], epoch=epoch, step=50, lr=lr, momentum=momentum)])
     batches.close()
     after = dict(network.named_parameters())
     moved = sum(not torch.equal(before[name], value) for name, value in after.items())
@@ -127,7 +128,7 @@ def test_eat_mixes_every_clip_after_12_epochs_and_none_before(on_tones: Any) -> 
     for clip in stage.train_clips:
         assert all(stage.chain.mixer.draw(clip, epoch) is None for epoch in range(1, 13))
         ways.update(
-            mixed.mixing.name for epoch in range(13, 43) if (mixed := stage.chain.mixer.draw(clip, epoch)) is not None
+            mixed.operation for epoch in range(13, 43) if (mixed := stage.chain.mixer.draw(clip, epoch)) is not None
         )
     assert sum(ways.values()) == 30 * 24
     assert all(0.2 < count / (30 * 24) < 0.3 for count in ways.values())

@@ -23,7 +23,7 @@ import torch
 
 import audiosurvey
 from audiosurvey.artefact.folder import Model
-from audiosurvey.artefact.shelf import Shelf
+from audiosurvey.artefact.load import ModelLibrary
 from audiosurvey.config.loader import load_config, load_text
 from audiosurvey.errors import UserError
 from audiosurvey.model.weights.weightfile import read_weights
@@ -99,16 +99,17 @@ def test_a_planted_pt2_does_run_code(planted_pt2: Path, tmp_path: Path):
 
 
 def test_pt2_is_opened_only_on_trust(planted_pt2: Path, mark: Path, command: Command, tmp_path: Path):
-    said = r"model\.pt2: opening a \.pt2 file can run code.*model folder or an ONNX file.*--trust.*trust=True"
+    warning = r"model\.pt2: opening a \.pt2 file can run code.*model folder or an ONNX file.*give "
+    said = warning + "trust=True"
     with pytest.raises(UserError, match=said) as raised:
         audiosurvey.load(planted_pt2)
     assert len(raised.value.lines) == 1
     with pytest.raises(UserError, match=said):
-        Shelf(planted_pt2)["model.pt2"]
+        ModelLibrary(planted_pt2)["model.pt2"]
     for words in (("predict", planted_pt2, tmp_path), ("demo", planted_pt2, "--port", "0")):
         status, out, err = command(*words)
         assert (status, out, len(err.splitlines())) == (2, "", 1), err
-        assert re.search(said, err)
+        assert re.search(warning + "--trust", err)
 
 
 def test_commands_that_take_no_exported_file_do_not_open_it(planted_pt2: Path, mark: Path, command: Command):
@@ -121,9 +122,9 @@ def test_pt2_among_other_models_is_left_to_whoever_asks_for_it(
 ):
     shutil.copytree(folder, tmp_path / "models" / "safe")
     shutil.copy(planted_pt2, tmp_path / "models")
-    shelf = Shelf(tmp_path / "models")
+    shelf = ModelLibrary(tmp_path / "models")
     assert shelf.first_usable() == "safe"
-    with pytest.raises(UserError, match="--trust"):
+    with pytest.raises(UserError, match="trust=True"):
         shelf["model.pt2"]
 
 
@@ -138,7 +139,7 @@ def test_pt2_of_ones_own_is_opened_on_trust(
     sound = tones / "low" / "0.wav"
     wanted = pytest.approx(model_of_tones.predict(sound), abs=1e-4)
     assert audiosurvey.load(path, trust=True).predict(sound) == wanted
-    assert Shelf(path, trust=True)["own.pt2"].predict(sound) == wanted
+    assert ModelLibrary(path, trust=True)["own.pt2"].predict(sound) == wanted
     status, out, err = command("predict", path, sound, "--trust", "--device", "cpu")
     assert status == 0, err
     assert "0.wav" in out

@@ -129,21 +129,21 @@ def test_windows_as_answers_have_the_temperature_of_windows(command, run: Path, 
 
 
 def test_demo_exports_and_every_mode_of_predict_agree(command, run: Path, mixtures: Path, tmp_path: Path):
-    from audiosurvey.artefact.exported import Exported
-    from audiosurvey.demo.hearing import Limits, hear
+    from audiosurvey.artefact.exported import ExportedModel
+    from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
     from audiosurvey.export.graph import Scorer, exported_facts
 
     model: Any = audiosurvey.load(run)
     path = mixtures / "mid" / "03.wav"
     expected = model.predict(path)
-    shown = hear(path, model, limits=Limits(), threshold=model.own_threshold)
+    shown = analyse_sound(path, model, limits=UploadLimits(), threshold=model.own_threshold)
     assert shown.scores == pytest.approx(expected, abs=1e-6)
     assert [shown.answer] == model.decide(path)
     (whole,) = predicted(command, run, path, "--whole").values()
     np.testing.assert_allclose(whole, [expected[label] for label in model.labels], atol=1e-6)
     _, out, _ = command("predict", run, path, "--threshold", "model", "--format", "json")
     assert [json.loads(out)["results"][0]["label"]] == model.decide(path)
-    exported = Exported(
+    exported = ExportedModel(
         exported_facts(model, 1, None), lambda wave_BS: Scorer(model)(torch.from_numpy(wave_BS)).numpy()
     )
     assert exported.predict(path) == pytest.approx(expected, abs=1e-5)

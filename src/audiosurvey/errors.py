@@ -21,6 +21,24 @@ class UserError(Exception):
         self.lines = lines
 
 
+class ArgumentError(UserError):
+    """A bad argument of a function: `{name}` in the text stands for the argument `name`.
+
+    `lines` name it as Python does (`device='cuda'`, `trust=True`), `flag_lines` as the command line does (`--device
+    cuda`, `--trust`). A value of `...` stands for any value: only the name is given.
+    """
+
+    def __init__(self, text: str, **arguments: object) -> None:
+        python = flags = text
+        for name, value in arguments.items():
+            flag = "--" + name.removesuffix("_s").replace("_", "-")
+            shown = value if isinstance(value, (bool, int, float)) else str(value)
+            python = python.replace(f"{{{name}}}", name if value is ... else f"{name}={shown!r}")
+            flags = flags.replace(f"{{{name}}}", flag if value is ... or value is True else f"{flag} {value}")
+        super().__init__(python)
+        self.flag_lines = (flags,)
+
+
 class Interrupted(UserError):
     """A run that something else than its user broke off, such as a process that was killed: what it left stays, and it
     goes on with --resume."""

@@ -19,16 +19,16 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds, prepare_sounds
-from audiosurvey.doctor.examination import Diagnosis
+from audiosurvey.doctor.audit import Diagnosis
 from audiosurvey.doctor.subject import audit
 from audiosurvey.export import export as exporting
 from audiosurvey.export.formats import SUFFIXES, Format
 from audiosurvey.model import describe as describing
 from audiosurvey.predict import prediction
-from audiosurvey.predict.formats import WRITERS, opened_output
-from audiosurvey.predict.inputs import opened_sources
-from audiosurvey.predict.journal import model_digest, opened_journal
+from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
+from audiosurvey.predict.prediction_log import model_digest, open_prediction_log
+from audiosurvey.predict.writers import PREDICTION_WRITERS, open_output
 from audiosurvey.report.plan import final_line, forecast_line, plan_lines
 from audiosurvey.report.prediction import prediction_lines, resumed_lines
 from audiosurvey.report.preview import preview_files, write_preview
@@ -157,26 +157,27 @@ def predict(
     options: PredictOptions,
     say: Say = lambda line: None,
     bar: Callable[[str], AbstractContextManager[Callable[[float], None]]] | None = None,
-) -> prediction.Outcome:
+) -> prediction.PredictionSummary:
     """Scores sounds and writes the answers to a file or to stdout. `words`: paths, `-`, or `--mic`."""
     check_device(options.device)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     model = load(path, trust=options.trust)
     model.to(options.device)
-    how, wording = options.windowing(), options.wording(model)
+    how, postprocessing = options.windowing(), options.postprocessing(model)
     began = time.monotonic()
-    with opened_sources(words, options.pcm(), whole=options.whole) as sources:
+    with open_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)
         options.check_target(Path(path), sources)
         shown = nullcontext(lambda share: None) if bar is None or any(s.live for s in sources) else bar("predicting")
-        with opened_journal(options.output, model_digest(model, Path(path)), how, sources, options.restart) as journal:
-            for line in resumed_lines(journal, len(sources)):
+        digest = model_digest(model, Path(path))
+        with open_prediction_log(options.output, digest, how, sources, options.restart) as log:
+            for line in resumed_lines(log, len(sources)):
                 say(line)
-            with shown as advance, opened_output(options.output) as file:
-                knows_range = model.training_range is not None
-                writer = WRITERS[options.format](file, wording, model.labels, options.scores, knows_range)
-                result = prediction.predict_sounds(model, sources, how, wording, writer, journal, advance)
+            with shown as advance, open_output(options.output) as file:
+                make = PREDICTION_WRITERS[options.format]
+                writer = make(file, postprocessing, model.labels, options.scores, model.training_range is not None)
+                result = prediction.predict_sounds(model, sources, how, postprocessing, writer, log, advance)
     for line in prediction_lines(result, time.monotonic() - began):
         say(line)
     return result
@@ -184,7 +185,7 @@ def predict(
 
 def export(
     model: Path, format: Format, output: Path | None, int8: bool, calibration: Path | None, force: bool
-) -> exporting.Outcome:
+) -> exporting.ExportResult:
     """Writes one file for another runtime and notes it in the model card. `output` None: into the model folder."""
     folder = find_model(model)
     path = output or folder / f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"

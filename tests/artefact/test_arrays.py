@@ -103,7 +103,7 @@ def test_integers_are_pcm():
         (np.full((4000, 2), np.inf), "not numbers"),
         (np.full(4000, 1e300), "not numbers"),
         (np.full(4000, 1e29), "full scale is 1"),
-        (np.zeros(4000, np.int64), "int64 samples have no agreed full scale"),
+        (np.zeros(4000, np.int64), "int64 samples have no defined full scale"),
         (np.zeros(4000, bool), "not samples"),
         (np.zeros(4000, complex), "not samples"),
         (np.array(["a", "b"]), "not samples"),

@@ -121,7 +121,8 @@ def test_windows_and_means_of_them_are_told_apart(model: Model):
 
 
 @pytest.mark.parametrize(
-    ("multi_label", "rule"), [(False, "or `unknown` where that class"), (True, "each label whose")]
+    ("multi_label", "rule"),
+    [(False, "or `unknown` if the score does not reach"), (True, "each label whose")],
 )
 def test_what_a_threshold_means_goes_by_the_kind_of_classes(model: Model, multi_label: bool, rule: str):
     calibration = model.facts["calibration"] | {"fitted_on": "some clips"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiosurvey.artefact.decision import UNKNOWN, Thresholds, decide, named, reaches
+from audiosurvey.artefact.decision import UNKNOWN, Thresholds, decide, named_labels, reaches
 
 SCORES = {"dog": 0.5, "cat": 0.3, "rain": 0.2}
 
@@ -41,7 +41,7 @@ def test_several_labels_each_by_its_own_threshold(threshold, labels):
 
 
 def test_without_a_threshold_nothing_is_claimed_and_the_ranking_is_given():
-    assert named(list(SCORES.items()), None) == tuple(SCORES.items())
+    assert named_labels(list(SCORES.items()), None) == tuple(SCORES.items())
 
 
 def test_a_mean_of_several_windows_has_thresholds_of_its_own():

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import audiosurvey
-from audiosurvey.artefact.exported import Exported, load_exported
+from audiosurvey.artefact.exported import ExportedModel, load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.errors import UserError
 from audiosurvey.export.export import export
@@ -32,7 +32,7 @@ def file(request: pytest.FixtureRequest, model: Model, tmp_path_factory: pytest.
 
 def test_the_file_alone_says_what_the_model_says(file: Path, model: Model):
     exported = audiosurvey.load(file, trust=True)
-    assert isinstance(exported, Exported)
+    assert isinstance(exported, ExportedModel)
     assert exported.labels == model.labels
     assert exported.sample_rate == 8000
     assert exported.clip_samples == 4000
@@ -102,7 +102,7 @@ def test_a_file_of_others(tmp_path: Path):
     )
     proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
     (tmp_path / "other.onnx").write_bytes(proto.SerializeToString())
-    with pytest.raises(UserError, match="only files that 'audiosurvey export' wrote"):
+    with pytest.raises(UserError, match="only files written by 'audiosurvey export'"):
         audiosurvey.load(tmp_path / "other.onnx")
 
 

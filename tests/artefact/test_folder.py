@@ -357,7 +357,7 @@ def test_the_card_tells_data_licence_and_result(folder: Path):
         "folder, 16 clips; fold 1 held out",
         "training data, folder: not stated",
         "high, low, mid, noise",
-        "mono, 8000 Hz",
+        "mono, resampled to 8000 Hz",
     ):
         assert words in card
     assert "not the official protocol" not in card

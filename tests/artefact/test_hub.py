@@ -124,10 +124,10 @@ def test_a_repository_that_is_no_model(hub: FakeHub):
     ("error", "said"),
     [
         (fault("RepositoryNotFoundError", 404), "no such repository, or a private one"),
-        (fault("GatedRepoError", 403), "has to be asked for"),
+        (fault("GatedRepoError", 403), "access must be requested"),
         (fault("RevisionNotFoundError", 404), "no such revision"),
-        (fault("LocalEntryNotFoundError"), "cannot be reached; is there a network?"),
-        (fault("ConnectError"), "cannot be reached"),
+        (fault("LocalEntryNotFoundError"), "not reachable; is there a network connection?"),
+        (fault("ConnectError"), "not reachable"),
         (fault("HfHubHTTPError", 500, "500 Server Error\nfor url"), "500 Server Error"),
         (OSError(28, "No space left on device"), "No space left"),
     ],
@@ -170,8 +170,8 @@ def test_without_the_library(tmp_path, monkeypatch):
     ("change", "said"),
     [
         (lambda hub: setattr(hub, "token", None), "no token for the Hub; log in with 'hf auth login'"),
-        (lambda hub: setattr(hub, "fault", fault("HfHubHTTPError", 403)), "your token may not do this"),
-        (lambda hub: setattr(hub, "fault", fault("ConnectError")), "not pushed: cannot be reached"),
+        (lambda hub: setattr(hub, "fault", fault("HfHubHTTPError", 403)), "your token lacks write access"),
+        (lambda hub: setattr(hub, "fault", fault("ConnectError")), "not pushed: not reachable"),
     ],
 )
 def test_what_hinders_pushing_is_one_line(hub: FakeHub, folder: Path, command: Command, change, said):
@@ -208,7 +208,7 @@ def test_push_says_what_comes_with_it(hub: FakeHub, folder: Path, command: Comma
     status, out, _ = command("push", folder, "me/tones", "--private")
     assert status == 0
     assert "licence: none is stated" in out
-    assert "sounds of 8 training clips" in out
+    assert "included: 8 training clips" in out
     assert hub.asked == [("me/tones", "private")]
     status, out, _ = command("push", folder, "me/tones", "--json")
     assert json.loads(out)["licence"] == "not stated"
@@ -221,4 +221,4 @@ def test_push_says_that_a_model_is_non_commercial(hub: FakeHub, folder: Path):
     (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
     said = "\n".join(push(folder, "me/tones").lines)
     assert "licence of the weights: CC BY-NC 3.0 (non-commercial)" in said
-    assert "must not use it commercially" in said
+    assert "must not be used commercially" in said

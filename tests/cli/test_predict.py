@@ -257,17 +257,17 @@ def test_a_microphone_says_what_the_file_of_the_same_sound_says(
     wanted = rows(wanted)
 
     # Ctrl-C as soon as all that was said has been heard.
-    from audiosurvey.predict.formats import Csv
+    from audiosurvey.predict.writers import CsvWriter
 
-    answer, said = Csv.answer, []
+    answer, said = CsvWriter.answer, []
 
-    def counted(self: Csv, given: Any) -> None:
+    def counted(self: CsvWriter, given: Any) -> None:
         said.append(given)
         answer(self, given)
         if len(said) == len(wanted):
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Csv, "answer", counted)
+    monkeypatch.setattr(CsvWriter, "answer", counted)
     status, out, err = command("predict", model, "--mic", *how)
     assert status == 0, err
     heard = rows(out)
@@ -313,7 +313,7 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         ([], "which sounds?"),
         (["a.wav", "--mic"], "which sounds?"),
         (["gone.wav"], "gone.wav: no such file or folder"),
-        (["*.xyz"], "*.xyz: nothing matches"),
+        (["*.xyz"], "*.xyz: no file matches this pattern"),
         (["empty"], "empty: no sound files in this folder"),
         (["a.wav", "-"], "stdin goes alone"),
         (["a.wav", "--format", "xml"], "--format xml: choose one of"),
@@ -324,21 +324,21 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["a.wav", "--threshold", "loud"], "--threshold loud: expected a score from 0 to 1, or model"),
         (["a.wav", "--threshold", "1.5"], "--threshold 1.5: expected a score from 0 to 1"),
         (["a.wav", "--threshold", "nan"], "--threshold nan: expected a score from 0 to 1"),
-        (["a.wav", "--threshold", "model"], "this model has no thresholds of its own"),
-        (["a.wav", "--off", "0.3"], "--off: where does an event begin?"),
-        (["a.wav", "--on", "0.3", "--off", "0.5"], "--off 0.5: lies above the 0.3"),
+        (["a.wav", "--threshold", "model"], "this model has no thresholds; give a number"),
+        (["a.wav", "--off", "0.3"], "--off: needs a score at which events begin"),
+        (["a.wav", "--on", "0.3", "--off", "0.5"], "--off 0.5: is above the score 0.3"),
         (["a.wav", "--smooth", "4"], "--smooth 4: expected an odd number"),
-        (["a.wav", "--whole", "--window", "1"], "--window: goes with windows"),
-        (["a.wav", "--no-events", "--min-gap", "1"], "--min-gap: goes with events"),
+        (["a.wav", "--whole", "--window", "1"], "--window: is for windows, --whole gives one prediction a sound"),
+        (["a.wav", "--no-events", "--min-gap", "1"], "--min-gap: is for events"),
         (["a.wav", "--scores"], "--scores: a table has no room"),
-        (["a.wav", "--restart"], "--restart: goes with --output"),
+        (["a.wav", "--restart"], "--restart: needs --output"),
         (["a.wav", "--output", "empty"], "--output empty: is a folder"),
         (["a.wav", "--output", "no/out.csv"], "the folder no is missing"),
-        (["a.wav", "b.wav", "--format", "audacity"], "a label track is of one sound, and these are 2"),
+        (["a.wav", "b.wav", "--format", "audacity"], "a label track is for one sound, not 2"),
         (["a.wav", "--rate", "8000"], "leave them out, or give -"),
-        (["-", "--channels", "2"], "--rate: raw samples need their rate"),
+        (["-", "--channels", "2"], "--rate: is needed for raw samples"),
         (["-", "--rate", "8000", "--encoding", "mp3"], "--encoding mp3: unknown"),
-        (["-"], "-: nothing came on standard input"),
+        (["-"], "-: standard input is empty"),
         (["a.wav", "--device", "tpu"], "tpu"),
         (["a.wav", "--threads", "0"], "'--threads': must be at least 1"),
     ],

@@ -121,7 +121,7 @@ def clips(model: Classifier, tones: Path) -> dict[str, Path]:
         (["demo", "nowhere"], "nowhere: no such file or folder, so not a model"),
         (["demo", "."], "no model in it"),
         (["demo", "RUN", "--examples", "nowhere"], "--examples nowhere: no such folder"),
-        (["demo", "RUN", "--host", "no.such.host.invalid"], "--host no.such.host.invalid: no address of that name"),
+        (["demo", "RUN", "--host", "no.such.host.invalid"], "--host no.such.host.invalid: no such address"),
         (["demo", "RUN", "--port", "70000"], "invalid value for '--port'"),
         (["demo", "RUN", "--threshold", "2"], "invalid value for '--threshold'"),
         (["demo", "RUN", "--max-mb", "0"], "invalid value for '--max-mb'"),
@@ -150,7 +150,7 @@ def test_a_busy_port_is_told(command: Command, finished_run: Path):
         port = taken.getsockname()[1]
         status, _, err = command("demo", finished_run, "--port", port)
     assert status == 2
-    assert err == f"--port {port}: already in use on 127.0.0.1; give another one, or 0 for any that is free\n"
+    assert err == f"--port {port}: already in use on 127.0.0.1; give another, or 0 for any free port\n"
 
 
 def test_without_gradio_it_says_what_to_install(command: Command, finished_run: Path, monkeypatch: pytest.MonkeyPatch):

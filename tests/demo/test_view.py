@@ -12,13 +12,13 @@ from PIL import Image
 
 import audiosurvey
 from audiosurvey.artefact.decision import Thresholds
-from audiosurvey.demo.hearing import Heard
-from audiosurvey.demo.view import mistake_html, model_html, round_steps, sound_html, text
+from audiosurvey.demo.sound_analysis import SoundAnalysis
+from audiosurvey.demo.view import error_html, model_html, round_steps, sound_html, text
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.predict.stream import WindowScores
 
 
-def heard(**changes: Any) -> Heard:
+def heard(**changes: Any) -> SoundAnalysis:
     given: dict[str, Any] = {
         "name": "street.wav",
         "seconds": 20.0,
@@ -32,10 +32,10 @@ def heard(**changes: Any) -> Heard:
         "answer": "dog_bark",
         "over_time": (),
     }
-    return Heard(**(given | changes))
+    return SoundAnalysis(**(given | changes))
 
 
-def shown(sound: Heard, *, top: int = 2, threshold: Any = None) -> str:
+def shown(sound: SoundAnalysis, *, top: int = 2, threshold: Any = None) -> str:
     return sound_html(sound, top=top, threshold=threshold, window_s=5)
 
 
@@ -124,7 +124,7 @@ def test_times_are_round_and_few(length_s: float, steps: float):
     "name", ["<img src=x onerror=alert(1)>.wav", '"><script>', "{{value}}", "${alert(1)}", "`@children`"]
 )
 def test_names_are_words_and_never_markup_or_templates(name: str):
-    page = shown(heard(name=name, scores={name: 1.0}, answer=name, labels=(name,))) + mistake_html(name)
+    page = shown(heard(name=name, scores={name: 1.0}, answer=name, labels=(name,))) + error_html(name)
     for sign in ("<img src=x", "<script", "{{", "${", "@children", '""'):
         assert sign not in page
     assert text(name) in page

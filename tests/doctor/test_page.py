@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from audiosurvey.data.dataset import DatasetConfig
-from audiosurvey.doctor.examination import Diagnosis, examine
-from audiosurvey.doctor.page import SOUNDS_A_CHECK, page
+from audiosurvey.doctor.audit import Diagnosis, audit_dataset
+from audiosurvey.doctor.page import SOUNDS_A_CHECK, audit_page
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,11 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
     for n in range(24):
         (root / "ab"[n % 2]).mkdir(exist_ok=True)
         soundfile.write(root / "ab"[n % 2] / f"{n}.wav", np.clip(3 * rng.standard_normal(6 * 8000), -1, 1), 8000)
-    return examine(DatasetConfig(name="folder", root=root))
+    return audit_dataset(DatasetConfig(name="folder", root=root))
 
 
 def test_sounds_can_be_played_and_are_limited(clipped: Diagnosis) -> None:
-    made = page(clipped)
+    made = audit_page(clipped)
     uris = re.findall(r'<audio [^>]*src="data:audio/\w+;base64,([^"]+)"', made)
     assert len(uris) == SOUNDS_A_CHECK
     wave, rate = soundfile.read(io.BytesIO(base64.b64decode(uris[0])))
@@ -37,7 +37,7 @@ def test_sounds_can_be_played_and_are_limited(clipped: Diagnosis) -> None:
 
 
 def test_plots_are_pictures(clipped: Diagnosis) -> None:
-    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page(clipped))
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', audit_page(clipped))
     assert len(pictures) == 5
     assert all(base64.b64decode(picture)[:4] == b"\x89PNG" for picture in pictures)
 
@@ -50,7 +50,7 @@ def test_names_on_the_page_are_text(name: str, tmp_path: Path) -> None:
         for number in range(3):
             wave = np.clip(3 * rng.standard_normal(8000), -1, 1)
             soundfile.write(tmp_path / folder / f"{number}{name}.wav", wave, 8000)
-    made = page(examine(DatasetConfig(name="folder", root=tmp_path, num_folds=3)))
+    made = audit_page(audit_dataset(DatasetConfig(name="folder", root=tmp_path, num_folds=3)))
     assert html.escape(name, quote=False) in html.unescape(made).replace("&", "&amp;").replace("<", "&lt;").replace(
         ">", "&gt;"
     )

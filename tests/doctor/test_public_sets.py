@@ -9,7 +9,7 @@ import soundfile
 import soxr
 
 from audiosurvey.data.layout import dataset_at
-from audiosurvey.doctor.examination import Diagnosis, examine
+from audiosurvey.doctor.audit import Diagnosis, audit_dataset
 from audiosurvey.doctor.finding import Finding
 
 RATE = 44_100
@@ -24,7 +24,7 @@ def names(findings: list[Finding]) -> set[frozenset[str]]:
 
 
 def test_an_excerpt_of_urbansound8k(shared: Path) -> None:
-    diagnosis = examine(dataset_at(shared / "data" / "urbansound8k-15"))
+    diagnosis = audit_dataset(dataset_at(shared / "data" / "urbansound8k-15"))
     assert not diagnosis.spoilt
     assert len(of(diagnosis, "untrained")) == 5
     (overlap,) = of(diagnosis, "overlap")
@@ -34,13 +34,13 @@ def test_an_excerpt_of_urbansound8k(shared: Path) -> None:
 
 @pytest.mark.slow
 def test_esc50(shared: Path) -> None:
-    diagnosis = examine(dataset_at(shared / "data" / "esc50-16k"))
+    diagnosis = audit_dataset(dataset_at(shared / "data" / "esc50-16k"))
     assert not diagnosis.spoilt
     sources = {frozenset(clip.split("-")[1] for clip in one.clips) for one in of(diagnosis, "leak")}
     assert sources == {frozenset({source}) for source in ("131943", "134049", "209698", "234879")}
     near = of(diagnosis, "near-duplicate")
     assert {one.severity for one in near} == {"worth a look"}
-    assert all(not one.drop for one in near)
+    assert all(not one.quarantine for one in near)
     assert names([one for one in near if "as published" in one.message]) == {
         frozenset({"1-14262-A-37", "4-198841-A-37"}),
         frozenset({"2-110011-A-5", "5-256452-A-5"}),
@@ -120,7 +120,7 @@ def test_twenty_faults_planted_in_esc10(shared: Path, tmp_path: Path) -> None:
     table.write_text("\n".join([lines[0], *rows.values()]) + "\n", encoding="utf-8")
     assert len(planted) - 2 + len(copies) >= 20
 
-    diagnosis = examine(dataset_at(root))
+    diagnosis = audit_dataset(dataset_at(root))
     for check, files in planted.items():
         told = {clip.removeprefix("audio/") for finding in of(diagnosis, check) for clip in finding.clips}
         assert files <= told, check

@@ -7,13 +7,13 @@ import pytest
 from rich.console import Console
 
 from audiosurvey.data.table import Table
-from audiosurvey.doctor.examination import Diagnosis
-from audiosurvey.doctor.finding import Finding, in_order
-from audiosurvey.doctor.terminal import in_words, print_diagnosis, summary
+from audiosurvey.doctor.audit import Diagnosis
+from audiosurvey.doctor.finding import Finding, sort_findings
+from audiosurvey.doctor.terminal import finding_text, print_diagnosis, summary
 
 
 def diagnosis(*findings: Finding) -> Diagnosis:
-    return Diagnosis(Table("folder", Path("x"), (), ()), {}, in_order(list(findings)))
+    return Diagnosis(Table("folder", Path("x"), (), ()), {}, sort_findings(list(findings)))
 
 
 def printed(some: Diagnosis, *, everything: bool = False) -> str:
@@ -23,14 +23,14 @@ def printed(some: Diagnosis, *, everything: bool = False) -> str:
 
 
 def test_the_sum() -> None:
-    assert summary(diagnosis()) == "nothing found"
+    assert summary(diagnosis()) == "no findings"
     some = diagnosis(Finding("silent", "spoils a result", ("a",), "x"), Finding("clipped", "note", ("b",), "y"))
-    assert summary(some) == "found: 1 would spoil a result, 0 worth a look, 1 to note"
+    assert summary(some) == "found: 1 would spoil a result, 0 worth a look, 1 for the record"
 
 
 def test_clips_are_named_and_many_counted() -> None:
-    assert in_words(Finding("overlap", "note", tuple("abcde"), "overlap")) == "a, b, c and 2 more: overlap"
-    assert in_words(Finding("level", "note", tuple("abcde"), "'dog' is loud", plot="dog")) == "'dog' is loud"
+    assert finding_text(Finding("overlap", "note", tuple("abcde"), "overlap")) == "a, b, c and 2 more: overlap"
+    assert finding_text(Finding("level", "note", tuple("abcde"), "'dog' is loud", class_name="dog")) == "'dog' is loud"
 
 
 def test_the_worst_are_shown_and_the_others_on_demand() -> None:

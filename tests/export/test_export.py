@@ -14,7 +14,7 @@ from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.errors import UserError
 from audiosurvey.export import export as exporting
-from audiosurvey.export.export import Outcome, export
+from audiosurvey.export.export import ExportResult, export
 from audiosurvey.export.parity import BATCHES, LENGTHS_S
 
 onnx = pytest.importorskip("onnx")
@@ -33,7 +33,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcome(model: Model, file: Path) -> Outcome:
+def outcome(model: Model, file: Path) -> ExportResult:
     return export(model, file, "onnx")
 
 
@@ -46,7 +46,7 @@ def properties(path: Path) -> dict[str, str]:
     return {one.key: one.value for one in onnx.load(str(path)).metadata_props}
 
 
-def test_onnx_says_what_it_is(model: Model, outcome: Outcome, file: Path):
+def test_onnx_says_what_it_is(model: Model, outcome: ExportResult, file: Path):
     proto = onnx.load(str(file))
     onnx.checker.check_model(proto)
     assert [one.version for one in proto.opset_import if one.domain == ""] == [18]
@@ -66,7 +66,7 @@ def test_onnx_says_what_it_is(model: Model, outcome: Outcome, file: Path):
     assert outcome.megabytes == pytest.approx(file.stat().st_size / 1e6)
 
 
-def test_every_batch_and_length_is_compared(outcome: Outcome):
+def test_every_batch_and_length_is_compared(outcome: ExportResult):
     assert {(row.batch, row.seconds) for row in outcome.compared} == {
         (batch, seconds) for batch in BATCHES for seconds in (0.5, *LENGTHS_S)
     }
@@ -125,7 +125,7 @@ def test_a_network_that_no_format_holds_says_why(model: Model, tmp_path: Path, m
     assert not list(tmp_path.iterdir())
 
 
-def test_int8_keeps_what_the_file_says(model: Model, outcome: Outcome, file: Path, tmp_path: Path):
+def test_int8_keeps_what_the_file_says(model: Model, outcome: ExportResult, file: Path, tmp_path: Path):
     (tmp_path / "sounds").mkdir()
     rng = np.random.default_rng(0)
     for number in range(3):

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.table import Clip
-from audiosurvey.doctor.examination import examine
+from audiosurvey.doctor.audit import audit_dataset
 from audiosurvey.doctor.figures import overview, spectra
 from audiosurvey.pages.plain_figure import PlainFigure
 from audiosurvey.report import figures as report_figures
@@ -53,7 +53,7 @@ def test_the_pictures_of_the_doctor_take_any_name(name: str, tmp_path: Path):
         (tmp_path / folder).mkdir()
         for number in range(3):
             soundfile.write(tmp_path / folder / f"{number}.wav", 0.1 * rng.standard_normal(8000), 8000)
-    diagnosis = examine(DatasetConfig(name="folder", root=tmp_path, num_folds=3))
+    diagnosis = audit_dataset(DatasetConfig(name="folder", root=tmp_path, num_folds=3))
     assert len(overview(diagnosis)) == 5
     assert spectra(diagnosis, name).startswith(b"\x89PNG")
 

@@ -110,7 +110,7 @@ def test_lost_sound_is_told_and_the_clock_goes_on(card: type[Stream], monkeypatc
     np.testing.assert_array_equal(heard[4800:12800], 0)
     np.testing.assert_array_equal(heard[12800:], card.heard[4800:])
     assert microphone.lost == 8000
-    assert said == ["--mic: 0.50 s of sound lost at 0.3 s; silence takes its place"]
+    assert said == ["microphone: 0.50 s of sound lost at 0.3 s; replaced by silence"]
     blocks.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -158,5 +158,5 @@ def test_without_a_device_it_says_so(card: type[Stream], monkeypatch: pytest.Mon
         raise PortAudioError("Error querying device -1")
 
     monkeypatch.setattr(sys.modules["sounddevice"], "query_devices", none)
-    with pytest.raises(UserError, match=r"no microphone found \(Error querying device -1\)"):
+    with pytest.raises(UserError, match=r"microphone: none found \(Error querying device -1\)"):
         Microphone()

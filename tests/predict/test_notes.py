@@ -11,17 +11,17 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.artefact.exported import Exported
+from audiosurvey.artefact.exported import ExportedModel
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.artefact.training_range import TrainingRange
 from audiosurvey.data.audio.measures import Measures
-from audiosurvey.demo.hearing import Limits, hear
+from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
 from audiosurvey.demo.view import sound_html
 from audiosurvey.export.graph import exported_facts
-from audiosurvey.predict.answers import Answer, Wording, answers
 from audiosurvey.predict.events import EventRule
-from audiosurvey.predict.scan import Portion
+from audiosurvey.predict.postprocessing import Postprocessing, Prediction, make_predictions
 from audiosurvey.predict.stream import WindowScores
+from audiosurvey.predict.window_scoring import WindowGroup
 from audiosurvey.report.summary import print_evaluation
 from audiosurvey.runs.evaluation.heldout import evaluate_model
 
@@ -76,7 +76,7 @@ def test_the_api_notes_one_sound_or_several(model: Classifier, sounds: Path):
     assert model.notes(sounds / "soft.wav") == [SOFTER]
     assert model.notes([sound(), sound(0.1)]) == [[], [SHORT]]
     assert model.notes(sound(gain=0.0575)[::2].copy(), sample_rate=4000)[0] == SOFTER
-    assert model.notes(np.zeros(4000)) == ["digital silence: there is nothing to hear"]
+    assert model.notes(np.zeros(4000)) == ["digital silence"]
 
 
 def test_a_model_of_an_older_version_has_no_notes(folder: Path, tmp_path: Path):
@@ -97,7 +97,7 @@ def test_the_csv_has_a_column_and_stderr_a_count(command, folder: Path, sounds: 
     assert notes == {
         "fine": "",
         "short": SHORT,
-        "silent": "digital silence: there is nothing to hear",
+        "silent": "digital silence",
         "soft": SOFTER,
     }
     assert "3 of 4 sounds lie outside what the model was trained on" in err
@@ -108,7 +108,7 @@ def test_each_window_has_its_own_note(command, folder: Path, sounds: Path):
     notes = [row["note"] for row in csv.DictReader(io.StringIO(out))]
     assert len(notes) == 128
     assert set(notes[:64]) == {""}
-    assert set(notes[64:]) == {"digital silence: there is nothing to hear"}
+    assert set(notes[64:]) == {"digital silence"}
     assert "1 of 1 sounds (64 of 128 answers) lie outside" in err
 
 
@@ -138,13 +138,13 @@ def test_events_and_whole_sounds_are_noted_by_most_of_their_windows():
         for at, level in enumerate(levels)
     ]
 
-    def notes(whole: bool, wording: Wording) -> list[tuple[str, ...]]:
-        found = answers([Portion(0, whole, windows, True)], ["a"], ["dog", "cat"], wording, span)
-        return [one.notes for one in found if isinstance(one, Answer)]
+    def notes(whole: bool, wording: Postprocessing) -> list[tuple[str, ...]]:
+        found = make_predictions([WindowGroup(0, whole, windows, True)], ["a"], ["dog", "cat"], wording, span)
+        return [one.notes for one in found if isinstance(one, Prediction)]
 
-    assert notes(False, Wording(events=EventRule())) == [(SOFTER,), ()]
-    assert notes(True, Wording()) == [()]
-    assert notes(False, Wording()) == [(), (SOFTER,), (SOFTER,), (), ()]
+    assert notes(False, Postprocessing(events=EventRule())) == [(SOFTER,), ()]
+    assert notes(True, Postprocessing()) == [()]
+    assert notes(False, Postprocessing()) == [(), (SOFTER,), (SOFTER,), (), ()]
 
 
 def test_notes_survive_an_interruption(command, folder: Path, sounds: Path, tmp_path: Path, monkeypatch):
@@ -153,7 +153,7 @@ def test_notes_survive_an_interruption(command, folder: Path, sounds: Path, tmp_
     words = ("predict", folder, sounds, "--format", "csv", "--output")
     command(*words, tmp_path / "whole.csv")
     answered = 0
-    plain = prediction.answers
+    plain = prediction.make_predictions
 
     def breaking(*arguments, **named):
         nonlocal answered
@@ -163,7 +163,7 @@ def test_notes_survive_an_interruption(command, folder: Path, sounds: Path, tmp_
                 raise KeyboardInterrupt
             yield said
 
-    monkeypatch.setattr(prediction, "answers", breaking)
+    monkeypatch.setattr(prediction, "make_predictions", breaking)
     status, _, _ = command(*words, tmp_path / "broken.csv")
     assert status == 130
     _, _, err = command(*words, tmp_path / "broken.csv")
@@ -186,17 +186,17 @@ def test_evaluation_on_other_data_counts_and_names_them(folder: Path, tmp_path: 
 
 
 def test_the_demo_shows_notes_under_the_answer(model: Classifier, sounds: Path):
-    heard = hear(sounds / "soft.wav", model, limits=Limits())
+    heard = analyse_sound(sounds / "soft.wav", model, limits=UploadLimits())
     assert heard.notes == (SOFTER,)
     assert f"Note: {SOFTER}." in sound_html(heard, top=3, threshold=None, window_s=0.5)
-    fine = hear(sounds / "fine.wav", model, limits=Limits())
+    fine = analyse_sound(sounds / "fine.wav", model, limits=UploadLimits())
     assert "Note:" not in sound_html(fine, top=3, threshold=None, window_s=0.5)
 
 
 def test_an_exported_file_knows_them_too(folder: Path):
     model = load_artefact(folder)
     facts = json.loads(json.dumps(exported_facts(model, 1, None)))
-    exported = Exported(facts, lambda wave_BS: np.zeros((len(wave_BS), 4)))
+    exported = ExportedModel(facts, lambda wave_BS: np.zeros((len(wave_BS), 4)))
     assert exported.training_range == model.training_range
     assert exported.notes(sound(gain=0.0575)) == [SOFTER]
 

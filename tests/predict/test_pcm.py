@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from audiosurvey.data.audio.decoding import BadAudio, decode
-from audiosurvey.errors import UserError
-from audiosurvey.predict.pcm import ENCODINGS, PcmFormat, PcmSource, wav_header
+from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.predict.pcm import ENCODINGS, PcmFormat, PcmSource, read_wav_format
 
 WAVE = np.random.default_rng(5).uniform(-0.9, 0.9, (1000, 2))
 SUBTYPES = {"u8": "PCM_U8", "s8": "PCM_S8", "s16": "PCM_16", "s24": "PCM_24", "s32": "PCM_32", "f32": "FLOAT"}
@@ -59,14 +59,16 @@ def test_a_frame_cut_in_two_at_the_end_is_left_out():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((0, 1, "s16le"), "1 at least"),
-        ((8000, 0, "s16le"), "1 at least"),
+        ((0, 1, "s16le"), "--rate 0, --channels 1: expected at least 1"),
+        ((8000, 0, "s16le"), "--rate 8000, --channels 0: expected at least 1"),
         ((8000, 1, "mp3"), "--encoding mp3: unknown"),
     ],
 )
 def test_formats_that_cannot_be_are_one_line(words, said):
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(ArgumentError, match=r"channels=.*: expected at least 1|encoding='mp3': unk") as error:
         PcmFormat(*words)
+    (line,) = error.value.flag_lines
+    assert line.startswith(said)
 
 
 def test_the_loudest_channel_of_a_pipe_is_refused():
@@ -83,7 +85,7 @@ def test_a_wav_is_read_on_the_way(format, subtype):
     soundfile.write(file, WAVE, 44100, format=format, subtype=subtype)
     content = file.getvalue()
     stream = Trickle(content[12:])
-    found = wav_header(stream)
+    found = read_wav_format(stream)
     assert found is not None
     source = PcmSource(stream, found[0], promised=found[1])
     blocks = np.concatenate(list(source.blocks(8000, "mean")))
@@ -99,7 +101,7 @@ def test_a_wav_of_unknown_length_goes_on_to_the_end(size):
     place = content.index(b"data") + 4
     content[place : place + 4] = size.to_bytes(4, "little")
     stream = io.BytesIO(content[12:])
-    found = wav_header(stream)
+    found = read_wav_format(stream)
     assert found is not None
     assert found == (PcmFormat(8000, 2, "s16le"), None)
     assert sum(map(len, PcmSource(stream, found[0]).blocks(8000, "mean"))) == 1000
@@ -109,7 +111,7 @@ def test_a_wav_that_ends_early_says_so_after_what_is_there():
     file = io.BytesIO()
     soundfile.write(file, WAVE, 8000, format="WAV")
     stream = io.BytesIO(file.getvalue()[12:-400])
-    found = wav_header(stream)
+    found = read_wav_format(stream)
     assert found is not None
     given: list[np.ndarray] = []
     with pytest.raises(BadAudio, match="cut short: its header promises 4000 bytes of sound, 3600 are there"):
@@ -126,10 +128,10 @@ def test_a_wav_of_24_bits_in_four_bytes_is_read_on_the_way(place, stream):
     samples = (value << 8 if place == "high" else value).tobytes()
     format = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 2, 8000, 64000, 8, 24)
     file = stream(format + b"data" + struct.pack("<I", len(samples)) + samples)
-    found = wav_header(file)
+    found = read_wav_format(file)
     assert found is not None
     assert found == (PcmFormat(8000, 2, "s24_32le"), len(samples))
-    blocks = PcmSource(file, found[0], promised=found[1], loose=True).blocks(8000, "left")
+    blocks = PcmSource(file, found[0], promised=found[1], undecided=True).blocks(8000, "left")
     np.testing.assert_allclose(np.concatenate(list(blocks)), value[:, 0] / 2**23, atol=1e-7)
 
 
@@ -137,9 +139,9 @@ def test_a_wav_of_24_bits_in_four_bytes_is_read_on_the_way(place, stream):
 def test_a_wav_of_another_kind_is_left_to_libsndfile(subtype):
     file = io.BytesIO()
     soundfile.write(file, WAVE, 8000, format="WAV", subtype=subtype)
-    assert wav_header(io.BytesIO(file.getvalue()[12:])) is None
+    assert read_wav_format(io.BytesIO(file.getvalue()[12:])) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"fmt ", b"fmt \x02\0\0\0ab", b"data\x04\0\0\0abcd"])
 def test_stumps_of_headers_are_no_wav(content):
-    assert wav_header(io.BytesIO(content)) is None
+    assert read_wav_format(io.BytesIO(content)) is None

@@ -11,14 +11,14 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.errors import UserError
-from audiosurvey.predict.answers import Wording
-from audiosurvey.predict.formats import Csv
-from audiosurvey.predict.journal import Journal, model_digest, opened_journal
-from audiosurvey.predict.prediction import Outcome, predict_sounds
-from audiosurvey.predict.scan import Windowing
+from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.predict.postprocessing import Postprocessing
+from audiosurvey.predict.prediction import PredictionSummary, predict_sounds
+from audiosurvey.predict.prediction_log import PredictionLog, model_digest, open_prediction_log
 from audiosurvey.predict.smoothing import Smoothing
 from audiosurvey.predict.sources import FileSource, find_sources
+from audiosurvey.predict.window_scoring import Windowing
+from audiosurvey.predict.writers import CsvWriter
 
 RATE = 8000
 HOW = Windowing(hop_s=0.25, batch_size=4)
@@ -46,10 +46,10 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FileSource]
 
 
 def predicted(
-    model: Classifier, sources: Sequence[FileSource], journal: Journal | None, stop_after: int | None = None
-) -> tuple[str, Outcome]:
+    model: Classifier, sources: Sequence[FileSource], journal: PredictionLog | None, stop_after: int | None = None
+) -> tuple[str, PredictionSummary]:
     """The CSV; `stop_after` so many reports of progress the program dies."""
-    wording, reports = Wording(smoothing=Smoothing(3)), 0
+    wording, reports = Postprocessing(smoothing=Smoothing(3)), 0
 
     def progress(share: float) -> None:
         nonlocal reports
@@ -59,7 +59,9 @@ def predicted(
             raise Killed
 
     file = io.StringIO()
-    outcome = predict_sounds(model, sources, HOW, wording, Csv(file, wording, model.labels, True), journal, progress)
+    outcome = predict_sounds(
+        model, sources, HOW, wording, CsvWriter(file, wording, model.labels, True), journal, progress
+    )
     return file.getvalue(), outcome
 
 
@@ -68,11 +70,11 @@ def test_what_was_broken_off_ends_in_the_same_bytes(model: Classifier, sources, 
     wanted, outcome = predicted(model, sources, None)
     assert [failure.name for failure in outcome.failures] == ["sounds/6.wav"]
     digest = model_digest(model, Path("model"))
-    journal = Journal(Path("out.csv"), digest, HOW, sources)
+    journal = PredictionLog(Path("out.csv"), digest, HOW, sources)
     with pytest.raises(Killed):
         predicted(model, sources, journal, stop_after)
     journal.close(finished=False)
-    with opened_journal(Path("out.csv"), digest, HOW, sources, restart=False) as journal:
+    with open_prediction_log(Path("out.csv"), digest, HOW, sources, restart=False) as journal:
         found, after = predicted(model, sources, journal)
     assert found == wanted
     assert after.failures == outcome.failures
@@ -83,24 +85,24 @@ def test_what_was_broken_off_ends_in_the_same_bytes(model: Classifier, sources, 
 
 def test_a_line_that_was_cut_off_is_scored_again(model: Classifier, sources):
     wanted, _ = predicted(model, sources, None)
-    journal = Journal(Path("out.csv"), "m", HOW, sources)
+    journal = PredictionLog(Path("out.csv"), "m", HOW, sources)
     predicted(model, sources, journal)
     journal.close(finished=False)
     path = Path("out.csv.journal")
     content = path.read_bytes()
     for size in (len(content) - 1, len(content) // 2, len(content) // 5, 10, 0):
         path.write_bytes(content[:size])
-        journal = Journal(Path("out.csv"), "m", HOW, sources)
+        journal = PredictionLog(Path("out.csv"), "m", HOW, sources)
         assert predicted(model, sources, journal)[0] == wanted
         journal.close(finished=False)
         assert path.read_bytes() == content
 
 
 def test_a_journal_holds_every_score_so_that_nothing_is_scored_twice(model: Classifier, sources):
-    journal = Journal(Path("out.csv"), "m", HOW, sources)
+    journal = PredictionLog(Path("out.csv"), "m", HOW, sources)
     wanted, _ = predicted(model, sources, journal)
     journal.close(finished=False)
-    journal = Journal(Path("out.csv"), "m", HOW, sources)
+    journal = PredictionLog(Path("out.csv"), "m", HOW, sources)
     assert journal.num_done == 9
     found, outcome = predicted(model, sources, journal)
     journal.close(finished=True)
@@ -109,32 +111,34 @@ def test_a_journal_holds_every_score_so_that_nothing_is_scored_twice(model: Clas
 
 
 def test_a_sound_that_changed_is_scored_again(model: Classifier, sources):
-    journal = Journal(Path("out.csv"), "m", HOW, sources)
+    journal = PredictionLog(Path("out.csv"), "m", HOW, sources)
     predicted(model, sources, journal)
     journal.close(finished=False)
     soundfile.write("sounds/0.wav", np.zeros(3001), RATE)
     changed = find_sources(["sounds"])
     wanted, _ = predicted(model, changed, None)
-    journal = Journal(Path("out.csv"), "m", HOW, changed)
+    journal = PredictionLog(Path("out.csv"), "m", HOW, changed)
     assert journal.num_done == 8
     assert predicted(model, changed, journal)[0] == wanted
     journal.close(finished=True)
 
 
 def test_another_model_or_other_windows_do_not_go_on(model: Classifier, sources):
-    Journal(Path("out.csv"), "m", HOW, sources).close(finished=False)
-    with pytest.raises(UserError, match=r"left by a run with another model; .* --restart"):
-        Journal(Path("out.csv"), "n", HOW, sources)
+    PredictionLog(Path("out.csv"), "m", HOW, sources).close(finished=False)
+    with pytest.raises(UserError, match=r"left by a run with another model; .* restart=True") as error:
+        PredictionLog(Path("out.csv"), "n", HOW, sources)
+    assert isinstance(error.value, ArgumentError)
+    assert "give --restart to start over" in error.value.flag_lines[0]
     with pytest.raises(UserError, match=r"hop 0\.25 instead of 0\.5"):
-        Journal(Path("out.csv"), "m", Windowing(hop_s=0.5, batch_size=4), sources)
-    journal = Journal(Path("out.csv"), "n", HOW, sources, restart=True)
+        PredictionLog(Path("out.csv"), "m", Windowing(hop_s=0.5, batch_size=4), sources)
+    journal = PredictionLog(Path("out.csv"), "n", HOW, sources, restart=True)
     with pytest.raises(UserError, match="another process is writing it"):
-        Journal(Path("out.csv"), "n", HOW, sources)
+        PredictionLog(Path("out.csv"), "n", HOW, sources)
     journal.close(finished=True)
 
 
 def test_a_sound_replaced_in_place_is_scored_again(model: Classifier, sources: Sequence[FileSource]):
-    journal = Journal(Path("out.csv"), "m", HOW, sources)
+    journal = PredictionLog(Path("out.csv"), "m", HOW, sources)
     predicted(model, sources, journal)
     journal.close(finished=False)
     path, before = sources[0].path, sources[0].path.stat()
@@ -143,9 +147,9 @@ def test_a_sound_replaced_in_place_is_scored_again(model: Classifier, sources: S
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     after = path.stat()
     assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-    journal = Journal(Path("out.csv"), "m", HOW, find_sources([str(source.path) for source in sources]))
+    journal = PredictionLog(Path("out.csv"), "m", HOW, find_sources([str(source.path) for source in sources]))
     assert journal.num_done == len(sources) - 1
-    assert not journal.is_done(0)
+    assert 0 not in journal.done
     journal.close(finished=True)
 
 
@@ -155,10 +159,10 @@ def test_restart_removes_no_file_that_is_not_a_journal(content: bytes, sources: 
     path.write_bytes(content)
     for restart in (False, True):
         if content.startswith(b"{"):
-            Journal(Path("out.csv"), "m", HOW, sources, restart=restart).close(finished=False)
+            PredictionLog(Path("out.csv"), "m", HOW, sources, restart=restart).close(finished=False)
             continue
         with pytest.raises(UserError, match="not a journal of predict"):
-            Journal(Path("out.csv"), "m", HOW, sources, restart=restart)
+            PredictionLog(Path("out.csv"), "m", HOW, sources, restart=restart)
         assert path.read_bytes() == content
 
 
@@ -166,8 +170,10 @@ def test_restart_removes_no_file_that_is_not_a_journal(content: bytes, sources: 
     "line", [b'{"portions": [{}]}', b'{"portions": [1]}', b'{"portions": [{"name": "a", "spans": 3}]}']
 )
 def test_a_damaged_journal_is_one_line(line: bytes, sources: Sequence[FileSource]):
-    Journal(Path("out.csv"), "m", HOW, sources).close(finished=False)
+    PredictionLog(Path("out.csv"), "m", HOW, sources).close(finished=False)
     with Path("out.csv.journal").open("ab") as file:
         file.write(line + b"\n")
-    with pytest.raises(UserError, match=r"out\.csv\.journal: damaged.*--restart"):
-        Journal(Path("out.csv"), "m", HOW, sources)
+    with pytest.raises(UserError, match=r"out\.csv\.journal: damaged.*restart=True") as error:
+        PredictionLog(Path("out.csv"), "m", HOW, sources)
+    assert isinstance(error.value, ArgumentError)
+    assert "give --restart to start over" in error.value.flag_lines[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.predict.smoothing import Smoothing
 from audiosurvey.predict.stream import WindowScores
 
@@ -61,5 +61,7 @@ def test_sounds_shorter_than_the_width(count):
 
 @pytest.mark.parametrize("text", ["", "0", "4", "-3", "3.5", "median", "median:", "mode:3", "three"])
 def test_what_is_no_smoothing_is_one_line(text):
-    with pytest.raises(UserError, match=r"--smooth .*odd number of windows"):
+    with pytest.raises(ArgumentError, match=r"smooth='.*odd number of windows") as error:
         Smoothing.parse(text)
+    (line,) = error.value.flag_lines
+    assert line.startswith(f"--smooth {text}: expected an odd number of windows")

@@ -63,7 +63,7 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(folder):
     ("word", "said"),
     [
         ("nowhere.wav", "nowhere.wav: no such file or folder"),
-        ("sounds/*.ogg", "nothing matches"),
+        ("sounds/*.ogg", "no file matches this pattern"),
         ("empty", "no sound files in this folder"),
     ],
 )
@@ -85,7 +85,7 @@ def test_what_looks_like_a_sound_is_listed_and_says_what_it_is(folder):
         except BadAudio as bad:
             reasons[Path(source.name).name] = bad.reason
     assert reasons["folder.wav"] == "is a folder"
-    assert reasons["lost.wav"] == "a link to a file that is missing"
+    assert reasons["lost.wav"] == "a link to a missing file"
     assert "not a sound file" in reasons["phone.m4a"]
     assert len(reasons) == 3
 

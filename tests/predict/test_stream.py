@@ -17,11 +17,11 @@ from audiosurvey.data.audio.resampling import converted
 from audiosurvey.data.audio.windows import cut
 from audiosurvey.errors import UserError
 from audiosurvey.predict.stream import (
-    in_samples,
     read_blocks,
     score_batches,
     score_sounds,
     score_stream,
+    window_samples,
 )
 
 RATE = 8000
@@ -190,9 +190,9 @@ def test_batches_hold_so_many_windows_of_the_model_and_skipped_ones_are_not_scor
 
 
 def test_a_hop_of_tenths_of_a_second_falls_on_the_samples_it_means():
-    assert in_samples(Counting(), 4, 0.1 * 30) == (4, 3)
+    assert window_samples(Counting(), 4, 0.1 * 30) == (4, 3)
     with pytest.raises(UserError):
-        in_samples(Counting(), 4, 0.4)
+        window_samples(Counting(), 4, 0.4)
 
 
 @pytest.mark.parametrize(("window", "hop"), [(0, None), (None, 0.4), (-1, None)])

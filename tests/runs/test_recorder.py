@@ -127,10 +127,15 @@ def test_a_job_is_plain_data(tmp_path: Path, train_tiny: Train, monkeypatch):
 
 def test_predictions_name_the_recording_of_each_clip(tmp_path: Path, train_tiny: Train, tones: Path):
     rows = ["path,label,fold,source"]
-    rows += [f"{name}/{n}.wav,{name},{n % 2 + 1},{name}-{n}" for name in ("low", "high") for n in range(6)]
-    (tones / "sources.csv").write_text("\n".join(rows), encoding="utf-8")
-    dataset = f"dataset={{name: csv, root: '{tones.as_posix()}', table: sources.csv, clip_seconds: 0.5}}"
+    rows += [
+        f"{tones.as_posix()}/{name}/{n}.wav,{name},{n % 2 + 1},{name}-{n}" for name in ("low", "high") for n in range(6)
+    ]
+    table = tmp_path / "sources.csv"  # not among the tones, which are taken for a folder of classes
+    table.write_text("\n".join(rows), encoding="utf-8")
+    dataset = f"dataset={{name: csv, table: '{table.as_posix()}', clip_seconds: 0.5}}"
     train_tiny(tmp_path / "run", dataset, ONE, folds=[1])
     with (tmp_path / "run" / "fold-1" / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        found = {row["clip"]: row["source"] for row in csv.DictReader(file)}
-    assert found == {f"{name}/{n}.wav": f"{name}-{n}" for name in ("low", "high") for n in (0, 2, 4)}
+        found = {
+            Path(row["clip"]).parent.name + "-" + Path(row["clip"]).stem: row["source"] for row in csv.DictReader(file)
+        }
+    assert found == {f"{name}-{n}": f"{name}-{n}" for name in ("low", "high") for n in (0, 2, 4)}

@@ -1,6 +1,6 @@
-"""Sounds given as arrays: lists, NumPy arrays and tensors of any shape and dtype in, float32 waves out.
+"""Sounds given as arrays: lists, NumPy arrays and tensors of any shape and dtype, converted to float32 waves.
 
-The one place that decides what an array means, for `predict`, `embed`, `scores` and `logits` alike:
+`predict`, `embed`, `scores` and `logits` all interpret arrays as follows:
 
     (S)      one sound
     (B, S)   B sounds
@@ -21,19 +21,19 @@ from audiosurvey.data.audio.plausibility import implausible
 from audiosurvey.errors import UserError
 
 MOST_CHANNELS = 32
-"""An array with no more columns than this holds channels, not samples: no sound is that short."""
+"""An array with at most this many columns contains channels: no sound is that short."""
 _PCM_BYTES = (1, 2, 4)
 _LEAST_SAMPLES = 2
 _EXPECTED = "a sound is a path or an array of samples (S) or (S, C), several are a list or an array (B, S)"
 
 
 def is_path(sound: Any) -> bool:
-    """Whether a sound is given as the path of a file."""
+    """Whether a sound is given as a file path."""
     return isinstance(sound, (str, os.PathLike))
 
 
 def several(sound: Any) -> tuple[list[Any], bool]:
-    """The sounds in a list or in an array (B, S), or the single one that it is; whether it is a single one."""
+    """The sounds of a list or an array (B, S), or the only one; and whether it was given alone."""
     if isinstance(sound, (list, tuple)) and not _is_flat(sound):
         return list(sound), False
     if is_path(sound):
@@ -45,7 +45,7 @@ def several(sound: Any) -> tuple[list[Any], bool]:
 def wave_of(sound: Any, mono: Mono) -> np.ndarray:
     """One sound, (S) or (S, C), as a float32 wave (S). Integers are scaled to full scale 1.
 
-    Raises UserError for another shape or dtype, for fewer than two samples, and for samples that are not finite.
+    Raises UserError for other shapes and dtypes, for fewer than two samples, and for samples that are not finite.
     """
     array = as_array(sound)
     if array.ndim == 2 and _has_channels(array):
@@ -72,7 +72,7 @@ def waves_of(sounds: Any, mono: Mono) -> np.ndarray:
 
 
 def rate_of(sample_rate: Any) -> int:
-    """A sample rate in Hz as a whole number; `48000.0` will do. Raises UserError for anything else."""
+    """A sample rate in Hz as an int; `48000.0` is accepted. Raises UserError for anything else."""
     is_number = isinstance(sample_rate, (Real, np.number)) and not isinstance(sample_rate, bool)
     value = float(sample_rate) if is_number else math.nan
     if not value.is_integer() or value <= 0:
@@ -82,7 +82,7 @@ def rate_of(sample_rate: Any) -> int:
 
 
 def as_array(sound: Any) -> np.ndarray:
-    """A list, an array or a tensor as an array. Raises UserError where the rows are of different lengths."""
+    """A list, an array or a tensor as an array. Raises UserError if the rows differ in length."""
     if isinstance(sound, torch.Tensor):
         tensor = sound.detach().cpu()
         return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
@@ -93,7 +93,7 @@ def as_array(sound: Any) -> np.ndarray:
 
 
 def _is_flat(sound: Sequence[Any]) -> bool:
-    """Whether a list holds the samples of one sound."""
+    """Whether a list contains the samples of one sound."""
     return bool(sound) and all(isinstance(value, (Real, np.number)) for value in sound)
 
 
@@ -103,7 +103,7 @@ def _has_channels(array: np.ndarray) -> bool:
 
 
 def _batch(array: np.ndarray) -> np.ndarray:
-    """The array (B, S) as it is. Raises UserError where its rows are too short to be sounds."""
+    """The array (B, S). Raises UserError if its rows are too short to be sounds."""
     if len(array) and array.shape[1] <= MOST_CHANNELS:
         raise UserError(f"{_about(array)}: too few samples a row; {_EXPECTED}")
     return array
@@ -117,8 +117,8 @@ def _scaled(array: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
             wave = array.astype(np.float32)
     elif array.dtype.itemsize not in _PCM_BYTES:
-        mend = "convert them to int16 or int32, or to float with full scale 1"
-        raise UserError(f"{array.dtype} samples have no agreed full scale; {mend}")
+        hint = "convert them to int16 or int32, or to float with full scale 1"
+        raise UserError(f"{array.dtype} samples have no defined full scale; {hint}")
     else:
         full = 2 ** (8 * array.dtype.itemsize - 1)
         centre = full if array.dtype.kind == "u" else 0

@@ -1,10 +1,7 @@
-"""Calibration: temperatures that make scores mean what they say.
+"""Calibration: temperatures and thresholds fitted on clips that the network was not trained on.
 
-Enters: uncalibrated scores of clips that the network was not trained on, and what is true of them; leaves: the entries
-`calibration`, `thresholds` and `sound_thresholds` of model.json. A score that is the mean of several windows is
-another kind of number than the score of one window (errors cancel in a mean), so each kind has its own temperature
-and thresholds, fitted on scores of that kind. `binary`: a score is a probability for each class by itself (sigmoid)
-rather than a share of one (softmax).
+Scores of single windows and means of several windows each have their own, see `artefact.temperature`. `binary`: scores
+are independent probabilities of each class (sigmoid), not shares of one (softmax).
 """
 
 import math
@@ -20,33 +17,33 @@ from audiosurvey.training.sound_scores import ScoredWindows
 
 BINS = 15
 LEAST_SOUNDS = 20
-"""Fewer sounds of several windows say too little about their temperature: all sounds are taken then."""
+"""With fewer sounds of several windows, their temperature is fitted on all sounds."""
 _COLDEST, _HOTTEST = 0.05, 20.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted, and what it did to the calibration error."""
+    """Fitted temperatures and thresholds, and the calibration error without and with them."""
 
     temperature: float = 1.0
-    """Of the score of a single window: logits are divided by it; above 1 the network was too sure of itself."""
+    """For the score of a single window. Logits are divided by it; above 1 the network was overconfident."""
     sound_temperature: float | None = None
-    """Of the mean of several windows; None: `temperature`, as there were no sounds of several windows."""
+    """For the mean of several windows; None: `temperature`, since all sounds are single windows."""
     thresholds: dict[str, float] | None = None
     """For the score of a single window, by class."""
     sound_thresholds: dict[str, float] | None = None
     """For the mean of several windows; None: `thresholds`."""
     fitted_on: str | None = None
-    """The clips that temperatures and thresholds were chosen on; None where there were none."""
+    """The clips used for fitting; None without any."""
     error_before: float | None = None
-    """Expected calibration error of the scores of sounds as the network gives them."""
+    """Expected calibration error of the uncalibrated scores of sounds."""
     error_after: float | None = None
-    """The same of the calibrated scores."""
+    """That of the calibrated scores."""
     window_error_before: float | None = None
-    """The errors of single windows; None where each sound is one window."""
+    """Errors of single windows; None if each sound is one window."""
     window_error_after: float | None = None
     measured_on: str | None = None
-    """The clips that the errors are of."""
+    """The clips used for the errors."""
 
     def temperatures(self, binary: bool) -> Temperatures:
         sound = self.temperature if self.sound_temperature is None else self.sound_temperature
@@ -71,10 +68,10 @@ class Calibration:
 
 
 def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *, clips: int | None = None) -> float:
-    """The temperature under which the truth is likeliest: least negative log-likelihood.
+    """The temperature with the smallest negative log-likelihood.
 
-    In place of certain targets stand those of Platt, (N + 1) / (N + 2) with N the clips seen: for large N they are the
-    same, and few clips, all recognised, do not make scores of 1. `clips`: N where rows are windows, many of one clip.
+    Targets are smoothed to (N + 1) / (N + 2) for N clips, after Platt, so that a few clips that are all recognised do
+    not lead to scores of 1. `clips`: N, if rows are windows and several belong to one clip.
 
     Source: Guo et al. 2017 (arXiv 1706.04599), section 4.2; Platt 1999 ("Probabilistic outputs for support vector
     machines"), section 2.2, for the targets.
@@ -93,16 +90,16 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *
         total_N1 = peak_N1 + np.log(np.exp(z_NK - peak_N1).sum(axis=1, keepdims=True))
         return float((target_NK * (total_N1 - z_NK)).sum(axis=1).mean())
 
-    # Convex in 1 / temperature, so that it has one valley in log temperature too.
+    # Convex in 1 / temperature, so that there is one minimum in log temperature too.
     bounds = (math.log(_COLDEST), math.log(_HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
 
 
 def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bins: int = BINS) -> float:
-    """Expected calibration error: how far scores are from the share of clips that they turn out right for.
+    """Expected calibration error; 0 is perfect.
 
-    The highest score of each clip goes into one of `bins` bins of equal width (`binary`: each score of each clip);
-    |mean score - share that is true| is averaged over the bins, weighted by what is in them. 0 is perfect.
+    The highest score of each clip (`binary`: each score) is put into one of `bins` bins of equal width. The error is
+    the mean of |mean score - accuracy| over the bins, weighted by their number of scores.
 
     Source: Naeini et al. 2015 ("Obtaining well calibrated probabilities using Bayesian binning").
     """
@@ -127,33 +124,30 @@ def calibrate(
     multi_label: bool,
     fitted_on: str,
 ) -> Calibration:
-    """Temperatures and thresholds of these clips, each fitted on the kind of scores that it is applied to.
-
-    Errors are left to the caller, who has other clips to measure them on.
-    """
+    """Temperatures and thresholds, each fitted on the kind of scores that it is applied to. Errors are not set."""
     of_windows_WK = truth_NK[scored.rows_W]
     temperatures = fit_temperatures(scored, truth_NK, binary)
     windows_WK = tempered(scored.scores_WK, temperatures.window, binary)
     thresholds = choose_thresholds(windows_WK, of_windows_WK, labels, multi_label=multi_label)
     if (scored.counts_N == 1).all():
         return Calibration(temperatures.window, None, thresholds, None, fitted_on)
-    rows = _telling(scored)
+    rows = _several_windows(scored)
     sounds_NK = temperatures.apply_all(scored)[rows]
     of_sounds = choose_thresholds(sounds_NK, truth_NK[rows], labels, multi_label=multi_label)
     return Calibration(temperatures.window, temperatures.sound, thresholds, of_sounds, fitted_on)
 
 
 def fit_temperatures(scored: ScoredWindows, truth_NK: np.ndarray, binary: bool) -> Temperatures:
-    """Both temperatures; they are equal where each sound is one window."""
+    """Both temperatures; they are equal if each sound is one window."""
     window = fit_temperature(scored.scores_WK, truth_NK[scored.rows_W], binary, clips=len(scored))
     if (scored.counts_N == 1).all():
         return Temperatures(binary, window, window)
-    rows = _telling(scored)
+    rows = _several_windows(scored)
     return Temperatures(binary, window, fit_temperature(scored.sounds_NK[rows], truth_NK[rows], binary))
 
 
-def _telling(scored: ScoredWindows) -> np.ndarray:
-    """The rows of the sounds that tell about means of several windows."""
+def _several_windows(scored: ScoredWindows) -> np.ndarray:
+    """Indices of the sounds of several windows, or of all sounds if those are too few."""
     several_N = scored.counts_N > 1
     return np.flatnonzero(several_N if several_N.sum() >= LEAST_SOUNDS else np.ones_like(several_N))
 
@@ -161,7 +155,7 @@ def _telling(scored: ScoredWindows) -> np.ndarray:
 def _targets(truth_NK: np.ndarray, binary: bool, clips: int) -> np.ndarray:
     rows, classes = truth_NK.shape
     if binary:
-        # Rows of one clip are no independent evidence: they count as one.
+        # Windows of one clip are not independent: together they count as one.
         share = clips / rows
         true, all_ = truth_NK.sum() * share, truth_NK.size * share
         yes, no = (true + 1) / (true + 2), 1 / (all_ - true + 2)

@@ -1,8 +1,7 @@
-"""What every usable model is, whatever runs it: sounds of any kind in, labels with scores out.
+"""The interface of all models, whatever runs them: from sounds to labels with scores.
 
-A model says how windows become scores (`scores`). The rest is what evaluation does: a sound is rounded to the 16 bits
-of the store and cut into windows (`data.windows`), and the scores of its windows become its score
-(`training.sound_scores`), which is then calibrated.
+Subclasses compute the scores of windows. As in evaluation, a sound is rounded to the 16 bits of the store and cut into
+windows (`data.audio.windows`), and the scores of its windows are averaged (`training.sound_scores`) and calibrated.
 """
 
 from abc import ABC, abstractmethod
@@ -23,44 +22,44 @@ from audiosurvey.data.audio.measures import Measures, measure, median
 from audiosurvey.data.audio.windows import split_windows, window_starts
 from audiosurvey.data.names import composed, composed_keys
 from audiosurvey.data.store.spool import quantize
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.training.sound_scores import WindowMean
 
 BATCH_WINDOWS = 16
-"""Windows that go through a model at once, however many sounds they are from."""
+"""Windows in a batch, which may span sounds."""
 
 
 class Classifier(ABC):
-    """Sounds in, labels with scores out."""
+    """A model that classifies sounds."""
 
     def __init__(self, facts: dict[str, Any], *, binary: bool | None = None) -> None:
-        """`facts`: what model.json says of labels, rate, window, padding, the way to mono, temperatures, thresholds.
+        """`facts`: the contents of model.json.
 
-        `binary`: scores are a sigmoid for each class rather than a softmax; None: not known, as in exported files of
-        older versions, whose scores are taken as they are.
+        `binary`: scores are a sigmoid of each class, not a softmax; None: unknown, as in exported files of older
+        versions, whose scores are used as they are.
         """
         self.facts = facts
         self.labels = [composed(label) for label in facts["labels"]]
         """Class names, in the order of the columns of `scores`."""
         self.sample_rate: int = facts["sample_rate"]
-        """Rate in Hz of the waves that `scores` takes."""
+        """Rate in Hz of waves for `scores`."""
         self.clip_samples: int = facts["clip_samples"]
         """Samples of one window, as in training."""
         self.multi_label = bool(facts.get("multi_label"))
         """Whether a sound may have several labels; else classes are exclusive."""
         calibration = facts.get("calibration", {})
         self.temperature: float = calibration.get("temperature", 1.0)
-        """What the logits of one window are divided by before they become scores; 1 where nothing was calibrated."""
+        """Divisor of the logits of one window; 1 without calibration."""
         self.sound_temperature: float = calibration.get("sound_temperature", self.temperature)
-        """The same for a score that is the mean of several windows."""
+        """For the mean of several windows."""
         self.thresholds: dict[str, float] = composed_keys(facts.get("thresholds", {}))
-        """By label, for the score of one window: below it the sound is `unknown` if this is its best class (with
-        several labels: the label is not given). Empty where none were chosen."""
+        """By label, for the score of one window. A sound whose best class is below its threshold is `unknown`; with
+        several labels, such a label is not given. Empty if none were chosen."""
         self.sound_thresholds: dict[str, float] = composed_keys(facts.get("sound_thresholds", self.thresholds))
-        """The same for a score that is the mean of several windows."""
+        """For the mean of several windows."""
         known = binary is not None
         self.temperatures = Temperatures(binary, self.temperature, self.sound_temperature) if known else Temperatures()
-        """From uncalibrated scores to calibrated ones."""
+        """Calibrate scores."""
         self.training_range = TrainingRange.from_json(facts.get("training_range"))
         """Level, bandwidth, length and signal-to-noise ratio of the training clips; None for older models."""
 
@@ -69,61 +68,61 @@ class Classifier(ABC):
         """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
 
     def uncalibrated(self, wave: Any) -> np.ndarray:
-        """Probabilities (B, K) of waves as `scores` takes them, float32, with no temperature in them."""
+        """Uncalibrated probabilities (B, K), float32, of waves (S) or (B, S) at `sample_rate`."""
         scores_BK = self.scores(wave)
         if self.temperatures.window == 1:
             return scores_BK
         return tempered(scores_BK, 1 / self.temperatures.window, self.temperatures.binary).astype(np.float32)
 
     def logits(self, wave: Any) -> np.ndarray:
-        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`. Raises UserError where a model gives scores only."""
-        raise UserError("logits: an exported file gives scores only; load the model folder that it was made from")
+        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`. Raises UserError for an exported file."""
+        raise UserError("logits: an exported file gives scores only; load the model folder it was made from")
 
     def to(self, device: str) -> None:
-        """Moves the model to a device (`auto`: a GPU where there is one); sounds and scores stay on the processor.
+        """Move the model to a device (`auto`: a GPU if available). Sounds and scores stay on the CPU.
 
-        Raises UserError where it can run on the processor only.
+        Raises UserError for an exported file and any device but the CPU.
         """
         if device not in ("auto", "cpu"):
-            raise UserError(f"device {device}: an exported file runs on the CPU only; give cpu, or no device")
+            raise ArgumentError("{device}: an exported file runs on the CPU only; leave it out", device=device)
 
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
-        """The features before the classifier, of sounds as `predict` takes them. Raises UserError where a model gives
-        scores only.
+        """The features before the classifier, of sounds as in `predict`. Raises UserError for an exported file.
 
         Shape: (N) for a path or an array (S); (B, N) for a list or an array (B, S).
         """
-        raise UserError("embed: an exported file gives scores only; load the model folder that it was made from")
+        raise UserError("embed: an exported file gives scores only; load the model folder it was made from")
 
     def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
         """`{label: score}`, highest first, for a path or an array (S) or (S, C); a list of them for a list or (B, S).
 
-        Arrays are taken at `sample_rate` in Hz (default: the model's); integers are PCM, floats have full scale 1. An
-        array with at most 32 columns, fewer than its rows, holds channels, which are mixed down. Long sounds are cut
-        into the windows that evaluation uses, and the mean of their scores is calibrated. The windows of a list's
-        sounds go through the network together. Raises UserError for a sound that cannot be read.
+        `sample_rate`: of arrays, in Hz (default: that of the model). Integers are PCM, floats have full scale 1. An
+        array with at most 32 columns and more rows contains channels, which are mixed down. Long sounds are cut into
+        windows as in evaluation, and the mean of their scores is calibrated. Windows of several sounds are scored
+        together. Raises UserError for a sound that cannot be read.
         """
         sounds, alone = several(sound)
         means = self._means(self.uncalibrated, sounds, sample_rate)
         for sound_, mean in zip(sounds, means, strict=True):
-            if fault := unusable(mean.value()):
-                raise UserError(f"{sound_}: {fault}" if is_path(sound_) else f"a sound: {fault}")
+            if fault := unusable_reason(mean.value()):
+                raise UserError(f"{sound_ if is_path(sound_) else 'array'}: {fault}")
         ranked = [self.ranked(mean.value(), mean.windows) for mean in means]
         return ranked[0] if alone else ranked
 
     def notes(self, sound: Any, sample_rate: int | None = None) -> Any:
-        """What of a sound lies outside the training clips, as texts: `["24 dB softer than the training clips"]`.
+        """How a sound differs from the training clips: `["24 dB softer than the training clips"]`.
 
-        Takes what `predict` takes, and gives a list for one sound, a list of lists for several. Empty where nothing
-        lies outside, and for a model of an older version, which does not know its training clips.
+        Sounds as in `predict`; a list of lists for several. Empty for a sound like the training clips, and for a model
+        without a training range.
         """
         sounds, alone = several(sound)
         found = [self._notes(self.measured(self._wave(one, sample_rate))) for one in sounds]
         return found[0] if alone else found
 
     def measured(self, wave_S: np.ndarray) -> Measures | None:
-        """The measures of a sound (S) at the model's rate, the median over its windows; None for a model that does not
-        know its training clips."""
+        """Recording conditions of a sound (S) at the model's rate, the median over its windows.
+
+        None for a model without a training range."""
         if self.training_range is None:
             return None
         starts = window_starts(len(wave_S), self.clip_samples)
@@ -133,46 +132,46 @@ class Classifier(ABC):
         return [] if measures is None or self.training_range is None else self.training_range.notes(measures)
 
     def decide(self, sound: Any, sample_rate: int | None = None, *, threshold: float | None = None) -> Any:
-        """The labels of a sound as `predict` takes it, or of each of several: `["siren"]`, or `["unknown"]`.
+        """The labels of a sound, or of each of several sounds, as in `predict`: `["siren"]`, or `["unknown"]`.
 
-        One of exclusive classes; with several labels any number, best first. `threshold`: the score to reach, the
-        model's own thresholds where None.
+        One of exclusive classes; with several labels any number, best first. `threshold`: the score to reach; None: the
+        thresholds of the model.
         """
         sounds, alone = several(sound)
         least = self.own_threshold if threshold is None else threshold
-        said = [
+        labels = [
             decide(self.ranked(mean.value(), mean.windows), least, mean.windows, multi_label=self.multi_label)
             for mean in self._means(self.uncalibrated, sounds, sample_rate)
         ]
-        return said[0] if alone else said
+        return labels[0] if alone else labels
 
     @property
     def own_threshold(self) -> Thresholds | None:
-        """The thresholds chosen when the model was made; None where there are none."""
+        """The thresholds of the model; None without any."""
         return Thresholds(self.thresholds, self.sound_thresholds) if self.thresholds else None
 
     def ranked(self, score_K: np.ndarray, windows: int) -> dict[str, float]:
-        """The labels with their calibrated scores, best first, of the uncalibrated mean of `windows` windows."""
+        """Labels with calibrated scores, best first, from the uncalibrated mean of `windows` windows."""
         calibrated_K = self.temperatures.apply(score_K, windows)
         return {self.labels[k]: float(calibrated_K[k]) for k in np.argsort(-score_K, kind="stable")}
 
     def decoded(self, path: Path) -> np.ndarray:
-        """A sound file as a mono wave (S) at the model's rate. Raises UserError, naming it and what is wrong."""
+        """A sound file as a mono wave (S) at the model's rate. Raises UserError for a file that cannot be read."""
         try:
             return decode(path, mono=self.facts["mono"], sample_rate=self.sample_rate)
         except BadAudio as error:
             raise UserError(f"{path}: {error.reason}") from None
 
     def windows(self, wave_S: np.ndarray) -> np.ndarray:
-        """The windows (W, S) that evaluation cuts a sound of any length into, padded as in training."""
-        # Through the 16 bits of the store, as in training and evaluation: in decibels their rounding shows in silence.
+        """The windows (W, S) of a sound of any length, cut as in evaluation and padded as in training."""
+        # Rounded to the 16 bits of the store as in training: in decibels rounding is visible in silence.
         stored_S, scale = quantize(wave_S)
         return split_windows(stored_S * np.float32(scale), self.clip_samples, self.facts["pad"])
 
     def _means(
         self, of: Callable[[np.ndarray], np.ndarray], sounds: Iterable[Any], sample_rate: int | None
     ) -> list[WindowMean]:
-        """What `of` gives for windows (B, S), the mean over the windows of each sound."""
+        """The mean of `of`, a function of windows (B, S), over the windows of each sound."""
         means: defaultdict[int, WindowMean] = defaultdict(WindowMean)
         windows = (
             (row, window_S)
@@ -193,9 +192,9 @@ class Classifier(ABC):
         try:
             return resample(wave_of(sound, self.facts["mono"]), rate, self.sample_rate)
         except BadAudio as error:
-            raise UserError(f"a sound of this array is {error.reason}") from None
+            raise UserError(f"array: {error.reason}") from None
 
 
-def unusable(score_K: np.ndarray) -> str | None:
-    """Why these scores cannot be used, in plain words; None for finite numbers."""
-    return None if np.isfinite(score_K).all() else "the model's scores for it are not numbers (NaN or infinity)"
+def unusable_reason(score_K: np.ndarray) -> str | None:
+    """Why scores cannot be used; None for finite ones."""
+    return None if np.isfinite(score_K).all() else "the scores are not numbers (NaN or infinity)"

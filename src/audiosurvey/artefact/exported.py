@@ -1,7 +1,6 @@
-"""Exported files as classifiers: .onnx, .pt2 and .pte give labels and scores as the model that they were made from.
+"""Exported files (.onnx, .pt2, .pte) as classifiers, with the labels and scores of the original model.
 
-What a file says of itself (labels, rate, windows) stands inside it, so the file alone is enough. A runner is what
-computes: waves (B, S) float32 in, scores (B, K) float32 out.
+Labels, sample rate and windows are stored in the file, so that the file alone is enough.
 """
 
 import json
@@ -16,17 +15,19 @@ import numpy as np
 
 from audiosurvey.artefact.arrays import waves_of
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.artefact.extras import fitting, needed
+from audiosurvey.artefact.extras import matching_torch, require_installed
 from audiosurvey.artefact.onnx_external import has_external_data
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 
 Runner = Callable[[np.ndarray], np.ndarray]
-_NEEDED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "least_samples")
+"""float32 waves (B, S) to scores (B, K)."""
+_REQUIRED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "least_samples")
 FACTS = "audiosurvey"
-"""Where the facts stand in files that hold them as one text; ONNX has a property for each."""
+"""Name of the facts in files that store them as one text; ONNX has a property for each."""
+SUFFIXES = (".onnx", ".pt2", ".pte")
 
 
-class Exported(Classifier):
+class ExportedModel(Classifier):
     """A model in one file, run by onnxruntime, torch or ExecuTorch."""
 
     def __init__(self, facts: dict[str, Any], run: Runner) -> None:
@@ -39,7 +40,7 @@ class Exported(Classifier):
     def scores(self, wave: Any) -> np.ndarray:
         """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
 
-        Raises UserError for waves of another shape, that are not numbers, or of a length that the file cannot take.
+        Raises UserError for waves of another shape, that are not finite, or of a length that the file does not accept.
         """
         wave_BS = waves_of(wave, self.facts["mono"])
         samples = wave_BS.shape[1]
@@ -53,31 +54,36 @@ class Exported(Classifier):
         return self._run(np.ascontiguousarray(wave_BS))
 
 
-def load_exported(path: Path, *, threads: int | None = None, trust: bool = False) -> Exported:
-    """Load an exported file. `threads`: for onnxruntime, all processors if None.
+def load_exported(path: Path, *, threads: int | None = None, trust: bool = False) -> ExportedModel:
+    """Load an exported file. `threads`: for onnxruntime, default all processors.
 
-    `trust`: also open a .pt2 file. Its loader unpickles data and evaluates expressions from the file, so it can run
-    any code that the author of the file put there.
+    `trust`: also open a .pt2 file. Its loader unpickles data and evaluates expressions from the file, so that it can
+    run any code of its author.
 
-    Raises UserError for a .pt2 file that is not trusted, a missing, damaged or foreign file, or a missing runtime.
+    Raises UserError for a .pt2 file without `trust`, a missing, damaged or foreign file, and a missing runtime.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; expected one that 'audiosurvey export' wrote")
+        raise UserError(f"{path}: no such file; expected one written by 'audiosurvey export'")
     if path.suffix == ".pt2" and not trust:
-        raise UserError(
-            f"{path}: opening a .pt2 file can run code that its author put into it; use the model folder or an ONNX "
-            "file instead, or, if you trust the author, give --trust (in Python: trust=True)"
+        raise ArgumentError(
+            f"{path}: opening a .pt2 file can run code of its author; use the model folder or an ONNX file instead, "
+            "or give {trust} if you trust the author",
+            trust=True,
         )
-    return _OPENERS[path.suffix](path, threads)
+    open_file = {".onnx": _open_onnx, ".pt2": _open_torch, ".pte": _open_executorch}[path.suffix]
+    facts, run = open_file(path, threads)
+    if any(name not in facts for name in _REQUIRED):
+        raise UserError(f"{path}: contains no labels; only files written by 'audiosurvey export' can be used")
+    return ExportedModel(facts, run)
 
 
 def is_exported(path: Path) -> bool:
-    """Whether a path is named as exported files are."""
-    return path.suffix in _OPENERS
+    """Whether a path has the suffix of an exported file."""
+    return path.suffix in SUFFIXES
 
 
-def _onnx(path: Path, threads: int | None) -> Exported:
-    needed("onnxruntime", extra="onnx")
+def _open_onnx(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
+    require_installed("onnxruntime", extra="onnx")
     import onnxruntime
 
     try:
@@ -85,29 +91,32 @@ def _onnx(path: Path, threads: int | None) -> Exported:
     except ValueError as error:
         raise _unreadable(path, "an ONNX file", error) from error
     if external:
-        raise UserError(f"{path}: takes weights from other files, which is not allowed; export the model again")
+        raise UserError(f"{path}: loads weights from other files, which is not allowed; export the model again")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    # onnxruntime's exceptions have no base of their own.
+    # The exceptions of onnxruntime have no common base.
     except Exception as error:
         raise _unreadable(path, "an ONNX file", error) from error
     properties = session.get_modelmeta().custom_metadata_map
-    facts = _facts(path, {name: properties.get(name) for name in properties})
-    return Exported(facts, lambda wave_BS: np.asarray(session.run(["scores"], {"waveform": wave_BS})[0]))
+    try:
+        facts = {name: json.loads(text) for name, text in properties.items()}
+    except ValueError:
+        facts = {}
+    return facts, lambda wave_BS: np.asarray(session.run(["scores"], {"waveform": wave_BS})[0])
 
 
-def _torch(path: Path, threads: int | None) -> Exported:
+def _open_torch(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
     import torch
 
-    said = {FACTS: ""}
+    extra = {FACTS: ""}
     try:
-        # Of a damaged file torch itself says at length what the exception says.
-        with quiet():
-            program = torch.export.load(path, extra_files=said)
+        # For a damaged file torch logs what the exception says.
+        with silenced():
+            program = torch.export.load(path, extra_files=extra)
         network = program.module()
     except Exception as error:
         raise _unreadable(path, "an exported program of torch", error) from error
@@ -116,36 +125,32 @@ def _torch(path: Path, threads: int | None) -> Exported:
         with torch.no_grad():
             return network(torch.from_numpy(wave_BS)).numpy()
 
-    return Exported(_facts(path, _texts(said[FACTS])), run)
+    return _parse(extra[FACTS]), run
 
 
-def _executorch(path: Path, threads: int | None) -> Exported:
-    needed("executorch", extra="mobile")
+def _open_executorch(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
+    require_installed("executorch", extra="mobile")
     import torch
 
-    with fitting("executorch"):
+    with matching_torch("executorch"):
         from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
 
     try:
         program = Runtime.get().load_program(path)
         forward = program.load_method("forward")
-        said = program.load_method(FACTS).execute([])[0] if FACTS in program.method_names else ""
+        text = program.load_method(FACTS).execute([])[0] if FACTS in program.method_names else ""
     except Exception as error:
         raise _unreadable(path, "an ExecuTorch program", error) from error
 
     def run(wave_BS: np.ndarray) -> np.ndarray:
         return np.concatenate([forward.execute([torch.from_numpy(row[None])])[0].numpy() for row in wave_BS])
 
-    return Exported(_facts(path, _texts(said)), run)
-
-
-_OPENERS: dict[str, Callable[[Path, int | None], Exported]] = {".onnx": _onnx, ".pt2": _torch, ".pte": _executorch}
+    return _parse(text), run
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps to themselves what torch and exporters say of torchvision, which nobody asked for, of their own old ways,
-    and of files that they cannot read."""
+def silenced() -> Iterator[None]:
+    """Suppress warnings and log messages of torch and the exporters: about torchvision, deprecations, damaged files."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -156,22 +161,12 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _texts(facts: str) -> dict[str, str]:
-    """The facts of one text, each as JSON again, as ONNX holds them."""
+def _parse(text: str) -> dict[str, Any]:
     try:
-        return {name: json.dumps(value) for name, value in json.loads(facts).items()}
-    except (ValueError, AttributeError):
-        return {}
-
-
-def _facts(path: Path, texts: dict[str, str]) -> dict[str, Any]:
-    try:
-        facts = {name: json.loads(text) for name, text in texts.items()}
+        facts = json.loads(text)
     except ValueError:
-        facts = {}
-    if any(name not in facts for name in _NEEDED):
-        raise UserError(f"{path}: does not say what it hears; only files that 'audiosurvey export' wrote can be used")
-    return facts
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _unreadable(path: Path, what: str, error: Exception) -> UserError:

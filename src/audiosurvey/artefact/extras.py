@@ -1,4 +1,4 @@
-"""Optional packages: one line that says which extra brings what is missing."""
+"""Optional packages: messages that name the extra to install."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ from importlib.util import find_spec
 from audiosurvey.errors import UserError
 
 
-def needed(*packages: str, extra: str) -> None:
-    """Raises UserError, naming the extra, where one of these packages is not installed."""
+def require_installed(*packages: str, extra: str) -> None:
+    """Raise UserError, naming the extra, if one of these packages is not installed."""
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)}: not installed; pip install 'audiosurvey[{extra}]'")
 
 
 @contextmanager
-def fitting(package: str) -> Iterator[None]:
-    """Raises UserError, naming both versions, where `package` is installed but cannot be imported beside this torch."""
+def matching_torch(package: str) -> Iterator[None]:
+    """Raise UserError, naming both versions, if `package` is installed but fails to import with this torch."""
     try:
         yield
-    # Libraries that were built for another torch fail in any of these ways.
+    # Libraries built for another torch fail in any of these ways.
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(

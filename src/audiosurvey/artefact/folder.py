@@ -1,13 +1,13 @@
-"""The artefact: a folder that holds a trained model and everything needed to use it, and nothing that runs.
+"""The model folder: a trained model with everything needed to use it, and no code.
 
 model/
   weights.safetensors   all tensors of the network
   config.yaml           the resolved config it was trained with
-  golden.safetensors    eight windows of training clips, and the logits to be expected of them
-  trained_on.json       the clips it was trained on, by id, with content and source
+  golden.safetensors    eight windows of training clips, and their expected logits
+  trained_on.json       the training clips by id, with content and source
   model.json            labels in order, windows, temperature and thresholds, range of the training clips, data,
                         licences, versions, checksums
-  README.md             the same for a reader: the model card, in the form of the Hugging Face Hub
+  README.md             the model card, in the format of the Hugging Face Hub
 """
 
 import hashlib
@@ -45,14 +45,13 @@ from audiosurvey.version import __version__
 
 SCHEMA = 3
 _READ = (1, 2, SCHEMA)
-"""Of schema 1 are folders from before there were golden clips, temperatures and thresholds, of 2 those from before
-trained_on.json told sources: they load without."""
+"""Schema 1 has no golden clips, temperatures and thresholds; 2 has no sources in trained_on.json."""
 _ALWAYS = ("weights.safetensors", "config.yaml", "trained_on.json")
 _CHECKED = (*_ALWAYS, golden_clips.FILE)
-_SAID = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
-"""Of what model.json says, that without which no sound becomes scores."""
+_REQUIRED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
+"""Entries of model.json needed to compute scores."""
 FILES = (*_CHECKED, "model.json", "README.md")
-"""All that belongs to a model, and all that is ever fetched or published of one."""
+"""All files of a model. No others are downloaded or published."""
 
 
 _SHOWN_RUNS = 5
@@ -72,12 +71,11 @@ def save_artefact(
     calibration: Calibration,
     training_range: TrainingRange | None = None,
 ) -> None:
-    """Writes the artefact. `model.json` comes last: a folder without it is incomplete and refused.
+    """Write a model folder. `model.json` comes last: without it a folder is incomplete and refused.
 
-    `config` is resolved. `about`: data set, fold, protocol and results, as they are to be shown; `licences`: of what
-    the model was made from, by part; `heard`: the clips that took part in the training; `golden`: windows of such
-    clips, whose logits are computed here, by the model as it will be loaded; `training_range`: what the training clips
-    were like, None where that is not known.
+    `config`: resolved; `about`: data set, fold, protocol and results for the card; `licences`: of each source of the
+    model; `heard`: the training clips; `golden`: windows of training clips, whose logits are computed here by the model
+    as it will be loaded; `training_range`: None if unknown.
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
@@ -108,9 +106,9 @@ def save_artefact(
 
 
 def load_artefact(path: str | Path) -> "Model":
-    """The model in an artefact folder, on the processor, ready to predict.
+    """The model in a folder, on the CPU, ready to predict.
 
-    Raises UserError for a folder that is not an artefact, is incomplete or was changed.
+    Raises UserError for a folder that is not a model, is incomplete or was changed.
     """
     folder = find_model(Path(path))
     try:
@@ -129,9 +127,9 @@ def load_artefact(path: str | Path) -> "Model":
             raise UserError(f"{folder}: incomplete, {name} is missing; copy the whole folder again")
         if (_digest(facts) if name == "model.json" else _sha256(folder / name)) != digest:
             raise UserError(f"{folder}: {name} was changed since it was written; copy the whole folder again")
-    if not facts.keys() >= set(_SAID) or not digests.keys() >= set(_ALWAYS):
+    if not facts.keys() >= set(_REQUIRED) or not digests.keys() >= set(_ALWAYS):
         raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again")
-    wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'not known')})"
+    wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'unknown')})"
     config = read_stored(folder / "config.yaml", wrote)
     heard = Provenance.load(folder / "trained_on.json")
     tensors = load_tensors(folder / "weights.safetensors")[0]
@@ -143,9 +141,9 @@ def load_artefact(path: str | Path) -> "Model":
 
 
 def find_model(path: Path) -> Path:
-    """The artefact folder that `path` means: itself, or the `model` in a run that has a final one.
+    """The model folder at `path`: itself, or the final model of a run.
 
-    Raises UserError elsewhere, naming the models that are in a run.
+    Raises UserError if there is none; for a run it names the models of the folds.
     """
     if is_exported(path) and not path.is_dir():
         raise UserError(f"{path}: is named as an exported file is; give the model folder that it was made from")
@@ -158,26 +156,26 @@ def find_model(path: Path) -> Path:
     if runs := sorted(found.parent.as_posix() for found in path.glob("*/config.yaml")):
         more = ", ..." if len(runs) > _SHOWN_RUNS else ""
         raise UserError(f"{path}: not a model, nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
-    raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_wanted(path)}")
+    raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_expected(path)}")
 
 
-def _wanted(path: Path) -> str:
-    wanted = "expected a folder with a model.json"
+def _expected(path: Path) -> str:
+    expected = "expected a folder with a model.json"
     if not path.is_file():
-        return wanted
+        return expected
     if path.suffix.lower() in AUDIO_EXTENSIONS:
-        return f"{wanted}; the model comes first, then the sounds"
+        return f"{expected}; the model comes first, then the sounds"
     if path.suffix in (".yaml", ".yml"):
-        return f"{wanted}; a config has none, 'audiosurvey train {path.as_posix()} --final' makes one"
+        return f"{expected}; a config contains no model, 'audiosurvey train {path.as_posix()} --final' makes one"
     if (path.parent / "model.json").is_file():
-        return f"{wanted}; did you mean {path.parent.as_posix()}?"
+        return f"{expected}; did you mean {path.parent.as_posix()}?"
     if path.suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
-        return f"{wanted}; weights alone are what a training can start from (--set model.init={path.as_posix()})"
-    return wanted
+        return f"{expected}; training can start from these weights (--set model.init={path.as_posix()})"
+    return expected
 
 
 class Model(Classifier):
-    """A trained network as a classifier: sounds in, labels with scores out."""
+    """A trained network as a classifier."""
 
     def __init__(
         self,
@@ -191,9 +189,9 @@ class Model(Classifier):
         super().__init__(facts, binary=self.loss.binary)
         self.config = config
         self.heard = heard
-        """The clips that took part in the training."""
+        """The training clips."""
         self.golden = golden
-        """Windows with the logits to be expected of them; None in a model of an older version."""
+        """Windows with their expected logits; None in a model of an older version."""
         self.front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
         self.network = build_network(
             config.model,
@@ -205,18 +203,18 @@ class Model(Classifier):
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
         self.to_scores = self.loss.scores
-        """Logits to probabilities as evaluation takes them, the temperature left out."""
+        """Convert logits to probabilities, without a temperature."""
 
     def to(self, device: str) -> None:
-        """Moves the model to a device (`auto`: a GPU where there is one); sounds and scores stay on the processor."""
+        """Move the model to a device (`auto`: a GPU if available). Sounds and scores stay on the CPU."""
         self.network.to(pick_device(device))
         self.front_end.to(pick_device(device))
 
     def logits(self, wave: Any) -> np.ndarray:
         """Logits (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window.
 
-        They are the network's own: no temperature is in them. Raises UserError for waves of another shape, that are
-        not numbers, or too short for the network.
+        No temperature is applied. Raises UserError for waves of another shape, that are not finite, or too short for
+        the network.
         """
         return self._through(self.network, wave)
 
@@ -225,13 +223,13 @@ class Model(Classifier):
         return self.to_scores(torch.from_numpy(self.logits(wave) / np.float32(self.temperature))).numpy()
 
     def uncalibrated(self, wave: Any) -> np.ndarray:
-        """Probabilities (B, K) of waves as `scores` takes them, float32, as evaluation takes them."""
+        """Uncalibrated probabilities (B, K), float32, of waves (S) or (B, S) at `sample_rate`."""
         return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
 
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
-        """The features before the classifier, float32, of sounds as `predict` takes them.
+        """The features before the classifier, float32, of sounds as in `predict`.
 
-        Those of a long sound are averaged over its windows. Shape: (N) for a path or an array (S); (B, N) for a list
+        They are averaged over the windows of a long sound. Shape: (N) for a path or an array (S); (B, N) for a list
         or an array (B, S).
         """
         sounds, alone = several(sound)
@@ -258,7 +256,7 @@ class Model(Classifier):
 
 
 def _digest(facts: dict[str, Any]) -> str:
-    """Of everything in model.json but this digest itself."""
+    """Hash of model.json without this hash."""
     others = {name: digest for name, digest in facts["sha256"].items() if name != "model.json"}
     return hashlib.sha256(json.dumps(facts | {"sha256": others}, sort_keys=True).encode()).hexdigest()
 

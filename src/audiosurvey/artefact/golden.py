@@ -1,12 +1,11 @@
-"""Golden clips: eight sounds that a model carries with it, and the logits that it gave for them when it was made.
+"""Golden clips: eight windows of training clips stored with a model, and its logits for them when it was written.
 
-Whoever moves, converts or publishes a model can see by them whether it still says the same. They are real windows of
-training clips, so that all of the model is at work.
+They show whether a model still computes the same after it was moved, converted or published.
 
 golden.safetensors
   pcm (B, S) int16, scale (B) float32   the windows: pcm * scale, 16 bits as in the store
-  logits (B, K) float32                 what the model gave, before any temperature
-  header: clips, labels                 where the windows are from, as JSON
+  logits (B, K) float32                 logits before any temperature
+  header: clips, labels                 ids and labels of the clips, as JSON
 """
 
 import json
@@ -29,36 +28,36 @@ from audiosurvey.tensorfile import load_tensors, save_tensors
 FILE = "golden.safetensors"
 COUNT = 8
 TOLERANCE = 1e-3
-"""The largest difference of logits, in units of the largest golden logit (of 1 where all are smaller), that is put down
-to another processor or another number of threads."""
+"""Largest difference of logits due to another processor or number of threads, relative to the largest golden logit (at
+least 1)."""
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Windows at the model's rate, and the logits expected of them."""
+    """Windows at the model's rate, and their expected logits."""
 
     clips: list[str]
     """Ids of the training clips that the windows are from."""
     labels: list[list[str]]
-    """What is true of each."""
+    """Labels of each clip."""
     pcm_BS: np.ndarray
     scale_B: np.ndarray
     logits_BK: np.ndarray
-    """Expected, before any temperature; (B, 0) where nothing is expected yet."""
+    """Expected logits before any temperature; (B, 0) before they are computed."""
 
     @property
     def wave_BS(self) -> np.ndarray:
-        """float32, as `logits` and `scores` take them."""
+        """float32 windows."""
         return self.pcm_BS * self.scale_B[:, None]
 
     @property
     def tolerance(self) -> float:
-        """How far the logits of an intact model may be from the expected ones."""
+        """Largest difference of logits of an intact model."""
         return TOLERANCE * max(1.0, float(np.abs(self.logits_BK).max(initial=0)))
 
 
 class HasGolden(Protocol):
-    """A model that carries golden clips."""
+    """A model with golden clips."""
 
     @property
     def golden(self) -> Golden | None: ...
@@ -67,9 +66,9 @@ class HasGolden(Protocol):
 
 
 def check_golden(model: HasGolden) -> float:
-    """The largest difference between the logits of the golden clips and those expected of them.
+    """The largest difference between the logits of the golden clips and the expected ones.
 
-    It is to be held against `model.golden.tolerance`. Raises UserError for a model without golden clips.
+    It is at most `model.golden.tolerance` for an intact model. Raises UserError for a model without golden clips.
     """
     golden = model.golden
     if golden is None:
@@ -80,10 +79,10 @@ def check_golden(model: HasGolden) -> float:
 def choose_golden(
     store: Store, clips: Sequence[Clip], classes: Sequence[str], *, clip_samples: int, pad: Pad
 ) -> Golden:
-    """Windows of eight of these clips (of all where they are fewer), spread over the classes; no logits yet.
+    """The loudest windows of eight of these clips (or fewer), spread over the classes, without logits.
 
-    The same for the same clips in whatever order: of classes evenly spaced in the list the first clips by id, and of
-    each its loudest window. Silent clips are taken only where there are no others.
+    The choice does not depend on the order of the clips: the first by id of evenly spaced classes. Silent clips are
+    used only if there are no others.
     """
     chosen = [_loudest(store, clip, clip_samples, pad) for clip in _spread(store, clips, len(classes))]
     pairs = [quantize(window_S) for _, window_S in chosen]
@@ -123,7 +122,7 @@ def load_golden(path: Path) -> Golden:
     except (KeyError, ValueError, TypeError, RecursionError):
         golden, fits = None, False
     if golden is None or not fits:
-        raise UserError(f"{path}: does not hold golden clips; copy the whole folder again")
+        raise UserError(f"{path}: contains no golden clips; copy the whole folder again")
     return golden
 
 
@@ -135,20 +134,20 @@ def _spread(store: Store, clips: Sequence[Clip], classes: int) -> list[Clip]:
 
 
 def _in_turns(clips: list[Clip], labels: list[int]) -> Iterator[Clip]:
-    """One clip of each of these classes, then a second of each, and so on; in the end all clips."""
+    """One clip of each of these classes, then a second of each, and so on; finally all clips."""
     for turn in zip_longest(*([clip for clip in clips if label in clip.labels] for label in labels)):
         yield from (clip for clip in turn if clip is not None)
     yield from clips
 
 
 def _evenly(classes: int) -> list[int]:
-    """Eight classes from the first to the last, or all where they are fewer."""
+    """Eight evenly spaced classes, or all of them."""
     if classes <= COUNT:
         return list(range(classes))
     return [round(place * (classes - 1) / (COUNT - 1)) for place in range(COUNT)]
 
 
 def _loudest(store: Store, clip: Clip, clip_samples: int, pad: Pad) -> tuple[Clip, np.ndarray]:
-    """The window (S) of the clip with most energy, of those that evaluation cuts, padded as there."""
+    """The window (S) of the clip with the largest energy, cut and padded as in evaluation."""
     windows_WS = split_windows(store.read(clip.id), clip_samples, pad)
     return clip, max(windows_WS, key=lambda window_S: float(np.square(window_S).sum()))

@@ -1,7 +1,6 @@
-"""Models on the Hugging Face Hub: the same folder there as here. Fetched by name, pushed once it is known to be intact.
+"""Download models from the Hugging Face Hub and publish them there; a repository is a model folder.
 
-huggingface_hub is asked for two things only, a snapshot of a repository and the upload of a folder; it keeps what it
-fetched in its own cache, so that a model fetched once loads without a network.
+Downloads are cached by huggingface_hub, so that a model loads without a network the next time.
 """
 
 import re
@@ -16,30 +15,29 @@ from audiosurvey.artefact.licence import NOT_STATED, non_commercial
 from audiosurvey.errors import UserError
 
 _REPO = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-_NOT_THERE = ("RepositoryNotFoundError", "GatedRepoError")
 _OFFLINE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectTimeout", "ReadTimeout")
 _EXPORTS = ("*.onnx",)
-"""What `export` may have put beside a model."""
+"""Exported files that are published with a model."""
 
 
 def is_repo(name: str) -> bool:
-    """Whether this can be the name of a repository: `user/name`, or `user/name@revision`."""
+    """Whether `name` has the form of a repository: `user/name` or `user/name@revision`."""
     return _REPO.fullmatch(name) is not None
 
 
 def fetch(name: str) -> Path:
-    """The folder with the model of a repository; of its files only those that make up a model, none of them code.
+    """Download the model folder of a repository: only the files of a model, none of which is code.
 
-    Raises UserError in one line: no huggingface_hub, no network, no such repository, or one that is not a model.
+    Raises UserError without huggingface_hub or a network, and if the repository does not exist or is not a model.
     """
     found = _REPO.fullmatch(name)
-    assert found is not None, "who calls this has asked is_repo"
+    assert found is not None, "checked by is_repo"
     hub = _hub(name)
     try:
         folder = Path(hub.snapshot_download(found["repo"], revision=found["revision"], allow_patterns=list(FILES)))
-    # Whatever the Hub, the network or the disk answers: which exceptions there are differs from version to version.
+    # The exceptions differ between versions of huggingface_hub.
     except Exception as error:
-        raise UserError(f"{name}: no such file or folder, and from the Hub: {_in_words(error)}") from error
+        raise UserError(f"{name}: no such file or folder, and from the Hub: {_one_line(error)}") from error
     if not (folder / "model.json").is_file():
         raise UserError(f"{name}: this repository of the Hub is not an audiosurvey model (it has no model.json)")
     return folder
@@ -47,22 +45,22 @@ def fetch(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What `push` did."""
+    """The result of `push`."""
 
     url: str
     difference: float
-    """Of the golden clips' logits, before anything was sent."""
+    """Largest difference of the golden clips' logits."""
     licence: str
     """Of the weights."""
     lines: list[str]
-    """For a reader."""
+    """Messages."""
 
 
 def push(model_path: Path, repo: str, *, private: bool = False) -> Pushed:
-    """Puts a model into a repository of the Hub, which is made where there is none.
+    """Upload a model to a repository of the Hub, which is created if necessary.
 
-    Raises UserError, before anything is sent, for a folder that is incomplete or changed or whose golden clips do not
-    give what they gave; then for a missing token, no network, or a repository that may not be written.
+    Raises UserError, before anything is uploaded, for a folder that is incomplete or changed or whose golden clips give
+    other logits; also without a token or a network, and if the repository cannot be written.
     """
     if not is_repo(repo) or "@" in repo:
         raise UserError(f"{repo}: not the name of a repository; expected one such as user/name")
@@ -72,8 +70,8 @@ def push(model_path: Path, repo: str, *, private: bool = False) -> Pushed:
     assert model.golden is not None
     if not difference <= model.golden.tolerance:
         raise UserError(
-            f"{folder}: its golden clips give other logits than when it was made (difference {difference:.2g}, allowed "
-            f"{model.golden.tolerance:.2g}); nothing was pushed"
+            f"{folder}: its golden clips give other logits than when it was written (difference {difference:.2g}, "
+            f"allowed {model.golden.tolerance:.2g}); nothing was pushed"
         )
     hub = _hub(repo)
     if hub.get_token() is None:
@@ -85,19 +83,19 @@ def push(model_path: Path, repo: str, *, private: bool = False) -> Pushed:
             repo_id=repo, folder_path=str(folder), allow_patterns=[*FILES, *_EXPORTS], commit_message=message
         )
     except Exception as error:
-        raise UserError(f"{repo}: not pushed: {_in_words(error)}") from error
+        raise UserError(f"{repo}: not pushed: {_one_line(error)}") from error
     licence = model.facts["licence"]["weights"]
     url = f"https://huggingface.co/{repo}"
     lines = [
         f"pushed: {folder} to {url}",
         f"golden clips: largest difference of logits {difference:.2g}",
         f"licence of the weights: {licence}",
-        f"included: sounds of {len(model.golden.clips)} training clips (golden clips), under the licence of the data",
+        f"included: {len(model.golden.clips)} training clips (golden clips), under the licence of the data",
     ]
     if non_commercial(licence):
-        lines.append("non-commercial: whoever takes this model must not use it commercially; the card says so")
+        lines.append("non-commercial: the model must not be used commercially, as its card states")
     if licence == NOT_STATED:
-        lines.append("licence: none is stated; write one into README.md of the repository, or nobody may use the model")
+        lines.append("licence: none is stated; add one to README.md of the repository, or nobody may use the model")
     return Pushed(url, difference, licence, lines)
 
 
@@ -106,23 +104,23 @@ def _hub(name: str) -> Any:
         return import_module("huggingface_hub")
     except ImportError:
         raise UserError(
-            f"{name}: no such file or folder; models of the Hub need huggingface_hub: pip install 'audiosurvey[hub]'"
+            f"{name}: no such file or folder; models on the Hub need huggingface_hub: pip install 'audiosurvey[hub]'"
         ) from None
 
 
-def _in_words(error: Exception) -> str:
-    """What went wrong, in one line."""
+def _one_line(error: Exception) -> str:
+    """The error in one line."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(getattr(error, "response", None), "status_code", None)
     if kinds & {"GatedRepoError"}:
-        return "access to the repository has to be asked for on its page"
+        return "access must be requested on the page of the repository"
     if kinds & {"RepositoryNotFoundError"}:
-        return "no such repository, or a private one that your token does not open"
+        return "no such repository, or a private one that your token cannot access"
     if kinds & {"RevisionNotFoundError"}:
         return "the repository has no such revision"
     if kinds & set(_OFFLINE):
-        return "cannot be reached; is there a network?"
+        return "not reachable; is there a network connection?"
     if status in (401, 403):
-        return "your token may not do this; it needs write access to the repository"
+        return "your token lacks write access to the repository"
     lines = str(error).split("\n\n")[-1].split("\n")
     return next((line.strip() for line in lines if line.strip()), type(error).__name__)

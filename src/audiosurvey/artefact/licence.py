@@ -1,4 +1,4 @@
-"""Licences: what a model may be used for follows from all that it was made from."""
+"""Licences: the licence of a model follows from those of its sources."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,11 @@ _HUB = {
     "CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0",
     "MIT": "mit",
 }
-"""As we write a licence: the identifier that the Hugging Face Hub knows it by."""
+"""Our name of a licence: its identifier on the Hugging Face Hub."""
 
 
 def hub_id(licence: str | None) -> str:
-    """`CC BY-NC 3.0 (non-commercial)` is `cc-by-nc-3.0`; `unknown` where none is stated, `other` for one of others."""
+    """`CC BY-NC 3.0 (non-commercial)` is `cc-by-nc-3.0`; `unknown` if none is stated, `other` for any other."""
     if licence is None or licence == NOT_STATED:
         return "unknown"
     words = licence.split(" (")[0].upper()
@@ -34,9 +34,9 @@ def non_commercial(licence: str | None) -> bool:
 
 
 def strictest(licences: Mapping[str, str | None]) -> str:
-    """The licence of what is made from all of these; by name of the part.
+    """The licence of a work made from parts with these licences.
 
-    A non-commercial one binds the whole; then nothing is known where one is not stated; then one with conditions.
+    In this order: non-commercial, not stated, with conditions, free.
     """
 
     def rank(licence: str | None) -> int:

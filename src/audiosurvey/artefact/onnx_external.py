@@ -1,8 +1,7 @@
-"""Whether an ONNX file points to other files for its weights.
+"""Whether an ONNX file loads weights from other files, which may be any files of the computer.
 
-An ONNX file may name a file beside it, or anywhere, that holds the values of a tensor. Files written by `export` hold
-everything themselves, so such a reference is refused before any runtime follows it. The file is read as protobuf, field
-by field, and only far enough to find references; tensor data is skipped. Field numbers are those of onnx.proto.
+Files written by `export` contain all weights, so that such references are refused before a runtime follows them. The
+file is parsed as protobuf without reading tensor data. Field numbers are those of onnx.proto.
 """
 
 import mmap
@@ -18,14 +17,14 @@ _FIELDS: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-"""For each kind of message, the fields that can lead to a tensor and the kind of message they hold."""
+"""For each kind of message: the fields that can lead to a tensor, and the kind of message in them."""
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MOST_NESTED = 64
 
 
 def has_external_data(path: Path) -> bool:
-    """Whether any tensor of the model is stored outside the file. Raises ValueError for what is not an ONNX file."""
+    """Whether any tensor of the model is stored outside the file. Raises ValueError if it is not an ONNX file."""
     with path.open("rb") as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -52,7 +51,7 @@ def _found(data: mmap.mmap, kind: str, begin: int, end: int, depth: int) -> bool
 
 
 def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, begin and end of each field; of a number its value and -1."""
+    """Number, start and end of each field; for an integer its value and -1."""
     while at < end:
         tag, at = _varint(data, at, end)
         number, wire = tag >> 3, tag & 7
@@ -67,7 +66,7 @@ def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]
         else:
             raise ValueError("not protobuf")
         if number == 0 or at + size > end:
-            raise ValueError("cut short, or not protobuf")
+            raise ValueError("truncated, or not protobuf")
         if wire == _LENGTH:
             yield number, at, at + size
         at += size
@@ -77,7 +76,7 @@ def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:
-            raise ValueError("cut short, or not protobuf")
+            raise ValueError("truncated, or not protobuf")
         byte = data[at]
         at += 1
         value |= (byte & 127) << shift

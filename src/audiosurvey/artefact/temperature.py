@@ -1,8 +1,8 @@
-"""Temperatures: what logits are divided by, so that scores are as sure as they are right.
+"""Temperature scaling of scores, separately for single windows and for means of several windows.
 
-A score that is the mean of several windows is another kind of number than the score of one window, since errors cancel
-in a mean: each kind has its own temperature. `binary`: a score is a probability for each class by itself (sigmoid)
-rather than a share of one (softmax).
+The mean of several windows is another kind of score than that of one window, since errors cancel in a mean. Therefore
+each has its own temperature. `binary`: scores are independent probabilities of each class (sigmoid), not shares of one
+(softmax).
 """
 
 from dataclasses import dataclass
@@ -12,26 +12,22 @@ import numpy as np
 from audiosurvey.training.sound_scores import ScoredWindows
 
 _LEAST = 2.0**-150
-"""Stands for a score of 0: half of the smallest number above 0 that float32 has."""
+"""Used for a score of 0: half of the smallest positive float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Temperatures:
-    """How an uncalibrated score becomes a calibrated one. The order of the classes stays."""
+    """Calibrate scores. The order of the classes does not change."""
 
     binary: bool = False
     window: float = 1.0
-    """Of the score of a single window."""
+    """For the score of a single window."""
     sound: float = 1.0
-    """Of the mean of several windows."""
-
-    def of(self, windows: int) -> float:
-        """The temperature of a score that is the mean of so many windows."""
-        return self.window if windows == 1 else self.sound
+    """For the mean of several windows."""
 
     def apply(self, score_K: np.ndarray, windows: int) -> np.ndarray:
         """The calibrated score (K) of a mean of `windows` windows: float64, unchanged at temperature 1."""
-        return tempered(score_K[None], self.of(windows), self.binary)[0]
+        return tempered(score_K[None], self.window if windows == 1 else self.sound, self.binary)[0]
 
     def apply_all(self, scored: ScoredWindows) -> np.ndarray:
         """The calibrated scores (N, K) of sounds."""
@@ -41,9 +37,9 @@ class Temperatures:
 
 
 def tempered(scores_NK: np.ndarray, temperature: float, binary: bool) -> np.ndarray:
-    """The scores (N, K) that the same logits give when divided by `temperature`; their order does not change.
+    """The scores (N, K) after dividing their logits by `temperature`.
 
-    float64, in which scores that differ in float32 stay apart; unchanged at temperature 1.
+    float64, so that scores that differ in float32 remain different; unchanged at temperature 1.
     """
     if temperature == 1:
         return np.asarray(scores_NK, dtype=np.float64)
@@ -55,9 +51,9 @@ def tempered(scores_NK: np.ndarray, temperature: float, binary: bool) -> np.ndar
 
 
 def logits_of(scores_NK: np.ndarray, binary: bool) -> np.ndarray:
-    """Logits that give these scores; of a softmax up to a constant a clip, which changes nothing."""
+    """Logits of these scores; for softmax up to a constant for each row, which has no effect."""
     p_NK = np.clip(np.asarray(scores_NK, dtype=np.float64), _LEAST, 1.0)
     if not binary:
         return np.log(p_NK)
-    # The nearest to 1 that float32 can say is 2^-24 away from it.
+    # The float32 next to 1 is 2^-24 below it.
     return np.log(p_NK) - np.log(np.maximum(1 - p_NK, 2.0**-25))

@@ -1,8 +1,4 @@
-"""What a model was trained on, in figures, and what is to be said of a sound that lies outside.
-
-Enters: the measures of rendered training clips, when a model is written, or model.json, when it is read; leaves: notes,
-one line of text for each measure of a sound that no training clip came near.
-"""
+"""The range of recording conditions of the training clips, and notes on sounds outside it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,27 +15,27 @@ _LEVEL_DB = 3.0
 _BANDWIDTH_SHARE = 0.1
 _LENGTH_SHARE = 0.01
 _SNR_DB = 6.0
-"""A figure is noted when it is further outside the span than this."""
+"""Margins outside the span before a note is made."""
 _ALMOST_SILENT_DB = 40.0
-_SILENT = "digital silence: there is nothing to hear"
+_SILENT = "digital silence"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRange:
-    """The spans of training clips as the network heard them: augmented, one window of each at most."""
+    """Spans over the training clips as the network received them: augmented, at most one window of each."""
 
     clips: int
-    """How many were measured."""
+    """Number of clips measured."""
     level_db: Span | None
     bandwidth_hz: Span | None
     seconds: Span | None
     snr_db: Span | None
-    """Spans are None where no clip had the figure."""
+    """A span is None if no clip has the value."""
 
     @classmethod
     def of(cls, measures: Sequence[Measures], whole_s: Sequence[float]) -> "TrainingRange":
-        """`whole_s`: how much of each clip fits into a window. Training may hear shorter sections of clips; the span
-        of lengths then goes from the shortest section to the longest window."""
+        """`whole_s`: how much of each clip fits into a window. With shorter sections in training, the span of lengths
+        reaches from the shortest section to the longest window."""
         longest_s = [max(one.seconds, whole) for one, whole in zip(measures, whole_s, strict=True)]
         shortest, longest = _span([one.seconds for one in measures]), _span(longest_s)
         return cls(
@@ -56,14 +52,14 @@ class TrainingRange:
 
     @classmethod
     def from_json(cls, entry: Any) -> "TrainingRange | None":
-        """None for a model that does not know its range, as those of older versions."""
+        """None for a model without a range, such as one of an older version."""
         if not isinstance(entry, dict):
             return None
         spans = {name: entry.get(name) for name in ("level_db", "bandwidth_hz", "seconds", "snr_db")}
         return cls(entry.get("clips", 0), **{name: _pair(span) for name, span in spans.items()})
 
     def notes(self, measures: Measures) -> list[str]:
-        """What of a sound lies outside, a text for each measure; empty where nothing does."""
+        """How a sound differs from the training clips, a text for each measure outside the range."""
         if measures.level_db is None:
             return [_SILENT]
         checks: list[tuple[Callable[[float, Span], str | None], float | None, Span | None]] = [
@@ -72,12 +68,12 @@ class TrainingRange:
             (_bandwidth_note, measures.bandwidth_hz, self.bandwidth_hz),
             (_snr_note, measures.snr_db, self.snr_db),
         ]
-        said = [check(value, span) for check, value, span in checks if value is not None and span is not None]
-        return [note for note in said if note is not None]
+        notes = [check(value, span) for check, value, span in checks if value is not None and span is not None]
+        return [note for note in notes if note is not None]
 
 
 def _length_note(seconds: float, span: Span) -> str | None:
-    # A longer sound is cut into windows, so only a shorter one differs from the training clips.
+    # A longer sound is cut into windows, so that only a shorter one differs.
     if seconds >= span[0] * (1 - _LENGTH_SHARE):
         return None
     return f"{seconds:.3g} s long; training clips lasted {span[0]:.3g} s or more"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 
@@ -35,14 +36,5 @@ def windows(padded_BN: Tensor, starts: Sequence[int], samples: int) -> Tensor:
 
 
 def fast_length(at_least: int) -> int:
-    """The smallest length from `at_least` on without a prime factor above 5, at which an FFT is fast."""
-    best = 1 << (at_least - 1).bit_length()
-    five = 1
-    while five < best:
-        odd = five
-        while odd < best:
-            twos = -(-at_least // odd)
-            best = min(best, odd << (twos - 1).bit_length())
-            odd *= 3
-        five *= 5
-    return best
+    """The smallest length from `at_least` on at which a Fourier transform of real numbers is fast."""
+    return int(next_fast_len(at_least, real=True))  # pyright: ignore[reportArgumentType]

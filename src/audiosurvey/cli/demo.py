@@ -28,10 +28,10 @@ def demo(
     trust: TrustOption = False,
 ) -> None:
     """Serve a local web page: drop or record a sound, see its spectrogram and scores. Works offline."""
-    from audiosurvey.demo.hearing import Limits
     from audiosurvey.demo.server import DemoOptions, serve
+    from audiosurvey.demo.sound_analysis import UploadLimits
 
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"note: listening on {host}; anyone who can reach this address can use the page", file=sys.stderr)
-    options = DemoOptions(host, port, Limits(max_mb, max_minutes), threshold, top, examples, trust)
+    options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, examples, trust)
     serve(target, options, lambda line: print(line, flush=True))

@@ -32,7 +32,7 @@ def doctor(
     Exit status 1 if anything was found that would invalidate results.
     """
     from audiosurvey.data.sets.ignore import write_ignore
-    from audiosurvey.doctor.examination import as_json as in_json
+    from audiosurvey.doctor.audit import as_json as in_json
     from audiosurvey.doctor.subject import audited_files
     from audiosurvey.doctor.terminal import print_diagnosis
     from audiosurvey.pipeline import doctor as audit

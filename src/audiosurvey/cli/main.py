@@ -13,7 +13,7 @@ import typer
 from audiosurvey.cli import configs, data, demo, doctor, export, hub, predict, results, training  # noqa: F401
 from audiosurvey.cli.app import app
 from audiosurvey.cli.streams import set_up_streams
-from audiosurvey.errors import UserError, of_the_system
+from audiosurvey.errors import ArgumentError, UserError, of_the_system
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
             print("interrupted; a run goes on with --resume", file=sys.stderr)
         sys.exit(status)
     except UserError as error:
-        _fail(error.lines, error.status)
+        _fail(error.flag_lines if isinstance(error, ArgumentError) else error.lines, error.status)
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "audiosurvey"

@@ -1,1 +1,1 @@
-"""The demo in the browser."""
+"""The browser demo."""

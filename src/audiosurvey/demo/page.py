@@ -1,7 +1,6 @@
-"""The demo's page: a sound on the left, what the model makes of it on the right. Built with Gradio.
+"""The demo's page, built with Gradio: a sound on the left, the result on the right.
 
-Nothing of a visitor's is kept in the page itself: what a visitor sends is one file, remembered under the visitor's
-session until the next one comes or the visitor leaves.
+The only data kept of a visitor is one uploaded file, until the next upload or the end of the session.
 """
 
 import os
@@ -12,66 +11,72 @@ from pathlib import Path
 
 import gradio
 
-from audiosurvey.artefact.shelf import Shelf
-from audiosurvey.demo.examples import Examples
-from audiosurvey.demo.hearing import Limits, hear
-from audiosurvey.demo.view import mistake_html, model_html, refused_html, sound_html, waiting_html
+from audiosurvey.artefact.load import ModelLibrary
+from audiosurvey.demo.example_sounds import ExampleSounds
+from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
+from audiosurvey.demo.view import error_html, model_html, refused_html, sound_html, waiting_html
 from audiosurvey.errors import UserError
 
 AT_ONCE = 2
-"""Sounds listened to at the same time; further ones wait in a queue."""
+"""Sounds analysed at the same time; others wait in a queue."""
 WAITING = 64
 _KEPT_S = 1800
-"""An upload that nobody has taken away goes after this time."""
+"""Uploads are deleted after this time."""
 
 
 class Uploads:
-    """The one file of each session, deleted when the next one comes or the session ends."""
+    """The file of each session, deleted at the next upload or the end of the session."""
 
     def __init__(self) -> None:
         self._paths: dict[str, Path] = {}
         self._lock = threading.Lock()
 
     def keep(self, session: str, path: Path | None) -> None:
-        """`path` takes the place of what the session had before."""
+        """Replace the file of a session by `path`."""
         with self._lock:
             before = self._paths.pop(session, None)
             if path is not None:
                 self._paths[session] = path
-            # Equal files of two visitors are one file on disk.
+            # Identical files of two visitors are one file on disk.
             if before is not None and before not in self._paths.values():
                 before.unlink(missing_ok=True)
 
 
 def build_page(
-    shelf: Shelf, first: str, *, limits: Limits, threshold: float | None, top: int, examples: Examples
+    library: ModelLibrary,
+    first: str,
+    *,
+    limits: UploadLimits,
+    threshold: float | None,
+    top: int,
+    examples: ExampleSounds,
 ) -> gradio.Blocks:
-    """The page for the models of a shelf.
+    """The page for the models of a library.
 
-    `first`: the model chosen to begin with; `threshold`: the least score of an answer, the model's own thresholds where
-    None; `top`: classes shown; `examples`: sounds to begin with.
+    `first`: the model selected at first; `threshold`: the score that a prediction must reach, None: the thresholds of
+    the model; `top`: number of classes shown; `examples`: sounds offered.
     """
     uploads = Uploads()
 
-    def listen(path: str | None, name: str, request: gradio.Request) -> tuple[str, str]:
+    def analyse(path: str | None, name: str, request: gradio.Request) -> tuple[str, str]:
         session = str(request.session_hash)
         uploads.keep(session, Path(path) if path else None)
         try:
-            model = shelf[name]
+            model = library[name]
             about = model_html(name, model)
         except UserError as error:
-            return mistake_html("; ".join(error.lines)), ""
+            return error_html("; ".join(error.lines)), ""
         if not path:
             return waiting_html(), about
         try:
             least = model.own_threshold if threshold is None else threshold
-            heard = hear(Path(path), model, limits=limits, threshold=least)
-            return sound_html(heard, top=top, threshold=least, window_s=model.clip_samples / model.sample_rate), about
+            sound = analyse_sound(Path(path), model, limits=limits, threshold=least)
+            return sound_html(sound, top=top, threshold=least, window_s=model.clip_samples / model.sample_rate), about
         except UserError as error:
-            return mistake_html("; ".join(error.lines)), about
+            return error_html("; ".join(error.lines)), about
 
     def example(index: int) -> str:
-        """A copy, because the file of a session is deleted with it."""
+        """A copy, because the file of a session is deleted."""
         source = list(examples.paths.values())[index]
         folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"]))
         return str(shutil.copy(source, folder))
@@ -83,8 +88,8 @@ def build_page(
         gradio.HTML(heading_html(), elem_classes="heading")
         with gradio.Row():
             with gradio.Column(scale=2, min_width=320):
-                several = len(shelf.names) > 1
-                chosen = gradio.Dropdown(shelf.names, value=first, label="Model", visible=several, elem_id="model")
+                several = len(library.names) > 1
+                chosen = gradio.Dropdown(library.names, value=first, label="Model", visible=several, elem_id="model")
                 sound = gradio.Audio(type="filepath", label="Sound", buttons=[], elem_id="sound")
                 _refuse_addresses(sound)
                 if examples.paths:
@@ -100,10 +105,10 @@ def build_page(
             with gradio.Column(scale=3, min_width=320):
                 gradio.HTML(refused_html(limits.mb), elem_id="refused")
                 heard = gradio.HTML(waiting_html(), elem_id="heard")
-        about = gradio.HTML(model_html(first, shelf[first]), elem_id="about")
+        about = gradio.HTML(model_html(first, library[first]), elem_id="about")
         gradio.on(
             [sound.change, chosen.input],
-            listen,
+            analyse,
             [sound, chosen],
             [heard, about],
             api_name="listen",
@@ -116,12 +121,12 @@ def build_page(
 
 
 def _refuse_addresses(sound: gradio.Audio) -> None:
-    """Gradio would fetch a sound from any address that a client names instead of an upload."""
+    """Gradio would download a sound from any address that a client sends instead of an upload."""
     move = sound.async_move_resource_to_block_cache
 
     async def move_file(url_or_file_path: str | Path | None) -> str | None:
         if "://" in str(url_or_file_path):
-            raise gradio.Error("this page fetches nothing; upload the sound")
+            raise gradio.Error("this page does not download sounds; upload it")
         return await move(url_or_file_path)
 
     sound.async_move_resource_to_block_cache = move_file

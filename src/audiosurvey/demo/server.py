@@ -1,7 +1,6 @@
-"""The demo: a local web page to try a model on, that needs no network and tells nobody anything.
+"""The server of the demo, a local web page for trying a model. It needs no network and sends nothing to anyone.
 
-Enters: a model or a folder of models; leaves: a server on one address, until Ctrl-C. What visitors send lies in a
-folder of the server's own, which goes with it.
+Uploads are stored in a temporary folder, which is deleted when the server ends.
 """
 
 import errno
@@ -16,26 +15,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.artefact.shelf import Shelf
-from audiosurvey.demo.examples import find_examples, golden_examples
-from audiosurvey.demo.hearing import Limits
-from audiosurvey.errors import UserError
+from audiosurvey.artefact.load import ModelLibrary
+from audiosurvey.demo.example_sounds import find_examples, golden_examples
+from audiosurvey.demo.sound_analysis import UploadLimits
+from audiosurvey.errors import ArgumentError, UserError
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
     "worker-src 'self' blob:; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
 )
-"""The browser itself refuses to ask anyone else for anything."""
+"""The browser refuses all requests to other addresses."""
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What stands on the command line of `demo`."""
+    """The options of the command `demo`."""
 
     host: str = "127.0.0.1"
     port: int = 7860
-    limits: Limits = field(default_factory=Limits)
+    limits: UploadLimits = field(default_factory=UploadLimits)
     threshold: float | None = None
     top: int = 5
     examples: Path | None = None
@@ -43,12 +42,12 @@ class DemoOptions:
 
 
 def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None:
-    """Serves the page until Ctrl-C. Raises UserError before anything is served: no Gradio, no model, no such address.
+    """Serve the page until Ctrl-C. `say` receives the address once it can be opened.
 
-    `say` gets the address once it can be opened.
+    Raises UserError without Gradio or a model, and for an address that cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="audiosurvey-demo-") as folder, _listening(options) as listener:
-        # Gradio reads these when it is imported and whenever a part of a page is made.
+        # Gradio reads these on import and whenever a component is created.
         os.environ |= {
             "GRADIO_ANALYTICS_ENABLED": "False",
             "GRADIO_RUN_HISTORY": "False",
@@ -56,28 +55,25 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None
             "HF_HUB_DISABLE_TELEMETRY": "1",
         }
         _need_gradio()
-        shelf = Shelf(target, trust=options.trust)
-        app = build_app(shelf, options, Path(folder))
+        library = ModelLibrary(target, trust=options.trust)
+        app = build_app(library, options, Path(folder))
         host, port = listener.getsockname()[:2]
-        say(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)")
+        say(f"http://{f'[{host}]' if ':' in host else host}:{port}  (press Ctrl-C to stop)")
         _run(app, listener)
 
 
-def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
-    """The page as an ASGI application.
-
-    `folder`: where the example clips that a model brings are put; not that of the uploads, which visitors delete.
-    """
+def build_app(library: ModelLibrary, options: DemoOptions, folder: Path) -> Any:
+    """The page as an ASGI application. `folder`: for the golden clips of a model, apart from the uploads."""
     import fastapi
     import gradio
     from gradio.themes import Default
 
     from audiosurvey.demo.page import build_page
 
-    first = shelf.first_usable()
-    examples = find_examples(options.examples) if options.examples else golden_examples(shelf[first], folder)
+    first = library.first_usable()
+    examples = find_examples(options.examples) if options.examples else golden_examples(library[first], folder)
     limits, threshold, top = options.limits, options.threshold, options.top
-    page = build_page(shelf, first, limits=limits, threshold=threshold, top=top, examples=examples)
+    page = build_page(library, first, limits=limits, threshold=threshold, top=top, examples=examples)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Policy)
     mounted = gradio.mount_gradio_app(
@@ -92,40 +88,41 @@ def build_app(shelf: Shelf, options: DemoOptions, folder: Path) -> Any:
         js=Path(__file__).with_name("demo.js").read_text(encoding="utf-8"),
         theme=Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
     )
-    # Of a page that it has not launched itself, Gradio lets clients name any file of this computer as their upload.
+    # Otherwise Gradio accepts any file of this computer as an upload, for a page that it has not launched itself.
     page.has_launched = page.is_running = True
     return mounted
 
 
 @contextmanager
 def _listening(options: DemoOptions) -> Iterator[socket.socket]:
-    """A socket bound to the address. Raises UserError for one that is taken, or not to be had."""
+    """A socket bound to the address. Raises UserError if it is in use or not available."""
     host, port = options.host, options.port
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError):
-        raise UserError(f"--host {host}: no address of that name; 127.0.0.1 is this computer alone") from None
+        raise ArgumentError("{host}: no such address; 127.0.0.1 is only this computer", host=host) from None
     listener = socket.socket(family)
     try:
         if os.name != "nt":
-            # A port whose last server has just ended can be had again at once.
+            # So that the port is available again immediately after a server has ended.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
             listener.listen(128)
         except OSError as error:
-            raise UserError(_refused(host, port, error)) from None
+            raise _refused(host, port, error) from None
         yield listener
     finally:
         listener.close()
 
 
-def _refused(host: str, port: int, error: OSError) -> str:
+def _refused(host: str, port: int, error: OSError) -> ArgumentError:
     if error.errno == errno.EADDRINUSE:
-        return f"--port {port}: already in use on {host}; give another one, or 0 for any that is free"
+        return ArgumentError(f"{{port}}: already in use on {host}; give another, or 0 for any free port", port=port)
     if error.errno == errno.EACCES:
-        return f"--port {port}: not allowed to you; give one above 1023"
-    return f"--host {host}: cannot be listened on ({error.strerror or error}); 127.0.0.1 is this computer alone"
+        return ArgumentError("{port}: permission denied; give a port above 1023", port=port)
+    reason = error.strerror or error
+    return ArgumentError(f"{{host}}: not available ({reason}); 127.0.0.1 is only this computer", host=host)
 
 
 def _need_gradio() -> None:
@@ -136,12 +133,12 @@ def _need_gradio() -> None:
 
 
 def _run(app: Any, listener: socket.socket) -> None:
-    """Until SIGINT or SIGTERM. A page that is open holds a connection; it is not waited for."""
+    """Serve until SIGINT or SIGTERM, without waiting for pages that are still open."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            # Cutting those connections off is no error to tell of.
+            # Do not report their closed connections as errors.
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             await super().shutdown(sockets)
 
@@ -151,7 +148,7 @@ def _run(app: Any, listener: socket.socket) -> None:
     before = signal.signal(signal.SIGTERM, end)
     server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     try:
-        # uvicorn handles both signals while it serves, and passes them on when it has ended.
+        # uvicorn handles both signals while serving and raises them again afterwards.
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     finally:
@@ -159,7 +156,7 @@ def _run(app: Any, listener: socket.socket) -> None:
 
 
 class _Policy:
-    """Sends the policy with every answer (ASGI middleware)."""
+    """ASGI middleware that adds the policy to every response."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -1,1 +1,1 @@
-"""An audit of a data set: one pass over its sounds, then checks that report findings."""
+"""Data audit: one pass over the sounds of a data set, then checks that report findings."""

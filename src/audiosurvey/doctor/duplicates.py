@@ -1,8 +1,7 @@
-"""The same sound twice: equal samples, or one recording in two files; and recordings on both sides of a border.
+"""The same sound in several clips, and recordings on both sides of a fold border.
 
-Enters: the table and the facts of its clips. Leaves: findings, each about a group of clips. How much a group matters
-follows from where its clips stand: other labels contradict each other, two sides of a split let the test be known
-from training, and two copies on one side only count double.
+The severity of a group of copies depends on its clips: different labels contradict each other, copies on two sides of a
+split leak the test into training, and copies on one side only count twice.
 """
 
 from collections import defaultdict
@@ -16,150 +15,155 @@ from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import in_order
 from audiosurvey.data.splits.folds import is_published_leak, spread_recordings
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.doctor.facts import Facts
+from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, likely_short_pairs
+from audiosurvey.doctor.clip_profile import ClipProfile
 from audiosurvey.doctor.finding import Finding, Severity
-from audiosurvey.doctor.soundprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, likely_short_pairs
-from audiosurvey.doctor.waveform import NO_MATCH, Match, match
+from audiosurvey.doctor.waveform_match import NO_MATCH, WaveformMatch, match
 
 AGREEMENT_LEAST = 0.3
 SHORT_AGREEMENT_LEAST = 0.36
-"""Among all pairs of sounds below a second; copies of vowels without their first fifth agree by 0.38 and more."""
+"""For pairs of sounds below a second. Copies of vowels without their first fifth agree by 0.38 and more."""
 _KEPT_WAVES = 500
 """At most 0.3 MB each."""
 COPY_SHIFT_S = 0.5
-"""Clips cut from one recording so far apart overlap as cuts do; nearer ones are copies."""
+"""Clips of one recording with at least this shift are overlapping cuts, with a smaller one copies."""
+
+_Scores = tuple[float, float, float]
+"""Agreement of the fingerprints, coherence of the waveforms, shift in seconds."""
 
 
-def leaks(table: Table) -> Iterator[Finding]:
-    """Recordings, as the table names them, with clips on two sides."""
+def check_leaks(table: Table) -> Iterator[Finding]:
+    """Recordings, as named in the table, with clips on two sides of a split."""
     for source, clips in spread_recordings(table).items():
         ids = tuple(clip.id for clip in clips)
         sides = ", ".join(sorted({_side(clip) for clip in clips}))
         message = f"recording {source} has {len(clips)} clips in {sides}"
         if is_published_leak(table, [source]):
-            message += "; published so: where one is tested, training leaves the others out"
+            message += "; published so: when one is tested, the others are left out of training"
             yield Finding("leak", "note", ids, message)
         else:
             yield Finding("leak", "spoils a result", ids, message, weight=len(clips))
 
 
-def twins(table: Table, facts: Mapping[str, Facts], workers: int) -> Iterator[Finding]:
-    """Groups of clips that are one sound: by their samples, then by their soundprints and waves."""
-    sounding = [clip for clip in table.clips if clip.id in facts and not facts[clip.id].silent]
+def check_duplicates(table: Table, profiles: Mapping[str, ClipProfile], workers: int) -> Iterator[Finding]:
+    """Groups of clips with the same sound: identical samples first, then similar fingerprints and waveforms."""
+    audible = [clip for clip in table.clips if clip.id in profiles and not profiles[clip.id].silent]
     by_digest: dict[str, list[Clip]] = defaultdict(list)
-    for clip in sounding:
-        by_digest[facts[clip.id].digest].append(clip)
-    for same in by_digest.values():
-        if len(same) > 1:
-            yield _judged(table, "duplicate", same, "the same samples")
+    for clip in audible:
+        by_digest[profiles[clip.id].digest].append(clip)
+    for copies in by_digest.values():
+        if len(copies) > 1:
+            yield _group_finding(table, "duplicate", copies, "identical samples")
 
-    first = [same[0] for same in by_digest.values()]
-    pairs = _near_pairs(first, facts, workers)
-    siblings: list[Clip] = []
-    for group, near in _groups(pairs):
-        clips = [first[member] for member in sorted(group)]
+    different = [copies[0] for copies in by_digest.values()]
+    overlapping: list[Clip] = []
+    for group, scores in _groups(_matching_pairs(different, profiles, workers)):
+        clips = [different[member] for member in sorted(group)]
         one_source = len({clip.source for clip in clips}) == 1 and clips[0].source is not None
-        apart = all(abs(shift_s) >= COPY_SHIFT_S for _, _, shift_s in near)
-        if one_source and apart and _settled(clips) and len({clip.labels for clip in clips}) == 1:
-            siblings += clips
+        apart = all(abs(shift_s) >= COPY_SHIFT_S for _, _, shift_s in scores)
+        if one_source and apart and _stays_together(clips) and len({clip.labels for clip in clips}) == 1:
+            overlapping += clips
             continue
-        agrees, coherent, shift_s = min(near)
-        words = f"agreement {agrees:.2f}, coherence {coherent:.2f}, shifted by {abs(shift_s):.2f} s"
+        agrees, coherent, shift_s = min(scores)
+        text = f"agreement {agrees:.2f}, coherence {coherent:.2f}, shifted by {abs(shift_s):.2f} s"
         numbers = {"agreement": round(agrees, 3), "coherence": round(coherent, 3), "shift_s": round(shift_s, 4)}
-        yield _judged(table, "near-duplicate", clips, words, numbers, agrees, overlap=apart)
-    if siblings:
-        ids = tuple(clip.id for clip in siblings)
-        yield Finding("overlap", "note", ids, f"{len(ids)} clips overlap others of their own recording")
+        yield _group_finding(table, "near-duplicate", clips, text, numbers, agrees, cuts=apart)
+    if overlapping:
+        ids = tuple(clip.id for clip in overlapping)
+        yield Finding("overlap", "note", ids, f"{len(ids)} clips overlap other clips of the same recording")
 
 
-def _near_pairs(
-    clips: Sequence[Clip], facts: Mapping[str, Facts], workers: int
-) -> list[tuple[int, int, float, float, float]]:
-    """Positions of two clips of one recording, with agreement, coherence and shift."""
-    prints = [facts[clip.id].print for clip in clips]
+def _matching_pairs(
+    clips: Sequence[Clip], profiles: Mapping[str, ClipProfile], workers: int
+) -> list[tuple[int, int, _Scores]]:
+    """Pairs of clips of one recording, as positions in `clips`."""
+    prints = [profiles[clip.id].print for clip in clips]
     candidates = sorted({*likely_pairs(prints), *likely_short_pairs(prints, SHORT_AGREEMENT_LEAST)})
     agreeing = ((one, other, agreement(prints[one], prints[other])) for one, other in candidates)
     beginning = lru_cache(_KEPT_WAVES)(_beginning)
     likely = [pair for pair in agreeing if pair[2] >= AGREEMENT_LEAST]
 
-    def listen_again(pair: tuple[int, int, float]) -> Match:
+    def compare(pair: tuple[int, int, float]) -> WaveformMatch:
         try:
             return match(beginning(clips[pair[0]]), beginning(clips[pair[1]]))
         except BadAudio:
-            # It was readable a moment ago: the file has changed since.
+            # Readable a moment ago: the file was changed meanwhile.
             return NO_MATCH
 
-    heard = in_order(listen_again, likely, workers=workers, ahead=4 * workers)
+    matches = in_order(compare, likely, workers=workers, ahead=4 * workers)
     return [
-        (*pair, found.white, found.shift_s) for pair, found in zip(likely, heard, strict=True) if found.same_recording
+        (one, other, (agrees, found.white, found.shift_s))
+        for (one, other, agrees), found in zip(likely, matches, strict=True)
+        if found.same_recording
     ]
 
 
 def _beginning(clip: Clip) -> np.ndarray:
-    """What the soundprint of the clip was made of; raises BadAudio."""
+    """The wave that the fingerprint of the clip was computed from. Raises BadAudio."""
     begin = clip.start_s or 0.0
     end = begin + LONGEST_S if clip.end_s is None else min(clip.end_s, begin + LONGEST_S)
     return np.concatenate(list(mono_blocks(clip.path, start_s=begin, end_s=end, mono="mean", sample_rate=PRINT_RATE)))
 
 
-def _groups(
-    pairs: Iterable[tuple[int, int, float, float, float]],
-) -> list[tuple[set[int], list[tuple[float, float, float]]]]:
-    """Pairs that share a member become one group, with the figures of all its pairs."""
-    group_of: dict[int, tuple[set[int], list[tuple[float, float, float]]]] = {}
-    for one, other, *figures in pairs:
+def _groups(pairs: Iterable[tuple[int, int, _Scores]]) -> list[tuple[set[int], list[_Scores]]]:
+    """Connected components of the pairs, with the scores of all their pairs."""
+    group_of: dict[int, tuple[set[int], list[_Scores]]] = {}
+    for one, other, scores in pairs:
         mine, theirs = (group_of.get(member, ({member}, [])) for member in (one, other))
         if mine is not theirs:
             mine = (mine[0] | theirs[0], mine[1] + theirs[1])
-        mine[1].append((figures[0], figures[1], figures[2]))
+        mine[1].append(scores)
         group_of |= dict.fromkeys(mine[0], mine)
     return [group for member, group in sorted(group_of.items()) if member == min(group[0])]
 
 
-def _judged(
+def _group_finding(
     table: Table,
     check: str,
     clips: Sequence[Clip],
-    words: str,
+    text: str,
     numbers: Mapping[str, float] | None = None,
     weight: float = 0.0,
-    overlap: bool = False,
+    cuts: bool = False,
 ) -> Finding:
-    """`overlap`: they are one recording, cut at different places, and not copies."""
+    """`cuts`: the clips were cut from one recording at different positions and are not copies."""
     ids, numbers = tuple(clip.id for clip in clips), dict(numbers or {})
-    classes = sorted({_labels(table, clip) for clip in clips})
-    if len(classes) > 1:
-        labels = " and ".join(classes)
-        if overlap and len({_side(clip) for clip in clips}) == 1:
-            # Each cut may have its label from what the other does not hold.
-            return Finding("contradiction", "worth a look", ids, f"{words}, labelled {labels}", numbers, weight)
-        reason = "the same sound as {}, with other labels"
-        drop = {clip.id: reason.format(next(c.id for c in clips if c.labels != clip.labels)) for clip in clips}
-        return Finding("contradiction", "spoils a result", ids, f"{words}, labelled {labels}", numbers, weight, drop)
-    severity, where = _placed(table, clips, check)
-    # As published, the copies are part of what scores are compared on.
-    drop = {} if table.official else {clip.id: f"{check} of {ids[0]}" for clip in clips[1:]}
-    # What stands on two sides comes before what does not, however well that agrees.
+    labels = sorted({"|".join(table.classes[label] for label in clip.labels) or "nothing" for clip in clips})
+    if len(labels) > 1:
+        message = f"{text}, labelled {' and '.join(labels)}"
+        if cuts and len({_side(clip) for clip in clips}) == 1:
+            # Each cut may contain what its own label names.
+            return Finding("contradiction", "worth a look", ids, message, numbers, weight)
+        other_of = {clip.id: next(other.id for other in clips if other.labels != clip.labels) for clip in clips}
+        quarantine = {clip_id: f"the same sound as {other}, with other labels" for clip_id, other in other_of.items()}
+        return Finding("contradiction", "spoils a result", ids, message, numbers, weight, quarantine)
+    severity, where = _severity(table, clips, check)
+    # Results on a published set are compared with its copies in place.
+    quarantine = {} if table.official else {clip.id: f"{check} of {ids[0]}" for clip in clips[1:]}
+    # Groups on two sides of a split come first.
     weight += len({_side(clip) for clip in clips}) > 1
-    return Finding(check, severity, ids, f"{words}; {where}", numbers, weight, drop)
+    return Finding(check, severity, ids, f"{text}; {where}", numbers, weight, quarantine)
 
 
-def _placed(table: Table, clips: Sequence[Clip], check: str) -> tuple[Severity, str]:
-    """How much it matters where the copies stand, and the words for it."""
+def _severity(table: Table, clips: Sequence[Clip], check: str) -> tuple[Severity, str]:
+    """How severe it is that these clips are copies, and why."""
     sides = sorted({_side(clip) for clip in clips})
     if len(sides) > 1:
+        where = f"on both sides of a fold border ({', '.join(sides)})"
         if table.official or table.twin_sources.issuperset({clip.source for clip in clips}):
-            return "worth a look", f"on both sides of a fold border ({', '.join(sides)}), as published"
-        return "spoils a result", f"on both sides of a fold border ({', '.join(sides)})"
-    if _settled(clips) or not table.classes:
-        return "worth a look", "on one side of every split" if table.classes else "no classes, so no split"
+            return "worth a look", f"{where}, as published"
+        return "spoils a result", where
+    if not table.classes:
+        return "worth a look", "no classes, so no split"
+    if _stays_together(clips):
+        return "worth a look", "on one side of every split"
     if check == "duplicate":
-        return "worth a look", "no folds yet: equal samples stay in one fold when folds are made"
-    return "spoils a result", "no folds yet, and no common source: they may be dealt to both sides of a split"
+        return "worth a look", "no folds yet: identical samples stay in one fold when folds are made"
+    return "spoils a result", "no folds yet and no common source: they may end up on both sides of a split"
 
 
-def _settled(clips: Sequence[Clip]) -> bool:
-    """On one side of every split, whatever folds are made: one fold or side, or one source where there is none."""
+def _stays_together(clips: Sequence[Clip]) -> bool:
+    """Whether the clips are on one side of every split: in one fold or side, or of one source if there are none."""
     if len({_side(clip) for clip in clips}) > 1:
         return False
     divided = clips[0].fold is not None or clips[0].side is not None
@@ -169,7 +173,3 @@ def _settled(clips: Sequence[Clip]) -> bool:
 
 def _side(clip: Clip) -> str:
     return f"fold {clip.fold}" if clip.fold is not None else clip.side or "no fold"
-
-
-def _labels(table: Table, clip: Clip) -> str:
-    return "|".join(table.classes[label] for label in clip.labels) or "nothing"

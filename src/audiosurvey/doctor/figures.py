@@ -1,117 +1,93 @@
-"""Pictures of a data set for the page of the doctor: how many, how long, how loud, how high, class by class.
+"""Figures for the audit page: size, level, bandwidth, length and silence of each class, as PNG bytes."""
 
-Enters: a `Diagnosis`. Leaves: PNG files as bytes, each with a title. Drawn with figures of their own, no global state.
-"""
-
-import io
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from audiosurvey.doctor.examination import Diagnosis
-from audiosurvey.doctor.facts import Facts
-from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure, drawable
+from audiosurvey.doctor.audit import Diagnosis
+from audiosurvey.doctor.clip_profile import ClipProfile
+from audiosurvey.pages.plain_figure import BLUE, GREY, INK, ORANGE, PlainFigure, drawable, figure_png, single_axes
 
-_GREY = "#b8c1cc"
 _MOST_CLASSES = 60
 
 
 def overview(diagnosis: Diagnosis) -> list[tuple[str, bytes]]:
-    """Title and picture of what every data set is looked at for; without classes, one row stands for all clips."""
-    table, facts = diagnosis.table, diagnosis.facts
-    if not facts or len(table.classes) > _MOST_CLASSES:
+    """Title and figure of each property. Without classes, one row shows all clips."""
+    table, profiles = diagnosis.table, diagnosis.profiles
+    if not profiles or len(table.classes) > _MOST_CLASSES:
         return []
-    flagged = {finding.plot for finding in diagnosis.findings if finding.plot and finding.severity != "note"}
-    rows = list(table.classes) or ["all clips"]
-    clips = {
+    flagged = {one.class_name for one in diagnosis.findings if one.class_name and one.severity != "note"}
+    rows = {
         name: [
-            facts[clip.id] for clip in table.clips if clip.id in facts and (not table.classes or label in clip.labels)
+            profiles[clip.id]
+            for clip in table.clips
+            if clip.id in profiles and (not table.classes or label in clip.labels)
         ]
-        for label, name in enumerate(rows)
+        for label, name in enumerate(table.classes or ["all clips"])
     }
-    pictures = [("Clips of each class", _bars(clips, flagged))] if table.classes else []
-    values: list[tuple[str, str, Callable[[Facts], float]]] = [
+    values: list[tuple[str, str, Callable[[ClipProfile], float]]] = [
         ("Level without silence", "dBFS", lambda one: one.level_db),
-        ("Where the spectrum ends", "kHz", lambda one: one.bandwidth_hz / 1000),
+        ("Bandwidth", "kHz", lambda one: one.bandwidth_hz / 1000),
         ("Length", "seconds", lambda one: one.seconds),
         ("Silence", "share of the clip", lambda one: one.silent_share),
     ]
-    return pictures + [(title, _dots(clips, flagged, axis, value)) for title, axis, value in values]
+    figures = [("Clips of each class", _bars(rows, flagged))] if table.classes else []
+    return figures + [(title, _dots(rows, flagged, axis, value)) for title, axis, value in values]
 
 
 def spectra(diagnosis: Diagnosis, name: str) -> bytes:
-    """The middle spectrum of a class against that of the others, in bands of 250 Hz."""
-    table, facts = diagnosis.table, diagnosis.facts
+    """The median spectrum of a class and that of the others, in bands of 250 Hz."""
+    table, profiles = diagnosis.table, diagnosis.profiles
     label = table.classes.index(name)
-    figure, axes = _figure(6.4, 2.8)
-    top_hz = max(found.sample_rate for found in facts.values()) / 2
+    figure, axes = single_axes(6.4, 2.8)
+    top_hz = max(profile.sample_rate for profile in profiles.values()) / 2
     grid_hz = np.arange(125.0, top_hz, 250.0)
-    for inside, colour, words in ((False, _GREY, "the others"), (True, ORANGE, name.replace("_", " "))):
-        some = [facts[clip.id] for clip in table.clips if clip.id in facts and (label in clip.labels) == inside]
+    for inside, colour, legend in ((False, GREY, "the others"), (True, ORANGE, name.replace("_", " "))):
+        some = [profiles[clip.id] for clip in table.clips if clip.id in profiles and (label in clip.labels) == inside]
         if some:
-            axes.plot(grid_hz / 1000, np.median([_on(one, grid_hz) for one in some], axis=0), color=colour, label=words)
+            levels = np.median([_levels_at(one, grid_hz) for one in some], axis=0)
+            axes.plot(grid_hz / 1000, levels, color=colour, label=legend)
     axes.set_xlabel("kHz")
     axes.set_ylabel("dB")
     axes.legend(frameon=False, fontsize=8)
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _on(facts: Facts, grid_hz: np.ndarray) -> np.ndarray:
-    """A spectrum at the frequencies of the grid; what is above half its rate has the level of 16-bit silence."""
-    centres_hz = (np.arange(len(facts.bands_db)) + 0.5) * facts.band_hz
-    return np.maximum(np.interp(grid_hz, centres_hz, facts.bands_db, right=-120.0), -120.0)
+def _levels_at(profile: ClipProfile, grid_hz: np.ndarray) -> np.ndarray:
+    """Levels at these frequencies; above half the rate of the clip they are -120 dB."""
+    centres_hz = (np.arange(len(profile.bands_db)) + 0.5) * profile.band_hz
+    return np.maximum(np.interp(grid_hz, centres_hz, profile.bands_db, right=-120.0), -120.0)
 
 
-def _bars(clips: dict[str, list[Facts]], flagged: set[str]) -> bytes:
-    figure, axes = _rows(list(clips), flagged)
-    axes.barh(range(len(clips)), [len(some) for some in clips.values()], color=_colours(clips, flagged), height=0.7)
+def _bars(rows: dict[str, list[ClipProfile]], flagged: set[str]) -> bytes:
+    figure, axes, colours = _class_rows(rows, flagged)
+    axes.barh(range(len(rows)), [len(some) for some in rows.values()], color=colours, height=0.7)
     axes.set_xlabel("clips")
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _dots(clips: dict[str, list[Facts]], flagged: set[str], axis: str, value: Callable[[Facts], float]) -> bytes:
-    """A dot a clip, spread within its row; a line at the middle of each class."""
-    figure, axes = _rows(list(clips), flagged)
-    for row, (colour, some) in enumerate(zip(_colours(clips, flagged), clips.values(), strict=True)):
+def _dots(
+    rows: dict[str, list[ClipProfile]], flagged: set[str], axis: str, value: Callable[[ClipProfile], float]
+) -> bytes:
+    """A dot for each clip, spread within its row, and a line at the median of each class."""
+    figure, axes, colours = _class_rows(rows, flagged)
+    for row, (colour, some) in enumerate(zip(colours, rows.values(), strict=True)):
         x = np.array([value(one) for one in some], float)
         x = x[np.isfinite(x)]
-        if len(x) == 0:
-            continue
-        spread = 0.3 * np.sin(np.arange(len(x)) * 2.4)
-        axes.scatter(x, row + spread, s=7 if len(x) > 12 else 20, color=colour, alpha=0.45, linewidths=0)
-        axes.plot([np.median(x)] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=1.5)
+        if len(x):
+            spread = 0.3 * np.sin(np.arange(len(x)) * 2.4)
+            axes.scatter(x, row + spread, s=7 if len(x) > 12 else 20, color=colour, alpha=0.45, linewidths=0)
+            axes.plot([np.median(x)] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=1.5)
     axes.set_xlabel(axis)
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _rows(names: list[str], flagged: set[str]) -> tuple[Figure, Any]:
-    figure, axes = _figure(6.4, 0.2 * len(names) + 1.2)
-    axes.set_yticks(range(len(names)), [drawable(name.replace("_", " ")) for name in names], fontsize=8)
-    for text, name in zip(axes.get_yticklabels(), names, strict=True):
+def _class_rows(rows: dict[str, list[ClipProfile]], flagged: set[str]) -> tuple[PlainFigure, Any, list[str]]:
+    """A figure with a row for each class, and the colours of the rows: flagged classes are orange."""
+    figure, axes = single_axes(6.4, 0.2 * len(rows) + 1.2)
+    axes.set_yticks(range(len(rows)), [drawable(name.replace("_", " ")) for name in rows], fontsize=8)
+    for text, name in zip(axes.get_yticklabels(), rows, strict=True):
         text.set_color(ORANGE if name in flagged else INK)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    return figure, axes
-
-
-def _colours(clips: dict[str, list[Facts]], flagged: set[str]) -> list[str]:
-    return [ORANGE if name in flagged else BLUE for name in clips]
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    figure = PlainFigure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0, labelsize=8)
-    return figure, axes
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, dpi=140, format="png")
-    return file.getvalue()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    return figure, axes, [ORANGE if name in flagged else BLUE for name in rows]

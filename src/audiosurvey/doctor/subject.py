@@ -1,6 +1,6 @@
-"""What DATA of the audit means: a config, the root of a data set, a CSV, or a bare folder of sounds."""
+"""The data to audit: a config, the root of a data set, a CSV, or a bare folder of sounds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from audiosurvey.config.loader import load_config
@@ -9,27 +9,27 @@ from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.table import Table
-from audiosurvey.doctor.examination import Diagnosis, Progress, examine, examine_table
-from audiosurvey.doctor.strays import strays
+from audiosurvey.doctor.audit import Diagnosis, audit_dataset, audit_table
+from audiosurvey.doctor.stray_files import find_stray_files
 from audiosurvey.errors import UserError
 
 
-def audit(data: str, overrides: Sequence[str] = (), progress: Progress | None = None) -> Diagnosis:
-    """The audit of `data`. Raises UserError for what is none of these."""
+def audit(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:
+    """Audit `data`. Raises UserError if it is none of these."""
     found = _is_data(data)
     if found and overrides:
-        raise UserError(f"{data}: is no config, so --set sets nothing; give a config, or leave --set out")
+        raise UserError(f"{data}: is not a config, so that --set has no effect; give a config, or leave --set out")
     if not found:
         config = load_config(data, overrides).config
         _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
-        return examine(config.dataset, top_hz=top_hz, progress=progress)
+        return audit_dataset(config.dataset, top_hz=top_hz, progress=progress)
     if (bare := _bare_folder(Path(data))) is not None:
-        return examine_table(bare, list(strays(bare)), progress=progress)
-    return examine(dataset_at(Path(data)), progress=progress)
+        return audit_table(bare, list(find_stray_files(bare)), progress=progress)
+    return audit_dataset(dataset_at(Path(data)), progress=progress)
 
 
 def audited_files(data: str, overrides: Sequence[str] = ()) -> list[Path]:
-    """The files that the audit of `data` reads, which its own output must not replace."""
+    """The files that the audit of `data` reads, which its output must not overwrite."""
     path = Path(data)
     if not _is_data(data):
         dataset = load_config(data, overrides).config.dataset
@@ -51,10 +51,10 @@ def _is_data(data: str) -> bool:
     """Whether this is a folder or a table, not a config. Raises UserError for a single sound."""
     path = Path(data)
     if path.is_file() and path.suffix.lower() in AUDIO_EXTENSIONS:
-        raise UserError(f"{data}: is one sound; give the folder of a data set, a table or a config")
+        raise UserError(f"{data}: is a single sound; give the folder of a data set, a table or a config")
     return path.is_dir() or (path.is_file() and path.suffix.lower() in TABLES)
 
 
 def _bare_folder(path: Path) -> Table | None:
-    """The sounds of a folder that has no layout of a data set."""
+    """The sounds of a folder without the layout of a data set."""
     return read_bare(path) if dataset_at(path).name == "folder" and not has_class_folders(path) else None

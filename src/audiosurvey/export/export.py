@@ -1,4 +1,4 @@
-"""`export`: a model as one file for other runtimes, compared with the model before it gets its name."""
+"""Export a model as one file for other runtimes, verified against the model."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,53 +8,53 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.artefact.exported import Exported, load_exported, quiet
+from audiosurvey.artefact.card import add_export
+from audiosurvey.artefact.exported import ExportedModel, load_exported, silenced
 from audiosurvey.artefact.folder import Model
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.atomic import naming
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
-from audiosurvey.errors import UserError, is_full
-from audiosurvey.export.card import add_export
-from audiosurvey.export.formats import OPSET, SUFFIXES, WRITERS, Format
+from audiosurvey.errors import ArgumentError, UserError, is_full
+from audiosurvey.export.formats import EXPORT_WRITERS, OPSET, SUFFIXES, Format
 from audiosurvey.export.graph import Scorer, exported_facts, least_samples
 from audiosurvey.export.int8 import write_int8
 from audiosurvey.export.parity import (
     INT8_TOLERANCE,
     LENGTHS_S,
     TOLERANCE,
-    Compared,
+    Comparison,
     compare,
     probes,
     processor_ms,
 )
 
 MOST_WINDOWS = 256
-"""Windows that ranges for 8 bits are measured on, at most."""
+"""Most windows used to measure the ranges of 8-bit integers."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """An exported file and how it compares with its model."""
+class ExportResult:
+    """An exported file and its differences to the model."""
 
     path: Path
     format: str
     megabytes: float
     tolerance: float
     golden: float | None
-    """The largest difference of a score of the golden clips; None for a model without any."""
-    compared: list[Compared]
+    """Largest difference of the scores of the golden clips; None for a model without any."""
+    compared: list[Comparison]
     same_label: float | None
-    """For 8 bits: the share of the calibration windows whose best label is the model's."""
+    """For 8 bits: share of the calibration windows with the same best label as in the model."""
     ms: float
-    """Processor time of one clip of `clip_seconds`, batch of one."""
+    """Processor time of one clip of `clip_seconds` in a batch of one."""
     torch_ms: float
     clip_seconds: float
     one_length: bool
-    """Whether the file takes waves of one window only, not of any length."""
+    """Whether the file accepts only waves of one window."""
 
     @property
     def difference(self) -> float:
-        """What the tolerance is for: the largest of all; for 8 bits, the mean over the clips that ranges are from."""
+        """The difference that is compared with the tolerance: the largest; for 8 bits the mean over the windows."""
         golden = [self.golden] if self.golden is not None and self.same_label is None else []
         return max(*golden, *(row.difference for row in self.compared if row.difference is not None), 0.0)
 
@@ -62,29 +62,25 @@ class Outcome:
         return asdict(self) | {"path": self.path.as_posix(), "difference": self.difference}
 
     def lines(self) -> list[str]:
-        """For the model card and the terminal."""
-        faster = self.torch_ms / self.ms
+        """A summary for the model card and the terminal."""
         lines = [
             f"- {self.format}, {self.megabytes:.2f} MB",
-            f"- {self.ms:.1f} ms a clip of {self.clip_seconds:g} s; the model itself in torch: {self.torch_ms:.1f} ms "
-            f"({faster:.2g} times as long)",
+            f"- {self.ms:.1f} ms for a clip of {self.clip_seconds:g} s; the model in torch: {self.torch_ms:.1f} ms "
+            f"({self.torch_ms / self.ms:.2g} times as long)",
         ]
         if self.one_length:
-            lines.append(f"- takes waves of {self.clip_seconds:g} s only, as `predict` cuts them")
+            lines.append(f"- accepts only waves of {self.clip_seconds:g} s, as cut by `predict`")
         if self.golden is not None:
-            lines.append(f"- golden clips: largest difference of a score {self.golden:.1e}")
+            lines.append(f"- golden clips: largest difference of scores {self.golden:.1e}")
         if self.same_label is not None:
-            lines += [
-                f"- scores differ by {self.difference:.1e} (largest of a clip, mean over {self.compared[0].batch} "
-                f"clips; allowed: {self.tolerance:g}); best label the same for {self.same_label:.1%} of them"
+            clips = self.compared[0].batch
+            return [
+                *lines,
+                f"- scores differ by {self.difference:.1e} (largest of a clip, mean over {clips} clips; allowed: "
+                f"{self.tolerance:g}); the best label is the same for {self.same_label:.1%} of them",
             ]
-            return lines
-        lines += [
-            f"- largest difference of a score: {self.difference:.1e} (allowed: {self.tolerance:g})",
-            "",
-            *_table(self.compared),
-        ]
-        return lines
+        largest = f"- largest difference of scores: {self.difference:.1e} (allowed: {self.tolerance:g})"
+        return [*lines, largest, "", *_table(self.compared)]
 
 
 def export(
@@ -95,21 +91,21 @@ def export(
     calibration: Path | None = None,
     int8: bool = False,
     card: Path | None = None,
-) -> Outcome:
-    """Writes `model` to `output`, if what was written gives its scores. `card`: the README.md that is told of it.
+) -> ExportResult:
+    """Write `model` to `output` if the exported file gives the same scores.
 
-    `int8`: ONNX with 8-bit integers; ranges are measured on the sounds in the folder `calibration`, on the golden clips
-    where there is none. Raises UserError for a network that the format cannot hold, a runtime that is missing, or
-    scores that differ; nothing is written then.
+    `int8`: ONNX with 8-bit integers, whose ranges are measured on the sounds in the folder `calibration` (default: on
+    the golden clips); `card`: README.md to which the export is added. Raises UserError, and writes nothing, for a
+    network that the format does not support, a missing runtime, and scores that differ.
     """
     check_suffix(output, format)
     if not output.parent.is_dir():
-        raise UserError(f"--output {output}: the folder {output.parent} is missing")
+        raise ArgumentError(f"{{output}}: the folder {output.parent} is missing", output=output)
     if output.is_dir():
-        raise UserError(f"--output {output}: is a folder; name a file")
+        raise ArgumentError("{output}: is a folder; give the path of a file", output=output)
     _refuse_changed(model)
     windows_WS = _calibration_windows(model, calibration) if int8 else None
-    # Beside the target, so that the rename is one; under a name with its ending, by which loaders go.
+    # In the folder of the target, so that it is renamed atomically; loaders need the suffix.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
         written = Path(folder) / f"model{output.suffix}"
         _write(model, format, windows_WS, written)
@@ -121,16 +117,16 @@ def export(
 
 
 def check_suffix(output: Path, format: Format) -> None:
-    """Raise UserError for a name that does not end as files of this format do."""
+    """Raise UserError for a name without the suffix of this format."""
     if output.suffix != SUFFIXES[format]:
-        raise UserError(f"--output {output}: a file of {format} ends in {SUFFIXES[format]}")
+        raise ArgumentError(f"{{output}}: files of {format} end in {SUFFIXES[format]}", output=output)
 
 
 def takes_one_length(model: Model, format: Format) -> bool:
-    """Whether a file takes waves of one window only.
+    """Whether a file accepts only waves of one window.
 
-    ExecuTorch plans its memory ahead. Networks that hear the wave shorten it a dozen times over, and torch.export does
-    not come to an end with the formula of a free length.
+    ExecuTorch plans its memory ahead. Networks on waveforms shorten them a dozen times, and torch.export does not
+    finish simplifying the resulting expression of a dynamic length.
     """
     return format == "executorch" or "wave" in model.config.model.hears
 
@@ -141,8 +137,8 @@ def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Pa
     least = samples if one_length else least_samples(scorer, samples)
     facts = exported_facts(model, least, samples if one_length else None)
     try:
-        with quiet(), naming(path):
-            WRITERS[format](scorer, samples, facts, path)
+        with silenced(), naming(path):
+            EXPORT_WRITERS[format](scorer, samples, facts, path)
             if windows_WS is not None:
                 write_int8(path, windows_WS, path)
     except UserError:
@@ -151,13 +147,13 @@ def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Pa
         if is_full(error):
             raise
         raise UserError(f"this network cannot be exported to {format}: {error.strerror or error}") from error
-    # What an exporter raises for an operation that it does not know differs from one to the next.
+    # Exporters raise different exceptions for unsupported operations.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"this network cannot be exported to {format}: {reason}") from error
 
 
-def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, written: Path, output: Path) -> Outcome:
+def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, written: Path, output: Path) -> ExportResult:
     exported = load_exported(written, threads=1, trust=True)
     if windows_WS is None:
         same, tolerance = None, TOLERANCE
@@ -167,7 +163,7 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
         tolerance = INT8_TOLERANCE
     ms, torch_ms = processor_ms(exported, model, probes(model)[0])
     named = {"onnx": f"ONNX, opset {OPSET}", "torch": "torch.export program", "executorch": "ExecuTorch program"}
-    outcome = Outcome(
+    outcome = ExportResult(
         path=output,
         format=named[format] + ("" if windows_WS is None else f", int8 (ranges of {len(windows_WS)} windows)"),
         megabytes=written.stat().st_size / 1e6,
@@ -182,63 +178,65 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
     )
     if not outcome.difference <= tolerance:
         raise UserError(
-            f"{output}: its scores differ from the model's by {outcome.difference:.2g}, and {tolerance:g} are allowed; "
+            f"{output}: its scores differ from the model's by {outcome.difference:.2g} (allowed: {tolerance:g}); "
             "nothing was written"
         )
     return outcome
 
 
 def _refuse_changed(model: Model) -> None:
-    """A model that no longer gives what it gave when it was made is no measure of an exported file."""
+    """Raise UserError for a model whose golden clips give other logits: it cannot verify an exported file."""
     if model.golden is None:
         return
     difference = check_golden(model)
     if not difference <= model.golden.tolerance:
         raise UserError(
-            f"the model's golden clips give other logits than when it was made (difference {difference:.2g}, allowed "
-            f"{model.golden.tolerance:.2g}); nothing was written"
+            f"the model's golden clips give other logits than when it was written (difference {difference:.2g}, "
+            f"allowed {model.golden.tolerance:.2g}); nothing was written"
         )
 
 
-def _golden(model: Model, exported: Exported) -> float | None:
+def _golden(model: Model, exported: ExportedModel) -> float | None:
     if model.golden is None:
         return None
     pairs = [(exported.scores(wave_S), model.scores(wave_S)) for wave_S in model.golden.wave_BS]
     return float(max(np.abs(given - wanted).max() for given, wanted in pairs))
 
 
-def _lengths(model: Model, exported: Exported) -> tuple[int, ...]:
+def _lengths(model: Model, exported: ExportedModel) -> tuple[int, ...]:
     if exported.facts["most_samples"] is not None:
         return (model.clip_samples,)
     lengths = sorted({seconds * model.sample_rate for seconds in LENGTHS_S} | {model.clip_samples})
     return tuple(samples for samples in lengths if samples >= exported.facts["least_samples"])
 
 
-def _compare_windows(model: Model, exported: Exported, windows_WS: np.ndarray) -> tuple[list[Compared], float]:
-    """The largest difference of each window's scores, in the mean, and how often the best label is the same."""
+def _compare_windows(model: Model, exported: ExportedModel, windows_WS: np.ndarray) -> tuple[list[Comparison], float]:
+    """The mean over windows of the largest difference of scores, and the share with the same best label."""
     pairs = [(model.scores(window_S)[0], exported.scores(window_S)[0]) for window_S in windows_WS]
     difference = float(np.mean([np.abs(wanted_K - given_K).max() for wanted_K, given_K in pairs]))
     same = float(np.mean([wanted_K.argmax() == given_K.argmax() for wanted_K, given_K in pairs]))
-    return [Compared(len(windows_WS), model.clip_samples / model.sample_rate, difference)], same
+    return [Comparison(len(windows_WS), model.clip_samples / model.sample_rate, difference)], same
 
 
 def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
-    """Real windows (W, S): of the sounds in a folder, a few of each so that all are heard, or the golden clips."""
+    """Windows (W, S) of the sounds in a folder, one for each sound, or the golden clips."""
     if folder is None:
         if model.golden is None:
-            raise UserError("--int8: this model has no golden clips; give --calibration FOLDER with sounds like its")
+            text = "{int8}: this model has no golden clips; give {calibration}, a folder of sounds like the model's"
+            raise ArgumentError(text, int8=True, calibration=...)
         return model.golden.wave_BS
     if not folder.is_dir():
-        raise UserError(f"--calibration {folder}: no such folder; expected one with sounds like the model's")
+        raise ArgumentError("{calibration}: no such folder; give one with sounds like the model's", calibration=folder)
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS)
     if not paths:
-        raise UserError(f"--calibration {folder}: no audio files found; expected a folder of sounds like the model's")
-    # Spread over the names: folders of classes lie one behind the other.
+        text = "{calibration}: no audio files found; give a folder of sounds like the model's"
+        raise ArgumentError(text, calibration=folder)
+    # Evenly spaced, to include all classes, which are usually folders.
     chosen = paths[:: -(-len(paths) // MOST_WINDOWS)]
     return np.stack([model.windows(model.decoded(path))[0] for path in chosen])
 
 
-def _table(compared: Sequence[Compared]) -> list[str]:
+def _table(compared: Sequence[Comparison]) -> list[str]:
     lengths = list(dict.fromkeys(row.seconds for row in compared))
     batches = list(dict.fromkeys(row.batch for row in compared))
     found = {(row.batch, row.seconds): row.difference for row in compared}
@@ -249,4 +247,4 @@ def _table(compared: Sequence[Compared]) -> list[str]:
 
 
 def _cell(difference: float | None) -> str:
-    return "not compared: takes too long" if difference is None else f"{difference:.1e}"
+    return "not compared: too slow" if difference is None else f"{difference:.1e}"

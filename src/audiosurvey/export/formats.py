@@ -1,4 +1,4 @@
-"""The files that `export` writes, a function for each format: a graph and what is to be said of it, in one file.
+"""A function for each export format that writes the graph and the facts of the model (labels, rate, ...) to one file.
 
 ONNX       metadata properties, each value as JSON
 torch      `torch.export`'s archive with the facts as an extra file; runs with torch alone
@@ -14,18 +14,18 @@ from typing import Any, Literal
 import torch
 
 from audiosurvey.artefact.exported import FACTS
-from audiosurvey.artefact.extras import fitting, needed
+from audiosurvey.artefact.extras import matching_torch, require_installed
 from audiosurvey.export.graph import Scorer, shortest
 
 Format = Literal["onnx", "torch", "executorch"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "executorch": ".pte"}
 OPSET = 18
-"""Version of the ONNX operators, which onnxruntime 1.14 and all later ones read."""
+"""ONNX operator set, supported since onnxruntime 1.14."""
 
 
 def write_onnx(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) -> None:
-    """Input `waveform` (B, S), output `scores` (B, K), B free, and S where the facts name no most."""
-    needed("onnx", "onnxscript", "onnxruntime", extra="onnx")
+    """Input `waveform` (B, S), output `scores` (B, K). B is dynamic, and S unless the facts have `most_samples`."""
+    require_installed("onnx", "onnxscript", "onnxruntime", extra="onnx")
     program = torch.onnx.export(
         _program(scorer, samples, facts),
         (),
@@ -37,7 +37,7 @@ def write_onnx(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) 
     )
     assert program is not None
     proto = program.model_proto
-    # Where each node came from in our source: of no use to others.
+    # Drop the positions in our source.
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -54,15 +54,15 @@ def write_onnx(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) 
 
 
 def write_torch(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) -> None:
-    """An exported program; `torch.export.load(path).module()` takes waves (B, S), B free, S as in ONNX."""
+    """An exported program. `torch.export.load(path).module()` takes waves (B, S) as in ONNX."""
     program = _program(scorer, samples, facts)
     network = program.module()
     if not _one_length(facts):
-        # torch takes a map of one frame for something that is always so, and guards against it: its least is larger.
+        # torch specialises on feature maps of one frame, so that its shortest wave is longer.
         facts = facts | {"least_samples": shortest(lambda length: network(torch.zeros(1, length)), samples)}
     program.example_inputs = None
     for node in program.graph.nodes:
-        # Where each node came from in our source: of no use to others.
+        # Drop the positions in our source.
         node.meta.pop("stack_trace", None)
     archive = io.BytesIO()
     torch.export.save(program, archive, extra_files={FACTS: json.dumps(facts, ensure_ascii=False)})
@@ -70,9 +70,9 @@ def write_torch(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path)
 
 
 def write_executorch(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path) -> None:
-    """A program for phones and boards: one wave of `samples` samples, computed by XNNPACK where it can."""
-    needed("executorch", extra="mobile")
-    with fitting("executorch"):
+    """A program for phones and embedded devices: one wave of `samples` samples, by XNNPACK where possible."""
+    require_installed("executorch", extra="mobile")
+    with matching_torch("executorch"):
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import (  # pyright: ignore[reportMissingImports]
             XnnpackPartitioner,
         )
@@ -86,7 +86,7 @@ def write_executorch(scorer: Scorer, samples: int, facts: dict[str, Any], path: 
     path.write_bytes(lowered.to_executorch().buffer)
 
 
-WRITERS: dict[Format, Callable[[Scorer, int, dict[str, Any], Path], None]] = {
+EXPORT_WRITERS: dict[Format, Callable[[Scorer, int, dict[str, Any], Path], None]] = {
     "onnx": write_onnx,
     "torch": write_torch,
     "executorch": write_executorch,
@@ -95,7 +95,7 @@ WRITERS: dict[Format, Callable[[Scorer, int, dict[str, Any], Path], None]] = {
 
 def _program(scorer: Scorer, samples: int, facts: dict[str, Any]) -> torch.export.ExportedProgram:
     free = torch.export.Dim.DYNAMIC
-    # Neither a batch of one nor a round length: torch would take either for something that is always so.
+    # torch specialises on a batch of one and on round lengths.
     if _one_length(facts):
         return torch.export.export(scorer, (torch.zeros(2, samples),), dynamic_shapes=({0: free},))
     return torch.export.export(scorer, (torch.zeros(2, samples + 37),), dynamic_shapes=({0: free, 1: free},))

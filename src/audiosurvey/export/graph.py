@@ -1,4 +1,4 @@
-"""A model as one module for export: waveforms (B, S) in, scores (B, K) out, front end and calibration inside."""
+"""A model with front end and calibration as one module: waveforms (B, S) to scores (B, K)."""
 
 import copy
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from audiosurvey.export.mel import MelProducts
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.version import __version__
 
-_TOLD = (
+_STORED = (
     *("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label"),
     *("calibration", "thresholds", "sound_thresholds", "training_range", "licence"),
 )
-"""What an exported file says of its model: all of model.json that using it needs."""
+"""Entries of model.json stored in an exported file."""
 
 
 class Scorer(nn.Module):
-    """What `Model.scores` computes, as one graph without a Fourier transform. Shares no tensor with the model."""
+    """`Model.scores` as one graph without a Fourier transform. Shares no tensor with the model."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -36,24 +36,24 @@ class Scorer(nn.Module):
 
 
 def exported_facts(model: Model, least: int, most: int | None) -> dict[str, Any]:
-    """What goes into the file beside the graph; `least` and `most`: samples of the waves that it takes."""
-    told = {name: model.facts[name] for name in _TOLD if name in model.facts}
-    # Without it nobody knows what to undo where the scores of several windows are averaged.
-    told["activation"] = "sigmoid" if model.loss.binary else "softmax"
-    return {**told, "least_samples": least, "most_samples": most, "audiosurvey": __version__}
+    """The facts stored beside the graph. `least` and `most`: accepted lengths of waves in samples."""
+    facts = {name: model.facts[name] for name in _STORED if name in model.facts}
+    # Needed to undo the calibration before the scores of several windows are averaged.
+    facts["activation"] = "sigmoid" if model.loss.binary else "softmax"
+    return {**facts, "least_samples": least, "most_samples": most, "audiosurvey": __version__}
 
 
 def least_samples(scorer: Scorer, enough: int) -> int:
-    """The shortest wave that the graph can take; `enough` samples are known to be.
+    """The shortest wave in samples that the graph accepts; it accepts `enough`.
 
-    Found on torch's meta device, where shapes are checked and nothing is computed.
+    It is found on the meta device of torch, which checks shapes and computes nothing.
     """
     shadow = copy.deepcopy(scorer).to("meta")
     return shortest(lambda samples: shadow(torch.empty(1, samples, device="meta")), enough)
 
 
 def shortest(call: Callable[[int], object], enough: int) -> int:
-    """The least number of samples with which `call` raises nothing, by bisection; `enough` are known to do."""
+    """The smallest number of samples for which `call` does not raise, by bisection; `enough` is such a number."""
     too_few = 0
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
@@ -66,7 +66,7 @@ def shortest(call: Callable[[int], object], enough: int) -> int:
 
 
 def _with_products(module: nn.Module) -> nn.Module:
-    """`module` with every mel front end in it, itself included, replaced by its matrix products."""
+    """`module` with every mel front end replaced by matrix products."""
     if isinstance(module, MelFrontEnd):
         return MelProducts(module)
     for name, part in module.named_children():

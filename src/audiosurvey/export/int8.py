@@ -1,9 +1,8 @@
-"""8-bit integers in place of floats: an ONNX file a third the size, its ranges measured on real sounds.
+"""Static quantisation of an ONNX file to 8-bit integers, to a third of the size.
 
-Quantised are the weights and inputs of convolutions and of linear layers, in ONNX's form of pairs of quantise and
-dequantise nodes, weights by output channel. Float stay: the front end, whose range is that of sound itself; the first
-convolution, which hears it; convolutions a channel by itself, which have few weights and whose ranges differ most (they
-alone double the error of a MobileNet); and the last layer, which is the classes.
+Weights (per output channel) and inputs of convolutions and linear layers are quantised, as QDQ nodes. The front end,
+the first convolution, depthwise convolutions and the last layer remain float: depthwise convolutions have few weights
+and very different ranges (they alone double the error of a MobileNet).
 """
 
 import tempfile
@@ -13,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.artefact.extras import needed
+from audiosurvey.artefact.extras import require_installed
 
 
 def write_int8(float_path: Path, windows_WS: np.ndarray, path: Path) -> None:
-    """`float_path`, an ONNX file of ours, quantised; ranges are the extremes met in `windows_WS`."""
-    needed("onnx", "onnxruntime", extra="onnx")
+    """Quantise `float_path`, an exported ONNX file, with the extreme values over `windows_WS` as ranges."""
+    require_installed("onnx", "onnxruntime", extra="onnx")
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
@@ -38,7 +37,7 @@ def write_int8(float_path: Path, windows_WS: np.ndarray, path: Path) -> None:
         )
         small = onnx.load(str(target))
     del small.graph.value_info[:]
-    # The quantiser has put a word of its own in place of what the file says of itself.
+    # The quantiser replaces the metadata.
     del small.metadata_props[:]
     small.metadata_props.extend(whole.metadata_props)
     path.write_bytes(small.SerializeToString())
@@ -55,7 +54,7 @@ def _groups(convolution: Any) -> int:
 
 
 class _Windows:
-    """What the quantiser asks for the next input, until there is none."""
+    """The inputs for the quantiser."""
 
     def __init__(self, windows_WS: np.ndarray) -> None:
         self._windows: Iterator[np.ndarray] = iter(windows_WS)

@@ -1,14 +1,13 @@
-"""The mel front end of exported models: the same spectrograms as `MelFrontEnd`, out of matrix products alone.
+"""The mel front end of exported models: the spectrograms of `MelFrontEnd`, from matrix products only.
 
-Waveforms (B, S) in, mel spectrograms (B, 1, T, F) out, for any B and S. Not every runtime has a Fourier transform, and
-where one has, its products are faster still.
+Not every runtime has a Fourier transform, and in those that do, matrix products are faster.
 
-The transform of N = A * B samples is done in two steps (Cooley and Tukey 1965). With n = B a + b and k = i + A j,
+The transform of N = A * B samples has two steps (Cooley and Tukey 1965). With n = B a + b and k = i + A j,
 
     X[i + A j] = sum_b  W_N^(b (i + A j))  sum_a  W_A^(a i) x[B a + b],      W_N = exp(-2 pi i / N):
 
-an A-point transform of the frame written as A rows of B samples, then for each i one matrix from b to j that holds the
-twiddle factors. A frame is real, so X[N - k] has the power of X[k], and i up to A/2 reaches every bin.
+an A-point transform of the frame as A rows of B samples, then for each i a matrix from b to j that contains the twiddle
+factors. A frame is real, so that X[N - k] has the power of X[k], and i up to A/2 covers every bin.
 """
 
 import math
@@ -21,7 +20,7 @@ from audiosurvey.features.mel import MelFrontEnd
 
 
 class MelProducts(nn.Module):
-    """What `MelFrontEnd` gives, to rounding, in operations that every runtime has."""
+    """Equal to `MelFrontEnd` up to rounding, with operations that every runtime has."""
 
     first: torch.Tensor
     second: torch.Tensor
@@ -29,12 +28,12 @@ class MelProducts(nn.Module):
     bank: torch.Tensor
 
     def __init__(self, front_end: MelFrontEnd) -> None:
-        """`front_end` is taken over: its own bank leaves it."""
+        """Takes over `front_end` and removes its window and filter bank."""
         super().__init__()
         self.n_fft, self.hop = front_end.n_fft, front_end.hop
         self.rows, self.columns = factors(self.n_fft)
         self.kept = self.rows // 2 + 1
-        """How many of the first transform's outputs are needed."""
+        """Outputs of the first step that are needed."""
         self.register_buffer("window", front_end.window.reshape(self.rows, self.columns), persistent=False)
         self.register_buffer("first", _first(self.rows), persistent=False)
         self.register_buffer("second", _second(self.rows, self.columns), persistent=False)
@@ -44,6 +43,7 @@ class MelProducts(nn.Module):
         self.front_end = front_end
 
     def forward(self, wave_BS: torch.Tensor) -> torch.Tensor:
+        """Waves (B, S) to spectrograms (B, 1, T, F)."""
         frames_BTN = self._frames(self.front_end.framed(wave_BS))
         clips, frames = frames_BTN.shape[0], frames_BTN.shape[1]
         grid = frames_BTN.reshape(clips * frames, self.rows, self.columns) * self.window
@@ -57,7 +57,7 @@ class MelProducts(nn.Module):
         return self.front_end.compress(power_BTN @ self.bank).unsqueeze(1)
 
     def _frames(self, wave_BS: torch.Tensor) -> torch.Tensor:
-        """Frames (B, T, N). The wave is written in rows of one hop; a frame is a few rows on end."""
+        """Frames (B, T, N). The wave is reshaped to rows of one hop; a frame consists of a few adjacent rows."""
         frames = (wave_BS.shape[1] - self.n_fft) // self.hop + 1
         rows = -(-self.n_fft // self.hop)
         needed = frames + rows - 1
@@ -68,7 +68,7 @@ class MelProducts(nn.Module):
 
 
 def factors(n_fft: int) -> tuple[int, int]:
-    """A and B with A * B = n_fft and the fewest products in both steps; B is 1 for a prime."""
+    """A and B with A * B = n_fft and the fewest multiplications; B is 1 for a prime."""
 
     def products(rows: int) -> int:
         columns, half = n_fft // rows, rows // 2 + 1
@@ -79,14 +79,14 @@ def factors(n_fft: int) -> tuple[int, int]:
 
 
 def _first(rows: int) -> torch.Tensor:
-    """(half * 2, A): for each i its cosine row and its sine row, which give real and imaginary parts."""
+    """(half * 2, A): a cosine row and a sine row for each i, for the real and imaginary parts."""
     i, a = torch.arange(rows // 2 + 1)[:, None], torch.arange(rows)
     angle = -2 * math.pi * (i * a % rows).double() / rows
     return torch.stack([angle.cos(), angle.sin()], dim=1).reshape(-1, rows).float()
 
 
 def _second(rows: int, columns: int) -> torch.Tensor:
-    """(half, 2 B, 2 B): for each i the product of complex numbers (real parts, then imaginary) with its matrix."""
+    """(half, 2 B, 2 B): for each i a complex matrix in real form (real parts, then imaginary parts)."""
     n_fft = rows * columns
     i, b, j = torch.arange(rows // 2 + 1)[:, None, None], torch.arange(columns)[:, None], torch.arange(columns)
     angle = -2 * math.pi * (b * (i + rows * j) % n_fft).double() / n_fft
@@ -95,7 +95,7 @@ def _second(rows: int, columns: int) -> torch.Tensor:
 
 
 def _bank(bank: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """The filters (bins, F) in the order in which the two steps give the bins; a bin's mirror image gets none."""
+    """The filters (bins, F) in the order of the bins after both steps; mirrored bins get zeros."""
     n_fft = rows * columns
     ordered = torch.zeros((rows // 2 + 1) * columns, bank.shape[1], dtype=bank.dtype)
     placed: set[int] = set()

@@ -1,6 +1,6 @@
-"""Whether an exported file gives the scores of its model, and what a clip costs with either.
+"""Differences between the scores of an exported file and its model, and the processor time of both.
 
-Compared are batches of several sizes and lengths, of the model's golden clips and silence in turn; for a model without
+Batches of several sizes and lengths are compared, made of the golden clips and silence; for a model without golden
 clips, of a chirp, noise and silence.
 """
 
@@ -20,63 +20,63 @@ from audiosurvey.threads import one_thread
 BATCHES = (1, 3, 17)
 LENGTHS_S = (1, 5, 30)
 TOLERANCE = 1e-4
-"""Largest difference of a score that is put down to another order of sums."""
+"""Largest difference of scores due to another order of summation."""
 INT8_TOLERANCE = 0.1
-"""For 8 bits: the largest difference of a clip's scores, in the mean over the clips that the ranges are from."""
+"""For 8 bits: largest difference of the scores of a clip, averaged over the clips used for the ranges."""
 _PATIENCE_S = 8.0
 _REPEATS = 9
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One batch through both."""
+class Comparison:
+    """One batch through both models."""
 
     batch: int
     seconds: float
     difference: float | None
-    """The largest of all scores; None where it was left out, since it would have taken too long."""
+    """The largest difference of scores; None if the batch was skipped as too slow."""
 
 
-def compare(model: Model, exported: Classifier, lengths: tuple[int, ...]) -> list[Compared]:
-    """Both on batches of BATCHES sounds of these lengths in samples, the short ones first.
+def compare(model: Model, exported: Classifier, lengths: tuple[int, ...]) -> list[Comparison]:
+    """Compare batches of BATCHES sounds of these lengths in samples, in order.
 
-    A batch that would take the model longer than 8 s, judged by those before, is left out.
+    A batch that would take the model more than 8 s, estimated from those before, is skipped.
     """
-    rows: list[Compared] = []
+    rows: list[Comparison] = []
     pace = 0.0
     sounds = cycle(probes(model))
     for samples in lengths:
         for batch in BATCHES:
             seconds = samples / model.sample_rate
             if pace * batch * samples > _PATIENCE_S:
-                rows.append(Compared(batch, seconds, None))
+                rows.append(Comparison(batch, seconds, None))
                 continue
             wave_BS = np.stack([np.resize(next(sounds), samples) for _ in range(batch)])
             begun = time.perf_counter()
             wanted_BK = model.scores(wave_BS)
             pace = (time.perf_counter() - begun) / wave_BS.size
-            rows.append(Compared(batch, seconds, float(np.abs(exported.scores(wave_BS) - wanted_BK).max())))
+            rows.append(Comparison(batch, seconds, float(np.abs(exported.scores(wave_BS) - wanted_BK).max())))
     return rows
 
 
 def probes(model: Model) -> list[np.ndarray]:
-    """Sounds (S) of one window each: real ones where the model has golden clips, else made ones, and silence."""
+    """Sounds (S) of one window: the golden clips, or a chirp and noise if there are none, and silence."""
     samples, rate = model.clip_samples, model.sample_rate
     silence = np.zeros(samples, np.float32)
     if model.golden is not None:
         return [*model.golden.wave_BS, silence]
     seconds = np.arange(samples) / rate
-    # From 20 Hz up to half the rate, so that every band is met.
+    # From 20 Hz to half the rate, to cover every band.
     sweep = (rate / 2 - 20) / max(seconds[-1], 1 / rate)
     noise = stream(0, "export").standard_normal(samples)
-    # Over noise 30 dB below and in 16 bits, as sounds are: beside a clean chirp stands nothing but the rounding of
-    # whoever computes the spectrum, which decibels bring out and two programs never share.
+    # With noise 30 dB below, in 16 bits: around a clean chirp the spectrum is rounding error, which becomes visible in
+    # decibels and differs between programs.
     chirp = 0.5 * np.sin(2 * np.pi * (20 * seconds + sweep * seconds**2 / 2)) + 0.01 * noise
     return [*(np.round(wave * 32768).astype(np.float32) / 32768 for wave in (chirp, 0.1 * noise)), silence]
 
 
 def processor_ms(first: Classifier, second: Classifier, wave_S: np.ndarray) -> tuple[float, float]:
-    """Processor time of one clip with either, median of runs in turns, in milliseconds. torch runs in one thread."""
+    """Processor time of one clip with each model in ms, the median of alternating runs. torch uses one thread."""
     with one_thread():
         first.scores(wave_S)
         second.scores(wave_S)

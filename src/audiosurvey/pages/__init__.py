@@ -1,1 +1,1 @@
-"""What pages and figures share."""
+"""Building blocks shared by HTML pages and figures: templates, colours, players, spectrogram images."""

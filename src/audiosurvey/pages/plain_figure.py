@@ -1,22 +1,25 @@
-"""A figure whose text is drawn literally, and the colours of all figures.
+"""Matplotlib figures with one style, in which all text is literal.
 
-Matplotlib parses text between two `$` as a formula, but names of files and classes may contain any character.
+Matplotlib parses text between two `$` as a formula and fails if it is not one. Names of files and classes may contain
+any character.
 """
 
+import io
 import warnings
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-INK = "#1f2933"
+INK, GRID, GREY = "#1f2933", "#e4e7eb", "#b8c1cc"
 BLUE, ORANGE = "#2563a8", "#d97706"
 
 
 def drawable(text: str) -> str:
-    """`text` with bytes that are not valid UTF-8, which fonts cannot draw, escaped.
+    """`text` with bytes that are not valid UTF-8 escaped, since fonts cannot draw them.
 
-    `PlainFigure` does this with its text; tick labels have to be passed through it by the caller.
+    Figures do this to their own text; tick labels must be passed through this function first.
     """
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -30,6 +33,25 @@ class PlainFigure(Figure):
             text.set_parse_math(False)
             text.set_text(drawable(text.get_text()))
         with warnings.catch_warnings():
-            # A letter that the font lacks is drawn as a box.
+            # A letter missing from the font is drawn as a box.
             warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
             super().draw(renderer)
+
+
+def single_axes(width: float, height: float) -> tuple[PlainFigure, Any]:
+    """A figure of this size in inches with one pair of axes and a vertical grid."""
+    figure = PlainFigure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, labelsize=8)
+    return figure, axes
+
+
+def figure_png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    file = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(file, dpi=140, format="png")
+    return file.getvalue()

@@ -1,7 +1,7 @@
-"""`predict MODEL --mic`: what a microphone hears, as a source like any other. Needs the extra `mic`.
+"""The microphone as a sound source. Needs the extra `mic`.
 
-The sound card's thread puts its blocks into a queue. What does not fit, because the model is slower than the sound, and
-what the card itself dropped is lost. The gap is told on stderr and filled with silence, so that later times stay right.
+The thread of the sound card puts blocks into a queue. Blocks that do not fit, because the model is slower than the
+sound, and blocks dropped by the card are lost. The gap is filled with silence, so that later times stay right.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from audiosurvey.data.audio.resampling import converted
 from audiosurvey.errors import UserError
 
 _QUEUED = 600
-"""Blocks that may wait: a minute."""
+"""Blocks in the queue: a minute."""
 _BLOCK_S = 0.1
 
 
@@ -30,37 +30,37 @@ def _to_stderr(line: str) -> None:
 
 
 class Microphone:
-    """The system's default input, in mono, at its own rate, until the program is interrupted."""
+    """The default input of the system, mono, at its own rate, until Ctrl-C."""
 
     name = "microphone"
     live = True
 
     def __init__(self, say: Callable[[str], None] = _to_stderr) -> None:
-        """`say` is told of lost sound. Raises UserError where there is no sounddevice, no PortAudio, or no input."""
-        self._sounddevice = _sounddevice()
+        """`say` receives a line for each gap. Raises UserError without sounddevice, PortAudio or an input."""
+        self._sounddevice = _import_sounddevice()
         self.lost = 0
-        """Samples that were lost, at `rate`."""
+        """Lost samples, at `rate`."""
         self._stop = False
         self._say = say
         try:
             self.rate = round(float(self._sounddevice.query_devices(kind="input")["default_samplerate"]))
         except (self._sounddevice.PortAudioError, ValueError, OSError) as error:
-            raise UserError(f"--mic: no microphone found ({_one_line(error)})") from None
+            raise UserError(f"microphone: none found ({_one_line(error)})") from None
 
     def blocks(self, sample_rate: int, mono: Mono) -> Iterator[np.ndarray]:
-        """Blocks of a tenth of a second as they are heard, at `sample_rate`."""
-        return converted(self._heard(), self.rate, sample_rate=sample_rate, mono=mono)
+        """Blocks of a tenth of a second as they are recorded, at `sample_rate`."""
+        return converted(self._recorded(), self.rate, sample_rate=sample_rate, mono=mono)
 
     def length(self, sample_rate: int) -> int:
         raise ValueError("a microphone has no end")
 
-    def _heard(self) -> Iterator[np.ndarray]:
+    def _recorded(self) -> Iterator[np.ndarray]:
         waiting: queue.Queue[tuple[int, np.ndarray]] = queue.Queue(_QUEUED)
-        clock = _Clock(self.rate)
+        clock = _SampleClock(self.rate)
 
-        def take(block_SC: np.ndarray, frames: int, time: Any, status: Any) -> None:
+        def callback(block_SC: np.ndarray, frames: int, time: Any, status: Any) -> None:
             begin = clock.begin(frames, time, overflow=bool(status))
-            # What does not fit is a gap before the next block.
+            # A block that does not fit becomes a gap before the next one.
             with contextlib.suppress(queue.Full):
                 waiting.put_nowait((begin, block_SC.copy()))
 
@@ -70,12 +70,12 @@ class Microphone:
                 channels=1,
                 dtype="float32",
                 blocksize=round(_BLOCK_S * self.rate),
-                callback=take,
+                callback=callback,
             )
             with stream, self._stopped_by_interrupt():
                 given = 0
                 while not self._stop:
-                    # A limit, so that Ctrl-C is seen where the microphone gives nothing.
+                    # With a timeout, so that Ctrl-C works if the microphone delivers nothing.
                     with contextlib.suppress(queue.Empty):
                         begin, block_SC = waiting.get(timeout=1)
                         if begin > given:
@@ -83,22 +83,21 @@ class Microphone:
                         yield block_SC
                         given = begin + len(block_SC)
         except (self._sounddevice.PortAudioError, OSError) as error:
-            raise UserError(f"--mic: the microphone cannot be opened ({_one_line(error)})") from None
+            raise UserError(f"microphone: cannot be opened ({_one_line(error)})") from None
 
     def _silence(self, given: int, begin: int) -> Iterator[np.ndarray]:
-        """Tells of a gap, and fills it."""
+        """Report a gap and fill it."""
         missing = begin - given
         self.lost += missing
-        self._say(
-            f"--mic: {missing / self.rate:.2f} s of sound lost at {given / self.rate:.1f} s; silence takes its place"
-        )
+        at_s = given / self.rate
+        self._say(f"microphone: {missing / self.rate:.2f} s of sound lost at {at_s:.1f} s; replaced by silence")
         size = round(_BLOCK_S * self.rate)
         for at in range(0, missing, size):
             yield np.zeros((min(size, missing - at), 1), np.float32)
 
     @contextmanager
     def _stopped_by_interrupt(self) -> Iterator[None]:
-        """The first Ctrl-C ends the sound, so that what was heard is still answered; the second ends the program."""
+        """The first Ctrl-C ends the sound, so that what was recorded is still scored; the second ends the program."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -115,8 +114,8 @@ class Microphone:
             signal.signal(signal.SIGINT, before)
 
 
-class _Clock:
-    """At which sample each block begins, counted from the first one, what was lost before it included."""
+class _SampleClock:
+    """The position of each block in samples since the first one, including lost samples."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
@@ -124,29 +123,29 @@ class _Clock:
         self._first_s: float | None = None
 
     def begin(self, frames: int, time: Any, *, overflow: bool) -> int:
-        """`time`: PortAudio's, whose `inputBufferAdcTime` is when the first sample of the block was heard (seconds);
-        `overflow`: something was lost before this block, by the card or its driver."""
-        heard_s = float(getattr(time, "inputBufferAdcTime", 0.0) or 0.0)
-        if self._first_s is None and heard_s > 0:
-            self._first_s = heard_s - self._next / self._rate
+        """`time`: PortAudio's; its `inputBufferAdcTime` is the time of the first sample of the block in seconds;
+        `overflow`: samples were lost before this block by the card or its driver."""
+        recorded_s = float(getattr(time, "inputBufferAdcTime", 0.0) or 0.0)
+        if self._first_s is None and recorded_s > 0:
+            self._first_s = recorded_s - self._next / self._rate
         begin = self._next
         if overflow:
-            # Where the driver has no clock, the least that can have been lost is taken.
-            known = heard_s > 0 and self._first_s is not None
-            at = round((heard_s - (self._first_s or 0.0)) * self._rate) if known else begin + frames
+            # Without a clock in the driver, assume the smallest possible loss.
+            known = recorded_s > 0 and self._first_s is not None
+            at = round((recorded_s - (self._first_s or 0.0)) * self._rate) if known else begin + frames
             begin = max(begin, at)
         self._next = begin + frames
         return begin
 
 
-def _sounddevice() -> Any:
+def _import_sounddevice() -> Any:
     try:
         return importlib.import_module("sounddevice")
     except ImportError:
-        raise UserError("--mic: sounddevice is not installed; pip install 'audiosurvey[mic]'") from None
+        raise UserError("microphone: sounddevice is not installed; pip install 'audiosurvey[mic]'") from None
     except OSError:
-        mend = "install it, on Debian with: apt install libportaudio2"
-        raise UserError(f"--mic: the PortAudio library is missing; {mend}") from None
+        hint = "install it, on Debian with: apt install libportaudio2"
+        raise UserError(f"microphone: the PortAudio library is missing; {hint}") from None
 
 
 def _one_line(error: Exception) -> str:

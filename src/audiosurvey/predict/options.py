@@ -1,4 +1,4 @@
-"""What is asked of a prediction, as it stands on the command line, checked and put in the terms of the stages."""
+"""The options of the command `predict`, checked and converted for the stages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from audiosurvey.targets import check_target
 if TYPE_CHECKING:
     from audiosurvey.artefact.classifier import Classifier
     from audiosurvey.artefact.decision import Threshold
-    from audiosurvey.predict.answers import Wording
     from audiosurvey.predict.events import EventRule
     from audiosurvey.predict.pcm import PcmFormat
-    from audiosurvey.predict.scan import Windowing
-    from audiosurvey.predict.sources import Source
+    from audiosurvey.predict.postprocessing import Postprocessing
+    from audiosurvey.predict.sources import SoundSource
+    from audiosurvey.predict.window_scoring import Windowing
 
 FORMATS = ("table", "csv", "json", "audacity")
 _TABLE_LABELS = 3
@@ -23,7 +23,7 @@ _TABLE_LABELS = 3
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """Names and meanings are those of the command line; None: not given."""
+    """Named as on the command line; None: not given."""
 
     whole: bool = False
     window_s: float | None = None
@@ -50,15 +50,15 @@ class PredictOptions:
     trust: bool = False
 
     def check(self) -> None:
-        """Raises UserError for what cannot be, or cannot go together. Nothing is loaded for it."""
+        """Raise UserError for invalid options and combinations. Loads nothing."""
         if self.format not in FORMATS:
             raise UserError(f"--format {self.format}: choose one of {', '.join(FORMATS)}")
         for name, value in {"--window": self.window_s, "--hop": self.hop_s}.items():
             if value is not None and not 0 < value < float("inf"):
-                raise UserError(f"{name} {value:g}: expected seconds, more than 0")
+                raise UserError(f"{name} {value:g}: expected seconds above 0")
         for name, value in {"--min-duration": self.min_duration_s, "--min-gap": self.min_gap_s}.items():
             if value is not None and not 0 <= value < float("inf"):
-                raise UserError(f"{name} {value:g}: expected seconds, 0 at least")
+                raise UserError(f"{name} {value:g}: expected seconds, at least 0")
         for name, value in {"--on": self.on, "--off": self.off, "--threshold": self._threshold}.items():
             if value is not None and not 0 <= value <= 1:
                 raise UserError(f"{name} {value:g}: expected a score from 0 to 1")
@@ -69,40 +69,40 @@ class PredictOptions:
         of_events = self._given("on", "off", "min_duration_s", "min_gap_s")
         of_windows = self._given("window_s", "hop_s", "smooth") + of_events + (["--events"] if self.events else [])
         if self.whole and of_windows:
-            raise UserError(f"{of_windows[0]}: goes with windows, and --whole means one answer a sound; leave one out")
+            raise UserError(f"{of_windows[0]}: is for windows, --whole gives one prediction a sound; leave one out")
         if self.events is False and of_events:
-            raise UserError(f"{of_events[0]}: goes with events; leave --no-events out")
+            raise UserError(f"{of_events[0]}: is for events; leave --no-events out")
         if self.off is not None and self.on is None and self.threshold is None:
-            raise UserError("--off: where does an event begin? give --on or --threshold too")
+            raise UserError("--off: needs a score at which events begin; give --on or --threshold too")
         begin = self.on if self.on is not None else self._threshold
         if self.off is not None and begin is not None and self.off > begin:
-            raise UserError(f"--off {self.off:g}: lies above the {begin:g} at which an event begins")
+            raise UserError(f"--off {self.off:g}: is above the score {begin:g} at which events begin")
         if self.rate is None and (self.channels is not None or self.encoding is not None):
-            raise UserError("--rate: raw samples need their rate too, such as 16000")
+            raise UserError("--rate: is needed for raw samples, such as --rate 16000")
         if self.scores and self.format not in ("csv", "json"):
-            raise UserError(f"--scores: a {self.format} has no room for them; give --format csv or json")
+            raise UserError(f"--scores: do not fit into a {self.format}; give --format csv or json")
         if self.restart and self.output is None:
-            raise UserError("--restart: goes with --output, beside which a killed run leaves its journal")
+            raise UserError("--restart: needs --output; an interrupted run leaves its journal beside it")
 
     def _check_output(self) -> None:
         if self.output is None:
             if self.force:
-                raise UserError("--force: goes with --output")
+                raise UserError("--force: needs --output")
             return
-        # Whether it replaces an older file is looked at once the sounds are known, of which it may be one.
+        # Existing files are checked once the sounds are known, since the output may be one of them.
         check_target("--output", self.output, force=True)
 
-    def check_target(self, model: Path, sources: "Sequence[Source]") -> None:
-        """Raise UserError if the output would replace the model or one of the sounds."""
+    def check_target(self, model: Path, sources: "Sequence[SoundSource]") -> None:
+        """Raise UserError if the output would overwrite the model or one of the sounds."""
         if self.output is not None:
             files = [path for source in sources if isinstance(path := getattr(source, "path", None), Path)]
             check_target("--output", self.output, inputs=[model, *files], force=self.force)
 
-    def check_sources(self, sources: "Sequence[Source]") -> None:
-        """Raises UserError where these sounds cannot be told in this way."""
+    def check_sources(self, sources: "Sequence[SoundSource]") -> None:
+        """Raise UserError if the format does not support these sounds."""
         if self.format == "audacity" and len(sources) > 1:
-            mend = "give one sound, or --format csv"
-            raise UserError(f"--format audacity: a label track is of one sound, and these are {len(sources)}; {mend}")
+            hint = "give one sound, or --format csv"
+            raise UserError(f"--format audacity: a label track is for one sound, not {len(sources)}; {hint}")
 
     def _given(self, *names: str) -> list[str]:
         options = {name: "--" + name.removesuffix("_s").replace("_", "-") for name in names}
@@ -110,7 +110,7 @@ class PredictOptions:
 
     @property
     def _threshold(self) -> float | None:
-        """The number; None for the model's own, and for none."""
+        """A number; None without a threshold and for those of the model."""
         if self.threshold is None or self.threshold == "model":
             return None
         try:
@@ -120,25 +120,25 @@ class PredictOptions:
 
     @property
     def joins_events(self) -> bool:
-        """Whether windows are joined to events."""
+        """Whether windows are joined into events."""
         if self.events is not None:
             return self.events
         return self.format in ("table", "audacity") or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
 
     def windowing(self) -> "Windowing":
-        from audiosurvey.predict.scan import Windowing
+        from audiosurvey.predict.window_scoring import Windowing
 
         windows = self.window_s is not None or self.hop_s is not None
         mode = "whole" if self.whole else "windows" if windows else "auto"
         return Windowing(mode, self.window_s, self.hop_s, self.batch_size)
 
-    def wording(self, model: "Classifier") -> "Wording":
-        """Raises UserError where the model has no thresholds, but is asked for them."""
-        from audiosurvey.predict.answers import Wording
+    def postprocessing(self, model: "Classifier") -> "Postprocessing":
+        """Raises UserError for `--threshold model` if the model has no thresholds."""
+        from audiosurvey.predict.postprocessing import Postprocessing
         from audiosurvey.predict.smoothing import Smoothing
 
         threshold = self._model_threshold(model)
-        return Wording(
+        return Postprocessing(
             top=self.top or (_TABLE_LABELS if self.format == "table" else 1),
             threshold=threshold,
             multi_label=model.multi_label,
@@ -151,7 +151,7 @@ class PredictOptions:
         if self.threshold != "model":
             return self._threshold
         if model.own_threshold is None:
-            raise UserError("--threshold model: this model has no thresholds of its own; give a number, such as 0.5")
+            raise UserError("--threshold model: this model has no thresholds; give a number, such as 0.5")
         return model.own_threshold
 
     def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
@@ -164,7 +164,7 @@ class PredictOptions:
         return EventRule(on, self.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
 
     def pcm(self) -> "PcmFormat | None":
-        """How raw samples on stdin are written, None where nothing is said of them."""
+        """Format of raw samples on stdin; None if not given."""
         from audiosurvey.predict.pcm import PcmFormat
 
         if self.rate is None:

@@ -1,8 +1,4 @@
-"""Sound from a pipe, as it comes: raw samples, or a WAV whose header is read on the way.
-
-Enters: an open binary stream that cannot be sought in, and how its samples are written; leaves: blocks of samples as
-soon as they are there.
-"""
+"""Sound from a pipe while it arrives: raw samples, or a WAV file whose header is read first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +9,7 @@ import numpy as np
 from audiosurvey.data.audio.decoding import BadAudio, Mono, resampled_length
 from audiosurvey.data.audio.resampling import converted
 from audiosurvey.data.audio.wav_header import FLOAT, PCM, Readable, lies_low, read_wav_header
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 
 ENCODINGS: dict[str, tuple[str, int]] = {
     "u8": ("u1", 1),
@@ -30,9 +26,9 @@ ENCODINGS: dict[str, tuple[str, int]] = {
     "f64le": ("<f8", 8),
     "f64be": (">f8", 8),
 }
-"""Name of an encoding as FFmpeg has it: numpy's name of the type (24 bits are ours), and the bytes of a sample.
+"""Encodings by their FFmpeg name: NumPy type (`i3` is our own) and bytes per sample.
 
-`s24_32le`, a name of GStreamer (ALSA: S24_LE), is 24 bits in the low three of four bytes.
+`s24_32le` (GStreamer; ALSA: S24_LE) is 24 bits in the low three of four bytes.
 """
 
 _LOW_24 = "s24_32le"
@@ -45,13 +41,13 @@ _WAV_ENCODINGS = {
     (FLOAT, 32, 4): "f32le",
     (FLOAT, 64, 8): "f64le",
 }
-"""By the code of a WAV, the bits of a sample and the bytes of its container."""
+"""By format code, bits per sample and bytes per container."""
 _READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class PcmFormat:
-    """How raw samples are written."""
+    """Format of raw samples. Raises UserError for an unknown encoding, and for a rate or channels below 1."""
 
     rate: int
     channels: int = 1
@@ -59,21 +55,22 @@ class PcmFormat:
 
     def __post_init__(self) -> None:
         if self.rate < 1 or self.channels < 1:
-            raise UserError(f"--rate {self.rate}, --channels {self.channels}: expected 1 at least")
+            raise ArgumentError("{rate}, {channels}: expected at least 1", rate=self.rate, channels=self.channels)
         if self.encoding not in ENCODINGS:
-            raise UserError(f"--encoding {self.encoding}: unknown; choose one of {', '.join(ENCODINGS)}")
+            known = ", ".join(ENCODINGS)
+            raise ArgumentError(f"{{encoding}}: unknown; choose one of {known}", encoding=self.encoding)
 
     @property
     def frame_bytes(self) -> int:
         return ENCODINGS[self.encoding][1] * self.channels
 
     def samples(self, content: bytes) -> np.ndarray:
-        """Whole frames as float32 (S, C); full scale is 1."""
+        """Whole frames as float32 (S, C) with full scale 1."""
         kind, width = ENCODINGS[self.encoding]
         if width == 3:
             bytes_N3 = np.frombuffer(content, np.uint8).reshape(-1, 3)
             four_N4 = np.zeros((len(bytes_N3), 4), np.uint8)
-            # The three bytes on top of a zero byte: the same value in the scale of 32 bits.
+            # In the upper three of four bytes the value has the scale of 32 bits.
             four_N4[:, 1:] = bytes_N3 if kind[0] == "<" else bytes_N3[:, ::-1]
             flat = four_N4.view("<i4")[:, 0] / 2**31
         elif self.encoding == _LOW_24:
@@ -88,7 +85,7 @@ class PcmFormat:
 
 
 class PcmSource:
-    """Samples from a stream, once. A frame that the end of the stream cuts in two is left out."""
+    """Samples from a stream, readable once. An incomplete frame at the end is dropped."""
 
     def __init__(
         self,
@@ -99,57 +96,57 @@ class PcmSource:
         begin: bytes = b"",
         promised: int | None = None,
         live: bool = True,
-        loose: bool = False,
+        undecided: bool = False,
     ) -> None:
-        """`begin`: what was read of the stream already; `promised`: bytes of sound to come, None: up to its end;
-        `loose`: whether the samples are to show if they fill the low or the high bytes of their containers."""
+        """`begin`: bytes already read from the stream; `promised`: bytes of sound to come, None: until it ends;
+        `undecided`: samples of 24 bits in four bytes, which may fill the upper or the lower three."""
         self.name, self.format, self.live = name, format, live
-        self._stream, self._begin, self._promised, self._loose = stream, begin, promised, loose
+        self._stream, self._begin, self._promised, self._undecided = stream, begin, promised, undecided
 
     def length(self, sample_rate: int) -> int:
-        """Samples at this rate, of a stream whose length is known."""
+        """Samples at this rate. Raises ValueError if the length is unknown."""
         if self._promised is None:
-            raise ValueError("a stream without a length")
+            raise ValueError("a stream of unknown length")
         return resampled_length(self._promised // self.format.frame_bytes, self.format.rate, sample_rate)
 
     def blocks(self, sample_rate: int, mono: Mono) -> Iterator[np.ndarray]:
         if mono == "loudest" and self.format.channels > 1:
-            why = "this model hears the loudest channel of a recording, which a pipe tells at its end only"
+            why = "this model uses the loudest channel, which is known only at the end of a pipe"
             raise UserError(f"{self.name}: {why}; send one channel")
         return converted(self._blocks(), self.format.rate, sample_rate=sample_rate, mono=mono)
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        format, loose = self.format, self._loose
-        rest, there = b"", 0
+        format, undecided = self.format, self._undecided
+        rest, received = b"", 0
         content = self._begin or self._read(0)
         while content:
-            there += len(content)
+            received += len(content)
             rest += content
-            if loose:
-                if len(rest) < _READ_BYTES and (content := self._read(there)):
+            if undecided:
+                if len(rest) < _READ_BYTES and (content := self._read(received)):
                     continue
                 low = lies_low(rest[:_READ_BYTES], 4, 1)
                 format = PcmFormat(format.rate, format.channels, "s32le") if low is False else format
-                loose = low is None
+                undecided = low is None
             whole = len(rest) // format.frame_bytes * format.frame_bytes
             if whole:
                 yield format.samples(rest[:whole])
             rest = rest[whole:]
-            content = self._read(there)
-        if self._promised is not None and there < self._promised:
-            raise BadAudio(f"cut short: its header promises {self._promised} bytes of sound, {there} are there")
+            content = self._read(received)
+        if self._promised is not None and received < self._promised:
+            raise BadAudio(f"cut short: its header promises {self._promised} bytes of sound, {received} are there")
 
-    def _read(self, there: int) -> bytes:
-        """What is there by now, at least a byte; nothing at the end."""
-        wanted = _READ_BYTES if self._promised is None else min(_READ_BYTES, self._promised - there)
+    def _read(self, received: int) -> bytes:
+        """What has arrived, at least one byte; nothing at the end."""
+        wanted = _READ_BYTES if self._promised is None else min(_READ_BYTES, self._promised - received)
         read = getattr(self._stream, "read1", self._stream.read)
         return read(wanted) if wanted else b""
 
 
-def wav_header(stream: Readable) -> tuple[PcmFormat, int | None] | None:
-    """Reads a WAV from behind `RIFF....WAVE` up to its first sample: its format, and the bytes of sound promised.
+def read_wav_format(stream: Readable) -> tuple[PcmFormat, int | None] | None:
+    """Read a WAV file after `RIFF....WAVE` up to its first sample: its format, and the bytes of sound that follow.
 
-    None for a WAV of another kind than plain samples (ADPCM, A-law, ...).
+    None for other kinds than plain samples (ADPCM, A-law, ...).
     """
     header = read_wav_header(stream, b"RIFF\0\0\0\0WAVE")
     format = header.format if header is not None else None

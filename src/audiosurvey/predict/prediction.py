@@ -1,118 +1,116 @@
-"""One prediction from beginning to end: sounds through the model, answers to the writer, failures counted.
+"""A prediction from beginning to end: score sounds, write predictions, collect failures.
 
-Where there is a journal, what it holds is not scored again, and what is scored is written to it first.
+With a log of an interrupted run, recorded sounds are not scored again; new scores are appended to it first.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.predict.answers import Failure, Wording, answers
-from audiosurvey.predict.formats import Writer
-from audiosurvey.predict.journal import Journal
-from audiosurvey.predict.scan import Portion, Windowing, scan
-from audiosurvey.predict.sources import FileSource, Source
-
-Progress = Callable[[float], None]
+from audiosurvey.predict.postprocessing import FailedSound, Postprocessing, make_predictions
+from audiosurvey.predict.prediction_log import PredictionLog
+from audiosurvey.predict.sources import FileSource, SoundSource
+from audiosurvey.predict.window_scoring import WindowGroup, Windowing, score_sources
+from audiosurvey.predict.writers import PredictionWriter
 
 
 @dataclass
-class Outcome:
-    """What a prediction came to."""
+class PredictionSummary:
+    """Counts of a prediction."""
 
     sounds: int
     seconds: float = 0.0
-    """Of sound that was gone through, what the journal held included."""
+    """Total length of the sounds, including those in the log."""
     scored_seconds: float = 0.0
-    """Of sound that was scored now."""
-    failures: list[Failure] = field(default_factory=list)
+    """Length scored in this run."""
+    failures: list[FailedSound] = field(default_factory=list)
     answers: int = 0
+    """Number of predictions."""
     noted_answers: int = 0
-    """Of stretches that lie outside the model's training clips."""
+    """Number of predictions with notes."""
     noted: set[str] = field(default_factory=set)
-    """Names of the sounds that have such an answer."""
+    """Names of the sounds that have such a prediction."""
 
 
 def predict_sounds(
     model: Classifier,
-    sources: Sequence[Source],
+    sources: Sequence[SoundSource],
     how: Windowing,
-    wording: Wording,
-    writer: Writer,
-    journal: Journal | None = None,
-    progress: Progress = lambda share: None,
-) -> Outcome:
-    """Scores the sources and writes the answers, each as soon as it is known.
+    postprocessing: Postprocessing,
+    writer: PredictionWriter,
+    log: PredictionLog | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> PredictionSummary:
+    """Score the sources and write each prediction as soon as it is known.
 
-    `progress` is told the share of the work that is done, by the size of the files. Raises UserError for windows that
-    the model cannot take.
+    `progress` receives the share of work done, by file size. Raises UserError for a window or hop below one sample.
     """
-    outcome = Outcome(len(sources))
-    meter = _Meter(sources, progress)
+    summary = PredictionSummary(len(sources))
     writer.begin()
-    with closing(_portions(model, sources, how, journal, outcome)) as portions:
-        watched = _watched(portions, outcome, meter)
+    with closing(_groups(model, sources, how, log, summary, _ProgressMeter(sources, progress))) as groups:
         names = [source.name for source in sources]
-        for said in answers(watched, names, model.labels, wording, model.training_range):
-            if isinstance(said, Failure):
-                outcome.failures.append(said)
+        for result in make_predictions(groups, names, model.labels, postprocessing, model.training_range):
+            if isinstance(result, FailedSound):
+                summary.failures.append(result)
                 continue
-            outcome.answers += 1
-            if said.notes:
-                outcome.noted_answers += 1
-                outcome.noted.add(said.name)
-            writer.answer(said)
-    writer.end(outcome.failures)
-    return outcome
+            summary.answers += 1
+            if result.notes:
+                summary.noted_answers += 1
+                summary.noted.add(result.name)
+            writer.write(result)
+    writer.end(summary.failures)
+    return summary
 
 
-def _portions(
-    model: Classifier, sources: Sequence[Source], how: Windowing, journal: Journal | None, outcome: Outcome
-) -> Generator[Portion, None, None]:
-    """All portions in the order of the sounds: those of the journal, and the rest as it is scored."""
-    with closing(scan(model, sources, how, journal)) as groups:
-        fresh = _fresh(groups, journal)
+def _groups(
+    model: Classifier,
+    sources: Sequence[SoundSource],
+    how: Windowing,
+    log: PredictionLog | None,
+    summary: PredictionSummary,
+    meter: "_ProgressMeter",
+) -> Generator[WindowGroup, None, None]:
+    """All groups in the order of the sounds, from the log and newly scored."""
+    done, skip = (log.done, log.num_windows) if log is not None else (set[int](), None)
+    with closing(score_sources(model, sources, how, done=done, skip=skip)) as scored:
+        new = _logged(scored, log)
         for sound in range(len(sources)):
-            if journal is not None:
-                yield from journal.portions(sound)
-                if journal.is_done(sound):
-                    continue
-            for portion in fresh:
-                if portion.windows:
-                    outcome.scored_seconds += portion.windows[-1].end_s - portion.windows[0].start_s
-                yield portion
-                if portion.done:
-                    break
-
-
-def _fresh(groups: Iterator[list[Portion]], journal: Journal | None) -> Iterator[Portion]:
-    for group in groups:
-        if journal is not None:
-            journal.write(group)
-        yield from group
-
-
-def _watched(portions: Iterator[Portion], outcome: Outcome, meter: "_Meter") -> Iterator[Portion]:
-    end_s = 0.0
-    for portion in portions:
-        if portion.windows:
-            end_s = portion.windows[-1].end_s
-        meter.move(portion.sound, end_s, done=portion.done)
-        yield portion
-        if portion.done:
-            outcome.seconds += end_s
             end_s = 0.0
+            for group in log.groups(sound) if log is not None else ():
+                end_s = group.windows[-1].end_s if group.windows else end_s
+                meter.move(sound, end_s, done=group.done)
+                yield group
+            while sound not in done:
+                group = next(new)
+                if group.windows:
+                    end_s = group.windows[-1].end_s
+                    summary.scored_seconds += end_s - group.windows[0].start_s
+                meter.move(sound, end_s, done=group.done)
+                yield group
+                if group.done:
+                    break
+            summary.seconds += end_s
 
 
-class _Meter:
-    """The share of the work that is done, by bytes: their number is known before a file is opened."""
+def _logged(
+    scored: Generator[list[WindowGroup], None, None], log: PredictionLog | None
+) -> Generator[WindowGroup, None, None]:
+    for groups in scored:
+        if log is not None:
+            log.write(groups)
+        yield from groups
 
-    def __init__(self, sources: Sequence[Source], progress: Progress) -> None:
+
+class _ProgressMeter:
+    """The share of work done, by bytes, which are known before a file is opened."""
+
+    def __init__(self, sources: Sequence[SoundSource], progress: Callable[[float], None]) -> None:
         self._sources, self._progress = sources, progress
         self._sizes = [max(1, source.size) if isinstance(source, FileSource) else 1 for source in sources]
         self._total, self._before = sum(self._sizes), 0
-        self._within: tuple[int, float | None] = (-1, None)
+        self._current: tuple[int, float | None] = (-1, None)
+        """Index and length of the current sound."""
 
     def move(self, sound: int, end_s: float, *, done: bool) -> None:
         if done:
@@ -120,8 +118,7 @@ class _Meter:
             self._progress(self._before / self._total)
             return
         source = self._sources[sound]
-        if self._within[0] != sound:
-            self._within = (sound, source.seconds() if isinstance(source, FileSource) else None)
-        seconds = self._within[1]
-        if seconds:
+        if self._current[0] != sound:
+            self._current = (sound, source.seconds() if isinstance(source, FileSource) else None)
+        if seconds := self._current[1]:
             self._progress((self._before + self._sizes[sound] * min(1.0, end_s / seconds)) / self._total)

@@ -1,8 +1,7 @@
-"""Sounds of any length in bounded memory: blocks of samples in, the scores of one window after another out.
+"""Scores of the windows of a sound of any length in bounded memory.
 
-Files, pipes and microphones go the same way: blocks of any size at any rate become mono blocks at the model's rate
-(`read_blocks`, `data.resampling`), then windows with scores (`score_stream`). At most a window and a block are held.
-The blocks of a file joined are what `data.audio.decode` gives of the whole, bit for bit.
+Files, pipes and microphones take the same way: mono blocks at the model's rate, then windows, then scores. At most a
+window and a block are kept.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from audiosurvey.artefact.classifier import Classifier, unusable
+from audiosurvey.artefact.classifier import Classifier, unusable_reason
 from audiosurvey.data.audio.decoding import AudioFile, BadAudio, Mono
 from audiosurvey.data.audio.measures import Measures
 from audiosurvey.data.audio.resampling import mono_blocks
@@ -23,25 +22,24 @@ from audiosurvey.training.sound_scores import ScoredWindows
 
 @dataclass(frozen=True, slots=True)
 class WindowScores:
-    """What the model says of one window."""
+    """The scores of one window."""
 
     start_s: float
     end_s: float
-    """Where the sound of the window ends; a sound shorter than a window ends before the window does."""
+    """End of the sound in the window, which is earlier than the end of the window if the sound is shorter."""
     score_K: np.ndarray
-    """Uncalibrated probabilities, so that calibration comes after every mean (`Classifier.temperatures`)."""
+    """Uncalibrated probabilities; calibration comes after every mean (`Classifier.temperatures`)."""
     windows: int = 1
-    """Windows of the model that the score is the mean of: several where the window is longer than the model's."""
+    """Number of the model's windows averaged here; several if the window is longer than the model's."""
     measures: Measures | None = None
-    """How the sound of the window was recorded; None for a model that does not know what it was trained on."""
+    """Recording conditions of the window; None for a model without a training range."""
 
 
 def read_blocks(source: AudioFile, *, sample_rate: int, mono: Mono = "mean") -> Iterator[np.ndarray]:
-    """The sound of a file, block after block: mono float32 (S) at `sample_rate`.
+    """A sound as mono float32 blocks (S) at `sample_rate`; joined, they equal `data.audio.decoding.decode` exactly.
 
-    With `mono` "loudest" a file of several channels is read twice, since its loudest channel shows at its end only.
-    Raises BadAudio as `data.audio.decode` does, but where the fault is: what comes before it has been given then. A
-    file that was cut short gives what is there first.
+    With `mono` "loudest", a file with several channels is read twice, since its loudest channel is known at its end
+    only. Raises BadAudio at the position of a fault, after the blocks before it.
     """
     return mono_blocks(source, mono=mono, sample_rate=sample_rate, cut=True)
 
@@ -56,23 +54,23 @@ def score_stream(
 ) -> Iterator[WindowScores]:
     """The scores of each window of a stream, in order.
 
-    `window_s`: the model's own window where None; `hop_s`: from the start of one window to the next, the length of a
-    window where None. The last window ends with the sound; a sound shorter than a window is one window. Each window is
-    scored as `model.predict` scores a sound of that length: padded where it is shorter than the model's own window, cut
-    into several with their mean where it is longer. `batch_size` windows of the model are scored at once. Where the
-    blocks end in BadAudio, the whole windows before it come first. Scores that are not numbers raise BadAudio too.
+    `window_s`: default is the window of the model; `hop_s`: distance of window starts, default is a window. The last
+    window ends with the sound; a sound shorter than a window is one window. Each window is scored like a sound of that
+    length by `model.predict`: padded if it is shorter than the model's window, the mean over several if it is longer.
+    `batch_size`: windows of the model scored together. If the blocks end in BadAudio, the complete windows before it
+    come first. Raises BadAudio also for scores that are not finite.
     """
-    window, hop = in_samples(model, window_s, hop_s)
+    window, hop = window_samples(model, window_s, hop_s)
     for batch in score_batches(model, blocks, window, hop, batch_size=batch_size):
         yield from batch
 
 
-def in_samples(model: Classifier, window_s: float | None, hop_s: float | None) -> tuple[int, Fraction]:
-    """Window and hop in samples of the model; a hop may lie between samples. Raises UserError for less than one."""
+def window_samples(model: Classifier, window_s: float | None, hop_s: float | None) -> tuple[int, Fraction]:
+    """Window and hop in samples; the hop may be fractional. Raises UserError for less than one sample."""
     window = model.clip_samples if window_s is None else round(window_s * model.sample_rate)
     hop = Fraction(window) if hop_s is None else Fraction(hop_s * model.sample_rate).limit_denominator(1_000_000)
     if window < 1 or hop < 1:
-        raise UserError(f"window and hop: {window} and {float(hop):g} samples; expected one at least")
+        raise UserError(f"window and hop: {window} and {float(hop):g} samples; expected at least one")
     return window, hop
 
 
@@ -85,12 +83,11 @@ def score_batches(
     batch_size: int = 16,
     skip: int = 0,
 ) -> Iterator[list[WindowScores]]:
-    """`score_stream` in the portions in which it is worked out, window and hop in samples.
+    """`score_stream` in batches, window and hop in samples.
 
-    The first `skip` windows, whole portions, are passed over without scores; the others are scored as without `skip`,
-    to the same bits.
+    The first `skip` windows, complete batches, are not scored; the scores of the others do not depend on `skip`.
     """
-    # A window longer than the model's own is several of the model's.
+    # A window longer than the model's consists of several.
     at_once = max(1, batch_size // -(-window // model.clip_samples))
     waiting: list[tuple[int, np.ndarray]] = []
     try:
@@ -110,7 +107,7 @@ def score_batches(
 
 
 def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int) -> ScoredWindows:
-    """The uncalibrated scores of waves (S), each cut as by `model.predict`, with windows of several scored at once."""
+    """The uncalibrated scores of waves (S), each cut into windows as by `model.predict`; batches may span sounds."""
     windows = [model.windows(wave_S) for wave_S in waves]
     rows_WS = np.concatenate(windows)
     batches = [rows_WS[at : at + batch_size] for at in range(0, len(rows_WS), batch_size)]
@@ -119,12 +116,12 @@ def score_sounds(model: Classifier, waves: Sequence[np.ndarray], batch_size: int
 
 
 def _usable(batch: list[WindowScores]) -> Iterator[list[WindowScores]]:
-    """The windows before the first without usable scores, then BadAudio for that one."""
-    good = list(takewhile(lambda window: unusable(window.score_K) is None, batch))
+    """The windows before the first without finite scores; raises BadAudio for that one."""
+    good = list(takewhile(lambda window: unusable_reason(window.score_K) is None, batch))
     if good:
         yield good
     if len(good) < len(batch):
-        raise BadAudio(f"{unusable(batch[len(good)].score_K)}, from {batch[len(good)].start_s:g} s on")
+        raise BadAudio(f"{unusable_reason(batch[len(good)].score_K)}, from {batch[len(good)].start_s:g} s on")
 
 
 def _scored(model: Classifier, parts: Sequence[tuple[int, np.ndarray]], batch_size: int) -> list[WindowScores]:

@@ -1,17 +1,17 @@
 """What a prediction came to, in lines."""
 
-from audiosurvey.predict.journal import Journal
-from audiosurvey.predict.prediction import Outcome
+from audiosurvey.predict.prediction import PredictionSummary
+from audiosurvey.predict.prediction_log import PredictionLog
 from audiosurvey.report.units import duration
 
 
-def resumed_lines(journal: Journal | None, sounds: int) -> list[str]:
+def resumed_lines(journal: PredictionLog | None, sounds: int) -> list[str]:
     if journal is None or not journal.num_done:
         return []
     return [f"going on: {journal.num_done} of {sounds} sounds were scored before"]
 
 
-def prediction_lines(outcome: Outcome, seconds: float) -> list[str]:
+def prediction_lines(outcome: PredictionSummary, seconds: float) -> list[str]:
     """Speed, sounds outside the range of the training clips, and failures; `seconds`: time it took."""
     lines = []
     if outcome.sounds > 1 or outcome.seconds > 60:

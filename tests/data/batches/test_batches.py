@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosurvey.data.audio.windows import Pad, window_starts
-from audiosurvey.data.batches.batches import Batch, Draw, EvalBatches, TrainBatches, Windows
+from audiosurvey.data.batches.batches import Batch, DrawFunction, EvalBatches, TrainBatches, Windows
 from audiosurvey.data.store.store import Store, prepare
 from audiosurvey.data.table import Clip, Table
 
@@ -101,7 +101,7 @@ class Drawn:
     partner_valid: tuple[int, ...]
 
 
-def partners_by(partner: Callable[[Clip, int], Clip | None]) -> Draw:
+def partners_by(partner: Callable[[Clip, int], Clip | None]) -> DrawFunction:
     def draw(clips: Sequence[Clip], epoch: int, *, samples: int, valid_of: Callable[[Clip], int]) -> Drawn:
         partners = tuple(partner(clip, epoch) for clip in clips)
         others = (other or clip for other, clip in zip(partners, clips, strict=True))

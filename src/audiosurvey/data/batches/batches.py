@@ -30,7 +30,7 @@ class Draws(Protocol):
         ...
 
 
-class Draw(Protocol):
+class DrawFunction(Protocol):
     """Draws for the clips of a batch; called by the reader threads.
 
     `samples`: length of the window; `valid_of`: the samples of a clip before its padding.
@@ -103,7 +103,7 @@ class TrainBatches:
         num_workers: int = 0,
         rank: int = 0,
         world: int = 1,
-        draw: Draw | None = None,
+        draw: DrawFunction | None = None,
         pin_memory: bool = False,
     ) -> None:
         if not 0 <= rank < world <= batch_size:

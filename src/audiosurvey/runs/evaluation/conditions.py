@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosurvey.artefact.condition_card import put_conditions
+from audiosurvey.artefact.card import add_conditions
 from audiosurvey.artefact.folder import Model
 from audiosurvey.data.audio.degradations import RecordingCondition, conditions
 from audiosurvey.data.store.store import Store
@@ -103,8 +103,8 @@ def _fill_cards(run: RunFolder, found: ConditionResults) -> None:
     """The card of each fold's model shows its own figures, that of the final model the mean."""
     stored = found.as_json()
     for row in stored["folds"]:
-        put_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found.metric, fold=row["fold"])
-    put_conditions(_card(run.model), stored["mean"], found.metric, folds=[row.fold for row in found.folds])
+        add_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found.metric, fold=row["fold"])
+    add_conditions(_card(run.model), stored["mean"], found.metric, folds=[row.fold for row in found.folds])
 
 
 def _card(model: Path) -> Path:

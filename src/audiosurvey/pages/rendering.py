@@ -1,0 +1,77 @@
+"""HTML from Jinja2 templates, and media embedded as data URIs: pages need no network and no files beside them."""
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import numpy as np
+import soundfile
+
+_PLAYER_COLUMNS, _HALF_HEIGHT = 160, 18
+
+
+def environment(package: str, finalize: Callable[[Any], Any] | None = None) -> jinja2.Environment:
+    """Templates of `package` (in its folder `templates`), which may extend and import those of `audiosurvey.pages`.
+
+    All values are escaped. `finalize` is applied to each value before that.
+    """
+    loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("audiosurvey.pages")]
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def data_uri(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def spectrogram_uri(image_TF: np.ndarray, low: float, high: float) -> str:
+    """A PNG with a column per frame and the first band at the bottom; `low` is darkest, `high` brightest."""
+    from matplotlib.image import imsave
+
+    file = io.BytesIO()
+    imsave(file, image_TF.T, vmin=low, vmax=high, cmap="magma", origin="lower", format="png")
+    return data_uri("image/png", file.getvalue())
+
+
+@dataclass(frozen=True)
+class Player:
+    """An audio player with a picture of the waveform, for the macro `player` of `media.html`."""
+
+    uri: str
+    outline: str
+    """Path of an SVG."""
+    name: str
+    caption: str
+    columns: int = _PLAYER_COLUMNS
+    height: int = 2 * _HALF_HEIGHT
+
+
+def make_player(wave_S: np.ndarray, sample_rate: int, name: str, caption: str = "") -> Player:
+    """A player of a mono wave with full scale 1. The sound is embedded as MP3 where possible, else as 16-bit WAV."""
+    wave_S = wave_S.clip(-1, 1)
+    file = io.BytesIO()
+    if "MP3" in soundfile.available_formats() and sample_rate in (8000, 11025, 12000, 16000):
+        soundfile.write(file, wave_S, sample_rate, format="MP3")
+        uri = data_uri("audio/mpeg", file.getvalue())
+    else:
+        soundfile.write(file, wave_S, sample_rate, format="WAV", subtype="PCM_16")
+        uri = data_uri("audio/wav", file.getvalue())
+    return Player(uri, _outline(wave_S), name, caption)
+
+
+def _outline(wave_S: np.ndarray) -> str:
+    """Highest and lowest sample of each column as a closed path; full scale fills the height."""
+    columns = np.array_split(wave_S, min(_PLAYER_COLUMNS, len(wave_S)))
+    step = _PLAYER_COLUMNS / len(columns)
+    upper = [f"{step * i:.0f} {_HALF_HEIGHT * (1 - float(part.max())):.1f}" for i, part in enumerate(columns)]
+    lower = [f"{step * i:.0f} {_HALF_HEIGHT * (1 - float(part.min())) + 0.6:.1f}" for i, part in enumerate(columns)]
+    return "M" + "L".join([*upper, *reversed(lower)]) + "Z"

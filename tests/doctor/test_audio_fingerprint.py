@@ -1,0 +1,89 @@
+"""Soundprints: copies of one sound are near, strangers are not."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, audio_fingerprint, likely_pairs
+from audiosurvey.doctor.waveform_match import match
+
+RATE = 16_000
+Sound = Callable[..., np.ndarray]
+
+
+def low(wave: np.ndarray, rate: int = RATE) -> np.ndarray:
+    return soxr.resample(wave.astype(np.float32), rate, PRINT_RATE)
+
+
+def coded(wave: np.ndarray, format: str, subtype: str) -> np.ndarray:
+    file = io.BytesIO()
+    soundfile.write(file, wave, RATE, format=format, subtype=subtype)
+    return soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")[0]
+
+
+COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "itself": low,
+    "softer by 6 dB": lambda wave: low(0.5 * wave),
+    "upside down": lambda wave: low(-wave),
+    "later by 130 ms": lambda wave: low(np.pad(wave[:-2080], (2080, 0))),
+    "without its first 300 ms": lambda wave: low(wave[4800:]),
+    "at 11 kHz": lambda wave: low(soxr.resample(wave, RATE, 11_025), 11_025),
+    "as MP3": lambda wave: low(coded(wave, "MP3", "MPEG_LAYER_III")),
+    "as Ogg Vorbis": lambda wave: low(coded(wave, "OGG", "VORBIS")),
+    "as MP3, softer and later": lambda wave: low(coded(np.pad(0.5 * wave, (1234, 0)), "MP3", "MPEG_LAYER_III")),
+}
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_copy_is_known(copy: str, sound: Sound) -> None:
+    strangers = [sound(seed, 3.0) for seed in range(30)]
+    waves = [*map(low, strangers), COPIES[copy](strangers[7])]
+    prints = list(map(audio_fingerprint, waves))
+    assert (7, 30) in likely_pairs(prints)
+    assert agreement(prints[7], prints[30]) > 0.5
+    assert match(waves[7], waves[30]).white > 0.4
+    assert match(waves[7], waves[30]).same_recording
+    assert max(agreement(prints[one], prints[other]) for one in range(6) for other in range(one)) < 0.2
+    assert max(match(waves[one], waves[other]).white for one in range(6) for other in range(one)) < 0.15
+
+
+def test_the_shift_has_its_sign_and_size(sound: Sound) -> None:
+    wave = low(sound(1, 3.0))
+    late = np.pad(wave, (1000, 0))
+    assert match(late, wave).shift_s == pytest.approx(0.125)
+    assert match(wave, late).shift_s == pytest.approx(-0.125)
+    same = match(wave, wave)
+    assert (same.white, same.plain, same.shift_s) == (pytest.approx(1.0, abs=1e-6), pytest.approx(1.0, abs=1e-6), 0.0)
+
+
+def test_a_gain_changes_nothing(sound: Sound) -> None:
+    wave = low(sound(2, 3.0))
+    assert np.abs(audio_fingerprint(wave).change_TF.astype(int) - audio_fingerprint(0.1 * wave).change_TF).max() <= 1
+
+
+def test_a_hum_that_both_have_is_no_likeness(sound: Sound) -> None:
+    hum = 0.4 * np.sin(2 * np.pi * 240 * np.arange(48_000) / RATE)
+    one, other = (low(0.5 * sound(seed, 3.0) + hum) for seed in (1, 2))
+    assert agreement(audio_fingerprint(one), audio_fingerprint(other)) < 0.2
+    assert match(one, other).white < 0.15
+    assert not match(one, other).same_recording
+
+
+@pytest.mark.parametrize("wave", [np.zeros(1), np.zeros(20_000), np.ones(3)], ids=str)
+def test_what_holds_nothing_is_like_nothing(wave: np.ndarray) -> None:
+    empty = audio_fingerprint(wave.astype(np.float32))
+    assert not empty.outline.any()
+    assert agreement(empty, empty) == 0.0
+    assert likely_pairs([empty, empty]) == []
+    assert likely_pairs([empty]) == likely_pairs([]) == []
+
+
+def test_what_follows_ten_seconds_has_no_part(sound: Sound) -> None:
+    wave = low(sound(3, 14.0))
+    begin = audio_fingerprint(wave[: round(LONGEST_S * PRINT_RATE)])
+    assert np.array_equal(audio_fingerprint(wave).change_TF, begin.change_TF)
+    assert agreement(begin, audio_fingerprint(wave)) == pytest.approx(1.0)
