@@ -170,16 +170,13 @@ def predict(
         options.check_sources(sources)
         options.check_target(Path(path), sources)
         shown = nullcontext(lambda share: None) if bar is None or any(s.live for s in sources) else bar("predicting")
-        with open_prediction_log(
-            options.output, model_digest(model, Path(path)), how, sources, options.restart
-        ) as journal:
-            for line in resumed_lines(journal, len(sources)):
+        digest = model_digest(model, Path(path))
+        with open_prediction_log(options.output, digest, how, sources, options.restart) as log:
+            for line in resumed_lines(log, len(sources)):
                 say(line)
             with shown as advance, open_output(options.output) as file:
-                knows_range = model.training_range is not None
-                writer = PREDICTION_WRITERS[options.format](
-                    file, postprocessing, model.labels, options.scores, knows_range
-                )
+                make_writer, notes = PREDICTION_WRITERS[options.format], model.training_range is not None
+                writer = make_writer(file, postprocessing, model.labels, options.scores, notes)
                 result = prediction.predict_sounds(model, sources, how, postprocessing, writer, log, advance)
     for line in prediction_lines(result, time.monotonic() - began):
         say(line)
