@@ -164,13 +164,12 @@ def predict(
         torch.set_num_threads(options.threads)
     model = load(path, trust=options.trust)
     model.to(options.device)
-    how, postprocessing = options.windowing(), options.postprocessing(model)
+    how, postprocessing, digest = options.windowing(), options.postprocessing(model), model_digest(model, Path(path))
     began = time.monotonic()
     with open_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)
         options.check_target(Path(path), sources)
         shown = nullcontext(lambda share: None) if bar is None or any(s.live for s in sources) else bar("predicting")
-        digest = model_digest(model, Path(path))
         with open_prediction_log(options.output, digest, how, sources, options.restart) as log:
             for line in resumed_lines(log, len(sources)):
                 say(line)
