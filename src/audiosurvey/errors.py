@@ -1,6 +1,7 @@
 """What a user's mistake looks like: one clear line for each fault, exit status 2, no traceback."""
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -40,8 +41,8 @@ class ArgumentError(UserError):
 
 
 class Interrupted(UserError):
-    """A run that something else than its user broke off, such as a process that was killed: what it left stays, and it
-    goes on with --resume."""
+    """A run that was stopped by something other than its user, such as a killed process. What it has written stays,
+    and --resume continues it."""
 
 
 class DiskFull(Interrupted):
@@ -67,6 +68,11 @@ def of_the_system(error: OSError) -> UserError:
     if is_full(error):
         return DiskFull(f"{line}; free some space and run the command again (train: with --resume)")
     return UserError(line)
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first `most` names, and how many are left."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 @dataclass(frozen=True, slots=True)

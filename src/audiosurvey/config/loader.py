@@ -160,7 +160,7 @@ def fill_front_end(document: Document) -> None:
     try:
         trained = front_end_of(init)
     except UserError:
-        # Told, with its place, by the check that the weights fit.
+        # The check of the weights reports it, with its position.
         return
     if trained is None:
         return
@@ -170,7 +170,7 @@ def fill_front_end(document: Document) -> None:
     if mel is None and trained.mel is not None:
         document.put(("mel_spectrogram",), {}, place)
     if mel and _is_mel(mel) and not _is_mel({**trained.given(), **mel}):
-        # Two front ends that cannot be mixed: told by the check that it is that of the weights.
+        # The two front ends cannot be mixed; the check of the weights reports it.
         return
     for key, value in trained.given().items():
         if key not in document.data["mel_spectrogram"]:

@@ -1,9 +1,11 @@
 """The one form that every data set takes: a table with a row per clip."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 Side = Literal["train", "val", "test"]
 
@@ -84,3 +86,11 @@ class Table:
         if any(clip.side for clip in self.clips):
             return (1,)
         return tuple(sorted({clip.fold for clip in self.clips if clip.fold is not None}))
+
+
+def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
+    """The labels of the clips as float32 (N, K) of 0 and 1."""
+    truth_NK = np.zeros((len(clips), num_classes), dtype=np.float32)
+    for row, clip in enumerate(clips):
+        truth_NK[row, list(clip.labels)] = 1
+    return truth_NK

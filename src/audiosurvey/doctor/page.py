@@ -12,7 +12,7 @@ from audiosurvey.data.table import Clip
 from audiosurvey.doctor.audit import Diagnosis
 from audiosurvey.doctor.figures import overview, spectra
 from audiosurvey.doctor.finding import Finding
-from audiosurvey.doctor.terminal import by_check, describe_data, finding_text, summary
+from audiosurvey.doctor.terminal import COUNTED, by_check, describe_data, finding_text, summary
 from audiosurvey.pages.rendering import Player, data_uri, environment, make_player
 from audiosurvey.version import __version__
 
@@ -63,6 +63,7 @@ def audit_page(diagnosis: Diagnosis) -> str:
             notes=[note.removeprefix("note: ") for note in notes],
             summary=summary(diagnosis),
             counts=diagnosis.counts,
+            counted=COUNTED,
             groups=groups,
             plots=[(title, data_uri("image/png", png)) for title, png in overview(diagnosis)],
             version=__version__,

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from audiosurvey.doctor.audit import Diagnosis
 from audiosurvey.doctor.finding import SEVERITIES, Finding, Severity
+from audiosurvey.errors import some_of
 
 SHOWN = {"spoils a result": 5, "worth a look": 3, "note": 1}
 """Findings shown for each check, by severity."""
 _SHOWN_CLIPS = 3
 _STYLE = {"spoils a result": "bold red", "worth a look": "yellow", "note": "dim"}
-_COUNTED = {"spoils a result": "would spoil a result", "worth a look": "worth a look", "note": "for the record"}
+COUNTED = {"spoils a result": "would spoil a result", "worth a look": "worth a look", "note": "for the record"}
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console, *, everything: bool = False) -> None:
@@ -67,9 +68,7 @@ def finding_text(finding: Finding) -> str:
     """`dog/1.wav, dog/2.wav: identical samples; ...`. Messages about a class already name it."""
     if finding.class_name is not None:
         return finding.message
-    clips = ", ".join(finding.clips[:_SHOWN_CLIPS])
-    if len(finding.clips) > _SHOWN_CLIPS:
-        clips += f" and {len(finding.clips) - _SHOWN_CLIPS} more"
+    clips = some_of(finding.clips, _SHOWN_CLIPS)
     return f"{clips}: {finding.message}" if clips else finding.message
 
 
@@ -77,4 +76,4 @@ def summary(diagnosis: Diagnosis) -> str:
     """`found: 2 would spoil a result, 5 worth a look, 30 for the record`."""
     if not diagnosis.findings:
         return "no findings"
-    return "found: " + ", ".join(f"{diagnosis.counts[severity]} {_COUNTED[severity]}" for severity in SEVERITIES)
+    return "found: " + ", ".join(f"{diagnosis.counts[severity]} {COUNTED[severity]}" for severity in SEVERITIES)

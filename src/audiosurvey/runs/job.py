@@ -15,10 +15,11 @@ from torch import nn
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
+from audiosurvey.data.table import truth
 from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.heldout import fold_split
-from audiosurvey.runs.evaluation.scores import monitored, truth
+from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
 from audiosurvey.runs.results.results import FoldRow, RunResults

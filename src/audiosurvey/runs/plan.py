@@ -168,9 +168,8 @@ class RunPlan:
             run_inline([job for members in jobs for job in members], recorder, listener)
             return
         if self.config.train.head_first:
-            # The processes find the embeddings of all clips in the run folder.
             fold = jobs[0][0].fold
-            self.context.start(self.context.stage(self.config, self.splits[fold].train, fold), listener)
+            self.context.write_embeddings(self.context.stage(self.config, self.splits[fold].train, fold), listener)
         run_side_by_side(jobs, recorder, listener)
 
     def run_final(self, listener: RunListener) -> None:

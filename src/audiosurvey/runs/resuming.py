@@ -6,7 +6,7 @@ Each difference to environment.json is reported in a line, and recorded there.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audiosurvey.runs.executors.side_by_side import rounds
+from audiosurvey.runs.executors.side_by_side import plan_rounds
 from audiosurvey.runs.results.run_folder import RunFolder
 
 _NAMES = {
@@ -36,7 +36,7 @@ def note_changes(run: RunFolder, now: Mapping[str, Any], folds: Sequence[int], p
 
 def fold_threads(folds: Sequence[int], jobs: int, threads: int) -> dict[int, int]:
     """The number of threads each fold is trained with."""
-    return {fold: max(1, threads // len(together)) for together in rounds(folds, jobs) for fold in together}
+    return {fold: members.threads for members in plan_rounds(folds, folds, jobs, threads) for fold in members.folds}
 
 
 def _other_threads(

@@ -16,7 +16,7 @@ from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
 from audiosurvey.data.batches.batches import Batch
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, some_of
 from audiosurvey.features.front_end import NetworkInput
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network
@@ -199,10 +199,9 @@ def average_statistics(accelerator: Accelerator, *networks: nn.Module) -> None:
 
 def _not_finite(what: str, result: StepResult) -> str:
     stage, names = result.stage, result.clip_ids
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return (
         f"{stage}: epoch {result.epoch}, step {result.step}: {what}; lower {stage}.lr, set {stage}.grad_clip_norm: 1 "
-        f"or precision: fp32. Clips of the step: {shown}"
+        f"or precision: fp32. Clips of the step: {some_of(names, 8)}"
     )
 
 

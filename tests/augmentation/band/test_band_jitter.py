@@ -1,33 +1,15 @@
 """The edges of the mel bands: how far they move, and that a clip's draw is its own."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from band_chain import CLIPS, band_chain, check_draws, drawn
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.band.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
 from audiosurvey.augmentation.band.operation import spectrogram
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.draws import ClipDraws
-from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.wave.shorten import ShortenConfig
-from audiosurvey.data.table import Clip
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
-
-CLIPS = [Clip(f"{i}.wav", Path(f"{i}.wav"), (0,)) for i in range(6)]
-
-
-def chain(p: float) -> Chain:
-    config = AugmentationConfig(shorten=ShortenConfig(p=0), band_jitter=BandJitterConfig(p=p))
-    front_end = MelFrontEnd(MelConfig(n_mels=64), 16_000)
-    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, front_end=front_end)
-
-
-def drawn(made: Chain, clips: list[Clip], epoch: int) -> ClipDraws:
-    return made.draw(clips, epoch, samples=8000, valid_of=lambda clip: 8000).clips
 
 
 def test_shifts_fill_their_ranges():
@@ -41,7 +23,7 @@ def test_shifts_fill_their_ranges():
 
 
 def test_off_it_draws_nothing():
-    assert drawn(chain(0.0), CLIPS, 1).bands == ()
+    assert drawn(band_chain("band_jitter", 0.0), CLIPS, 1).bands == ()
 
 
 def test_without_draws_the_bands_are_those_of_the_front_end():
@@ -60,15 +42,8 @@ def test_a_clip_that_is_not_selected_keeps_its_filters():
 
 
 def test_a_clip_has_the_same_bands_alone_and_in_any_batch():
-    one = chain(1.0)
-    (together,), (alone,), (later,) = (
-        drawn(one, clips, epoch).bands for clips, epoch in ((CLIPS, 3), ([CLIPS[4]], 3), ([CLIPS[4]], 4))
-    )
-    assert together.draws[4] == alone.draws[0]
-    assert len(set(together.draws)) == len(CLIPS)
-    assert alone.draws != later.draws
-    (said,) = one.describe(one.draw([CLIPS[4]], 3, samples=8000, valid_of=lambda clip: 8000), 0)
-    assert said == {"operation": "band_jitter", "low_hz": alone.draws[0].low_hz, "high_hz": alone.draws[0].high_hz}
+    draw, said = check_draws(band_chain("band_jitter", 1.0))
+    assert said == {"operation": "band_jitter", "low_hz": draw.low_hz, "high_hz": draw.high_hz}
 
 
 def test_a_tone_climbs_when_the_bands_end_lower():

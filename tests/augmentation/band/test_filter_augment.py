@@ -1,37 +1,21 @@
 """A curve over the bands: where it runs, what it does to levels, and that a clip's draw is its own."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from band_chain import CLIPS, band_chain, check_draws, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.band.filter_augment import FilterAugment, FilterAugmentConfig, FilterAugmentDraw
 from audiosurvey.augmentation.band.operation import spectrogram
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.draws import ClipDraws
-from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.wave.shorten import ShortenConfig
-from audiosurvey.data.table import Clip
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
-CLIPS = [Clip(f"{i}.wav", Path(f"{i}.wav"), (0,)) for i in range(6)]
 FIXED = FilterAugmentDraw((0.0, 0.5, 1.0), (-6.0, 0.0, 3.0))
-
-
-def chain(p: float) -> Chain:
-    config = AugmentationConfig(shorten=ShortenConfig(p=0), filter_augment=FilterAugmentConfig(p=p))
-    front_end = MelFrontEnd(MelConfig(n_mels=5), 16_000)
-    return Chain(config, seed=0, sample_rate=16_000, train_clips=CLIPS, front_end=front_end)
-
-
-def drawn(made: Chain, clips: list[Clip], epoch: int) -> ClipDraws:
-    return made.draw(clips, epoch, samples=8000, valid_of=lambda clip: 8000).clips
 
 
 def gains_db(draws: Sequence[FilterAugmentDraw | None], bands: int) -> torch.Tensor:
@@ -82,22 +66,15 @@ def test_all_counts_and_gains_are_drawn():
 
 
 def test_off_it_draws_nothing():
-    assert drawn(chain(0.0), CLIPS, 1).bands == ()
+    assert drawn(band_chain("filter_augment", 0.0, n_mels=5), CLIPS, 1).bands == ()
     front_end, wave_BS = MelFrontEnd(MelConfig(n_mels=40), 16_000), torch.randn(2, 8000)
     unchanged = spectrogram(front_end, wave_BS, [(FilterAugment(FilterAugmentConfig(p=0.5)), [None, None])])
     assert torch.equal(unchanged, front_end(wave_BS))
 
 
 def test_a_clip_has_the_same_curve_alone_and_in_any_batch():
-    one = chain(1.0)
-    (together,), (alone,), (later,) = (
-        drawn(one, clips, epoch).bands for clips, epoch in ((CLIPS, 3), ([CLIPS[4]], 3), ([CLIPS[4]], 4))
-    )
-    assert together.draws[4] == alone.draws[0]
-    assert len(set(together.draws)) == len(CLIPS)
-    assert alone.draws != later.draws
-    (said,) = one.describe(one.draw([CLIPS[4]], 3, samples=8000, valid_of=lambda clip: 8000), 0)
-    assert said == {"operation": "filter_augment", "places": alone.draws[0].places, "gains_db": alone.draws[0].gains_db}
+    draw, said = check_draws(band_chain("filter_augment", 1.0, n_mels=5))
+    assert said == {"operation": "filter_augment", "places": draw.places, "gains_db": draw.gains_db}
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])

@@ -1,38 +1,20 @@
 """Pitch: the draws, and what they do to bands, by hand and beside the sound itself at another pitch."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from band_chain import CLIPS, band_chain, check_draws, drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.band.operation import spectrogram
 from audiosurvey.augmentation.band.pitch import Pitch, PitchConfig, PitchDraw, transposition
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.draws import ClipDraws
-from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.wave.shorten import ShortenConfig
-from audiosurvey.data.table import Clip
 from audiosurvey.features.filters import MelScale
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
 RATE = 16_000
-
-CLIPS = [Clip(f"{i}.wav", Path(f"{i}.wav"), (0,)) for i in range(6)]
-
-
-def chain(p: float) -> Chain:
-    config = AugmentationConfig(shorten=ShortenConfig(p=0), pitch=PitchConfig(p=p))
-    front_end = MelFrontEnd(MelConfig(n_mels=64), RATE)
-    return Chain(config, seed=0, sample_rate=RATE, train_clips=CLIPS, front_end=front_end)
-
-
-def drawn(made: Chain, clips: list[Clip], epoch: int) -> ClipDraws:
-    return made.draw(clips, epoch, samples=8000, valid_of=lambda clip: 8000).clips
 
 
 def shown(front_end: MelFrontEnd, wave_BS: torch.Tensor, *factors: float | None) -> torch.Tensor:
@@ -59,19 +41,12 @@ def test_a_clip_that_is_not_selected_stays() -> None:
     assert torch.equal(found[0], plain[0])
     assert not torch.equal(found[1], plain[1])
     assert torch.equal(shown(front_end, wave_BS, None, None), plain)
-    assert drawn(chain(0.0), CLIPS, 1).bands == ()
+    assert drawn(band_chain("pitch", 0.0), CLIPS, 1).bands == ()
 
 
 def test_a_clip_has_the_same_pitch_alone_and_in_any_batch() -> None:
-    one = chain(1.0)
-    (together,), (alone,), (later,) = (
-        drawn(one, clips, epoch).bands for clips, epoch in ((CLIPS, 3), ([CLIPS[4]], 3), ([CLIPS[4]], 4))
-    )
-    assert together.draws[4] == alone.draws[0]
-    assert len(set(together.draws)) == len(CLIPS)
-    assert alone.draws != later.draws
-    (said,) = one.describe(one.draw([CLIPS[4]], 3, samples=8000, valid_of=lambda clip: 8000), 0)
-    assert said == {"operation": "pitch", "pitch": alone.draws[0].pitch}
+    draw, said = check_draws(band_chain("pitch", 1.0))
+    assert said == {"operation": "pitch", "pitch": draw.pitch}
 
 
 @pytest.mark.parametrize("wrong", [{"min": 0}, {"max": 5}, {"p": 2}])

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.wave.segment_gain import SegmentGain, SegmentGainConfig, SegmentGainDraw
 from audiosurvey.randomness import stream
 
@@ -41,16 +40,3 @@ def test_the_factor_is_drawn_evenly_in_amplitude_or_in_db(even_in: str, mean: fl
     assert 0.5 <= min(factors) < 0.51
     assert 1.29 < max(factors) <= 1.3 + 1e-9
     assert sum(factors) / len(factors) == pytest.approx(mean, abs=0.012)
-
-
-def test_the_stretch_lies_where_the_clip_sounds() -> None:
-    """A clip of 10 samples in a window of 40, at its beginning, and turned round its end."""
-    operation = SegmentGain(SegmentGainConfig(p=1, length_s=0.005), sample_rate=1000)
-    starts = {draw.start for i in range(300) if (draw := operation.draw(stream(i), 40, 10))}
-    assert starts == set(range(6))
-    turned = Extent(35, 10, 40)
-    drawn = [draw for i in range(300) if (draw := operation.draw_in(stream(i), turned))]
-    assert {draw.start for draw in drawn} == {35, 36, 37, 38, 39, 0}
-    changed_BS = operation.apply(torch.ones(300, 40), drawn, [10] * 300) != 1
-    assert torch.equal(changed_BS.any(0).nonzero()[:, 0], torch.tensor([*range(5), *range(35, 40)]))
-    assert bool((changed_BS.sum(1) == 5).all())

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.wave.wave_masking import WaveMasking, WaveMaskingConfig, WaveMaskingDraw
 from audiosurvey.randomness import stream
 
@@ -23,16 +22,3 @@ def test_the_stretch_lies_in_the_window_wherever_it_begins() -> None:
     operation = WaveMasking(WaveMaskingConfig(p=1, length_s=0.005), sample_rate=1000)
     starts = {draw.start for i in range(300) if (draw := operation.draw(stream(i), 12, 12))}
     assert starts == set(range(8))
-
-
-def test_the_stretch_lies_where_the_clip_sounds() -> None:
-    """A clip of 10 samples in a window of 40, at its beginning, and turned round its end."""
-    operation = WaveMasking(WaveMaskingConfig(p=1, length_s=0.005), sample_rate=1000)
-    starts = {draw.start for i in range(300) if (draw := operation.draw(stream(i), 40, 10))}
-    assert starts == set(range(6))
-    turned = Extent(35, 10, 40)
-    drawn = [draw for i in range(300) if (draw := operation.draw_in(stream(i), turned))]
-    assert {draw.start for draw in drawn} == {35, 36, 37, 38, 39, 0}
-    changed_BS = operation.apply(torch.ones(300, 40), drawn, [10] * 300) != 1
-    assert torch.equal(changed_BS.any(0).nonzero()[:, 0], torch.tensor([*range(5), *range(35, 40)]))
-    assert bool((changed_BS.sum(1) == 5).all())

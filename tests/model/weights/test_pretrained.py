@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from own_weights import BLOCKS, SHAPE, network, ours
 from torch import nn
 
 from audiosurvey.errors import UserError
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.weights.pretrained import FAMILIES, open_weights
-from audiosurvey.tensorfile import save_tensors
 from audiosurvey.threads import one_thread
 from audiosurvey.training.statistics import FirstBatches
-
-SHAPE = (1, 40, 32)
 
 
 @pytest.fixture(autouse=True)
@@ -24,46 +22,6 @@ def in_one_thread() -> Iterator[None]:
     """Maps as small as these gain nothing from threads."""
     with one_thread():
         yield
-
-
-BLOCKS: list[dict[str, Any]] = [
-    {"mn_conv": {"channels": 8, "stride": [2, 2]}},
-    {"mn_block": {"expanded": 8, "channels": 8}},
-    {"mn_block": {"expanded": 24, "channels": 16, "kernel": [5, 5], "stride": [2, 2], "squeeze": 8}},
-    {"mn_conv": {"channels": 32, "kernel": [1, 1]}},
-    {"pooling": {"mode": "avg"}},
-    {"fc": 12},
-    {"activation": "hardswish"},
-]
-
-
-def network(blocks: list[dict[str, Any]] = BLOCKS, classes: int = 3, seed: int = 0) -> Network:
-    config = ModelConfig.model_validate({"blocks": blocks})
-    return build_network(config, input_shape=SHAPE, classes=classes, seed=seed)
-
-
-def ours(seed: int = 1, classes: int = 5) -> dict[str, torch.Tensor]:
-    """Tensors of a network of ours, batch-norm statistics and all, that are nowhere at their start."""
-    generator = torch.Generator().manual_seed(seed)
-    state = network(classes=classes).state_dict()
-    return {
-        name: torch.rand(value.shape, generator=generator) if value.is_floating_point() else torch.tensor(7)
-        for name, value in state.items()
-    }
-
-
-@pytest.fixture
-def artefact(tmp_path: Path) -> Callable[..., Path]:
-    """`artefact(tensors, config_text)` writes a folder with weights, as training leaves it, and gives its path."""
-
-    def write(tensors: dict[str, torch.Tensor], config: str | None = None) -> Path:
-        folder = tmp_path / "model"
-        save_tensors(folder / "weights.safetensors", tensors)
-        if config is not None:
-            (folder / "config.yaml").write_text(config, encoding="utf-8")
-        return folder
-
-    return write
 
 
 def line(call: Callable[[], Any]) -> str:

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from audiosurvey.data.store.store import Store, prepare
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import UserError
-from audiosurvey.runs.evaluation.scores import score_windows, truth
+from audiosurvey.runs.evaluation.scores import score_windows
 
 WINDOW = 100
 

@@ -17,7 +17,7 @@ from audiosurvey.data.audio.windows import Pad, fill_tail, window_starts
 from audiosurvey.data.batches.sampling import Sampling, epoch_clips
 from audiosurvey.data.readahead import in_order
 from audiosurvey.data.store.store import Store
-from audiosurvey.data.table import Clip
+from audiosurvey.data.table import Clip, truth
 from audiosurvey.randomness import stream
 
 
@@ -168,10 +168,7 @@ class TrainBatches:
         return int(stream(self._seed, epoch, *clip.drawn_by, "crop").integers(spare + 1)) if spare > 0 else 0
 
     def _targets(self, clips: Sequence[Clip]) -> torch.Tensor:
-        target_BK = np.zeros((len(clips), self._num_classes), np.float32)
-        for row, clip in enumerate(clips):
-            target_BK[row, list(clip.labels)] = 1
-        return torch.from_numpy(target_BK)
+        return torch.from_numpy(truth(clips, self._num_classes))
 
 
 class EvalBatches:

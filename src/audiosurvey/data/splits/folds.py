@@ -7,7 +7,7 @@ from typing import Literal
 
 from audiosurvey.data.splits.stratify import by_rarest_label, by_scikit_learn, lonely_classes
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, some_of
 from audiosurvey.randomness import stream
 
 Selection = Literal["last", "validation", "test"]
@@ -189,8 +189,7 @@ def _describe_leak(split: Split, leaking: tuple[str, ...], found: Mapping[str, M
 
 
 def _some(clips: Sequence[Clip]) -> str:
-    more = f" and {len(clips) - _SHOWN_CLIPS} more" if len(clips) > _SHOWN_CLIPS else ""
-    return ", ".join(clip.id for clip in clips[:_SHOWN_CLIPS]) + more
+    return some_of([clip.id for clip in clips], _SHOWN_CLIPS)
 
 
 def _check_counts(units: list[list[Clip]], num_folds: int, classes: Sequence[str], kind: str) -> list[str]:

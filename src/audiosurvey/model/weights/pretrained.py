@@ -1,6 +1,6 @@
 """Loads pretrained weights of known families into a network with a fresh classifier, and accounts for every tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from audiosurvey.data.readahead import ProgressCallback
-from audiosurvey.errors import Fault, UserError
+from audiosurvey.errors import Fault, UserError, some_of
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.blocks.transformer import resize_positions
@@ -201,9 +201,8 @@ def _counted(counter: str, tensors: Tensors) -> bool:
     return bool((mean_C != 0).any() or (variance_C != 1).any())
 
 
-def _some(names: Any) -> str:
-    listed = list(names)
-    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+def _some(names: Iterable[str]) -> str:
+    return some_of(list(names), 4)
 
 
 def _size(shape: torch.Size | tuple[int, ...]) -> str:

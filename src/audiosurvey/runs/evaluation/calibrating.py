@@ -9,7 +9,7 @@ import numpy as np
 from audiosurvey.artefact.calibration import Calibration, calibrate, expected_error, fit_temperatures
 from audiosurvey.artefact.temperature import Temperatures, tempered
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.runs.evaluation.scores import truth
+from audiosurvey.data.table import truth
 from audiosurvey.training.sound_scores import ScoredWindows
 
 Scored = tuple[ScoredWindows, np.ndarray]

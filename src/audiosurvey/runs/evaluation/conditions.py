@@ -13,11 +13,10 @@ from audiosurvey.artefact.card import add_conditions
 from audiosurvey.artefact.folder import Model
 from audiosurvey.data.audio.degradations import RecordingCondition, conditions
 from audiosurvey.data.store.store import Store
-from audiosurvey.data.table import Clip
+from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.heldout import FoldModel, fold_models
-from audiosurvey.runs.evaluation.scores import truth
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions, write_json
 from audiosurvey.runs.results.run_folder import RunFolder

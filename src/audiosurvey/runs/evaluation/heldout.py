@@ -15,9 +15,9 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import dataset_at
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.splits.folds import Split, make_split
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import UserError
-from audiosurvey.runs.evaluation.scores import score_windows, truth
+from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import (
     DatasetFacts,

@@ -12,18 +12,10 @@ from audiosurvey.data.audio.windows import Pad
 from audiosurvey.data.batches.batches import EvalBatches
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, some_of
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.training.metrics import Metrics
 from audiosurvey.training.sound_scores import ScoredWindows
-
-
-def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:
-    """The labels of the clips as (N, K) of 0 and 1."""
-    truth_NK = np.zeros((len(clips), num_classes), dtype=np.float32)
-    for row, clip in enumerate(clips):
-        truth_NK[row, list(clip.labels)] = 1
-    return truth_NK
 
 
 def monitored(metrics: Metrics) -> tuple[float, float]:
@@ -78,6 +70,6 @@ def score_windows(
     of_clips = [scores_WK for _, scores_WK in sorted(pairs, key=lambda pair: pair[0])]
     broken = [clip.id for clip, scores_WK in zip(clips, of_clips, strict=True) if not np.isfinite(scores_WK).all()]
     if broken:
-        shown = ", ".join(broken[:8]) + (f" and {len(broken) - 8} more" if len(broken) > 8 else "")
+        shown = some_of(broken, 8)
         raise UserError(f"the scores are not finite; lower train.lr or set train.grad_clip_norm: 1. Clips: {shown}")
     return ScoredWindows(np.concatenate(of_clips), np.array([len(scores_WK) for scores_WK in of_clips]))

@@ -52,9 +52,9 @@ class Round:
     threads: int
 
 
-def plan_rounds(folds: Sequence[int], pending: Sequence[int], jobs: int) -> list[Round]:
-    """The rounds in which something is left to train."""
-    threads = torch.get_num_threads()
+def plan_rounds(folds: Sequence[int], pending: Sequence[int], jobs: int, threads: int | None = None) -> list[Round]:
+    """The rounds in which something is left to train. `threads`: of the whole machine, by default those of torch."""
+    threads = threads or torch.get_num_threads()
     found = [
         Round(tuple(fold for fold in members if fold in pending), len(members), max(1, threads // len(members)))
         for members in rounds(folds, jobs)

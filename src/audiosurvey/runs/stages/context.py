@@ -85,13 +85,22 @@ class RunContext:
         settings = stage.settings
         if not (settings.head_first or settings.head_only):
             return ReadyNetwork(network)
-        with listener.bar(f"embedding {len(self.sounds.table.clips)} clips, in batches") as advance:
-            embeddings = embed_all(stage, network, self.run.path, advance)
+        embeddings = self._embed(stage, network, listener)
         if settings.head_only:
             return ReadyNetwork(network, embeddings)
         started = time.perf_counter()
         fit_probe(stage, stage.train_clips, network, embeddings)
         return ReadyNetwork(network, embeddings, time.perf_counter() - started)
+
+    def write_embeddings(self, stage: Stage, listener: RunListener) -> None:
+        """Writes the embeddings of all clips into the run folder, where every process finds them."""
+        network = stage.build()
+        self.put_weights(network)
+        self._embed(stage, network, listener)
+
+    def _embed(self, stage: Stage, network: Network, listener: RunListener) -> Embeddings:
+        with listener.bar(f"embedding {len(self.sounds.table.clips)} clips, in batches") as advance:
+            return embed_all(stage, network, self.run.path, advance)
 
 
 @dataclass(frozen=True)

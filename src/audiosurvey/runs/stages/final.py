@@ -18,12 +18,11 @@ from torch import nn
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.config.root import Config
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import Scored, calibrate_final
 from audiosurvey.runs.evaluation.heldout import score_with
-from audiosurvey.runs.evaluation.scores import truth
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
 from audiosurvey.runs.results.predictions import read_predictions

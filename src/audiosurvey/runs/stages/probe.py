@@ -12,10 +12,9 @@ import torch
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.splits.stratify import by_rarest_label
-from audiosurvey.data.table import Clip
+from audiosurvey.data.table import Clip, truth
 from audiosurvey.model.network import Network
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.scores import truth
 from audiosurvey.runs.stages.embeddings import Embeddings
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.head import Head, LabelledEmbeddings, choose_penalty, fit_head, join

@@ -12,7 +12,7 @@ from audiosurvey.augmentation.chain import Chain
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import Batch, EvalBatches, TrainBatches
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.data.table import Clip
+from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end, mel_for_show
 from audiosurvey.model.blocks.inputs import by_input
@@ -20,7 +20,7 @@ from audiosurvey.model.blocks.normalise import BandStatistics
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
-from audiosurvey.runs.evaluation.scores import score_windows, truth
+from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loop import Evaluator, Listener, Trainer
