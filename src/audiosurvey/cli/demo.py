@@ -21,7 +21,7 @@ def demo(
     max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Least score of the best class, else 'unknown'; default: the model's own."),
+        typer.Option(min=0, max=1, help="Minimum score of the best class, else 'unknown'; default: the model's own."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to show.")] = 5,
     examples: Annotated[Path | None, typer.Option(help="Folder of example sounds.")] = None,

@@ -23,7 +23,7 @@ _Top = Annotated[
     int | None, typer.Option(min=1, help="Labels per prediction; default: 3 for whole sounds in a table, else 1.")
 ]
 _Threshold = Annotated[
-    str | None, typer.Option(help="Least score of the best class, else 'unknown'; model: the model's own thresholds.")
+    str | None, typer.Option(help="Minimum score of the best class, else 'unknown'; model: the model's own thresholds.")
 ]
 _Smooth = Annotated[
     str | None, typer.Option(help="Moving average over this many windows, such as 5; median:5 for the median.")
