@@ -73,6 +73,9 @@ def make_cell(row: str, config: Config, fold: int, conditions: Conditions, key: 
     return Cell(_hash(identity | {"fold": fold}), row, fold, config, conditions, key, _hash(shared))
 
 
+ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}
+"""Keys that came after the first survey, with the value that means what happened before there was the key: cells of
+earlier versions keep their ids."""
 _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 """Keys that have no influence on a pretraining."""
 
@@ -80,6 +83,8 @@ _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
     settings = flat(config.model_dump(mode="json"), "config")
     settings = {name: value for name, value in settings.items() if name not in IRRELEVANT}
+    unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
+    settings = {name: value for name, value in settings.items() if name not in unchanged}
     if key.init is not None:
         # The weights count, not where they lie.
         settings["config.model.init"] = key.init
