@@ -33,7 +33,7 @@ from audiosurvey.version import __version__
 Outcome = Literal["done", "failed", "busy"]
 """`busy`: another process trains the cell, or has just taken it over."""
 Kind = Literal["error", "user", "memory", "timeout", "killed"]
-MOST_DEATHS = 3
+MOST_DEATHS = 5
 """Processes that may die in a row without finishing an epoch before a cell counts as failed."""
 
 
