@@ -111,7 +111,6 @@ def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, cla
         result = run_job(job, context, listener)
         claim.check()
         Recorder(context, about).fold(result, model=keeping.keep != "predictions")
-        context.accelerator.free_memory()
 
 
 def _shared(

@@ -21,7 +21,7 @@ from pathlib import Path
 from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.runs.executors.side_by_side import ignoring_interrupts
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.executors.executor import Task
+from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.work import MOST_DEATHS, Outcome, record_failure
@@ -186,6 +186,7 @@ def _work(connection: Connection, alive: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # releases the claim
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     opener = Opener()
+    spare_collector()
     while True:
         try:
             task: Task | None = connection.recv()
