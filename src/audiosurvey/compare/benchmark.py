@@ -4,8 +4,7 @@ Axes: M models, S seeds, N clips, K classes, J folds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,8 +22,8 @@ class ComparedModel:
     """One row of the leaderboard."""
 
     source: RowSource
+    """With the seeds that are compared."""
     scores_SNK: np.ndarray
-    seeds: tuple[int | None, ...]
     ratio: float
     """n_test/n_train of its splits."""
     fold_scores_SJ: np.ndarray
@@ -35,6 +34,10 @@ class ComparedModel:
     @property
     def name(self) -> str:
         return self.source.name
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        return tuple(seed.seed for seed in self.source.seeds)
 
     @property
     def fold_scores_J(self) -> np.ndarray:
@@ -220,11 +223,10 @@ def _model(
             raise UserError(f"{row.path.as_posix()}: a fold in which no class has both kinds of clips has no mAP")
     else:
         fold_scores_SJ = metrics.fold_means(correct_SN.astype(float), fold_N)
-    numbers = {seed.path: seed.seed for seed in row.seeds}
+    there = {seed.path for seed in seeds}
+    kept = replace(row, seeds=tuple(seed for seed in row.seeds if seed.path in there))
     ratio = float(np.mean([seed.ratio for seed in seeds]))
-    return ComparedModel(
-        row, scores_SNK, tuple(numbers[seed.path] for seed in seeds), ratio, fold_scores_SJ, correct_SN
-    )
+    return ComparedModel(kept, scores_SNK, ratio, fold_scores_SJ, correct_SN)
 
 
 def _difference(here: set[str], there: set[str]) -> str:
@@ -243,7 +245,3 @@ def _list(folds: Sequence[int]) -> str:
 def _more(count: int) -> str:
     return f", and {count - 1} more" if count > 1 else ""
 
-
-def paths_of(model: ComparedModel) -> list[Path]:
-    """The folders of its seeds."""
-    return [seed.path for seed in model.source.seeds]
