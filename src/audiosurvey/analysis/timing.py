@@ -18,9 +18,7 @@ def milliseconds_per_clip(models: Mapping[str, Classifier], rounds: int = ROUNDS
     The models alternate within each round, so that a change of the machine's speed meets all of them.
     """
     rng = np.random.default_rng(0)
-    waves = {
-        name: (0.1 * rng.standard_normal(model.clip_samples)).astype(np.float32) for name, model in models.items()
-    }
+    waves = {name: (0.1 * rng.standard_normal(model.clip_samples)).astype(np.float32) for name, model in models.items()}
     times: dict[str, list[float]] = {name: [] for name in models}
     with one_thread():
         for name, model in models.items():

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json, stdout
-from audiosurvey.errors import UserError
+from audiosurvey.cli.training import fold_numbers
 
 
 @app.command()
@@ -35,15 +35,15 @@ def compare(
 
     Exit status 1 if runs of a survey had to be left out.
     """
-    from audiosurvey.compare.leaderboard import CompareOptions
-    from audiosurvey.compare.outputs import OUTPUTS, check_outputs, write_outputs
-    from audiosurvey.compare.terminal import print_comparison
+    from audiosurvey.comparison.leaderboard import CompareOptions
+    from audiosurvey.comparison.outputs import OUTPUTS, check_outputs, write_outputs
+    from audiosurvey.comparison.terminal import print_comparison
     from audiosurvey.pipeline import compare as compare_models
 
     given = dict(zip(OUTPUTS, (csv, long_csv, markdown, html), strict=True))
     targets = {option: path for option, path in given.items() if path is not None}
     check_outputs(targets, force=force)
-    options = CompareOptions(baseline, pairs, margin / 100, _folds(folds), cost)
+    options = CompareOptions(baseline, pairs, margin / 100, tuple(fold_numbers(folds) or ()), cost)
     found = compare_models(paths, options, timing=timing, say=lambda line: print(line, file=sys.stderr))
     write_outputs(found, targets)
     if as_json:
@@ -56,12 +56,3 @@ def compare(
         print(f"left out: {line}", file=sys.stderr)
     if found.left_out:
         raise typer.Exit(1)
-
-
-def _folds(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UserError(f"--folds {text}: give numbers separated by commas, such as 1,2,3") from None
