@@ -273,7 +273,8 @@ def _ticks(low: float, high: float) -> list[float]:
     span = max(high - low, 0.5)
     size = 10 ** math.floor(math.log10(span / 4))
     step = next(size * factor for factor in (1, 2, 5, 10) if span / (size * factor) <= 6)
-    first, last = math.floor(low / step), math.ceil(high / step)
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + 1)
     return [round(step * number, 10) for number in range(first, last + 1)]
 
 
