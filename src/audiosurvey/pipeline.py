@@ -13,6 +13,9 @@ import torch
 from audiosurvey.artefact import hub
 from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.load import load
+from audiosurvey.comparison import compare as comparing
+from audiosurvey.comparison.leaderboard import CompareOptions
+from audiosurvey.comparison.result import Comparison
 from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.data_check import DataCheck, check_data
 from audiosurvey.config.loader import LoadedConfig, load_config
@@ -147,6 +150,13 @@ def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = 
     if output is not None:
         write_json(output, merged.as_json())
     return merged
+
+
+def compare(
+    paths: Sequence[Path], options: CompareOptions, *, timing: bool = False, say: Say = lambda line: None
+) -> Comparison:
+    """Compares models on the same clips: those in survey folders, run folders and folders of predictions."""
+    return comparing.compare_paths(paths, options, timing=timing, say=say)
 
 
 def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:
