@@ -35,7 +35,14 @@ class Recorder:
         run, table, config = self.context.run, self.context.sounds.table, self.context.config
         row, split = result.row, result.split
         folder = run.fold(row.fold)
-        write_predictions(folder / "predictions.csv", split.test, row.fold, table.classes, result.test.sounds_NK)
+        write_predictions(
+            folder / "predictions.csv",
+            split.test,
+            row.fold,
+            table.classes,
+            result.test.sounds_NK,
+            multi_label=table.multi_label,
+        )
         self._save(
             folder / "model",
             config,
