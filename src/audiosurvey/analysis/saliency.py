@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import ShortTimeFFT
 
 from audiosurvey.artefact.folder import Model
-from audiosurvey.features.front_end import mel_for_show, mel_part
+from audiosurvey.config.root import Config
+from audiosurvey.features.front_end import mel_for_show
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.model.blocks.inputs import laid_out
 
@@ -40,15 +41,17 @@ class Saliency:
 def saliency(model: Model, window_S: np.ndarray, label: int) -> Saliency:
     """The saliency of a class, given by its index, for one window (S) at the model's sample rate."""
     wave_BS = torch.from_numpy(window_S).float()[None]
-    own = mel_part(model.front_end)
-    if own is not None and model.network.hears == ("mel",):
-        front_end = own
-        mel_TF, relevance_TF = _of_spectrogram(model, own, wave_BS, label)
-    else:
-        front_end = mel_for_show(None, model.sample_rate)
-        mel_TF, relevance_TF = _of_wave(model, front_end, wave_BS, label)
+    front_end = shown_spectrogram(model.config)
+    of_input = _of_spectrogram if model.config.model.hears == ("mel",) else _of_wave
+    mel_TF, relevance_TF = of_input(model, front_end, wave_BS, label)
     smooth = (_SMOOTH_S * front_end.sample_rate / front_end.hop, _SMOOTH_BANDS)
     return Saliency(mel_TF, relevance_TF, relevance_mask(relevance_TF, smooth), front_end)
+
+
+def shown_spectrogram(config: Config) -> MelFrontEnd:
+    """The spectrogram that saliency is shown on: the network's input or, if it is given waves too, a common one."""
+    only_mel = config.model.hears == ("mel",)
+    return mel_for_show(config.mel_spectrogram if only_mel else None, config.sample_rate)
 
 
 def _of_spectrogram(
