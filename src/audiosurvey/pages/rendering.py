@@ -45,7 +45,7 @@ def spectrogram_uri(image_TF: np.ndarray, low: float, high: float) -> str:
 
 
 def shade_uri(dark_TF: np.ndarray, most: float = 0.8) -> str:
-    """A PNG to lay over a spectrogram: black with the opacity `most` where `dark_TF` is 1, transparent where it is 0."""
+    """A PNG to lay over a spectrogram: black where `dark_TF` is 1 (opacity `most`), transparent where it is 0."""
     palette = np.zeros((_SHADES, 4), np.uint8)
     palette[:, 3] = np.rint(np.linspace(0, 255 * most, _SHADES))
     return _palette_png(np.rint(dark_TF.clip(0, 1) * (_SHADES - 1)), palette)
