@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+from audiosurvey.analysis.robustness import measure_robustness
+from audiosurvey.analysis.robustness_results import RobustnessResults
+from audiosurvey.analysis.suspects import SuspectResults, write_suspects
 from audiosurvey.artefact import hub
 from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.load import load
@@ -128,6 +131,24 @@ def evaluate(
     if conditions:
         return results.changed(conditions=recorded_otherwise.measure_conditions(run, device=device, bar=bar))
     return results
+
+
+def robustness(
+    run: Path,
+    folds: Sequence[int] | None = None,
+    *,
+    baseline: Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    bar: OpenBar = no_bar,
+) -> RobustnessResults:
+    """The fold models of a run on corrupted clips of their test folds; written to RUN/analysis/robustness.json."""
+    return measure_robustness(RunFolder(run), folds=folds, baseline=baseline, device=device, fresh=fresh, bar=bar)
+
+
+def suspects(run: Path) -> SuspectResults:
+    """Clips of a run whose label is probably wrong, most suspicious first; written to RUN/analysis/suspects.json."""
+    return write_suspects(RunFolder(run))
 
 
 def runs(folder: Path, leave_out: Say) -> list[listing.ListedRun]:

@@ -1,1 +1,1 @@
-"""Analyses of finished runs that need networks or sounds; each is stored in `RUN/analysis` and read by reports."""
+"""Computed from finished runs, into files beside them: robustness, label suspects, explanations, the data audit."""
