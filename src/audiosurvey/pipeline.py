@@ -32,6 +32,7 @@ from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
 from audiosurvey.predict.prediction_log import model_digest, open_prediction_log
 from audiosurvey.predict.writers import PREDICTION_WRITERS, open_output
+from audiosurvey.report.page.writing import WrittenReport, report_path, write_run_report
 from audiosurvey.report.plan import final_line, forecast_line, plan_lines
 from audiosurvey.report.prediction import prediction_lines, resumed_lines
 from audiosurvey.report.preview import preview_files, write_preview
@@ -170,6 +171,14 @@ def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = 
 def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:
     """The audit of a data set: a config, the root of a data set, a CSV, or a bare folder of sounds."""
     return audit(data, overrides, progress)
+
+
+def report(
+    target: Path, output: Path | None = None, *, audio: bool = True, force: bool = False, bar: OpenBar = no_bar
+) -> WrittenReport:
+    """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced."""
+    path = report_path(target, output, force=force)
+    return write_run_report(RunFolder(target), path, audio=audio, bar=bar)
 
 
 def predict(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.analysis.saliency import shown_spectrogram
+from audiosurvey.analysis.suspects import Suspect
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.demo.view import frequency_ticks, round_steps
@@ -145,22 +146,20 @@ class SuspectView:
     clip: str
     given: str
     likely: str
-    given_score: float | None
-    likely_score: float | None
+    given_score: float
+    likely_score: float
     heard: HeardClip
 
 
-def suspect_views(
-    suspects: Sequence[Mapping[str, Any]], sounds: Sounds | None, bank: SoundBank, most: int
-) -> list[SuspectView]:
-    """The most suspicious clips. `suspects`: rows of suspects.json, the most suspicious first."""
+def suspect_views(suspects: Sequence[Suspect], sounds: Sounds | None, bank: SoundBank, most: int) -> list[SuspectView]:
+    """The first `most` suspects."""
     found: list[SuspectView] = []
-    for row in suspects[:most]:
+    for one in suspects[:most]:
         sound = None
-        if sounds is not None and row["clip"] in sounds.store:
-            sound = bank.add(row["clip"], lambda clip=row["clip"]: sounds.store.read(clip), sounds.store.sample_rate)
-        scores = (row.get("given_score"), row.get("likely_score", row.get("score")))
-        found.append(SuspectView(row["clip"], row["given"], row["likely"], *scores, HeardClip(row["clip"], "", sound)))
+        if sounds is not None and one.clip in sounds.store:
+            sound = bank.add(one.clip, lambda clip=one.clip: sounds.store.read(clip), sounds.store.sample_rate)
+        heard = HeardClip(one.clip, "", sound)
+        found.append(SuspectView(one.clip, one.given, one.likely, one.given_score, one.likely_score, heard))
     return found
 
 

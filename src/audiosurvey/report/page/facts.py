@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audiosurvey.config.loader import load_config
-from audiosurvey.config.presets import preset_names
+from audiosurvey.config.loader import fill_front_end, fill_preset
+from audiosurvey.config.presets import preset_document, preset_names
+from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
-from audiosurvey.errors import UserError
 from audiosurvey.report.units import duration, size
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder, flat
@@ -68,11 +68,7 @@ def differences(config: Config, named: str | None = None) -> Differences:
     own = _keys(config)
     for place, name in enumerate([named] if named in preset_names() else preset_names()):
         assert name is not None
-        try:
-            other = _keys(load_config(name).config)
-        except UserError:
-            # A preset of weights that are not on this machine.
-            continue
+        other = _keys(_preset(name))
         keys = [key for key in {**other, **own} if own.get(key) != other.get(key)]
         rows = [(key, _short(other.get(key)), _short(own.get(key))) for key in keys]
         # A network of other blocks is another one, however few keys that takes.
@@ -81,6 +77,16 @@ def differences(config: Config, named: str | None = None) -> Differences:
             break
     _, place, rows = min(found)
     return Differences(named if named in preset_names() and named else preset_names()[place], rows)
+
+
+def _preset(name: str) -> Config:
+    """The config of a preset, without the checks that take long."""
+    document = preset_document(name)
+    fill_preset(document)
+    fill_front_end(document)
+    checked = validate(Config, document)
+    assert checked.config is not None, "presets are valid"
+    return checked.config.resolved()
 
 
 def _keys(config: Config) -> dict[str, Any]:

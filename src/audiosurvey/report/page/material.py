@@ -8,6 +8,8 @@ from typing import Any
 from audiosurvey.analysis.audit import audit_run
 from audiosurvey.analysis.explanations import Explanations, explain_mistakes
 from audiosurvey.analysis.mistakes import Mistake, worst_mistakes
+from audiosurvey.analysis.robustness_results import RobustnessResults, read_robustness
+from audiosurvey.analysis.suspects import SuspectResults, find_suspects, read_suspects
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
@@ -41,6 +43,9 @@ class RunMaterial:
     audit: Mapping[str, Any] | None
     augmented: tuple[tuple[dict[str, Any], ...], ...]
     """For each clip, renderings of several epochs, as `render_clip` returns them."""
+    suspects: SuspectResults | None = None
+    robustness: RobustnessResults | None = None
+    """What `audiosurvey robustness` measured; None if it was not run."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Why something is missing: `predictions`, `config`, `sounds`, `models`, `audit`."""
 
@@ -82,6 +87,8 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
         explanations,
         audit,
         augmented,
+        (read_suspects(run) or find_suspects(run)) if tables else None,
+        read_robustness(run.path),
         absent,
     )
 

@@ -30,7 +30,9 @@ def robustness_table(results: RobustnessResults) -> dict[str, Any]:
 
 def _cell(cell: Cell, metric: str) -> dict[str, Any]:
     loss = cell.relative_loss or 0.0
-    title = f"{metric} {_number(cell.score)}, {100 * loss:.1f} % lost, calibration error {_number(cell.calibration_error)}"
+    title = (
+        f"{metric} {_number(cell.score)}, {100 * loss:.1f} % lost, calibration error {_number(cell.calibration_error)}"
+    )
     level = "" if cell.level is None else f"{cell.level:g}"
     return {"text": _number(cell.score), "level": level, "loss": min(max(loss, 0.0), 1.0), "title": title}
 

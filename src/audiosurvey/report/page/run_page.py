@@ -1,18 +1,19 @@
 """The page of a run: result, curves, classes, mistakes to hear, labels in doubt, data, robustness, costs, config."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from audiosurvey.compare.significance import corrected_t
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.pages.rendering import environment as templates
 from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views
 from audiosurvey.report.page.confusion import confusion_table, listed_clips
 from audiosurvey.report.page.facts import command, costs, differences
 from audiosurvey.report.page.material import RunMaterial
-from audiosurvey.report.page.scores import class_scores, fold_interval, learning_curves, reliability, tested_per_trained
+from audiosurvey.report.page.robustness_table import robustness_table
+from audiosurvey.report.page.scores import class_scores, learning_curves, reliability, tested_per_trained
 from audiosurvey.report.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
 from audiosurvey.runs.results.run_folder import flat
 from audiosurvey.runs.validity import caveats
@@ -23,16 +24,17 @@ from audiosurvey.version import __version__
 SOUND_BUDGET = 3_400_000
 """Bytes of sounds, so that a page stays below 5 MB."""
 _SUSPECTS, _FINDINGS = 20, 5
+_SOUND_FOOTER = f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
 
 
-def run_page(material: RunMaterial, *, audio: bool, robustness: Any = None, suspects: Any = None) -> str:
+def run_page(material: RunMaterial, *, audio: bool) -> str:
     """The page as HTML. `audio`: with players."""
     results = material.results
     bank = SoundBank(SOUND_BUDGET if audio else 0)
     # In the order of importance: what comes last is shortened or left out first.
     views = {
         "mistakes": mistake_views(material, bank),
-        "suspects": None,
+        "suspects": _suspects(material, bank),
         "augmented": augmented_views(material, bank),
     }
     confusion, data = _confusion(material, bank)
@@ -47,17 +49,19 @@ def run_page(material: RunMaterial, *, audio: bool, robustness: Any = None, susp
         "confusion": confusion,
         "reliability": _reliability(material),
         "audit": _audit(material),
-        "robustness": robustness,
+        "robustness": None if material.robustness is None else robustness_table(material.robustness),
         "costs": costs(material.run, results, material.environment),
         "differences": None if material.config is None else differences(material.config),
         "config_text": None if material.config is None else resolved_yaml(material.config),
         "command": command(material.run, results, material.environment),
         "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
-        "absent": {name: "" for name in ("predictions", "config", "sounds", "models", "audit")} | dict(material.absent),
+        "absent": dict.fromkeys(("predictions", "config", "sounds", "models", "audit"), "") | dict(material.absent),
         "data": data,
         "sounds": bank.uris,
         "sound_note": bank.note,
-        "footer": f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz." if audio else "",
+        "footer": f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
+        if audio
+        else "",
         "version": __version__,
         **views,
     }
@@ -74,7 +78,7 @@ def _sections(page: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("reliability", "Reliability", page["reliability"]),
         ("mistakes", "Mistakes", True),
         ("suspects", "Labels in doubt", page["suspects"]),
-        ("data", "Data audit", True),
+        ("audit", "Data audit", True),
         ("robustness", "Robustness", page["robustness"]),
         ("augmentation", "Augmentation", page["augmented"]),
         ("costs", "Costs", True),
@@ -99,9 +103,9 @@ def _headline(material: RunMaterial) -> dict[str, Any]:
     metric = "map" if results.multi_label else "accuracy"
     values = [value for row in results.folds if (value := row.metrics([metric])[metric]) is not None]
     mean, folds = results.mean.get(metric), len(results.folds)
-    interval = fold_interval(values, tested_per_trained(results)) if len(values) == folds else None
-    if interval is not None:
-        low, high = (min(max(end, 0.0), 1.0) for end in interval)
+    estimate = corrected_t(np.array(values), tested_per_trained(results)) if len(values) == folds else None
+    if estimate is not None and estimate.low is not None and estimate.high is not None:
+        low, high = max(estimate.low, 0.0), min(estimate.high, 1.0)
         words = f"95 % interval {low:.3f} to {high:.3f}: mean over {folds} folds, corrected for shared training clips"
     else:
         words = "one fold only: no interval" if folds == 1 else "not defined in every fold: no interval"
@@ -133,12 +137,12 @@ def _classes(material: RunMaterial) -> dict[str, Any] | None:
     if not material.tables:
         return None
     several = material.results.multi_label
-    note = "Average precision of each class over the test clips of all folds."
-    if not several:
-        note = "Recall of each class over the test clips of all folds. Intervals (Wilson, 95 %) count recordings, not clips."
+    name = "Average precision" if several else "Recall"
+    how = "are bootstrapped over recordings" if several else "count recordings, not clips (Wilson)"
+    note = f"{name} of each class over the test clips of all folds; 95 % intervals {how}."
     rows = class_scores(material.tables, several)
     metric = "average precision" if several else "recall"
-    return {"metric": metric, "intervals": not several, "note": note, "rows": rows}
+    return {"metric": metric, "note": note, "rows": rows}
 
 
 def _confusion(material: RunMaterial, bank: SoundBank) -> tuple[Any, dict[str, Any]]:
@@ -162,10 +166,21 @@ def _reliability(material: RunMaterial) -> dict[str, Any] | None:
     several = material.results.multi_label
     chart, error = reliability(material.tables, binary=several)
     what = "All scores of all classes" if several else "The highest score of each test clip"
-    note = f"{what}, uncalibrated, in bins of equal width. Dots below the line are overconfident; larger dots hold more."
+    note = f"{what}, uncalibrated, in bins of equal width. Dots below the line are overconfident."
     if material.config is not None and not several and Loss(material.config.loss, False).binary:
         note += " The network was trained with independent scores of the classes, which do not add up to 1."
     return {"chart": chart, "error": error, "note": note}
+
+
+def _suspects(material: RunMaterial, bank: SoundBank) -> dict[str, Any] | None:
+    found = material.suspects
+    if found is None:
+        return None
+    shown = f"; the {_SUSPECTS} most suspicious are shown" if len(found.suspects) > _SUSPECTS else ""
+    note = "Confident learning on the scores of models that were not trained on these clips (Northcutt et al. 2021): "
+    note += f"{len(found.suspects)} of {found.clips} clips{shown}. A weak model suspects many right labels."
+    rows = suspect_views(found.suspects, material.sounds, bank, _SUSPECTS)
+    return {"note": note, "rows": rows, "sounds": any(row.heard.sound for row in rows)}
 
 
 def _audit(material: RunMaterial) -> list[dict[str, Any]] | None:
@@ -187,6 +202,3 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_words, value)) or "none"
     return "none" if value is None else str(value)
-
-
-__all__ = ["asdict", "run_page", "suspect_views"]

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.artefact.calibration import BINS, expected_error
+from audiosurvey.compare.bootstrap import interval, recording_counts, weighted_average_precision
+from audiosurvey.randomness import stream
 from audiosurvey.report.page.charts import Axis, Chart, Dot, Kind, Line
 from audiosurvey.runs.results.predictions import PredictionTable
 from audiosurvey.runs.results.results import RunResults
 
+_DRAWS = 400
+"""Of a bootstrap."""
 _Z = 1.959964
 """Two-sided 95 % of the normal distribution."""
 
@@ -34,25 +38,7 @@ class ClassScore:
     """Test clips with this class."""
     recordings: int
     score: Interval | None
-    """Recall, or average precision without an interval (low = high = value); None for a class without clips."""
-
-
-def fold_interval(values_J: Sequence[float], ratio: float) -> tuple[float, float] | None:
-    """The 95 % interval of a mean over folds; None for a single fold.
-
-    The folds share training data, so the variance of the mean is s^2 (1/J + n_test/n_train), with J - 1 degrees of
-    freedom. `ratio`: n_test/n_train.
-
-    Source: Nadeau and Bengio 2003 ("Inference for the generalization error").
-    """
-    from scipy import stats
-
-    folds = len(values_J)
-    if folds < 2:
-        return None
-    error = float(np.std(values_J, ddof=1)) * math.sqrt(1 / folds + ratio)
-    half = float(stats.t.ppf(0.975, folds - 1)) * error
-    return float(np.mean(values_J)) - half, float(np.mean(values_J)) + half
+    """Recall, or average precision of data with several labels; None for a class without clips, or in all clips."""
 
 
 def tested_per_trained(results: RunResults) -> float:
@@ -75,27 +61,41 @@ def wilson(share: float, trials: int) -> Interval:
 def class_scores(tables: Sequence[PredictionTable], multi_label: bool) -> list[ClassScore]:
     """A row for each class: recall, or with several labels a clip average precision.
 
-    Clips of one recording are not independent, so the interval of a recall counts recordings as trials, not clips.
+    Clips of one recording are not independent. So the interval of a recall counts recordings as trials, not clips, and
+    that of an average precision is a bootstrap over recordings.
     """
     truth_NK = np.concatenate([table.truth_NK for table in tables])
     scores_NK = np.concatenate([table.scores_NK for table in tables])
     # A clip without a known recording is its own.
-    recordings = [source or f"clip {clip}" for table in tables for clip, source in _clips(table)]
+    named = [source or f"clip {clip}" for table in tables for clip, source in _clips(table)]
+    recording_N = np.unique(named, return_inverse=True)[1]
+    weights_BN = _bootstrap(recording_N) if multi_label else np.empty((0, len(named)))
     best_N = scores_NK.argmax(axis=1)
     found: list[ClassScore] = []
     for k, name in enumerate(tables[0].classes):
         rows = np.flatnonzero(truth_NK[:, k])
-        sources = len({recordings[row] for row in rows})
+        sources = len(set(recording_N[rows].tolist()))
         score = None
         if len(rows) and not multi_label:
             score = wilson(float((best_N[rows] == k).mean()), sources)
         elif 0 < len(rows) < len(truth_NK):
-            from sklearn.metrics import average_precision_score
-
-            value = float(average_precision_score(truth_NK[:, k], scores_NK[:, k]))
-            score = Interval(value, value, value)
+            score = _average_precision(scores_NK[:, k], truth_NK[:, k], weights_BN)
         found.append(ClassScore(name, len(rows), sources, score))
     return found
+
+
+def _bootstrap(recording_N: np.ndarray) -> np.ndarray:
+    """Weights (B, N) of the clips: how often the recording of each was drawn."""
+    rng = stream(0, "report", "classes")
+    counts = recording_counts(int(recording_N.max()) + 1, _DRAWS, rng)
+    return np.concatenate(list(counts))[:, recording_N].astype(np.float64)
+
+
+def _average_precision(score_N: np.ndarray, truth_N: np.ndarray, weights_BN: np.ndarray) -> Interval:
+    whole_BN = np.concatenate([np.ones((1, len(score_N))), weights_BN])
+    value, *drawn = weighted_average_precision(score_N, truth_N, whole_BN).tolist()
+    low, high = interval(np.array([one for one in drawn if math.isfinite(one)] or [value]))
+    return Interval(value, min(low, value), max(high, value))
 
 
 def _clips(table: PredictionTable) -> list[tuple[str, str | None]]:

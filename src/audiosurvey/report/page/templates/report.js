@@ -1,6 +1,6 @@
 "use strict";
 const read = (id) => { const found = document.getElementById(id); return found ? JSON.parse(found.textContent) : null; };
-const sounds = read("sounds") || [], data = read("data") || {};
+const sounds = read("page-sounds") || [], data = read("page-data") || {};
 const make = (name, text, kind) => { const made = document.createElement(name); if (text !== undefined) made.textContent = text; if (kind) made.className = kind; return made; };
 const each = (selector, action, root = document) => root.querySelectorAll(selector).forEach(action);
 
