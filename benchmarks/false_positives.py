@@ -23,8 +23,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from audiosurvey.compare.significance import corrected_t, holm
-from audiosurvey.compare.verdicts import ALPHA, FoldTest, against, all_pairs
+from audiosurvey.comparison.significance import corrected_t, holm
+from audiosurvey.comparison.verdicts import ALPHA, FoldTest, against, all_pairs
 
 MODELS, FOLDS, RATIO = 6, 5, 1 / 4
 CLIPS, CLASSES, HIDDEN = 400, 5, 32

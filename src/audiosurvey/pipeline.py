@@ -16,9 +16,12 @@ from audiosurvey.analysis.suspects import SuspectResults, write_suspects
 from audiosurvey.artefact import hub
 from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.load import load
+from audiosurvey.comparison import compare as comparing
+from audiosurvey.comparison.leaderboard import CompareOptions
+from audiosurvey.comparison.result import Comparison
 from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.data_check import DataCheck, check_data
-from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.config.loader import LoadedConfig, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds, prepare_sounds
@@ -45,6 +48,9 @@ from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.results import merging
 from audiosurvey.runs.results.results import RunResults, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.survey import survey as surveys
+from audiosurvey.survey.status import SurveyStatus
+from audiosurvey.survey.survey import OpenSurvey, SurveyOptions
 from audiosurvey.targets import check_target
 from audiosurvey.threads import threads
 from audiosurvey.training.devices import check_device
@@ -168,6 +174,13 @@ def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = 
     return merged
 
 
+def compare(
+    paths: Sequence[Path], options: CompareOptions, *, timing: bool = False, say: Say = lambda line: None
+) -> Comparison:
+    """Compares models on the same clips: those in survey folders, run folders and folders of predictions."""
+    return comparing.compare_paths(paths, options, timing=timing, say=say)
+
+
 def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:
     """The audit of a data set: a config, the root of a data set, a CSV, or a bare folder of sounds."""
     return audit(data, overrides, progress)
@@ -227,3 +240,21 @@ def export(
 def push(model: Path, repo: str, private: bool) -> hub.Pushed:
     """Publishes a model on the Hugging Face Hub, if its golden clips still give the logits they gave."""
     return hub.push(model, repo, private=private)
+
+
+def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
+    """Reads and plans a survey; `train` and `forecast` of what this returns do the work."""
+    return surveys.open_survey(path, options, bar)
+
+
+def survey_status(path: Path) -> SurveyStatus:
+    """Where a survey folder stands, also while processes work on it."""
+    return surveys.survey_status(path)
+
+
+def train_final(path: Path, row: str, listener: RunListener = RunListener()) -> surveys.FinalModel:
+    """Trains one model of a row of a survey on all folds."""
+    run = surveys.final_run(path, row)
+    config, options = surveys.final_options(run)
+    trained = train(load_config(config), options, listener)
+    return surveys.final_model(run, trained)

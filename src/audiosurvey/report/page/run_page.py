@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.compare.significance import corrected_t
+from audiosurvey.comparison.significance import corrected_t
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.pages.rendering import environment as templates
 from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.artefact.calibration import BINS, expected_error
-from audiosurvey.compare.bootstrap import interval, recording_counts, weighted_average_precision
+from audiosurvey.comparison.bootstrap import interval, recording_counts, weighted_average_precision
 from audiosurvey.randomness import stream
 from audiosurvey.report.page.charts import Axis, Chart, Dot, Kind, Line
 from audiosurvey.runs.results.predictions import PredictionTable

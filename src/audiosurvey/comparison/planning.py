@@ -5,9 +5,12 @@ second part only. The answer takes the observed difference and variances as the 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from audiosurvey.comparison.verdicts import ALPHA
 
 POWER = 0.8
 _MOST_SEEDS = 100
@@ -43,34 +46,43 @@ def spread(first_SJ: np.ndarray, second_SJ: np.ndarray, ratio: float) -> Spread:
     return Spread(float(difference_J.mean()), fold, sum(variances), len(difference_J), ratio)
 
 
-def power(found: Spread, folds: int, seeds: int, alpha: float) -> float:
-    """Probability that the corrected t-test finds the difference, with `seeds` of each model."""
+def power(found: Spread, folds: int, seeds: int, alpha: float, margin: float = 0.0) -> float:
+    """Probability that the corrected t-test finds the difference, with `seeds` of each model.
+
+    For a difference inside the margin: that it, or the test of equivalence, decides (the larger probability).
+    """
     from scipy import stats
 
     variance = found.fold + (found.seed or 0.0) / seeds
-    error = math.sqrt(variance * (1 / folds + found.ratio))
+    error, spare = math.sqrt(variance * (1 / folds + found.ratio)), margin - abs(found.mean)
     if error == 0:
-        return 1.0 if found.mean else 0.0
-    critical = float(stats.t.ppf(1 - alpha / 2, folds - 1))
-    return float(stats.nct.sf(critical, folds - 1, abs(found.mean) / error))
+        return 1.0 if found.mean or spare > 0 else 0.0
+    degrees = folds - 1
+    differs = float(stats.nct.sf(float(stats.t.ppf(1 - alpha / 2, degrees)), degrees, abs(found.mean) / error))
+    if spare <= 0:
+        return differs
+    # Both one-sided tests have to hold.
+    critical = float(stats.t.ppf(1 - ALPHA, degrees))
+    sides = [float(stats.nct.sf(critical, degrees, (margin + sign * found.mean) / error)) for sign in (-1, 1)]
+    return max(differs, sum(sides) - 1)
 
 
-def seeds_needed(found: Spread, alpha: float = 0.05) -> int | None:
+def seeds_needed(found: Spread, alpha: float = ALPHA, margin: float = 0.0) -> int | None:
     """Seeds of each model that decide with a power of 80 %; None if no number of seeds does.
 
     Raises ValueError if the variance of the seeds is not known.
     """
     if found.seed is None:
         raise ValueError("one seed on each side")
-    return _smallest(lambda seeds: power(found, found.folds, seeds, alpha), 1, _MOST_SEEDS)
+    return _smallest(lambda seeds: power(found, found.folds, seeds, alpha, margin), 1, _MOST_SEEDS)
 
 
-def folds_needed(found: Spread, seeds: int, alpha: float = 0.05) -> int | None:
+def folds_needed(found: Spread, seeds: int, alpha: float = ALPHA, margin: float = 0.0) -> int | None:
     """Folds of this size (of repeated cross-validation) that decide with a power of 80 %; None if no number does."""
-    return _smallest(lambda folds: power(found, folds, seeds, alpha), 2, _MOST_FOLDS)
+    return _smallest(lambda folds: power(found, folds, seeds, alpha, margin), 2, _MOST_FOLDS)
 
 
-def _smallest(power_of, least: int, most: int) -> int | None:
+def _smallest(power_of: Callable[[int], float], least: int, most: int) -> int | None:
     # The power grows with the number.
     if power_of(most) < POWER:
         return None

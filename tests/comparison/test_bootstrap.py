@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from audiosurvey.compare.bootstrap import (
+from audiosurvey.comparison.bootstrap import (
     accuracy_draws,
     bootstrap_p,
     interval,
@@ -14,7 +14,7 @@ from audiosurvey.compare.bootstrap import (
     weighted_average_precision,
     weighted_map,
 )
-from audiosurvey.compare.metrics import fold_maps
+from audiosurvey.comparison.metrics import fold_maps
 
 FOLDS, RECORDINGS, CLIPS = 5, 120, 4
 

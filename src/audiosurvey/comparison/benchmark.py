@@ -4,14 +4,14 @@ Axes: M models, S seeds, N clips, K classes, J folds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from audiosurvey.compare import metrics
-from audiosurvey.compare.seed_scores import SeedScores, read_seed
-from audiosurvey.compare.sources import RowSource
+from audiosurvey.comparison import metrics
+from audiosurvey.comparison.seed_scores import SeedScores, read_seed
+from audiosurvey.comparison.sources import RowSource
 from audiosurvey.errors import UserError, some_of
 
 Say = Callable[[str], None]
@@ -23,8 +23,8 @@ class ComparedModel:
     """One row of the leaderboard."""
 
     source: RowSource
+    """With the seeds that are compared."""
     scores_SNK: np.ndarray
-    seeds: tuple[int | None, ...]
     ratio: float
     """n_test/n_train of its splits."""
     fold_scores_SJ: np.ndarray
@@ -35,6 +35,10 @@ class ComparedModel:
     @property
     def name(self) -> str:
         return self.source.name
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        return tuple(seed.seed for seed in self.source.seeds)
 
     @property
     def fold_scores_J(self) -> np.ndarray:
@@ -66,7 +70,7 @@ class Benchmark:
     notes: tuple[str, ...] = ()
 
     @property
-    def metric(self) -> str:
+    def metric(self) -> Literal["accuracy", "mAP"]:
         return "mAP" if self.multi_label else "accuracy"
 
     @property
@@ -74,10 +78,10 @@ class Benchmark:
         return len(self.fold_N)
 
 
-def make_benchmarks(rows: Sequence[RowSource], folds: Sequence[int] | None, leave_out: Say) -> list[Benchmark]:
+def make_benchmarks(rows: Sequence[RowSource], folds: Sequence[int], leave_out: Say) -> list[Benchmark]:
     """A benchmark for each data set.
 
-    `folds`: compare on these only. Rows and seeds of a survey that lack folds are left out, with a line to
+    `folds`: compare on these only; empty: all. Rows and seeds of a survey that lack folds are left out, with a line to
     `leave_out`; in runs that were named one by one this is an error. Raises UserError if clips, folds, labels or
     classes differ.
     """
@@ -116,7 +120,7 @@ def _group_of(row: RowSource, seeds: Sequence[SeedScores], groups: dict[str, lis
     return groups[best]
 
 
-def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int] | None, leave_out: Say) -> Benchmark:
+def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int], leave_out: Say) -> Benchmark:
     there = sorted({fold for _, seeds in group for seed in seeds for fold in seed.folds})
     if folds and (missing := [fold for fold in folds if fold not in there]):
         raise UserError(f"--folds: no model has fold {some_of([*map(str, missing)], _SHOWN)}; there are {_list(there)}")
@@ -220,11 +224,10 @@ def _model(
             raise UserError(f"{row.path.as_posix()}: a fold in which no class has both kinds of clips has no mAP")
     else:
         fold_scores_SJ = metrics.fold_means(correct_SN.astype(float), fold_N)
-    numbers = {seed.path: seed.seed for seed in row.seeds}
+    there = {seed.path for seed in seeds}
+    kept = replace(row, seeds=tuple(seed for seed in row.seeds if seed.path in there))
     ratio = float(np.mean([seed.ratio for seed in seeds]))
-    return ComparedModel(
-        row, scores_SNK, tuple(numbers[seed.path] for seed in seeds), ratio, fold_scores_SJ, correct_SN
-    )
+    return ComparedModel(kept, scores_SNK, ratio, fold_scores_SJ, correct_SN)
 
 
 def _difference(here: set[str], there: set[str]) -> str:
@@ -242,8 +245,3 @@ def _list(folds: Sequence[int]) -> str:
 
 def _more(count: int) -> str:
     return f", and {count - 1} more" if count > 1 else ""
-
-
-def paths_of(model: ComparedModel) -> list[Path]:
-    """The folders of its seeds."""
-    return [seed.path for seed in model.source.seeds]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosurvey.compare.sources import SeedSource
+from audiosurvey.comparison.sources import SeedSource
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
 

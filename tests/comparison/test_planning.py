@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from audiosurvey.compare.planning import Spread, folds_needed, power, seeds_needed, spread
-from audiosurvey.compare.significance import corrected_t
+from audiosurvey.comparison.planning import Spread, folds_needed, power, seeds_needed, spread
+from audiosurvey.comparison.significance import corrected_t
 
 
 def test_variances_by_hand():
