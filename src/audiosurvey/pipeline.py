@@ -35,7 +35,13 @@ from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
 from audiosurvey.predict.prediction_log import model_digest, open_prediction_log
 from audiosurvey.predict.writers import PREDICTION_WRITERS, open_output
-from audiosurvey.report.page.writing import WrittenReport, report_path, write_run_report
+from audiosurvey.report.page.writing import (
+    WrittenReport,
+    is_survey,
+    report_path,
+    write_run_report,
+    write_survey_report,
+)
 from audiosurvey.report.plan import final_line, forecast_line, plan_lines
 from audiosurvey.report.prediction import prediction_lines, resumed_lines
 from audiosurvey.report.preview import preview_files, write_preview
@@ -187,10 +193,21 @@ def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, in
 
 
 def report(
-    target: Path, output: Path | None = None, *, audio: bool = True, force: bool = False, bar: OpenBar = no_bar
+    target: Path,
+    output: Path | None = None,
+    *,
+    audio: bool = True,
+    runs: bool = False,
+    force: bool = False,
+    bar: OpenBar = no_bar,
 ) -> WrittenReport:
-    """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced."""
+    """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced.
+
+    `audio`: with sounds, on the page of a run; `runs`: also the pages of a survey's runs.
+    """
     path = report_path(target, output, force=force)
+    if is_survey(target):
+        return write_survey_report(target, path, runs=runs, bar=bar)
     return write_run_report(RunFolder(target), path, audio=audio, bar=bar)
 
 

@@ -16,15 +16,17 @@ FILE = "doctor.json"
 
 
 def audit_run(run: RunFolder, config: Config, data_hash: str, bar: OpenBar = no_bar) -> dict[str, Any]:
-    """Audits the data set, or reads the stored audit if this version made it of the same data (`data_hash`).
+    """Audits the data set, or reads the audit of this run, or of one beside it, that this version made of the same
+    data (`data_hash`).
 
     Raises UserError if the data is missing.
     """
     path = run.path / FOLDER / FILE
-    with suppress(UserError):
-        before = read_json(path)
-        if (before.get("version"), before.get("data_hash")) == (__version__, data_hash):
-            return before
+    for place in (path, *sorted(run.path.resolve().parent.glob(f"*/{FOLDER}/{FILE}"))):
+        with suppress(UserError):
+            before = read_json(place)
+            if (before.get("version"), before.get("data_hash")) == (__version__, data_hash):
+                return before
     _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
     with bar("listening to the data") as advance:
         diagnosis = audit_dataset(config.dataset, top_hz=top_hz, progress=advance)

@@ -162,7 +162,9 @@ def _read(path: Path, key: str) -> dict[str, Explanation] | None:
         return {
             facts["clip"]: Explanation(
                 facts["start"],
-                *(tensors[f"{row}.{name}"].float().numpy() for name in ("mel_TF", "mask_TF", "masked_S")),
+                tensors[f"{row}.mel_TF"].float().numpy(),
+                tensors[f"{row}.mask_TF"].float().numpy(),
+                tensors[f"{row}.masked_S"].float().numpy(),
                 Neighbour(**facts["neighbour"]) if facts["neighbour"] else None,
             )
             for row, facts in enumerate(json.loads(metadata["clips"]))

@@ -15,6 +15,9 @@ def report(
         Path | None, typer.Option(help="HTML file to write; default: report.html in the folder, replaced if there.")
     ] = None,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="With or without sounds.")] = True,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="For a survey: also write the page of each run, without sounds.")
+    ] = False,
     force: ForceOption = False,
 ) -> None:
     """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
@@ -22,7 +25,7 @@ def report(
     from audiosurvey.report.console import STDERR, progress_bar
     from audiosurvey.report.units import size
 
-    written = write(target, output, audio=audio, force=force, bar=progress_bar)
+    written = write(target, output, audio=audio, runs=runs, force=force, bar=progress_bar)
     for line in written.absent:
         STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)
     print(f"report: {written.path} ({size(written.size)})")

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,15 @@ _LEVELS, _SHADES = 64, 16
 """Colours of a spectrogram, and opacities of what is laid over it."""
 
 
-def environment(package: str, finalize: Callable[[Any], Any] | None = None) -> jinja2.Environment:
-    """Templates of `package` (in its folder `templates`), which may extend and import those of `audiosurvey.pages`.
+def environment(
+    package: str, finalize: Callable[[Any], Any] | None = None, others: Sequence[str] = ()
+) -> jinja2.Environment:
+    """Templates of `package` (in its folder `templates`), which may extend and import those of `others` and of
+    `audiosurvey.pages`.
 
     All values are escaped. `finalize` is applied to each value before that.
     """
-    loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("audiosurvey.pages")]
+    loaders = [jinja2.PackageLoader(name) for name in (package, *others, "audiosurvey.pages")]
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
         autoescape=True,

@@ -62,7 +62,7 @@ class Axis:
         least, most = min(finite) if low is None else low, max(finite) if high is None else high
         if most <= least:
             least, most = least - 0.5, most + 0.5
-        found = MaxNLocator(nbins=5, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(least, most).tolist()
+        found = list(map(float, MaxNLocator(5, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(least, most)))
         least = found[0] if low is None and not whole else least
         most = found[-1] if high is None and not whole else most
         return cls(label, least, most, [tick for tick in found if least - 1e-9 <= tick <= most + 1e-9])

@@ -64,19 +64,19 @@ def differences(config: Config, named: str | None = None) -> Differences:
 
     Paths and other settings of a machine do not count.
     """
-    found: list[tuple[int, str, list[tuple[str, str, str]]]] = []
     own = _keys(config)
-    for place, name in enumerate([named] if named in preset_names() else preset_names()):
-        assert name is not None
+    candidates = [named] if named is not None and named in preset_names() else preset_names()
+    found: list[tuple[int, int, list[tuple[str, str, str]]]] = []
+    for place, name in enumerate(candidates):
         other = _keys(_preset(name))
         keys = [key for key in {**other, **own} if own.get(key) != other.get(key)]
         rows = [(key, _short(other.get(key)), _short(own.get(key))) for key in keys]
         # A network of other blocks is another one, however few keys that takes.
-        found.append((len(rows) + 100 * any(key == "model.blocks" for key in keys), place, rows))
+        found.append((len(rows) + 100 * ("model.blocks" in keys), place, rows))
         if not rows:
             break
     _, place, rows = min(found)
-    return Differences(named if named in preset_names() and named else preset_names()[place], rows)
+    return Differences(candidates[place], rows)
 
 
 def _preset(name: str) -> Config:

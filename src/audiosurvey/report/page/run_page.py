@@ -7,14 +7,23 @@ import numpy as np
 
 from audiosurvey.comparison.significance import corrected_t
 from audiosurvey.config.resolved import resolved_yaml
+from audiosurvey.doctor.finding import CHECKS
+from audiosurvey.errors import some_of
 from audiosurvey.pages.rendering import environment as templates
 from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views
 from audiosurvey.report.page.confusion import confusion_table, listed_clips
 from audiosurvey.report.page.facts import command, costs, differences
 from audiosurvey.report.page.material import RunMaterial
 from audiosurvey.report.page.robustness_table import robustness_table
-from audiosurvey.report.page.scores import class_scores, learning_curves, reliability, tested_per_trained
+from audiosurvey.report.page.scores import (
+    class_scores,
+    learning_curves,
+    over_recordings,
+    reliability,
+    tested_per_trained,
+)
 from audiosurvey.report.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
+from audiosurvey.runs.results.row import read_row
 from audiosurvey.runs.results.run_folder import flat
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.loss import Loss
@@ -23,7 +32,7 @@ from audiosurvey.version import __version__
 
 SOUND_BUDGET = 3_400_000
 """Bytes of sounds, so that a page stays below 5 MB."""
-_SUSPECTS, _FINDINGS = 20, 5
+_SUSPECTS, _FINDINGS, _CLIPS = 20, 5, 3
 _SOUND_FOOTER = f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
 
 
@@ -51,7 +60,7 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "audit": _audit(material),
         "robustness": None if material.robustness is None else robustness_table(material.robustness),
         "costs": costs(material.run, results, material.environment),
-        "differences": None if material.config is None else differences(material.config),
+        "differences": None if material.config is None else differences(material.config, _config_name(material)),
         "config_text": None if material.config is None else resolved_yaml(material.config),
         "command": command(material.run, results, material.environment),
         "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
@@ -109,6 +118,9 @@ def _headline(material: RunMaterial) -> dict[str, Any]:
         words = f"95 % interval {low:.3f} to {high:.3f}: mean over {folds} folds, corrected for shared training clips"
     else:
         words = "one fold only: no interval" if folds == 1 else "not defined in every fold: no interval"
+    if material.tables and not results.multi_label:
+        low, high = over_recordings(material.tables)
+        words += f"; {low:.3f} to {high:.3f} by a bootstrap over recordings"
     of = f"{folds} of {len(results.all_folds)} folds" if results.done != results.all_folds else f"{folds} folds"
     official = "official protocol; " if results.official else ""
     start = f"; starts from {results.init}" if results.init else ""
@@ -193,9 +205,21 @@ def _audit(material: RunMaterial) -> list[dict[str, Any]] | None:
             by_check.setdefault(one["check"], []).append(one)
     rows: list[dict[str, Any]] = []
     for found in by_check.values():
-        rows += [{**one, "more": 0} for one in found[:_FINDINGS]]
+        rows += [{**one, "more": 0, "message": _finding(one)} for one in found[:_FINDINGS]]
         rows[-1]["more"] = len(found) - len(found[:_FINDINGS])
     return rows
+
+
+def _config_name(material: RunMaterial) -> str | None:
+    """The config that a survey made the run from."""
+    row = read_row(material.run.path)
+    return None if row is None else row.config
+
+
+def _finding(one: Mapping[str, Any]) -> str:
+    """`the same recording twice: a.wav, b.wav: agreement 0.95`."""
+    clips = some_of(one["clips"], _CLIPS)
+    return ": ".join(part for part in (CHECKS[one["check"]][0], clips, one["message"]) if part)
 
 
 def _words(value: Any) -> str:

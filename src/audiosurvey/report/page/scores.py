@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.artefact.calibration import BINS, expected_error
-from audiosurvey.comparison.bootstrap import interval, recording_counts, weighted_average_precision
+from audiosurvey.comparison.bootstrap import accuracy_draws, interval, recording_counts, weighted_average_precision
 from audiosurvey.randomness import stream
 from audiosurvey.report.page.charts import Axis, Chart, Dot, Kind, Line
 from audiosurvey.runs.results.predictions import PredictionTable
@@ -66,10 +66,8 @@ def class_scores(tables: Sequence[PredictionTable], multi_label: bool) -> list[C
     """
     truth_NK = np.concatenate([table.truth_NK for table in tables])
     scores_NK = np.concatenate([table.scores_NK for table in tables])
-    # A clip without a known recording is its own.
-    named = [source or f"clip {clip}" for table in tables for clip, source in _clips(table)]
-    recording_N = np.unique(named, return_inverse=True)[1]
-    weights_BN = _bootstrap(recording_N) if multi_label else np.empty((0, len(named)))
+    recording_N = recordings_of(tables)
+    weights_BN = _bootstrap(recording_N) if multi_label else np.empty((0, len(recording_N)))
     best_N = scores_NK.argmax(axis=1)
     found: list[ClassScore] = []
     for k, name in enumerate(tables[0].classes):
@@ -98,8 +96,20 @@ def _average_precision(score_N: np.ndarray, truth_N: np.ndarray, weights_BN: np.
     return Interval(value, min(low, value), max(high, value))
 
 
-def _clips(table: PredictionTable) -> list[tuple[str, str | None]]:
-    return list(zip(table.clips, table.sources, strict=True))
+def over_recordings(tables: Sequence[PredictionTable]) -> tuple[float, float]:
+    """The 95 % interval of the accuracy, mean over folds, by a bootstrap over source recordings."""
+    right = [table.truth_NK[np.arange(len(table.clips)), table.scores_NK.argmax(axis=1)] for table in tables]
+    right_1N = np.concatenate(right).astype(np.float64)[None]
+    fold_N = np.repeat(np.arange(len(tables)), [len(table.clips) for table in tables])
+    draws_B1 = accuracy_draws(right_1N, fold_N, recordings_of(tables), stream(0, "report", "accuracy"))
+    return interval(draws_B1[:, 0])
+
+
+def recordings_of(tables: Sequence[PredictionTable]) -> np.ndarray:
+    """The recording of each clip as an index (N). A clip without a known recording is its own."""
+    clips = [pair for table in tables for pair in zip(table.clips, table.sources, strict=True)]
+    named = [f"clip {clip}" if source is None else f"source {source}" for clip, source in clips]
+    return np.unique(named, return_inverse=True)[1]
 
 
 def reliability(tables: Sequence[PredictionTable], binary: bool) -> tuple[Chart, float]:
@@ -132,7 +142,7 @@ def reliability(tables: Sequence[PredictionTable], binary: bool) -> tuple[Chart,
 
 
 def learning_curves(histories: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[Chart]:
-    """Loss and score over the epochs: a thin line for each fold, their mean on top. None without epochs."""
+    """Loss and score over the epochs: a thin line for each fold, their mean on top."""
     keys = {key for history in histories.values() for record in history for key in record}
     held = "val" if "val_loss" in keys else "test"
     main = "map" if f"{held}_map" in keys else "accuracy"
@@ -140,13 +150,15 @@ def learning_curves(histories: Mapping[int, Sequence[Mapping[str, Any]]]) -> lis
     loss = _curves(histories, ("train_loss", "a", "training, augmented"), (f"{held}_loss", "b", fold))
     score = _curves(histories, ("train_accuracy", "a", "training, augmented"), (f"{held}_{main}", "b", fold))
     epochs = [record["epoch"] for history in histories.values() for record in history]
-    charts = []
-    for title, label, lines in (("Loss", "loss", loss), ("Score", "mAP" if main == "map" else "accuracy", score)):
-        values = [value for line in lines for _, value in line.points]
-        if values:
-            limits = {"low": 0.0, "high": 1.0} if title == "Score" else {"low": min(0.0, *values)}
-            x = Axis.around("epoch", epochs, low=min(epochs), high=max(epochs), whole=True)
-            charts.append(Chart(title, x, Axis.around(label, values, **limits), lines))
+    if not epochs:
+        return []
+    x = Axis.around("epoch", epochs, low=min(epochs), high=max(epochs), whole=True)
+    charts: list[Chart] = []
+    if values := [value for line in loss for _, value in line.points]:
+        charts.append(Chart("Loss", x, Axis.around("loss (nats)", values, low=min(0.0, *values)), loss))
+    if any(line.points for line in score):
+        y = Axis.around("mAP" if main == "map" else "accuracy", [], low=0.0, high=1.0)
+        charts.append(Chart("Score", x, y, score))
     return charts
 
 

@@ -102,26 +102,26 @@ if (dialog) {
   dialog.addEventListener("close", () => each("audio", (audio) => audio.pause(), dialog));
 }
 
-// Recalls of two models side by side.
-const pair = document.getElementById("pair");
-if (pair) {
-  const [left, right] = pair.querySelectorAll("select"), body = pair.querySelector("tbody"), heads = pair.querySelectorAll("th[data-model]");
-  const show = (recall) => (recall === null || recall === undefined ? "–" : recall.toFixed(3));
+// Scores of the classes of two models side by side.
+each("[data-dataset]", (pair) => {
+  const [left, right] = pair.querySelectorAll("select"), body = pair.querySelector("tbody"), heads = pair.querySelectorAll("th[data-model] button");
+  const { classes, models } = data.datasets[Number(pair.dataset.dataset)];
+  const cell = (text, value, kind) => { const made = make("td", text, kind); made.dataset.value = value; return made; };
+  const show = (score) => cell(score === null ? "–" : (100 * score).toFixed(1), score === null ? "" : score, "n");
   const draw = () => {
-    const [one, other] = [data.models[left.value], data.models[right.value]];
-    [one, other].forEach((model, place) => { (heads[place].querySelector("button") || heads[place]).textContent = model.name; });
+    const [one, other] = [models[left.value], models[right.value]];
+    heads[0].textContent = one.name; heads[1].textContent = other.name;
     each("th[aria-sort]", (head) => head.removeAttribute("aria-sort"), pair);
-    body.replaceChildren(...data.classes.map((name, k) => {
-      const row = make("tr"), head = make("th", name), a = one.recall[k], b = other.recall[k];
-      const known = typeof a === "number" && typeof b === "number", change = known ? b - a : null;
+    body.replaceChildren(...classes.map((name, k) => {
+      const row = make("tr"), head = make("th", name, "name"), a = one.scores[k], b = other.scores[k];
+      const change = a === null || b === null ? null : 100 * (b - a), still = change === null || Math.abs(change) < 0.05;
       head.scope = "row";
-      const said = make("td", known ? `${change > 0 ? "+" : ""}${change.toFixed(3)}` : "–", `n ${!known || Math.abs(change) < 0.0005 ? "" : change > 0 ? "up" : "down"}`);
-      row.append(head, make("td", show(a), "n"), make("td", show(b), "n"), said);
-      row.cells[3].dataset.value = known ? change : "";
+      const text = change === null ? "–" : `${change > 0 && !still ? "+" : ""}${still ? "0.0" : change.toFixed(1)}`;
+      row.append(head, show(a), show(b), cell(text, change === null ? "" : change, `n ${still ? "" : change > 0 ? "up" : "down"}`));
       return row;
     }));
   };
   [left, right].forEach((select) => select.addEventListener("change", draw));
   draw();
-}
+});
 addEventListener("beforeprint", () => each("details", (part) => { part.open = true; }));
