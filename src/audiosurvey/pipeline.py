@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+from audiosurvey.analysis.robustness import measure_robustness
+from audiosurvey.analysis.robustness_results import RobustnessResults
+from audiosurvey.analysis.suspects import SuspectResults, write_suspects
 from audiosurvey.artefact import hub
 from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.load import load
@@ -32,6 +35,13 @@ from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
 from audiosurvey.predict.prediction_log import model_digest, open_prediction_log
 from audiosurvey.predict.writers import PREDICTION_WRITERS, open_output
+from audiosurvey.report.page.writing import (
+    WrittenReport,
+    is_survey,
+    report_path,
+    write_run_report,
+    write_survey_report,
+)
 from audiosurvey.report.plan import final_line, forecast_line, plan_lines
 from audiosurvey.report.prediction import prediction_lines, resumed_lines
 from audiosurvey.report.preview import preview_files, write_preview
@@ -136,6 +146,24 @@ def evaluate(
     return results
 
 
+def robustness(
+    run: Path,
+    folds: Sequence[int] | None = None,
+    *,
+    baseline: Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    bar: OpenBar = no_bar,
+) -> RobustnessResults:
+    """The fold models of a run on corrupted clips of their test folds; written to RUN/analysis/robustness.json."""
+    return measure_robustness(RunFolder(run), folds=folds, baseline=baseline, device=device, fresh=fresh, bar=bar)
+
+
+def suspects(run: Path) -> SuspectResults:
+    """Clips of a run whose label is probably wrong, most suspicious first; written to RUN/analysis/suspects.json."""
+    return write_suspects(RunFolder(run))
+
+
 def runs(folder: Path, leave_out: Say) -> list[listing.ListedRun]:
     """Every run in a folder; `leave_out` is called with a line for each that cannot be read."""
     return listing.list_runs(folder, leave_out)
@@ -162,6 +190,25 @@ def compare(
 def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:
     """The audit of a data set: a config, the root of a data set, a CSV, or a bare folder of sounds."""
     return audit(data, overrides, progress)
+
+
+def report(
+    target: Path,
+    output: Path | None = None,
+    *,
+    audio: bool = True,
+    runs: bool = False,
+    force: bool = False,
+    bar: OpenBar = no_bar,
+) -> WrittenReport:
+    """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced.
+
+    `audio`: with sounds, on the page of a run; `runs`: also the pages of a survey's runs.
+    """
+    path = report_path(target, output, force=force)
+    if is_survey(target):
+        return write_survey_report(target, path, runs=runs, bar=bar)
+    return write_run_report(RunFolder(target), path, audio=audio, bar=bar)
 
 
 def predict(

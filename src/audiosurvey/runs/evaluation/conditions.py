@@ -59,13 +59,20 @@ def measure_conditions(run: RunFolder, *, device: str = "auto", bar: OpenBar = n
 
 
 def score_changed(
-    model: Model, store: Store, clips: Sequence[Clip], condition: RecordingCondition, moved: Callable[[int], None]
+    model: Model,
+    store: Store,
+    clips: Sequence[Clip],
+    change: Callable[[np.ndarray, Clip], np.ndarray],
+    moved: Callable[[int], None],
 ) -> np.ndarray:
-    """Scores (N, K) by `model.predict` of the changed clips."""
+    """Scores (N, K) by `model.predict` of clips after `change`, a function of the wave (S) and the clip.
+
+    `moved` is called with the number of clips that have been scored since its last call.
+    """
     scores: list[list[float]] = []
     for begin in range(0, len(clips), _AT_ONCE):
         part = clips[begin : begin + _AT_ONCE]
-        waves = [condition.change(store.read(clip.id), stream("conditions", condition.name, clip.id)) for clip in part]
+        waves = [change(store.read(clip.id), clip) for clip in part]
         scores += [[said[label] for label in model.labels] for said in model.predict(waves)]
         moved(len(part))
     return np.array(scores, dtype=np.float32)
@@ -79,7 +86,7 @@ def _of_fold(
     model.to(device)
     found: list[ConditionScores] = []
     for condition in asked:
-        scores_NK = score_changed(model, sounds.store, fold.clips, condition, moved)
+        scores_NK = score_changed(model, sounds.store, fold.clips, _changing(condition), moved)
         if sounds.table.multi_label:
             metric = {"map": mean_average_precision(scores_NK, truth_NK)}
         else:
@@ -89,6 +96,10 @@ def _of_fold(
         found.append(ConditionScores.model_validate(stored))
     model.to("cpu")
     return FoldConditions(fold=fold.row.fold, clips=len(fold.clips), conditions=found)
+
+
+def _changing(condition: RecordingCondition) -> Callable[[np.ndarray, Clip], np.ndarray]:
+    return lambda wave_S, clip: condition.change(wave_S, stream("conditions", condition.name, clip.id))
 
 
 def _mean(rows: Sequence[ConditionScores], metric: str) -> ConditionScores:

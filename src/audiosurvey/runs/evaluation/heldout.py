@@ -1,6 +1,6 @@
 """Evaluation of trained models: those of a run on its own test folds, a model on other sounds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,12 +36,17 @@ from audiosurvey.training.sound_scores import ScoredWindows
 
 @dataclass(frozen=True)
 class FoldModel:
-    """A finished fold: its model, and its test clips."""
+    """A finished fold: its model, and which clips it was trained and is tested on."""
 
     row: FoldRow
     model: Model
     sounds: Sounds
-    clips: tuple[Clip, ...]
+    split: Split
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The test clips."""
+        return self.split.test
 
 
 class EvaluationResult(StoredPart):
@@ -100,9 +105,12 @@ def evaluate_run(run: RunFolder, *, device: str = "auto", reverse: bool = False,
     return results
 
 
-def fold_models(run: RunFolder, bar: OpenBar = no_bar) -> Iterator[FoldModel]:
-    """The finished folds of a run, one after the other. Raises UserError if there are none, or the data changed."""
-    return _fold_models(run, *_opened(run, bar))
+def fold_models(run: RunFolder, bar: OpenBar = no_bar, folds: Collection[int] | None = None) -> Iterator[FoldModel]:
+    """The finished folds of a run, or those of them in `folds`, one after the other.
+
+    Raises UserError if there are none, or the data changed.
+    """
+    return _fold_models(run, *_opened(run, bar), folds)
 
 
 def _opened(run: RunFolder, bar: OpenBar) -> tuple[Config, RunResults, Sounds]:
@@ -116,10 +124,13 @@ def _opened(run: RunFolder, bar: OpenBar) -> tuple[Config, RunResults, Sounds]:
     return config, before, sounds
 
 
-def _fold_models(run: RunFolder, config: Config, before: RunResults, sounds: Sounds) -> Iterator[FoldModel]:
+def _fold_models(
+    run: RunFolder, config: Config, before: RunResults, sounds: Sounds, folds: Collection[int] | None = None
+) -> Iterator[FoldModel]:
     for row in before.folds:
-        test = fold_split(config, sounds.table, row.fold).test
-        yield FoldModel(row, load_artefact(run.fold(row.fold) / "model"), sounds, test)
+        if folds is None or row.fold in folds:
+            split = fold_split(config, sounds.table, row.fold)
+            yield FoldModel(row, load_artefact(run.fold(row.fold) / "model"), sounds, split)
 
 
 def evaluate_model(
