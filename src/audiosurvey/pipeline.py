@@ -35,6 +35,10 @@ from audiosurvey.predict.writers import PREDICTION_WRITERS, open_output
 from audiosurvey.report.plan import final_line, forecast_line, plan_lines
 from audiosurvey.report.prediction import prediction_lines, resumed_lines
 from audiosurvey.report.preview import preview_files, write_preview
+from audiosurvey.reproduce.differences import look_for_differences
+from audiosurvey.reproduce.record import ReproduceOptions, read_record
+from audiosurvey.reproduce.verdict import Reproduction, judge
+from audiosurvey.reproduce.wording import difference_lines
 from audiosurvey.runs import listing
 from audiosurvey.runs.evaluation import conditions as recorded_otherwise
 from audiosurvey.runs.evaluation import heldout
@@ -165,6 +169,23 @@ def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = 
     if output is not None:
         write_json(output, merged.as_json())
     return merged
+
+
+def reproduce(
+    path: Path, overrides: Sequence[str], options: ReproduceOptions, listener: RunListener = RunListener()
+) -> Reproduction:
+    """Trains a recorded run, or the run of a results.json, again in a new folder, and compares the results.
+
+    `overrides` may change paths and speed only. A folder that holds a part of the reproduction is continued.
+    """
+    record = read_record(path)
+    loaded, settings = record.load(overrides), record.train_options(options)
+    differences = look_for_differences(record, loaded.config, settings, listener.bar)
+    for line in difference_lines(differences):
+        listener.say(line)
+    trained = train(loaded, settings, listener)
+    assert trained is not None, "one process"
+    return judge(record, trained.folder, trained.results, differences)
 
 
 def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:
