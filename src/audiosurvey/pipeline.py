@@ -45,6 +45,10 @@ from audiosurvey.report.page.writing import (
 from audiosurvey.report.plan import final_line, forecast_line, plan_lines
 from audiosurvey.report.prediction import prediction_lines, resumed_lines
 from audiosurvey.report.preview import preview_files, write_preview
+from audiosurvey.reproduce.differences import look_for_differences
+from audiosurvey.reproduce.record import ReproduceOptions, read_record
+from audiosurvey.reproduce.verdict import Reproduction, judge
+from audiosurvey.reproduce.wording import difference_lines
 from audiosurvey.runs import listing
 from audiosurvey.runs.evaluation import conditions as recorded_otherwise
 from audiosurvey.runs.evaluation import heldout
@@ -185,6 +189,23 @@ def compare(
 ) -> Comparison:
     """Compares models on the same clips: those in survey folders, run folders and folders of predictions."""
     return comparing.compare_paths(paths, options, timing=timing, say=say)
+
+
+def reproduce(
+    path: Path, overrides: Sequence[str], options: ReproduceOptions, listener: RunListener = RunListener()
+) -> Reproduction:
+    """Trains a recorded run, or the run of a results.json, again in a new folder, and compares the results.
+
+    `overrides` may change paths and speed only. A folder that holds a part of the reproduction is continued.
+    """
+    record = read_record(path)
+    loaded, settings = record.load(overrides), record.train_options(options)
+    differences = look_for_differences(record, loaded.config, settings, listener.bar)
+    for line in difference_lines(differences):
+        listener.say(line)
+    trained = train(loaded, settings, listener)
+    assert trained is not None, "one process"
+    return judge(record, trained.folder, trained.results, differences)
 
 
 def doctor(data: str, overrides: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> Diagnosis:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosurvey.config.root import Config
-from audiosurvey.runs.results.merging import IRRELEVANT
+from audiosurvey.runs.results.merging import PATHS_AND_SPEED
 from audiosurvey.runs.results.results import SCHEMA
 from audiosurvey.runs.results.run_folder import flat
 from audiosurvey.training.precision import Precision
@@ -82,7 +82,7 @@ _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 
 def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
     settings = flat(config.model_dump(mode="json"), "config")
-    settings = {name: value for name, value in settings.items() if name not in IRRELEVANT}
+    settings = {name: value for name, value in settings.items() if name not in PATHS_AND_SPEED}
     unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
     settings = {name: value for name, value in settings.items() if name not in unchanged}
     if key.init is not None:
