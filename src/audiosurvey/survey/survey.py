@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.config.loader import load_config
 from audiosurvey.errors import UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.plan import TrainOptions, TrainResult
+from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.train import TrainListener, train
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
@@ -133,11 +135,6 @@ def final_run(path: Path, name: str) -> Path:
     return folder.runs / run_name(found.row, found.seed)
 
 
-def final_options(run: Path, device: str = "auto") -> tuple[Path, TrainOptions]:
-    """The config and the options with which `train` makes the final model of a run."""
-    return RunFolder(run).config_path, TrainOptions(run_dir=run, resume=True, final=True, device=device)
-
-
 @dataclass(frozen=True)
 class FinalModel:
     """The model of a row, trained on all folds."""
@@ -151,6 +148,9 @@ class FinalModel:
         return {"model": self.path.as_posix(), "results": self.results.as_json()}
 
 
-def final_model(run: Path, trained: TrainResult | None) -> FinalModel:
+def train_final(path: Path, row: str, listener: TrainListener) -> FinalModel:
+    """Trains one model of a row on all folds, as `train --final` does."""
+    run = RunFolder(final_run(path, row))
+    trained = train(load_config(run.config_path), TrainOptions(run_dir=run.path, resume=True, final=True), listener)
     assert trained is not None, "one process trains it"
-    return FinalModel(RunFolder(run).model, trained.results)
+    return FinalModel(run.model, trained.results)
