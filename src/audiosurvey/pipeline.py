@@ -101,7 +101,12 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener =
 
 
 def evaluate(
-    target: Path, data: str | None, device: str, reverse: bool = False, conditions: bool = False, bar: OpenBar = no_bar
+    target: Path,
+    data: str | None = None,
+    device: str = "auto",
+    reverse: bool = False,
+    conditions: bool = False,
+    bar: OpenBar = no_bar,
 ) -> RunResults | heldout.EvaluationResult:
     """Evaluates a run: each fold's model on its own test fold; or a model on other `data`.
 
