@@ -9,6 +9,7 @@ from pathlib import Path
 
 from audiosurvey.analysis.robustness import measure_robustness
 from audiosurvey.analysis.robustness_results import RobustnessResults
+from audiosurvey.analysis.suspects import write_suspects as suspects
 from audiosurvey.artefact import hub
 from audiosurvey.comparison import compare as comparing
 from audiosurvey.comparison.leaderboard import CompareOptions
@@ -31,7 +32,11 @@ from audiosurvey.export.formats import Format
 from audiosurvey.model import describe as describing
 from audiosurvey.predict import prediction
 from audiosurvey.predict.options import PredictOptions
+from audiosurvey.report.page.writing import ReportOptions
+from audiosurvey.report.page.writing import write_report as report
 from audiosurvey.report.preview import write_previews
+from audiosurvey.reproduce.record import ReproduceOptions
+from audiosurvey.reproduce.reproduce import reproduce
 from audiosurvey.runs import listing
 from audiosurvey.runs import train as training
 from audiosurvey.runs.evaluation import heldout
@@ -42,13 +47,41 @@ from audiosurvey.runs.results import merging
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener
+from audiosurvey.survey.survey import SurveyOptions, open_survey, survey_status, train_final
 
-__all__ = (
-    *("init", "presets", "check", "describe", "download", "prepare", "preview", "train", "TrainOptions", "evaluate"),
-    *("runs", "merge", "compare", "CompareOptions", "report", "ReportOptions", "robustness", "suspects", "reproduce"),
-    *("ReproduceOptions", "open_survey", "SurveyOptions", "survey_status", "train_final", "doctor", "predict"),
-    *("PredictOptions", "export", "demo", "DemoOptions", "push"),
-)
+__all__ = [
+    "CompareOptions",
+    "DemoOptions",
+    "PredictOptions",
+    "ReportOptions",
+    "ReproduceOptions",
+    "SurveyOptions",
+    "TrainOptions",
+    "check",
+    "compare",
+    "demo",
+    "describe",
+    "doctor",
+    "download",
+    "evaluate",
+    "export",
+    "init",
+    "merge",
+    "open_survey",
+    "predict",
+    "prepare",
+    "presets",
+    "preview",
+    "push",
+    "report",
+    "reproduce",
+    "robustness",
+    "runs",
+    "survey_status",
+    "suspects",
+    "train",
+    "train_final",
+]  # fmt: skip
 Say = Callable[[str], None]
 
 
