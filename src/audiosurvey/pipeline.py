@@ -49,39 +49,14 @@ from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener
 from audiosurvey.survey.survey import SurveyOptions, open_survey, survey_status, train_final
 
-__all__ = [
-    "CompareOptions",
-    "DemoOptions",
-    "PredictOptions",
-    "ReportOptions",
-    "ReproduceOptions",
-    "SurveyOptions",
-    "TrainOptions",
-    "check",
-    "compare",
-    "demo",
-    "describe",
-    "doctor",
-    "download",
-    "evaluate",
-    "export",
-    "init",
-    "merge",
-    "open_survey",
-    "predict",
-    "prepare",
-    "presets",
-    "preview",
-    "push",
-    "report",
-    "reproduce",
-    "robustness",
-    "runs",
-    "survey_status",
-    "suspects",
-    "train",
-    "train_final",
-]  # fmt: skip
+# fmt: off
+__all__ = [  # noqa: RUF022
+    "init", "presets", "check", "describe", "download", "prepare", "preview", "train", "TrainOptions", "evaluate",
+    "runs", "merge", "open_survey", "SurveyOptions", "survey_status", "train_final", "compare", "CompareOptions",
+    "report", "ReportOptions", "robustness", "suspects", "reproduce", "ReproduceOptions", "doctor", "predict",
+    "PredictOptions", "export", "demo", "DemoOptions", "push",
+]
+# fmt: on
 Say = Callable[[str], None]
 
 

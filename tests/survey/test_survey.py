@@ -8,8 +8,10 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
+from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
 from audiosurvey.survey.session import Shard, SurveyListener
+from audiosurvey.survey.status import SurveyStatus
 from audiosurvey.survey.survey import SurveyOptions
 
 Ended = list[tuple[str, str]]
@@ -25,7 +27,7 @@ class Recording(SurveyListener):
         self.cells.append((cell.title, outcome))
 
 
-def run(path: Path, folder: Path, **options) -> tuple[pipeline.SurveyStatus, Ended]:
+def run(path: Path, folder: Path, **options) -> tuple[SurveyStatus, Ended]:
     listener = Recording()
     status = pipeline.open_survey(path, SurveyOptions(folder, **options)).train(listener)
     return status, listener.cells
@@ -233,7 +235,7 @@ def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Pat
 
 def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
     opened = pipeline.open_survey(make_survey("seeds: [0, 1]"), SurveyOptions(tmp_path / "s", jobs=2))
-    found = opened.forecast(lambda title: pipeline.no_bar(title))
+    found = opened.forecast(no_bar)
     assert [(row.name, row.cells, row.pending, row.epochs) for row in found.rows] == [
         ("net", 6, 6, 2),
         ("wide", 6, 6, 2),

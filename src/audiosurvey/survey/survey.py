@@ -148,7 +148,7 @@ class FinalModel:
         return {"model": self.path.as_posix(), "results": self.results.as_json()}
 
 
-def train_final(path: Path, row: str, listener: TrainListener) -> FinalModel:
+def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> FinalModel:
     """Trains one model of a row on all folds, as `train --final` does."""
     run = RunFolder(final_run(path, row))
     trained = train(load_config(run.config_path), TrainOptions(run_dir=run.path, resume=True, final=True), listener)
