@@ -11,9 +11,8 @@ from audiosurvey.analysis.robustness import measure_robustness
 from audiosurvey.analysis.robustness_results import RobustnessResults
 from audiosurvey.analysis.suspects import write_suspects as suspects
 from audiosurvey.artefact import hub
-from audiosurvey.comparison import compare as comparing
+from audiosurvey.comparison.compare import compare_paths as compare
 from audiosurvey.comparison.leaderboard import CompareOptions
-from audiosurvey.comparison.result import Comparison
 from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.data_check import DataCheck, check_data
 from audiosurvey.config.loader import LoadedConfig, load_config
@@ -136,13 +135,6 @@ def runs(folder: Path, leave_out: Say) -> list[listing.ListedRun]:
 def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = False) -> RunResults:
     """Joins folds of one experiment: run folders, or results.json files; writes them to `output`."""
     return merging.merge(results, output, force=force)
-
-
-def compare(
-    paths: Sequence[Path], options: CompareOptions, *, timing: bool = False, say: Say = lambda line: None
-) -> Comparison:
-    """Compares models on the same clips: those in survey folders, run folders and folders of predictions."""
-    return comparing.compare_paths(paths, options, timing=timing, say=say)
 
 
 def robustness(

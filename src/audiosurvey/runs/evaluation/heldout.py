@@ -15,6 +15,7 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import dataset_at
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.splits.folds import Split, make_split
+from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.evaluation.scores import score_windows
@@ -182,7 +183,8 @@ def evaluate_model(
 def fold_split(config: Config, table: Table, fold: int) -> Split:
     """Training, validation and test clips of a fold. `config` is resolved. Raises UserError for a leak."""
     assert config.protocol.selection != "auto", "the config is resolved"
-    return make_split(table, fold, config.protocol.selection, config.protocol.allow_leakage)
+    split = make_split(table, fold, config.protocol.selection, config.protocol.allow_leakage)
+    return replace(split, train=training_subset(split.train, config.protocol.train_share, config.seed))
 
 
 def _measure(
