@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip
 
-CLIPS = [Clip(f"{label}-{n}", Path("x.wav"), (label,), n % 5 + 1) for label in range(3) for n in range(10 * (label + 1))]
+CLIPS = [
+    Clip(f"{label}-{n}", Path("x.wav"), (label,), n % 5 + 1) for label in range(3) for n in range(10 * (label + 1))
+]
 
 
 def test_each_class_keeps_its_share():
