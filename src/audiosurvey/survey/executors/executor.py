@@ -41,6 +41,10 @@ class Executor(Protocol):
         """Trains all of them, and yields each as it ends. Closing the iterator ends the trainings."""
         ...
 
+    def close(self) -> None:
+        """Ends its processes, which are kept from one call of `run` to the next."""
+        ...
+
     def alone(self) -> "Executor":
         """An executor that trains one cell at a time, with the whole device."""
         ...

@@ -21,5 +21,8 @@ class InlineExecutor:
         for task in tasks:
             yield task.cell, task.run(self._opener)
 
+    def close(self) -> None:
+        """There is nothing to end."""
+
     def alone(self) -> "InlineExecutor":
         return self

@@ -37,12 +37,14 @@ class ProcessExecutor:
 
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
+        self._workers: _Workers | None = None
         self._deaths: dict[str, tuple[int, int]] = {}
         """Epochs of a cell when its process died last, and how often that was so in a row."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
         waiting = deque(tasks)
-        workers = _Workers(min(self.slots, len(tasks)))
+        workers = self._workers = self._workers or _Workers()
+        workers.grow(min(self.slots, len(tasks)))
         try:
             while waiting or workers.working:
                 for worker in workers.idle:
@@ -72,7 +74,13 @@ class ProcessExecutor:
                         record_failure(folder, "timeout", message, message + "; its process was killed\n")
                         yield task.cell, "failed"
         finally:
-            workers.close()
+            if workers.working:
+                self.close()
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def _dies_before_its_claim(self, task: Task) -> bool:
         """Counts the processes that died in a cell, and gives it up where they do not even get to its claim."""
@@ -86,6 +94,7 @@ class ProcessExecutor:
         return True
 
     def alone(self) -> "ProcessExecutor":
+        self.close()
         return ProcessExecutor(1)
 
 
@@ -114,13 +123,16 @@ class _Worker:
 
 
 class _Workers:
-    def __init__(self, number: int) -> None:
+    def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
         # Only this process holds `held`: when it dies, `alive` is closed in all the others.
         self._alive, self._held = self._context.Pipe(duplex=False)
         self._workers: list[_Worker] = []
+
+    def grow(self, number: int) -> None:
+        """Starts processes until there are so many."""
         try:
-            for _ in range(number):
+            while len(self._workers) < number:
                 self._workers.append(self._started())
         except BaseException:
             self.close()
@@ -176,6 +188,7 @@ class _Workers:
                 worker.process.kill()
                 worker.process.join()
             worker.connection.close()
+        self._workers.clear()
         self._held.close()
         self._alive.close()
 

@@ -94,13 +94,13 @@ class Search:
         """
         studies = self._studies()
         running: Executor | None = None
-        while True:
-            asked = self._ask(studies, running.slots if running else 1)
-            if not asked:
-                break
-            if running is None:
-                running = executor()
-            self._train(studies, asked, running)
+        try:
+            while asked := self._ask(studies, running.slots if running else 1):
+                running = running or executor()
+                self._train(studies, asked, running)
+        finally:
+            if running is not None:
+                running.close()
         best = [self._best(fold, study) for fold, study in studies.items()]
         self._write(studies, best)
         return best
