@@ -1,6 +1,7 @@
 """The tests of a comparison: equal to scipy and statsmodels where these have them, by hand where not."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,7 @@ def test_degenerate_folds():
 
 @given(FOLDS, st.floats(0, 1))
 def test_swapping_two_models_swaps_the_interval(values, ratio):
+    back: Any
     there, back = corrected_t(np.array(values), ratio), corrected_t(-np.array(values), ratio)
     assert (there.mean, there.low, there.p) == pytest.approx((-back.mean, -back.high, back.p), abs=1e-12)
     assert equivalence_p(np.array(values), ratio, 0.01) == pytest.approx(
@@ -68,6 +70,8 @@ def test_swapping_two_models_swaps_the_interval(values, ratio):
 
 @given(FOLDS, st.floats(0, 1))
 def test_more_overlap_gives_wider_intervals_and_larger_p(values, ratio):
+    narrow: Any
+    wide: Any
     narrow, wide = corrected_t(np.array(values), ratio), corrected_t(np.array(values), ratio + 0.1)
     assert wide.p >= narrow.p
     assert wide.high - wide.low >= narrow.high - narrow.low
@@ -75,7 +79,8 @@ def test_more_overlap_gives_wider_intervals_and_larger_p(values, ratio):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p_values):
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist(), abs=1e-15)
+    corrected: Any = multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(corrected.tolist(), abs=1e-15)
 
 
 def test_holm_of_nothing():
