@@ -34,16 +34,17 @@ _LABEL = 11
 
 def comparison_page(comparison: Comparison) -> str:
     """The page as HTML."""
-    return (
-        environment("audiosurvey.comparison")
-        .get_template("compare.html")
-        .render(
-            comparison=comparison,
-            datasets=[_dataset(dataset) for dataset in comparison.datasets],
-            ranks=_rank_plot(comparison),
-            version=__version__,
-        )
-    )
+    return environment("audiosurvey.comparison").get_template("compare.html").render(page_values(comparison))
+
+
+def page_values(comparison: Comparison) -> dict[str, Any]:
+    """The values that the template shows."""
+    return {
+        "comparison": comparison,
+        "datasets": [_dataset(dataset) for dataset in comparison.datasets],
+        "ranks": _rank_plot(comparison),
+        "version": __version__,
+    }
 
 
 def _dataset(dataset: DatasetResult) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class Shard:
 class SurveyListener:
     """Follows a survey. This one stays silent."""
 
+    def say(self, line: str) -> None:
+        """One line about what happens."""
+
     def ended(self, cell: Cell, outcome: Outcome) -> None:
         """A cell is done or has failed."""
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.runs.executors.side_by_side import ignoring_interrupts
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.executors.executor import Task
+from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.plan import Opener
-from audiosurvey.survey.work import Outcome, record_failure
+from audiosurvey.survey.work import MOST_DEATHS, Outcome, record_failure
 
 _PATIENCE = 10.0
 """Seconds that a process has to end."""
@@ -37,6 +37,8 @@ class ProcessExecutor:
 
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
+        self._deaths: dict[str, tuple[int, int]] = {}
+        """Epochs of a cell when its process died last, and how often that was so in a row."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
         waiting = deque(tasks)
@@ -53,9 +55,12 @@ class ProcessExecutor:
                     if isinstance(outcome, UserError):
                         raise outcome
                     if outcome is None:
-                        # Killed: the cell goes on in a new process, which counts how often that happens.
+                        # Killed: the cell goes on in a new process, which counts how often that happens to a claim.
                         workers.replace(worker)
-                        waiting.appendleft(task)
+                        if self._dies_before_its_claim(task):
+                            yield task.cell, "failed"
+                        else:
+                            waiting.appendleft(task)
                     else:
                         yield task.cell, outcome
                 for worker in workers.overdue():
@@ -68,6 +73,17 @@ class ProcessExecutor:
                         yield task.cell, "failed"
         finally:
             workers.close()
+
+    def _dies_before_its_claim(self, task: Task) -> bool:
+        """Counts the processes that died in a cell, and gives it up where they do not even get to its claim."""
+        folder = SurveyFolder(task.survey).cell(task.cell.id, task.cell.shared)
+        epochs, count = self._deaths.get(task.cell.id, (0, 0))
+        count = count + 1 if epochs == folder.epochs else 1
+        self._deaths[task.cell.id] = (folder.epochs, count)
+        if count <= MOST_DEATHS + 1 or folder.done or folder.failure.exists():
+            return False
+        record_failure(folder, "killed", f"its process died {count} times at once; see {folder.log}", "no traceback\n")
+        return True
 
     def alone(self) -> "ProcessExecutor":
         return ProcessExecutor(1)
@@ -170,6 +186,7 @@ def _work(connection: Connection, alive: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # releases the claim
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     opener = Opener()
+    spare_collector()
     while True:
         try:
             task: Task | None = connection.recv()

@@ -10,7 +10,7 @@ from typing import Any
 
 from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.executors.executor import Task
+from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.work import Outcome
 
@@ -106,5 +106,7 @@ _OPENER: Opener | None = None
 def _train(task: Task) -> Outcome:
     """Runs in a worker of Ray, which keeps data open between its cells."""
     global _OPENER
-    _OPENER = _OPENER or Opener()
+    if _OPENER is None:
+        _OPENER = Opener()
+        spare_collector()
     return task.run(_OPENER)
