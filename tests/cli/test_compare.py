@@ -29,7 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *wo
     with pytest.raises(SystemExit) as ended:
         console.main()
     out, err = capsys.readouterr()
-    return ended.value.code or 0, out, err
+    return int(ended.value.code or 0), out, err
 
 
 def test_table(folders, monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """Main effects of a sweep, by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_a_sweep_of_two_keys(make_survey):
     effects = {(one.key, one.value): one for one in main_effects(found.models)}
     assert list(effects) == [("train.lr", 0.1), ("train.lr", 1.0), ("loss.name", "ce")]
     by_hand = ((scores["c"] - scores["a"]) + (scores["d"] - scores["b"])) / 2
-    lr = effects["train.lr", 0.1]
+    lr: Any = effects["train.lr", 0.1]
     assert (lr.reference, lr.pairs) == (0.01, 2)
     assert lr.difference.mean == pytest.approx(by_hand.mean())
     half = 2.776445 * by_hand.std(ddof=1) * np.sqrt(1 / 5 + 1 / 4)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,8 @@ def test_a_strong_and_a_weak_model(paths):
     assert found.models[-1].name == "weak"
     assert found.models[-1].rank == (3, 3)
     assert found.models[0].rank == (1, 2)
-    assert found.verdict_on("weak").verdict == "worse"
+    worst: Any = found.verdict_on("weak")
+    assert worst.verdict == "worse"
     assert found.verdict_on(found.baseline) is None
     close = next(pair for pair in found.against_baseline if pair.first != "weak")
     assert close.verdict in ("undecided", "the same")
@@ -77,7 +79,7 @@ def test_two_seeds_of_one_config_do_not_differ(make_run):
 def test_seeds_are_averaged_within_folds(make_run):
     runs = [make_run(f"a-seed{seed}", 0.8, seed) for seed in range(3)] + [make_run("b", 0.7, 0)]
     (found,) = compare_paths(runs, CompareOptions(baseline="b")).datasets
-    row = next(model for model in found.models if model.name == "a")
+    row: Any = next(model for model in found.models if model.name == "a")
     assert row.seeds == (0, 1, 2)
     scores = np.array(row.fold_scores)
     assert scores.shape == (3, 5)
@@ -85,7 +87,7 @@ def test_seeds_are_averaged_within_folds(make_run):
     # 4 degrees of freedom, not 14
     half = stats.t.ppf(0.975, 4) * scores.mean(axis=0).std(ddof=1) * math.sqrt(0.45)
     assert row.score.high - row.score.mean == pytest.approx(half)
-    pair = found.verdict_on("a")
+    pair: Any = found.verdict_on("a")
     assert pair.p_mcnemar is None
     assert pair.more is None or not pair.more.seeds_unknown
 

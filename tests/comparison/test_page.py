@@ -73,7 +73,7 @@ def test_everything_in_a_plot_is_inside_it(comparison):
     width = height = 0.0
     for tag, attrs in tags.found:
         if tag == "svg":
-            width, height = map(float, attrs["viewbox"].split()[2:])
+            width, height = map(float, str(attrs["viewbox"]).split()[2:])
         for name in ("x", "x1", "x2", "cx"):
             assert 0 <= float(attrs.get(name) or 0) <= width
         for name in ("y", "y1", "y2", "cy"):

@@ -1,5 +1,7 @@
 """Verdicts from scores in folds, and ranks that follow from them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ def test_verdicts_on_clear_cases():
 def test_a_small_difference_that_is_sure_is_practically_none():
     small = np.stack([0.803 + 0.1 * NOISE, np.full(5, 0.8)])
     (test,) = all_pairs(small, RATIOS[:2])
+    assert test.p_holm is not None
     assert test.p_holm < 0.05
     assert test.verdict == "the same"
     assert all_pairs(small, RATIOS[:2], margin=0.002)[0].verdict == "better"
@@ -52,6 +55,8 @@ def test_a_baseline_chosen_by_its_score_is_corrected_for_all_pairs():
 
 
 def test_the_smaller_training_sets_count():
+    wide: Any
+    narrow: Any
     wide, narrow = (all_pairs(CLEAR[:2], ratios)[0].difference for ratios in ([0.25, 0.5], [0.25, 0.25]))
     assert wide.high - wide.low > narrow.high - narrow.low
 

@@ -14,7 +14,7 @@ from audiosurvey.comparison.wording import (
     baseline_line,
     headline,
     interval_text,
-    more_line,
+    more_lines,
     p_text,
     points,
     range_text,
@@ -55,7 +55,7 @@ def _dataset(dataset: DatasetResult) -> dict[str, Any]:
         "models": [_model(dataset, index) for index in range(len(dataset.models))],
         "verdicts": [_pair(pair) for pair in dataset.against_baseline],
         "pairs": [_pair(pair) for pair in dataset.pairs],
-        "more": [line for pair in dataset.pairs or dataset.against_baseline if (line := more_line(pair))],
+        "more": more_lines(dataset.against_baseline),
         "effects": [
             {
                 "key": effect.key,
