@@ -130,20 +130,18 @@ def test_without_data_the_rest_is_there(run_copy: Path):
 def test_results_alone_are_enough(finished_run: Path, tmp_path: Path):
     shutil.copy(finished_run / "results.json", tmp_path)
     found = report(tmp_path)
-    said = words(found.path.read_text(encoding="utf-8"))
+    page = found.path.read_text(encoding="utf-8")
+    said = words(page)
     assert "accuracy, 3 folds" in said
     assert "Missing, because there are no predictions" in said
     assert "config.yaml: is missing" in said
-    assert "data-true" not in re.sub(
-        r"<script.*?</script>", "", found.path.read_text(encoding="utf-8"), flags=re.DOTALL
-    )
+    assert '<button type="button" data-true' not in page
 
 
 def test_several_labels_have_average_precision(tones: Path, tmp_path: Path, train_tiny: Callable[..., Any]):
     labels = {"low": "low", "mid": "mid|low", "high": "other", "noise": ""}
-    rows = [
-        f"{tones.as_posix()}/{name}/{n}.wav,{label},{n % 2 + 1}" for name, label in labels.items() for n in range(6)
-    ]
+    files = [(f"{tones.as_posix()}/{name}/{n}.wav", label, n) for name, label in labels.items() for n in range(6)]
+    rows = [f"{path},{label},{n % 2 + 1}" for path, label, n in files]
     (tmp_path / "table.csv").write_text("\n".join(["path,label,fold", *rows]), encoding="utf-8")
     dataset = f"{{name: csv, table: '{(tmp_path / 'table.csv').as_posix()}', clip_seconds: 0.5, multi_label: true}}"
     train_tiny(tmp_path / "run", f"dataset={dataset}")
@@ -151,14 +149,14 @@ def test_several_labels_have_average_precision(tones: Path, tmp_path: Path, trai
     said = words(page)
     results = RunFolder(tmp_path / "run").read_results()
     assert f"{results.mean['map']:.3f} mAP, 2 folds" in said
-    assert "average precision ↕" in said or "average precision" in said
+    assert "Average precision of each class" in said
     assert 'id="confusion"' not in page
 
 
 @pytest.mark.parametrize("make", [lambda folder: None, lambda folder: folder.mkdir(), lambda folder: folder.touch()])
 def test_what_is_no_run_is_refused(make: Callable[[Path], None], tmp_path: Path):
     make(tmp_path / "run")
-    with pytest.raises(UserError, match="give (a run folder|the folder of a run)") as caught:
+    with pytest.raises(UserError, match=r"give (a run folder|the folder of a run)") as caught:
         report(tmp_path / "run")
     assert len(caught.value.lines) == 1
     assert not (tmp_path / "run" / "report.html").exists()

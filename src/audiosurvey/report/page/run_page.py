@@ -1,6 +1,7 @@
 """The page of a run: result, curves, classes, mistakes to hear, labels in doubt, data, robustness, costs, config."""
 
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +67,7 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "config_text": None if material.config is None else resolved_yaml(material.config),
         "command": command(material.run, results, material.environment),
         "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
-        "absent": dict.fromkeys(("predictions", "config", "sounds", "models", "audit"), "") | dict(material.absent),
+        "absent": defaultdict(str, material.absent),
         "data": data,
         "sounds": bank.uris,
         "sound_note": bank.note,
