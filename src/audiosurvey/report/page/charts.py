@@ -71,6 +71,9 @@ class Axis:
     def decades(cls, label: str, values: Sequence[float]) -> "Axis":
         """A logarithmic axis around these positive values."""
         least, most = min(values) / 1.4, max(values) * 1.4
+        if most / least < 10:
+            # A decade with a tick in it.
+            least, most = least / 2, most * 2
         powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
         factors = (1, 2, 5) if most / least < 100 else (1,)
         ticks = [factor * 10.0**power for power in powers for factor in factors]

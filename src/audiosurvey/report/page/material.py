@@ -1,9 +1,8 @@
 """All that is known of a run: read from its folder, and explained from models and sounds where these are there."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from audiosurvey.analysis.audit import audit_run
 from audiosurvey.analysis.explanations import Explanations, explain_mistakes
@@ -22,6 +21,7 @@ from audiosurvey.runs.results.results import RunResults, read_json
 from audiosurvey.runs.results.run_folder import RunFolder
 
 SHOWN_MISTAKES = 12
+T = TypeVar("T")
 _AUGMENTED_CLIPS, _AUGMENTED_EPOCHS = 2, (1, 2)
 
 
@@ -47,7 +47,7 @@ class RunMaterial:
     robustness: RobustnessResults | None = None
     """What `audiosurvey robustness` measured; None if it was not run."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """Why something is missing: `predictions`, `config`, `sounds`, `models`, `audit`."""
+    """Why something is missing: `predictions`, `config`, `sounds`, `models`, `augmented`, `audit`, ..."""
 
 
 def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
@@ -60,37 +60,44 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
         raise UserError(f"{run.path}: no results; give the folder of a run with a finished fold, or of a survey")
     absent: dict[str, str] = {}
     tables = _tables(run, results, absent)
-    config = _config(run, absent)
+    config = _or_absent("config", absent, run.read_config)
+    if config is None:
+        absent["sounds"] = absent["config"]
     sounds = _sounds(results, config, absent, bar)
     mistakes = worst_mistakes(tables, SHOWN_MISTAKES)
     explanations = Explanations({})
-    audit = None
-    augmented: tuple[tuple[dict[str, Any], ...], ...] = ()
+    audit, augmented = None, None
     if config is not None and sounds is not None:
         explanations = explain_mistakes(run, config, sounds, mistakes, bar)
         if explanations.missing:
             absent["models"] = explanations.missing[0]
-        augmented = _augmented(config, sounds, results.done[0])
-        audit = audit_run(run, config, results.dataset.hash, bar)
-    environment: dict[str, Any] = {}
-    with suppress(UserError):
-        environment = read_json(run.environment_path)
+        augmented = _or_absent("augmented", absent, lambda: _augmented(config, sounds, results.done[0]))
+        audit = _or_absent("audit", absent, lambda: audit_run(run, config, results.dataset.hash, bar))
     return RunMaterial(
         run,
         results,
         {fold: read_history(run.fold(fold)) for fold in results.done},
         tuple(tables),
         config,
-        environment,
+        _or_absent("environment", absent, lambda: read_json(run.environment_path)) or {},
         sounds,
         tuple(mistakes),
         explanations,
         audit,
-        augmented,
-        (read_suspects(run) or find_suspects(run)) if tables else None,
-        read_robustness(run.path),
+        augmented or (),
+        _or_absent("suspects", absent, lambda: read_suspects(run) or find_suspects(run)) if tables else None,
+        _or_absent("robustness", absent, lambda: read_robustness(run.path)),
         absent,
     )
+
+
+def _or_absent(name: str, absent: dict[str, str], make: Callable[[], T]) -> T | None:
+    """What `make` returns; None if it raises UserError, whose first line is the reason."""
+    try:
+        return make()
+    except UserError as error:
+        absent[name] = error.lines[0]
+        return None
 
 
 def _tables(run: RunFolder, results: RunResults, absent: dict[str, str]) -> list[PredictionTable]:
@@ -103,14 +110,6 @@ def _tables(run: RunFolder, results: RunResults, absent: dict[str, str]) -> list
         absent["predictions"] = f"{run.path}: predictions.csv is not of the classes in results.json"
         return []
     return tables
-
-
-def _config(run: RunFolder, absent: dict[str, str]) -> Config | None:
-    try:
-        return run.read_config()
-    except UserError as error:
-        absent["config"] = absent["sounds"] = error.lines[0]
-        return None
 
 
 def _sounds(results: RunResults, config: Config | None, absent: dict[str, str], bar: OpenBar) -> Sounds | None:

@@ -1,5 +1,7 @@
 """The page of a run: result, curves, classes, mistakes to hear, labels in doubt, data, robustness, costs, config."""
 
+import shlex
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,12 +61,13 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "reliability": _reliability(material),
         "audit": _audit(material),
         "robustness": None if material.robustness is None else robustness_table(material.robustness),
+        "robustness_command": f"audiosurvey robustness {shlex.quote(material.run.path.as_posix())}",
         "costs": costs(material.run, results, material.environment),
         "differences": None if material.config is None else differences(material.config, _config_name(material)),
         "config_text": None if material.config is None else resolved_yaml(material.config),
         "command": command(material.run, results, material.environment),
         "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
-        "absent": dict.fromkeys(("predictions", "config", "sounds", "models", "audit"), "") | dict(material.absent),
+        "absent": defaultdict(str, material.absent),
         "data": data,
         "sounds": bank.uris,
         "sound_note": bank.note,
@@ -82,14 +85,14 @@ def _sections(page: Mapping[str, Any]) -> list[tuple[str, str]]:
     shown = [
         ("folds", "Folds", True),
         ("curves", "Curves", page["curves"]),
-        ("classes", "Classes", page["classes"]),
+        ("classes", "Classes", True),
         ("confusion", "Confusion", page["confusion"]),
-        ("reliability", "Reliability", page["reliability"]),
+        ("reliability", "Reliability", True),
         ("mistakes", "Mistakes", True),
-        ("suspects", "Labels in doubt", page["suspects"]),
+        ("suspects", "Labels in doubt", True),
         ("audit", "Data audit", True),
-        ("robustness", "Robustness", page["robustness"]),
-        ("augmentation", "Augmentation", page["augmented"]),
+        ("robustness", "Robustness", True),
+        ("augmentation", "Augmentation", True),
         ("costs", "Costs", True),
         ("config", "Config", page["differences"]),
         ("reproduce", "Reproduction", True),

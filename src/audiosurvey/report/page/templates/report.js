@@ -94,7 +94,8 @@ each("button[data-true]", (button) => button.addEventListener("click", () => {
   const [truth, said] = [Number(button.dataset.true), Number(button.dataset.predicted)];
   const clips = data.clips.filter((clip) => clip[3] === truth && clip[4] === said);
   const [one, other] = [data.classes[truth], data.classes[said]];
-  open(truth === said ? `${clips.length} clips of ${one}, recognised` : `${clips.length} clips of ${one} taken for ${other}`, clips);
+  const count = `${clips.length} clip${clips.length === 1 ? "" : "s"} of ${one}`;
+  open(truth === said ? `${count}, recognised` : `${count} taken for ${other}`, clips);
 }));
 if (dialog) {
   dialog.querySelector("button").addEventListener("click", () => dialog.close());
