@@ -62,7 +62,9 @@ def measure_robustness(
         "data_hash": trained.dataset.hash,
         "metric": "map" if trained.multi_label else "accuracy",
     }
-    suite, total, moved = corruptions(), 0, 0
+    suite, moved = corruptions(), 0
+    passes = 1 + sum(len(one.levels) for one in suite)
+    total = passes * sum(row.clips for row in trained.folds if row.fold in asked and row.fold not in done)
     if baseline is not None and read_robustness(baseline) is None:
         raise UserError(not_measured(baseline))
     with bar("corrupted test clips") as advance:
@@ -77,7 +79,6 @@ def measure_robustness(
             digest = fold.model.facts["sha256"]["weights.safetensors"]
             if fold.row.fold in done and done[fold.row.fold].model == digest:
                 continue
-            total = moved + len(fold.clips) * (1 + sum(len(one.levels) for one in suite))
             done[fold.row.fold] = _of_fold(fold, suite, device, digest, move)
             _write(run, averaged(about, list(done.values())))
     results = averaged(about, list(done.values()))

@@ -16,7 +16,7 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun
+from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun, score_waves
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -63,17 +63,17 @@ def score_changed(
     change: Callable[[np.ndarray, Clip], np.ndarray],
     moved: Callable[[int], None],
 ) -> np.ndarray:
-    """Scores (N, K) by `model.predict` of clips after `change`, a function of the wave (S) and the clip.
+    """Calibrated scores (N, K) of clips after `change`, a function of the wave (S) and the clip.
 
     `moved` is called with the number of clips that have been scored since its last call.
     """
-    scores: list[list[float]] = []
+    scores: list[np.ndarray] = []
     for begin in range(0, len(clips), _AT_ONCE):
         part = clips[begin : begin + _AT_ONCE]
         waves = [change(store.read(clip.id), clip) for clip in part]
-        scores += [[said[label] for label in model.labels] for said in model.predict(waves)]
+        scores.append(score_waves(model, waves))
         moved(len(part))
-    return np.array(scores, dtype=np.float32)
+    return np.concatenate(scores).astype(np.float32)
 
 
 def _of_fold(

@@ -18,6 +18,7 @@ from audiosurvey.data.splits.folds import Split, make_split
 from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import (
@@ -217,6 +218,27 @@ def score_with(
     model.network.cpu()
     model.front_end.cpu()
     return scored
+
+
+@torch.no_grad()
+def score_waves(model: Model, waves: Sequence[np.ndarray]) -> np.ndarray:
+    """Calibrated scores (N, K) of waves (S) at the model's rate, on its device: those of `predict`, up to rounding.
+
+    Raises UserError for scores that are not finite.
+    """
+    network = model.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    windows = [model.windows(wave_S) for wave_S in waves]
+    wave_BS = torch.from_numpy(np.concatenate(windows))
+    device = model.network.classifier.weight.device
+    scores_WK = torch.cat(
+        [
+            model.to_scores(network(laid_out(model.front_end(part_BS.to(device))))).cpu()
+            for part_BS in wave_BS.split(model.config.train.batch_size)
+        ]
+    ).numpy()
+    if not np.isfinite(scores_WK).all():
+        raise UserError("the scores of the model are not finite")
+    return model.temperatures.apply_all(ScoredWindows(scores_WK, np.array([len(part) for part in windows])))
 
 
 def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict[str, str]]:
