@@ -37,6 +37,9 @@ from audiosurvey.runs.results import merging
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener
+from audiosurvey.survey import survey as surveys
+from audiosurvey.survey.status import SurveyStatus
+from audiosurvey.survey.survey import OpenSurvey, SurveyOptions
 
 Say = Callable[[str], None]
 
@@ -159,3 +162,21 @@ def demo(target: str, options: DemoOptions, say: Say) -> None:
 def push(model: Path, repo: str, private: bool) -> hub.Pushed:
     """Publishes a model on the Hugging Face Hub, if its golden clips still give the logits they gave."""
     return hub.push(model, repo, private=private)
+
+
+def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
+    """Reads and plans a survey; `train` and `forecast` of what this returns do the work."""
+    return surveys.open_survey(path, options, bar)
+
+
+def survey_status(path: Path) -> SurveyStatus:
+    """Where a survey folder stands, also while processes work on it."""
+    return surveys.survey_status(path)
+
+
+def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> surveys.FinalModel:
+    """Trains one model of a row of a survey on all folds."""
+    run = surveys.final_run(path, row)
+    config, options = surveys.final_options(run)
+    trained = train(load_config(config), options, listener)
+    return surveys.final_model(run, trained)
