@@ -326,7 +326,7 @@ def test_a_recording_on_both_sides_is_refused_or_marked(tmp_path, train_tiny: Tr
     ]
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = f"dataset={{name: csv, table: '{(tmp_path / 'table.csv').as_posix()}', clip_seconds: 0.5}}"
-    with pytest.raises(UserError, match="stand on both sides"):
+    with pytest.raises(UserError, match="are on both sides"):
         train_tiny(tmp_path / "refused", dataset, ONE)
     results = train_tiny(tmp_path / "leaking", dataset, ONE, "protocol.allow_leakage=true", folds=[1])
     assert results["leaking"] is True
