@@ -15,7 +15,7 @@ from audiosurvey.analysis.corruptions import Scene, corruptions
 from audiosurvey.analysis.robustness import corrupting, measure_robustness, other_class
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import fold_models
+from audiosurvey.runs.evaluation.heldout import open_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
 FEW = ("white_noise", "other_class", "muted")
@@ -38,7 +38,7 @@ def few(monkeypatch) -> None:
 def test_scores_are_those_of_the_models_on_corrupted_test_clips(run: Path):
     found = measure_robustness(RunFolder(run), device="cpu")
     assert [fold.fold for fold in found.folds] == [1, 2, 3]
-    for fold in fold_models(RunFolder(run)):
+    for fold in open_run(RunFolder(run)).models():
         measured = next(one for one in found.folds if one.fold == fold.row.fold)
         assert measured.clean.score == fold.row.metrics(["accuracy"])["accuracy"]
         model = audiosurvey.load(run / f"fold-{fold.row.fold}" / "model")
@@ -71,7 +71,7 @@ def test_means_losses_and_errors_are_those_of_the_folds(run: Path):
 
 
 def test_the_clip_that_is_mixed_in_is_a_training_clip_of_another_class(run: Path):
-    fold = next(iter(fold_models(RunFolder(run))))
+    fold = next(iter(open_run(RunFolder(run)).models()))
     store, training = fold.sounds.store, fold.split.train
     waves = {clip.id: store.read(clip.id) for clip in training}
     partners = set()
@@ -88,7 +88,7 @@ def test_the_clip_that_is_mixed_in_is_a_training_clip_of_another_class(run: Path
 
 
 def test_a_clip_is_corrupted_alike_in_every_run(run: Path):
-    fold = next(iter(fold_models(RunFolder(run))))
+    fold = next(iter(open_run(RunFolder(run)).models()))
     clip = fold.clips[0]
     wave_S = fold.sounds.store.read(clip.id)
     for one in corruptions():

@@ -121,7 +121,7 @@ def test_a_job_is_plain_data(tmp_path: Path, train_tiny: Train, monkeypatch):
     monkeypatch.setattr(inline, "run_job", pickled)
     results = train_tiny(tmp_path / "run", ONE, folds=[1])
     (job,) = jobs
-    assert (job.fold, job.run, job.about.folds) == (1, tmp_path / "run", [])
+    assert (job.fold, job.run.path, job.about.folds) == (1, tmp_path / "run", [])
     assert job.about.dataset.hash == results["dataset"]["hash"]
 
 

@@ -1,1 +1,1 @@
-"""Computed from finished runs, into files beside them: robustness, label suspects"""
+"""Computed from finished runs, into files beside them: robustness, label suspects, explanations, the data audit"""

@@ -30,7 +30,7 @@ from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.conditions import score_changed
-from audiosurvey.runs.evaluation.heldout import FoldModel, fold_models
+from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import RunResults, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -75,7 +75,7 @@ def measure_robustness(
             if advance:
                 advance(moved, total)
 
-        for fold in fold_models(run, folds=asked):
+        for fold in open_run(run).models(asked):
             digest = fold.model.facts["sha256"]["weights.safetensors"]
             if fold.row.fold in done and done[fold.row.fold].model == digest:
                 continue

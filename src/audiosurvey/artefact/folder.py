@@ -38,7 +38,7 @@ from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.tensorfile import load_tensors, save_tensors
+from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
@@ -46,7 +46,7 @@ from audiosurvey.version import __version__
 SCHEMA = 3
 _READ = (1, 2, SCHEMA)
 """Schema 1 has no golden clips, temperatures and thresholds; 2 has no sources in trained_on.json."""
-_ALWAYS = ("weights.safetensors", "config.yaml", "trained_on.json")
+_ALWAYS = (WEIGHTS, "config.yaml", "trained_on.json")
 _CHECKED = (*_ALWAYS, golden_clips.FILE)
 _REQUIRED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
 """Entries of model.json needed to compute scores."""
@@ -95,7 +95,7 @@ def save_artefact(
     }
     tensors = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     golden = replace(golden, logits_BK=Model(config, facts, tensors, heard).logits(golden.wave_BS))
-    save_tensors(folder / "weights.safetensors", tensors)
+    save_tensors(folder / WEIGHTS, tensors)
     write_text(folder / "config.yaml", resolved_yaml(config))
     heard.save(folder / "trained_on.json")
     golden_clips.save_golden(folder / golden_clips.FILE, golden)
@@ -132,7 +132,7 @@ def load_artefact(path: str | Path) -> "Model":
     wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'unknown')})"
     config = read_stored(folder / "config.yaml", wrote)
     heard = Provenance.load(folder / "trained_on.json")
-    tensors = load_tensors(folder / "weights.safetensors")[0]
+    tensors = load_tensors(folder / WEIGHTS)[0]
     golden = golden_clips.load_golden(folder / golden_clips.FILE) if schema > 1 else None
     try:
         return Model(config, facts, tensors, heard, golden)

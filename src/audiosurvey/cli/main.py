@@ -12,6 +12,7 @@ import typer
 # Importing a file of commands registers them.
 from audiosurvey.cli import (  # noqa: F401
     analysis,
+    compare,
     configs,
     data,
     demo,
@@ -19,8 +20,10 @@ from audiosurvey.cli import (  # noqa: F401
     export,
     hub,
     predict,
+    report,
     reproduce,
     results,
+    survey,
     training,
 )
 from audiosurvey.cli.app import app

@@ -19,7 +19,7 @@ from audiosurvey.training.devices import number_format
 
 def plan_lines(plan: RunPlan) -> list[str]:
     """What is about to be done, one line per subject."""
-    context, config, description = plan.context, plan.config, plan.description
+    context, config, description = plan.context, plan.config, plan.experiment.description
     table = context.sounds.table
     lines = [
         f"data: {_about(table)}, {len(table.folds)} folds" + _licence(table),
@@ -28,8 +28,8 @@ def plan_lines(plan: RunPlan) -> list[str]:
     ]
     if context.init is not None:
         lines += context.init.lines
-    if plan.pretrain_on is not None:
-        kept, left_out = outside(plan.pretrain_on, context.sounds)
+    if plan.experiment.pretrain_on is not None:
+        kept, left_out = outside(plan.experiment.pretrain_on, context.sounds)
         also = f"; left out, being in {table.name} too: {len(left_out)} clips" if left_out else ""
         lines.append(f"pretraining: {_about(kept)}{also}{_licence(kept)}")
     lines += [
@@ -41,7 +41,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines.append("the next fold, cyclically, is held out of training to choose the epoch by")
     if config.protocol.selection == "test":
         lines.append("optimistic: the epoch is chosen on the test fold itself")
-    for sounds in filter(None, (context.sounds, plan.pretrain_on)):
+    for sounds in filter(None, (context.sounds, plan.experiment.pretrain_on)):
         lines += [f"note: {note}" for note in sounds.table.notes]
         lines += [f"skipped: {bad.id}: {bad.reason}" for bad in sounds.store.skipped]
     return lines

@@ -20,6 +20,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.evaluation.scores import monitored
+from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
 from audiosurvey.runs.results.results import FoldRow, RunResults
@@ -41,8 +42,8 @@ from audiosurvey.training.sound_scores import ScoredWindows
 class FoldJob:
     """One fold to train. Plain data that can be pickled."""
 
-    run: Path
-    """The run folder. The fold writes into its own folder there, and reads what a pretraining left."""
+    run: RunFolder
+    """The fold writes into its own folder there, and reads what a pretraining left."""
     fold: int
     config: Config
     """Resolved; it holds the seed."""
@@ -83,17 +84,23 @@ class FoldResult:
     network: Network
 
 
-def open_context(job: FoldJob) -> RunContext:
-    """Opens data and weights of a job in this process. Raises UserError if they are not those of the run."""
-    config = job.config
+def open_context(job: FoldJob, experiment: Experiment | None = None) -> RunContext:
+    """Opens data and weights of a job in this process, unless the process has them open already (`experiment`).
+
+    Raises UserError if they are not those of the run.
+    """
+    config, run = job.config, job.run
     accelerator = make_accelerator(job.device, job.precision, thaws=bool(config.model.thaw))
     if accelerator.device.type == "cpu":
         keep_freed_memory()
-    sounds, init, run = prepare_sounds(config.dataset, config.sample_rate), open_pretrained(config), RunFolder(job.run)
+    if experiment is not None:
+        sounds, init = experiment.sounds, experiment.init
+    else:
+        sounds, init = prepare_sounds(config.dataset, config.sample_rate), open_pretrained(config)
     if sounds.store.hash != job.about.dataset.hash:
-        raise UserError(f"{job.run}: the data changed since the run began; give another --run-dir")
+        raise UserError(f"{run.path}: the data changed since the run began; give another --run-dir")
     if (init and init.report.sha256) != job.init_hash:
-        raise UserError(f"{job.run}: the weights of model.init changed since the run began; give another --run-dir")
+        raise UserError(f"{run.path}: the weights of model.init changed since the run began; give another --run-dir")
     return RunContext(run, config, sounds, accelerator, init, finished(run))
 
 

@@ -56,7 +56,8 @@ def list_runs(folder: Path, leave_out: Callable[[str], None]) -> list[ListedRun]
 def _is_run(folder: Path) -> bool:
     # A model's folder has a config.yaml too.
     begun = (folder / "environment.json").is_file() or (folder / "results.json").is_file()
-    return begun and not (folder / "model.json").exists()
+    # Cells of a survey are listed as parts of the runs made from them.
+    return begun and not (folder / "model.json").exists() and folder.parent.name not in ("cells", "replaced")
 
 
 def _listed(run: RunFolder) -> ListedRun:

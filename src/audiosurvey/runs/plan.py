@@ -8,30 +8,27 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 
-from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
-from audiosurvey.data.sounds import Sounds
-from audiosurvey.data.splits.folds import Split, split_notes
-from audiosurvey.model.describe import Description, describe
+from audiosurvey.data.splits.folds import Split
 from audiosurvey.model.weights.released import on_disk
-from audiosurvey.runs.evaluation.heldout import fold_split, prepare
+from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.executors.inline import run_inline
 from audiosurvey.runs.executors.side_by_side import Round, plan_rounds, refuse_jobs, run_side_by_side
+from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
 from audiosurvey.runs.recorder import Recorder
-from audiosurvey.runs.results.results import RunResults, new_results, write_json
+from audiosurvey.runs.results.results import RunResults, write_json
 from audiosurvey.runs.results.run_folder import RunFolder, environment
 from audiosurvey.runs.resuming import note_changes
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import final_pending, train_final
-from audiosurvey.runs.stages.pretraining import check_length, pretrain
+from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.runs.stages.starting import PretrainedWeights, open_pretrained
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import check_device, make_accelerator, number_format
-from audiosurvey.training.loss import class_weights
 from audiosurvey.training.precision import Precision, pick_device
 
 
@@ -66,13 +63,20 @@ class RunPlan:
     options: TrainOptions
     resolved_yaml: str
     context: RunContext
-    about: RunResults
-    """Its results without any fold."""
-    splits: dict[int, Split]
-    """Of the folds that were asked for."""
-    description: Description
-    """Of the network."""
-    pretrain_on: Sounds | None
+    experiment: Experiment
+
+    @property
+    def about(self) -> RunResults:
+        """Its results without any fold."""
+        about = self.experiment.about.changed(init=self.context.init_name)
+        if self.context.pretraining is not None:
+            about = about.changed(pretraining=self.context.pretraining.facts)
+        return about
+
+    @property
+    def splits(self) -> dict[int, Split]:
+        """Those of the folds that were asked for."""
+        return self.experiment.splits
 
     @property
     def folder(self) -> RunFolder:
@@ -119,22 +123,18 @@ class RunPlan:
 
     def pretrained(self, listener: RunListener) -> "RunPlan":
         """The same after the pretraining, if there is one."""
-        context = self.context
-        if self.pretrain_on is not None:
-            finished = pretrain(
-                self.config,
-                self.pretrain_on,
-                context.sounds,
-                self.folder,
-                accelerator=context.accelerator,
-                init=context.init,
-                listener=listener,
-            )
-            context = context.after(finished)
-        about = self.about.changed(init=context.init_name)
-        if context.pretraining is not None:
-            about = about.changed(pretraining=context.pretraining.facts)
-        return replace(self, context=context, about=about)
+        if self.experiment.pretrain_on is None:
+            return self
+        finished = pretrain(
+            self.config,
+            self.experiment.pretrain_on,
+            self.context.sounds,
+            self.folder,
+            accelerator=self.context.accelerator,
+            init=self.context.init,
+            listener=listener,
+        )
+        return replace(self, context=self.context.after(finished))
 
     def jobs(self) -> list[list[FoldJob]]:
         """The jobs of the pending folds, round by round."""
@@ -143,7 +143,7 @@ class RunPlan:
         return [
             [
                 FoldJob(
-                    self.folder.path,
+                    self.folder,
                     fold,
                     self.config,
                     self.about,
@@ -209,22 +209,9 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     pretrain_on = None
     if config.pretrain_dataset is not None:
         pretrain_on = prepare(config.pretrain_dataset, config.sample_rate, bar)
-    asked = sorted(set(options.folds)) if options.folds else sounds.table.folds
-    splits = {fold: fold_split(config, sounds.table, fold) for fold in asked}
-    notes = split_notes(sounds.table, splits.values())
-    sounds = replace(sounds, table=replace(sounds.table, notes=(*sounds.table.notes, *notes)))
-    # Raises for classes in loss.class_weights that the data does not have.
-    class_weights(config.loss, sounds.table.classes, (), sounds.table.multi_label)
-    leaking = any(split.leaking for split in splits.values())
-    if init is not None:
-        leaking |= init.refuse_seen(splits.values(), sounds, allow_leakage=config.protocol.allow_leakage)
-    description = describe(meta_network(config, len(sounds.table.classes)), config.input_shape)
-    if pretrain_on is not None:
-        check_length(config, pretrain_on)
-    about = new_results(config, sounds.table, sounds.store, leaking=leaking)
-    about = about.changed(parameters=description.parameters, macs=description.macs)
-    context = RunContext(run, config, sounds, accelerator, init)
-    return RunPlan(options, loaded.resolved_yaml(), context, about, splits, description, pretrain_on)
+    experiment = open_experiment(config, sounds, init=init, pretrain_on=pretrain_on, folds=options.folds)
+    context = RunContext(run, config, experiment.sounds, accelerator, init)
+    return RunPlan(options, loaded.resolved_yaml(), context, experiment)
 
 
 def _default_run_dir(name: str) -> Path:

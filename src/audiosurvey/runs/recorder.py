@@ -30,34 +30,44 @@ class Recorder:
         """`about`: results of the run without any fold."""
         self.context, self.about = context, about
 
-    def fold(self, result: FoldResult) -> None:
-        """Writes predictions, model and, last, the result of a fold: once that is there, the fold is done."""
-        run, table, config = self.context.run, self.context.sounds.table, self.context.config
+    def fold(self, result: FoldResult, *, model: bool = True) -> None:
+        """Writes predictions, model and, last, the result of a fold: once that is there, the fold is done.
+
+        `model`: whether to keep the model.
+        """
+        run, row, table = self.context.run, result.row, self.context.sounds.table
+        path, scores_NK = run.fold(row.fold) / "predictions.csv", result.test.sounds_NK
+        write_predictions(path, result.split.test, row.fold, table.classes, scores_NK, multi_label=table.multi_label)
+        if model:
+            self._save_fold_model(result)
+        write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
+
+    def _save_fold_model(self, result: FoldResult) -> None:
+        table, config = self.context.sounds.table, self.context.config
         row, split = result.row, result.split
-        folder = run.fold(row.fold)
-        write_predictions(folder / "predictions.csv", split.test, row.fold, table.classes, result.test.sounds_NK)
+        about = {
+            "fold": row.fold,
+            "folds": [row.fold],
+            "epochs": row.chosen_epoch,
+            "metrics": row.metrics(self.about.metric_names),
+        }
+        calibration = calibrate_fold(
+            split,
+            result.test,
+            result.validation,
+            table.classes,
+            binary=Loss(config.loss, table.multi_label).binary,
+            multi_label=table.multi_label,
+        )
         self._save(
-            folder / "model",
+            self.context.run.fold(row.fold) / "model",
             config,
             result.network,
             split.train,
-            {
-                "fold": row.fold,
-                "folds": [row.fold],
-                "epochs": row.chosen_epoch,
-                "metrics": row.metrics(self.about.metric_names),
-            },
-            calibrate_fold(
-                split,
-                result.test,
-                result.validation,
-                table.classes,
-                binary=Loss(config.loss, table.multi_label).binary,
-                multi_label=table.multi_label,
-            ),
+            about,
+            calibration,
             chosen_by=split.test if config.protocol.selection == "test" else split.validation,
         )
-        write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
 
     def final(self, trained: FinalTraining, results: RunResults) -> None:
         """Writes the final model, which carries the scores of the folds in `results`."""

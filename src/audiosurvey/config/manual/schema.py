@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).with_name("schema.json")
 
 def make_schema() -> dict[str, Any]:
     """The schema, made from the config classes: draft 2020-12, descriptions included."""
-    schema = _tidy(Config.model_json_schema())
+    schema = tidy(Config.model_json_schema())
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "audiosurvey config"}
     return {**head, **{key: value for key, value in schema.items() if key not in head}}
 
@@ -31,25 +31,25 @@ def shipped_schema() -> str:
     return files("audiosurvey.config.manual").joinpath("schema.json").read_text(encoding="utf-8")
 
 
-def _tidy(node: Any) -> Any:
+def tidy(node: Any) -> Any:
     """Descriptions on one line, and none of the titles that only repeat a key."""
     if isinstance(node, list):
-        return [_tidy(item) for item in node]
+        return [tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
-    tidy: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in node.items():
         if key == "title" and isinstance(value, str):
             continue
         if key == "$defs":
-            tidy[key] = {name: _tidy(item) for name, item in value.items()}
+            found[key] = {name: tidy(item) for name, item in value.items()}
         elif key == "properties":
-            tidy[key] = {name: _or_left_empty(_tidy(item)) for name, item in value.items()}
+            found[key] = {name: _or_left_empty(tidy(item)) for name, item in value.items()}
         elif key == "description" and isinstance(value, str):
-            tidy[key] = " ".join(value.split())
+            found[key] = " ".join(value.split())
         else:
-            tidy[key] = _tidy(value)
-    return tidy
+            found[key] = tidy(value)
+    return found
 
 
 def _or_left_empty(value: dict[str, Any]) -> dict[str, Any]:

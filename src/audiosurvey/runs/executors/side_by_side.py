@@ -128,7 +128,7 @@ def _started(jobs: Sequence[FoldJob], draw: DrawBatch | None) -> Iterator[dict[C
     running: dict[Connection, tuple[int, BaseProcess]] = {}
     processes: list[BaseProcess] = []
     try:
-        with _ignoring_interrupts():
+        with ignoring_interrupts():
             for job in jobs:
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(job, draw, sender, alive), name=f"fold-{job.fold}")
@@ -151,7 +151,7 @@ def _started(jobs: Sequence[FoldJob], draw: DrawBatch | None) -> Iterator[dict[C
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
+def ignoring_interrupts() -> Iterator[None]:
     """Processes started in the block ignore Ctrl-C, which reaches every process of a terminal; their parent handles
     it."""
     if threading.current_thread() is not threading.main_thread():

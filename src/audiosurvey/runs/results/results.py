@@ -193,6 +193,11 @@ class RunResults(StoredPart):
         return names_for(self.multi_label)
 
     @property
+    def tuned_on(self) -> list[int]:
+        """Folds by whose scores the recipe was chosen."""
+        return sorted(set(self.protocol.get("tuned_on") or []))
+
+    @property
     def done(self) -> list[int]:
         """Numbers of the folds that have ended."""
         return [row.fold for row in self.folds]

@@ -47,10 +47,18 @@ class RunFolder:
         self.environment_path = path / "environment.json"
         self.results_path = path / "results.json"
         self.pretraining = path / "pretrain"
+        self.embeddings = path
+        """Folder of the embeddings that folds share."""
         self.model = path / "model"
         """The final model, if there is one."""
         self.final = path / "final"
         """Log, checkpoint and result of its training."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunFolder) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def fold(self, number: int) -> Path:
         return self.path / f"fold-{number}"

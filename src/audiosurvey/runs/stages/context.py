@@ -100,7 +100,7 @@ class RunContext:
 
     def _embed(self, stage: Stage, network: Network, listener: RunListener) -> Embeddings:
         with listener.bar(f"embedding {len(self.sounds.table.clips)} clips, in batches") as advance:
-            return embed_all(stage, network, self.run.path, advance)
+            return embed_all(stage, network, self.run.embeddings, advance)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""The command that runs surveys."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import JsonOption, SetOption, app, print_json, stdout
+from audiosurvey.errors import UserError
+
+
+@app.command()
+def survey(
+    survey: Annotated[
+        Path | None, typer.Argument(metavar="SURVEY", help="A survey file; with --status or --final also its folder.")
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Survey folder; default: surveys/NAME.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and their cost; train nothing.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Print what is done, running and failed.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells trained in parallel, each in its own process.")] = 1,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Train on a Ray cluster: 'local', 'auto' or its address.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Train only every N-th cell, from number I: for job arrays.")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also train cells that failed before.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Train cells again that another version of audiosurvey has trained.")
+    ] = False,
+    final: Annotated[
+        str | None, typer.Option(metavar="ROW", help="Train one model of this row on all folds, for deployment.")
+    ] = None,
+    overrides: SetOption = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of survey files instead.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train many configs on all folds and seeds, and go on where an earlier call stopped."""
+    if schema:
+        from audiosurvey.survey.reading import schema_text
+
+        print(schema_text(), end="")
+        return
+    if survey is None:
+        raise UserError("survey: which survey? give a survey file (see docs/survey.md), or --schema")
+    from audiosurvey.pipeline import open_survey, survey_status, train_final
+    from audiosurvey.report.console import STDERR, progress_bar
+    from audiosurvey.survey.session import Shard
+    from audiosurvey.survey.survey import SurveyOptions
+    from audiosurvey.survey.table import LiveTable, failure_lines, forecast_table, status_table
+
+    if final is not None:
+        from audiosurvey.report.listener import TerminalListener
+
+        trained = train_final(run_dir or survey, final, TerminalListener())
+        if as_json:
+            print_json(trained.as_json())
+        else:
+            print(f"final model: {trained.path}")
+        return
+    folder: Path | None = None
+    if status:
+        found = survey_status(run_dir or survey)
+    else:
+        options = SurveyOptions(
+            run_dir,
+            jobs,
+            ray,
+            Shard.parse(shard) if shard else Shard(),
+            retry_failed=retry_failed,
+            fresh=fresh,
+            overrides=overrides or (),
+        )
+        opened = open_survey(survey, options, progress_bar)
+        if dry_run:
+            forecast = opened.forecast(progress_bar)
+            if as_json:
+                print_json(forecast.as_json())
+            else:
+                stdout().print(forecast_table(forecast))
+            return
+        table = LiveTable(opened.reader, STDERR)
+        with table.shown():
+            found = opened.train(table)
+        folder = opened.plan.folder.path
+    if as_json:
+        print_json(found.as_json())
+    else:
+        stdout().print(status_table(found))
+        for line in failure_lines(found):
+            print(line, file=sys.stderr)
+        if folder and found.done:
+            print(f"compare: audiosurvey compare {folder}")
+    if found.failed and not status:
+        raise typer.Exit(1)

@@ -1,0 +1,103 @@
+"""A cell of a survey: one config, data set, seed and fold. Its id depends on everything that determines its result."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from audiosurvey.config.root import Config
+from audiosurvey.runs.results.merging import PATHS_AND_SPEED
+from audiosurvey.runs.results.results import SCHEMA
+from audiosurvey.runs.results.run_folder import flat
+from audiosurvey.training.precision import Precision
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all cells of a survey have in common."""
+
+    device: str
+    """Kind of device: cpu, cuda or mps."""
+    precision: Precision
+    """The number format that `auto` stands for: fp32, bf16 or fp16."""
+    threads: int
+    """Processor threads of a cell."""
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """The identity of what a cell learns from."""
+
+    data: str
+    """Hash of labels, folds, sources and contents of the data set."""
+    pretrain_data: str | None = None
+    init: str | None = None
+    """SHA-256 of the weights of `model.init`."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training. Plain data that can be pickled."""
+
+    id: str
+    row: str
+    """Name of its recipe."""
+    fold: int
+    config: Config
+    """Resolved, with the seed and the number format of this cell."""
+    conditions: Conditions
+    key: DataKey
+    shared: str
+    """Name of the folder of what it shares with other folds."""
+
+    @property
+    def seed(self) -> int:
+        return self.config.seed
+
+    @property
+    def title(self) -> str:
+        return f"{self.row}, seed {self.seed}, fold {self.fold}"
+
+    @property
+    def epochs(self) -> int:
+        """0: not known in advance."""
+        return 1 if self.config.train.head_only else self.config.train.epochs or 0
+
+
+def make_cell(row: str, config: Config, fold: int, conditions: Conditions, key: DataKey) -> Cell:
+    """A cell of a resolved config, which holds the seed."""
+    precision = conditions.precision if config.precision == "auto" else config.precision
+    config = config.model_copy(update={"precision": precision})
+    identity = _identity(config, conditions, key)
+    shared = {name: value for name, value in identity.items() if not name.startswith(_NOT_SHARED)}
+    return Cell(_hash(identity | {"fold": fold}), row, fold, config, conditions, key, _hash(shared))
+
+
+ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}
+"""Keys that came after the first survey, with the value that means what happened before there was the key: cells of
+earlier versions keep their ids."""
+_NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
+"""Keys that have no influence on a pretraining."""
+
+
+def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
+    settings = flat(config.model_dump(mode="json"), "config")
+    settings = {name: value for name, value in settings.items() if name not in PATHS_AND_SPEED}
+    unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
+    settings = {name: value for name, value in settings.items() if name not in unchanged}
+    if key.init is not None:
+        # The weights count, not where they lie.
+        settings["config.model.init"] = key.init
+    return {
+        **settings,
+        "schema": SCHEMA,
+        "data": key.data,
+        "pretrain_data": key.pretrain_data,
+        "device": conditions.device,
+        "threads": conditions.threads,
+    }
+
+
+def _hash(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,109 @@
+"""What a survey will cost, from a few training steps of each recipe; nothing is trained."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from audiosurvey.runs.listener import OpenBar
+from audiosurvey.survey.budget import measure
+from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.plan import Opener, SurveyPlan
+
+_PREDICTION_BYTES = 12
+"""Bytes of a score in predictions.csv."""
+
+
+@dataclass(frozen=True)
+class RowForecast:
+    """The cost of one recipe."""
+
+    name: str
+    cells: int
+    pending: int
+    """Cells that are not done."""
+    parameters: int
+    macs: int
+    """Multiply-accumulates for one window."""
+    epochs: int
+    """0: ended by patience."""
+    seconds_per_cell: float
+    """Of an epoch, if only patience ends the training."""
+    disk_bytes: int
+    """Of all its cells, once they are done."""
+
+    @property
+    def seconds(self) -> float:
+        """Of all pending cells, one after the other."""
+        return self.seconds_per_cell * self.pending
+
+
+@dataclass(frozen=True)
+class SurveyForecast:
+    """The cost of a survey on this machine."""
+
+    rows: list[RowForecast]
+    slots: int
+    """Cells trained at the same time."""
+    peak_bytes: int
+    """Memory of one process."""
+    checkpoint_bytes: int
+    """Disk space of checkpoints while cells are trained."""
+
+    @property
+    def cells(self) -> int:
+        return sum(row.cells for row in self.rows)
+
+    @property
+    def pending(self) -> int:
+        return sum(row.pending for row in self.rows)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time, if cells side by side do not slow each other down."""
+        return sum(row.seconds for row in self.rows) / self.slots
+
+    @property
+    def disk_bytes(self) -> int:
+        return sum(row.disk_bytes for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of `survey --dry-run --json`."""
+        totals = {name: getattr(self, name) for name in ("cells", "pending", "slots", "seconds", "disk_bytes")}
+        return totals | {"peak_bytes": self.peak_bytes, "rows": [asdict(row) for row in self.rows]}
+
+
+def forecast_survey(
+    plan: SurveyPlan, cells: Sequence[Cell], slots: int, opener: Opener, bar: OpenBar
+) -> SurveyForecast:
+    """Measures every recipe that has cells among `cells` (those of this shard)."""
+    done = plan.folder.done()
+    rows: list[RowForecast] = []
+    peak = checkpoint = 0
+    with bar(f"timing {len(plan.rows)} configs") as advance:
+        for number, row in enumerate(plan.rows, start=1):
+            own = [cell for cell in cells if cell.row == row.recipe.name]
+            if own:
+                experiment = opener.experiment(row.config, row.folds)
+                measured = measure(experiment, plan.conditions)
+                peak, checkpoint = max(peak, measured.peak_bytes), max(checkpoint, measured.disk_bytes)
+                clips = len(experiment.sounds.table.clips) / max(1, len(experiment.sounds.table.folds))
+                kept = int(clips * len(experiment.sounds.table.classes) * _PREDICTION_BYTES) + 20_000
+                if plan.survey.spec.keep != "predictions":
+                    kept += 4 * experiment.description.parameters
+                if plan.survey.spec.keep == "all":
+                    kept += measured.disk_bytes
+                rows.append(
+                    RowForecast(
+                        row.recipe.name,
+                        len(own),
+                        sum(cell.id not in done for cell in own),
+                        experiment.description.parameters,
+                        experiment.description.macs,
+                        row.config.train.epochs or 0,
+                        measured.seconds,
+                        kept * len(own),
+                    )
+                )
+            if advance:
+                advance(number, len(plan.rows))
+    return SurveyForecast(rows, min(slots, max(1, len(cells))), peak, checkpoint * slots)

@@ -1,0 +1,157 @@
+"""The recipes of a survey: every config on every data set with every combination of swept values."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.config.loader import LoadedConfig, load_document, open_document
+from audiosurvey.config.reading.document import Document
+from audiosurvey.config.resolved import plain
+from audiosurvey.config.root import Config
+from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.errors import UserError
+from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.spec import ConfigEntry
+
+Point = dict[str, Any]
+"""Swept keys and their values."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One row of a survey: a resolved config, to be trained with every seed and fold."""
+
+    name: str
+    """Its name in tables and folders: config, swept values, data set."""
+    config_name: str
+    """The config it comes from."""
+    dataset: str | None
+    """The data set, if the survey names them."""
+    sweep: Point
+    loaded: LoadedConfig
+
+    @property
+    def config(self) -> Config:
+        return self.loaded.config
+
+
+def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
+    """All recipes of a survey; `overrides` (`KEY=VALUE`) apply to every config.
+
+    Raises UserError for faults of a config, located at the key of the survey file that asked for it, and for two
+    recipes that are the same.
+    """
+    spec = survey.spec
+    points = list(_points(spec.sweep))
+    datasets: Sequence[DatasetConfig | None] = spec.datasets or [None]
+    titles = _dataset_titles(spec.datasets)
+    names = _config_names(survey)
+    recipes: list[Recipe] = []
+    for index, (entry, name) in enumerate(zip(spec.configs, names, strict=True)):
+        for number, dataset in enumerate(datasets):
+            own = [_word(key, value) for key, value in entry.set.items()]
+            _load(survey, ("configs", index), entry, dataset, [*own, *overrides])
+            for point in points:
+                words = [*own, *(_word(key, value) for key, value in point.items()), *overrides]
+                path = ("sweep",) if point else ("configs", index)
+                loaded = _load(survey, path, entry, dataset, words)
+                title = titles[number] if len(datasets) > 1 else None
+                row = name + _suffix(point, points) + (f"@{title}" if title else "")
+                recipes.append(Recipe(row, name, titles[number] if dataset else None, point, loaded))
+    _refuse_equal(survey, recipes)
+    return recipes
+
+
+def _points(sweep: dict[str, Any]) -> Iterator[Point]:
+    if "list" in sweep:
+        yield from sweep["list"]
+        return
+    for values in itertools.product(*sweep.values()):
+        yield dict(zip(sweep, values, strict=True))
+
+
+def _word(key: str, value: Any) -> str:
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+def _load(
+    survey: LoadedSurvey,
+    path: tuple[str | int, ...],
+    entry: ConfigEntry,
+    dataset: DatasetConfig | None,
+    words: Sequence[str],
+) -> LoadedConfig:
+    try:
+        document: Document = open_document(entry.config)
+        if dataset is not None:
+            given = {key: plain(value) for key, value in dataset if key in dataset.model_fields_set}
+            document.put(("dataset",), given, "dataset")
+            document.overrides.append("dataset")
+        return load_document(document, words)
+    except UserError as error:
+        # The faults of a config file have a place of their own.
+        lines = [line.replace("--set ", "", 1) if line.startswith("--set ") else line for line in error.lines]
+        survey.refuse(path, lines)
+        raise
+
+
+def _config_names(survey: LoadedSurvey) -> list[str]:
+    """A name for each entry; those without one that have the same file are numbered."""
+    found: list[str] = []
+    for index, entry in enumerate(survey.spec.configs):
+        name = safe_name(entry.name or Path(entry.config).stem)
+        if name in found and entry.name:
+            survey.refuse(("configs", index, "name"), [f"{entry.name}: two configs have this name"])
+        while name in found:
+            base, _, number = name.rpartition("-")
+            name = f"{base}-{int(number) + 1}" if base and number.isdecimal() else f"{name}-2"
+        found.append(name)
+    return found
+
+
+def _dataset_titles(datasets: Sequence[DatasetConfig]) -> list[str]:
+    found: list[str] = []
+    for dataset in datasets:
+        title = dataset.subset or (dataset.root.name if dataset.root and dataset.name in ("folder", "csv") else None)
+        title = safe_name(title or dataset.name)
+        number = sum(re.fullmatch(re.escape(title) + r"(-\d+)?", one) is not None for one in found)
+        found.append(f"{title}-{number + 1}" if number else title)
+    return found
+
+
+def _suffix(point: Point, points: Sequence[Point]) -> str:
+    """`_lr=0.003_loss.name=bce`: the shortest form of each swept key that is clear."""
+    keys = list(dict.fromkeys(key for one in points for key in one))
+    return "".join(f"_{_short(key, keys)}={safe_name(_value(value))}" for key, value in point.items())
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    parts = key.split(".")
+    for length in range(1, len(parts)):
+        tail = ".".join(parts[-length:])
+        clear = not any(other != key and other.endswith("." + tail) for other in keys)
+        if clear and not (length == 1 and tail in ("name", "p", "preset")):
+            return tail
+    return key
+
+
+def _value(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | float) else json.dumps(value, separators=(",", ":"))
+
+
+def safe_name(text: str) -> str:
+    """`text` as part of a folder's name on any system."""
+    return re.sub(r"[^\w.+=-]+", "-", text).strip("-.")[:80] or "unnamed"
+
+
+def _refuse_equal(survey: LoadedSurvey, recipes: Sequence[Recipe]) -> None:
+    seen: dict[str, str] = {}
+    for recipe in recipes:
+        text = recipe.config.model_dump_json()
+        if text in seen:
+            survey.refuse((), [f"{seen[text]} and {recipe.name} are the same config; leave one of them out"])
+        seen[text] = recipe.name

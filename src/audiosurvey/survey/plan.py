@@ -1,0 +1,243 @@
+"""From a survey file to its cells: configs are checked, data prepared, and what depends on the machine is settled.
+
+What is settled (kind of device, number format, epochs of a budget in seconds) is written into plan.json once; every
+other process that works on the survey reads it there.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from filelock import FileLock
+
+from audiosurvey.atomic import write_text
+from audiosurvey.config.root import Config
+from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.errors import UserError
+from audiosurvey.model.describe import Description
+from audiosurvey.model.weights.released import on_disk
+from audiosurvey.runs.evaluation.heldout import prepare
+from audiosurvey.runs.experiment import Experiment, open_experiment
+from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.results.results import read_json
+from audiosurvey.runs.stages.starting import PretrainedWeights, open_pretrained
+from audiosurvey.survey.budget import settle_epochs
+from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cell
+from audiosurvey.survey.folder import SurveyFolder
+from audiosurvey.survey.grid import Recipe
+from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.training.devices import check_device
+from audiosurvey.training.precision import Precision, pick_device, pick_precision
+from audiosurvey.version import __version__
+
+SCHEMA = 1
+
+
+@dataclass
+class Opener:
+    """Opens data, weights and experiments, each once in a process."""
+
+    bar: OpenBar = no_bar
+    _sounds: dict[str, Sounds] = field(default_factory=dict)
+    _weights: dict[str, PretrainedWeights | None] = field(default_factory=dict)
+    _descriptions: dict[str, Description] = field(default_factory=dict)
+
+    def sounds(self, dataset: DatasetConfig, sample_rate: int) -> Sounds:
+        key = f"{sample_rate} {dataset.model_dump_json()}"
+        if key not in self._sounds:
+            self._sounds[key] = prepare(dataset, sample_rate, self.bar)
+        return self._sounds[key]
+
+    def weights(self, config: Config) -> PretrainedWeights | None:
+        """Those of `model.init`; None if there are none."""
+        if config.model.init is None:
+            return None
+        key = config.model_copy(update={"seed": 0}).model_dump_json(include={"model", "mel_spectrogram", "sample_rate"})
+        if key not in self._weights:
+            self._weights[key] = open_pretrained(config)
+        return self._weights[key]
+
+    def experiment(self, config: Config, folds: Sequence[int]) -> Experiment:
+        on, network = config.pretrain_dataset, config.model_copy(update={"seed": 0}).model_dump_json()
+        experiment = open_experiment(
+            config,
+            self.sounds(config.dataset, config.sample_rate),
+            init=self.weights(config),
+            pretrain_on=self.sounds(on, config.sample_rate) if on else None,
+            folds=folds,
+            description=self._descriptions.get(network),
+        )
+        self._descriptions[network] = experiment.description
+        return experiment
+
+    def key(self, config: Config) -> DataKey:
+        on, weights = config.pretrain_dataset, self.weights(config)
+        return DataKey(
+            self.sounds(config.dataset, config.sample_rate).store.hash,
+            self.sounds(on, config.sample_rate).store.hash if on else None,
+            weights.report.sha256 if weights else None,
+        )
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """A recipe with its length settled."""
+
+    recipe: Recipe
+    config: Config
+    folds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SurveyPlan:
+    """The cells of a survey, in the order in which they are trained."""
+
+    survey: LoadedSurvey
+    folder: SurveyFolder
+    conditions: Conditions
+    rows: list[PlannedRow]
+    cells: list[Cell]
+
+    def row_of(self, cell: Cell) -> PlannedRow:
+        return next(row for row in self.rows if row.recipe.name == cell.row)
+
+
+def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFolder, opener: Opener) -> SurveyPlan:
+    """Prepares the data, settles what depends on the machine, and writes plan.json.
+
+    Raises UserError for what prevents a config from being trained here, located in the survey file.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.path / "plan.lock"):
+        stored = _stored(folder)
+        conditions = _conditions(survey, stored)
+        epochs: dict[str, int] = dict(stored.get("epochs", {}))
+        rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
+        cells = [
+            make_cell(
+                row.recipe.name,
+                row.config.model_copy(update={"seed": seed}),
+                fold,
+                conditions,
+                opener.key(row.config),
+            )
+            for seed in survey.spec.seeds
+            for row in rows
+            for fold in row.folds
+        ]
+        _refuse_same(survey, cells)
+        _check(rows, cells, folder.done(), opener)
+        plan = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "conditions": asdict(conditions),
+            "epochs": epochs,
+            "cells": [
+                {"id": cell.id, "shared": cell.shared, "row": cell.row, "seed": cell.seed, "fold": cell.fold}
+                | {"epochs": cell.epochs}
+                for cell in cells
+            ],
+        }
+        if plan != stored:
+            write_text(folder.plan, json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
+        if not folder.spec.exists() or folder.spec.read_text(encoding="utf-8") != survey.text:
+            write_text(folder.spec, survey.text)
+    return SurveyPlan(survey, folder, conditions, rows, cells)
+
+
+def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        other = seen.setdefault(cell.id, cell)
+        if other is not cell:
+            survey.refuse((), [f"{other.row} and {cell.row} differ in nothing that changes the result; leave one out"])
+
+
+def _stored(folder: SurveyFolder) -> dict[str, Any]:
+    if not folder.plan.exists():
+        return {}
+    return read_plan(folder)
+
+
+def read_plan(folder: SurveyFolder) -> dict[str, Any]:
+    """The plan of a survey. Raises UserError if it is missing or damaged."""
+    mend = "run 'audiosurvey survey' with the survey file, which writes it again"
+    found = read_json(folder.plan, mend)
+    if found.get("schema") != SCHEMA or not {"conditions", "epochs", "cells"} <= found.keys():
+        raise UserError(f"{folder.plan}: damaged, or of another version; {mend}")
+    return found
+
+
+def _conditions(survey: LoadedSurvey, stored: dict[str, Any]) -> Conditions:
+    spec = survey.spec
+    before = stored.get("conditions")
+    if before and spec.device in ("auto", before["device"]):
+        device = before["device"]
+    else:
+        check_device(spec.device)
+        device = pick_device(spec.device).type
+    check_device(device)
+    precision: Precision = spec.precision
+    if precision == "auto":
+        same = before and before["device"] == device
+        precision = before["precision"] if before and same else pick_precision("auto", pick_device(device))
+    return Conditions(device, precision, spec.threads)
+
+
+def _row(
+    survey: LoadedSurvey, recipe: Recipe, conditions: Conditions, epochs: dict[str, int], opener: Opener
+) -> PlannedRow:
+    """A recipe, checked on the data. `epochs`: those of budgets in seconds, which this may add to."""
+    config, spec = recipe.config, survey.spec
+    recipe.loaded.refuse_obstacles()
+    recipe.loaded.refuse_device(conditions.device)
+    init = config.model.init
+    if init is not None and on_disk(init) is None:
+        with opener.bar(f"fetching {init}") as advance:
+            open_pretrained(config, advance)
+    table = opener.sounds(config.dataset, config.sample_rate).table
+    folds = table.folds if spec.folds == "all" else sorted(spec.folds)
+    if missing := sorted(set(folds) - set(table.folds)):
+        there = ", ".join(map(str, table.folds))
+        survey.refuse(("folds",), [f"{recipe.name}: no fold {missing[0]}; its data set has {there}"])
+    if spec.budget is not None:
+        config = _with_epochs(config, _epochs(survey, recipe, folds, conditions, epochs, opener))
+    return PlannedRow(recipe, config, tuple(folds))
+
+
+def _epochs(
+    survey: LoadedSurvey,
+    recipe: Recipe,
+    folds: Sequence[int],
+    conditions: Conditions,
+    known: dict[str, int],
+    opener: Opener,
+) -> int:
+    """Epochs of the budget. Those that were measured are kept in `known`, and never measured again."""
+    budget, config = survey.spec.budget, recipe.config
+    assert budget is not None, "there is a budget"
+    if budget.epochs is not None:
+        return budget.epochs
+    text = f"{budget.model_dump_json()} {conditions} {config.model_dump_json()}"
+    key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    if key not in known:
+        known[key] = settle_epochs(budget, opener.experiment(config, folds), conditions)
+    return known[key]
+
+
+def _check(rows: Sequence[PlannedRow], cells: Sequence[Cell], done: set[str], opener: Opener) -> None:
+    """Checks the recipes that have cells to train on their data."""
+    pending = {cell.row for cell in cells if cell.id not in done}
+    for row in rows:
+        if row.recipe.name in pending:
+            try:
+                opener.experiment(row.config, row.folds)
+            except UserError as error:
+                raise UserError(*(f"{row.recipe.name}: {line}" for line in error.lines)) from None
+
+
+def _with_epochs(config: Config, epochs: int) -> Config:
+    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})

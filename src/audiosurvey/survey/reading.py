@@ -1,0 +1,57 @@
+"""Reads a survey file: YAML, checked like a config, with every fault located."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosurvey.config.manual.schema import tidy
+from audiosurvey.config.reading.document import Document, read
+from audiosurvey.config.reading.faults import refuse
+from audiosurvey.config.reading.validate import validate
+from audiosurvey.errors import Fault, UserError
+from audiosurvey.survey.spec import SurveySpec
+
+
+@dataclass(frozen=True)
+class LoadedSurvey:
+    """A checked survey file."""
+
+    spec: SurveySpec
+    document: Document
+    text: str
+    """The file as it was read."""
+
+    @property
+    def name(self) -> str:
+        return Path(self.document.name).stem
+
+    def refuse(self, path: tuple[str | int, ...], lines: Sequence[str]) -> None:
+        """Raises the faults of a config that the key at `path` asked for, located in the survey file."""
+        refuse(self.document, [Fault(path, line) for line in lines])
+
+
+def load_survey(path: Path) -> LoadedSurvey:
+    """Reads a survey file. Raises UserError with one located line per fault."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a survey file (see docs/survey.md)") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; expected a survey file, or with --status or --final a survey") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    document = read(content, str(path))
+    if "blocks" in document.data or ("configs" not in document.data and {"model", "train"} & document.data.keys()):
+        raise UserError(f"{path}: is a config, not a survey file; list it there as `configs: [{path}]`")
+    checked = validate(SurveySpec, document)
+    refuse(document, checked.faults)
+    assert checked.config is not None, "a survey without a fault is one"
+    return LoadedSurvey(checked.config.resolve_paths(path.parent), document, content.decode("utf-8-sig", "replace"))
+
+
+def schema_text() -> str:
+    """The JSON Schema of survey files."""
+    schema = tidy(SurveySpec.model_json_schema())
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "audiosurvey survey"}
+    return json.dumps({**head, **schema}, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,206 @@
+"""What of a survey is done, running and failed: read from its folder, also while processes work on it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audiosurvey.runs.results.results import read_json
+from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.survey.claim import Owner, is_alive
+from audiosurvey.survey.folder import CellFolder, SurveyFolder, read_if_there
+from audiosurvey.survey.plan import SurveyPlan, read_plan
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell as plan.json names it."""
+
+    id: str
+    shared: str
+    row: str
+    seed: int
+    fold: int
+    epochs: int
+    """0: not known in advance."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.row}, seed {self.seed}, fold {self.fold}"
+
+
+@dataclass(frozen=True)
+class RunningCell:
+    """A cell that a process is training."""
+
+    cell: PlannedCell
+    host: str
+    pid: int
+    epoch: int
+    """Epochs that have ended."""
+
+
+@dataclass(frozen=True)
+class FailedCell:
+    """A cell that has failed."""
+
+    cell: PlannedCell
+    kind: str
+    message: str
+    traceback: str
+    """Path of the file with the traceback."""
+
+
+@dataclass(frozen=True)
+class RowStatus:
+    """The cells of one recipe."""
+
+    name: str
+    cells: int
+    done: int
+    running: int
+    failed: int
+    score: float | None
+    """Mean accuracy, or mAP for several labels, of the cells that are done."""
+    seconds: float | None
+    """Mean training time of the cells that are done."""
+    versions: tuple[str, ...] = ()
+    """Versions of audiosurvey that trained them."""
+
+
+@dataclass(frozen=True)
+class SurveyStatus:
+    """A survey at one moment."""
+
+    rows: list[RowStatus]
+    running: list[RunningCell]
+    failed: list[FailedCell]
+    seconds_left: float | None
+    """Estimate with the processes that are running now; None before the first cell is done, or if none runs."""
+
+    @property
+    def cells(self) -> int:
+        return sum(row.cells for row in self.rows)
+
+    @property
+    def done(self) -> int:
+        return sum(row.done for row in self.rows)
+
+    @property
+    def complete(self) -> bool:
+        return self.done == self.cells
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of `survey --status --json`."""
+        return {
+            "cells": self.cells,
+            "done": self.done,
+            "running": [
+                {"cell": one.cell.title, "id": one.cell.id, "host": one.host, "pid": one.pid, "epoch": one.epoch}
+                for one in self.running
+            ],
+            "failed": [
+                {"cell": one.cell.title, "id": one.cell.id, "kind": one.kind, "message": one.message}
+                | {"traceback": one.traceback}
+                for one in self.failed
+            ],
+            "seconds_left": self.seconds_left,
+            "rows": [vars(row) for row in self.rows],
+        }
+
+
+@dataclass(frozen=True)
+class _Done:
+    score: float | None
+    seconds: float
+    version: str
+
+
+class StatusReader:
+    """Reads the status of a survey again and again; each result is read once."""
+
+    def __init__(self, folder: SurveyFolder, cells: Sequence[PlannedCell]) -> None:
+        self.folder, self.cells = folder, cells
+        self._results: dict[str, _Done] = {}
+
+    def read(self) -> SurveyStatus:
+        done, claimed = self.folder.done(), self.folder.claimed()
+        failed = self.folder.failed()
+        rows: dict[str, list[PlannedCell]] = defaultdict(list)
+        for cell in self.cells:
+            rows[cell.row].append(cell)
+            if cell.id in done and cell.id not in self._results:
+                self._results[cell.id] = self._result(cell)
+        claims = [cell for cell in self.cells if cell.id in claimed and cell.id not in done]
+        running = [one for cell in claims if (one := self._running(cell)) is not None]
+        busy = {one.cell.id for one in running}
+        found = [self._row(name, cells, done, failed, busy) for name, cells in rows.items()]
+        failures = [self._failure(cell) for cell in self.cells if cell.id in failed]
+        return SurveyStatus(found, running, failures, self._seconds_left(found, running))
+
+    def result(self, cell_id: str) -> tuple[float | None, float]:
+        """Score and seconds of a cell that was done at the last reading."""
+        found = self._results[cell_id]
+        return found.score, found.seconds
+
+    def _folder(self, cell: PlannedCell) -> CellFolder:
+        return self.folder.cell(cell.id, cell.shared)
+
+    def _result(self, cell: PlannedCell) -> _Done:
+        path = self._folder(cell).path / RESULT
+        found = read_json(path, "remove it; 'audiosurvey survey' then trains the cell again")
+        row = found["folds"][0]
+        return _Done(row.get("map" if found["multi_label"] else "accuracy"), row["seconds"], found.get("version", ""))
+
+    def _running(self, cell: PlannedCell) -> RunningCell | None:
+        folder = self._folder(cell)
+        owner = Owner.read(folder.claim)
+        if owner is None or not is_alive(folder.claim):
+            return None
+        return RunningCell(cell, owner.host, owner.pid, folder.epochs)
+
+    def _failure(self, cell: PlannedCell) -> FailedCell:
+        folder = self._folder(cell)
+        found = read_if_there(folder.failure) or {}
+        kind, message = str(found.get("kind", "error")), str(found.get("message", "the reason cannot be read"))
+        return FailedCell(cell, kind, message, folder.traceback.as_posix())
+
+    def _row(
+        self, name: str, cells: Sequence[PlannedCell], done: set[str], failed: set[str], busy: set[str]
+    ) -> RowStatus:
+        ended = [self._results[cell.id] for cell in cells if cell.id in done]
+        return RowStatus(
+            name,
+            len(cells),
+            len(ended),
+            sum(cell.id in busy for cell in cells),
+            sum(cell.id in failed for cell in cells),
+            _mean(one.score for one in ended),
+            _mean(one.seconds for one in ended),
+            tuple(sorted({one.version for one in ended})),
+        )
+
+    def _seconds_left(self, rows: Sequence[RowStatus], running: Sequence[RunningCell]) -> float | None:
+        known = _mean(one.seconds for one in self._results.values())
+        if known is None or not running:
+            return None
+        left = sum((row.cells - row.done - row.failed) * (row.seconds or known) for row in rows)
+        by_row = {row.name: row.seconds or known for row in rows}
+        for one in running:
+            if one.cell.epochs:
+                left -= by_row[one.cell.row] * min(1.0, one.epoch / one.cell.epochs)
+        return left / len(running)
+
+
+def planned_cells(plan: SurveyPlan) -> list[PlannedCell]:
+    return [PlannedCell(cell.id, cell.shared, cell.row, cell.seed, cell.fold, cell.epochs) for cell in plan.cells]
+
+
+def stored_cells(folder: SurveyFolder) -> list[PlannedCell]:
+    """The cells that plan.json names. Raises UserError if it is missing or damaged."""
+    return [PlannedCell(**cell) for cell in read_plan(folder)["cells"]]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return sum(found) / len(found) if found else None

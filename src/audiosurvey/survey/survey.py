@@ -1,0 +1,156 @@
+"""The command `survey`: trains a survey, plans it, or shows where it stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.config.loader import load_config
+from audiosurvey.errors import UserError
+from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.plan import TrainOptions
+from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.train import TrainListener, train
+from audiosurvey.survey.derived import derive_runs, run_name
+from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
+from audiosurvey.survey.executors.executor import Executor
+from audiosurvey.survey.executors.inline import InlineExecutor
+from audiosurvey.survey.executors.processes import ProcessExecutor
+from audiosurvey.survey.folder import SurveyFolder
+from audiosurvey.survey.grid import expand
+from audiosurvey.survey.plan import Opener, SurveyPlan, make_plan
+from audiosurvey.survey.reading import load_survey
+from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
+from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells
+
+
+@dataclass(frozen=True)
+class SurveyOptions:
+    """The options of `survey` besides the survey file."""
+
+    run_dir: Path | None = None
+    """None: surveys/NAME."""
+    jobs: int = 1
+    """Cells trained side by side."""
+    ray: str | None = None
+    """`local`, or the address of a Ray cluster."""
+    shard: Shard = field(default_factory=Shard)
+    retry_failed: bool = False
+    fresh: bool = False
+    """Train cells again that another version has trained."""
+    overrides: Sequence[str] = ()
+    """`KEY=VALUE`, for every config."""
+
+
+@dataclass(frozen=True)
+class OpenSurvey:
+    """A survey that is planned: its cells are known, its data are prepared."""
+
+    plan: SurveyPlan
+    options: SurveyOptions
+    opener: Opener
+
+    @property
+    def reader(self) -> StatusReader:
+        """Of all cells, those of other shards too."""
+        return StatusReader(self.plan.folder, planned_cells(self.plan))
+
+    def train(self, listener: SurveyListener) -> SurveyStatus:
+        """Trains what is missing, and returns where the survey stands then."""
+        options, plan = self.options, self.plan
+        mine = options.shard.of_cells(plan.cells)
+        cells = prepare_cells(plan, mine, retry_failed=options.retry_failed, fresh=options.fresh)
+        try:
+            work(plan, cells, self._executor, listener)
+        except KeyboardInterrupt:
+            derive_runs(plan)
+            raise
+        return self.reader.read()
+
+    def forecast(self, bar: OpenBar) -> SurveyForecast:
+        """The cost of what is missing; a few steps of each config are trained."""
+        mine = self.options.shard.of_cells(self.plan.cells)
+        return forecast_survey(self.plan, mine, self.options.jobs, self.opener, bar)
+
+    def _executor(self) -> Executor:
+        options, conditions = self.options, self.plan.conditions
+        if options.ray is not None:
+            from audiosurvey.survey.executors.ray_cluster import RayExecutor
+
+            workers = options.jobs if options.jobs > 1 else None
+            return RayExecutor(options.ray, workers=workers, threads=conditions.threads, device=conditions.device)
+        return ProcessExecutor(options.jobs) if options.jobs > 1 else InlineExecutor(self.opener)
+
+
+def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
+    """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
+    survey = load_survey(path)
+    recipes = expand(survey, options.overrides)
+    folder = SurveyFolder(options.run_dir or Path("surveys") / survey.name)
+    _refuse_folder(folder)
+    opener = Opener(bar)
+    return OpenSurvey(make_plan(survey, recipes, folder, opener), options, opener)
+
+
+def _refuse_folder(folder: SurveyFolder) -> None:
+    path = folder.path
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: is a file; give another --run-dir")
+    ours = (folder.plan, path / "plan.lock")
+    if path.is_dir() and any(path.iterdir()) and not any(file.exists() for file in ours):
+        raise UserError(f"{path}: holds something else than a survey; give another --run-dir")
+
+
+def survey_status(path: Path) -> SurveyStatus:
+    """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
+    folder = survey_folder(path)
+    return StatusReader(folder, stored_cells(folder)).read()
+
+
+def survey_folder(path: Path) -> SurveyFolder:
+    """The survey in a folder, or of a survey file with the default folder."""
+    if path.is_file():
+        path = Path("surveys") / path.stem
+    folder = SurveyFolder(path)
+    if not folder.plan.is_file():
+        raise UserError(f"{path}: is not a survey folder (no plan.json in it); 'audiosurvey survey' makes one")
+    return folder
+
+
+def final_run(path: Path, name: str) -> Path:
+    """The run folder of a row of a survey: `NAME`, or `NAME-seedS`. All its folds must be done."""
+    folder = survey_folder(path)
+    cells = stored_cells(folder)
+    known = {run_name(cell.row, cell.seed): cell for cell in cells}
+    found = known.get(name) or next((cell for cell in cells if cell.row == name), None)
+    if found is None:
+        rows = ", ".join(dict.fromkeys(cell.row for cell in cells))
+        raise UserError(f"--final {name}: no such row in {path}; its rows are {rows}")
+    done = folder.done()
+    missing = [cell.fold for cell in cells if (cell.row, cell.seed) == (found.row, found.seed) and cell.id not in done]
+    if missing:
+        folds = ", ".join(map(str, missing))
+        raise UserError(f"--final {name}: fold {folds} is not done; run the survey to its end first")
+    return folder.runs / run_name(found.row, found.seed)
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """The model of a row, trained on all folds."""
+
+    path: Path
+    """The model folder."""
+    results: RunResults
+    """Of the folds."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"model": self.path.as_posix(), "results": self.results.as_json()}
+
+
+def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> FinalModel:
+    """Trains one model of a row on all folds, as `train --final` does."""
+    run = RunFolder(final_run(path, row))
+    trained = train(load_config(run.config_path), TrainOptions(run_dir=run.path, resume=True, final=True), listener)
+    assert trained is not None, "one process trains it"
+    return FinalModel(run.model, trained.results)

@@ -1,0 +1,153 @@
+"""A survey on the terminal: the live table, the status, the plan, and what failed."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from audiosurvey.report.units import duration, size
+from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.dry_run import SurveyForecast
+from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.status import StatusReader, SurveyStatus
+from audiosurvey.survey.work import Outcome
+
+_SHOWN = 12
+"""Running cells that are listed."""
+_LONG = 40
+"""Rows that the live table shows; the others are counted."""
+_EVERY = 1.0
+"""Seconds between refreshes."""
+
+
+def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
+    """One row per recipe, those that are done by their score, then the cells that are running."""
+    versions = {version for row in status.rows for version in row.versions}
+    table = Table()
+    table.add_column("row", overflow="fold")
+    for title in ("done", "running", "failed", "score", "s a cell"):
+        table.add_column(title, justify="right")
+    if len(versions) > 1:
+        table.add_column("version")
+    rows = sorted(status.rows, key=lambda row: (-(row.score if row.score is not None else -1.0), row.name))
+    for row in rows[:most]:
+        score = "-" if row.score is None else f"{row.score:.4f}" + ("" if row.done == row.cells else " so far")
+        seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
+        cells = [f"{row.done} of {row.cells}", str(row.running or ""), str(row.failed or ""), score, seconds]
+        table.add_row(row.name, *cells, *([", ".join(row.versions)] if len(versions) > 1 else []))
+    parts: list[Table | Text] = [table]
+    if most is not None and len(rows) > most:
+        parts.append(Text(f"and {len(rows) - most} more rows"))
+    parts += [Text(f"running: {line}") for line in _running_lines(status)]
+    parts.append(Text(summary_line(status)))
+    return Group(*parts)
+
+
+def _running_lines(status: SurveyStatus) -> list[str]:
+    lines = []
+    for one in status.running[:_SHOWN]:
+        of = f" of {one.cell.epochs}" if one.cell.epochs else ""
+        lines.append(f"{one.cell.title}, epoch {one.epoch}{of} done, on {one.host.split(' ')[0]} (process {one.pid})")
+    if len(status.running) > _SHOWN:
+        lines.append(f"and {len(status.running) - _SHOWN} more")
+    return lines
+
+
+def summary_line(status: SurveyStatus) -> str:
+    """`12 of 30 cells done, 2 running, 1 failed; about 4 min left`."""
+    line = f"{status.done} of {status.cells} cells done"
+    if status.running:
+        line += f", {len(status.running)} running"
+    if status.failed:
+        line += f", {len(status.failed)} failed"
+    if status.seconds_left is not None:
+        line += f"; about {duration(status.seconds_left)} left"
+    return line
+
+
+def failure_lines(status: SurveyStatus) -> list[str]:
+    """One line for each failed cell."""
+    return [f"failed: {one.cell.title}: {one.message} (traceback: {one.traceback})" for one in status.failed]
+
+
+def forecast_table(forecast: SurveyForecast) -> Group:
+    """The plan that `--dry-run` prints."""
+    table = Table()
+    table.add_column("row", overflow="fold")
+    for title in ("cells", "to train", "parameters", "MMACs", "epochs", "a cell", "all cells", "disk"):
+        table.add_column(title, justify="right")
+    for row in forecast.rows:
+        table.add_row(
+            row.name,
+            str(row.cells),
+            str(row.pending),
+            f"{row.parameters:,}",
+            f"{row.macs / 1e6:,.1f}",
+            str(row.epochs or "by patience"),
+            duration(row.seconds_per_cell) + ("" if row.epochs else " an epoch"),
+            duration(row.seconds),
+            size(row.disk_bytes),
+        )
+    beside = f", {forecast.slots} cells at a time" if forecast.slots > 1 else ", one cell at a time"
+    total = (
+        f"{forecast.pending} of {forecast.cells} cells to train: about {duration(forecast.seconds)}{beside}; "
+        f"disk {size(forecast.disk_bytes)}, while training {size(forecast.checkpoint_bytes)} more; "
+        f"memory {size(forecast.peak_bytes)} a process"
+    )
+    return Group(table, Text(total))
+
+
+class LiveTable(SurveyListener):
+    """Shows a survey while it runs: a table that refreshes itself, or a line for each cell if that is impossible."""
+
+    def __init__(self, reader: StatusReader, console: Console) -> None:
+        self._reader, self._console = reader, console
+        self._told_waiting = False
+
+    def ended(self, cell: Cell, outcome: Outcome) -> None:
+        if self._console.is_terminal:
+            return
+        status = self._reader.read()
+        words = "failed"
+        if outcome == "done":
+            score, seconds = self._reader.result(cell.id)
+            words = f"score {score:.4f}, {seconds:.1f} s" if score is not None else f"{seconds:.1f} s"
+        else:
+            words += next((f": {one.message}" for one in status.failed if one.cell.id == cell.id), "")
+        self._console.print(f"{cell.title}: {words} ({summary_line(status)})", soft_wrap=True, markup=False)
+
+    def waiting(self, cells: Sequence[Cell]) -> None:
+        if not self._told_waiting and not self._console.is_terminal:
+            line = f"waiting for {len(cells)} cells that other processes train"
+            self._console.print(line, soft_wrap=True, markup=False)
+        self._told_waiting = True
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Refreshes the table during the block."""
+        if not self._console.is_terminal:
+            yield
+            return
+        stop = threading.Event()
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            thread = threading.Thread(target=self._refresh, args=(live, stop), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+
+    def _refresh(self, live: Live, stop: threading.Event) -> None:
+        while not stop.is_set():
+            started = time.monotonic()
+            # A cell may be replaced while it is read.
+            with suppress(Exception):
+                live.update(status_table(self._reader.read(), most=_LONG), refresh=True)
+            # Never more than a tenth of the time.
+            stop.wait(max(_EVERY, 9 * (time.monotonic() - started)))

@@ -1,0 +1,220 @@
+"""Trains one cell: claims it, goes on from its checkpoint, and leaves a result or a failure."""
+
+import json
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from filelock import FileLock
+
+from audiosurvey.atomic import write_text
+from audiosurvey.config.resolved import resolved_yaml
+from audiosurvey.errors import DiskFull, UserError
+from audiosurvey.runs.experiment import Experiment
+from audiosurvey.runs.job import FoldJob, open_context, run_job
+from audiosurvey.runs.listener import Advance, RunListener
+from audiosurvey.runs.recorder import Recorder
+from audiosurvey.runs.results.results import write_json
+from audiosurvey.runs.results.run_folder import environment
+from audiosurvey.runs.stages.context import RunContext
+from audiosurvey.runs.stages.pretraining import pretrain
+from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.claim import Claim, ClaimLost, claimed, this_host
+from audiosurvey.survey.folder import CellFolder, SurveyFolder, read_if_there
+from audiosurvey.survey.plan import Opener
+from audiosurvey.threads import threads
+from audiosurvey.training.loop import Listener, Record
+from audiosurvey.version import __version__
+
+Outcome = Literal["done", "failed", "busy"]
+"""`busy`: another process trains the cell, or has just taken it over."""
+Kind = Literal["error", "user", "memory", "timeout", "killed"]
+MOST_DEATHS = 5
+"""Processes that may die in a row without finishing an epoch before a cell counts as failed."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What is kept of a cell, and how long it may take."""
+
+    keep: Literal["predictions", "model", "all"] = "predictions"
+    timeout: float | None = None
+    """Seconds."""
+
+
+class CellTimeout(UserError):
+    """The cell takes longer than the survey allows."""
+
+
+def train_cell(cell: Cell, survey: SurveyFolder, keeping: Keeping, opener: Opener) -> Outcome:
+    """Trains a cell that has neither a result nor a failure. Nothing but Ctrl-C and a full disk raises."""
+    folder = survey.cell(cell.id, cell.shared)
+    if folder.done:
+        return "done"
+    with claimed(folder.claim) as claim:
+        if claim is None:
+            return "busy"
+        if folder.done:
+            return "done"
+        if folder.failure.exists():
+            return "failed"
+        try:
+            _refuse_deaths(folder, claim)
+            with threads(cell.conditions.threads):
+                _train(cell, folder, keeping, opener, claim)
+        except ClaimLost:
+            return "busy"
+        except DiskFull:
+            raise
+        except (Exception, MemoryError) as error:
+            record_failure(folder, _kind(error), _one_line(error), "".join(traceback.format_exception(error)))
+            return "failed"
+        folder.tidy(keep_checkpoint=keeping.keep == "all")
+        return "done"
+
+
+def record_failure(folder: CellFolder, kind: Kind, message: str, details: str) -> None:
+    """Writes failure.json, and beside it the traceback."""
+    write_text(folder.traceback, details)
+    fields = {"schema": 1, "kind": kind, "message": message, "host": this_host(), "version": __version__}
+    write_json(folder.failure, fields)
+
+
+def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, claim: Claim) -> None:
+    experiment = opener.experiment(cell.config, [cell.fold])
+    weights = experiment.init
+    job = FoldJob(
+        folder,
+        cell.fold,
+        cell.config,
+        experiment.about,
+        device=cell.conditions.device,
+        precision=cell.config.precision,
+        threads=cell.conditions.threads,
+        side_by_side=1,
+        init_hash=weights.report.sha256 if weights else None,
+        counts_embeddings=True,
+    )
+    with _CellListener(cell, folder, keeping.timeout) as listener:
+        context = _shared(open_context(job, experiment), experiment, cell, folder, listener)
+        about = job.about.changed(init=context.init_name)
+        if context.pretraining is not None:
+            about = about.changed(pretraining=context.pretraining.facts)
+        if not folder.config_path.exists():
+            facts = environment(context.accelerator) | {"data_hash": experiment.sounds.store.hash}
+            write_json(folder.environment_path, facts | {"torch_threads": cell.conditions.threads})
+            write_text(folder.config_path, resolved_yaml(cell.config))
+        result = run_job(job, context, listener)
+        claim.check()
+        Recorder(context, about).fold(result, model=keeping.keep != "predictions")
+
+
+def _shared(
+    context: RunContext, experiment: Experiment, cell: Cell, folder: CellFolder, listener: RunListener
+) -> RunContext:
+    """Makes what cells share, unless it is there: one process makes it, the others wait."""
+    settings = cell.config.train
+    if experiment.pretrain_on is None and not (settings.head_only or settings.head_first):
+        return context
+    folder.shared.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.shared / "lock"):
+        if experiment.pretrain_on is not None:
+            finished = pretrain(
+                cell.config,
+                experiment.pretrain_on,
+                context.sounds,
+                folder,
+                accelerator=context.accelerator,
+                init=context.init,
+                listener=listener,
+            )
+            context = context.after(finished)
+        if settings.head_only or settings.head_first:
+            split = experiment.splits[cell.fold]
+            context.write_embeddings(context.stage(cell.config, split.train, cell.fold), listener)
+    return context
+
+
+def _refuse_deaths(folder: CellFolder, claim: Claim) -> None:
+    """Counts the processes that died in this cell; raises if they cannot finish an epoch."""
+    path = folder.path / "deaths.json"
+    before: dict[str, Any] = read_if_there(path) or {}
+    epochs = folder.epochs
+    if not claim.taken_over:
+        return
+    count = before.get("count", 0) + 1 if before.get("epochs") == epochs else 1
+    write_text(path, json.dumps({"count": count, "epochs": epochs}))
+    if count >= MOST_DEATHS:
+        raise _Killed(
+            f"its process was killed {count} times without finishing epoch {epochs + 1}; memory may be too small for "
+            "so many cells at once"
+        )
+
+
+class _Killed(UserError):
+    """The processes of the cell die."""
+
+
+def _kind(error: BaseException) -> Kind:
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return "memory"
+    if isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error):
+        return "memory"
+    if isinstance(error, CellTimeout):
+        return "timeout"
+    if isinstance(error, _Killed):
+        return "killed"
+    return "user" if isinstance(error, UserError) else "error"
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return " ".join(line.strip() for line in error.lines)
+    if _kind(error) == "memory":
+        return "out of memory" + (f": {_first_line(error)}" if str(error) else "")
+    return f"{type(error).__name__}: {_first_line(error)}" if str(error) else type(error).__name__
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+class _CellListener(RunListener):
+    """Writes the log of a cell, and ends it when its time is over."""
+
+    def __init__(self, cell: Cell, folder: CellFolder, timeout: float | None) -> None:
+        self._cell, self._timeout = cell, timeout
+        self._deadline = time.monotonic() + timeout if timeout else None
+        folder.path.mkdir(parents=True, exist_ok=True)
+        self._file = folder.log.open("a", encoding="utf-8")
+        self.say(f"{cell.title}: begins on {this_host()}, audiosurvey {__version__}")
+
+    def __enter__(self) -> "_CellListener":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.say("done" if error is None else f"ended by {type(error).__name__}: {error}")
+        self._file.close()
+
+    def say(self, line: str) -> None:
+        self._file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        self._file.flush()
+
+    def bar(self, title: str) -> AbstractContextManager[Advance | None]:
+        return nullcontext()
+
+    @contextmanager
+    def stages(self, titles: Sequence[str], epochs: int) -> Iterator[Sequence[Listener]]:
+        yield [self for _ in titles]
+
+    def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise CellTimeout(f"took longer than the timeout of {self._timeout:g} s")
+
+    def on_epoch(self, record: Record) -> None:
+        shown = ", ".join(f"{key} {value:.4g}" for key, value in record.items() if isinstance(value, float))
+        self.say(f"epoch {record['epoch']}: {shown}")
