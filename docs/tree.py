@@ -10,7 +10,7 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 PACKAGE = DOCS.parent / "src" / "audiosurvey"
 STAGES = ["data", "features", "augmentation", "model", "training", "config", "artefact", "runs"]
-STAGES += ["doctor", "predict", "export", "demo", "report", "pages", "cli"]
+STAGES += ["doctor", "predict", "export", "demo", "analysis", "comparison", "report", "survey", "pages", "cli"]
 BEGIN, END = "<!-- tree: begin -->", "<!-- tree: end -->"
 
 

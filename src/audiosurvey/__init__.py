@@ -6,8 +6,9 @@ from audiosurvey.version import __version__
 
 if TYPE_CHECKING:
     from audiosurvey.artefact.load import load as load
+    from audiosurvey.comparison.compare import compare as compare
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "compare", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from audiosurvey.artefact.load import load
 
         return load
+    if name == "compare":
+        from audiosurvey.comparison.compare import compare
+
+        return compare
     raise AttributeError(f"module 'audiosurvey' has no attribute {name!r}")

@@ -7,7 +7,12 @@ folders; `progress` and `bar` show progress; `force` overwrites existing files.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from audiosurvey.analysis.robustness import measure_robustness
+from audiosurvey.analysis.robustness_results import RobustnessResults
+from audiosurvey.analysis.suspects import write_suspects as suspects
 from audiosurvey.artefact import hub
+from audiosurvey.comparison.compare import compare_paths as compare
+from audiosurvey.comparison.leaderboard import CompareOptions
 from audiosurvey.config.checks.meta_network import meta_network
 from audiosurvey.config.data_check import DataCheck, check_data
 from audiosurvey.config.loader import LoadedConfig, load_config
@@ -26,7 +31,11 @@ from audiosurvey.export.formats import Format
 from audiosurvey.model import describe as describing
 from audiosurvey.predict import prediction
 from audiosurvey.predict.options import PredictOptions
+from audiosurvey.report.page.writing import ReportOptions
+from audiosurvey.report.page.writing import write_report as report
 from audiosurvey.report.preview import write_previews
+from audiosurvey.reproduce.record import ReproduceOptions
+from audiosurvey.reproduce.reproduce import reproduce
 from audiosurvey.runs import listing
 from audiosurvey.runs import train as training
 from audiosurvey.runs.evaluation import heldout
@@ -37,10 +46,16 @@ from audiosurvey.runs.results import merging
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener
-from audiosurvey.survey import survey as surveys
-from audiosurvey.survey.status import SurveyStatus
-from audiosurvey.survey.survey import OpenSurvey, SurveyOptions
+from audiosurvey.survey.survey import SurveyOptions, open_survey, survey_status, train_final
 
+# fmt: off
+__all__ = [  # noqa: RUF022
+    "init", "presets", "check", "describe", "download", "prepare", "preview", "train", "TrainOptions", "evaluate",
+    "runs", "merge", "open_survey", "SurveyOptions", "survey_status", "train_final", "compare", "CompareOptions",
+    "report", "ReportOptions", "robustness", "suspects", "reproduce", "ReproduceOptions", "doctor", "predict",
+    "PredictOptions", "export", "demo", "DemoOptions", "push",
+]
+# fmt: on
 Say = Callable[[str], None]
 
 
@@ -93,7 +108,12 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener =
 
 
 def evaluate(
-    target: Path, data: str | None, device: str, reverse: bool = False, conditions: bool = False, bar: OpenBar = no_bar
+    target: Path,
+    data: str | None = None,
+    device: str = "auto",
+    reverse: bool = False,
+    conditions: bool = False,
+    bar: OpenBar = no_bar,
 ) -> RunResults | heldout.EvaluationResult:
     """Evaluates a run: each fold's model on its own test fold; or a model on other `data`.
 
@@ -115,6 +135,19 @@ def runs(folder: Path, leave_out: Say) -> list[listing.ListedRun]:
 def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = False) -> RunResults:
     """Joins folds of one experiment: run folders, or results.json files; writes them to `output`."""
     return merging.merge(results, output, force=force)
+
+
+def robustness(
+    run: Path,
+    folds: Sequence[int] | None = None,
+    *,
+    baseline: Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    bar: OpenBar = no_bar,
+) -> RobustnessResults:
+    """The fold models of a run on corrupted clips of their test folds; written to RUN/analysis/robustness.json."""
+    return measure_robustness(RunFolder(run), folds=folds, baseline=baseline, device=device, fresh=fresh, bar=bar)
 
 
 def doctor(
@@ -162,21 +195,3 @@ def demo(target: str, options: DemoOptions, say: Say) -> None:
 def push(model: Path, repo: str, private: bool) -> hub.Pushed:
     """Publishes a model on the Hugging Face Hub, if its golden clips still give the logits they gave."""
     return hub.push(model, repo, private=private)
-
-
-def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
-    """Reads and plans a survey; `train` and `forecast` of what this returns do the work."""
-    return surveys.open_survey(path, options, bar)
-
-
-def survey_status(path: Path) -> SurveyStatus:
-    """Where a survey folder stands, also while processes work on it."""
-    return surveys.survey_status(path)
-
-
-def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> surveys.FinalModel:
-    """Trains one model of a row of a survey on all folds."""
-    run = surveys.final_run(path, row)
-    config, options = surveys.final_options(run)
-    trained = train(load_config(config), options, listener)
-    return surveys.final_model(run, trained)

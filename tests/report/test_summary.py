@@ -96,6 +96,8 @@ def test_data_of_ones_own_has_no_official_protocol_to_miss():
 def test_marks_belong_to_a_single_fold_too():
     assert marks(results(official=False, not_official="x")) == []
     assert len(marks(results(optimistic=True, leaking=True))) == 2
+    assert marks(results(protocol={"tuned_on": [3, 1]})) == ["tuned on folds 1, 3"]
+    assert caveats(results(protocol={"tuned_on": [2]})) == ["tuned on fold 2"]
 
 
 def test_a_model_on_other_data():

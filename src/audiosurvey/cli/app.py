@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given several times.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+FoldsOption = Annotated[str | None, typer.Option(help="Only these folds, such as 1,2; default: all.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Also open .pt2 files, which can run code of their author.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]
@@ -68,3 +70,13 @@ def stdout() -> Any:
 def print_json(value: Any) -> None:
     """Prints JSON to stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def fold_numbers(text: str | None) -> list[int] | None:
+    """The numbers of `--folds 1,2`; None for all folds."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--folds {text}: expected numbers with commas between them, such as 1,2") from None

@@ -10,7 +10,22 @@ from typing import Any, NoReturn
 import typer
 
 # Importing a file of commands registers them.
-from audiosurvey.cli import configs, data, demo, doctor, export, hub, predict, results, survey, training  # noqa: F401
+from audiosurvey.cli import (  # noqa: F401
+    analysis,
+    compare,
+    configs,
+    data,
+    demo,
+    doctor,
+    export,
+    hub,
+    predict,
+    report,
+    reproduce,
+    results,
+    survey,
+    training,
+)
 from audiosurvey.cli.app import app
 from audiosurvey.cli.streams import set_up_streams
 from audiosurvey.errors import ArgumentError, UserError, of_the_system

@@ -8,9 +8,11 @@ import typer
 from audiosurvey.cli.app import (
     ConfigArgument,
     DeviceOption,
+    FoldsOption,
     JsonOption,
     SetOption,
     app,
+    fold_numbers,
     load_config,
     print_json,
     stdout,
@@ -23,7 +25,7 @@ def train(
     config: ConfigArgument,
     overrides: SetOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
-    folds: Annotated[str | None, typer.Option(help="Folds to train, such as 1,2; default: all.")] = None,
+    folds: FoldsOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --run-dir.")] = False,
     final: Annotated[
         bool, typer.Option("--final", help="Then train one model on all folds, for deployment: RUN/model.")
@@ -90,12 +92,3 @@ def evaluate(
             print_conditions(results.conditions, stdout())
     else:
         print_evaluation(results, stdout())
-
-
-def fold_numbers(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(f"--folds {text}: expected numbers with commas between them, such as 1,2") from None

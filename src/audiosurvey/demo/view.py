@@ -18,6 +18,7 @@ from audiosurvey.artefact.decision import Threshold, least_score
 from audiosurvey.artefact.licence import NOT_STATED
 from audiosurvey.demo.sound_analysis import SoundAnalysis
 from audiosurvey.features.filters import hz_to_mel
+from audiosurvey.features.mel import MelConfig
 from audiosurvey.pages.rendering import environment, spectrogram_uri
 
 COLOURS = ("#2563a8", "#d97706", "#15803d", "#b91c8b", "#6b7280")
@@ -145,28 +146,28 @@ def _spectrogram(sound: SoundAnalysis) -> _Panel:
     # Percentiles, so that a click or a silent frame does not determine the scale.
     low, high = (float(np.percentile(mel_TF, share)) for share in (1, 99.8))
     alt = f"mel spectrogram, {'input of the model' if sound.own_front_end else 'not the input of the model'}"
-    places = _tick_places(sound, mel.f_min, mel.f_max or sound.sample_rate / 2)
-    ticks = [(1 - place, f"{hz / 1000:g}k" if hz >= 1000 else f"{hz}") for place, hz in places]
+    ticks = frequency_ticks(mel, sound.sample_rate)
     unit = " dB" if mel.compression == "db" and mel.divide == 1 and not mel.shift else ""
     title = f"{alt}: {mel_TF.shape[1]} bands, dark {low:.3g}{unit} to bright {high:.3g}{unit}"
     image = spectrogram_uri(mel_TF, low, max(high, low + 1e-3))
     return _Panel(title, "Hz", ticks, tall=True, image=image, alt=alt)
 
 
-def _tick_places(sound: SoundAnalysis, f_min: float, f_max: float) -> list[tuple[float, int]]:
-    """Round frequencies and their position from the lowest band (0) to the highest (1), without overlaps."""
+def frequency_ticks(mel: MelConfig, sample_rate: int) -> list[tuple[float, str]]:
+    """Round frequencies on a mel spectrogram, without overlaps: position from the top (0 to 1), and text."""
+    f_min, f_max = mel.limits_hz(sample_rate)
 
     def to_mel(hz: float) -> float:
-        return float(hz_to_mel(torch.tensor(float(hz), dtype=torch.float64), sound.mel.mel_scale))
+        return float(hz_to_mel(torch.tensor(float(hz), dtype=torch.float64), mel.mel_scale))
 
-    low, high, bands = to_mel(f_min), to_mel(f_max), sound.mel.n_mels
+    low, high, bands = to_mel(f_min), to_mel(f_max), mel.n_mels
     places: list[tuple[float, int]] = []
     for hz in _TICKS_HZ:
         # Band b has its centre at (b + 1) / (bands + 1), and is drawn from b / bands to (b + 1) / bands.
         place = ((to_mel(hz) - low) / (high - low) * (bands + 1) - 0.5) / bands
         if 0.02 < place < 0.98 and (not places or place - places[-1][0] > 0.07):
             places.append((place, hz))
-    return places
+    return [(1 - place, f"{hz / 1000:g}k" if hz >= 1000 else f"{hz}") for place, hz in places]
 
 
 def _over_time(sound: SoundAnalysis, threshold: Threshold | None) -> _Panel:

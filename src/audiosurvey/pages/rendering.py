@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,19 @@ import numpy as np
 import soundfile
 
 _PLAYER_COLUMNS, _HALF_HEIGHT = 160, 18
+_LEVELS, _SHADES = 64, 16
+"""Colours of a spectrogram, and opacities of what is laid over it."""
 
 
-def environment(package: str, finalize: Callable[[Any], Any] | None = None) -> jinja2.Environment:
-    """Templates of `package` (in its folder `templates`), which may extend and import those of `audiosurvey.pages`.
+def environment(
+    package: str, finalize: Callable[[Any], Any] | None = None, others: Sequence[str] = ()
+) -> jinja2.Environment:
+    """Templates of `package` (in its folder `templates`), which may extend and import those of `others` and of
+    `audiosurvey.pages`.
 
     All values are escaped. `finalize` is applied to each value before that.
     """
-    loaders = [jinja2.PackageLoader(package), jinja2.PackageLoader("audiosurvey.pages")]
+    loaders = [jinja2.PackageLoader(name) for name in (package, *others, "audiosurvey.pages")]
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
         autoescape=True,
@@ -35,10 +40,30 @@ def data_uri(media_type: str, content: bytes) -> str:
 
 def spectrogram_uri(image_TF: np.ndarray, low: float, high: float) -> str:
     """A PNG with a column per frame and the first band at the bottom; `low` is darkest, `high` brightest."""
-    from matplotlib.image import imsave
+    from matplotlib import colormaps
 
+    share_TF = ((image_TF - low) / (high - low)).clip(0, 1)
+    palette = colormaps["magma"](np.linspace(0, 1, _LEVELS), bytes=True)
+    return _palette_png(np.rint(share_TF * (_LEVELS - 1)), palette)
+
+
+def shade_uri(dark_TF: np.ndarray, most: float = 0.8) -> str:
+    """A PNG to lay over a spectrogram: black where `dark_TF` is 1 (opacity `most`), transparent where it is 0."""
+    palette = np.zeros((_SHADES, 4), np.uint8)
+    palette[:, 3] = np.rint(np.linspace(0, 255 * most, _SHADES))
+    return _palette_png(np.rint(dark_TF.clip(0, 1) * (_SHADES - 1)), palette)
+
+
+def _palette_png(index_TF: np.ndarray, palette: np.ndarray) -> str:
+    """A PNG of indices into at most 256 colours (RGBA), which takes a third of the bytes of one in full colour."""
+    from PIL import Image
+
+    pixels = np.ascontiguousarray(index_TF.T[::-1].astype(np.uint8))
+    image = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), pixels.tobytes())
+    image.putpalette(palette[:, :3].tobytes())
     file = io.BytesIO()
-    imsave(file, image_TF.T, vmin=low, vmax=high, cmap="magma", origin="lower", format="png")
+    opaque = bool((palette[:, 3] == 255).all())
+    image.save(file, "PNG", optimize=True, **({} if opaque else {"transparency": palette[:, 3].tobytes()}))
     return data_uri("image/png", file.getvalue())
 
 

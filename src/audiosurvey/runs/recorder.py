@@ -35,9 +35,9 @@ class Recorder:
 
         `model`: whether to keep the model.
         """
-        run, row, classes = self.context.run, result.row, self.context.sounds.table.classes
-        path = run.fold(row.fold) / "predictions.csv"
-        write_predictions(path, result.split.test, row.fold, classes, result.test.sounds_NK)
+        run, row, table = self.context.run, result.row, self.context.sounds.table
+        path, scores_NK = run.fold(row.fold) / "predictions.csv", result.test.sounds_NK
+        write_predictions(path, result.split.test, row.fold, table.classes, scores_NK, multi_label=table.multi_label)
         if model:
             self._save_fold_model(result)
         write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())

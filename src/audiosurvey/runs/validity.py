@@ -21,4 +21,6 @@ def marks(results: RunResults) -> list[str]:
         found.append("optimistic: the epoch was chosen on the test fold")
     if results.leaking:
         found.append("leaking: one recording stands on both sides of a split")
+    if folds := results.tuned_on:
+        found.append(f"tuned on fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}")
     return found

@@ -33,7 +33,7 @@ def conditions(sample_rate: int) -> list[RecordingCondition]:
     ]
     for low in (8000, 4000):
         if low < sample_rate:
-            rows.append((f"sampled at {low // 1000} kHz", partial(_band_limited, sample_rate=sample_rate, low=low)))
+            rows.append((f"sampled at {low // 1000} kHz", partial(_at_rate, sample_rate=sample_rate, low=low)))
     rows += [
         ("first 90 %", lambda wave_S, rng: _first(wave_S, 9, 10)),
         ("first 50 %", lambda wave_S, rng: _first(wave_S, 1, 2)),
@@ -48,11 +48,15 @@ def conditions(sample_rate: int) -> list[RecordingCondition]:
     return [RecordingCondition(name, change) for name, change in rows]
 
 
-def _band_limited(wave_S: np.ndarray, rng: np.random.Generator, *, sample_rate: int, low: int) -> np.ndarray:
-    """The wave resampled to `low` Hz and back."""
+def band_limited(wave_S: np.ndarray, sample_rate: int, low: int) -> np.ndarray:
+    """The wave (S) resampled to `low` Hz and back, of the same length."""
     low_S = soxr.resample(wave_S, sample_rate, low)
     back_S = soxr.resample(low_S, low, sample_rate).astype(np.float32)[: len(wave_S)]
     return np.pad(back_S, (0, len(wave_S) - len(back_S)))
+
+
+def _at_rate(wave_S: np.ndarray, rng: np.random.Generator, *, sample_rate: int, low: int) -> np.ndarray:
+    return band_limited(wave_S, sample_rate, low)
 
 
 def _first(wave_S: np.ndarray, share: int, of: int) -> np.ndarray:

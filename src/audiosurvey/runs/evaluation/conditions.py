@@ -16,7 +16,7 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun
+from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun, score_waves
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -57,16 +57,23 @@ def measure_conditions(run: OpenRun, *, device: str = "auto", bar: OpenBar = no_
 
 
 def score_changed(
-    model: Model, store: Store, clips: Sequence[Clip], condition: RecordingCondition, moved: Callable[[int], None]
+    model: Model,
+    store: Store,
+    clips: Sequence[Clip],
+    change: Callable[[np.ndarray, Clip], np.ndarray],
+    moved: Callable[[int], None],
 ) -> np.ndarray:
-    """Scores (N, K) by `model.predict` of the changed clips."""
-    scores: list[list[float]] = []
+    """Calibrated scores (N, K) of clips after `change`, a function of the wave (S) and the clip.
+
+    `moved` is called with the number of clips that have been scored since its last call.
+    """
+    scores: list[np.ndarray] = []
     for begin in range(0, len(clips), _AT_ONCE):
         part = clips[begin : begin + _AT_ONCE]
-        waves = [condition.change(store.read(clip.id), stream("conditions", condition.name, clip.id)) for clip in part]
-        scores += [[said[label] for label in model.labels] for said in model.predict(waves)]
+        waves = [change(store.read(clip.id), clip) for clip in part]
+        scores.append(score_waves(model, waves))
         moved(len(part))
-    return np.array(scores, dtype=np.float32)
+    return np.concatenate(scores).astype(np.float32)
 
 
 def _of_fold(
@@ -77,7 +84,7 @@ def _of_fold(
     model.to(device)
     found: list[ConditionScores] = []
     for condition in asked:
-        scores_NK = score_changed(model, sounds.store, fold.clips, condition, moved)
+        scores_NK = score_changed(model, sounds.store, fold.clips, _changing(condition), moved)
         if sounds.table.multi_label:
             metric = {"map": mean_average_precision(scores_NK, truth_NK)}
         else:
@@ -87,6 +94,10 @@ def _of_fold(
         found.append(ConditionScores.model_validate(stored))
     model.to("cpu")
     return FoldConditions(fold=fold.row.fold, clips=len(fold.clips), conditions=found)
+
+
+def _changing(condition: RecordingCondition) -> Callable[[np.ndarray, Clip], np.ndarray]:
+    return lambda wave_S, clip: condition.change(wave_S, stream("conditions", condition.name, clip.id))
 
 
 def _mean(rows: Sequence[ConditionScores], metric: str) -> ConditionScores:

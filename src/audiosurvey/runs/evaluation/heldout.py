@@ -1,6 +1,6 @@
 """Evaluation of trained models: those of a run on its own test folds, a model on other sounds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import dataset_at
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.splits.folds import Split, make_split
+from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import (
@@ -36,12 +38,17 @@ from audiosurvey.training.sound_scores import ScoredWindows
 
 @dataclass(frozen=True)
 class FoldModel:
-    """A finished fold: its model, and its test clips."""
+    """A finished fold: its model, and which clips it was trained and is tested on."""
 
     row: FoldRow
     model: Model
     sounds: Sounds
-    clips: tuple[Clip, ...]
+    split: Split
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The test clips."""
+        return self.split.test
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,12 @@ class OpenRun:
     results: RunResults
     sounds: Sounds
 
-    def models(self) -> Iterator[FoldModel]:
-        """The finished folds, one after the other, so that one model at a time is in memory."""
+    def models(self, folds: Collection[int] | None = None) -> Iterator[FoldModel]:
+        """The finished folds, or those of them in `folds`, one after the other: one model at a time is in memory."""
         for row in self.results.folds:
-            test = fold_split(self.config, self.sounds.table, row.fold).test
-            yield FoldModel(row, load_artefact(self.folder.fold(row.fold) / "model"), self.sounds, test)
+            if folds is None or row.fold in folds:
+                split = fold_split(self.config, self.sounds.table, row.fold)
+                yield FoldModel(row, load_artefact(self.folder.fold(row.fold) / "model"), self.sounds, split)
 
 
 class EvaluationResult(StoredPart):
@@ -176,7 +184,8 @@ def evaluate_model(
 def fold_split(config: Config, table: Table, fold: int) -> Split:
     """Training, validation and test clips of a fold. `config` is resolved. Raises UserError for a leak."""
     assert config.protocol.selection != "auto", "the config is resolved"
-    return make_split(table, fold, config.protocol.selection, config.protocol.allow_leakage)
+    split = make_split(table, fold, config.protocol.selection, config.protocol.allow_leakage)
+    return replace(split, train=training_subset(split.train, config.protocol.train_share, config.seed))
 
 
 def _measure(
@@ -209,6 +218,27 @@ def score_with(
     model.network.cpu()
     model.front_end.cpu()
     return scored
+
+
+@torch.no_grad()
+def score_waves(model: Model, waves: Sequence[np.ndarray]) -> np.ndarray:
+    """Calibrated scores (N, K) of waves (S) at the model's rate, on its device: those of `predict`, up to rounding.
+
+    Raises UserError for scores that are not finite.
+    """
+    network = model.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    windows = [model.windows(wave_S) for wave_S in waves]
+    wave_BS = torch.from_numpy(np.concatenate(windows))
+    device = model.network.classifier.weight.device
+    scores_WK = torch.cat(
+        [
+            model.to_scores(network(laid_out(model.front_end(part_BS.to(device))))).cpu()
+            for part_BS in wave_BS.split(model.config.train.batch_size)
+        ]
+    ).numpy()
+    if not np.isfinite(scores_WK).all():
+        raise UserError("the scores of the model are not finite")
+    return model.temperatures.apply_all(ScoredWindows(scores_WK, np.array([len(part) for part in windows])))
 
 
 def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict[str, str]]:

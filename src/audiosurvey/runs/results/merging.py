@@ -13,7 +13,7 @@ _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skip
 """Keys that must be equal, down to the last key of the resolved config."""
 
 
-IRRELEVANT = {
+PATHS_AND_SPEED = {
     f"config.{stage}{key}"
     for stage, keys in {
         "": ("tracking",),
@@ -77,7 +77,7 @@ def _differences(one: RunResults, other: RunResults) -> list[str]:
     for key in _ONE_EXPERIMENT:
         before, after = flat(ours[key], key), flat(theirs[key], key)
         for name in sorted(before.keys() | after.keys()):
-            if name not in IRRELEVANT and before.get(name) != after.get(name):
+            if name not in PATHS_AND_SPEED and before.get(name) != after.get(name):
                 lines.append(f"  {name}: {_short(before.get(name))} and {_short(after.get(name))}")
     return lines
 

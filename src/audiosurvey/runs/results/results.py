@@ -185,12 +185,19 @@ class RunResults(StoredPart):
     ignored: list[LeftOutClip] = []
     skipped: list[LeftOutClip]
     notes: list[str]
+    search_trial: bool = False
+    """Scores of a validation fold, of a trial in a search; never a test score."""
     conditions: ConditionResults | None = None
     """With `evaluate --conditions`; never in results.json."""
 
     @property
     def metric_names(self) -> list[str]:
         return names_for(self.multi_label)
+
+    @property
+    def tuned_on(self) -> list[int]:
+        """Folds by whose scores the recipe was chosen."""
+        return sorted(set(self.protocol.get("tuned_on") or []))
 
     @property
     def done(self) -> list[int]:
@@ -214,6 +221,8 @@ class RunResults(StoredPart):
         return added.changed(confusion=pooled_KK.tolist(), recall=recalls)
 
     def _why_not_official(self) -> str | None:
+        if self.search_trial:
+            return "scores of a validation fold, in a search"
         if not is_published(self.dataset.name):
             return "this data set has none"
         if skipped := len(self.skipped):

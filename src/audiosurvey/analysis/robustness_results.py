@@ -1,0 +1,212 @@
+"""Robustness of a run as typed data: the form of `analysis/robustness.json`, its means, and the baseline."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from audiosurvey.errors import UserError
+from audiosurvey.runs.results.results import StoredPart, parse_part, read_json
+
+FILE = "analysis/robustness.json"
+"""Relative to the run folder."""
+SCHEMA = 1
+
+
+class Cell(StoredPart):
+    """Scores of test clips, clean or at one severity of a corruption."""
+
+    severity: int
+    """1 to 5; 0 for clean clips."""
+    level: float | None = None
+    """In the unit of the corruption; None for clean clips."""
+    score: float | None
+    """Accuracy, or mAP for several labels; None where the data do not give it."""
+    relative_loss: float | None = None
+    """Share of the clean score that is lost; negative for a gain."""
+    standard_error: float | None = None
+    """Of an accuracy, from the number of clips (binomial); None for mAP."""
+    calibration_error: float | None
+    """Expected calibration error of the calibrated scores."""
+
+
+class CorruptionScores(StoredPart):
+    """One corruption, mildest severity first."""
+
+    name: str
+    title: str
+    quantity: str
+    """What the levels measure, with its unit."""
+    in_mean: bool
+    """Whether it counts in means over corruptions."""
+    cells: list[Cell]
+
+    @property
+    def error(self) -> float | None:
+        """1 - score, the mean over the severities."""
+        score = _mean([cell.score for cell in self.cells])
+        return None if score is None else 1 - score
+
+
+class FoldRobustness(StoredPart):
+    """The model of one fold on its own test clips."""
+
+    fold: int
+    clips: int
+    model: str
+    """SHA-256 of its weights."""
+    seconds: float
+    clean: Cell
+    corruptions: list[CorruptionScores]
+
+
+class BaselineComparison(StoredPart):
+    """Corruption errors relative to another run on the same folds: 1 is as good, below 1 better.
+
+    Source: Hendrycks and Dietterich 2019 (arXiv 1903.12261), section 4.2.
+    """
+
+    run: str
+    corruption_errors: dict[str, float | None]
+    """By corruption; None where the baseline makes no error."""
+    mean_corruption_error: float | None
+    """Over the corruptions that count in means."""
+
+
+class RobustnessResults(StoredPart):
+    """The form of robustness.json. Scores are means over the folds."""
+
+    schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
+    version: str
+    suite: int
+    """Version of the corruptions; scores of two suites are not comparable."""
+    data_hash: str
+    metric: Literal["accuracy", "map"]
+    clean: Cell
+    corruptions: list[CorruptionScores]
+    mean_score: float | None
+    """Over all corruptions that count in means, and all severities."""
+    mean_relative_loss: float | None
+    mean_calibration_error: float | None
+    baseline: BaselineComparison | None = None
+    folds: list[FoldRobustness]
+
+    @property
+    def seconds(self) -> float:
+        return sum(fold.seconds for fold in self.folds)
+
+    def out_of_order(self) -> list[tuple[CorruptionScores, Cell]]:
+        """Severities that score better than the one before by more than a standard error (accuracy only)."""
+        found = []
+        for row in self.corruptions:
+            for before, cell in zip([self.clean, *row.cells], row.cells, strict=False):
+                if before.score is None or cell.score is None or before.standard_error is None:
+                    continue
+                if cell.score - before.score > max(before.standard_error, cell.standard_error or 0.0):
+                    found.append((row, cell))
+        return found
+
+
+def averaged(about: dict[str, Any], folds: Sequence[FoldRobustness]) -> RobustnessResults:
+    """The results of at least one fold; `about`: the fields that are not computed."""
+    folds = sorted(folds, key=lambda fold: fold.fold)
+    clips = sum(fold.clips for fold in folds)
+    clean = _mean_cell([fold.clean for fold in folds], clips, None)
+    rows = []
+    for row in folds[0].corruptions:
+        of_folds = [_named(fold.corruptions, row.name).cells for fold in folds]
+        cells = [_mean_cell(list(cells), clips, clean.score) for cells in zip(*of_folds, strict=True)]
+        rows.append(row.changed(cells=cells))
+    counted = [cell for row in rows if row.in_mean for cell in row.cells]
+    return RobustnessResults(
+        **about,
+        schema_version=SCHEMA,
+        clean=clean,
+        corruptions=rows,
+        mean_score=_mean([cell.score for cell in counted]),
+        mean_relative_loss=_mean([cell.relative_loss for cell in counted]),
+        mean_calibration_error=_mean([cell.calibration_error for cell in counted]),
+        folds=list(folds),
+    )
+
+
+def make_cell(
+    severity: int, level: float | None, score: float | None, calibration_error: float | None, *, clean: float | None
+) -> Cell:
+    """A cell with its relative loss; `clean`: the score of the clean clips, None for these themselves."""
+    loss = (clean - score) / clean if clean and score is not None else None
+    return Cell(severity=severity, level=level, score=score, relative_loss=loss, calibration_error=calibration_error)
+
+
+def read_robustness(run: Path) -> RobustnessResults | None:
+    """What was measured for a run; None if nothing was. Raises UserError for a damaged file, or another schema."""
+    path = run / FILE
+    if not path.exists():
+        return None
+    mend = f"remove it, and 'audiosurvey robustness {run.as_posix()}' measures it again"
+    stored = read_json(path, mend)
+    if stored.get("schema") != SCHEMA:
+        raise UserError(f"{path}: robustness of schema {stored.get('schema')}; this version reads {SCHEMA}; {mend}")
+    return parse_part(RobustnessResults, stored, path, mend)
+
+
+def compare_with(results: RobustnessResults, baseline: Path) -> BaselineComparison:
+    """The corruption errors of a run relative to those of the run in `baseline`.
+
+    Raises UserError if that was not measured, on other data, with other corruptions or without one of the folds.
+    """
+    other, at = read_robustness(baseline), f"--baseline {baseline}"
+    again = f"run 'audiosurvey robustness {baseline.as_posix()}' first"
+    if other is None:
+        raise UserError(not_measured(baseline))
+    if (other.data_hash, other.metric) != (results.data_hash, results.metric):
+        raise UserError(f"{at}: was measured on other data; give a run on the same data set")
+    if other.suite != results.suite:
+        raise UserError(f"{at}: was measured with corruptions of another version; {again}")
+    wanted = {fold.fold for fold in results.folds}
+    if missing := sorted(wanted - {fold.fold for fold in other.folds}):
+        raise UserError(f"{at}: fold {missing[0]} was not measured; {again}")
+    about = {name: getattr(other, name) for name in ("version", "suite", "data_hash", "metric")}
+    rows = averaged(about, [fold for fold in other.folds if fold.fold in wanted]).corruptions
+    errors = {row.name: _ratio(row.error, _error_of(rows, row.name)) for row in results.corruptions}
+    counted = [errors[row.name] for row in results.corruptions if row.in_mean]
+    return BaselineComparison(run=baseline.as_posix(), corruption_errors=errors, mean_corruption_error=_mean(counted))
+
+
+def not_measured(baseline: Path) -> str:
+    """The line for a baseline without a robustness.json."""
+    again = f"run 'audiosurvey robustness {baseline.as_posix()}' first"
+    return f"--baseline {baseline}: its robustness was not measured; {again}"
+
+
+def _mean_cell(cells: Sequence[Cell], clips: int, clean: float | None) -> Cell:
+    score = _mean([cell.score for cell in cells])
+    calibration_error = _mean([cell.calibration_error for cell in cells])
+    mean = make_cell(cells[0].severity, cells[0].level, score, calibration_error, clean=clean)
+    known = all(cell.standard_error is not None for cell in cells)
+    return mean.changed(standard_error=standard_error(score, clips) if known else None)
+
+
+def standard_error(accuracy: float | None, clips: int) -> float | None:
+    """Of an accuracy over so many clips, as of a binomial share."""
+    return None if accuracy is None else float(np.sqrt(accuracy * (1 - accuracy) / clips))
+
+
+def _named(rows: Sequence[CorruptionScores], name: str) -> CorruptionScores:
+    return next(row for row in rows if row.name == name)
+
+
+def _error_of(rows: Sequence[CorruptionScores], name: str) -> float | None:
+    return next((row.error for row in rows if row.name == name), None)
+
+
+def _ratio(error: float | None, of: float | None) -> float | None:
+    return None if error is None or not of else error / of
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None unless all values are there."""
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers and len(numbers) == len(values) else None

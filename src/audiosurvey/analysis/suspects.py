@@ -1,0 +1,193 @@
+"""Clips whose label is probably wrong, by confident learning on out-of-fold scores: `analysis/suspects.json`.
+
+Each clip is scored by a model that was not trained on it, so a model that is sure of another class speaks against the
+label. How sure it must be is measured for each class: as sure as it is, on average, of clips with that label.
+
+Source: Northcutt, Jiang and Chuang 2021 ("Confident learning", arXiv 1911.00068), sections 3.1 and 3.2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from audiosurvey.errors import UserError
+from audiosurvey.runs.results.predictions import read_predictions
+from audiosurvey.runs.results.results import StoredPart, parse_part, read_json, write_json
+from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.version import __version__
+
+FILE = "analysis/suspects.json"
+"""Relative to the run folder."""
+SCHEMA = 1
+
+
+class Suspect(StoredPart):
+    """A clip whose label is probably wrong."""
+
+    clip: str
+    fold: int
+    given: str
+    """The label as in predictions.csv; several joined with `|`."""
+    likely: str
+    """The likely label; of several labels, those given with one added or removed."""
+    given_score: float
+    """Probability of the given label; of several, of the presence or absence that was given."""
+    likely_score: float
+    margin: float
+    """Probability of the given label less that of the best other; -1 is most suspicious."""
+
+
+class SuspectResults(StoredPart):
+    """The form of suspects.json."""
+
+    schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
+    version: str
+    clips: int
+    folds: list[int]
+    estimated_errors: float
+    """Estimate of how many labels are wrong, from the joint distribution of given and true labels."""
+    suspects: list[Suspect]
+    """Most suspicious first."""
+
+
+@dataclass(frozen=True)
+class Confident:
+    """Confident learning on N clips with one of K labels each."""
+
+    suspect_N: np.ndarray
+    """Whether the label is probably wrong."""
+    likely_N: np.ndarray
+    """The class that the model is confident of; the given one where there is none."""
+    margin_N: np.ndarray
+    """Probability of the given label less that of the best other."""
+    estimated_errors: float
+
+
+def confident_learning(given_N: np.ndarray, scores_NK: np.ndarray) -> Confident:
+    """Suspects among clips with given labels (N), from probabilities (N, K) by models that did not see them."""
+    rows, classes = np.arange(len(given_N)), scores_NK.shape[1]
+    own_N = scores_NK[rows, given_N]
+    counts_K = np.bincount(given_N, minlength=classes)
+    with np.errstate(invalid="ignore"):
+        threshold_K = np.bincount(given_N, own_N, classes) / counts_K
+    # Comparison with NaN is false: nobody is taken for a class without clips.
+    above_NK = scores_NK >= threshold_K - 1e-6
+    confident_N = above_NK.any(axis=1)
+    likely_N = np.where(confident_N, np.where(above_NK, scores_NK, -1).argmax(axis=1), given_N)
+    others_NK = scores_NK.copy()
+    others_NK[rows, given_N] = -1
+    margin_N = own_N - others_NK.max(axis=1)
+    joint_KK = np.zeros((classes, classes))
+    np.add.at(joint_KK, (given_N[confident_N], likely_N[confident_N]), 1)
+    # Each row is scaled to the number of clips with that label.
+    rows_K1 = joint_KK.sum(axis=1, keepdims=True)
+    joint_KK = np.divide(joint_KK, rows_K1, out=np.eye(classes), where=rows_K1 > 0) * counts_K[:, None]
+    # A label that the model itself finds most probable is no suspect.
+    suspect_N = (likely_N != given_N) & (margin_N < 0)
+    return Confident(suspect_N, likely_N, margin_N, float(joint_KK.sum() - np.trace(joint_KK)))
+
+
+def find_suspects(run: RunFolder) -> SuspectResults:
+    """Suspects among the test clips of all folds of a run that have ended; nothing is written.
+
+    Raises UserError if no fold has ended, or predictions are missing or damaged.
+    """
+    results = run.read_results()
+    if results is None or not results.folds:
+        raise UserError(f"{run.path}: no fold has ended yet; go on with 'audiosurvey train --resume'")
+    clips: list[str] = []
+    folds: list[int] = []
+    cells: list[str] = []
+    parts = []
+    for fold in results.done:
+        ids, labels, scores_NK = _predictions(run, fold, len(results.classes))
+        clips, cells, folds = clips + ids, cells + labels, folds + [fold] * len(ids)
+        parts.append(scores_NK.astype(np.float64))
+    find = _several_labels if results.multi_label else _one_label
+    estimated, found = find(list(zip(clips, folds, cells, strict=True)), np.concatenate(parts), results.classes)
+    return SuspectResults(
+        schema_version=SCHEMA,
+        version=__version__,
+        clips=len(clips),
+        folds=results.done,
+        estimated_errors=estimated,
+        suspects=sorted(found, key=lambda suspect: suspect.margin),
+    )
+
+
+def write_suspects(run: RunFolder) -> SuspectResults:
+    """Finds suspects and writes `analysis/suspects.json`. Raises UserError as `find_suspects` does."""
+    found = find_suspects(run)
+    try:
+        write_json(run.path / FILE, found.as_json())
+    except OSError as error:
+        raise UserError(f"{run.path}: suspects cannot be written ({error.strerror or error})") from None
+    return found
+
+
+def read_suspects(run: RunFolder) -> SuspectResults | None:
+    """The suspects that were written; None if there are none. Raises UserError for a damaged file."""
+    path = run.path / FILE
+    if not path.exists():
+        return None
+    mend = "remove it; it is made again from predictions.csv"
+    return parse_part(SuspectResults, read_json(path, mend), path, mend)
+
+
+Rows = list[tuple[str, int, str]]
+"""Clip, fold and label cell of each row of predictions."""
+
+
+def _predictions(run: RunFolder, fold: int, classes: int) -> tuple[list[str], list[str], np.ndarray]:
+    path = run.fold(fold) / "predictions.csv"
+    try:
+        ids, labels, scores_NK = read_predictions(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing; {run.mend_fold(fold)}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); {run.mend_fold(fold)}") from None
+    if scores_NK.shape[1] != classes:
+        raise UserError(f"{path}: damaged, not a column for each class; {run.mend_fold(fold)}")
+    return ids, labels, scores_NK
+
+
+def _one_label(rows: Rows, scores_NK: np.ndarray, classes: list[str]) -> tuple[float, list[Suspect]]:
+    # Binary losses give scores that do not add up to 1.
+    scores_NK = scores_NK / scores_NK.sum(axis=1, keepdims=True).clip(min=1e-12)
+    given_N = np.array([classes.index(cell) for _, _, cell in rows])
+    found = confident_learning(given_N, scores_NK)
+    return found.estimated_errors, [
+        _suspect(rows[n], classes[found.likely_N[n]], scores_NK[n], given_N[n], found.likely_N[n], found.margin_N[n])
+        for n in np.flatnonzero(found.suspect_N)
+    ]
+
+
+def _several_labels(rows: Rows, scores_NK: np.ndarray, classes: list[str]) -> tuple[float, list[Suspect]]:
+    """Each class by itself: is it there or not?"""
+    estimated, suspects = 0.0, []
+    given = [set(cell.split("|")) - {""} for _, _, cell in rows]
+    for k, name in enumerate(classes):
+        given_N = np.array([int(name in labels) for labels in given])
+        both_N2 = np.stack([1 - scores_NK[:, k], scores_NK[:, k]], axis=1)
+        found = confident_learning(given_N, both_N2)
+        estimated += found.estimated_errors
+        for n in np.flatnonzero(found.suspect_N):
+            likely = "|".join(one for one in classes if one in given[n] ^ {name})
+            suspects.append(_suspect(rows[n], likely, both_N2[n], given_N[n], found.likely_N[n], found.margin_N[n]))
+    return estimated, suspects
+
+
+def _suspect(
+    row: tuple[str, int, str], likely: str, score_K: np.ndarray, given: int, other: int, margin: float
+) -> Suspect:
+    clip, fold, cell = row
+    return Suspect(
+        clip=clip,
+        fold=fold,
+        given=cell,
+        likely=likely,
+        given_score=float(score_K[given]),
+        likely_score=float(score_K[other]),
+        margin=float(margin),
+    )

@@ -1,0 +1,32 @@
+"""The command that writes a run or a survey as a web page: report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiosurvey.cli.app import ForceOption, app
+
+
+@app.command()
+def report(
+    target: Annotated[Path, typer.Argument(metavar="RUN_OR_SURVEY", help="A run folder, or a survey folder.")],
+    output: Annotated[
+        Path | None, typer.Option(help="HTML file to write; default: report.html in the folder, replaced if there.")
+    ] = None,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="With or without sounds.")] = True,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="For a survey: also write the page of each run, without sounds.")
+    ] = False,
+    force: ForceOption = False,
+) -> None:
+    """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
+    from audiosurvey.pipeline import ReportOptions
+    from audiosurvey.pipeline import report as write
+    from audiosurvey.report.console import STDERR, progress_bar
+    from audiosurvey.report.units import size
+
+    written = write(target, output, ReportOptions(audio, runs, force), progress_bar)
+    for line in written.absent:
+        STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)
+    print(f"report: {written.path} ({size(written.size)})")

@@ -1,0 +1,1 @@
+"""Comparison of models on the same clips: intervals, tests, verdicts, costs."""

@@ -1,0 +1,97 @@
+"""`audiosurvey compare`: paths to a comparison."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.comparison.benchmark import Benchmark, Say, make_benchmarks
+from audiosurvey.comparison.costs import COSTS, weights_file
+from audiosurvey.comparison.critical_difference import critical_difference
+from audiosurvey.comparison.leaderboard import CompareOptions, make_leaderboard
+from audiosurvey.comparison.records import records
+from audiosurvey.comparison.result import Comparison, DatasetResult
+from audiosurvey.comparison.sources import find_rows
+from audiosurvey.errors import UserError, some_of
+
+_SHOWN = 5
+
+
+def compare_paths(
+    paths: Sequence[Path], options: CompareOptions, *, timing: bool = False, say: Say = lambda line: None
+) -> Comparison:
+    """Compares the models in survey folders, run folders, and folders of predictions, by data set.
+
+    `timing`: measures the time per clip of every model that the runs keep; `say` is called with a line for each row
+    without a model. Raises UserError for what cannot be read or compared.
+    """
+    if not paths:
+        raise UserError("compare: no path; give survey folders, run folders, or folders with predictions.csv")
+    if options.cost not in COSTS:
+        raise UserError(f"--cost {options.cost}: no such cost; there are {', '.join(COSTS)}")
+    if not 0 < options.margin < 1:
+        raise UserError(f"--margin {100 * options.margin:g}: give points between 0 and 100")
+    left_out: list[str] = []
+    benchmarks = make_benchmarks(find_rows(paths), options.folds, left_out.append)
+    _check_baseline(benchmarks, options)
+    times = _times(benchmarks, say) if timing else [{} for _ in benchmarks]
+    found = [make_leaderboard(one, options, measured) for one, measured in zip(benchmarks, times, strict=True)]
+    comparison = Comparison(tuple(map(_with_baseline_note(options), found)), tuple(left_out))
+    return critical_difference(comparison)
+
+
+def compare(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    baseline: str | None = None,
+    margin: float = 0.01,
+    folds: Sequence[int] = (),
+    cost: str = "macs",
+    timing: bool = False,
+) -> list[dict[str, Any]]:
+    """Compares models on the same clips; returns one record for each model and data set, best first.
+
+    `paths`: survey folders, run folders, or folders with predictions.csv; `baseline`: the model that verdicts are
+    against (None: the best one); `margin`: differences below it count as none, as a share; `folds`: compare on these
+    only; `cost`: that of the Pareto front; `timing`: measure the time per clip now. Incomplete runs of surveys are left
+    out. Raises UserError for what cannot be read or compared.
+    """
+    places = [paths] if isinstance(paths, str | Path) else paths
+    options = CompareOptions(baseline, False, margin, tuple(folds), cost)
+    return records(compare_paths([Path(place) for place in places], options, timing=timing))
+
+
+def _check_baseline(benchmarks: Sequence[Benchmark], options: CompareOptions) -> None:
+    names = sorted({model.name for one in benchmarks for model in one.models})
+    if options.baseline is not None and options.baseline not in names:
+        raise UserError(f"--baseline {options.baseline}: no such model; there are {some_of(names, 2 * _SHOWN)}")
+
+
+def _with_baseline_note(options: CompareOptions) -> Callable[[DatasetResult], DatasetResult]:
+    def add(found: DatasetResult) -> DatasetResult:
+        if options.baseline in (None, found.baseline):
+            return found
+        note = f"no model {options.baseline} on this data set: the best one is the baseline"
+        return replace(found, notes=(*found.notes, note))
+
+    return add
+
+
+def _times(benchmarks: Sequence[Benchmark], say: Say) -> list[dict[str, float]]:
+    """ms per clip of the models of each data set, all measured in one run."""
+    from audiosurvey.analysis.timing import milliseconds_per_clip
+    from audiosurvey.artefact.load import load
+
+    places: dict[str, Path] = {}
+    for number, benchmark in enumerate(benchmarks):
+        for model in benchmark.models:
+            weights = weights_file(model.source.seeds[0])
+            if weights is None:
+                say(f"{model.source.path.as_posix()}: not timed, the run keeps no model")
+            else:
+                places[f"{number}:{model.name}"] = weights.parent
+    measured = milliseconds_per_clip({key: load(place) for key, place in places.items()})
+    return [
+        {model.name: measured[key] for model in one.models if (key := f"{number}:{model.name}") in measured}
+        for number, one in enumerate(benchmarks)
+    ]

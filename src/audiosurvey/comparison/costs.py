@@ -1,0 +1,133 @@
+"""Costs of a model, from the files of its runs, and the Pareto front of score against cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.comparison.benchmark import ComparedModel
+from audiosurvey.comparison.sources import SeedSource
+
+WATTS_PER_CORE, WATTS_PER_GPU = 10.0, 300.0
+"""Assumed where no file tells the energy that was used."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """None: the files do not tell."""
+
+    parameters: int | None = None
+    macs: int | None = None
+    """Multiply-accumulate operations for one window."""
+    train_seconds: float | None = None
+    """Of all folds together; mean over the seeds."""
+    machine: str | None = None
+    energy_wh: float | None = None
+    energy_estimated: bool = False
+    """Whether the energy is training time times an assumed power: 10 W for each core, 300 W for each GPU."""
+    peak_memory_mb: float | None = None
+    ms_per_clip: float | None = None
+    model_mb: float | None = None
+    """Size of the file of weights."""
+
+
+COSTS = {
+    "parameters": "parameters",
+    "macs": "MACs",
+    "train_seconds": "training time (s)",
+    "energy_wh": "energy (Wh)",
+    "ms_per_clip": "ms per clip",
+    "model_mb": "model size (MB)",
+    "peak_memory_mb": "peak memory (MB)",
+}
+"""Titles of the costs that a score can be plotted against."""
+
+
+def costs_of(model: ComparedModel, ms_per_clip: float | None = None) -> Costs:
+    """Costs from results.json, environment.json and the folds' models."""
+    seeds = [seed for seed in model.source.seeds if seed.results is not None]
+    if not seeds:
+        return Costs(ms_per_clip=ms_per_clip)
+    results = [seed.results for seed in seeds if seed.results is not None]
+    environments = [_environment(seed.path) for seed in seeds]
+    seconds = sum(one.seconds for one in results) / len(results)
+    energy, estimated = _energy(seeds, environments)
+    weights = weights_file(seeds[0])
+    return Costs(
+        parameters=results[0].parameters,
+        macs=results[0].macs,
+        train_seconds=seconds,
+        machine=", ".join(sorted({name for one in environments if (name := _machine(one))})) or None,
+        energy_wh=energy,
+        energy_estimated=estimated,
+        peak_memory_mb=_peak_memory(seeds),
+        ms_per_clip=ms_per_clip,
+        model_mb=weights.stat().st_size / 1e6 if weights else None,
+    )
+
+
+def weights_file(seed: SeedSource) -> Path | None:
+    """The weights of the first fold's model, or of the final model; None if the run keeps no model."""
+    places = [*(path.parent / "model" for path in seed.files), seed.path / "model"]
+    return next((file for place in places if (file := place / "weights.safetensors").is_file()), None)
+
+
+def pareto_front(scores: Sequence[float], costs: Sequence[float | None]) -> list[bool]:
+    """Whether no other model is at least as good for at most the cost, and better in one of the two."""
+
+    def beaten(index: int, cost: float) -> bool:
+        return any(
+            other is not None and score >= scores[index] and other <= cost and (score > scores[index] or other < cost)
+            for score, other in zip(scores, costs, strict=True)
+        )
+
+    return [cost is not None and not beaten(index, cost) for index, cost in enumerate(costs)]
+
+
+def _environment(run: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _machine(environment: Mapping[str, Any]) -> str | None:
+    """`host, NVIDIA H200` or `host, 2 cores`."""
+    if "host" not in environment:
+        return None
+    gpus = environment.get("devices") or []
+    if environment.get("device") == "cuda" and gpus:
+        return f"{environment['host']}, {gpus[0]}"
+    return f"{environment['host']}, {environment.get('processors')} cores"
+
+
+def _energy(seeds: Sequence[SeedSource], environments: Sequence[Mapping[str, Any]]) -> tuple[float | None, bool]:
+    """Wh of a training of all folds, mean over the seeds, and whether it is estimated."""
+    total, estimated = 0.0, False
+    for seed, environment in zip(seeds, environments, strict=True):
+        assert seed.results is not None
+        for row in seed.results.folds:
+            measured = getattr(row, "energy_wh", None)
+            if isinstance(measured, int | float):
+                total += measured
+            elif not environment:
+                return None, False
+            else:
+                # Folds side by side have threads of their own, and their seconds overlap.
+                total += row.seconds * _watts(environment, row.threads) / 3600
+                estimated = True
+    return total / len(seeds), estimated
+
+
+def _watts(environment: Mapping[str, Any], threads: int | None) -> float:
+    if environment.get("device") == "cuda":
+        return WATTS_PER_GPU * int(environment.get("processes") or 1)
+    return WATTS_PER_CORE * (threads or int(environment.get("torch_threads") or 1))
+
+
+def _peak_memory(seeds: Sequence[SeedSource]) -> float | None:
+    rows = [row for seed in seeds if seed.results for row in seed.results.folds]
+    found = [value for row in rows if isinstance(value := getattr(row, "peak_memory_mb", None), int | float)]
+    return max(found, default=None)

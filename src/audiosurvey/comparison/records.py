@@ -1,0 +1,145 @@
+"""A comparison as plain records, one for each model or one for each model, seed and fold, and as CSV and Markdown."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from audiosurvey.comparison.result import Comparison, DatasetResult, ModelResult
+from audiosurvey.comparison.wording import baseline_line, points, range_text, ratio_text, verdict_text
+
+Record = dict[str, Any]
+
+
+def records(comparison: Comparison) -> list[Record]:
+    """One record a model and data set. Scores are shares, not percentages; None stands for what is not known."""
+    return [_record(dataset, model) for dataset in comparison.datasets for model in dataset.models]
+
+
+def long_records(comparison: Comparison) -> list[Record]:
+    """One record for each data set, model, seed and fold, with the score."""
+    return [
+        {
+            "dataset": dataset.title,
+            "model": model.name,
+            "seed": seed,
+            "fold": fold,
+            dataset.metric: value,
+            **{f"sweep.{key}": setting for key, setting in model.sweep.items()},
+        }
+        for dataset in comparison.datasets
+        for model in dataset.models
+        for seed, row in zip(model.seeds, model.fold_scores, strict=True)
+        for fold, value in zip(dataset.folds, row, strict=True)
+    ]
+
+
+def csv_text(rows: Sequence[Record]) -> str:
+    """The records as CSV; columns are in the order in which they first occur, and None is an empty cell."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(key)) for key in columns] for row in rows)
+    return file.getvalue()
+
+
+def markdown(comparison: Comparison) -> str:
+    """A table for each data set, for a README."""
+    return "\n".join(line for dataset in comparison.datasets for line in _markdown_table(dataset))
+
+
+def _markdown_table(dataset: DatasetResult) -> Iterable[str]:
+    yield f"**{_escaped(dataset.title)}**: {dataset.metric} in %, {len(dataset.folds)} folds, {dataset.clips} clips"
+    yield ""
+    against = _escaped(dataset.baseline)
+    yield f"| rank | model | {dataset.metric} | 95 % interval | against {against} | parameters | MACs |"
+    yield "|---|---|---|---|---|---|---|"
+    for model in dataset.models:
+        cells = [
+            range_text(model.rank),
+            _escaped(model.name) + "".join(f" ({_escaped(mark)})" for mark in marks(model)),
+            points(model.score.mean),
+            "-" if model.score.low is None else f"{points(model.score.low)} to {points(model.score.high)}",
+            verdict_text(dataset, model.name),
+            ratio_text(model.costs.parameters),
+            ratio_text(model.costs.macs),
+        ]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    line = _escaped(baseline_line(dataset))
+    yield f"{line[:1].upper()}{line[1:]}. Intervals and p: corrected t over the folds."
+    yield ""
+
+
+def marks(model: ModelResult) -> list[str]:
+    """What has to be said beside the score."""
+    return [line for line in model.protocol.caveats if not line.startswith("own folds")]
+
+
+def _record(dataset: DatasetResult, model: ModelResult) -> Record:
+    pair, protocol, costs = dataset.verdict_on(model.name), model.protocol, model.costs
+    return {
+        "dataset": dataset.title,
+        "model": model.name,
+        "rank_best": model.rank[0],
+        "rank_worst": model.rank[1],
+        "metric": dataset.metric,
+        "score": model.score.mean,
+        "score_low": model.score.low,
+        "score_high": model.score.high,
+        "bootstrap_low": model.bootstrap.low,
+        "bootstrap_high": model.bootstrap.high,
+        "balanced_accuracy": model.balanced_accuracy,
+        "log_loss": model.log_loss,
+        "calibration_error": model.calibration_error,
+        "baseline": dataset.baseline,
+        "baseline_chosen_by_score": dataset.chosen_by_score,
+        "verdict": "baseline" if pair is None else pair.verdict,
+        "difference": pair and pair.retrained.mean,
+        "difference_low": pair and pair.retrained.low,
+        "difference_high": pair and pair.retrained.high,
+        "p": pair and pair.retrained.p,
+        "p_holm": pair and pair.p_holm,
+        "p_equivalence": pair and pair.p_equivalence,
+        "p_as_trained": pair and pair.p_as_trained,
+        "as_trained_low": pair and pair.as_trained.low,
+        "as_trained_high": pair and pair.as_trained.high,
+        "p_mcnemar": pair and pair.p_mcnemar,
+        "seeds_that_decide": pair and pair.more and pair.more.seeds,
+        "folds_that_decide": pair and pair.more and pair.more.folds,
+        "folds": list(dataset.folds),
+        "seeds": list(model.seeds),
+        "seed_std": model.seed_std,
+        "official": protocol.official,
+        "selection": protocol.selection,
+        "tuned_on": list(protocol.tuned_on),
+        "pretrained_on": protocol.pretrained_on,
+        "caveats": list(protocol.caveats),
+        "parameters": costs.parameters,
+        "macs": costs.macs,
+        "train_seconds": costs.train_seconds,
+        "machine": costs.machine,
+        "energy_wh": costs.energy_wh,
+        "energy_estimated": costs.energy_estimated if costs.energy_wh is not None else None,
+        "peak_memory_mb": costs.peak_memory_mb,
+        "ms_per_clip": costs.ms_per_clip,
+        "model_mb": costs.model_mb,
+        "pareto": model.pareto,
+        "pareto_cost": dataset.cost,
+        "config": model.config,
+        **{f"sweep.{key}": value for key, value in model.sweep.items()},
+    }
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "; ".join("" if one is None else str(one) for one in value)
+    return json.dumps(value) if isinstance(value, bool | dict) else value
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")

@@ -1,0 +1,80 @@
+"""Numbers and verdicts of a comparison in words, the same in the terminal, in Markdown and on the page."""
+
+from collections.abc import Sequence
+
+from audiosurvey.comparison.result import DatasetResult, PairResult
+from audiosurvey.comparison.significance import FoldEstimate
+
+
+def points(value: float | None, digits: int = 1) -> str:
+    """A share in percent: 0.8125 as `81.2`."""
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def signed_points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f}"
+
+
+def p_text(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def range_text(rank: tuple[int, int]) -> str:
+    """`2` or `1-3`."""
+    return str(rank[0]) if rank[0] == rank[1] else f"{rank[0]}-{rank[1]}"
+
+
+def interval_text(estimate: FoldEstimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "-"
+    return f"{points(estimate.low)} to {points(estimate.high)}"
+
+
+def signed_interval_text(low: float | None, high: float | None) -> str:
+    return "-" if low is None else f"{signed_points(low)} to {signed_points(high)}"
+
+
+def ratio_text(count: float | None) -> str:
+    """A count with three digits and a unit: `1.23 M`."""
+    if count is None:
+        return "-"
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.3g}"
+
+
+def verdict_text(dataset: DatasetResult, name: str) -> str:
+    """`baseline`, or `better (+2.1)`."""
+    pair = dataset.verdict_on(name)
+    return "baseline" if pair is None else f"{pair.verdict} ({signed_points(pair.retrained.mean)})"
+
+
+def headline(dataset: DatasetResult) -> str:
+    recordings = f" of {dataset.recordings} recordings" if dataset.recordings_known else ""
+    folds = f"fold{'s' if len(dataset.folds) > 1 else ''} {', '.join(map(str, dataset.folds))}"
+    return f"{dataset.title}: {dataset.clips} clips{recordings}, {dataset.classes} classes, {folds}"
+
+
+def baseline_line(dataset: DatasetResult) -> str:
+    """What the verdicts are about, and what they are corrected for."""
+    if len(dataset.models) == 1:
+        return "one model: nothing to compare it with"
+    if not dataset.chosen_by_score:
+        others = len(dataset.models) - 1
+        corrected = f", p corrected for {others} comparisons (Holm)" if others > 1 else ""
+        return f"verdicts against {dataset.baseline}{corrected}"
+    pairs = len(dataset.models) * (len(dataset.models) - 1) // 2
+    named = f"verdicts against {dataset.baseline}, a baseline chosen by its score"
+    return f"{named}: p corrected for all {pairs} pairs (Holm)" if pairs > 1 else named
+
+
+def more_lines(pairs: Sequence[PairResult]) -> list[str]:
+    """What would decide the undecided pairs; pairs with the same answer share a line."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for pair in pairs:
+        if pair.more is not None:
+            groups.setdefault((pair.more.text, pair.second), []).append(pair.first)
+    return [f"{', '.join(names)} against {second}: {text}" for (text, second), names in groups.items()]

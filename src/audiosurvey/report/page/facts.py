@@ -1,0 +1,113 @@
+"""Facts about a run: what it cost, how its config differs from a preset, where it ran, and how to repeat it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audiosurvey.config.loader import fill_front_end, fill_preset
+from audiosurvey.config.presets import preset_document, preset_names
+from audiosurvey.config.reading.validate import validate
+from audiosurvey.config.resolved import plain
+from audiosurvey.config.root import Config
+from audiosurvey.report.units import duration, size
+from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.results.run_folder import RunFolder, flat
+
+_PLACES = ("dataset.root", "dataset.store", "dataset.ignore", "tracking", "train.num_workers", "pretrain.num_workers")
+"""Keys about a machine, not about an experiment."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How a config differs from the preset that it is nearest to."""
+
+    preset: str
+    rows: Sequence[tuple[str, str, str]]
+    """Key, value of the preset, value of the run."""
+
+
+def costs(run: RunFolder, results: RunResults, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What training cost and what a model takes up."""
+    rows: list[tuple[str, str]] = []
+    if results.parameters is not None:
+        rows.append(("parameters", f"{results.parameters:,}"))
+    if results.macs is not None:
+        rows.append(("multiply-accumulates per window", f"{results.macs / 1e6:,.1f} million"))
+    files = [run.fold(fold) / "model" / "weights.safetensors" for fold in results.done]
+    if (weights := next((file for file in files if file.is_file()), None)) is not None:
+        rows.append(("weights of one model", size(weights.stat().st_size)))
+    folds = len(results.folds)
+    epochs = sorted({row.epochs for row in results.folds})
+    rows.append(("epochs per fold", " to ".join(map(str, dict.fromkeys((epochs[0], epochs[-1]))))))
+    each = f"{duration(results.seconds / folds)} per fold, " if folds > 1 else ""
+    rows.append(("training time", f"{each}{duration(results.seconds)} in total"))
+    if environment:
+        rows.append(("machine", machine(environment)))
+    return rows
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """`vm: x86_64, 2 processors, 1 thread, cpu, fp32`."""
+    devices = ", ".join(environment.get("devices") or []) or str(environment.get("device", "unknown device"))
+    counts = [
+        f"{environment[key]} {word}{'s' if environment[key] != 1 else ''}"
+        for key, word in (("processors", "processor"), ("torch_threads", "thread"))
+        if key in environment
+    ]
+    parts = [environment.get("machine"), *counts, devices, environment.get("precision")]
+    return f"{environment.get('host', 'unknown')}: {', '.join(str(part) for part in parts if part)}"
+
+
+def differences(config: Config, named: str | None = None) -> Differences:
+    """The keys that differ from a preset: the one named, else the nearest, that with the fewest differences.
+
+    Paths and other settings of a machine do not count.
+    """
+    own = _keys(config)
+    candidates = [named] if named is not None and named in preset_names() else preset_names()
+    found: list[tuple[int, int, list[tuple[str, str, str]]]] = []
+    for place, name in enumerate(candidates):
+        other = _keys(_preset(name))
+        keys = [key for key in {**other, **own} if own.get(key) != other.get(key)]
+        rows = [(key, _short(other.get(key)), _short(own.get(key))) for key in keys]
+        # A network of other blocks is another one, however few keys that takes.
+        found.append((len(rows) + 100 * ("model.blocks" in keys), place, rows))
+        if not rows:
+            break
+    _, place, rows = min(found)
+    return Differences(candidates[place], rows)
+
+
+def _preset(name: str) -> Config:
+    """The config of a preset, without the checks that take long."""
+    document = preset_document(name)
+    fill_preset(document)
+    fill_front_end(document)
+    checked = validate(Config, document)
+    assert checked.config is not None, "presets are valid"
+    return checked.config.resolved()
+
+
+def _keys(config: Config) -> dict[str, Any]:
+    return {key: value for key, value in flat(plain(config)).items() if key not in _PLACES}
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def command(run: RunFolder, results: RunResults, environment: Mapping[str, Any]) -> str:
+    """The command that trains the same folds again, in a new folder."""
+    words = ["audiosurvey", "train", run.config_path.as_posix(), "--run-dir", f"{run.path.as_posix()}-again"]
+    if results.done != results.all_folds:
+        words += ["--folds", ",".join(map(str, results.done))]
+    jobs = environment.get("jobs", 1)
+    if jobs != 1:
+        words += ["--jobs", str(jobs)]
+    if "torch_threads" in environment:
+        words += ["--threads", str(environment["torch_threads"])]
+    if environment.get("device", "cpu") != "cpu":
+        words += ["--device", str(environment["device"])]
+    return shlex.join(words)

@@ -1,0 +1,139 @@
+"""All that is known of a run: read from its folder, and explained from models and sounds where these are there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from audiosurvey.analysis.audit import audit_run
+from audiosurvey.analysis.explanations import Explanations, explain_mistakes
+from audiosurvey.analysis.mistakes import Mistake, worst_mistakes
+from audiosurvey.analysis.robustness_results import RobustnessResults, read_robustness
+from audiosurvey.analysis.suspects import SuspectResults, find_suspects, read_suspects
+from audiosurvey.config.root import Config
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.errors import UserError
+from audiosurvey.runs.evaluation.heldout import fold_split, prepare
+from audiosurvey.runs.listener import OpenBar
+from audiosurvey.runs.rendering import render_clip
+from audiosurvey.runs.results.fold_log import read_history
+from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
+from audiosurvey.runs.results.results import RunResults, read_json
+from audiosurvey.runs.results.run_folder import RunFolder
+
+SHOWN_MISTAKES = 12
+T = TypeVar("T")
+_AUGMENTED_CLIPS, _AUGMENTED_EPOCHS = 2, (1, 2)
+
+
+@dataclass(frozen=True)
+class RunMaterial:
+    """What the page of a run is made from."""
+
+    run: RunFolder
+    results: RunResults
+    histories: Mapping[int, Sequence[Mapping[str, Any]]]
+    """metrics.jsonl by fold."""
+    tables: tuple[PredictionTable, ...]
+    """predictions.csv of each fold; empty if one of them is missing."""
+    config: Config | None
+    environment: Mapping[str, Any]
+    sounds: Sounds | None
+    mistakes: tuple[Mistake, ...]
+    explanations: Explanations
+    audit: Mapping[str, Any] | None
+    augmented: tuple[tuple[dict[str, Any], ...], ...]
+    """For each clip, renderings of several epochs, as `render_clip` returns them."""
+    suspects: SuspectResults | None = None
+    robustness: RobustnessResults | None = None
+    """What `audiosurvey robustness` measured; None if it was not run."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Why something is missing: `predictions`, `config`, `sounds`, `models`, `augmented`, `audit`, ..."""
+
+
+def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
+    """Reads a run, and computes what is not stored beside it yet.
+
+    Raises UserError if there are no results. Everything else may be missing; `absent` gives the reason.
+    """
+    results = run.read_results(remake=False)
+    if results is None:
+        raise UserError(f"{run.path}: no results; give the folder of a run with a finished fold, or of a survey")
+    absent: dict[str, str] = {}
+    tables = _tables(run, results, absent)
+    config = _or_absent("config", absent, run.read_config)
+    if config is None:
+        absent["sounds"] = absent["config"]
+    sounds = _sounds(results, config, absent, bar)
+    mistakes = worst_mistakes(tables, SHOWN_MISTAKES)
+    explanations = Explanations({})
+    audit, augmented = None, None
+    if config is not None and sounds is not None:
+        explanations = explain_mistakes(run, config, sounds, mistakes, bar)
+        if explanations.missing:
+            absent["models"] = explanations.missing[0]
+        augmented = _or_absent("augmented", absent, lambda: _augmented(config, sounds, results.done[0]))
+        audit = _or_absent("audit", absent, lambda: audit_run(run, config, results.dataset.hash, bar))
+    return RunMaterial(
+        run,
+        results,
+        {fold: read_history(run.fold(fold)) for fold in results.done},
+        tuple(tables),
+        config,
+        _or_absent("environment", absent, lambda: read_json(run.environment_path)) or {},
+        sounds,
+        tuple(mistakes),
+        explanations,
+        audit,
+        augmented or (),
+        _or_absent("suspects", absent, lambda: read_suspects(run) or find_suspects(run)) if tables else None,
+        _or_absent("robustness", absent, lambda: read_robustness(run.path)),
+        absent,
+    )
+
+
+def _or_absent(name: str, absent: dict[str, str], make: Callable[[], T]) -> T | None:
+    """What `make` returns; None if it raises UserError, whose first line is the reason."""
+    try:
+        return make()
+    except UserError as error:
+        absent[name] = error.lines[0]
+        return None
+
+
+def _tables(run: RunFolder, results: RunResults, absent: dict[str, str]) -> list[PredictionTable]:
+    try:
+        tables = [read_prediction_table(run.fold(fold) / "predictions.csv") for fold in results.done]
+    except (UserError, OSError) as error:
+        absent["predictions"] = str(error).splitlines()[0]
+        return []
+    if any(table.classes != tuple(results.classes) for table in tables):
+        absent["predictions"] = f"{run.path}: predictions.csv is not of the classes in results.json"
+        return []
+    return tables
+
+
+def _sounds(results: RunResults, config: Config | None, absent: dict[str, str], bar: OpenBar) -> Sounds | None:
+    if config is None:
+        return None
+    try:
+        sounds = prepare(config.dataset, config.sample_rate, bar)
+    except UserError as error:
+        absent["sounds"] = error.lines[0]
+        return None
+    if sounds.store.hash != results.dataset.hash:
+        absent["sounds"] = f"{sounds.table.root.as_posix()}: the data changed since the run"
+        return None
+    return sounds
+
+
+def _augmented(config: Config, sounds: Sounds, fold: int) -> tuple[tuple[dict[str, Any], ...], ...]:
+    """The first training clip of several classes."""
+    firsts: dict[tuple[int, ...], str] = {}
+    for clip in fold_split(config, sounds.table, fold).train:
+        firsts.setdefault(clip.labels, clip.id)
+    clips = list(firsts.values())[:_AUGMENTED_CLIPS]
+    return tuple(
+        tuple(render_clip(config, sounds, clip, epoch) for epoch in _AUGMENTED_EPOCHS)
+        for clip in clips
+        if not config.train.head_only
+    )

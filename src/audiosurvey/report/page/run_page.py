@@ -1,0 +1,231 @@
+"""The page of a run: result, curves, classes, mistakes to hear, labels in doubt, data, robustness, costs, config."""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from audiosurvey.comparison.significance import corrected_t
+from audiosurvey.config.resolved import resolved_yaml
+from audiosurvey.doctor.finding import CHECKS
+from audiosurvey.errors import some_of
+from audiosurvey.pages.rendering import environment as templates
+from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views
+from audiosurvey.report.page.confusion import confusion_table, listed_clips
+from audiosurvey.report.page.facts import command, costs, differences
+from audiosurvey.report.page.material import RunMaterial
+from audiosurvey.report.page.robustness_table import robustness_table
+from audiosurvey.report.page.scores import (
+    class_scores,
+    learning_curves,
+    over_recordings,
+    reliability,
+    tested_per_trained,
+)
+from audiosurvey.report.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
+from audiosurvey.runs.results.row import read_row
+from audiosurvey.runs.results.run_folder import flat
+from audiosurvey.runs.validity import caveats
+from audiosurvey.training.loss import Loss
+from audiosurvey.training.metrics import METRICS
+from audiosurvey.version import __version__
+
+SOUND_BUDGET = 3_400_000
+"""Bytes of sounds, so that a page stays below 5 MB."""
+_SUSPECTS, _FINDINGS, _CLIPS = 20, 5, 3
+_SOUND_FOOTER = f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
+
+
+def run_page(material: RunMaterial, *, audio: bool) -> str:
+    """The page as HTML. `audio`: with players."""
+    results = material.results
+    bank = SoundBank(SOUND_BUDGET if audio else 0)
+    # In the order of importance: what comes last is shortened or left out first.
+    views = {
+        "mistakes": mistake_views(material, bank),
+        "suspects": _suspects(material, bank),
+        "augmented": augmented_views(material, bank),
+    }
+    confusion, data = _confusion(material, bank)
+    page = {
+        "title": f"{material.run.path.resolve().name}: {results.dataset.title}",
+        "about": _about(material),
+        "headline": _headline(material),
+        "folds": _folds(material),
+        "notes": results.notes,
+        "curves": learning_curves(material.histories),
+        "classes": _classes(material),
+        "confusion": confusion,
+        "reliability": _reliability(material),
+        "audit": _audit(material),
+        "robustness": None if material.robustness is None else robustness_table(material.robustness),
+        "robustness_command": f"audiosurvey robustness {shlex.quote(material.run.path.as_posix())}",
+        "costs": costs(material.run, results, material.environment),
+        "differences": None if material.config is None else differences(material.config, _config_name(material)),
+        "config_text": None if material.config is None else resolved_yaml(material.config),
+        "command": command(material.run, results, material.environment),
+        "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
+        "absent": defaultdict(str, material.absent),
+        "data": data,
+        "sounds": bank.uris,
+        "sound_note": bank.note,
+        "footer": f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
+        if audio
+        else "",
+        "version": __version__,
+        **views,
+    }
+    page["sections"] = _sections(page)
+    return templates("audiosurvey.report.page").get_template("run.html").render(page)
+
+
+def _sections(page: Mapping[str, Any]) -> list[tuple[str, str]]:
+    shown = [
+        ("folds", "Folds", True),
+        ("curves", "Curves", page["curves"]),
+        ("classes", "Classes", True),
+        ("confusion", "Confusion", page["confusion"]),
+        ("reliability", "Reliability", True),
+        ("mistakes", "Mistakes", True),
+        ("suspects", "Labels in doubt", True),
+        ("audit", "Data audit", True),
+        ("robustness", "Robustness", True),
+        ("augmentation", "Augmentation", True),
+        ("costs", "Costs", True),
+        ("config", "Config", page["differences"]),
+        ("reproduce", "Reproduction", True),
+    ]
+    return [(name, title) for name, title, there in shown if there]
+
+
+def _about(material: RunMaterial) -> str:
+    data = material.results.dataset
+    parts = [f"{data.clips} clips, {len(material.results.classes)} classes"]
+    if data.sample_rate:
+        parts.append(f"{data.sample_rate / 1000:g} kHz")
+    parts += [f"licence of the data: {data.licence}"] if data.licence else []
+    parts += [f"audiosurvey {material.results.version}"] if material.results.version else []
+    return "; ".join(parts)
+
+
+def _headline(material: RunMaterial) -> dict[str, Any]:
+    results = material.results
+    metric = "map" if results.multi_label else "accuracy"
+    values = [value for row in results.folds if (value := row.metrics([metric])[metric]) is not None]
+    mean, folds = results.mean.get(metric), len(results.folds)
+    estimate = corrected_t(np.array(values), tested_per_trained(results)) if len(values) == folds else None
+    if estimate is not None and estimate.low is not None and estimate.high is not None:
+        low, high = max(estimate.low, 0.0), min(estimate.high, 1.0)
+        words = f"95 % interval {low:.3f} to {high:.3f}: mean over {folds} folds, corrected for shared training clips"
+    else:
+        words = "one fold only: no interval" if folds == 1 else "not defined in every fold: no interval"
+    if material.tables and not results.multi_label:
+        low, high = over_recordings(material.tables)
+        words += f"; {low:.3f} to {high:.3f} by a bootstrap over recordings"
+    of = f"{folds} of {len(results.all_folds)} folds" if results.done != results.all_folds else f"{folds} folds"
+    official = "official protocol; " if results.official else ""
+    start = f"; starts from {results.init}" if results.init else ""
+    return {
+        "value": "–" if mean is None else f"{mean:.3f}",
+        "metric": f"{METRICS[metric].title}, {of}",
+        "interval": words,
+        "protocol": f"Protocol: {official}epoch by '{results.selection}'; seed {results.seed}{start}.",
+        "caveats": caveats(results),
+    }
+
+
+def _folds(material: RunMaterial) -> dict[str, Any]:
+    results = material.results
+    names = [name for name in results.metric_names if name in results.mean]
+    rows = []
+    for row in results.folds:
+        cells = ["–" if value is None else f"{value:.4f}" for value in row.metrics(names).values()]
+        epochs = str(row.epochs) if row.chosen_epoch == row.epochs else f"{row.chosen_epoch} of {row.epochs}"
+        rows.append([str(row.fold), *cells, str(row.clips), str(row.train_clips), epochs, f"{row.seconds:.0f}"])
+    titles = [METRICS[name].title for name in names]
+    return {"names": ["fold", *titles, "test clips", "training clips", "epoch", "seconds"], "rows": rows}
+
+
+def _classes(material: RunMaterial) -> dict[str, Any] | None:
+    if not material.tables:
+        return None
+    several = material.results.multi_label
+    name = "Average precision" if several else "Recall"
+    how = "are bootstrapped over recordings" if several else "count recordings, not clips (Wilson)"
+    note = f"{name} of each class over the test clips of all folds; 95 % intervals {how}."
+    rows = class_scores(material.tables, several)
+    metric = "average precision" if several else "recall"
+    return {"metric": metric, "note": note, "rows": rows}
+
+
+def _confusion(material: RunMaterial, bank: SoundBank) -> tuple[Any, dict[str, Any]]:
+    """The matrix, and the clips behind its cells; those that were mistaken have sounds."""
+    results = material.results
+    data: dict[str, Any] = {"classes": results.classes, "clips": []}
+    if results.multi_label or not results.confusion:
+        return None, data
+    store = None if material.sounds is None else material.sounds.store
+    for one in listed_clips(material.tables):
+        sound = None
+        if store is not None and one.true != one.predicted and one.clip in store:
+            sound = bank.add(one.clip, lambda clip=one.clip: store.read(clip), store.sample_rate)
+        data["clips"].append(one.as_json(None if sound is None else sound.number))
+    return confusion_table(np.asarray(results.confusion), results.classes), data
+
+
+def _reliability(material: RunMaterial) -> dict[str, Any] | None:
+    if not material.tables:
+        return None
+    several = material.results.multi_label
+    chart, error = reliability(material.tables, binary=several)
+    what = "All scores of all classes" if several else "The highest score of each test clip"
+    note = f"{what}, uncalibrated, in bins of equal width. Dots below the line are overconfident."
+    if material.config is not None and not several and Loss(material.config.loss, False).binary:
+        note += " The network was trained with independent scores of the classes, which do not add up to 1."
+    return {"chart": chart, "error": error, "note": note}
+
+
+def _suspects(material: RunMaterial, bank: SoundBank) -> dict[str, Any] | None:
+    found = material.suspects
+    if found is None:
+        return None
+    shown = f"; the {_SUSPECTS} most suspicious are shown" if len(found.suspects) > _SUSPECTS else ""
+    note = "Confident learning on the scores of models that were not trained on these clips (Northcutt et al. 2021): "
+    note += f"{len(found.suspects)} of {found.clips} clips{shown}. A weak model suspects many right labels."
+    rows = suspect_views(found.suspects, material.sounds, bank, _SUSPECTS)
+    return {"note": note, "rows": rows, "sounds": any(row.heard.sound for row in rows)}
+
+
+def _audit(material: RunMaterial) -> list[dict[str, Any]] | None:
+    """Findings beyond notes: of each check the first ones, and how many are left."""
+    if material.audit is None:
+        return None
+    by_check: dict[str, list[dict[str, Any]]] = {}
+    for one in material.audit["findings"]:
+        if one["severity"] != "note":
+            by_check.setdefault(one["check"], []).append(one)
+    rows: list[dict[str, Any]] = []
+    for found in by_check.values():
+        rows += [{**one, "more": 0, "message": _finding(one)} for one in found[:_FINDINGS]]
+        rows[-1]["more"] = len(found) - len(found[:_FINDINGS])
+    return rows
+
+
+def _config_name(material: RunMaterial) -> str | None:
+    """The config that a survey made the run from."""
+    row = read_row(material.run.path)
+    return None if row is None else row.config
+
+
+def _finding(one: Mapping[str, Any]) -> str:
+    """`the same recording twice: a.wav, b.wav: agreement 0.95`."""
+    clips = some_of(one["clips"], _CLIPS)
+    return ": ".join(part for part in (CHECKS[one["check"]][0], clips, one["message"]) if part)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "none"
+    return "none" if value is None else str(value)

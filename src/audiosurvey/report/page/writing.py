@@ -1,0 +1,105 @@
+"""Writes reports: one HTML file each, of bounded size."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosurvey.atomic import write_text
+from audiosurvey.comparison.benchmark import make_benchmarks
+from audiosurvey.comparison.compare import compare_paths
+from audiosurvey.comparison.leaderboard import CompareOptions
+from audiosurvey.comparison.sources import find_rows
+from audiosurvey.errors import UserError
+from audiosurvey.report.page.material import gather
+from audiosurvey.report.page.run_page import run_page
+from audiosurvey.report.page.survey_page import compared_classes, survey_page
+from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.targets import check_target
+
+MOST_BYTES = 15_000_000
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A page that was written."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    absent: tuple[str, ...] = ()
+    """What could not be shown, a line each."""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What goes on a page."""
+
+    audio: bool = True
+    """With sounds, on the page of a run."""
+    runs: bool = False
+    """Also write the pages of a survey's runs, without sounds."""
+    force: bool = False
+    """Replace an existing file."""
+
+
+def write_report(
+    target: Path, output: Path | None = None, options: ReportOptions = ReportOptions(), bar: OpenBar = no_bar
+) -> WrittenReport:
+    """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced."""
+    path = report_path(target, output, force=options.force)
+    if is_survey(target):
+        return write_survey_report(target, path, runs=options.runs, bar=bar)
+    return write_run_report(RunFolder(target), path, audio=options.audio, bar=bar)
+
+
+def report_path(target: Path, output: Path | None, *, force: bool) -> Path:
+    """Where the page of `target` goes. Raises UserError if there is no such folder, or `output` must not be written."""
+    if not target.is_dir():
+        problem = "is a file" if target.exists() else "no such folder"
+        raise UserError(f"{target}: {problem}; give a run folder or a survey folder")
+    path = output or target / "report.html"
+    check_target("--output", path, force=force or output is None, own_folder=target)
+    return path
+
+
+def write_run_report(run: RunFolder, path: Path, *, audio: bool, bar: OpenBar) -> WrittenReport:
+    """Writes the page of a run. Raises UserError if it has no results, or the page would be too large."""
+    material = gather(run, bar)
+    absent = tuple(dict.fromkeys(material.absent.values()))
+    return WrittenReport(path, write_page(path, run_page(material, audio=audio)), absent)
+
+
+def write_survey_report(survey: Path, path: Path, *, runs: bool, bar: OpenBar) -> WrittenReport:
+    """Writes the page of a survey; `runs`: first the page of each of its runs, without sounds, as RUN/report.html.
+
+    Raises UserError if no run has results.
+    """
+    rows = find_rows([survey])
+    left_out: list[str] = []
+    if runs:
+        places = sorted({seed.path for row in rows for seed in row.seeds})
+        with bar("pages of runs") as advance:
+            for done, place in enumerate(places, 1):
+                write_run_report(RunFolder(place), place / "report.html", audio=False, bar=no_bar)
+                if advance:
+                    advance(done, len(places))
+    comparison = compare_paths([survey], CompareOptions())
+    benchmarks = make_benchmarks(rows, (), left_out.append)
+    compared = [compared_classes(benchmark, path) for benchmark in benchmarks]
+    page = survey_page(f"Survey: {survey.resolve().name}", comparison, compared)
+    return WrittenReport(path, write_page(path, page), tuple(left_out))
+
+
+def is_survey(folder: Path) -> bool:
+    """Whether this is the folder of a survey, not of a run."""
+    return (folder / "survey.yaml").is_file() or (folder / "plan.json").is_file()
+
+
+def write_page(path: Path, page: str) -> int:
+    """Writes a page, whole or not at all, and returns its size in bytes. Raises UserError for more than 15 MB."""
+    size = len(page.encode("utf-8", "backslashreplace"))
+    if size > MOST_BYTES:
+        megabytes = f"{size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
+        raise UserError(f"{path}: the page would have {megabytes}; --no-audio leaves the sounds out")
+    write_text(path, page)
+    return size

@@ -1,0 +1,52 @@
+"""Runs whose reports are looked at."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+CLASSES = ("<script>alert(1)<", "$x$ {{ 7 * 7 }}", "Fledermäuse 音 & co")
+
+
+@pytest.fixture(scope="session")
+def named_run(train_tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on classes and files with names that look like markup; all clips are noise, so that there are mistakes."""
+    folder = tmp_path_factory.mktemp("named")
+    rng = np.random.default_rng(0)
+    for name in CLASSES:
+        (folder / "sounds" / name).mkdir(parents=True)
+        for number in range(6):
+            wave = 0.1 * rng.standard_normal(4000)
+            soundfile.write(folder / "sounds" / name / f'{number}"><img src=x onerror=alert(2)>.wav', wave, 8000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIOSURVEY_CACHE", str(folder / "cache"))
+        train_tiny(folder / "run", f"dataset.root={(folder / 'sounds').as_posix()}", "augmentation.noise.p=1")
+    return folder / "run"
+
+
+@pytest.fixture
+def run_copy(named_run: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to change."""
+    shutil.copytree(named_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; its tests are skipped where it is not installed."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium: `make setup-browser` installs it")
+    # Chromium has no sandbox for root.
+    flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    flags.append("--autoplay-policy=no-user-gesture-required")
+    with sync_api.sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield one
+        one.close()

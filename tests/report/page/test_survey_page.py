@@ -1,0 +1,87 @@
+"""The page of a survey: classes of two models, links to runs, and names that are text."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audiosurvey.errors import UserError
+from audiosurvey.pipeline import report
+
+NAMES = ("</script><b>", "$x$ {{ 7 }}")
+
+
+@pytest.fixture
+def survey(named_run: Path, tmp_path: Path) -> Path:
+    """Two rows: a run, and the same with the scores of its first two classes exchanged."""
+    folder = tmp_path / "survey"
+    for place, name in enumerate(NAMES):
+        run = folder / "runs" / f"row{place}-seed0"
+        shutil.copytree(named_run, run)
+        row = {"name": name, "config": "tiny", "dataset": None, "sweep": {"train.lr": place}, "seed": 0}
+        (run / "row.json").write_text(json.dumps(row), encoding="utf-8")
+    for file in (folder / "runs" / "row1-seed0").glob("fold-*/predictions.csv"):
+        head, *rows = file.read_text(encoding="utf-8").splitlines()
+        parts = [row.rsplit(",", 3) for row in rows]
+        swapped = [",".join([rest, second, first, third]) for rest, first, second, third in parts]
+        file.write_text("\n".join([head.replace("predicted", "was"), *swapped]) + "\n", encoding="utf-8")
+    (folder / "survey.yaml").write_text("configs: [tiny]\n", encoding="utf-8")
+    return folder
+
+
+def data_of(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="page-data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_classes_of_each_model(survey: Path):
+    page = report(survey).path.read_text(encoding="utf-8")
+    (dataset,) = data_of(page)["datasets"]
+    results = json.loads((survey / "runs" / "row0-seed0" / "results.json").read_text(encoding="utf-8"))
+    first = next(model for model in dataset["models"] if model["name"] == NAMES[0])
+    assert dataset["classes"] == results["classes"]
+    assert first["scores"] == [pytest.approx(results["recall"][name], abs=1e-4) for name in results["classes"]]
+    assert "</script><b>" not in page
+    assert "<code>audiosurvey report SURVEY --runs</code>" in page
+
+
+def test_runs_are_linked_once_they_have_a_page(survey: Path, tmp_path: Path):
+    page = report(survey, runs=True).path.read_text(encoding="utf-8")
+    links = re.findall(r'<a href="([^"]+)"', page)
+    assert sorted(links) == ["runs/row0-seed0/report.html", "runs/row1-seed0/report.html"]
+    assert all((survey / link).is_file() for link in links)
+    assert "<audio" not in (survey / links[0]).read_text(encoding="utf-8")
+    elsewhere = report(survey, tmp_path / "other.html").path.read_text(encoding="utf-8")
+    assert "survey/runs/row0-seed0/report.html" in elsewhere
+
+
+def test_a_survey_without_runs_is_refused(tmp_path: Path):
+    (tmp_path / "survey.yaml").write_text("configs: [tiny]\n", encoding="utf-8")
+    with pytest.raises(UserError, match="run the survey first"):
+        report(tmp_path)
+
+
+def test_two_models_are_compared_in_the_browser(browser: Any, survey: Path):
+    page, complaints = browser.new_page(viewport={"width": 390, "height": 844}), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(report(survey).path.as_uri())
+    table = page.locator("table.pair")
+    heads = table.locator("th[data-model]").all_inner_texts()
+    assert {head.removesuffix(" ↕") for head in heads} == set(NAMES)
+    (dataset,) = data_of(page.content())["datasets"]
+    one, other = dataset["models"]
+    cells = table.locator("tbody tr").first.locator("td").all_inner_texts()
+    assert cells[:2] == [f"{100 * one['scores'][0]:.1f}", f"{100 * other['scores'][0]:.1f}"]
+    page.locator("select").nth(1).select_option("0")
+    assert set(table.locator("tbody td:nth-child(4)").all_inner_texts()) == {"0.0"}
+    table.locator("button", has_text="class").click()
+    rows = table.locator("tbody th").all_inner_texts()
+    assert sorted(rows) == sorted(dataset["classes"])
+    page.wait_for_function("document.documentElement.scrollWidth === 390")
+    page.close()
+    assert complaints == []
