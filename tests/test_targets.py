@@ -1,13 +1,14 @@
 """What an option writes replaces nothing that matters: inputs, runs, models, devices; other files on --force only."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.targets import check_target, check_target_folder
 
 Command = Callable[..., tuple[int, str, str]]
@@ -42,26 +43,27 @@ def test_plain_rules():
     Path("sound.wav").write_text("sound")
     os.link("sound.wav", "second.wav")
     Path("link.csv").symlink_to("sound.wav")
-    check_target("--output", Path("new.csv"))
-    check_target("--output", Path("old.csv"), force=True)
-    with pytest.raises(UserError, match=r"^--output old\.csv: already there; .*--force"):
-        check_target("--output", Path("old.csv"))
+    check_target("output", Path("new.csv"))
+    check_target("output", Path("old.csv"), force=True)
+    with pytest.raises(ArgumentError, match=r"^output='old\.csv': already there; .*force=True") as error:
+        check_target("output", Path("old.csv"))
+    assert re.match(r"--output old\.csv: already there; .*--force", error.value.flag_lines[0])
     for name in ("sound.wav", "second.wav", "link.csv", "../" + Path.cwd().name + "/sound.wav"):
         with pytest.raises(UserError, match="is an input"):
-            check_target("--output", Path(name), inputs=[Path("sound.wav")], force=True)
+            check_target("output", Path(name), inputs=[Path("sound.wav")], force=True)
     with pytest.raises(UserError, match="is a folder"):
-        check_target("--output", Path(), force=True)
+        check_target("output", Path(), force=True)
     with pytest.raises(UserError, match="is missing"):
-        check_target("--output", Path("none/x.csv"), force=True)
+        check_target("output", Path("none/x.csv"), force=True)
 
 
 def test_what_is_written_beside_the_target_is_looked_at_too():
     Path("out.tmp").write_text("an input")
     with pytest.raises(UserError, match="is an input"):
-        check_target("--output", Path("out"), inputs=[Path("out.tmp")])
+        check_target("output", Path("out"), inputs=[Path("out.tmp")])
     os.mkfifo("pipe.journal")
     with pytest.raises(UserError, match=r"pipe\.journal beside it is not a plain file"):
-        check_target("--output", Path("pipe"))
+        check_target("output", Path("pipe"))
 
 
 def test_devices_and_pipes():
@@ -69,7 +71,7 @@ def test_devices_and_pipes():
     Path("null").symlink_to("/dev/null")
     for name, said in (("pipe", "is not a plain file"), ("/dev/null", "is a device"), ("null", "is a device")):
         with pytest.raises(UserError, match=said):
-            check_target("--output", Path(name), force=True)
+            check_target("output", Path(name), force=True)
 
 
 @pytest.mark.parametrize("place", ["run", "run/fold-1", "run/fold-1/model", "run/fold-1/checkpoint"])
@@ -77,12 +79,12 @@ def test_runs_and_models(place: str, own: tuple[Path, Path]):
     name = next(path.name for path in Path(place).iterdir() if path.is_file())
     for target in (Path(place, name), Path(place, "new.txt")):
         with pytest.raises(UserError, match=r"lies in the (run|model) folder"):
-            check_target("--output", target, force=True)
+            check_target("output", target, force=True)
     Path("elsewhere").symlink_to(place)
     with pytest.raises(UserError, match=r"lies in the (run|model) folder"):
-        check_target("--output", Path("elsewhere", "new.txt"), force=True)
+        check_target("output", Path("elsewhere", "new.txt"), force=True)
     with pytest.raises(UserError, match=r"lies in the (run|model) folder"):
-        check_target_folder("--output", Path(place, "preview"))
+        check_target_folder("output", Path(place, "preview"))
 
 
 def test_no_command_overwrites_what_matters(command: Command, own: tuple[Path, Path], tiny_yaml: str, tmp_path: Path):
@@ -101,7 +103,7 @@ def test_no_command_overwrites_what_matters(command: Command, own: tuple[Path, P
             refused(command("doctor", tones, "--html", target, *force), "--html")
             refused(command("doctor", tones, "--quarantine", target, *force), "--quarantine")
             refused(command("merge", run, run, "--output", target, *force), "--output") if target != sound else None
-            refused(command("init", target, *force), "init") if target != sound else None
+            refused(command("init", target, *force), str(target)) if target != sound else None
         refused(command("predict", model, tones, "--output", sound, *force), "is an input")
         refused(command("doctor", table, "--quarantine", table, *force), "is an input")
         refused(command("doctor", config, "--html", config, *force), "is an input")

@@ -4,6 +4,8 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_FLAGS = {"overrides": "--set"}
+"""Flags that are not named like their argument."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -26,18 +28,26 @@ class ArgumentError(UserError):
     """A bad argument of a function: `{name}` in the text stands for the argument `name`.
 
     `lines` name it as Python does (`device='cuda'`, `trust=True`), `flag_lines` as the command line does (`--device
-    cuda`, `--trust`). A value of `...` stands for any value: only the name is given.
+    cuda`, `--trust`). For a value of `...` only the name is given.
     """
 
     def __init__(self, text: str, **arguments: object) -> None:
         python = flags = text
         for name, value in arguments.items():
-            flag = "--" + name.removesuffix("_s").replace("_", "-")
             shown = value if isinstance(value, (bool, int, float)) else str(value)
             python = python.replace(f"{{{name}}}", name if value is ... else f"{name}={shown!r}")
-            flags = flags.replace(f"{{{name}}}", flag if value is ... or value is True else f"{flag} {value}")
+            flags = flags.replace(f"{{{name}}}", _flag(name, value))
         super().__init__(python)
         self.flag_lines = (flags,)
+
+
+def _flag(name: str, value: object) -> str:
+    flag = _FLAGS.get(name) or "--" + name.removesuffix("_s").replace("_", "-")
+    if value is False:
+        return flag.replace("--", "--no-")
+    if value is ... or value is True:
+        return flag
+    return f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}"
 
 
 class Interrupted(UserError):

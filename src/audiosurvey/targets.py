@@ -1,6 +1,6 @@
-"""Where the options that write may write: nothing that matters is replaced by mistake.
+"""Whether a file may be written: nothing that matters is replaced by mistake.
 
-`--output`, `--html`, `--quarantine` and the like all go through `check_target` before any work is done.
+The files that a command writes all go through `check_target` before any work is done.
 """
 
 import stat
@@ -8,49 +8,48 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 
 _BESIDE = (".tmp", ".journal", ".journal.lock")
 """Names that writers use beside a target while they work."""
 
 
 def check_target(
-    option: str,
+    argument: str | None,
     path: Path,
     *,
     inputs: Iterable[Path] = (),
     force: bool = False,
     own_folder: Path | None = None,
 ) -> None:
-    """Raise UserError if `path` must not be written.
+    """Raise UserError if `path` must not be written. `argument`: the name of the argument that gave it, if it has one.
 
     It is refused if it is a folder, a device or anything else but a plain file, if its folder is missing, if it is one
     of `inputs` (also by another name), or if it lies in a run folder or model folder, other than `own_folder`. Any
     other existing file is replaced only with `force`.
     """
-    at = f"{option} {path}".strip()
     if path.is_dir():
-        raise UserError(f"{at}: is a folder; give the path of a file")
+        raise _fault(argument, path, "is a folder; give the path of a file")
     if not path.absolute().parent.is_dir():
-        raise UserError(f"{at}: the folder {path.parent} is missing")
+        raise _fault(argument, path, f"the folder {path.parent} is missing")
     inputs = list(inputs)
     for place in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
-        _check_kind(at, place)
+        if fault := _kind_fault(place, "" if place == path else f"{place} beside it "):
+            raise _fault(argument, path, fault)
         if is_among(place, inputs):
-            raise UserError(f"{at}: is an input of this command and would be overwritten; give another path")
+            raise _fault(argument, path, "is an input of this command and would be overwritten; give another path")
     if holder := holder_of(path, own_folder):
-        raise UserError(f"{at}: lies in {holder[1]} {holder[0]}; give a path outside of it")
+        raise _fault(argument, path, f"lies in {holder[1]} {holder[0]}; give a path outside of it")
     if path.exists() and not force:
-        raise UserError(f"{at}: already there; give another name, or --force to overwrite it")
+        raise _fault(argument, path, "already there; give another name, or {force} to overwrite it", force=True)
 
 
-def check_target_folder(option: str, path: Path) -> None:
+def check_target_folder(argument: str, path: Path) -> None:
     """Raise UserError if new files must not be written into `path`: a file, or part of a run or model folder."""
-    at = f"{option} {path}".strip()
     if any(place.exists() and not place.is_dir() for place in (path, *path.parents)):
-        raise UserError(f"{at}: is a file, or lies in one; give a folder to write into")
+        raise _fault(argument, path, "is a file, or lies in one; give a folder to write into")
     if holder := holder_of(path / "file", None):
-        raise UserError(f"{at}: lies in {holder[1]} {holder[0]}; give a path outside of it")
+        raise _fault(argument, path, f"lies in {holder[1]} {holder[0]}; give a path outside of it")
 
 
 def is_among(path: Path, inputs: Iterable[Path]) -> bool:
@@ -81,14 +80,20 @@ def holder_of(path: Path, own_folder: Path | None) -> tuple[Path, str] | None:
     return None
 
 
-def _check_kind(at: str, path: Path) -> None:
+def _kind_fault(path: Path, name: str) -> str | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return
+        return None
     except OSError as error:
-        raise UserError(f"{at}: cannot be written ({error.strerror or error}); give another path") from None
-    if not stat.S_ISREG(mode):
-        kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "not a plain file"
-        name = "" if at.endswith(str(path)) else f"{path} beside it "
-        raise UserError(f"{at}: {name}is {kind}; give the path of a plain file")
+        return f"cannot be written ({error.strerror or error}); give another path"
+    if stat.S_ISREG(mode):
+        return None
+    kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "not a plain file"
+    return f"{name}is {kind}; give the path of a plain file"
+
+
+def _fault(argument: str | None, path: Path, text: str, **more: object) -> UserError:
+    if argument is None:
+        return ArgumentError(f"{path}: {text}", **more)
+    return ArgumentError(f"{{{argument}}}: {text}", **{argument: path}, **more)

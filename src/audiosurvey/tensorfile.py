@@ -14,6 +14,9 @@ from safetensors.torch import save_file
 from audiosurvey.atomic import replacing
 from audiosurvey.errors import UserError
 
+WEIGHTS = "weights.safetensors"
+"""Name of the file with the tensors of a network, in model folders and after pretraining."""
+
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
     """Writes the file beside `path` and renames it there. Raises OSError where the disk does."""

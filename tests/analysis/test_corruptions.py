@@ -96,7 +96,7 @@ def test_each_severity_is_further_from_the_clip_than_the_one_before(one: Corrupt
 
 @pytest.mark.parametrize(("name", "slope_db"), [("white_noise", 0.0), ("pink_noise", -3.01)])
 def test_noise_has_its_ratio_and_its_colour(name: str, slope_db: float):
-    wave_S = sound(seconds=8)
+    wave_S = noise_S = sound(seconds=8)
     for snr_db in BY_NAME[name].levels:
         noise_S = corrupted(name, snr_db, wave_S).astype(np.float64) - wave_S
         assert db(power(wave_S) / power(noise_S)) == pytest.approx(snr_db, abs=0.01)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,30 @@ from audiosurvey.analysis.corruptions import Scene, corruptions
 from audiosurvey.analysis.robustness import corrupting, measure_robustness, other_class
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import fold_models
+from audiosurvey.runs.evaluation.heldout import open_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
-FEW = ("white_noise", "other_class", "muted", "mp3")
+FEW = ("white_noise", "other_class", "muted")
+
+
+def known(value: float | None) -> float:
+    assert value is not None
+    return value
 
 
 @pytest.fixture
 def few(monkeypatch) -> None:
     """Three corruptions that are quick to make, and one outside the means."""
     quick = [one for one in corruptions() if one.name in FEW]
-    monkeypatch.setattr(module, "corruptions", lambda: quick)
+    outside = replace(quick[0], name="outside", in_mean=False)
+    monkeypatch.setattr(module, "corruptions", lambda: [*quick, outside])
 
 
 @pytest.mark.usefixtures("few")
 def test_scores_are_those_of_the_models_on_corrupted_test_clips(run: Path):
     found = measure_robustness(RunFolder(run), device="cpu")
     assert [fold.fold for fold in found.folds] == [1, 2, 3]
-    for fold in fold_models(RunFolder(run)):
+    for fold in open_run(RunFolder(run)).models():
         measured = next(one for one in found.folds if one.fold == fold.row.fold)
         assert measured.clean.score == fold.row.metrics(["accuracy"])["accuracy"]
         model = audiosurvey.load(run / f"fold-{fold.row.fold}" / "model")
@@ -52,19 +59,19 @@ def test_means_losses_and_errors_are_those_of_the_folds(run: Path):
     cells = [[row.cells for row in fold.corruptions] for fold in found.folds]
     for r, row in enumerate(found.corruptions):
         for c, cell in enumerate(row.cells):
-            scores = [fold[r][c].score for fold in cells]
+            scores = [known(fold[r][c].score) for fold in cells]
             assert cell.score == pytest.approx(np.mean(scores))
-            assert cell.relative_loss == pytest.approx(1 - np.mean(scores) / found.clean.score)
-            assert cell.standard_error == pytest.approx(np.sqrt(cell.score * (1 - cell.score) / 24))
-            errors = [fold[r][c].calibration_error for fold in cells]
+            assert cell.relative_loss == pytest.approx(1 - np.mean(scores) / known(found.clean.score))
+            assert cell.standard_error == pytest.approx(np.sqrt(np.mean(scores) * (1 - np.mean(scores)) / 24))
+            errors = [known(fold[r][c].calibration_error) for fold in cells]
             assert cell.calibration_error == pytest.approx(np.mean(errors))
-    counted = [cell.score for row in found.corruptions if row.name != "mp3" for cell in row.cells]
+    counted = [known(cell.score) for row in found.corruptions if row.name != "outside" for cell in row.cells]
     assert len(counted) == 15
     assert found.mean_score == pytest.approx(np.mean(counted))
 
 
 def test_the_clip_that_is_mixed_in_is_a_training_clip_of_another_class(run: Path):
-    fold = next(iter(fold_models(RunFolder(run))))
+    fold = next(iter(open_run(RunFolder(run)).models()))
     store, training = fold.sounds.store, fold.split.train
     waves = {clip.id: store.read(clip.id) for clip in training}
     partners = set()
@@ -81,7 +88,7 @@ def test_the_clip_that_is_mixed_in_is_a_training_clip_of_another_class(run: Path
 
 
 def test_a_clip_is_corrupted_alike_in_every_run(run: Path):
-    fold = next(iter(fold_models(RunFolder(run))))
+    fold = next(iter(open_run(RunFolder(run)).models()))
     clip = fold.clips[0]
     wave_S = fold.sounds.store.read(clip.id)
     for one in corruptions():
@@ -146,7 +153,7 @@ def test_the_command(run: Path, command):
     assert status == 0
     for words in (
         "white noise",
-        "SNR in dB: 30, 20, 15, 10, 5",
+        "SNR in dB: 30 to 5",
         "muted stretches",
         "mean over 3 corruptions",
         "fold 1",
@@ -187,7 +194,7 @@ def test_several_labels_are_measured_by_map(train_tiny, tones: Path, tmp_path: P
     found = measure_robustness(RunFolder(tmp_path / "run"), device="cpu")
     assert found.metric == "map"
     assert found.clean.standard_error is None
-    assert all(0 < cell.score <= 1 for row in found.corruptions for cell in row.cells)
+    assert all(0 < known(cell.score) <= 1 for row in found.corruptions for cell in row.cells)
 
 
 @pytest.mark.slow
@@ -199,5 +206,5 @@ def test_no_severity_is_better_than_the_one_before(tmp_path: Path):
     train(load_config("toy", ["train.epochs=8"]), TrainOptions(tmp_path / "run", [1, 2], threads=1, device="cpu"))
     found = measure_robustness(RunFolder(tmp_path / "run"), device="cpu")
     assert len(found.corruptions) >= 10
-    assert found.clean.score > 0.6
+    assert known(found.clean.score) > 0.6
     assert found.out_of_order() == []

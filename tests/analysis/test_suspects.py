@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cleanlab.count import compute_confident_joint, estimate_joint
+from cleanlab.count import compute_confident_joint
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from hypothesis import given, settings
@@ -44,8 +44,8 @@ def test_cleanlab_finds_the_same(seed: int, classes: int, swapped: float):
     np.testing.assert_allclose((found.margin_N + 1) / 2, margin_N, atol=1e-12)
     if not len(ambiguous(given_N, scores_NK)):
         counts_KK = compute_confident_joint(given_N, scores_NK, calibrate=False)
-        joint_KK = estimate_joint(given_N, scores_NK, confident_joint=counts_KK)
-        assert found.estimated_errors == pytest.approx(len(given_N) * (1 - np.trace(joint_KK)))
+        kept_K = np.diag(counts_KK) / counts_KK.sum(axis=1)
+        assert found.estimated_errors == pytest.approx(np.sum(np.bincount(given_N) * (1 - kept_K)))
 
 
 def ambiguous(given_N: np.ndarray, scores_NK: np.ndarray) -> np.ndarray:
@@ -89,14 +89,13 @@ def test_suspects_of_a_run(run: Path):
 
 def swap(run: Path, labels: dict[str, str]) -> None:
     """Scores of a good model, and other labels for some clips."""
-    rng = stream("scores")
     for path in run.glob("fold-*/predictions.csv"):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         for row in rows:
             true = row["label"].split("|")
             for name in row.keys() & {f"p:{one}" for one in ("low", "mid", "high", "noise", "tone")}:
-                row[name] = f"{0.9 if name[2:] in true else rng.uniform(0.05, 0.1):.3f}"
+                row[name] = "0.9" if name[2:] in true else "0.05"
             row["label"] = labels.get(row["clip"], row["label"])
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, rows[0])

@@ -96,7 +96,7 @@ def test_integers_are_pcm():
         (np.zeros(0), "no samples"),
         (np.zeros((0, 2)), "no samples"),
         (np.zeros(1), "one sample"),
-        (np.zeros((1, 1)), "too few samples a row"),
+        (np.zeros((1, 1)), "too few samples per row"),
         (np.zeros((2, 2)), "shape (2, 2)"),
         (np.zeros((2, 3, 4000)), "shape (2, 3, 4000)"),
         (np.full(4000, np.nan), "not numbers"),

@@ -15,7 +15,7 @@ from audiosurvey.augmentation.settings import AugmentationConfig
 from audiosurvey.augmentation.wave.shorten import ShortenConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
-from audiosurvey.features.front_end import WaveFrontEnd
+from audiosurvey.features.front_end import WaveAndMelFrontEnd, WaveFrontEnd
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 
@@ -259,6 +259,20 @@ def test_a_mixed_spectrogram_is_made_of_the_two_as_each_is_shown_alone(config: A
         torch.testing.assert_close(shown_BK[row], ratio * target_BK[row] + (1 - ratio) * target_BK[other])
         done = described(made, clip, 7)
         assert done[-1] == {"operation": "mel_mixup", "partner": mixed.partner.id, "ratio": ratio}
+
+
+@pytest.mark.parametrize("name", ["pitch", "filter_augment", "band_jitter"])
+def test_a_band_operation_changes_the_spectrogram_and_not_the_wave_beside_it(name: str) -> None:
+    front_end = WaveAndMelFrontEnd(REAL.config, 8000)
+    plain = chain(AugmentationConfig.model_validate({"gain": {"p": 1}}), front_end=front_end)
+    made = chain(AugmentationConfig.model_validate({"gain": {"p": 1}, name: {"p": 1}}), front_end=front_end)
+    (plain_B1S, plain_BCTF), _ = plain.render(batch_of(plain, [0, 1, 2], 4))
+    (wave_B1S, mel_BCTF), _ = made.render(batch_of(made, [0, 1, 2], 4))
+    assert torch.equal(wave_B1S, plain_B1S)
+    assert not torch.equal(wave_B1S[:, 0], WAVE_BS[:3])
+    assert mel_BCTF.shape == plain_BCTF.shape
+    for row in range(3):
+        assert not torch.allclose(mel_BCTF[row], plain_BCTF[row])
 
 
 def test_a_waveform_is_shown_as_it_is_where_nothing_is_done_to_spectrograms() -> None:

@@ -408,7 +408,7 @@ def test_a_killed_job_goes_on_and_ends_in_the_same_bytes(
     assert Path("out.csv").read_bytes() == Path("whole.csv").read_bytes()
     assert not Path("out.csv.journal").exists()
     if sounds == "many files":
-        assert "going on: " in outcome[2]
+        assert "continuing: " in outcome[2]
 
 
 @pytest.mark.slow

@@ -273,7 +273,7 @@ def test_any_misspelt_key_is_found_at_its_line(
 
 def test_epochs_of_zero_are_told_where_they_were_given() -> None:
     (line,) = faults_of("seed: 1\ntrain: {lr: 0.1}\n", "train.epochs=0")
-    assert line.startswith("--set train.epochs: 0 trains until the patience runs out")
+    assert line.startswith("--set train.epochs: 0 means training until patience ends it")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from audiosurvey.config.presets import preset_names, preset_summary, preset_text
+from audiosurvey.config.presets import preset_names, preset_text, preset_titles
 
 
 def test_names_are_those_of_the_files_and_none_twice() -> None:
@@ -11,7 +11,7 @@ def test_names_are_those_of_the_files_and_none_twice() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_each_preset_says_in_its_first_lines_what_it_is(name: str) -> None:
-    assert len(preset_summary(name).split()) >= 5
+    assert len(preset_titles()[name].split()) >= 5
 
 
 def test_no_such_preset() -> None:

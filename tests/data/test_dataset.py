@@ -186,7 +186,7 @@ def test_missing_files_of_ones_own_table(tmp_path: Path):
     ):
         load_table(config)
     (tmp_path / "q.wav").touch()
-    assert any("1 of 2 sound files are not there" in note for note in load_table(config).notes)
+    assert any("1 of 2 sound files do not exist" in note for note in load_table(config).notes)
 
 
 def test_the_licence_of_ones_own_data_is_told_with_it(tmp_path: Path):

@@ -102,7 +102,7 @@ def test_copies_on_both_sides_of_given_folds_are_refused(folder: Path) -> None:
     (folder / "a" / "copy.wav").write_bytes((folder / "a" / "00.wav").read_bytes())
     root = as_csv(folder, fold=lambda n: 2 if n == 10 else n % 2 + 1)
     table = sounds_in(root, name="csv").table
-    with pytest.raises(UserError, match="1 source recordings stand on both sides") as caught:
+    with pytest.raises(UserError, match="1 source recordings are on both sides") as caught:
         make_split(table, 1, "last")
     assert caught.value.lines[1] == "equal content: train: a/copy.wav; test: a/00.wav"
     assert make_split(table, 1, "last", allow_leakage=True).leaking

@@ -100,7 +100,7 @@ def test_the_csv_has_a_column_and_stderr_a_count(command, folder: Path, sounds: 
         "silent": "digital silence",
         "soft": SOFTER,
     }
-    assert "3 of 4 sounds lie outside what the model was trained on" in err
+    assert "3 of 4 sounds are outside the range of the training clips" in err
 
 
 def test_each_window_has_its_own_note(command, folder: Path, sounds: Path):
@@ -109,7 +109,7 @@ def test_each_window_has_its_own_note(command, folder: Path, sounds: Path):
     assert len(notes) == 128
     assert set(notes[:64]) == {""}
     assert set(notes[64:]) == {"digital silence"}
-    assert "1 of 1 sounds (64 of 128 answers) lie outside" in err
+    assert "1 of 1 sounds (64 of 128 predictions) are outside" in err
 
 
 def test_json_has_the_key_where_there_is_something_to_note(command, folder: Path, sounds: Path):
@@ -127,7 +127,7 @@ def test_the_table_has_notes_behind_the_answer_and_a_label_track_none(command, f
     _, out, err = command("predict", folder, sounds / "soft.wav", "--format", "audacity")
     assert len(out.rstrip("\n").split("\t")) == 3
     assert "softer" not in out
-    assert "1 of 1 sounds lie outside" in err
+    assert "1 of 1 sounds are outside" in err
 
 
 def test_events_and_whole_sounds_are_noted_by_most_of_their_windows():
@@ -167,7 +167,7 @@ def test_notes_survive_an_interruption(command, folder: Path, sounds: Path, tmp_
     status, _, _ = command(*words, tmp_path / "broken.csv")
     assert status == 130
     _, _, err = command(*words, tmp_path / "broken.csv")
-    assert "going on" in err
+    assert "continuing: " in err
     assert (tmp_path / "broken.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from audiosurvey.data.splits.folds import make_split
 from audiosurvey.pipeline import prepare
-from audiosurvey.runs.evaluation.heldout import evaluate_run
+from audiosurvey.runs.evaluation.heldout import evaluate_run, open_run
 from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.job import clips_to_evaluate
 from audiosurvey.runs.results.fold_log import read_history
@@ -30,7 +30,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
         return true_scored(self, network, clips)
 
     monkeypatch.setattr(Stage, "scored", scored)
-    monkeypatch.setattr("audiosurvey.pipeline.forecast_line", lambda plan: "")
+    monkeypatch.setattr("audiosurvey.report.listener.forecast_line", lambda plan: "")
     return looks
 
 
@@ -123,7 +123,7 @@ def test_the_best_epoch_by_accuracy_then_loss_is_what_is_kept(
     assert row["chosen_epoch"] == best["epoch"] < 5
     assert row["accuracy"] == best["test_accuracy"]
     assert row["loss"] == pytest.approx(best["test_loss"], abs=1e-6)
-    again = evaluate_run(RunFolder(tmp_path), device="cpu").as_json()
+    again = evaluate_run(open_run(RunFolder(tmp_path)), device="cpu").as_json()
     assert again["folds"][0]["accuracy"] == row["accuracy"]
     assert again["optimistic"] is results["optimistic"] is (selection == "test")
     # The clips that chose the epoch are no test for the model either.

@@ -234,7 +234,7 @@ def test_a_broken_run_ends_as_an_unbroken_one(tmp_path, train_tiny: Train, optio
 
 def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Train):
     """The stored weights are the mean over the steps from the start on, and give the scores that were written."""
-    from audiosurvey.runs.evaluation.heldout import evaluate_run
+    from audiosurvey.runs.evaluation.heldout import evaluate_run, open_run
     from audiosurvey.runs.results.run_folder import RunFolder
     from audiosurvey.tensorfile import load_tensors
     from audiosurvey.training.step import TrainStep
@@ -258,7 +258,7 @@ def test_the_even_average_is_what_is_scored_and_stored(tmp_path, train_tiny: Tra
             np.testing.assert_allclose(value, (seen[2][name] + seen[3][name]) / 2, atol=1e-7)
     counted = "standardize.norm.running_mean"
     assert not np.allclose(stored[counted], (seen[2][counted] + seen[3][counted]) / 2)
-    again = evaluate_run(RunFolder(tmp_path / "run"), device="cpu").as_json()
+    again = evaluate_run(open_run(RunFolder(tmp_path / "run")), device="cpu").as_json()
     assert again["folds"][0]["loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
     last = json.loads((tmp_path / "run" / "fold-1" / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["test_loss"] == pytest.approx(results["folds"][0]["loss"], abs=1e-6)
@@ -326,7 +326,7 @@ def test_a_recording_on_both_sides_is_refused_or_marked(tmp_path, train_tiny: Tr
     ]
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = f"dataset={{name: csv, table: '{(tmp_path / 'table.csv').as_posix()}', clip_seconds: 0.5}}"
-    with pytest.raises(UserError, match="stand on both sides"):
+    with pytest.raises(UserError, match="are on both sides"):
         train_tiny(tmp_path / "refused", dataset, ONE)
     results = train_tiny(tmp_path / "leaking", dataset, ONE, "protocol.allow_leakage=true", folds=[1])
     assert results["leaking"] is True

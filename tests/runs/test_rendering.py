@@ -48,5 +48,5 @@ def test_without_augmentation_nothing_happens(tiny):
 def test_an_unknown_clip_is_one_line_with_examples(tiny):
     config = tiny().config
     sounds = prepare(config.dataset, config.sample_rate)
-    with pytest.raises(UserError, match=r"--clip nowhere.wav: no such clip; ids look like high/0.wav"):
+    with pytest.raises(UserError, match=r"clip=.nowhere.wav.: no such clip; ids look like high/0.wav"):
         render_clip(config, sounds, "nowhere.wav", 1)

@@ -30,7 +30,7 @@ from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.conditions import score_changed
-from audiosurvey.runs.evaluation.heldout import FoldModel, fold_models
+from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import RunResults, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -62,7 +62,9 @@ def measure_robustness(
         "data_hash": trained.dataset.hash,
         "metric": "map" if trained.multi_label else "accuracy",
     }
-    suite, total, moved = corruptions(), 0, 0
+    suite, moved = corruptions(), 0
+    passes = 1 + sum(len(one.levels) for one in suite)
+    total = passes * sum(row.clips for row in trained.folds if row.fold in asked and row.fold not in done)
     if baseline is not None and read_robustness(baseline) is None:
         raise UserError(not_measured(baseline))
     with bar("corrupted test clips") as advance:
@@ -73,11 +75,10 @@ def measure_robustness(
             if advance:
                 advance(moved, total)
 
-        for fold in fold_models(run, folds=asked):
+        for fold in open_run(run).models(asked):
             digest = fold.model.facts["sha256"]["weights.safetensors"]
             if fold.row.fold in done and done[fold.row.fold].model == digest:
                 continue
-            total = moved + len(fold.clips) * (1 + sum(len(one.levels) for one in suite))
             done[fold.row.fold] = _of_fold(fold, suite, device, digest, move)
             _write(run, averaged(about, list(done.values())))
     results = averaged(about, list(done.values()))

@@ -105,7 +105,7 @@ def _has_channels(array: np.ndarray) -> bool:
 def _batch(array: np.ndarray) -> np.ndarray:
     """The array (B, S). Raises UserError if its rows are too short to be sounds."""
     if len(array) and array.shape[1] <= MOST_CHANNELS:
-        raise UserError(f"{_about(array)}: too few samples a row; {_EXPECTED}")
+        raise UserError(f"{_about(array)}: too few samples per row; {_EXPECTED}")
     return array
 
 

@@ -38,7 +38,7 @@ from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.tensorfile import load_tensors, save_tensors
+from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
@@ -46,7 +46,7 @@ from audiosurvey.version import __version__
 SCHEMA = 3
 _READ = (1, 2, SCHEMA)
 """Schema 1 has no golden clips, temperatures and thresholds; 2 has no sources in trained_on.json."""
-_ALWAYS = ("weights.safetensors", "config.yaml", "trained_on.json")
+_ALWAYS = (WEIGHTS, "config.yaml", "trained_on.json")
 _CHECKED = (*_ALWAYS, golden_clips.FILE)
 _REQUIRED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "multi_label")
 """Entries of model.json needed to compute scores."""
@@ -95,7 +95,7 @@ def save_artefact(
     }
     tensors = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     golden = replace(golden, logits_BK=Model(config, facts, tensors, heard).logits(golden.wave_BS))
-    save_tensors(folder / "weights.safetensors", tensors)
+    save_tensors(folder / WEIGHTS, tensors)
     write_text(folder / "config.yaml", resolved_yaml(config))
     heard.save(folder / "trained_on.json")
     golden_clips.save_golden(folder / golden_clips.FILE, golden)
@@ -115,7 +115,7 @@ def load_artefact(path: str | Path) -> "Model":
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         schema, digests = facts["schema"], dict(facts["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again") from None
+        raise UserError(f"{folder}: not the model.json of a model; copy the whole folder again") from None
     if schema not in _READ:
         raise UserError(
             f"{folder}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
@@ -128,11 +128,11 @@ def load_artefact(path: str | Path) -> "Model":
         if (_digest(facts) if name == "model.json" else _sha256(folder / name)) != digest:
             raise UserError(f"{folder}: {name} was changed since it was written; copy the whole folder again")
     if not facts.keys() >= set(_REQUIRED) or not digests.keys() >= set(_ALWAYS):
-        raise UserError(f"{folder}: model.json is not that of a model; copy the whole folder again")
+        raise UserError(f"{folder}: not the model.json of a model; copy the whole folder again")
     wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'unknown')})"
     config = read_stored(folder / "config.yaml", wrote)
     heard = Provenance.load(folder / "trained_on.json")
-    tensors = load_tensors(folder / "weights.safetensors")[0]
+    tensors = load_tensors(folder / WEIGHTS)[0]
     golden = golden_clips.load_golden(folder / golden_clips.FILE) if schema > 1 else None
     try:
         return Model(config, facts, tensors, heard, golden)
@@ -146,7 +146,7 @@ def find_model(path: Path) -> Path:
     Raises UserError if there is none; for a run it names the models of the folds.
     """
     if is_exported(path) and not path.is_dir():
-        raise UserError(f"{path}: is named as an exported file is; give the model folder that it was made from")
+        raise UserError(f"{path}: has the name of an exported file; give the model folder that it was made from")
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():
             return folder
@@ -155,7 +155,7 @@ def find_model(path: Path) -> Path:
         raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
     if runs := sorted(found.parent.as_posix() for found in path.glob("*/config.yaml")):
         more = ", ..." if len(runs) > _SHOWN_RUNS else ""
-        raise UserError(f"{path}: not a model, nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
+        raise UserError(f"{path}: neither a model nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
     raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_expected(path)}")
 
 

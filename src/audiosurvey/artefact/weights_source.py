@@ -19,7 +19,7 @@ def check_unchanged(weights: Path) -> None:
     try:
         digest = json.loads(facts.read_text(encoding="utf-8"))["sha256"][weights.name]
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{facts}: is not that of a model; copy the whole folder again") from None
+        raise UserError(f"{facts}: not a file of a model; copy the whole folder again") from None
     if digest != sha256(weights):
         raise UserError(f"{weights}: was changed since it was written; copy the whole folder again")
 

@@ -9,7 +9,7 @@ import typer
 
 from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, load_config, print_json, stdout
 from audiosurvey.data.sets.registry import BUILT_IN, OWN
-from audiosurvey.errors import UserError, not_written
+from audiosurvey.errors import UserError
 
 
 @app.command()
@@ -20,16 +20,9 @@ def init(
     force: ForceOption = False,
 ) -> None:
     """Write a commented starter config."""
-    from audiosurvey.atomic import write_text
-    from audiosurvey.config.manual.starter import starter
-    from audiosurvey.targets import check_target
+    from audiosurvey.pipeline import init as write
 
-    text = starter(dataset, preset)
-    check_target("init", path, force=force)
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise not_written(error, f"init {path}: cannot be written ({error.strerror}); give another path") from None
+    write(path, dataset, preset, force=force)
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 
@@ -101,8 +94,8 @@ def describe(
 @app.command()
 def presets() -> None:
     """List the shipped presets."""
-    from audiosurvey.config.presets import preset_names, preset_text
+    # Not through the pipeline, which loads torch.
+    from audiosurvey.config.presets import preset_titles
 
-    for name in preset_names():
-        first = preset_text(name).splitlines()[0]
-        print(f"{name:<24}{first.removeprefix('#').strip() if first.startswith('#') else ''}")
+    for name, title in preset_titles().items():
+        print(f"{name:<24}{title}")

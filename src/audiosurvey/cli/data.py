@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from audiosurvey.cli.app import ConfigArgument, ForceOption, SetOption, app, load_config
-from audiosurvey.errors import UserError
 
 
 @app.command()
@@ -16,18 +15,11 @@ def download(
     url: Annotated[str | None, typer.Option(help="A mirror of the archive; its checksum is verified too.")] = None,
 ) -> None:
     """Download a data set; interrupted downloads resume, and checksums are verified."""
-    from audiosurvey.data.download.datasets import download as fetch
-    from audiosurvey.data.sets.registry import specs
+    from audiosurvey.pipeline import download as fetch
     from audiosurvey.report.console import progress_bar
 
-    known = {spec.name: spec for spec in specs() if spec.archive}
-    if name not in known:
-        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(known)}")
-    spec = known[name]
-    assert spec.archive is not None
     with progress_bar(f"downloading {name}") as moved:
-        done = fetch(spec.archive, root or spec.root, url=url, progress=moved)
-    print(done.text)
+        print(fetch(name, root, url, moved).text)
 
 
 @app.command()
@@ -64,10 +56,10 @@ def preview(
     """Render the augmentation of a clip: WAV files before and after, a picture, and the random parameters."""
     from audiosurvey.targets import check_target_folder
 
-    check_target_folder("--output", output)
+    check_target_folder("output", output)
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import preview as render
     from audiosurvey.report.console import progress_bar
 
-    for path in render(loaded, clip or [], epoch or [1], output, force, progress_bar):
+    for path in render(loaded.config, clip or [], epoch or [1], output, force, progress_bar):
         print(path)

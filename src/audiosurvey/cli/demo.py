@@ -28,8 +28,9 @@ def demo(
     trust: TrustOption = False,
 ) -> None:
     """Serve a local web page: drop or record a sound, see its spectrogram and scores. Works offline."""
-    from audiosurvey.demo.server import DemoOptions, serve
+    from audiosurvey.demo.server import DemoOptions
     from audiosurvey.demo.sound_analysis import UploadLimits
+    from audiosurvey.pipeline import demo as serve
 
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"note: listening on {host}; anyone who can reach this address can use the page", file=sys.stderr)

@@ -7,7 +7,6 @@ import typer
 
 from audiosurvey.cli.app import ForceOption, JsonOption, SetOption, app, print_json, stdout
 from audiosurvey.errors import UserError
-from audiosurvey.targets import check_target
 
 
 @app.command()
@@ -33,21 +32,15 @@ def doctor(
     """
     from audiosurvey.data.sets.ignore import write_ignore
     from audiosurvey.doctor.audit import as_json as in_json
-    from audiosurvey.doctor.subject import audited_files
     from audiosurvey.doctor.terminal import print_diagnosis
     from audiosurvey.pipeline import doctor as audit
     from audiosurvey.report.console import STDERR, progress_bar
 
-    # Before minutes of listening.
-    targets = {option: path for option, path in (("--html", html), ("--quarantine", quarantine)) if path is not None}
-    if targets:
-        inputs = audited_files(data, overrides or ())
-        for option, path in targets.items():
-            check_target(option, path, inputs=inputs, force=force)
-        if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
-            raise UserError(f"--html {html}, --quarantine {quarantine}: are one file; give two")
+    if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
+        raise UserError(f"--html {html}, --quarantine {quarantine}: are the same file; give two")
+    outputs = {"html": html, "quarantine": quarantine}
     with progress_bar("listening") as advance:
-        diagnosis = audit(data, overrides or (), advance)
+        diagnosis = audit(data, overrides or (), advance, outputs=outputs, force=force)
     said: list[str] = []
     if html is not None:
         from audiosurvey.doctor.page import write_page
@@ -58,7 +51,7 @@ def doctor(
         reasons, kept = diagnosis.quarantine()
         write_ignore(quarantine, reasons)
         said.append(
-            f"quarantined: {len(reasons)} clips; 'dataset: {{ignore: {quarantine.as_posix()}}}' leaves them out"
+            f"quarantined: {len(reasons)} clips; exclude them with 'dataset: {{ignore: {quarantine.as_posix()}}}'"
         )
         said += [f"not quarantined: {line}" for line in kept]
     if as_json:

@@ -21,6 +21,7 @@ from audiosurvey.cli import (  # noqa: F401
     hub,
     predict,
     report,
+    reproduce,
     results,
     survey,
     training,

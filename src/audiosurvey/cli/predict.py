@@ -100,12 +100,13 @@ def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> 
     # tenfold. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from audiosurvey.pipeline import predict as run
-    from audiosurvey.report.console import share_bar
+    from audiosurvey.report.prediction import TerminalPrediction, prediction_lines
 
-    words = ["--mic"] if mic else paths or []
     try:
-        outcome = run(model, words, options, lambda line: print(line, file=sys.stderr), share_bar)
+        outcome = run(model, ["--mic"] if mic else paths, options, TerminalPrediction())
     except KeyboardInterrupt:
         print("interrupted" + ("; the same command goes on from here" if options.output else ""), file=sys.stderr)
         sys.exit(130)
+    for line in prediction_lines(outcome):
+        print(line, file=sys.stderr)
     sys.exit(1 if outcome.failures else 0)

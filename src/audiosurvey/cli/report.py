@@ -21,11 +21,12 @@ def report(
     force: ForceOption = False,
 ) -> None:
     """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
+    from audiosurvey.pipeline import ReportOptions
     from audiosurvey.pipeline import report as write
     from audiosurvey.report.console import STDERR, progress_bar
     from audiosurvey.report.units import size
 
-    written = write(target, output, audio=audio, runs=runs, force=force, bar=progress_bar)
+    written = write(target, output, ReportOptions(audio, runs, force), progress_bar)
     for line in written.absent:
         STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)
     print(f"report: {written.path} ({size(written.size)})")

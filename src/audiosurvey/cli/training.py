@@ -83,7 +83,7 @@ def evaluate(
     from audiosurvey.training.devices import check_device
 
     check_device(device)
-    results = measure(target, data, device, reverse, conditions=conditions, bar=progress_bar)
+    results = measure(target, data, device, reverse, conditions, progress_bar)
     if as_json:
         print_json(results.as_json())
     elif isinstance(results, RunResults):

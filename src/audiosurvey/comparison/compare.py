@@ -62,7 +62,7 @@ def compare(
 
 
 def _check_baseline(benchmarks: Sequence[Benchmark], options: CompareOptions) -> None:
-    names = list(dict.fromkeys(model.name for one in benchmarks for model in one.models))
+    names = sorted({model.name for one in benchmarks for model in one.models})
     if options.baseline is not None and options.baseline not in names:
         raise UserError(f"--baseline {options.baseline}: no such model; there are {some_of(names, 2 * _SHOWN)}")
 

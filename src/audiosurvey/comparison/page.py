@@ -14,7 +14,7 @@ from audiosurvey.comparison.wording import (
     baseline_line,
     headline,
     interval_text,
-    more_line,
+    more_lines,
     p_text,
     points,
     range_text,
@@ -25,7 +25,7 @@ from audiosurvey.comparison.wording import (
 from audiosurvey.pages.rendering import environment
 from audiosurvey.version import __version__
 
-_WIDTH, _ROW = 640, 30
+_WIDTH, _ROW = 640, 46
 _LEFT, _RIGHT, _TOP, _BOTTOM = 16, 16, 8, 34
 _HEIGHT = 340
 _LABEL = 11
@@ -51,11 +51,11 @@ def _dataset(dataset: DatasetResult) -> dict[str, Any]:
     return {
         "result": dataset,
         "headline": headline(dataset),
-        "baseline_line": baseline_line(dataset),
+        "baseline_line": _sentence(baseline_line(dataset)),
         "models": [_model(dataset, index) for index in range(len(dataset.models))],
         "verdicts": [_pair(pair) for pair in dataset.against_baseline],
         "pairs": [_pair(pair) for pair in dataset.pairs],
-        "more": [line for pair in dataset.pairs or dataset.against_baseline if (line := more_line(pair))],
+        "more": more_lines(dataset.against_baseline),
         "effects": [
             {
                 "key": effect.key,
@@ -92,6 +92,7 @@ def _model(dataset: DatasetResult, index: int) -> dict[str, Any]:
         "seeds": len(model.seeds),
         "seed_std": points(model.seed_std),
         "selection": protocol.selection or "-",
+        "tuned_on": f"folds {', '.join(map(str, protocol.tuned_on))}" if protocol.tuned_on else "-",
         "official": "-" if protocol.official is None else "yes" if protocol.official else "no",
         "pretrained": protocol.pretrained_on or "-",
         "marks": marks(model),
@@ -142,7 +143,7 @@ def _interval_plot(dataset: DatasetResult) -> dict[str, Any]:
         rows.append(
             {
                 "name": model.name,
-                "y": _TOP + _ROW * number + _ROW / 2,
+                "y": _TOP + _ROW * number + _ROW - 12,
                 "x": x(score.mean),
                 "folds": [x(value) for value in fold_means],
                 "t": None if score.low is None or score.high is None else (x(score.low), x(score.high)),
@@ -156,7 +157,7 @@ def _interval_plot(dataset: DatasetResult) -> dict[str, Any]:
         "width": _WIDTH,
         "height": height + _BOTTOM,
         "bottom": height,
-        "row": _ROW,
+        "left": _LEFT,
         "rows": rows,
         "ticks": [(x(tick / 100), f"{tick:g}") for tick in ticks],
     }
@@ -172,7 +173,8 @@ def _pareto_plot(dataset: DatasetResult) -> dict[str, Any] | None:
     if len(found) < 2:
         return None
     logs, scores = [math.log10(cost) for _, cost in found], [100 * model.score.mean for model, _ in found]
-    left, right = min(logs) - 0.12, max(logs) + 0.12
+    spare = max(0.12, 0.3 - (max(logs) - min(logs)) / 2)
+    left, right = min(logs) - spare, max(logs) + spare
     ticks = _ticks(min(scores), max(scores))
     low, high = min(ticks[0], min(scores)), max(ticks[-1], max(scores))
     bottom, margin = _HEIGHT - 44, 52
@@ -263,12 +265,17 @@ def _cliques(ranks: Sequence[float], difference: float) -> list[tuple[int, int]]
     return [(a, b) for a, b in runs if not any(c < a and b <= d for c, d in runs)]
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers that enclose a range, about five of them."""
     span = max(high - low, 0.5)
     size = 10 ** math.floor(math.log10(span / 4))
     step = next(size * factor for factor in (1, 2, 5, 10) if span / (size * factor) <= 6)
-    first, last = math.floor(low / step), math.ceil(high / step)
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + 1)
     return [round(step * number, 10) for number in range(first, last + 1)]
 
 

@@ -42,12 +42,12 @@ class More:
 
     @property
     def text(self) -> str:
+        folds = f"{self.folds} folds would decide this" if self.folds else None
         if self.seeds_unknown:
-            seeds = "a second seed would show whether seeds can decide this"
-        else:
-            seeds = f"{self.seeds} seeds each" if self.seeds else "no number of seeds decides this"
-        folds = f"{self.folds} folds" if self.folds else "no number of folds decides this"
-        return f"{seeds}; {folds}"
+            return f"{folds or 'no number of folds decides this'}; train a second seed to see whether more seeds would"
+        if self.seeds is None:
+            return "no number of seeds decides this" + (f", {folds}" if folds else ", nor of folds")
+        return f"{self.seeds} seeds each" + (f", or {folds}" if folds else " would decide this, no number of folds")
 
 
 @dataclass(frozen=True)

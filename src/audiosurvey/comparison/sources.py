@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.merging import IRRELEVANT
+from audiosurvey.runs.results.merging import PATHS_AND_SPEED
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.row import SurveyRow, read_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder, flat
@@ -153,7 +153,7 @@ def _recipe(run: SeedSource) -> str:
     if not run.results.config:
         return run.path.as_posix()
     config = flat(run.results.config, "config")
-    kept = {key: value for key, value in config.items() if key not in IRRELEVANT and key != "config.seed"}
+    kept = {key: value for key, value in config.items() if key not in PATHS_AND_SPEED and key != "config.seed"}
     return json.dumps(kept | {"data": run.results.dataset.hash}, sort_keys=True)
 
 

@@ -11,7 +11,7 @@ from audiosurvey.comparison.wording import (
     baseline_line,
     headline,
     interval_text,
-    more_line,
+    more_lines,
     p_text,
     points,
     range_text,
@@ -46,9 +46,8 @@ def _print_dataset(dataset: DatasetResult, console: Console) -> None:
         count = len(dataset.pairs)
         _line(console, "all pairs" + (f", p corrected for {count} comparisons (Holm)" if count > 1 else ""))
         console.print(_pairs(dataset, dataset.pairs, second=True))
-    for pair in dataset.pairs or dataset.against_baseline:
-        if line := more_line(pair):
-            _line(console, line)
+    for line in more_lines(dataset.against_baseline):
+        _line(console, line)
     console.print(_protocols(dataset))
     console.print(_costs(dataset))
     _line(console, f"front: no other model is as good for fewer {COSTS[dataset.cost]}, or better for as many")

@@ -1,5 +1,7 @@
 """Numbers and verdicts of a comparison in words, the same in the terminal, in Markdown and on the page."""
 
+from collections.abc import Sequence
+
 from audiosurvey.comparison.result import DatasetResult, PairResult
 from audiosurvey.comparison.significance import FoldEstimate
 
@@ -69,6 +71,10 @@ def baseline_line(dataset: DatasetResult) -> str:
     return f"{named}: p corrected for all {pairs} pairs (Holm)" if pairs > 1 else named
 
 
-def more_line(pair: PairResult) -> str | None:
-    """What would decide an undecided pair."""
-    return None if pair.more is None else f"{pair.first} against {pair.second}: {pair.more.text}"
+def more_lines(pairs: Sequence[PairResult]) -> list[str]:
+    """What would decide the undecided pairs; pairs with the same answer share a line."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for pair in pairs:
+        if pair.more is not None:
+            groups.setdefault((pair.more.text, pair.second), []).append(pair.first)
+    return [f"{', '.join(names)} against {second}: {text}" for (text, second), names in groups.items()]

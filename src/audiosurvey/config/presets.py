@@ -22,14 +22,10 @@ def preset_document(name: str) -> Document:
     return read(preset_text(name), name)
 
 
-def preset_summary(name: str) -> str:
-    """The comment that a preset's file begins with, as one line, for listings."""
-    words = []
-    for line in preset_text(name).splitlines():
-        if not line.startswith("#"):
-            break
-        words.append(line.lstrip("# ").rstrip())
-    return " ".join(filter(None, words))
+def preset_titles() -> dict[str, str]:
+    """Every preset with the first line of its comment."""
+    lines = {name: preset_text(name).partition("\n")[0] for name in preset_names()}
+    return {name: line.removeprefix("#").strip() if line.startswith("#") else "" for name, line in lines.items()}
 
 
 @cache

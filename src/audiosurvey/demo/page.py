@@ -126,7 +126,7 @@ def _refuse_addresses(sound: gradio.Audio) -> None:
 
     async def move_file(url_or_file_path: str | Path | None) -> str | None:
         if "://" in str(url_or_file_path):
-            raise gradio.Error("this page does not download sounds; upload it")
+            raise gradio.Error("this page does not download sounds; upload the file")
         return await move(url_or_file_path)
 
     sound.async_move_resource_to_block_cache = move_file

@@ -110,8 +110,8 @@ def read_wave(path: Path, model: Classifier, limits: UploadLimits) -> np.ndarray
     except OSError:
         raise UserError(f"{path.name}: no longer available; upload it again") from None
     if size > limits.mb * 1e6:
-        raise UserError(f"{path.name}: {size / 1e6:.3g} MB; this page takes up to {limits.mb:g} MB")
-    too_long = UserError(f"{path.name}: too long; this page takes up to {limits.duration} of sound")
+        raise UserError(f"{path.name}: {size / 1e6:.3g} MB; the limit of this page is {limits.mb:g} MB")
+    too_long = UserError(f"{path.name}: too long; the limit of this page is {limits.duration} of sound")
     longest = round(limits.minutes * 60 * model.sample_rate)
     blocks: list[np.ndarray] = []
     samples = 0

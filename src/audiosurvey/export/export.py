@@ -10,7 +10,7 @@ import numpy as np
 
 from audiosurvey.artefact.card import add_export
 from audiosurvey.artefact.exported import ExportedModel, load_exported, silenced
-from audiosurvey.artefact.folder import Model
+from audiosurvey.artefact.folder import Model, find_model, load_artefact
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.atomic import naming
 from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
@@ -27,6 +27,7 @@ from audiosurvey.export.parity import (
     probes,
     processor_ms,
 )
+from audiosurvey.targets import check_target
 
 MOST_WINDOWS = 256
 """Most windows used to measure the ranges of 8-bit integers."""
@@ -83,6 +84,20 @@ class ExportResult:
         return [*lines, largest, "", *_table(self.compared)]
 
 
+def export_model(
+    model: Path, format: Format, output: Path | None, *, int8: bool, calibration: Path | None, force: bool
+) -> ExportResult:
+    """Export the model in a folder or run, and note it in its card. `output` None: into the model folder.
+
+    Raises UserError as `export` does, and for an `output` that must not be written.
+    """
+    folder = find_model(model)
+    path = output or folder / f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"
+    check_suffix(path, format)
+    check_target("output", path, force=force or output is None, own_folder=folder)
+    return export(load_artefact(folder), path, format, int8=int8, calibration=calibration, card=folder / "README.md")
+
+
 def export(
     model: Model,
     output: Path,
@@ -99,10 +114,6 @@ def export(
     network that the format does not support, a missing runtime, and scores that differ.
     """
     check_suffix(output, format)
-    if not output.parent.is_dir():
-        raise ArgumentError(f"{{output}}: the folder {output.parent} is missing", output=output)
-    if output.is_dir():
-        raise ArgumentError("{output}: is a folder; give the path of a file", output=output)
     _refuse_changed(model)
     windows_WS = _calibration_windows(model, calibration) if int8 else None
     # In the folder of the target, so that it is renamed atomically; loaders need the suffix.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.targets import check_target
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _TABLE_LABELS = 3
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """Named as on the command line; None: not given."""
+    """None: not given."""
 
     whole: bool = False
     window_s: float | None = None
@@ -52,61 +52,64 @@ class PredictOptions:
     def check(self) -> None:
         """Raise UserError for invalid options and combinations. Loads nothing."""
         if self.format not in FORMATS:
-            raise UserError(f"--format {self.format}: choose one of {', '.join(FORMATS)}")
-        for name, value in {"--window": self.window_s, "--hop": self.hop_s}.items():
+            raise ArgumentError(f"{{format}}: choose one of {', '.join(FORMATS)}", format=self.format)
+        for name, value in {"window_s": self.window_s, "hop_s": self.hop_s}.items():
             if value is not None and not 0 < value < float("inf"):
-                raise UserError(f"{name} {value:g}: expected seconds above 0")
-        for name, value in {"--min-duration": self.min_duration_s, "--min-gap": self.min_gap_s}.items():
+                raise _bad(name, value, "expected seconds above 0")
+        for name, value in {"min_duration_s": self.min_duration_s, "min_gap_s": self.min_gap_s}.items():
             if value is not None and not 0 <= value < float("inf"):
-                raise UserError(f"{name} {value:g}: expected seconds, at least 0")
-        for name, value in {"--on": self.on, "--off": self.off, "--threshold": self._threshold}.items():
+                raise _bad(name, value, "expected seconds, at least 0")
+        for name, value in {"on": self.on, "off": self.off, "threshold": self._threshold}.items():
             if value is not None and not 0 <= value <= 1:
-                raise UserError(f"{name} {value:g}: expected a score from 0 to 1")
+                raise _bad(name, value, "expected a score from 0 to 1")
         self._check_pairs()
         self._check_output()
 
     def _check_pairs(self) -> None:
         of_events = self._given("on", "off", "min_duration_s", "min_gap_s")
-        of_windows = self._given("window_s", "hop_s", "smooth") + of_events + (["--events"] if self.events else [])
+        of_windows = self._given("window_s", "hop_s", "smooth") + of_events + (["events"] if self.events else [])
         if self.whole and of_windows:
-            raise UserError(f"{of_windows[0]}: is for windows, --whole gives one prediction a sound; leave one out")
+            text = "is for windows, {whole} gives one prediction per sound; leave one out"
+            raise _bad(of_windows[0], ..., text, whole=True)
         if self.events is False and of_events:
-            raise UserError(f"{of_events[0]}: is for events; leave --no-events out")
+            raise _bad(of_events[0], ..., "is for events; leave {events} out", events=False)
         if self.off is not None and self.on is None and self.threshold is None:
-            raise UserError("--off: needs a score at which events begin; give --on or --threshold too")
+            text = "needs a score at which events begin; give {on} or {threshold} too"
+            raise _bad("off", ..., text, on=..., threshold=...)
         begin = self.on if self.on is not None else self._threshold
         if self.off is not None and begin is not None and self.off > begin:
-            raise UserError(f"--off {self.off:g}: is above the score {begin:g} at which events begin")
+            raise _bad("off", self.off, f"is above the score {begin:g} at which events begin")
         if self.rate is None and (self.channels is not None or self.encoding is not None):
-            raise UserError("--rate: is needed for raw samples, such as --rate 16000")
+            raise ArgumentError("{rate} is needed for raw samples, such as 16000", rate=...)
         if self.scores and self.format not in ("csv", "json"):
-            raise UserError(f"--scores: do not fit into a {self.format}; give --format csv or json")
+            text = f"a file of format {self.format} cannot hold the scores of all labels; give {{format}} csv or json"
+            raise _bad("scores", True, text, format=...)
         if self.restart and self.output is None:
-            raise UserError("--restart: needs --output; an interrupted run leaves its journal beside it")
+            text = "needs {output}, next to which an interrupted prediction leaves its journal"
+            raise _bad("restart", True, text, output=...)
 
     def _check_output(self) -> None:
         if self.output is None:
             if self.force:
-                raise UserError("--force: needs --output")
+                raise _bad("force", True, "needs {output}", output=...)
             return
         # Existing files are checked once the sounds are known, since the output may be one of them.
-        check_target("--output", self.output, force=True)
+        check_target("output", self.output, force=True)
 
     def check_target(self, model: Path, sources: "Sequence[SoundSource]") -> None:
         """Raise UserError if the output would overwrite the model or one of the sounds."""
         if self.output is not None:
             files = [path for source in sources if isinstance(path := getattr(source, "path", None), Path)]
-            check_target("--output", self.output, inputs=[model, *files], force=self.force)
+            check_target("output", self.output, inputs=[model, *files], force=self.force)
 
     def check_sources(self, sources: "Sequence[SoundSource]") -> None:
         """Raise UserError if the format does not support these sounds."""
         if self.format == "audacity" and len(sources) > 1:
-            hint = "give one sound, or --format csv"
-            raise UserError(f"--format audacity: a label track is for one sound, not {len(sources)}; {hint}")
+            text = f"a label track is for one sound, not {len(sources)}; give one sound, or csv"
+            raise _bad("format", self.format, text)
 
     def _given(self, *names: str) -> list[str]:
-        options = {name: "--" + name.removesuffix("_s").replace("_", "-") for name in names}
-        return [option for name, option in options.items() if getattr(self, name) is not None]
+        return [name for name in names if getattr(self, name) is not None]
 
     @property
     def _threshold(self) -> float | None:
@@ -116,7 +119,7 @@ class PredictOptions:
         try:
             return float(self.threshold)
         except ValueError:
-            raise UserError(f"--threshold {self.threshold}: expected a score from 0 to 1, or model") from None
+            raise _bad("threshold", self.threshold, "expected a score from 0 to 1, or model") from None
 
     @property
     def joins_events(self) -> bool:
@@ -133,7 +136,7 @@ class PredictOptions:
         return Windowing(mode, self.window_s, self.hop_s, self.batch_size)
 
     def postprocessing(self, model: "Classifier") -> "Postprocessing":
-        """Raises UserError for `--threshold model` if the model has no thresholds."""
+        """Raises UserError for the threshold `model` if the model has none."""
         from audiosurvey.predict.postprocessing import Postprocessing
         from audiosurvey.predict.smoothing import Smoothing
 
@@ -151,7 +154,7 @@ class PredictOptions:
         if self.threshold != "model":
             return self._threshold
         if model.own_threshold is None:
-            raise UserError("--threshold model: this model has no thresholds; give a number, such as 0.5")
+            raise _bad("threshold", self.threshold, "this model has no thresholds; give a number, such as 0.5")
         return model.own_threshold
 
     def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
@@ -170,3 +173,7 @@ class PredictOptions:
         if self.rate is None:
             return None
         return PcmFormat(self.rate, self.channels or 1, self.encoding or "s16le")
+
+
+def _bad(name: str, value: object, text: str, **more: object) -> UserError:
+    return ArgumentError(f"{{{name}}}: {text}", **{name: value}, **more)

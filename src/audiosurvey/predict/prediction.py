@@ -3,16 +3,24 @@
 With a log of an interrupted run, recorded sounds are not scored again; new scores are appended to it first.
 """
 
+import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
 
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.load import load
+from audiosurvey.predict.inputs import open_sources
+from audiosurvey.predict.options import PredictOptions
 from audiosurvey.predict.postprocessing import FailedSound, Postprocessing, make_predictions
-from audiosurvey.predict.prediction_log import PredictionLog
+from audiosurvey.predict.prediction_log import PredictionLog, model_digest, open_prediction_log
 from audiosurvey.predict.sources import FileSource, SoundSource
 from audiosurvey.predict.window_scoring import WindowGroup, Windowing, score_sources
-from audiosurvey.predict.writers import PredictionWriter
+from audiosurvey.predict.writers import PREDICTION_WRITERS, PredictionWriter, open_output
+from audiosurvey.training.devices import check_device
 
 
 @dataclass
@@ -31,6 +39,49 @@ class PredictionSummary:
     """Number of predictions with notes."""
     noted: set[str] = field(default_factory=set)
     """Names of the sounds that have such a prediction."""
+    elapsed_s: float = 0.0
+    """Time it took, without loading the model."""
+
+
+class PredictionListener:
+    """Listens to a prediction. This one stays silent; subclasses override what they are interested in."""
+
+    def resumed(self, done: int, sounds: int) -> None:
+        """An interrupted prediction continues, which has scored `done` of the sounds."""
+
+    def bar(self) -> AbstractContextManager[Callable[[float], None]]:
+        """Progress, as the share of the work done. Not opened for a microphone or a stream."""
+        return nullcontext(lambda share: None)
+
+
+def predict(
+    path: str, words: Sequence[str], options: PredictOptions, listener: PredictionListener
+) -> PredictionSummary:
+    """Score sounds with the model at `path` and write the predictions to a file or to stdout.
+
+    `words`: paths, `-`, or `--mic`. Raises UserError for options that do not fit the sounds or the model.
+    """
+    check_device(options.device)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    model = load(path, trust=options.trust)
+    model.to(options.device)
+    how, postprocessing, digest = options.windowing(), options.postprocessing(model), model_digest(model, Path(path))
+    began = time.monotonic()
+    with open_sources(words, options.pcm(), whole=options.whole) as sources:
+        options.check_sources(sources)
+        options.check_target(Path(path), sources)
+        live = any(source.live for source in sources)
+        with open_prediction_log(options.output, digest, how, sources, options.restart) as log:
+            if log is not None and log.num_done:
+                listener.resumed(log.num_done, len(sources))
+            shown = PredictionListener().bar() if live else listener.bar()
+            with shown as advance, open_output(options.output) as file:
+                make = PREDICTION_WRITERS[options.format]
+                writer = make(file, postprocessing, model.labels, options.scores, model.training_range is not None)
+                summary = predict_sounds(model, sources, how, postprocessing, writer, log, advance)
+    summary.elapsed_s = time.monotonic() - began
+    return summary
 
 
 def predict_sounds(

@@ -7,15 +7,18 @@ from rich.console import Console
 
 from audiosurvey.report.console import STDERR, StageDisplay, bars, progress_bar
 from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
-from audiosurvey.runs.listener import Advance, RunListener
+from audiosurvey.report.plan import final_line, forecast_line, plan_lines
+from audiosurvey.runs.listener import Advance
 from audiosurvey.runs.optional import optional
+from audiosurvey.runs.plan import RunPlan
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.train import TrainListener
 from audiosurvey.training.loop import Listener
 
 
-class TerminalListener(RunListener):
+class TerminalListener(TrainListener):
     """Shows a run on a terminal or in a log, and draws its pictures.
 
     `say`: where lines go, by default to `console`; `quiet`: without progress.
@@ -30,6 +33,16 @@ class TerminalListener(RunListener):
 
     def say(self, line: str) -> None:
         self._say(line)
+
+    def planned(self, plan: RunPlan, notes: Sequence[str]) -> None:
+        for line in [*notes, *plan_lines(plan)]:
+            self.say(line)
+
+    def before_folds(self, plan: RunPlan) -> None:
+        self.say(forecast_line(plan))
+
+    def before_final(self, plan: RunPlan) -> None:
+        self.say(final_line(plan))
 
     def bar(self, title: str) -> AbstractContextManager[Advance | None]:
         return nullcontext() if self._quiet else progress_bar(title, self._console)

@@ -15,10 +15,30 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audiosurvey.atomic import replacing, write_text
+from audiosurvey.config.root import Config
 from audiosurvey.data.table import Clip
 from audiosurvey.pages.plain_figure import PlainFigure
+from audiosurvey.runs.evaluation.heldout import prepare
+from audiosurvey.runs.listener import OpenBar
+from audiosurvey.runs.rendering import render_clip
+from audiosurvey.targets import check_target
 
 LONGEST_NAME = 120
+
+
+def write_previews(
+    config: Config, clips: Sequence[str], epochs: Sequence[int], folder: Path, force: bool, bar: OpenBar
+) -> list[Path]:
+    """Renders clips as in these epochs and writes them to `folder`. No `clips`: the first clip."""
+    sounds = prepare(config.dataset, config.sample_rate, bar)
+    wanted = [(clip, epoch) for clip in clips or [sounds.table.clips[0].id] for epoch in epochs]
+    if folder.is_dir():
+        inputs = [clip.path for clip in sounds.table.clips]
+        for clip, epoch in wanted:
+            for file in preview_files(folder, clip, epoch):
+                check_target("output", file, inputs=inputs, force=force)
+    rendered = (render_clip(config, sounds, clip, epoch) for clip, epoch in wanted)
+    return [file for arguments in rendered for file in write_preview(folder, **arguments)]
 
 
 def write_preview(

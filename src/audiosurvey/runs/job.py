@@ -3,8 +3,8 @@
 The description can be sent to any process on any machine that has the data and the run folder.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from torch import nn
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.data.table import truth
+from audiosurvey.data.table import Table, truth
 from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.heldout import fold_split
@@ -32,7 +32,7 @@ from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import make_accelerator
-from audiosurvey.training.loop import Evaluation, Listener
+from audiosurvey.training.loop import Evaluation, Listener, StopHook
 from audiosurvey.training.metrics import confusion, evaluate
 from audiosurvey.training.precision import Precision
 from audiosurvey.training.sound_scores import ScoredWindows
@@ -56,6 +56,9 @@ class FoldJob:
     """Folds that are trained at the same time; None: the folds of the run follow each other."""
     init_hash: str | None = None
     """SHA-256 of the weights of `model.init`."""
+    trial: bool = False
+    """A trial of a search: trained without the validation fold of its split, and scored on that alone. Its test fold is
+    neither trained on nor looked at."""
     counts_embeddings: bool = False
     """Whether the time of the embeddings, which all folds share, is counted in this fold."""
 
@@ -104,13 +107,25 @@ def open_context(job: FoldJob, experiment: Experiment | None = None) -> RunConte
     return RunContext(run, config, sounds, accelerator, init, finished(run))
 
 
-def run_job(job: FoldJob, context: RunContext, listener: RunListener) -> FoldResult:
+def split_of(job: FoldJob, table: Table) -> Split:
+    """The split of a job; that of a trial has its validation fold in place of the test fold."""
+    if not job.trial:
+        return fold_split(job.config, table, job.fold)
+    protocol = job.config.protocol
+    held_out = job.config.model_copy(update={"protocol": protocol.model_copy(update={"selection": "validation"})})
+    split = fold_split(held_out, table, job.fold)
+    return replace(split, test=split.validation, validation=())
+
+
+def run_job(
+    job: FoldJob, context: RunContext, listener: RunListener, stop_hooks: Sequence[StopHook] = ()
+) -> FoldResult:
     """Trains one fold, from its last finished epoch if it was interrupted, or fits a linear probe; scores it.
 
     Checkpoints, metrics.jsonl and the files of trackers go to the folder of the fold.
     """
     sounds = context.sounds
-    split = fold_split(job.config, sounds.table, job.fold)
+    split = split_of(job, sounds.table)
     stage = context.stage(job.config, split.train, job.fold)
     folder = context.run.fold(job.fold)
     ready = context.start(stage, listener)
@@ -124,11 +139,11 @@ def run_job(job: FoldJob, context: RunContext, listener: RunListener) -> FoldRes
             fitted = probe_fold(stage, ready.network, ready.embeddings, split, log, embedding_seconds)
         else:
             show_first_batch(stage, tracking, listener)
-            fitted = _train(job, stage, ready, split, folder, log)
+            fitted = _train(job, stage, ready, split, folder, log, stop_hooks)
     truth_NK = truth(split.test, len(sounds.table.classes))
     scores_NK = fitted.test.sounds_NK
     row: dict[str, Any] = {
-        "fold": job.fold,
+        "fold": split.test[0].fold if job.trial else job.fold,
         **evaluate(scores_NK, truth_NK, sounds.table.multi_label, stage.loss.binary),
         "clips": len(split.test),
         "train_clips": len(split.train),
@@ -146,9 +161,17 @@ def run_job(job: FoldJob, context: RunContext, listener: RunListener) -> FoldRes
     return FoldResult(FoldRow.model_validate(row), split, fitted.test, fitted.validation, counts, ready.network)
 
 
-def _train(job: FoldJob, stage: Stage, ready: ReadyNetwork, split: Split, folder: Path, log: Listener) -> FittedFold:
-    evaluator, network = _Evaluator(job.config, stage, split), ready.network
-    trainer = stage.trainer(network, evaluator, folder, log)
+def _train(
+    job: FoldJob,
+    stage: Stage,
+    ready: ReadyNetwork,
+    split: Split,
+    folder: Path,
+    log: Listener,
+    stop_hooks: Sequence[StopHook],
+) -> FittedFold:
+    evaluator, network = _Evaluator(job.config, stage, split, tested="val" if job.trial else "test"), ready.network
+    trainer = stage.trainer(network, evaluator, folder, log, stop_hooks)
     chosen = trainer.run(resume=True)
     # The chosen weights go back into the network itself: those of an average have their gradients switched off.
     network.load_state_dict(chosen.state_dict())
@@ -166,8 +189,9 @@ _Side = Literal["val", "test"]
 class _Evaluator:
     """Evaluates held-out clips after an epoch; keeps the scores of the chosen epoch: nothing is scored twice."""
 
-    def __init__(self, config: Config, stage: Stage, split: Split) -> None:
-        self._config, self._stage = config, stage
+    def __init__(self, config: Config, stage: Stage, split: Split, tested: _Side = "test") -> None:
+        """`tested`: what the scores of the test side are called in records."""
+        self._config, self._stage, self._tested = config, stage, tested
         self._clips = {"val": split.validation, "test": split.test}
         self._scores: dict[tuple[_Side, int], ScoredWindows] = {}
         self._best: tuple[tuple[float, ...], int] | None = None
@@ -195,7 +219,8 @@ class _Evaluator:
 
     def _measure(self, side: _Side, network: nn.Module, epoch: int, record: dict[str, Any]) -> tuple[float, ...]:
         metrics = self._stage.measure(self.scores(side, network, epoch), self._clips[side])
-        record |= {f"{side}_{name}": value for name, value in metrics.items()}
+        shown = self._tested if side == "test" else side
+        record |= {f"{shown}_{name}": value for name, value in metrics.items()}
         return monitored(metrics)
 
 

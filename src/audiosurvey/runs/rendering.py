@@ -10,7 +10,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import TrainBatches
 from audiosurvey.data.names import composed
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.features.front_end import mel_for_show
 
 
@@ -24,10 +24,10 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
     unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
     if unreadable:
-        raise UserError(f"--clip {clip_id}: cannot be read: {unreadable[0]}")
+        raise ArgumentError(f"{{clip}}: cannot be read: {unreadable[0]}", clip=clip_id)
     if not found:
         examples = ", ".join(clip.id for clip in sounds.table.clips[:3])
-        raise UserError(f"--clip {clip_id}: no such clip; ids look like {examples}")
+        raise ArgumentError(f"{{clip}}: no such clip; ids look like {examples}", clip=clip_id)
     clip = found[0]
     front_end = mel_for_show(config.heard_mel, config.sample_rate)
     chain = Chain(

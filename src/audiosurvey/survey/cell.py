@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosurvey.config.root import Config
-from audiosurvey.runs.results.merging import IRRELEVANT
+from audiosurvey.runs.results.merging import PATHS_AND_SPEED
 from audiosurvey.runs.results.results import SCHEMA
 from audiosurvey.runs.results.run_folder import flat
 from audiosurvey.training.precision import Precision
@@ -50,6 +50,10 @@ class Cell:
     shared: str
     """Name of the folder of what it shares with other folds."""
 
+    trial: bool = False
+    """A trial of a search: trained on the training folds of its split without the validation fold, on which it is
+    scored."""
+
     @property
     def seed(self) -> int:
         return self.config.seed
@@ -64,13 +68,16 @@ class Cell:
         return 1 if self.config.train.head_only else self.config.train.epochs or 0
 
 
-def make_cell(row: str, config: Config, fold: int, conditions: Conditions, key: DataKey) -> Cell:
+def make_cell(
+    row: str, config: Config, fold: int, conditions: Conditions, key: DataKey, *, trial: bool = False
+) -> Cell:
     """A cell of a resolved config, which holds the seed."""
     precision = conditions.precision if config.precision == "auto" else config.precision
     config = config.model_copy(update={"precision": precision})
     identity = _identity(config, conditions, key)
     shared = {name: value for name, value in identity.items() if not name.startswith(_NOT_SHARED)}
-    return Cell(_hash(identity | {"fold": fold}), row, fold, config, conditions, key, _hash(shared))
+    own = identity | {"fold": fold} | ({"trial": True} if trial else {})
+    return Cell(_hash(own), row, fold, config, conditions, key, _hash(shared), trial)
 
 
 ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}
@@ -82,7 +89,7 @@ _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 
 def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
     settings = flat(config.model_dump(mode="json"), "config")
-    settings = {name: value for name, value in settings.items() if name not in IRRELEVANT}
+    settings = {name: value for name, value in settings.items() if name not in PATHS_AND_SPEED}
     unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
     settings = {name: value for name, value in settings.items() if name not in unchanged}
     if key.init is not None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 
@@ -13,6 +14,10 @@ FAILURE = "failure.json"
 """Written when a cell has failed; the cell is not trained again unless that is asked for."""
 CLAIM = "claim.json"
 """There while a process trains the cell."""
+
+
+class Pruned(Exception):
+    """A trial is ended early."""
 
 
 class SurveyFolder:
@@ -75,6 +80,10 @@ class CellFolder(RunFolder):
         self.claim = path / CLAIM
         self.traceback = path / "traceback.txt"
         self.log = path / "log.txt"
+        self.stop = path / "stop"
+        """Its presence asks the process that trains the cell to end it."""
+        self.pruned = path / "pruned.json"
+        """Written when a trial was ended early."""
 
     def fold(self, number: int) -> Path:
         return self.path
@@ -91,6 +100,12 @@ class CellFolder(RunFolder):
                 return sum(1 for _ in file)
         except OSError:
             return 0
+
+    def stop_hook(self, record: dict[str, Any], state: object) -> bool:
+        """A stop hook of the training loop. Raises Pruned after an epoch if the cell is to be stopped."""
+        if self.stop.exists():
+            raise Pruned
+        return False
 
     def tidy(self, *, keep_checkpoint: bool) -> None:
         """Removes what a cell that is done no longer needs."""

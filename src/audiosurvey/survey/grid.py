@@ -33,6 +33,11 @@ class Recipe:
     """The data set, if the survey names them."""
     sweep: Point
     loaded: LoadedConfig
+    entry: ConfigEntry
+    section: DatasetConfig | None
+    """The data set of the survey that replaces the config's own."""
+    words: tuple[str, ...]
+    """All overrides, as `KEY=VALUE`."""
 
     @property
     def config(self) -> Config:
@@ -61,9 +66,16 @@ def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
                 loaded = _load(survey, path, entry, dataset, words)
                 title = titles[number] if len(datasets) > 1 else None
                 row = name + _suffix(point, points) + (f"@{title}" if title else "")
-                recipes.append(Recipe(row, name, titles[number] if dataset else None, point, loaded))
+                title = titles[number] if dataset else None
+                recipes.append(Recipe(row, name, title, point, loaded, entry, dataset, tuple(words)))
     _refuse_equal(survey, recipes)
     return recipes
+
+
+def load_with(survey: LoadedSurvey, recipe: Recipe, values: Point) -> LoadedConfig:
+    """The config of a recipe with further keys set, as a search does. Raises UserError, located at the search."""
+    words = [*recipe.words, *(_word(key, value) for key, value in values.items())]
+    return _load(survey, ("search", "space"), recipe.entry, recipe.section, words)
 
 
 def _points(sweep: dict[str, Any]) -> Iterator[Point]:

@@ -7,7 +7,7 @@ other process that works on the survey reads it there.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from filelock import FileLock
@@ -116,36 +116,54 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         conditions = _conditions(survey, stored)
         epochs: dict[str, int] = dict(stored.get("epochs", {}))
         rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
-        cells = [
-            make_cell(
-                row.recipe.name,
-                row.config.model_copy(update={"seed": seed}),
-                fold,
-                conditions,
-                opener.key(row.config),
-            )
-            for seed in survey.spec.seeds
-            for row in rows
-            for fold in row.folds
-        ]
+        cells = _cells(survey, rows, conditions, opener)
         _refuse_same(survey, cells)
         _check(rows, cells, folder.done(), opener)
-        plan = {
-            "schema": SCHEMA,
-            "version": __version__,
-            "conditions": asdict(conditions),
-            "epochs": epochs,
-            "cells": [
-                {"id": cell.id, "shared": cell.shared, "row": cell.row, "seed": cell.seed, "fold": cell.fold}
-                | {"epochs": cell.epochs}
-                for cell in cells
-            ],
-        }
-        if plan != stored:
-            write_text(folder.plan, json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
+        _write(folder, conditions, epochs, cells, stored)
         if not folder.spec.exists() or folder.spec.read_text(encoding="utf-8") != survey.text:
             write_text(folder.spec, survey.text)
     return SurveyPlan(survey, folder, conditions, rows, cells)
+
+
+def extended(plan: SurveyPlan, rows: Sequence[PlannedRow], opener: Opener) -> SurveyPlan:
+    """The plan with further rows, such as those that a search has found."""
+    every = [*plan.rows, *rows]
+    with FileLock(plan.folder.path / "plan.lock"):
+        stored = _stored(plan.folder)
+        cells = _cells(plan.survey, every, plan.conditions, opener)
+        _check(rows, cells, plan.folder.done(), opener)
+        _write(plan.folder, plan.conditions, stored.get("epochs", {}), cells, stored)
+    return replace(plan, rows=every, cells=cells)
+
+
+def _cells(survey: LoadedSurvey, rows: Sequence[PlannedRow], conditions: Conditions, opener: Opener) -> list[Cell]:
+    return [
+        make_cell(
+            row.recipe.name, row.config.model_copy(update={"seed": seed}), fold, conditions, opener.key(row.config)
+        )
+        for seed in survey.spec.seeds
+        for row in rows
+        for config in [row.config.model_copy(update={"seed": seed})]
+        for fold in row.folds
+    ]
+
+
+def _write(
+    folder: SurveyFolder, conditions: Conditions, epochs: dict[str, int], cells: Sequence[Cell], stored: dict[str, Any]
+) -> None:
+    plan = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "conditions": asdict(conditions),
+        "epochs": epochs,
+        "cells": [
+            {"id": cell.id, "shared": cell.shared, "row": cell.row, "seed": cell.seed, "fold": cell.fold}
+            | {"epochs": cell.epochs}
+            for cell in cells
+        ],
+    }
+    if plan != stored:
+        write_text(folder.plan, json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
 
 
 def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:

@@ -42,6 +42,9 @@ class Shard:
 class SurveyListener:
     """Follows a survey. This one stays silent."""
 
+    def say(self, line: str) -> None:
+        """One line about what happens."""
+
     def ended(self, cell: Cell, outcome: Outcome) -> None:
         """A cell is done or has failed."""
 
@@ -77,12 +80,22 @@ def work(
     A cell that fails does not stop the others, unless `max_failures` of the survey is reached: then UserError is
     raised.
     """
+    running = executor() if cells else None
+    try:
+        if running:
+            _work(plan, cells, running, listener)
+    finally:
+        if running:
+            running.close()
+    derive_runs(plan)
+
+
+def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: SurveyListener) -> None:
     spec = plan.survey.spec
     keeping = Keeping(spec.keep, spec.timeout)
     failures = 0
     left = list(cells)
-    running = executor() if left else None
-    while left and running:
+    while left:
         busy: list[Cell] = []
         for cell, outcome in _run(running, plan, left, keeping):
             if outcome == "busy":
@@ -102,9 +115,7 @@ def work(
             listener.waiting(left)
             time.sleep(_WAIT)
             left = _still_open(plan, left)
-    if running:
-        _retry_out_of_memory(plan, cells, running, keeping, listener)
-    derive_runs(plan)
+    _retry_out_of_memory(plan, cells, running, keeping, listener)
 
 
 def _run(
@@ -134,10 +145,14 @@ def _retry_out_of_memory(
             _forget_failure(folder)
             again.append(cell)
     if again:
-        for cell, outcome in _run(executor.alone(), plan, again, keeping):
-            if outcome == "done":
-                derive_runs(plan, only=cell)
-            listener.ended(cell, outcome)
+        alone = executor.alone()
+        try:
+            for cell, outcome in _run(alone, plan, again, keeping):
+                if outcome == "done":
+                    derive_runs(plan, only=cell)
+                listener.ended(cell, outcome)
+        finally:
+            alone.close()
 
 
 def _still_open(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Cell]:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.section import Section
+from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.training.precision import Precision
 
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -93,6 +94,10 @@ class SurveySpec(Section):
     precision: Precision = "auto"
     """Number format of configs whose `precision` is `auto`; `auto` is settled once, when the survey is planned."""
 
+    search: SearchSpec | None = None
+    """Search for the best values of some keys, for one config and seed. Afterwards the official folds are trained with
+    the config as it is and with what was found, to be compared."""
+
     @field_validator("seeds", "folds")
     @classmethod
     def _once(cls, value: Any) -> Any:
@@ -122,6 +127,12 @@ class SurveySpec(Section):
                 instead = {"seed": "seeds", "train.epochs": "budget"}.get(key, "datasets")
                 raise ValueError(f"{key}: is not swept; use the key {instead} of the survey")
         return value
+
+    @model_validator(mode="after")
+    def _search_alone(self) -> "SurveySpec":
+        if self.search is not None and (self.sweep or max(map(len, (self.configs, self.seeds, self.datasets))) > 1):
+            raise ValueError("search: expected with one config, one seed and at most one data set, without a sweep")
+        return self
 
     def resolve_paths(self, folder: Path) -> "SurveySpec":
         """The same with config files found beside the survey file, where they are not in the working directory."""

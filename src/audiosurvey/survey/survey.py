@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.config.loader import load_config
 from audiosurvey.errors import UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.plan import TrainOptions, TrainResult
+from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.train import TrainListener, train
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
@@ -17,8 +19,9 @@ from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import expand
-from audiosurvey.survey.plan import Opener, SurveyPlan, make_plan
+from audiosurvey.survey.plan import Opener, SurveyPlan, extended, make_plan
 from audiosurvey.survey.reading import load_survey
+from audiosurvey.survey.search.search import BestRecipe, Search, best_rows, check_space
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
 from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells
 
@@ -41,7 +44,7 @@ class SurveyOptions:
     """`KEY=VALUE`, for every config."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class OpenSurvey:
     """A survey that is planned: its cells are known, its data are prepared."""
 
@@ -49,14 +52,16 @@ class OpenSurvey:
     options: SurveyOptions
     opener: Opener
 
-    @property
-    def reader(self) -> StatusReader:
+    def __post_init__(self) -> None:
+        self.reader = StatusReader(self.plan.folder, planned_cells(self.plan))
         """Of all cells, those of other shards too."""
-        return StatusReader(self.plan.folder, planned_cells(self.plan))
 
-    def train(self, listener: SurveyListener) -> SurveyStatus:
-        """Trains what is missing, and returns where the survey stands then."""
-        options, plan = self.options, self.plan
+    def train(self, listener: SurveyListener = SurveyListener()) -> SurveyStatus:
+        """Searches if the survey says so, trains what is missing, and returns where the survey stands then."""
+        options = self.options
+        if self.plan.survey.spec.search is not None:
+            self.search(listener)
+        plan = self.plan
         mine = options.shard.of_cells(plan.cells)
         cells = prepare_cells(plan, mine, retry_failed=options.retry_failed, fresh=options.fresh)
         try:
@@ -65,6 +70,17 @@ class OpenSurvey:
             derive_runs(plan)
             raise
         return self.reader.read()
+
+    def search(self, listener: SurveyListener) -> list[BestRecipe]:
+        """Runs the trials that are missing, and adds the rows of the recipes that were found to the plan."""
+        if self.options.shard != Shard():
+            raise UserError("--shard: does not go with a search, whose trials depend on each other; leave it out")
+        row = self.plan.rows[0]
+        found = Search(self.plan.survey, self.plan.folder, row, self.plan.conditions, self.opener, listener)
+        best = found.run(self._executor)
+        self.plan = extended(self.plan, best_rows(row, best), self.opener)
+        self.reader.cells = planned_cells(self.plan)
+        return best
 
     def forecast(self, bar: OpenBar) -> SurveyForecast:
         """The cost of what is missing; a few steps of each config are trained."""
@@ -85,6 +101,7 @@ def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> Op
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
     survey = load_survey(path)
     recipes = expand(survey, options.overrides)
+    check_space(survey, recipes[0])
     folder = SurveyFolder(options.run_dir or Path("surveys") / survey.name)
     _refuse_folder(folder)
     opener = Opener(bar)
@@ -133,11 +150,6 @@ def final_run(path: Path, name: str) -> Path:
     return folder.runs / run_name(found.row, found.seed)
 
 
-def final_options(run: Path, device: str = "auto") -> tuple[Path, TrainOptions]:
-    """The config and the options with which `train` makes the final model of a run."""
-    return RunFolder(run).config_path, TrainOptions(run_dir=run, resume=True, final=True, device=device)
-
-
 @dataclass(frozen=True)
 class FinalModel:
     """The model of a row, trained on all folds."""
@@ -151,6 +163,9 @@ class FinalModel:
         return {"model": self.path.as_posix(), "results": self.results.as_json()}
 
 
-def final_model(run: Path, trained: TrainResult | None) -> FinalModel:
+def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> FinalModel:
+    """Trains one model of a row on all folds, as `train --final` does."""
+    run = RunFolder(final_run(path, row))
+    trained = train(load_config(run.config_path), TrainOptions(run_dir=run.path, resume=True, final=True), listener)
     assert trained is not None, "one process trains it"
-    return FinalModel(RunFolder(run).model, trained.results)
+    return FinalModel(run.model, trained.results)

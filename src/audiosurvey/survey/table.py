@@ -109,8 +109,14 @@ class LiveTable(SurveyListener):
         self._reader, self._console = reader, console
         self._told_waiting = False
 
+    def say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False)
+
     def ended(self, cell: Cell, outcome: Outcome) -> None:
         if self._console.is_terminal:
+            return
+        if cell.trial:
+            self.say(f"{cell.title}, split {cell.fold}: {outcome}")
             return
         status = self._reader.read()
         words = "failed"

@@ -24,16 +24,16 @@ from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.claim import Claim, ClaimLost, claimed, this_host
-from audiosurvey.survey.folder import CellFolder, SurveyFolder, read_if_there
+from audiosurvey.survey.folder import CellFolder, Pruned, SurveyFolder, read_if_there
 from audiosurvey.survey.plan import Opener
 from audiosurvey.threads import threads
 from audiosurvey.training.loop import Listener, Record
 from audiosurvey.version import __version__
 
-Outcome = Literal["done", "failed", "busy"]
-"""`busy`: another process trains the cell, or has just taken it over."""
+Outcome = Literal["done", "failed", "pruned", "busy"]
+"""`pruned`: a trial that its search has ended early; `busy`: another process trains the cell, or has taken it over."""
 Kind = Literal["error", "user", "memory", "timeout", "killed"]
-MOST_DEATHS = 3
+MOST_DEATHS = 5
 """Processes that may die in a row without finishing an epoch before a cell counts as failed."""
 
 
@@ -62,12 +62,18 @@ def train_cell(cell: Cell, survey: SurveyFolder, keeping: Keeping, opener: Opene
             return "done"
         if folder.failure.exists():
             return "failed"
+        if folder.pruned.exists():
+            return "pruned"
         try:
             _refuse_deaths(folder, claim)
             with threads(cell.conditions.threads):
                 _train(cell, folder, keeping, opener, claim)
         except ClaimLost:
             return "busy"
+        except Pruned:
+            folder.tidy(keep_checkpoint=False)
+            write_json(folder.pruned, {"schema": 1, "epochs": folder.epochs})
+            return "pruned"
         except DiskFull:
             raise
         except (Exception, MemoryError) as error:
@@ -97,21 +103,23 @@ def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, cla
         threads=cell.conditions.threads,
         side_by_side=1,
         init_hash=weights.report.sha256 if weights else None,
+        trial=cell.trial,
         counts_embeddings=True,
     )
     with _CellListener(cell, folder, keeping.timeout) as listener:
         context = _shared(open_context(job, experiment), experiment, cell, folder, listener)
         about = job.about.changed(init=context.init_name)
+        if cell.trial:
+            about = about.changed(search_trial=True)
         if context.pretraining is not None:
             about = about.changed(pretraining=context.pretraining.facts)
         if not folder.config_path.exists():
             facts = environment(context.accelerator) | {"data_hash": experiment.sounds.store.hash}
             write_json(folder.environment_path, facts | {"torch_threads": cell.conditions.threads})
             write_text(folder.config_path, resolved_yaml(cell.config))
-        result = run_job(job, context, listener)
+        result = run_job(job, context, listener, [folder.stop_hook])
         claim.check()
         Recorder(context, about).fold(result, model=keeping.keep != "predictions")
-        context.accelerator.free_memory()
 
 
 def _shared(

@@ -160,7 +160,7 @@ def test_epochs_without_an_end() -> None:
         for text in ("{epochs: 0}", "{epochs: 0, patience: 0}"):
             ((path, message),) = faults(f"{stage}: {text}\n")
             assert path == f"{stage}.epochs"
-            assert message.startswith("0 trains until the patience runs out, and there is none")
+            assert message.startswith("0 means training until patience ends it, but no patience is set")
 
 
 def test_a_rule_that_reads_a_faulty_key_is_skipped() -> None:
@@ -313,7 +313,7 @@ def test_other_classes_of_the_same_data_may_come_first() -> None:
     ):
         ((path, message),) = faults(after + f"pretrain: {{dataset: {before}}}\n")
         assert path == "pretrain.dataset"
-        assert message.endswith("every clip would be known before")
+        assert message.endswith("every test clip would be known")
 
 
 def cropped(seconds: float, flat: str = "true") -> str:

@@ -35,8 +35,8 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "names", "said"),
     [
-        ("classes", CLASSES[:1], f"'{CLASSES[0]}' is the only class that is left"),
-        ("exclude_classes", CLASSES[1:], f"'{CLASSES[0]}' is the only class that is left"),
+        ("classes", CLASSES[:1], f"'{CLASSES[0]}' is the only class left"),
+        ("exclude_classes", CLASSES[1:], f"'{CLASSES[0]}' is the only class left"),
         ("exclude_classes", CLASSES, "no class is left"),
         ("exclude_classes", CLASSES[2:], None),
     ],
@@ -54,7 +54,7 @@ def test_classes_of_own_data_once_it_is_there(tones: Path, tmp_path: Path) -> No
     text = "dataset:\n  name: folder\n  root: '{}'\n  {}\n"
     assert told(text.format(tones.as_posix(), "classes: [low, mid]")) == ()
     (line,) = told(text.format(tones.as_posix(), "exclude_classes: [low, mid, high]"))
-    assert line.startswith("x:4: dataset.exclude_classes: 'noise' is the only class that is left")
+    assert line.startswith("x:4: dataset.exclude_classes: 'noise' is the only class left")
     (line,) = told(text.format(tones.as_posix(), "classes: [low, mit]"))
     assert line.startswith("x:4: dataset.classes: unknown class 'mit'; did you mean 'mid'?")
     assert told(text.format((tmp_path / "later").as_posix(), "classes: [low]")) == ()

@@ -82,7 +82,7 @@ def test_other_faults_are_told_beside_it(mn04: str) -> None:
 def test_a_name_of_another_family_is_no_matter_of_the_front_end() -> None:
     for mel in ("", "mel_spectrogram: {n_mels: 128, norm: slaney}\n"):
         (line,) = lines_of(f"{mel}model:\n  preset: mn04\n  init: panns/cnn14\n")
-        assert "model.init: panns/cnn14: these are the weights of preset cnn14, and the network is another" in line
+        assert "model.init: panns/cnn14: the weights are of preset cnn14, but the network is different" in line
     with pytest.raises(UserError) as caught:
         load_config("mn04", ["model.init=panns/cnn14"])
     assert [line.split(": ")[:2] for line in caught.value.lines] == [["--set model.init", "panns/cnn14"]]

@@ -27,9 +27,9 @@ def test_every_key_has_its_comment(dataset: str) -> None:
 
 
 def test_names_that_are_not_there() -> None:
-    with pytest.raises(UserError, match=r"^--dataset: 'ecs50' is not one of .*; did you mean esc50\?$"):
+    with pytest.raises(UserError, match=r"^dataset='ecs50': expected one of .*; did you mean esc50\?$"):
         starter("ecs50")
-    with pytest.raises(UserError, match=r"^--preset: no preset 'orginal'; did you mean original\?"):
+    with pytest.raises(UserError, match=r"^preset='orginal': no such preset; did you mean original\?"):
         starter("toy", "orginal")
 
 

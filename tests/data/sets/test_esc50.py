@@ -133,7 +133,7 @@ def test_a_missing_file_is_a_note_and_all_missing_an_error(tmp_path: Path):
     table = load_table(DatasetConfig(root=root))
     assert len(table.clips) == 2000
     assert not table.official
-    assert any("1 of 2000 sound files are not there" in note for note in table.notes)
+    assert any("1 of 2000 sound files do not exist" in note for note in table.notes)
     for path in (root / "audio").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="nor any other of the 2000 files"):

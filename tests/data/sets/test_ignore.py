@@ -68,7 +68,10 @@ def test_an_empty_list_changes_nothing(root: Path, tmp_path: Path) -> None:
     [
         (b"\xff\xfe\x00", "not UTF-8 text (byte 0); expected a clip id and a reason a line"),
         (b"\tsilent\n", "i.tsv:1: no clip id before the tab"),
-        (b"dog/1.wav\tsilent\n", "'dog/1.wav' is no clip of this data set, nor is any other line; expected ids, which"),
+        (
+            b"dog/1.wav\tsilent\n",
+            "'dog/1.wav' is not a clip of this data set, and neither is any other line",
+        ),
         (b"b/0.wav\nb/1.wav\nb/2.wav\n", "leaves class 'b' without clips; remove some of its lines, or name the"),
     ],
 )

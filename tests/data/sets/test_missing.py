@@ -32,7 +32,7 @@ def test_a_few_missing_files_are_counted_and_named(tmp_path: Path):
     make(tmp_path / "a.wav")
     found = look_for_files(table(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav", "e.wav"), None)
     place = tmp_path.as_posix()
-    assert found.notes == (f"4 of 5 sound files are not there: {place}/b.wav, {place}/c.wav, {place}/d.wav, ...",)
+    assert found.notes == (f"4 of 5 sound files do not exist: {place}/b.wav, {place}/c.wav, {place}/d.wav, ...",)
     make(tmp_path / "b.wav")
     assert look_for_files(table(tmp_path, "a.wav", "b.wav"), None).notes == ()
 
@@ -50,11 +50,11 @@ def test_what_the_paths_may_be_relative_to(tmp_path: Path, monkeypatch: pytest.M
     assert (
         mend(Path("sounds"), "sounds/dog/a.wav") == "the paths are relative to the working folder; set dataset.root: ."
     )
-    assert mend(Path(), "dog/a.wav", "dog/b.wav") == "sounds/dog/a.wav is there; set dataset.root: sounds"
+    assert mend(Path(), "dog/a.wav", "dog/b.wav") == "sounds/dog/a.wav exists; set dataset.root: sounds"
     assert mend(tmp_path / "sounds", "a.wav") == (
-        f"{tmp_path.as_posix()}/sounds/dog/a.wav is there; set dataset.root: {tmp_path.as_posix()}/sounds/dog"
+        f"{tmp_path.as_posix()}/sounds/dog/a.wav exists; set dataset.root: {tmp_path.as_posix()}/sounds/dog"
     )
-    assert mend(Path("sounds"), "dog/a") == "sounds/dog/a.wav is there; write the paths with their extension"
+    assert mend(Path("sounds"), "dog/a") == "sounds/dog/a.wav exists; write the paths with their extension"
     assert mend(Path("sounds"), "cat/z.wav") == "paths are relative to dataset.root"
     monkeypatch.chdir("/")
     assert mend(tmp_path / "sounds" / "tables", "dog/a.wav") == (

@@ -103,7 +103,7 @@ def test_a_leak_that_is_allowed_is_named_in_the_split():
 
 def test_a_leak_into_validation_counts():
     clips = (clip("a", fold=1), clip("b", fold=2, source="s"), clip("c", fold=3, source="s"))
-    with pytest.raises(UserError, match="source recordings stand on both sides"):
+    with pytest.raises(UserError, match="source recordings are on both sides"):
         make_split(table(*clips), 1, "validation")
 
 
@@ -119,7 +119,7 @@ def test_equal_content_on_both_sides_is_refused_and_named():
     split = make_split(copied, 2, "last", allow_leakage=True)
     assert split.leaking == ("content of a.wav",)
     (note,) = split_notes(copied, [split])
-    assert note.startswith("1 recordings stand on both sides of a split")
+    assert note.startswith("1 recordings are on both sides of a split")
 
 
 def test_equal_content_in_published_folds_is_tested_and_not_trained():
@@ -247,4 +247,4 @@ def test_more_folds_than_recordings_are_refused():
 
 def test_a_class_smaller_than_the_folds_is_told():
     _, notes = assign_folds([*many(10, 1), clip("b1", 1), clip("b2", 1), clip("b3", 1)], 5, "ab")
-    assert notes[1] == "class 'b' has 3 clips, fewer than the 5 folds: some test it not at all"
+    assert notes[1] == "class 'b' has 3 clips, fewer than the 5 folds: some folds do not test it"

@@ -15,6 +15,7 @@ from audiosurvey.pipeline import evaluate, prepare
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation import conditions as module
 from audiosurvey.runs.evaluation.conditions import measure_conditions
+from audiosurvey.runs.evaluation.heldout import open_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
 NAMES = [condition.name for condition in conditions(8000)]
@@ -26,7 +27,7 @@ def run(final_run: Path, tmp_path: Path) -> Path:
 
 
 def test_each_condition_is_what_predict_says_of_the_changed_test_clips(run: Path):
-    found = measure_conditions(RunFolder(run), device="cpu").as_json()
+    found = measure_conditions(open_run(RunFolder(run)), device="cpu").as_json()
     assert [row["name"] for row in found["mean"]] == NAMES
     config = RunFolder(run).read_config()
     sounds = prepare(config.dataset, config.sample_rate)
@@ -49,14 +50,14 @@ def test_each_condition_is_what_predict_says_of_the_changed_test_clips(run: Path
 
 def test_clips_as_they_are_give_the_accuracy_of_the_run(run: Path):
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    found = measure_conditions(RunFolder(run), device="cpu").as_json()
+    found = measure_conditions(open_run(RunFolder(run)), device="cpu").as_json()
     assert found["mean"][0]["accuracy"] == pytest.approx(results["mean"]["accuracy"])
 
 
 def test_noise_is_drawn_by_clip_so_that_groups_and_repetition_change_nothing(run: Path, monkeypatch):
-    once = measure_conditions(RunFolder(run), device="cpu").as_json()
+    once = measure_conditions(open_run(RunFolder(run)), device="cpu").as_json()
     monkeypatch.setattr(module, "_AT_ONCE", 3)
-    again = measure_conditions(RunFolder(run), device="cpu").as_json()
+    again = measure_conditions(open_run(RunFolder(run)), device="cpu").as_json()
     for one, other in zip(once["mean"], again["mean"], strict=True):
         assert one["accuracy"] == other["accuracy"]
         assert one["mean_score"] == pytest.approx(other["mean_score"], abs=1e-5)
@@ -97,7 +98,7 @@ def test_several_labels_are_measured_by_map(train_tiny, tones: Path, tmp_path: P
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     data = f"dataset={{name: csv, root: '{tones.as_posix()}', table: '{(tmp_path / 'table.csv').as_posix()}', "
     train_tiny(tmp_path / "run", data + "num_folds: 3, clip_seconds: 0.5}", "train.epochs=1", folds=[1])
-    found = measure_conditions(RunFolder(tmp_path / "run"), device="cpu").as_json()
+    found = measure_conditions(open_run(RunFolder(tmp_path / "run")), device="cpu").as_json()
     assert found["metric"] == "map"
     assert len(found["folds"]) == 1
     assert 0 < found["mean"][0]["map"] <= 1
@@ -105,9 +106,9 @@ def test_several_labels_are_measured_by_map(train_tiny, tones: Path, tmp_path: P
 
 
 def test_what_does_not_go_together(run: Path, tmp_path: Path):
-    with pytest.raises(UserError, match="--conditions: goes with a run"):
+    with pytest.raises(UserError, match=r"^conditions: is for a run"):
         evaluate(run, "toy", "cpu", conditions=True)
-    with pytest.raises(UserError, match="goes with a run folder"):
+    with pytest.raises(UserError, match="not a run folder; conditions is for a run"):
         evaluate(run / "fold-1" / "model", None, "cpu", conditions=True)
     (tmp_path / "empty").mkdir()
     shutil.copy(run / "config.yaml", tmp_path / "empty")

@@ -11,13 +11,13 @@ import yaml
 
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import evaluate
-from audiosurvey.runs.evaluation.heldout import evaluate_model, evaluate_run
+from audiosurvey.runs.evaluation.heldout import evaluate_model, evaluate_run, open_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
 
 def test_a_run_says_again_what_it_said(finished_run: Path):
     before = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))
-    again = evaluate_run(RunFolder(finished_run), device="cpu").as_json()
+    again = evaluate_run(open_run(RunFolder(finished_run)), device="cpu").as_json()
     assert again["confusion"] == before["confusion"]
     assert again.keys() == before.keys()
     assert again["parameters"] == before["parameters"]
@@ -26,8 +26,8 @@ def test_a_run_says_again_what_it_said(finished_run: Path):
 
 
 def test_the_order_of_the_batches_does_not_matter(finished_run: Path):
-    usual = evaluate_run(RunFolder(finished_run), device="cpu").as_json()
-    reverse = evaluate_run(RunFolder(finished_run), device="cpu", reverse=True).as_json()
+    usual = evaluate_run(open_run(RunFolder(finished_run)), device="cpu").as_json()
+    reverse = evaluate_run(open_run(RunFolder(finished_run)), device="cpu", reverse=True).as_json()
     for one, other in zip(usual["folds"], reverse["folds"], strict=True):
         assert one["accuracy"] == other["accuracy"]
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
@@ -37,7 +37,7 @@ def test_evaluation_is_float32_whatever_the_training_was(train_tiny, tmp_path):
     before = train_tiny(tmp_path / "run", "precision=bf16", folds=[1])
     known = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
     assert known["precision"] == "bf16"
-    again = evaluate_run(RunFolder(tmp_path / "run"), device="cpu").as_json()
+    again = evaluate_run(open_run(RunFolder(tmp_path / "run")), device="cpu").as_json()
     assert again["folds"][0]["loss"] == pytest.approx(before["folds"][0]["loss"], abs=1e-6)
 
 
@@ -113,9 +113,9 @@ def test_data_by_a_config(finished_run: Path, tiny_yaml: str, tmp_path):
 
 
 def test_what_does_not_go_together(finished_run: Path, tmp_path):
-    with pytest.raises(UserError, match="--data goes with a model"):
+    with pytest.raises(UserError, match="data is for a model"):
         evaluate(finished_run, "toy", "cpu")
-    with pytest.raises(UserError, match="give --data"):
+    with pytest.raises(UserError, match="give data, the root"):
         evaluate(finished_run / "fold-1" / "model", None, "cpu")
     with pytest.raises(UserError, match="not a model; expected"):
         evaluate(tmp_path, None, "cpu")

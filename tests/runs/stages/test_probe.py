@@ -13,7 +13,7 @@ import torch
 from audiosurvey.artefact.load import load
 from audiosurvey.data.sets.toy import CLASSES
 from audiosurvey.errors import UserError
-from audiosurvey.runs.evaluation.heldout import evaluate_run
+from audiosurvey.runs.evaluation.heldout import evaluate_run, open_run
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages import embeddings, probe
@@ -76,7 +76,7 @@ def test_the_artefact_scores_as_the_probe_did(tmp_path: Path, train_tiny: Train,
     """Standardisation is folded into the layer: network and classifier alone give what was written."""
     run = tmp_path / "run"
     results = train_tiny(run, *head, folds=[1])
-    again = evaluate_run(RunFolder(run), device="cpu").as_json()
+    again = evaluate_run(open_run(RunFolder(run)), device="cpu").as_json()
     for name in ("accuracy", "loss", "auroc"):
         assert again["folds"][0][name] == pytest.approx(results["folds"][0][name], abs=1e-5)
     model = load(run / "fold-1" / "model")
@@ -186,7 +186,7 @@ def test_several_labels_and_long_clips(tmp_path: Path, train_tiny: Train, head, 
     assert results["mean"]["auroc"] > 0.7
     counts = load_tensors(tmp_path / "run" / "embeddings.safetensors")[0]["windows"]
     assert counts.tolist() == [3] * 18
-    again = evaluate_run(RunFolder(tmp_path / "run"), device="cpu").as_json()
+    again = evaluate_run(open_run(RunFolder(tmp_path / "run")), device="cpu").as_json()
     assert again["mean"]["loss"] == pytest.approx(results["mean"]["loss"], abs=1e-5)
 
 

@@ -62,8 +62,8 @@ def _classes(dataset: DatasetConfig, where: Path) -> Iterable[Fault]:
         return
     left = kept_classes(known, dataset.classes, dataset.exclude_classes)
     if len(left) < (1 if several_labels else 2):
-        what = f"'{left[0]}' is the only class that is left" if left else "no class is left"
-        yield Fault((*where, next(iter(asked))), f"{what}; telling sounds apart takes at least two")
+        what = f"'{left[0]}' is the only class left" if left else "no class is left"
+        yield Fault((*where, next(iter(asked))), f"{what}; classification needs at least two")
 
 
 def _all_classes(dataset: DatasetConfig) -> tuple[tuple[str, ...], bool] | None:

@@ -35,7 +35,7 @@ def _patience_is_used(config: Config) -> Iterable[Fault]:
 def _stages_end(config: Config) -> Iterable[Fault]:
     for name, stage in (("train", config.train), ("pretrain", config.pretrain)):
         if stage.epochs == 0 and not stage.patience:
-            message = f"0 trains until the patience runs out, and there is none; give {name}.patience, or epochs"
+            message = f"0 means training until patience ends it, but no patience is set; give {name}.patience or epochs"
             yield Fault((name, "epochs"), message)
 
 
@@ -51,7 +51,7 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
     # Other classes of the same data set may come first, such as ESC-50 without the ten of ESC-10.
     before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
     if set(before) <= set(after):
-        yield Fault(path, f"pretraining on {first.name} and training on it: every clip would be known before")
+        yield Fault(path, f"pretraining and training both use {first.name}: every test clip would be known")
 
 
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:

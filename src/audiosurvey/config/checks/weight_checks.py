@@ -27,8 +27,8 @@ def _weights_are_of_this_network(config: Config) -> Iterable[Fault]:
     elif (preset := _other_preset(config)) is not None:
         yield Fault(
             _INIT,
-            f"{init}: these are the weights of preset {preset}, and the network is another; write preset: {preset}, or "
-            "take weights of this network",
+            f"{init}: the weights are of preset {preset}, but the network is different; use preset: {preset}, or "
+            "weights of this network",
         )
     else:
         yield from hearing_faults(init, config.sample_rate, config.heard_mel)

@@ -1,15 +1,18 @@
 """The config that `audiosurvey init` writes: good defaults for a data set, and a comment for each key."""
 
 import re
+from pathlib import Path
 from typing import Any
 
+from audiosurvey.atomic import write_text
 from audiosurvey.config.manual.manual import flow
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.faults import did_you_mean
 from audiosurvey.config.reading.keys import description_of, sections_at
 from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import BUILT_IN, spec_of
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, not_written
+from audiosurvey.targets import check_target
 
 _OWN: dict[str, dict[str, Any]] = {
     "folder": {"root": "sounds", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
@@ -43,11 +46,22 @@ _FRONT_END = ("sample_rate", "mel_spectrogram")
 _OF_STEPS = ("augmentation", "precision")
 
 
+def write_starter(path: Path, dataset: str, preset: str | None = None, *, force: bool = False) -> None:
+    """Writes a starter config. Raises UserError as `starter` does, and for a `path` that must not be written."""
+    text = starter(dataset, preset)
+    check_target(None, path, force=force)
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise not_written(error, f"{path}: cannot be written ({error.strerror}); give another path") from None
+
+
 def starter(dataset: str, preset: str | None = None) -> str:
     """The text of a starter config. Raises UserError for an unknown data set or preset."""
     names = [*BUILT_IN, *_OWN]
     if dataset not in names:
-        raise UserError(f"--dataset: {dataset!r} is not one of {', '.join(names)}{did_you_mean(dataset, names)}")
+        near = did_you_mean(dataset, names)
+        raise ArgumentError(f"{{dataset}}: expected one of {', '.join(names)}{near}", dataset=dataset)
     data = _values(dataset)
     if preset is not None:
         data = _with_preset(data, preset)
@@ -103,7 +117,7 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     """The preset's network by name, and its other sections except the data set."""
     if preset not in preset_names():
         near = did_you_mean(preset, preset_names())
-        raise UserError(f"--preset: no preset {preset!r}{near} (audiosurvey presets lists them)")
+        raise ArgumentError(f"{{preset}}: no such preset{near} ('audiosurvey presets' lists them)", preset=preset)
     given = preset_document(preset).data
     merged = {**data, **{key: value for key, value in given.items() if key not in ("dataset", "model")}}
     if "train" in given:

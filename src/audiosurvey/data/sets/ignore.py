@@ -63,7 +63,7 @@ def without_ignored(table: Table, path: Path, used: Collection[str]) -> Table:
     ignored = tuple(Ignored(clip.id, reasons[clip.id]) for clip in table.clips if clip.id in reasons)
     if reasons and not ignored:
         example = f", which look like '{table.clips[0].id}'" if table.clips else ""
-        mend = f"is no clip of this data set, nor is any other line; expected ids{example}"
+        mend = f"is not a clip of this data set, and neither is any other line; expected ids{example}"
         raise UserError(f"{place}: '{next(iter(reasons))}' {mend}")
     if not ignored:
         return table

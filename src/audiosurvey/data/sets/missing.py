@@ -29,7 +29,7 @@ def look_for_files(table: Table, how_to_get: str | None) -> Table:
         others = f", nor any other of the {len(paths)} files in the table" if len(paths) > 1 else ""
         raise UserError(f"{missing[0].as_posix()}: not found{others}; {mend}")
     shown = ", ".join(path.as_posix() for path in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-    note = f"{len(missing)} of {len(paths)} sound files are not there: {shown}"
+    note = f"{len(missing)} of {len(paths)} sound files do not exist: {shown}"
     return replace(table, official=False, notes=(*table.notes, note))
 
 
@@ -44,10 +44,10 @@ def _guesses(root: Path, missing: Path) -> Iterator[str]:
         yield f"the paths are relative to {root.parent.as_posix()}; set dataset.root to it"
     for extension in sorted(AUDIO_EXTENSIONS, key=lambda name: (name != ".wav", name)):
         if (there := missing.with_name(missing.name + extension)).is_file():
-            yield f"{there.as_posix()} is there; write the paths with their extension"
+            yield f"{there.as_posix()} exists; write the paths with their extension"
     if not root.is_dir():
         return
     for there in islice(sound_files(root), _MOST_LISTED):
         if there.name == missing.name and there.parts[-len(relative.parts) :] == relative.parts:
             base = Path(*there.parts[: -len(relative.parts)])
-            yield f"{there.as_posix()} is there; set dataset.root: {base.as_posix()}"
+            yield f"{there.as_posix()} exists; set dataset.root: {base.as_posix()}"

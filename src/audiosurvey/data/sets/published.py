@@ -47,7 +47,7 @@ def read_published(root: Path, layout: CsvLayout) -> list[PublishedRow]:
     if not path.is_file():
         # An archive unpacked inside the folder leaves the set one level further down.
         inner = next((found.parent.parent for found in sorted(root.glob(f"*/{layout.meta.as_posix()}"))), None)
-        mend = f"set dataset.root to {inner.as_posix()}" if inner else "set dataset.root to the folder that holds it"
+        mend = f"set dataset.root to {inner.as_posix()}" if inner else "set dataset.root to the folder that contains it"
         raise UserError(f"{path.as_posix()}: not found; {mend}")
     header, rows = read_rows(path)
     need_columns(path, header, layout.columns)

@@ -4,7 +4,10 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from audiosurvey.errors import UserError
+
 if TYPE_CHECKING:
+    from audiosurvey.data.download.datasets import Archive
     from audiosurvey.data.sets.spec import DatasetSpec
 
 BUILT_IN = (
@@ -26,6 +29,14 @@ def spec_of(name: str) -> "DatasetSpec | None":
 def specs() -> "list[DatasetSpec]":
     """All built-in data sets, in the order in which they are registered."""
     return [spec for name in BUILT_IN if (spec := spec_of(name))]
+
+
+def downloadable(name: str) -> "tuple[DatasetSpec, Archive]":
+    """The spec of a data set that can be downloaded, and its archive. Raises UserError for any other name."""
+    known = {spec.name: (spec, spec.archive) for spec in specs() if spec.archive}
+    if name not in known:
+        raise UserError(f"{name}: not a data set that can be downloaded; choose one of {', '.join(known)}")
+    return known[name]
 
 
 def is_published(name: str) -> bool:

@@ -64,7 +64,7 @@ def split_notes(table: Table, splits: Iterable[Split]) -> list[str]:
         mend = "set protocol.selection to validation to choose the epoch by them, or mark them 'train'"
         notes.append(f"{unused} clips marked 'val' in the split column are not used; {mend}")
     if leaking := {name for split in splits for name in split.leaking}:
-        notes.append(f"{len(leaking)} recordings stand on both sides of a split, as protocol.allow_leakage allows")
+        notes.append(f"{len(leaking)} recordings are on both sides of a split, as protocol.allow_leakage allows")
     return notes
 
 
@@ -117,7 +117,7 @@ def assign_folds(
         by_unit = dict(zip(units, by_rarest_label(list(units.values()), num_folds, len(classes)), strict=True))
         folds = [by_unit[unit_of[clip.id]] for clip in ordered]
     for label, fold in lonely_classes(ordered, folds).items():
-        notes.append(f"class '{classes[label]}' is in fold {fold + 1} alone: it is tested there without being trained")
+        notes.append(f"class '{classes[label]}' is only in fold {fold + 1}, where it is tested but never trained")
     fold_of = {clip.id: fold + 1 for clip, fold in zip(ordered, folds, strict=True)}
     together = ", the clips of a source recording together" if kind == "source recordings" else ""
     made = f"no folds in the data: {num_folds} stratified ones were made{together}"
@@ -177,7 +177,7 @@ def _without_leaks(table: Table, split: Split) -> Split:
 
 def _describe_leak(split: Split, leaking: tuple[str, ...], found: Mapping[str, Mapping[str, list[Clip]]]) -> list[str]:
     mend = "put each on one side, or set protocol.allow_leakage: true, which marks the result"
-    lines = [f"fold {split.fold}: {len(leaking)} source recordings stand on both sides of the split; {mend}"]
+    lines = [f"fold {split.fold}: {len(leaking)} source recordings are on both sides of the split; {mend}"]
     for name in leaking[:_SHOWN_RECORDINGS]:
         clips = [clip for side in found[name].values() for clip in side]
         what = f"source {name}" if {clip.source for clip in clips} == {name} else "equal content"
@@ -206,7 +206,7 @@ def _check_counts(units: list[list[Clip]], num_folds: int, classes: Sequence[str
         one = kind.removesuffix("s")
         raise UserError(*(f"class '{name}': one {one} cannot be both trained on and tested; {mend}" for name in alone))
     return [
-        f"class '{name}' has {count} {kind}, fewer than the {num_folds} folds: some test it not at all"
+        f"class '{name}' has {count} {kind}, fewer than the {num_folds} folds: some folds do not test it"
         for name, count in zip(classes, counts, strict=True)
         if count < num_folds
     ]

@@ -64,7 +64,7 @@ class Provenance:
         try:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            raise UserError(f"{path}: is not that of a model; copy the whole folder again") from None
+            raise UserError(f"{path}: not a file of a model; copy the whole folder again") from None
 
     def save(self, path: Path) -> None:
         """Writes `trained_on.json` of a model folder."""

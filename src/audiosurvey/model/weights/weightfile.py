@@ -15,11 +15,10 @@ import torch
 
 from audiosurvey.errors import UserError
 from audiosurvey.plainfile import not_plain
-from audiosurvey.tensorfile import load_tensors
+from audiosurvey.tensorfile import WEIGHTS, load_tensors
 
 Tensors = dict[str, torch.Tensor]
 
-_OWN = "weights.safetensors"
 _WRAPPERS = ("model", "state_dict")
 """Keys under which checkpoints keep their tensors beside the state of their training."""
 
@@ -29,11 +28,11 @@ def weights_file(path: Path) -> Path:
     if not path.is_dir():
         return path
     for place in (path, path / "model"):
-        if (place / _OWN).is_file():
-            return place / _OWN
-    inside = sorted(found.parent.as_posix() for found in path.glob(f"fold-*/model/{_OWN}"))
+        if (place / WEIGHTS).is_file():
+            return place / WEIGHTS
+    inside = sorted(found.parent.as_posix() for found in path.glob(f"fold-*/model/{WEIGHTS}"))
     hint = f"; models here: {', '.join(inside)}" if inside else ""
-    raise UserError(f"{path}: no {_OWN} in this folder{hint}")
+    raise UserError(f"{path}: no {WEIGHTS} in this folder{hint}")
 
 
 def read_weights(file: Path) -> Tensors:
@@ -63,13 +62,13 @@ def _torch_file(file: Path) -> Tensors:
     # A damaged file can raise nearly anything while it is read.
     except Exception as error:
         if "Unsupported global" in str(error) or "Unsupported class" in str(error):
-            raise UserError(f"{file}: holds more than tensors (pickled code), which is never run") from None
+            raise UserError(f"{file}: contains pickled code, which is never run; expected tensors only") from None
         wanted = "expected safetensors or a file of torch.save"
         raise UserError(f"{file}: not a file of weights, or damaged; {wanted}") from None
     while isinstance(content, Mapping) and (inner := _wrapped(content)) is not None:
         content = inner
     if not isinstance(content, Mapping) or not content or not all(map(torch.is_tensor, content.values())):
-        raise UserError(f"{file}: holds no table of named tensors, so it is no checkpoint of a network")
+        raise UserError(f"{file}: does not contain named tensors, so it is not a checkpoint of a network")
     return {str(name): tensor for name, tensor in content.items()}
 
 

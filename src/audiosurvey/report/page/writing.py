@@ -30,6 +30,28 @@ class WrittenReport:
     """What could not be shown, a line each."""
 
 
+@dataclass(frozen=True)
+class ReportOptions:
+    """What goes on a page."""
+
+    audio: bool = True
+    """With sounds, on the page of a run."""
+    runs: bool = False
+    """Also write the pages of a survey's runs, without sounds."""
+    force: bool = False
+    """Replace an existing file."""
+
+
+def write_report(
+    target: Path, output: Path | None = None, options: ReportOptions = ReportOptions(), bar: OpenBar = no_bar
+) -> WrittenReport:
+    """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced."""
+    path = report_path(target, output, force=options.force)
+    if is_survey(target):
+        return write_survey_report(target, path, runs=options.runs, bar=bar)
+    return write_run_report(RunFolder(target), path, audio=options.audio, bar=bar)
+
+
 def report_path(target: Path, output: Path | None, *, force: bool) -> Path:
     """Where the page of `target` goes. Raises UserError if there is no such folder, or `output` must not be written."""
     if not target.is_dir():

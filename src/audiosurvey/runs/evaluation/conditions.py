@@ -16,7 +16,7 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import FoldModel, fold_models
+from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun, score_waves
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -29,14 +29,13 @@ _AT_ONCE = 64
 """Clips held in memory."""
 
 
-def measure_conditions(run: RunFolder, *, device: str = "auto", bar: OpenBar = no_bar) -> ConditionResults:
-    """Measures all folds that have ended; writes the results beside the run and into the cards of its models.
+def measure_conditions(run: OpenRun, *, device: str = "auto", bar: OpenBar = no_bar) -> ConditionResults:
+    """Measures all folds that have ended; writes the results into the run folder and the cards of its models.
 
-    Raises UserError as `evaluate_run` does, and if the folder is read-only.
+    Raises UserError if the folder is read-only.
     """
-    before = run.read_results()
-    asked = conditions(run.read_config().sample_rate)
-    total, done = sum(row.clips for row in before.folds) * len(asked) if before else None, 0
+    asked = conditions(run.config.sample_rate)
+    total, done = sum(row.clips for row in run.results.folds) * len(asked), 0
     with bar("changed test clips") as advance:
 
         def moved(clips: int) -> None:
@@ -45,16 +44,15 @@ def measure_conditions(run: RunFolder, *, device: str = "auto", bar: OpenBar = n
             if advance:
                 advance(done, total)
 
-        # One model at a time is in memory.
-        folds = [_of_fold(fold, asked, device, moved) for fold in fold_models(run)]
+        folds = [_of_fold(fold, asked, device, moved) for fold in run.models()]
     metric = "map" if "map" in folds[0].conditions[0].model_fields_set else "accuracy"
     mean = [_mean([fold.conditions[place] for fold in folds], metric) for place in range(len(asked))]
     found = ConditionResults(schema_version=SCHEMA, version=__version__, metric=metric, mean=mean, folds=folds)
     try:
-        write_json(run.path / FILE, found.as_json())
-        _fill_cards(run, found)
+        write_json(run.folder.path / FILE, found.as_json())
+        _fill_cards(run.folder, found)
     except OSError as error:
-        raise UserError(f"{run.path}: conditions cannot be written ({error.strerror or error})") from None
+        raise UserError(f"{run.folder.path}: conditions cannot be written ({error.strerror or error})") from None
     return found
 
 
@@ -65,17 +63,17 @@ def score_changed(
     change: Callable[[np.ndarray, Clip], np.ndarray],
     moved: Callable[[int], None],
 ) -> np.ndarray:
-    """Scores (N, K) by `model.predict` of clips after `change`, a function of the wave (S) and the clip.
+    """Calibrated scores (N, K) of clips after `change`, a function of the wave (S) and the clip.
 
     `moved` is called with the number of clips that have been scored since its last call.
     """
-    scores: list[list[float]] = []
+    scores: list[np.ndarray] = []
     for begin in range(0, len(clips), _AT_ONCE):
         part = clips[begin : begin + _AT_ONCE]
         waves = [change(store.read(clip.id), clip) for clip in part]
-        scores += [[said[label] for label in model.labels] for said in model.predict(waves)]
+        scores.append(score_waves(model, waves))
         moved(len(part))
-    return np.array(scores, dtype=np.float32)
+    return np.concatenate(scores).astype(np.float32)
 
 
 def _of_fold(

@@ -15,8 +15,10 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import dataset_at
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.splits.folds import Split, make_split
+from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import (
@@ -49,6 +51,23 @@ class FoldModel:
         return self.split.test
 
 
+@dataclass(frozen=True)
+class OpenRun:
+    """A run with finished folds, and its data."""
+
+    folder: RunFolder
+    config: Config
+    results: RunResults
+    sounds: Sounds
+
+    def models(self, folds: Collection[int] | None = None) -> Iterator[FoldModel]:
+        """The finished folds, or those of them in `folds`, one after the other: one model at a time is in memory."""
+        for row in self.results.folds:
+            if folds is None or row.fold in folds:
+                split = fold_split(self.config, self.sounds.table, row.fold)
+                yield FoldModel(row, load_artefact(self.folder.fold(row.fold) / "model"), self.sounds, split)
+
+
 class EvaluationResult(StoredPart):
     """A model on other data."""
 
@@ -70,67 +89,53 @@ class EvaluationResult(StoredPart):
     skipped: list[LeftOutClip]
 
 
-def evaluated_as_run(target: Path, data: str | None, *, conditions: bool) -> bool:
-    """Whether `evaluate` takes `target` for a run, or for a model to be evaluated on `data`.
+def data_for_model(target: Path, data: str | None, *, conditions: bool) -> str | None:
+    """The `data` on which the model `target` is to be evaluated; None if `target` is evaluated as a run.
 
-    Raises UserError for options that do not go with it.
+    Raises UserError for arguments that do not fit it.
     """
     if conditions and data is not None:
-        raise UserError("--conditions: goes with a run, whose folds have test clips of their own; leave --data out")
+        raise ArgumentError("{conditions}: is for a run, which has its own test clips; leave {data} out", **_ANY)
     if (target / "config.yaml").exists() and not (target / "model.json").exists():
         if data is not None and not (target / "model" / "model.json").exists():
-            raise UserError(
-                f"{target}: is a run, which brings its own data; --data goes with a model, such as fold-1/model"
-            )
-        return data is None
+            text = f"{target}: is a run, which has its own data; {{data}} is for a model, such as fold-1/model"
+            raise ArgumentError(text, data=...)
+        return data
     if conditions:
-        raise UserError(f"{target}: --conditions goes with a run folder, and this is not one")
+        raise ArgumentError(f"{target}: not a run folder; {{conditions}} is for a run", conditions=...)
     find_model(target)
     if data is None:
-        raise UserError(f"{target}: a model needs sounds to be evaluated on; give --data ROOT_OR_CONFIG")
-    return False
+        raise ArgumentError(f"{target}: which data? give {{data}}, the root of a data set or a config", data=...)
+    return data
 
 
-def evaluate_run(run: RunFolder, *, device: str = "auto", reverse: bool = False, bar: OpenBar = no_bar) -> RunResults:
-    """Evaluates each fold's model on its own test fold. Raises UserError if no fold has ended, or the data changed."""
-    config, before, sounds = _opened(run, bar)
-    results = new_results(config, sounds.table, sounds.store, leaking=before.leaking).changed(
+_ANY = {"conditions": ..., "data": ...}
+
+
+def open_run(run: RunFolder, bar: OpenBar = no_bar) -> OpenRun:
+    """Reads the results of a run and prepares its data. Raises UserError if no fold has ended, or the data changed."""
+    config = run.read_config()
+    before = run.read_results()
+    if before is None:
+        raise UserError(f"{run.path}: no fold has ended yet; continue it with 'audiosurvey train --resume'")
+    sounds = prepare(config.dataset, config.sample_rate, bar)
+    if sounds.store.hash != before.dataset.hash:
+        raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated")
+    return OpenRun(run, config, before, sounds)
+
+
+def evaluate_run(run: OpenRun, *, device: str = "auto", reverse: bool = False) -> RunResults:
+    """Evaluates the model of each fold on its test fold."""
+    before, sounds = run.results, run.sounds
+    results = new_results(run.config, sounds.table, sounds.store, leaking=before.leaking).changed(
         init=before.init, parameters=before.parameters, macs=before.macs, final=before.final
     )
     if before.pretraining is not None:
         results = results.changed(pretraining=before.pretraining)
-    for fold in _fold_models(run, config, before, sounds):
+    for fold in run.models():
         metrics, counts = _measure(fold.model, sounds, fold.clips, device, reverse)
         results = results.with_folds([fold.row.changed(**metrics, clips=len(fold.clips))], counts)
     return results
-
-
-def fold_models(run: RunFolder, bar: OpenBar = no_bar, folds: Collection[int] | None = None) -> Iterator[FoldModel]:
-    """The finished folds of a run, or those of them in `folds`, one after the other.
-
-    Raises UserError if there are none, or the data changed.
-    """
-    return _fold_models(run, *_opened(run, bar), folds)
-
-
-def _opened(run: RunFolder, bar: OpenBar) -> tuple[Config, RunResults, Sounds]:
-    config = run.read_config()
-    before = run.read_results()
-    if before is None:
-        raise UserError(f"{run.path}: no fold has ended yet; go on with 'audiosurvey train --resume'")
-    sounds = prepare(config.dataset, config.sample_rate, bar)
-    if sounds.store.hash != before.dataset.hash:
-        raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated on it")
-    return config, before, sounds
-
-
-def _fold_models(
-    run: RunFolder, config: Config, before: RunResults, sounds: Sounds, folds: Collection[int] | None = None
-) -> Iterator[FoldModel]:
-    for row in before.folds:
-        if folds is None or row.fold in folds:
-            split = fold_split(config, sounds.table, row.fold)
-            yield FoldModel(row, load_artefact(run.fold(row.fold) / "model"), sounds, split)
 
 
 def evaluate_model(
@@ -151,7 +156,7 @@ def evaluate_model(
         raise UserError(f"{data}: classes that the model does not know: {', '.join(unknown)}; it knows {labels}")
     if table.multi_label and not model.facts["multi_label"]:
         raise UserError(
-            f"{data}: clips have several labels, and the model tells one class a clip; give one label a clip"
+            f"{data}: clips have several labels, but the model predicts one class per clip; give clips with one label"
         )
     column = [model.labels.index(name) for name in table.classes]
     clips = tuple(_relabel(clip, column) for clip in table.clips)
@@ -179,7 +184,8 @@ def evaluate_model(
 def fold_split(config: Config, table: Table, fold: int) -> Split:
     """Training, validation and test clips of a fold. `config` is resolved. Raises UserError for a leak."""
     assert config.protocol.selection != "auto", "the config is resolved"
-    return make_split(table, fold, config.protocol.selection, config.protocol.allow_leakage)
+    split = make_split(table, fold, config.protocol.selection, config.protocol.allow_leakage)
+    return replace(split, train=training_subset(split.train, config.protocol.train_share, config.seed))
 
 
 def _measure(
@@ -214,6 +220,27 @@ def score_with(
     return scored
 
 
+@torch.no_grad()
+def score_waves(model: Model, waves: Sequence[np.ndarray]) -> np.ndarray:
+    """Calibrated scores (N, K) of waves (S) at the model's rate, on its device: those of `predict`, up to rounding.
+
+    Raises UserError for scores that are not finite.
+    """
+    network = model.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    windows = [model.windows(wave_S) for wave_S in waves]
+    wave_BS = torch.from_numpy(np.concatenate(windows))
+    device = model.network.classifier.weight.device
+    scores_WK = torch.cat(
+        [
+            model.to_scores(network(laid_out(model.front_end(part_BS.to(device))))).cpu()
+            for part_BS in wave_BS.split(model.config.train.batch_size)
+        ]
+    ).numpy()
+    if not np.isfinite(scores_WK).all():
+        raise UserError("the scores of the model are not finite")
+    return model.temperatures.apply_all(ScoredWindows(scores_WK, np.array([len(part) for part in windows])))
+
+
 def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict[str, str]]:
     """Clips outside the range of the model's training clips, with a note on each."""
     found = [(clip.id, model.notes(sounds.store.read(clip.id))) for clip in clips] if model.training_range else []
@@ -221,7 +248,7 @@ def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict
 
 
 def _dataset(data: str, model: Model) -> DatasetConfig:
-    """The data set named by `--data`, read as for the training (mono, padding, length of a window)."""
+    """The data set named by `data`, read as for the training (mono, padding, length of a window)."""
     path = Path(data)
     if path.is_dir():
         base = dataset_at(path)

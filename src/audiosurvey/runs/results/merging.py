@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.results import RunResults, joined, parse_results, read_json
+from audiosurvey.runs.results.results import RunResults, joined, parse_results, read_json, write_json
 from audiosurvey.runs.results.run_folder import RunFolder, flat
+from audiosurvey.targets import check_target
 
 _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skipped", "parameters", "macs", "init")
 """Keys that must be equal, down to the last key of the resolved config."""
 
 
-IRRELEVANT = {
+PATHS_AND_SPEED = {
     f"config.{stage}{key}"
     for stage, keys in {
         "": ("tracking",),
@@ -25,26 +26,34 @@ IRRELEVANT = {
 """Paths and speed: folds may be trained on different machines, and the data are compared by hash."""
 
 
-def merge(paths: Sequence[Path]) -> RunResults:
+def merge(paths: Sequence[Path], output: Path | None = None, *, force: bool = False) -> RunResults:
     """The results of all folds in `paths`: run folders, or files in the form of results.json.
 
-    Raises UserError if a file holds no results, two are not of one experiment (naming every key that differs), or a
-    fold is there twice.
+    Raises UserError if a file contains no results, two are not of one experiment (naming every key that differs), a
+    fold occurs twice, or `output` must not be written.
     """
+    if output is not None:
+        inputs = [path / "results.json" if path.is_dir() else path for path in paths]
+        check_target("output", output, inputs=inputs, force=force)
+    merged = _merged(paths)
+    if output is not None:
+        write_json(output, merged.as_json())
+    return merged
+
+
+def _merged(paths: Sequence[Path]) -> RunResults:
     if len(paths) < 2:
-        raise UserError("merge: needs two results at least; give run folders or results.json files")
+        raise UserError("merge: needs at least two results; give run folders or results.json files")
     found = [(path, _read(path)) for path in paths]
     first_path, first = found[0]
     for path, results in found[1:]:
         if differing := _differences(first, results):
-            raise UserError(f"{path}: not of one experiment with {first_path}; what differs:", *differing)
+            raise UserError(f"{path}: from another experiment than {first_path}; differences:", *differing)
     seen: dict[int, Path] = {}
     for path, results in found:
         for fold in results.done:
             if fold in seen:
-                raise UserError(
-                    f"{path}: fold {fold} is in {seen[fold]} too; leave one of the two out: a fold counts once"
-                )
+                raise UserError(f"{path}: fold {fold} is also in {seen[fold]}; leave one of them out")
             seen[fold] = path
     return joined([results for _, results in found])
 
@@ -58,7 +67,7 @@ def _read(path: Path) -> RunResults:
     stored = found.as_json() if found else read_json(file, wanted)
     missing = [key for key in (*_ONE_EXPERIMENT, "folds", "leaking", "confusion") if key not in stored]
     if missing:
-        raise UserError(f"{file}: cannot be merged, since it does not hold {', '.join(missing)}; train it again")
+        raise UserError(f"{file}: cannot be merged, because it lacks {', '.join(missing)}; train it again")
     return found or parse_results(stored, file, wanted)
 
 
@@ -68,7 +77,7 @@ def _differences(one: RunResults, other: RunResults) -> list[str]:
     for key in _ONE_EXPERIMENT:
         before, after = flat(ours[key], key), flat(theirs[key], key)
         for name in sorted(before.keys() | after.keys()):
-            if name not in IRRELEVANT and before.get(name) != after.get(name):
+            if name not in PATHS_AND_SPEED and before.get(name) != after.get(name):
                 lines.append(f"  {name}: {_short(before.get(name))} and {_short(after.get(name))}")
     return lines
 

@@ -39,7 +39,7 @@ def write_predictions(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["clip", "source", "fold", "label", "predicted", *(PREFIX + name for name in classes)])
         for clip, score_K in zip(clips, scores_NK, strict=True):
-            best = np.flatnonzero(score_K >= THRESHOLD) if multi_label else [int(score_K.argmax())]
+            best = np.flatnonzero(score_K >= THRESHOLD).tolist() if multi_label else [int(score_K.argmax())]
             label, predicted = (SEPARATOR.join(classes[index] for index in chosen) for chosen in (clip.labels, best))
             scores = (f"{score:.9g}" for score in score_K)
             writer.writerow([clip.id, clip.source or "", fold, label, predicted, *scores])

@@ -185,6 +185,8 @@ class RunResults(StoredPart):
     ignored: list[LeftOutClip] = []
     skipped: list[LeftOutClip]
     notes: list[str]
+    search_trial: bool = False
+    """Scores of a validation fold, of a trial in a search; never a test score."""
     conditions: ConditionResults | None = None
     """With `evaluate --conditions`; never in results.json."""
 
@@ -219,6 +221,8 @@ class RunResults(StoredPart):
         return added.changed(confusion=pooled_KK.tolist(), recall=recalls)
 
     def _why_not_official(self) -> str | None:
+        if self.search_trial:
+            return "scores of a validation fold, in a search"
         if not is_published(self.dataset.name):
             return "this data set has none"
         if skipped := len(self.skipped):

@@ -28,10 +28,9 @@ from audiosurvey.runs.results.results import PretrainingFacts, clips_left_out, p
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import PretrainedWeights
-from audiosurvey.tensorfile import load_tensors, save_tensors
+from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
 from audiosurvey.training.loop import Evaluation, Evaluator
 
-WEIGHTS = "weights.safetensors"
 FACTS = "pretraining.json"
 _CLASSIFIER = "classifier."
 
@@ -169,9 +168,14 @@ def _split(table: Table, by_patience: bool) -> tuple[tuple[Clip, ...], tuple[Cli
 
 
 def _evaluator(stage: Stage, held_out: tuple[Clip, ...]) -> Evaluator:
+    measured = 0
+
     def evaluator(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
-        if not held_out:
+        nonlocal measured
+        if not held_out or epoch == measured:
+            # Asked again, where patience has made this epoch the last one: nothing more is measured then.
             return Evaluation({})
+        measured = epoch
         metrics = stage.measure(stage.scored(network(), held_out), held_out)
         return Evaluation({f"val_{name}": value for name, value in metrics.items()}, monitored(metrics))
 

@@ -23,7 +23,7 @@ from audiosurvey.randomness import torch_seed
 from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.training.ensemble import belonging
-from audiosurvey.training.loop import Evaluator, Listener, Trainer
+from audiosurvey.training.loop import Evaluator, Listener, StopHook, Trainer
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
@@ -144,7 +144,14 @@ class Stage:
         network.freeze(model.frozen(self.name, epoch=1))
         return step
 
-    def trainer(self, network: Network, evaluator: Evaluator, folder: Path, listener: Listener) -> Trainer:
+    def trainer(
+        self,
+        network: Network,
+        evaluator: Evaluator,
+        folder: Path,
+        listener: Listener,
+        stop_hooks: Sequence[StopHook] = (),
+    ) -> Trainer:
         """`folder` holds metrics.jsonl and the folder `checkpoint`."""
         return Trainer(
             network=network,
@@ -159,6 +166,7 @@ class Stage:
             folder=folder / "checkpoint",
             listener=listener,
             history=read_history(folder),
+            stop_hooks=stop_hooks,
         )
 
     def first_batch(self) -> tuple[Batch, torch.Tensor]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.executors.executor import Task
+from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.work import Outcome
 
@@ -17,8 +17,12 @@ class InlineExecutor:
         self._opener = opener
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
+        spare_collector()
         for task in tasks:
             yield task.cell, task.run(self._opener)
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
     def alone(self) -> "InlineExecutor":
         return self

@@ -21,10 +21,10 @@ from pathlib import Path
 from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.runs.executors.side_by_side import ignoring_interrupts
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.executors.executor import Task
+from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.plan import Opener
-from audiosurvey.survey.work import Outcome, record_failure
+from audiosurvey.survey.work import MOST_DEATHS, Outcome, record_failure
 
 _PATIENCE = 10.0
 """Seconds that a process has to end."""
@@ -37,10 +37,14 @@ class ProcessExecutor:
 
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
+        self._workers: _Workers | None = None
+        self._deaths: dict[str, tuple[int, int]] = {}
+        """Epochs of a cell when its process died last, and how often that was so in a row."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
         waiting = deque(tasks)
-        workers = _Workers(min(self.slots, len(tasks)))
+        workers = self._workers = self._workers or _Workers()
+        workers.grow(min(self.slots, len(tasks)))
         try:
             while waiting or workers.working:
                 for worker in workers.idle:
@@ -53,9 +57,12 @@ class ProcessExecutor:
                     if isinstance(outcome, UserError):
                         raise outcome
                     if outcome is None:
-                        # Killed: the cell goes on in a new process, which counts how often that happens.
+                        # Killed: the cell goes on in a new process, which counts how often that happens to a claim.
                         workers.replace(worker)
-                        waiting.appendleft(task)
+                        if self._dies_before_its_claim(task):
+                            yield task.cell, "failed"
+                        else:
+                            waiting.appendleft(task)
                     else:
                         yield task.cell, outcome
                 for worker in workers.overdue():
@@ -67,9 +74,27 @@ class ProcessExecutor:
                         record_failure(folder, "timeout", message, message + "; its process was killed\n")
                         yield task.cell, "failed"
         finally:
-            workers.close()
+            if workers.working:
+                self.close()
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def _dies_before_its_claim(self, task: Task) -> bool:
+        """Counts the processes that died in a cell, and gives it up where they do not even get to its claim."""
+        folder = SurveyFolder(task.survey).cell(task.cell.id, task.cell.shared)
+        epochs, count = self._deaths.get(task.cell.id, (0, 0))
+        count = count + 1 if epochs == folder.epochs else 1
+        self._deaths[task.cell.id] = (folder.epochs, count)
+        if count <= MOST_DEATHS + 1 or folder.done or folder.failure.exists():
+            return False
+        record_failure(folder, "killed", f"its process died {count} times at once; see {folder.log}", "no traceback\n")
+        return True
 
     def alone(self) -> "ProcessExecutor":
+        self.close()
         return ProcessExecutor(1)
 
 
@@ -98,13 +123,16 @@ class _Worker:
 
 
 class _Workers:
-    def __init__(self, number: int) -> None:
+    def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
         # Only this process holds `held`: when it dies, `alive` is closed in all the others.
         self._alive, self._held = self._context.Pipe(duplex=False)
         self._workers: list[_Worker] = []
+
+    def grow(self, number: int) -> None:
+        """Starts processes until there are so many."""
         try:
-            for _ in range(number):
+            while len(self._workers) < number:
                 self._workers.append(self._started())
         except BaseException:
             self.close()
@@ -160,6 +188,7 @@ class _Workers:
                 worker.process.kill()
                 worker.process.join()
             worker.connection.close()
+        self._workers.clear()
         self._held.close()
         self._alive.close()
 
@@ -170,6 +199,7 @@ def _work(connection: Connection, alive: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # releases the claim
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     opener = Opener()
+    spare_collector()
     while True:
         try:
             task: Task | None = connection.recv()

@@ -10,7 +10,7 @@ from typing import Any
 
 from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.executors.executor import Task
+from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.work import Outcome
 
@@ -26,7 +26,7 @@ class RayExecutor:
 
     def __init__(self, address: str, *, workers: int | None = None, threads: int = 1, device: str = "cpu") -> None:
         self._ray = _connect(address, workers, threads)
-        self._address, self._threads, self._device = address, threads, device
+        self._threads, self._device = threads, device
         resources = self._ray.cluster_resources()
         per_cell = resources.get("GPU", 0.0) if device == "cuda" else resources.get("CPU", 1.0) // threads
         self.slots = max(1, int(per_cell))
@@ -57,7 +57,9 @@ class RayExecutor:
         finally:
             for reference in running:
                 self._ray.cancel(reference, force=True)
-            self._ray.shutdown()
+
+    def close(self) -> None:
+        self._ray.shutdown()
 
     def _outcome(self, reference: Any) -> Outcome:
         try:
@@ -77,9 +79,9 @@ class RayExecutor:
         return max(1, int(resources.get(name, 1) // share))
 
     def alone(self) -> "RayExecutor":
-        executor = RayExecutor(self._address, workers=1, threads=self._threads, device=self._device)
-        executor._alone = True
-        return executor
+        self._alone = True
+        self.slots = 1
+        return self
 
 
 def _connect(address: str, workers: int | None, threads: int) -> Any:
@@ -87,6 +89,8 @@ def _connect(address: str, workers: int | None, threads: int) -> Any:
         import ray
     except ImportError:
         raise UserError("--ray: needs Ray; install it with pip install 'audiosurvey[survey]'") from None
+    if ray.is_initialized():
+        ray.shutdown()
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "include_dashboard": False}
     if address == "local":
         options |= {"address": "local", "num_cpus": workers * threads if workers else None}
@@ -106,5 +110,7 @@ _OPENER: Opener | None = None
 def _train(task: Task) -> Outcome:
     """Runs in a worker of Ray, which keeps data open between its cells."""
     global _OPENER
-    _OPENER = _OPENER or Opener()
+    if _OPENER is None:
+        _OPENER = Opener()
+        spare_collector()
     return task.run(_OPENER)

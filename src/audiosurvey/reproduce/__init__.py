@@ -1,0 +1,1 @@
+"""Trains a recorded run again, and says how far the new results agree with it"""

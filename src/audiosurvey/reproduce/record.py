@@ -1,0 +1,168 @@
+"""A run to be reproduced: a run folder, or a file in the form of results.json."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audiosurvey.config.loader import LoadedConfig, load_text
+from audiosurvey.config.resolved import dump
+from audiosurvey.errors import UserError
+from audiosurvey.runs.plan import TrainOptions
+from audiosurvey.runs.results.merging import PATHS_AND_SPEED
+from audiosurvey.runs.results.results import RunResults, read_json, read_results
+from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.resuming import fold_threads
+
+_WANTED = "give a run folder with results, or a results.json file"
+
+
+@dataclass(frozen=True)
+class ReproduceOptions:
+    """The options of `reproduce` besides the paths of the config."""
+
+    run_dir: Path | None = None
+    """The new run folder; None: `runs/NAME-reproduced`."""
+    folds: Sequence[int] | None = None
+    """None: all that were recorded."""
+    jobs: int | None = None
+    """Folds trained side by side; None: as recorded."""
+    threads: int | None = None
+    """Processor threads, shared by folds side by side; None: as recorded."""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a run that was trained before."""
+
+    path: Path
+    """As given."""
+    results: RunResults
+    config_text: str
+    """Its resolved config as YAML."""
+    run: RunFolder | None = None
+    """None for a file of results alone."""
+    environment: dict[str, Any] | None = None
+    """That in which it began; None if it was not kept."""
+    init_sha256: str | None = None
+    """Of the weights it began with; None if that was not kept, or there were none."""
+
+    @property
+    def metric(self) -> str:
+        return "map" if self.results.multi_label else "accuracy"
+
+    @property
+    def name(self) -> str:
+        return self.path.absolute().name if self.run else self.path.stem
+
+    def load(self, overrides: Sequence[str]) -> LoadedConfig:
+        """The config, with other paths. Raises UserError for an override that would make it another experiment."""
+        for word in overrides:
+            key = word.partition("=")[0].strip()
+            if f"config.{key}" not in PATHS_AND_SPEED and key != "model.init":
+                kept = ", ".join(sorted(name.removeprefix("config.") for name in PATHS_AND_SPEED))
+                raise UserError(
+                    f"--set {key}: would make it another experiment; only paths and speed can be set here: {kept}, "
+                    "model.init (the path of the same weights)"
+                )
+        return load_text(self.config_text, (self.run.config_path if self.run else self.path).as_posix(), overrides)
+
+    def threads(self) -> dict[int, int | None]:
+        """Threads that each fold was trained with; None where that was not kept."""
+        rows, begun = self.results.folds, self.environment
+        if begun and "torch_threads" in begun and not begun.get("resumed"):
+            found = fold_threads(self.results.done, begun.get("jobs", 1), begun["torch_threads"])
+            return {row.fold: found[row.fold] if row.threads is None else row.threads for row in rows}
+        return {row.fold: row.threads for row in rows}
+
+    def train_options(self, options: ReproduceOptions) -> TrainOptions:
+        """How to train it again, by default as it was trained: folds side by side and threads as then.
+
+        A folder that holds a part of the reproduction is continued. Raises UserError for folds that were not recorded,
+        and for the folder of the recorded run itself.
+        """
+        folder = options.run_dir or Path("runs") / f"{self.name}-reproduced"
+        if self.run and folder.exists() and folder.resolve() == self.run.path.resolve():
+            raise UserError(f"--run-dir {folder}: is the recorded run itself; give another folder")
+        done = self.results.done
+        for fold in options.folds or ():
+            if fold not in done:
+                there = ", ".join(map(str, done))
+                raise UserError(f"--folds {fold}: {self.path} has no results of this fold; there are {there}")
+        asked = sorted(set(options.folds or done))
+        as_recorded = asked == done and options.jobs in (None, self._jobs())
+        jobs, threads = options.jobs or min(self._jobs(), len(asked)), options.threads
+        if threads is None:
+            then = self.threads()
+            each = {then[fold] for fold in asked}
+            one = each.pop() if len(each) == 1 else None
+            threads = self._all_threads() if as_recorded or one is None else jobs * one
+        begun = (folder / "config.yaml").exists()
+        return TrainOptions(folder, asked, resume=begun, device=options.device, jobs=jobs, threads=threads)
+
+    def _jobs(self) -> int:
+        if self.environment:
+            return int(self.environment.get("jobs", 1))
+        return max((row.side_by_side for row in self.results.folds), default=1)
+
+    def _all_threads(self) -> int | None:
+        """Threads of all folds that were trained at the same time."""
+        if self.environment and "torch_threads" in self.environment:
+            return int(self.environment["torch_threads"])
+        totals = [row.threads * row.side_by_side for row in self.results.folds if row.threads]
+        return max(totals, default=None)
+
+    def seed_deviation(self, folds: Sequence[int]) -> tuple[float, int] | None:
+        """Standard deviation (n - 1) over seeds of the mean over these folds, and the number of seeds.
+
+        Known for a run of a survey whose other seeds lie beside it; else None.
+        """
+        found = [mean for run in self._of_all_seeds() if (mean := mean_over(run, folds, self.metric)) is not None]
+        return (float(np.std(found, ddof=1)), len(found)) if len(found) > 1 else None
+
+    def _of_all_seeds(self) -> list[RunResults]:
+        if self.run is None or not (own := _row_of(self.run.path)):
+            return []
+        runs = [
+            RunFolder(path.parent).read_results(remake=False)
+            for path in sorted(self.run.path.absolute().parent.glob("*/row.json"))
+            if _row_of(path.parent).get("name") == own.get("name")
+        ]
+        return [run for run in runs if run is not None]
+
+
+def read_record(path: Path) -> Record:
+    """The run in a folder, or the results in a file. Raises UserError if there are none, or they hold no config."""
+    if path.is_dir():
+        run = RunFolder(path)
+        results = run.read_results(remake=False)
+        if results is None or not results.folds:
+            raise UserError(f"{path}: no fold of a run has ended here; {_WANTED}")
+        run.read_config()
+        environment = run.begun_with() if run.environment_path.exists() else None
+        init = run.path / "init.json"
+        sha256 = read_json(init).get("sha256") if init.exists() else None
+        return Record(path, results, run.config_path.read_text(encoding="utf-8"), run, environment, sha256)
+    if not os.path.lexists(path):
+        raise UserError(f"{path}: no such file or folder; {_WANTED}")
+    results = read_results(path, _WANTED)
+    if not results.config or not results.folds:
+        missing = "config" if not results.config else "folds"
+        raise UserError(f"{path}: cannot be reproduced, since it holds no {missing}; {_WANTED}")
+    return Record(path, results, dump(results.config))
+
+
+def mean_over(results: RunResults, folds: Sequence[int], metric: str) -> float | None:
+    """The mean of a metric over these folds; None unless all of them have it."""
+    values = [row.metrics([metric])[metric] for row in results.folds if row.fold in folds]
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if len(numbers) == len(folds) else None
+
+
+def _row_of(folder: Path) -> dict[str, Any]:
+    path = folder / "row.json"
+    return read_json(path) if path.exists() else {}

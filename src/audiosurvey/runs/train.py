@@ -1,0 +1,50 @@
+"""The whole of a run: pretraining, the folds, the final model."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+
+from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.runs.listener import RunListener
+from audiosurvey.runs.plan import RunPlan, TrainOptions, TrainResult, plan_run
+from audiosurvey.threads import threads
+
+
+class TrainListener(RunListener):
+    """Also listens to what a run is about to do. This one stays silent."""
+
+    def planned(self, plan: RunPlan, notes: Sequence[str]) -> None:
+        """The run begins; `notes`: changes of the environment since it began the first time."""
+
+    def before_folds(self, plan: RunPlan) -> None:
+        """The pending folds are about to be trained."""
+
+    def before_final(self, plan: RunPlan) -> None:
+        """The final model is about to be trained."""
+
+
+def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener) -> TrainResult | None:
+    """Pretrains if the config says so, then trains one model per fold, and with `options.final` one on all folds.
+
+    Of several processes (torchrun) only the main one writes, calls the listener, and returns a result.
+    """
+    with threads(options.threads or torch.get_num_threads()):
+        plan = plan_run(loaded, options, listener.bar)
+        main = plan.context.is_main
+        listener = listener if main else TrainListener()
+        with plan.folder.lock() if main else nullcontext():
+            listener.planned(plan, plan.begin())
+            pending = plan.pending
+            if pending:
+                listener.before_folds(plan)
+            if pending or plan.final_pending:
+                plan = plan.pretrained(listener)
+                plan.run_folds(listener)
+            if plan.final_pending:
+                listener.before_final(plan)
+                plan.run_final(listener)
+            results = plan.results()
+            if not pending:
+                listener.recorded(plan.folder, results)
+        return TrainResult(plan.folder.path, results) if main else None

@@ -1,0 +1,1 @@
+"""Searches: hyperparameters chosen by trials that never see a test fold."""

@@ -1,0 +1,294 @@
+"""Searches: trials are cells, so that they run on every executor and go on after an interruption.
+
+A trial trains on the training folds of a split without its validation fold, for a fixed number of epochs, and is scored
+on the validation fold. Neither the trial nor its log holds a score of the test fold.
+"""
+
+import csv
+import io
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.atomic import write_text
+from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.config.resolved import resolved_yaml
+from audiosurvey.config.root import Config
+from audiosurvey.errors import UserError
+from audiosurvey.runs.results.results import read_json
+from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.survey.cell import Cell, Conditions, make_cell
+from audiosurvey.survey.executors.executor import Executor, Task
+from audiosurvey.survey.folder import SurveyFolder
+from audiosurvey.survey.grid import Recipe, load_with
+from audiosurvey.survey.plan import Opener, PlannedRow
+from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.search.spec import SearchSpec
+from audiosurvey.survey.search.study import Study, Trial, below_median
+from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.work import Keeping
+
+_LOOK_EVERY = 1.0
+"""Seconds between looks at the epochs of running trials."""
+
+
+@dataclass(frozen=True)
+class BestRecipe:
+    """What a search has found."""
+
+    config: Config
+    """Resolved; it names the folds it was tuned on."""
+    fold: int | None
+    """The tested fold that it is for; None: all."""
+    values: dict[str, Any]
+    score: float
+    """On the validation folds."""
+
+
+@dataclass
+class Search:
+    """The searches of a survey: one, or with the scheme `nested` one for each tested fold."""
+
+    survey: LoadedSurvey
+    folder: SurveyFolder
+    row: PlannedRow
+    conditions: Conditions
+    opener: Opener
+    listener: SurveyListener = field(default_factory=SurveyListener)
+
+    def __post_init__(self) -> None:
+        table = self.opener.sounds(self.row.config.dataset, self.row.config.sample_rate).table
+        self._folds = list(table.folds)
+        if len(self._folds) < 3:
+            raise UserError(
+                f"search: needs three folds to hold one out for validation; the data has {len(self._folds)}"
+            )
+        if not self.row.config.train.epochs:
+            raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
+        self._metric = self._objective(table.multi_label)
+        self._curves: dict[str, list[float]] = {}
+
+    @property
+    def spec(self) -> SearchSpec:
+        assert self.survey.spec.search is not None, "there is a search"
+        return self.survey.spec.search
+
+    def _objective(self, multi_label: bool) -> str:
+        asked = self.spec.objective
+        if asked == "auto":
+            return "map" if multi_label else "accuracy"
+        if asked == "accuracy" and multi_label:
+            self.survey.refuse(("search", "objective"), ["accuracy: the clips have several labels; use map or loss"])
+        return asked
+
+    def run(self, executor: Callable[[], Executor]) -> list[BestRecipe]:
+        """Runs the trials that are missing; writes search/trials.csv and the best configs.
+
+        Trials are asked for in rounds, one for each slot of the executor and search.
+        """
+        studies = self._studies()
+        running: Executor | None = None
+        try:
+            while asked := self._ask(studies, running.slots if running else 1):
+                running = running or executor()
+                self._train(studies, asked, running)
+        finally:
+            if running is not None:
+                running.close()
+        best = [self._best(fold, study) for fold, study in studies.items()]
+        self._write(studies, best)
+        return best
+
+    def _studies(self) -> dict[int | None, Study]:
+        asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
+        journal = self.folder.path / "search" / "journal.log"
+        identity = _identity(self.spec, self.row.config)
+        names = {fold: f"{self.spec.scheme}-{identity}" + (f"-fold{fold}" if fold else "") for fold in asked}
+        return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
+
+    def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
+        """Trials that were interrupted; without any, as many new ones as there are slots, at least one a study."""
+        found = [(fold, trial) for fold, study in studies.items() for trial in study.open_trials()]
+        if found:
+            return found
+        while True:
+            asked = [(study.asked, fold or 0, fold) for fold, study in studies.items()]
+            behind = [one for one in asked if one[0] < self.spec.trials]
+            if not behind or len(found) >= max(slots, len(studies)):
+                return found
+            _, _, fold = min(behind)
+            found.append((fold, studies[fold].ask()))
+
+    def _train(
+        self, studies: dict[int | None, Study], asked: Sequence[tuple[int | None, Trial]], executor: Executor
+    ) -> None:
+        """Trains the cells of these trials, and tells their scores."""
+        waiting: dict[int, set[str]] = {}
+        owner: dict[str, list[int]] = defaultdict(list)
+        cells: dict[str, Cell] = {}
+        for index, (fold, trial) in enumerate(asked):
+            try:
+                own = self._cells(fold, trial)
+            except UserError as error:
+                # Values that do not fit together, such as a kernel larger than its map.
+                self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
+                studies[fold].tell(trial, None)
+                continue
+            waiting[index] = {cell.id for cell in own}
+            for cell in own:
+                owner[cell.id].append(index)
+                cells[cell.id] = cell
+        keeping = Keeping("predictions", self.survey.spec.timeout)
+        tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
+        with self._pruning(list(cells.values())):
+            left = tasks
+            while left:
+                busy = []
+                for cell, outcome in executor.run(left):
+                    if outcome == "busy":
+                        busy.append(cell.id)
+                        continue
+                    self.listener.ended(cell, outcome)
+                    for index in owner[cell.id]:
+                        waiting[index].discard(cell.id)
+                        if not waiting[index]:
+                            self._tell(studies, *asked[index])
+                left = [task for task in tasks if task.cell.id in busy]
+
+    def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
+        config = self._fixed_length(self.config_of(trial).config)
+        splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
+        key = self.opener.key(config)
+        name = f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
+        return [make_cell(name, config, split, self.conditions, key, trial=True) for split in splits]
+
+    def _fixed_length(self, config: Config) -> Config:
+        """The last epoch is used, and its number is that of the survey."""
+        epochs = self.row.config.train.epochs
+        return config.model_copy(
+            update={
+                "train": config.train.model_copy(update={"epochs": epochs, "patience": None}),
+                "protocol": config.protocol.model_copy(update={"selection": "last"}),
+            }
+        )
+
+    def config_of(self, trial: Trial) -> LoadedConfig:
+        return load_with(self.survey, self.row.recipe, trial.values)
+
+    def _tell(self, studies: dict[int | None, Study], fold: int | None, trial: Trial) -> None:
+        scores = []
+        for cell in self._cells(fold, trial):
+            place = self.folder.cell(cell.id, cell.shared)
+            if not place.done:
+                studies[fold].tell(trial, None, pruned=place.pruned.exists())
+                return
+            scores.append(self._score(place.path))
+        studies[fold].tell(trial, sum(scores) / len(scores))
+
+    def _score(self, cell: Path) -> float:
+        row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]
+        return float(row[self._metric])
+
+    def _best(self, fold: int | None, study: Study) -> BestRecipe:
+        trial, score = study.best()
+        config = self.config_of(trial).config
+        tuned_on = self.tuned_on
+        if tuned_on:
+            protocol = config.protocol.model_copy(update={"tuned_on": sorted({*config.protocol.tuned_on, *tuned_on})})
+            config = config.model_copy(update={"protocol": protocol})
+        return BestRecipe(self._fixed_length(config), fold, trial.values, score)
+
+    @property
+    def tuned_on(self) -> list[int]:
+        """Folds on which a choice was made that the recipe is tested on too."""
+        if self.spec.scheme == "nested":
+            return []
+        # The validation fold of a split is the fold after the tested one.
+        return list(self._folds) if self.spec.scheme == "pooled" else [self._folds[1]]
+
+    def _write(self, studies: dict[int | None, Study], best: Sequence[BestRecipe]) -> None:
+        folder = self.folder.path / "search"
+        rows = [["fold", "trial", "state", "score", *self.spec.space]]
+        for fold, study in studies.items():
+            for trial, score, state in study.scores():
+                shown = [json.dumps(trial.values[key]) for key in self.spec.space]
+                rows.append(
+                    [str(fold or "all"), str(trial.number), state, "" if score is None else f"{score:.6g}", *shown]
+                )
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_text(folder / "trials.csv", text.getvalue())
+        for one in best:
+            name = f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml"
+            write_text(folder / name, resolved_yaml(one.config))
+
+    @contextmanager
+    def _pruning(self, cells: Sequence[Cell]) -> Iterator[None]:
+        """Follows the epochs of running trials, and asks those below the median to stop."""
+        if not self.spec.prune:
+            yield
+            return
+        stop = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(cells, stop), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            self._read_curves(cells)
+
+    def _watch(self, cells: Sequence[Cell], stop: threading.Event) -> None:
+        while not stop.wait(_LOOK_EVERY):
+            ended = {key: curve for key, curve in self._curves.items() if key not in {cell.id for cell in cells}}
+            for cell in cells:
+                place = self.folder.cell(cell.id, cell.shared)
+                curve = self._curve(place.path)
+                others = [other[len(curve) - 1] for other in ended.values() if len(other) >= len(curve) > 0]
+                if others and below_median(curve[-1], others, minimise=self._metric == "loss"):
+                    with suppress(OSError):
+                        place.stop.touch()
+
+    def _read_curves(self, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            self._curves[cell.id] = self._curve(self.folder.cell(cell.id, cell.shared).path)
+
+    def _curve(self, cell: Path) -> list[float]:
+        """The score on the validation fold after each epoch."""
+        found = []
+        with suppress(OSError, ValueError, KeyError):
+            for line in (cell / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+                found.append(float(json.loads(line)[f"val_{self._metric}"]))
+        return found
+
+
+def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
+    """Raises UserError, located in the survey file, for a key or a bound that the config does not take."""
+    search = survey.spec.search
+    if search is None:
+        return
+    for key, values in search.space.items():
+        bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]
+        for value in bounds:
+            load_with(survey, recipe, {key: value})
+
+
+def _identity(spec: SearchSpec, config: Config) -> str:
+    """Another space or config is another search; more trials are the same search."""
+    text = spec.model_dump_json(exclude={"trials"}) + config.model_dump_json(exclude={"tracking"})
+    return blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def best_rows(row: PlannedRow, best: Sequence[BestRecipe]) -> list[PlannedRow]:
+    """Rows that train the official folds with the recipes that were found: one row, whose folds may differ in it."""
+    rows = []
+    for one in best:
+        recipe: Recipe = replace(row.recipe, name=f"{row.recipe.name}-searched", sweep={})
+        rows.append(PlannedRow(recipe, one.config, (one.fold,) if one.fold else row.folds))
+    return rows

@@ -1,0 +1,124 @@
+"""Studies of Optuna: which values are tried next, given the trials so far. One file holds them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.errors import UserError
+from audiosurvey.randomness import torch_seed
+from audiosurvey.survey.search.spec import Range, SearchSpec
+
+STARTUP_TRIALS = 5
+"""Trials with random values, before the sampler learns from them, and before any is pruned."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Values to try."""
+
+    number: int
+    values: dict[str, Any]
+    """By dotted key."""
+
+
+class Study:
+    """One search. All that has happened is in the journal, so that a search goes on where it was stopped.
+
+    The sampler is made anew before every question, with a seed that depends on the number of trials: an interrupted
+    search asks for the same values as one that was not interrupted.
+    """
+
+    def __init__(self, journal: Path, name: str, spec: SearchSpec, *, minimise: bool) -> None:
+        optuna = import_optuna()
+        self._optuna, self._spec, self._name = optuna, spec, name
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        backend = optuna.storages.journal.JournalFileBackend(str(journal))
+        self._study = optuna.create_study(
+            storage=optuna.storages.JournalStorage(backend),
+            study_name=name,
+            direction="minimize" if minimise else "maximize",
+            load_if_exists=True,
+        )
+        self.minimise = minimise
+
+    def open_trials(self) -> list[Trial]:
+        """Trials that were asked for and have no result yet: those of an interrupted search."""
+        states = (self._optuna.trial.TrialState.RUNNING,)
+        return [self._trial(found) for found in self._study.get_trials(deepcopy=False, states=states)]
+
+    @property
+    def asked(self) -> int:
+        """All trials so far, whatever became of them."""
+        return len(self._study.get_trials(deepcopy=False))
+
+    def ask(self) -> Trial:
+        seed = torch_seed(self._spec.seed, self._name, self.asked) % 2**32
+        self._study.sampler = self._optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
+        )
+        asked = self._study.ask({key: self._distribution(values) for key, values in self._spec.space.items()})
+        return Trial(asked.number, self._values(asked.params))
+
+    def tell(self, trial: Trial, score: float | None, *, pruned: bool = False) -> None:
+        """Records the score of a trial; None for one that failed or was pruned."""
+        states = self._optuna.trial.TrialState
+        state = None if score is not None else states.PRUNED if pruned else states.FAIL
+        self._study.tell(trial.number, score, state=state, skip_if_finished=True)
+
+    def scores(self) -> list[tuple[Trial, float | None, str]]:
+        """All trials with score and state: complete, pruned, fail or running."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [(self._trial(one), one.value if one.values else None, one.state.name.lower()) for one in trials]
+
+    def best(self) -> tuple[Trial, float]:
+        """The best complete trial; of equal scores, the first. Raises UserError if there is none."""
+        complete = [
+            (trial, score) for trial, score, state in self.scores() if state == "complete" and score is not None
+        ]
+        if not complete:
+            raise UserError(f"search {self._name}: no trial has ended well; see the failed cells")
+        sign = 1 if self.minimise else -1
+        return min(complete, key=lambda pair: (sign * pair[1], pair[0].number))
+
+    def _trial(self, found: Any) -> Trial:
+        return Trial(found.number, self._values(found.params))
+
+    def _values(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Choices are kept by their index, since Optuna stores plain values only."""
+        found = {}
+        for key, values in self._spec.space.items():
+            found[key] = values.choice[params[key]] if values.choice is not None else params[key]
+        return found
+
+    def _distribution(self, values: Range) -> Any:
+        distributions = self._optuna.distributions
+        if values.choice is not None:
+            return distributions.CategoricalDistribution(range(len(values.choice)))
+        if values.int is not None:
+            return distributions.IntDistribution(int(values.int[0]), int(values.int[1]))
+        low, high = values.log or values.uniform or (0.0, 1.0)
+        return distributions.FloatDistribution(low, high, log=values.log is not None)
+
+
+def import_optuna() -> Any:
+    """Optuna without its chatter. Raises UserError if it is not installed."""
+    try:
+        import optuna
+        import optuna.storages.journal
+    except ImportError:
+        raise UserError("search: needs Optuna; install it with pip install 'audiosurvey[search]'") from None
+    import warnings
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+def below_median(value: float, others: Sequence[float], *, minimise: bool) -> bool:
+    """Whether a score is worse than the median of the scores of other trials after the same epoch."""
+    if len(others) < STARTUP_TRIALS:
+        return False
+    ranked = sorted(others)
+    middle = (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2
+    return value > middle if minimise else value < middle

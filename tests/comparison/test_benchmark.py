@@ -1,0 +1,127 @@
+"""What is put into one table, and what is refused because it is not the same."""
+
+import numpy as np
+import pytest
+
+from audiosurvey.comparison.benchmark import make_benchmarks
+from audiosurvey.comparison.sources import find_rows
+from audiosurvey.errors import UserError
+
+
+def made(*paths, folds=(), left_out=None):
+    return make_benchmarks(find_rows(paths), folds, (left_out if left_out is not None else []).append)
+
+
+def refused(*paths, folds=()) -> str:
+    with pytest.raises(UserError) as caught:
+        made(*paths, folds=folds)
+    assert len(caught.value.lines) == 1
+    return caught.value.lines[0]
+
+
+def test_runs_and_files_of_others_are_aligned(make_run, make_foreign):
+    (found,) = made(make_run("run", 0.9), make_foreign("theirs", 0.6))
+    assert found.title == "folder"
+    assert [model.name for model in found.models] == ["run", "theirs"]
+    assert found.clips == 200
+    assert found.recording_N.max() + 1 == 100
+    assert found.folds == (1, 2, 3, 4, 5)
+    run, theirs = found.models
+    assert run.ratio == 40 / 160
+    assert theirs.ratio == 40 / 160
+    assert run.score == pytest.approx(0.9, abs=0.08)
+    assert theirs.score == pytest.approx(0.6, abs=0.08)
+    assert run.fold_scores_SJ.shape == (1, 5)
+
+
+def test_training_sizes_come_from_the_results(make_run):
+    run = make_run("run")
+    text = (run / "results.json").read_text(encoding="utf-8").replace('"train_clips": 160', '"train_clips": 120')
+    (run / "results.json").write_text(text, encoding="utf-8")
+    assert made(run)[0].models[0].ratio == 40 / 120
+
+
+def test_the_order_of_rows_and_columns_in_a_file_does_not_matter(make_foreign):
+    one, two = make_foreign("one"), make_foreign("two", drop=())
+    text = (two / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    (two / "predictions.csv").write_text("\n".join([text[0], *sorted(text[1:])]) + "\n", encoding="utf-8")
+    (found,) = made(one, two)
+    assert np.array_equal(found.models[0].scores_SNK, found.models[1].scores_SNK)
+    assert found.recordings_known
+
+
+def test_without_sources_each_clip_is_its_own_recording(make_foreign):
+    (found,) = made(make_foreign("one"))
+    assert not found.recordings_known
+    assert found.recording_N.tolist() == list(range(200))
+    assert "no source recordings" in found.notes[0]
+
+
+def test_sources_that_differ_are_noted(make_run, make_foreign):
+    (found,) = made(make_run("run"), make_foreign("theirs", drop=(), **{"1-0.wav": {"source": "r5-3"}}))
+    assert "differ from those in" in found.notes[0]
+    (found,) = made(
+        make_run("run2"), make_foreign("other", drop=(), **{f"1-{n}.wav": {"source": "new"} for n in (0, 1)})
+    )
+    assert found.notes == ()
+
+
+def test_other_data_are_refused(make_run, make_foreign):
+    run = make_run("run")
+    clip = make_foreign("clip", **{"1-0.wav": {"clip": "new.wav"}})
+    assert "other clips: 1 only here (new.wav), 1 only there (1-0.wav)" in refused(run, clip)
+    fold = make_foreign("fold", **{"1-0.wav": {"fold": 2}})
+    assert "other folds: 1-0.wav is in fold 2 and not in fold 1" in refused(run, fold)
+    label = make_foreign("label", **{"1-0.wav": {"label": "rain"}, "1-1.wav": {"label": "rain"}})
+    assert "other labels: 1-0.wav is rain and not bark, and 1 more" in refused(run, label)
+    classes = make_foreign("classes")
+    text = (classes / "predictions.csv").read_text(encoding="utf-8").replace("wind", "storm")
+    (classes / "predictions.csv").write_text(text, encoding="utf-8")
+    assert "other classes: 1 only here (storm), 1 only there (wind)" in refused(run, classes)
+    elsewhere = make_foreign("elsewhere")
+    text = (elsewhere / "predictions.csv").read_text(encoding="utf-8").replace(".wav", ".flac")
+    (elsewhere / "predictions.csv").write_text(text, encoding="utf-8")
+    assert "not one clip is in" in refused(run, elsewhere)
+
+
+def test_missing_folds_are_refused_for_named_runs(make_run):
+    whole, part = make_run("whole", 0.8), make_run("part", 0.7, folds=[1, 2, 3])
+    assert refused(whole, part).endswith("no fold 4, 5, which others have; add them, or compare --folds 1,2,3")
+    (found,) = made(whole, part, folds=[1, 3])
+    assert found.folds == (1, 3)
+    assert found.clips == 80
+    assert refused(whole, part, folds=[7]) == "--folds: no model has fold 7; there are 1, 2, 3, 4, 5"
+
+
+def test_incomplete_seeds_of_a_survey_are_left_out(make_survey):
+    rows = {("a", 0): {}, ("a", 1): {"folds": [1, 2]}, ("b", 0): {"folds": [1]}}
+    left_out: list[str] = []
+    (found,) = made(make_survey(rows), left_out=left_out)
+    assert [(model.name, model.seeds) for model in found.models] == [("a", (0,))]
+    assert len(left_out) == 2
+    assert left_out[0].endswith("no fold 3, 4, 5")
+
+
+def test_damaged_runs_are_refused(make_run):
+    run = make_run("run")
+    file = run / "fold-1" / "predictions.csv"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]), encoding="utf-8")
+    assert refused(run) == f"{file.as_posix()}: not the 40 clips of fold 1; copy it again"
+    file.write_text((run / "fold-2" / "predictions.csv").read_text(encoding="utf-8"), encoding="utf-8")
+    assert "2-0.wav, 2-1.wav, 2-2.wav and 37 more in" in refused(run)
+
+
+def test_data_sets_of_a_survey_are_apart(make_survey, make_run):
+    rows = {("a", 0): {"dataset": "one"}, ("b", 0): {"dataset": "one"}, ("c", 0): {"dataset": "two"}}
+    found = made(make_survey(rows))
+    assert [(one.title, len(one.models)) for one in found] == [("one", 2), ("two", 1)]
+
+
+def test_several_labels_are_scored_by_map(make_foreign):
+    changed = {f"{fold}-0.wav": {"label": "bark|rain"} for fold in range(1, 6)} | {"1-3.wav": {"label": ""}}
+    (found,) = made(make_foreign("one", 0.9, **changed), make_foreign("two", 0.6, **changed))
+    assert found.multi_label
+    assert found.metric == "mAP"
+    assert [model.name for model in found.models] == ["one", "two"]
+    assert found.models[0].correct_SN is None

@@ -1,0 +1,191 @@
+"""Searches: no trial knows its test fold, none is lost or trained twice, and what was tuned says so."""
+
+import csv
+import json
+import time
+from pathlib import Path
+
+import pytest
+from small_survey import MakeSurvey, results_of
+
+from audiosurvey import pipeline
+from audiosurvey.errors import UserError
+from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.survey import SurveyOptions
+
+pytest.importorskip("optuna")
+
+SPACE = "space: {train.lr: {log: [1e-3, 1e-1]}, loss.name: {choice: [cross_entropy, bce]}}"
+
+
+def survey(make: MakeSurvey, scheme: str, trials: int = 3, more: str = "") -> Path:
+    search = f"search: {{trials: {trials}, scheme: {scheme}, {SPACE}{more}}}"
+    return make(search, "budget: {epochs: 2}", configs="configs: [net.yaml]")
+
+
+def run(path: Path, folder: Path, listener: SurveyListener | None = None):
+    return pipeline.open_survey(path, SurveyOptions(folder)).train(listener or SurveyListener())
+
+
+def trials_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "search" / "trials.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cells_of(folder: Path, *, trial: bool) -> list[Path]:
+    found = []
+    for path in (folder / "cells").glob("*/result.json"):
+        if json.loads(path.read_text()).get("search_trial", False) == trial:
+            found.append(path.parent)
+    return found
+
+
+def test_no_trial_holds_a_test_score(make_survey: MakeSurvey, tmp_path: Path):
+    """Each trial is scored on the fold after the tested one, and never sees a clip of the tested one."""
+    run(survey(make_survey, "nested"), tmp_path / "s")
+    trials = cells_of(tmp_path / "s", trial=True)
+    assert len(trials) == 3 * 3
+    plan = json.loads((tmp_path / "s" / "plan.json").read_text())
+    folds: dict[str, int] = {}
+    for run_folder in (tmp_path / "s" / "runs" / "net-seed0").glob("fold-*"):
+        with (run_folder / "predictions.csv").open(newline="") as file:
+            folds |= {row["clip"]: int(run_folder.name[-1]) for row in csv.DictReader(file)}
+    assert len(folds) == 24
+    scored: dict[int, int] = {}
+    for cell in trials:
+        result = json.loads((cell / "result.json").read_text())
+        (row,) = result["folds"]
+        assert not result["official"]
+        assert result["not_official"] == "scores of a validation fold, in a search"
+        log = cell.joinpath("metrics.jsonl").read_text()
+        assert "val_accuracy" in log
+        assert "test_" not in log
+        with (cell / "predictions.csv").open(newline="") as file:
+            tested = {folds[line["clip"]] for line in csv.DictReader(file)}
+        assert tested == {row["fold"]}
+        # Of 24 clips in three folds, one fold is tested and one validates.
+        assert row["train_clips"] == 8
+        scored[row["fold"]] = scored.get(row["fold"], 0) + 1
+    assert scored == {1: 3, 2: 3, 3: 3}
+    assert {cell["id"] for cell in plan["cells"]}.isdisjoint(path.name for path in trials)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tuned_on", "number"), [("nested", [], 9), ("single", [2], 3), ("pooled", [1, 2, 3], 9)]
+)
+def test_what_was_tuned_says_so(make_survey: MakeSurvey, tmp_path: Path, scheme: str, tuned_on: list[int], number: int):
+    status = run(survey(make_survey, scheme), tmp_path / "s")
+    assert status.complete
+    assert len(cells_of(tmp_path / "s", trial=True)) == number
+    results = json.loads((tmp_path / "s" / "runs" / "net-searched-seed0" / "results.json").read_text())
+    assert results["protocol"].get("tuned_on", []) == tuned_on
+    assert [row["fold"] for row in results["folds"]] == [1, 2, 3]
+    best = sorted(path.name for path in (tmp_path / "s" / "search").glob("best*.yaml"))
+    assert best == (["best.yaml"] if tuned_on else [f"best-fold-{n}.yaml" for n in (1, 2, 3)])
+    # It is a config like any other.
+    from audiosurvey.config.loader import load_config
+
+    assert load_config(tmp_path / "s" / "search" / best[0]).config.protocol.tuned_on == tuned_on
+
+
+def test_the_best_trial_is_trained_on_the_official_folds(make_survey: MakeSurvey, tmp_path: Path):
+    run(survey(make_survey, "single", trials=6), tmp_path / "s")
+    trials = trials_of(tmp_path / "s")
+    best = max(trials, key=lambda row: (float(row["score"]), -int(row["trial"])))
+    config = json.loads((tmp_path / "s" / "runs" / "net-searched-seed0" / "results.json").read_text())["config"]
+    assert config["train"]["lr"] == json.loads(best["train.lr"])
+    assert config["loss"]["name"] == json.loads(best["loss.name"])
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(SurveyListener):
+    """Ends the driver when so many cells have ended, as a kill would: nothing is told to the study."""
+
+    def __init__(self, cells: int) -> None:
+        self.left = cells
+
+    def ended(self, cell, outcome) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+def test_an_interrupted_search_goes_on(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "nested", trials=6)
+    for cells in (4, 9):
+        with pytest.raises(Killed):
+            run(path, tmp_path / "s", KillAfter(cells))
+    run(path, tmp_path / "s")
+    run(path, tmp_path / "whole")
+    assert trials_of(tmp_path / "s") == trials_of(tmp_path / "whole")
+    assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
+    assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete"] * 18
+
+
+def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):
+    run(survey(make_survey, "single", trials=2), tmp_path / "s")
+    before = trials_of(tmp_path / "s")
+    run(survey(make_survey, "single", trials=4), tmp_path / "s")
+    after = trials_of(tmp_path / "s")
+    assert (after[:2], len(after)) == (before, 4)
+
+
+def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    """A stop file ends a trial after its epoch: it is pruned, not done, and not asked for again."""
+    from audiosurvey.survey.search import search
+
+    monkeypatch.setattr(search, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr(search, "below_median", lambda value, others, minimise: True)
+    true_hook, trials = search.SurveyFolder.cell, set[str]()
+
+    def slow(self, cell_id, shared):
+        folder = true_hook(self, cell_id, shared)
+        hook = folder.stop_hook
+        if len(trials) < 3:
+            trials.add(cell_id)
+
+        def wait(record, state):
+            ends = time.monotonic() + 2
+            while record["epoch"] == 1 and cell_id in trials and not folder.stop.exists():
+                if time.monotonic() > ends:
+                    break
+                time.sleep(0.01)
+            return hook(record, state)
+
+        folder.stop_hook = wait
+        return folder
+
+    monkeypatch.setattr(search.SurveyFolder, "cell", slow)
+    run(survey(make_survey, "single", trials=3, more=", prune: true"), tmp_path / "s")
+    states = [row["state"] for row in trials_of(tmp_path / "s")]
+    # There is nothing to compare the first with.
+    assert states == ["complete", "pruned", "pruned"]
+    pruned = list((tmp_path / "s").glob("cells/*/pruned.json"))
+    assert [json.loads(path.read_text())["epochs"] for path in pruned] == [1, 1]
+    assert not any((path.parent / "result.json").exists() for path in pruned)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["search: {trials: 1, space: {}}"], "search.space: {} has too few values"),
+        (["search: {space: {train.lr: {log: [0, 1]}}}"], "log: the bounds must be above 0"),
+        (["search: {space: {train.lr: {log: [2, 1]}}}"], "log: the first bound must be below the second"),
+        (["search: {space: {train.lr: {}}}"], "expected one of log, uniform, int and choice"),
+        (["search: {space: {train.lr: {log: [1, 2]}}}", "seeds: [0, 1]"], "search: expected with one config, one seed"),
+    ],
+)
+def test_faults_are_located(make_survey: MakeSurvey, tmp_path: Path, lines: list[str], message: str):
+    path = make_survey(*lines, configs="configs: [net.yaml]")
+    with pytest.raises(UserError) as error:
+        run(path, tmp_path / "s")
+    assert message in str(error.value)
+
+
+def test_an_unknown_key_is_found_before_a_trial(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("search: {trials: 2, space: {train.lrr: {log: [1, 2]}}}", configs="configs: [net.yaml]")
+    with pytest.raises(UserError, match=r"my.yaml:3: search.space: train.lrr: unknown key; did you mean lr\?"):
+        run(path, tmp_path / "s")

@@ -1,0 +1,71 @@
+"""Studies: reproducible questions, and the rule by which trials are ended early."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosurvey.survey.search.spec import SearchSpec
+from audiosurvey.survey.search.study import STARTUP_TRIALS, Study, below_median
+
+pytest.importorskip("optuna")
+
+SPEC = SearchSpec.model_validate(
+    {
+        "space": {
+            "train.lr": {"log": [1e-4, 1e-2]},
+            "model.members": {"int": [1, 3]},
+            "augmentation.noise.p": {"uniform": [0, 0.8]},
+            "loss.name": {"choice": ["bce", {"a": [1, 2]}]},
+        }
+    }
+)
+
+
+def test_values_lie_in_their_ranges_and_of_their_types(tmp_path: Path):
+    study = Study(tmp_path / "journal.log", "one", SPEC, minimise=False)
+    for _ in range(12):
+        trial = study.ask()
+        assert 1e-4 <= trial.values["train.lr"] <= 1e-2
+        assert trial.values["model.members"] in (1, 2, 3)
+        assert 0 <= trial.values["augmentation.noise.p"] <= 0.8
+        assert trial.values["loss.name"] in ("bce", {"a": [1, 2]})
+        study.tell(trial, trial.values["train.lr"])
+    best, score = study.best()
+    assert score == best.values["train.lr"] == max(trial.values["train.lr"] for trial, _, _ in study.scores())
+
+
+def test_a_study_asks_the_same_after_an_interruption(tmp_path: Path):
+    def ask(journal: Path, reopen: bool) -> list[dict[str, object]]:
+        study, found = Study(journal, "one", SPEC, minimise=True), []
+        for _ in range(9):
+            trial = study.ask()
+            if reopen:
+                study = Study(journal, "one", SPEC, minimise=True)
+                (trial,) = study.open_trials()
+            study.tell(trial, trial.values["train.lr"])
+            found.append(trial.values)
+        return found
+
+    assert ask(tmp_path / "a.log", reopen=True) == ask(tmp_path / "b.log", reopen=False)
+
+
+def test_what_failed_or_was_pruned_is_no_best_trial(tmp_path: Path):
+    study = Study(tmp_path / "journal.log", "one", SPEC, minimise=True)
+    study.tell(study.ask(), None)
+    study.tell(study.ask(), None, pruned=True)
+    study.tell(study.ask(), 3.0)
+    study.tell(study.ask(), 2.0)
+    study.tell(study.ask(), 2.0)
+    assert study.best()[0].number == 3
+    assert [state for _, _, state in study.scores()] == ["fail", "pruned", "complete", "complete", "complete"]
+
+
+@given(st.lists(st.floats(-5, 5), min_size=STARTUP_TRIALS, max_size=20), st.floats(-5, 5))
+def test_the_median_rule(others: list[float], value: float):
+    import statistics
+
+    assert below_median(value, others, minimise=False) == (value < statistics.median(others))
+    assert below_median(value, others, minimise=True) == (value > statistics.median(others))
+    assert not below_median(-100, others[: STARTUP_TRIALS - 1], minimise=False)

@@ -1,0 +1,78 @@
+"""Recipes: their number, their values and their names."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_survey import MakeSurvey
+
+from audiosurvey.survey.grid import expand, safe_name
+from audiosurvey.survey.reading import load_survey
+
+
+def test_a_grid_and_its_names(make_survey: MakeSurvey):
+    path = make_survey(
+        "sweep: {train.lr: [1e-3, 0.01], loss.name: [cross_entropy, bce]}", configs="configs: [net.yaml, tiny]"
+    )
+    recipes = expand(load_survey(path))
+    assert [recipe.name for recipe in recipes[:4]] == [
+        "net_lr=0.001_loss.name=cross_entropy",
+        "net_lr=0.001_loss.name=bce",
+        "net_lr=0.01_loss.name=cross_entropy",
+        "net_lr=0.01_loss.name=bce",
+    ]
+    assert len(recipes) == 8
+    assert recipes[3].sweep == {"train.lr": 0.01, "loss.name": "bce"}
+    assert (recipes[3].config.train.lr, recipes[3].config.loss.name) == (0.01, "bce")
+    assert recipes[0].config.model != recipes[4].config.model
+
+
+def test_a_list_of_combinations(make_survey: MakeSurvey):
+    points = "sweep: {list: [{train.lr: 0.1}, {train.lr: 0.2, train.batch_size: 4}]}"
+    path = make_survey(points, configs="configs: [net.yaml]")
+    recipes = expand(load_survey(path))
+    assert [recipe.name for recipe in recipes] == ["net_lr=0.1", "net_lr=0.2_batch_size=4"]
+    assert [recipe.config.train.batch_size for recipe in recipes] == [8, 4]
+
+
+def test_a_list_is_a_value(make_survey: MakeSurvey):
+    points = "sweep: {mel_spectrogram.n_mels: [16, 8], tracking: [[], [tensorboard]]}"
+    path = make_survey(points, configs="configs: [net.yaml]")
+    assert expand(load_survey(path))[3].name == "net_n_mels=8_tracking=tensorboard"
+
+
+def test_data_sets_replace_those_of_the_configs(make_survey: MakeSurvey, tones: Path):
+    path = make_survey(configs="configs: [net.yaml]")
+    text = path.read_text().replace("}]", "}, {name: toy, root: toy}, {name: toy, root: other}]")
+    path.write_text(text)
+    recipes = expand(load_survey(path))
+    assert [recipe.name for recipe in recipes] == [f"net@{safe_name(tones.name)}", "net@toy", "net@toy-2"]
+    assert [recipe.config.dataset.name for recipe in recipes] == ["folder", "toy", "toy"]
+    assert recipes[0].dataset == tones.name
+
+
+def test_overrides_reach_every_config(make_survey: MakeSurvey):
+    recipes = expand(load_survey(make_survey()), ["train.lr=0.5"])
+    assert {recipe.config.train.lr for recipe in recipes} == {0.5}
+
+
+def test_configs_beside_the_survey_file_are_found(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    path = make_survey()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [recipe.name for recipe in expand(load_survey(path))] == ["net", "wide"]
+
+
+@given(st.text())
+def test_names_are_names_of_folders(text: str):
+    name = safe_name(text)
+    assert name
+    assert Path(name).name == name
+    assert not set(name) & set('<>:"/\\|?*\0')
+
+
+@pytest.mark.parametrize("key", ["train.lr", "pretrain.lr"])
+def test_ambiguous_keys_are_written_out(make_survey: MakeSurvey, key: str):
+    path = make_survey("sweep: {train.lr: [0.1], pretrain.lr: [0.2]}", configs="configs: [net.yaml]")
+    assert f"{key}=" in expand(load_survey(path))[0].name

@@ -1,0 +1,268 @@
+"""A survey from its file to its run folders: everything is trained once, and whatever stops it, it goes on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_survey import MakeSurvey, results_of
+
+from audiosurvey import pipeline
+from audiosurvey.errors import UserError
+from audiosurvey.runs.listener import no_bar
+from audiosurvey.survey import work
+from audiosurvey.survey.session import Shard, SurveyListener
+from audiosurvey.survey.status import SurveyStatus
+from audiosurvey.survey.survey import SurveyOptions
+
+Ended = list[tuple[str, str]]
+
+
+class Recording(SurveyListener):
+    """Keeps what became of each cell."""
+
+    def __init__(self) -> None:
+        self.cells: Ended = []
+
+    def ended(self, cell, outcome) -> None:
+        self.cells.append((cell.title, outcome))
+
+
+def run(path: Path, folder: Path, **options) -> tuple[SurveyStatus, Ended]:
+    listener = Recording()
+    status = pipeline.open_survey(path, SurveyOptions(folder, **options)).train(listener)
+    return status, listener.cells
+
+
+def test_every_config_seed_and_fold_is_trained_once(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("seeds: [0, 1]")
+    status, ended = run(path, tmp_path / "s")
+    assert (status.cells, status.done, status.complete) == (12, 12, True)
+    assert len(ended) == len(set(ended)) == 12
+    # The seeds come one after the other, so that all configs can be compared early.
+    assert [title for title, _ in ended[:2]] == ["net, seed 0, fold 1", "net, seed 0, fold 2"]
+    assert ended[3][0] == "wide, seed 0, fold 1"
+    assert sorted(path.name for path in (tmp_path / "s" / "runs").iterdir()) == [
+        "net-seed0",
+        "net-seed1",
+        "wide-seed0",
+        "wide-seed1",
+    ]
+    # Nothing is left to do.
+    assert run(path, tmp_path / "s")[1] == []
+
+
+def test_a_cell_is_the_fold_that_train_trains(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
+    run(make_survey("folds: [2]"), tmp_path / "s")
+    from audiosurvey.config.loader import load_config
+    from audiosurvey.runs.plan import TrainOptions
+
+    data = f"dataset={{name: folder, root: '{tones.as_posix()}', num_folds: 3, clip_seconds: 0.5}}"
+    pipeline.train(load_config("net.yaml", [data]), TrainOptions(tmp_path / "run", folds=[2], threads=1))
+    theirs, ours = tmp_path / "run" / "fold-2", tmp_path / "s" / "runs" / "net-seed0" / "fold-2"
+    assert (ours / "predictions.csv").read_bytes() == (theirs / "predictions.csv").read_bytes()
+
+
+def test_run_folders_are_those_of_train(make_survey: MakeSurvey, tmp_path: Path):
+    run(make_survey("keep: model"), tmp_path / "s")
+    folder = tmp_path / "s" / "runs" / "wide-seed0"
+    before = json.loads((folder / "results.json").read_text())
+    assert [row["fold"] for row in before["folds"]] == [1, 2, 3]
+    after = pipeline.evaluate(folder)
+    assert after.mean["accuracy"] == before["mean"]["accuracy"]
+    assert [found.path for found in pipeline.runs(tmp_path / "s", print)] == [
+        tmp_path / "s" / "runs" / "net-seed0",
+        folder,
+    ]
+    row = json.loads((folder / "row.json").read_text())
+    assert (row["name"], row["config"], row["seed"], list(row["cells"])) == ("wide", "wide", 0, ["1", "2", "3"])
+
+
+@pytest.mark.parametrize(("keep", "model", "checkpoint"), [("predictions", 0, 0), ("model", 1, 0), ("all", 1, 1)])
+def test_what_is_kept(make_survey: MakeSurvey, tmp_path: Path, keep: str, model: int, checkpoint: int):
+    run(make_survey("folds: [1]", f"keep: {keep}"), tmp_path / "s")
+    for folder in [*(tmp_path / "s" / "cells").iterdir(), tmp_path / "s" / "runs" / "net-seed0" / "fold-1"]:
+        assert (folder / "predictions.csv").exists()
+        assert (folder / "model").exists() == bool(model)
+        assert (folder / "checkpoint").exists() == bool(checkpoint)
+
+
+def test_shards_together_are_the_whole(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey()
+    run(path, tmp_path / "whole")
+    for index in (3, 1, 2):
+        status, ended = run(path, tmp_path / "parts", shard=Shard(index, 3))
+        assert len(ended) == 2
+    assert status.complete
+    assert results_of(tmp_path / "parts") == results_of(tmp_path / "whole")
+
+
+def test_a_changed_config_makes_new_cells_and_leaves_the_old(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("folds: [1]")
+    run(path, tmp_path / "s")
+    before = results_of(tmp_path / "s")
+    text = (tmp_path / "net.yaml").read_text()
+    (tmp_path / "net.yaml").write_text(text.replace("lr: 0.02", "lr: 0.01"))
+    _, ended = run(path, tmp_path / "s")
+    assert len(ended) == 2
+    after = results_of(tmp_path / "s")
+    assert len(after) == 4
+    assert before.items() <= after.items()
+    # The run folders are of the config of today; the others are set aside.
+    run_folder = json.loads((tmp_path / "s" / "runs" / "net-seed0" / "results.json").read_text())
+    assert run_folder["config"]["train"]["lr"] == 0.01
+    assert (tmp_path / "s" / "replaced" / "net-seed0-1" / "results.json").exists()
+
+
+def test_another_number_of_folds_later(make_survey: MakeSurvey, tmp_path: Path):
+    run(make_survey("folds: [1]"), tmp_path / "s")
+    status, ended = run(make_survey(), tmp_path / "s")
+    assert len(ended) == 4
+    assert status.complete
+    folds = json.loads((tmp_path / "s" / "runs" / "net-seed0" / "results.json").read_text())["folds"]
+    assert [row["fold"] for row in folds] == [1, 2, 3]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, **errors: BaseException) -> None:
+    """Training of fold N raises `foldN`."""
+    true_run = work.run_job
+
+    def run_job(job, *others):
+        if error := errors.get(f"fold{job.fold}"):
+            raise error
+        return true_run(job, *others)
+
+    monkeypatch.setattr(work, "run_job", run_job)
+
+
+def test_cells_that_fail_are_named_and_the_others_are_done(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    path = make_survey(configs="configs: [net.yaml]")
+    whole = make_survey(configs="configs: [net.yaml]")
+    with monkeypatch.context() as patch:
+        failing(
+            patch, fold1=ZeroDivisionError("no\nway"), fold2=MemoryError(), fold3=FileNotFoundError(2, "gone", "a.wav")
+        )
+        status, ended = run(path, tmp_path / "s")
+    assert [outcome for _, outcome in ended] == ["failed"] * 3
+    assert [(one.kind, one.message) for one in status.failed] == [
+        ("error", "ZeroDivisionError: no"),
+        ("memory", "out of memory"),
+        ("error", "FileNotFoundError: [Errno 2] gone: 'a.wav'"),
+    ]
+    assert "Traceback (most recent call last)" in Path(status.failed[0].traceback).read_text()
+    # They are not tried again unless that is asked for, and named again.
+    status, ended = run(path, tmp_path / "s")
+    assert (ended, len(status.failed)) == ([], 3)
+    status, ended = run(path, tmp_path / "s", retry_failed=True)
+    assert [outcome for _, outcome in ended] == ["done"] * 3
+    assert status.complete
+    assert not status.failed
+    run(whole, tmp_path / "whole")
+    assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
+
+
+def test_retrying_trains_what_failed_alone(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    path = make_survey()
+    with monkeypatch.context() as patch:
+        failing(patch, fold2=RuntimeError("no"))
+        status, _ = run(path, tmp_path / "s")
+    assert (status.done, len(status.failed)) == (4, 2)
+    _, ended = run(path, tmp_path / "s", retry_failed=True)
+    assert [title for title, _ in ended] == ["net, seed 0, fold 2", "wide, seed 0, fold 2"]
+
+
+def test_too_many_failures_stop_it(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    failing(monkeypatch, fold1=ValueError("no"), fold2=ValueError("no"))
+    with pytest.raises(UserError, match=r"^stopped after 2 failed cells \(max_failures\); .*--retry-failed"):
+        run(make_survey("max_failures: 2"), tmp_path / "s")
+    assert len(list((tmp_path / "s").glob("cells/*/failure.json"))) == 2
+
+
+def test_a_cell_that_takes_too_long_fails(make_survey: MakeSurvey, tmp_path: Path):
+    status, _ = run(make_survey("timeout: 0.001", "folds: [1]"), tmp_path / "s")
+    assert {(one.kind, one.message) for one in status.failed} == {
+        ("timeout", "took longer than the timeout of 0.001 s")
+    }
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_ctrl_c_leaves_it_resumable(make_survey: MakeSurvey, tmp_path: Path, monkeypatch, epoch: int):
+    path = make_survey()
+    run(path, tmp_path / "whole")
+    true_say = work._CellListener.on_epoch
+    pressed = []
+
+    def on_epoch(self, record) -> None:
+        true_say(self, record)
+        if self._cell.title == "wide, seed 0, fold 1" and record["epoch"] == epoch and not pressed:
+            pressed.append(epoch)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(work._CellListener, "on_epoch", on_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, tmp_path / "s")
+    status = pipeline.survey_status(tmp_path / "s")
+    assert (status.done, status.running, status.failed) == (3, [], [])
+    assert (tmp_path / "s" / "runs" / "net-seed0" / "results.json").exists()
+    run(path, tmp_path / "s")
+    assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
+
+
+def test_fresh_trains_cells_of_other_versions_again(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("folds: [1]")
+    run(path, tmp_path / "s")
+    cell = sorted((tmp_path / "s" / "cells").iterdir())[0]
+    older = json.loads((cell / "result.json").read_text()) | {"version": "0.0.1"}
+    (cell / "result.json").write_text(json.dumps(older))
+    status, ended = run(path, tmp_path / "s")
+    assert ended == []
+    assert {version for row in status.rows for version in row.versions} >= {"0.0.1"}
+    _, ended = run(path, tmp_path / "s", fresh=True)
+    assert len(ended) == 1
+    assert (tmp_path / "s" / "replaced" / f"{cell.name}-0.0.1" / "result.json").exists()
+    assert json.loads((cell / "result.json").read_text())["version"] != "0.0.1"
+
+
+def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Path):
+    # 16 training clips in batches of 8: two steps an epoch.
+    opened = pipeline.open_survey(make_survey("budget: {steps: 6}"), SurveyOptions(tmp_path / "steps"))
+    assert {cell.epochs for cell in opened.plan.cells} == {3}
+    path = make_survey("budget: {seconds: 1}")
+    first = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+    assert min(cell.epochs for cell in first.cells) > 3
+    # Measured once: whoever works on the survey later trains the same cells.
+    assert pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan.cells == first.cells
+
+
+def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
+    opened = pipeline.open_survey(make_survey("seeds: [0, 1]"), SurveyOptions(tmp_path / "s", jobs=2))
+    found = opened.forecast(no_bar)
+    assert [(row.name, row.cells, row.pending, row.epochs) for row in found.rows] == [
+        ("net", 6, 6, 2),
+        ("wide", 6, 6, 2),
+    ]
+    assert found.rows[1].parameters > found.rows[0].parameters
+    assert found.seconds == pytest.approx(sum(6 * row.seconds_per_cell for row in found.rows) / 2)
+    assert list((tmp_path / "s").iterdir())
+    assert not (tmp_path / "s" / "cells").exists()
+
+
+def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
+    path = make_survey()
+    run(path, tmp_path / "s")
+    with pytest.raises(UserError, match=r"no such row .*; its rows are net, wide$"):
+        pipeline.train_final(tmp_path / "s", "wid")
+    trained = pipeline.train_final(tmp_path / "s", "wide")
+    from audiosurvey import load
+
+    assert set(load(trained.path).predict(tones / "low" / "0.wav")) == {"low", "mid", "high", "noise"}
+    # The folds of the row are not trained again, and the survey is as complete as before.
+    assert run(path, tmp_path / "s")[1] == []
+
+
+def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="holds something else than a survey; give another --run-dir"):
+        run(make_survey(), tmp_path / "s")
+    with pytest.raises(UserError, match=r"is not a survey folder \(no plan.json in it\)"):
+        pipeline.survey_status(tmp_path / "s")
