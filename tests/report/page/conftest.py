@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+PATIENCE_S = 180
 CLASSES = ("<script>alert(1)<", "$x$ {{ 7 * 7 }}", "Fledermäuse 音 & co")
 
 
@@ -38,7 +39,7 @@ def run_copy(named_run: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Headless Chromium; its tests are skipped where it is not installed."""
+    """A context of headless Chromium; its tests are skipped where it is not installed."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -48,5 +49,8 @@ def browser() -> Iterator[Any]:
     flags.append("--autoplay-policy=no-user-gesture-required")
     with sync_api.sync_playwright() as playwright:
         one = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield one
+        context = one.new_context()
+        # Other programs may keep the machine busy.
+        context.set_default_timeout(PATIENCE_S * 1000)
+        yield context
         one.close()

@@ -28,7 +28,8 @@ def written(named_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def visit(browser: Any, written: Path) -> Iterator[Visit]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
     one = Visit(page)
     page.on("request", lambda request: one.requests.append(request.url))
     page.on("console", lambda message: one.complaints.append(message.text))

@@ -66,7 +66,8 @@ def test_a_survey_without_runs_is_refused(tmp_path: Path):
 
 
 def test_two_models_are_compared_in_the_browser(browser: Any, survey: Path):
-    page, complaints = browser.new_page(viewport={"width": 390, "height": 844}), []
+    page, complaints = browser.new_page(), []
+    page.set_viewport_size({"width": 390, "height": 844})
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(report(survey).path.as_uri())
