@@ -28,7 +28,7 @@ from audiosurvey.version import __version__
 _WIDTH, _ROW = 640, 46
 _LEFT, _RIGHT, _TOP, _BOTTOM = 16, 16, 8, 34
 _HEIGHT = 340
-_LABEL = 11
+_LABEL = 14
 """Height of a label in the Pareto plot."""
 
 
@@ -208,7 +208,7 @@ def _pareto_plot(dataset: DatasetResult) -> dict[str, Any] | None:
 
 def _place_label(x: float, y: float, name: str, taken: list[tuple[float, float, float]]) -> dict[str, Any]:
     """A place beside the dot at which no earlier label stands."""
-    width = 6.2 * len(name)
+    width = 7 * len(name)
     left = x + 10 + width > _WIDTH
     begin = x - 10 - width if left else x + 10
     for shift in (0, -_LABEL, _LABEL, -2 * _LABEL, 2 * _LABEL, -3 * _LABEL, 3 * _LABEL):
