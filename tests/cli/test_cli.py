@@ -144,7 +144,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["check", "--schema", "toy"], "leave CONFIG out"),
         (["check", "--schema", "--set", "seed=1"], "leave CONFIG out"),
         (["train", "urbansound8k"], "'audiosurvey init --dataset urbansound8k' writes a config for it"),
-        (["init", "."], "init .: is a folder"),
+        (["init", "."], ".: is a folder"),
         (["evaluate", "nowhere"], "nowhere: no such folder"),
         (["evaluate", "tiny.yaml"], "tiny.yaml: not a model; expected a folder with a model.json"),
         (["evaluate", "weights.pt"], "training can start from these weights (--set model.init=weights.pt)"),
@@ -384,4 +384,4 @@ def test_a_config_that_cannot_be_written_is_one_line(command: Command, tmp_path,
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    mistake(command("init", "x.yaml"), "init x.yaml: cannot be written (Permission denied); give another path")
+    mistake(command("init", "x.yaml"), "x.yaml: cannot be written (Permission denied); give another path")

@@ -48,7 +48,7 @@ def test_all_outputs(folders, monkeypatch, capsys):
     assert status == 0
     found = json.loads(out)
     assert found["datasets"][0]["against_baseline"][0]["verdict"] == "better"
-    assert err.splitlines() == ["csv: a.csv", "long-csv: b.csv", "markdown: c.md", "html: d.html"]
+    assert err.splitlines() == ["csv: a.csv", "long_csv: b.csv", "markdown: c.md", "html: d.html"]
     assert Path("a.csv").read_text(encoding="utf-8").count("\n") == 3
     assert Path("b.csv").read_text(encoding="utf-8").count("\n") == 9
     assert Path("c.md").read_text(encoding="utf-8").count("|---") == 7

@@ -91,7 +91,7 @@ def test_a_bare_folder(command: Command, tmp_path: Path) -> None:
     ("words", "line"),
     [
         (["nowhere"], "nowhere: no such file, and no preset of that name"),
-        (["{root}", "--set", "seed=1"], "is not a config, so that --set has no effect"),
+        (["{root}", "--set", "seed=1"], "is not a config; give a config, or leave --set out"),
         (["{root}", "--html", "{root}"], "is a folder; give the path of a file"),
         (["{root}", "--quarantine", "{root}/none/i.tsv"], "none is missing"),
         (["{root}/a.wav"], "a.wav: is a single sound; give the folder of a data set, a table or a config"),

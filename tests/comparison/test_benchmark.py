@@ -90,7 +90,7 @@ def test_missing_folds_are_refused_for_named_runs(make_run):
     (found,) = made(whole, part, folds=[1, 3])
     assert found.folds == (1, 3)
     assert found.clips == 80
-    assert refused(whole, part, folds=[7]) == "--folds: no model has fold 7; there are 1, 2, 3, 4, 5"
+    assert refused(whole, part, folds=[7]) == "folds: no model has fold 7; there are 1, 2, 3, 4, 5"
 
 
 def test_incomplete_seeds_of_a_survey_are_left_out(make_survey):

@@ -133,9 +133,9 @@ def test_marks_of_the_protocol_are_kept(make_run):
 
 def test_options_are_checked(paths):
     for options, message in (
-        (CompareOptions(baseline="stronk"), "--baseline stronk: no such model; there are strong, theirs, weak"),
-        (CompareOptions(cost="money"), "--cost money: no such cost"),
-        (CompareOptions(margin=2), "--margin 200: give points between 0 and 100"),
+        (CompareOptions(baseline="stronk"), "baseline='stronk': no such model; there are strong, theirs, weak"),
+        (CompareOptions(cost="money"), "cost='money': no such cost"),
+        (CompareOptions(margin=2), "margin: must be more than 0 and less than 100 points"),
     ):
         with pytest.raises(UserError, match=message):
             compare_paths(paths, options)

@@ -51,7 +51,7 @@ def compare(
     else:
         print_comparison(found, stdout())
     for option, path in targets.items():
-        print(f"{option.removeprefix('--')}: {path}", file=sys.stderr)
+        print(f"{option}: {path}", file=sys.stderr)
     for line in found.left_out:
         print(f"left out: {line}", file=sys.stderr)
     if found.left_out:

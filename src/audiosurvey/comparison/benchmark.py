@@ -12,7 +12,7 @@ import numpy as np
 from audiosurvey.comparison import metrics
 from audiosurvey.comparison.seed_scores import SeedScores, read_seed
 from audiosurvey.comparison.sources import RowSource
-from audiosurvey.errors import UserError, some_of
+from audiosurvey.errors import ArgumentError, UserError, some_of
 
 Say = Callable[[str], None]
 _SHOWN = 3
@@ -123,7 +123,8 @@ def _group_of(row: RowSource, seeds: Sequence[SeedScores], groups: dict[str, lis
 def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int], leave_out: Say) -> Benchmark:
     there = sorted({fold for _, seeds in group for seed in seeds for fold in seed.folds})
     if folds and (missing := [fold for fold in folds if fold not in there]):
-        raise UserError(f"--folds: no model has fold {some_of([*map(str, missing)], _SHOWN)}; there are {_list(there)}")
+        absent = some_of([*map(str, missing)], _SHOWN)
+        raise ArgumentError(f"{{folds}}: no model has fold {absent}; there are {_list(there)}", folds=...)
     wanted = sorted(set(folds)) if folds else there
     complete = [(row, _complete(row, seeds, wanted, leave_out)) for row, seeds in group]
     kept = [(row, [seed.restricted(wanted) for seed in seeds]) for row, seeds in complete if seeds]

@@ -12,7 +12,7 @@ from audiosurvey.comparison.leaderboard import CompareOptions, make_leaderboard
 from audiosurvey.comparison.records import records
 from audiosurvey.comparison.result import Comparison, DatasetResult
 from audiosurvey.comparison.sources import find_rows
-from audiosurvey.errors import UserError, some_of
+from audiosurvey.errors import ArgumentError, UserError, some_of
 
 _SHOWN = 5
 
@@ -28,9 +28,9 @@ def compare_paths(
     if not paths:
         raise UserError("compare: no path; give survey folders, run folders, or folders with predictions.csv")
     if options.cost not in COSTS:
-        raise UserError(f"--cost {options.cost}: no such cost; there are {', '.join(COSTS)}")
+        raise ArgumentError(f"{{cost}}: no such cost; there are {', '.join(COSTS)}", cost=options.cost)
     if not 0 < options.margin < 1:
-        raise UserError(f"--margin {100 * options.margin:g}: give points between 0 and 100")
+        raise ArgumentError("{margin}: must be more than 0 and less than 100 points", margin=...)
     left_out: list[str] = []
     benchmarks = make_benchmarks(find_rows(paths), options.folds, left_out.append)
     _check_baseline(benchmarks, options)
@@ -64,7 +64,8 @@ def compare(
 def _check_baseline(benchmarks: Sequence[Benchmark], options: CompareOptions) -> None:
     names = sorted({model.name for one in benchmarks for model in one.models})
     if options.baseline is not None and options.baseline not in names:
-        raise UserError(f"--baseline {options.baseline}: no such model; there are {some_of(names, 2 * _SHOWN)}")
+        there = some_of(names, 2 * _SHOWN)
+        raise ArgumentError(f"{{baseline}}: no such model; there are {there}", baseline=options.baseline)
 
 
 def _with_baseline_note(options: CompareOptions) -> Callable[[DatasetResult], DatasetResult]:

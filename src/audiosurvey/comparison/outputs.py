@@ -7,16 +7,16 @@ from audiosurvey.atomic import write_text
 from audiosurvey.comparison.page import comparison_page
 from audiosurvey.comparison.records import csv_text, long_records, markdown, records
 from audiosurvey.comparison.result import Comparison
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.targets import check_target
 
 OUTPUTS: dict[str, Callable[[Comparison], str]] = {
-    "--csv": lambda found: csv_text(records(found)),
-    "--long-csv": lambda found: csv_text(long_records(found)),
-    "--markdown": markdown,
-    "--html": comparison_page,
+    "csv": lambda found: csv_text(records(found)),
+    "long_csv": lambda found: csv_text(long_records(found)),
+    "markdown": markdown,
+    "html": comparison_page,
 }
-"""What each option writes."""
+"""What each argument of the command writes."""
 
 
 def check_outputs(targets: Mapping[str, Path], *, force: bool) -> None:
@@ -25,7 +25,7 @@ def check_outputs(targets: Mapping[str, Path], *, force: bool) -> None:
     for option, path in targets.items():
         check_target(option, path, force=force)
         if (other := seen.setdefault(path.absolute(), option)) != option:
-            raise UserError(f"{other} {path}, {option} {path}: are one file; give two")
+            raise ArgumentError(f"{{{other}}}, {{{option}}}: are one file; give two", **{other: path, option: path})
 
 
 def write_outputs(found: Comparison, targets: Mapping[str, Path]) -> None:

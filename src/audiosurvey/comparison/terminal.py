@@ -1,5 +1,6 @@
 """A comparison as tables on the terminal."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -173,7 +174,8 @@ def _print_ranks(comparison: Comparison, console: Console) -> None:
 
 
 def _table(*numbers: str, name: str) -> Table:
-    table = Table()
+    # Narrow, so that the tables fit into 80 columns.
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(name, overflow="fold")
     for title in numbers:
         table.add_column(title, justify="right")

@@ -10,7 +10,9 @@ from audiosurvey.reproduce.wording import difference_lines
 from audiosurvey.runs.train import TrainListener, train
 
 
-def reproduce(path: Path, overrides: Sequence[str], options: ReproduceOptions, listener: TrainListener) -> Reproduction:
+def reproduce(
+    path: Path, overrides: Sequence[str], options: ReproduceOptions, listener: TrainListener = TrainListener()
+) -> Reproduction:
     """Trains the run of a run folder or of a results.json again in a new folder.
 
     `overrides` may change paths and speed only. A folder that holds a part of the reproduction is continued.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +73,32 @@ def make_cell(
     row: str, config: Config, fold: int, conditions: Conditions, key: DataKey, *, trial: bool = False
 ) -> Cell:
     """A cell of a resolved config, which holds the seed."""
+    return make_cells(row, config, [config.seed], [fold], conditions, key, trial=trial)[0]
+
+
+def make_cells(
+    row: str,
+    config: Config,
+    seeds: Sequence[int],
+    folds: Sequence[int],
+    conditions: Conditions,
+    key: DataKey,
+    *,
+    trial: bool = False,
+) -> list[Cell]:
+    """The cells of a resolved config with these seeds and folds, seed by seed."""
     precision = conditions.precision if config.precision == "auto" else config.precision
     config = config.model_copy(update={"precision": precision})
     identity = _identity(config, conditions, key)
-    shared = {name: value for name, value in identity.items() if not name.startswith(_NOT_SHARED)}
-    own = identity | {"fold": fold} | ({"trial": True} if trial else {})
-    return Cell(_hash(own), row, fold, config, conditions, key, _hash(shared), trial)
+    cells: list[Cell] = []
+    for seed in seeds:
+        seeded = config.model_copy(update={"seed": seed})
+        identity["config.seed"] = seed
+        shared = _hash({name: value for name, value in identity.items() if not name.startswith(_NOT_SHARED)})
+        for fold in folds:
+            own = identity | {"fold": fold} | ({"trial": True} if trial else {})
+            cells.append(Cell(_hash(own), row, fold, seeded, conditions, key, shared, trial))
+    return cells
 
 
 ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}

@@ -25,7 +25,7 @@ from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import read_json
 from audiosurvey.runs.stages.starting import PretrainedWeights, open_pretrained
 from audiosurvey.survey.budget import settle_epochs
-from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cell
+from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cells
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe
 from audiosurvey.survey.reading import LoadedSurvey
@@ -137,14 +137,16 @@ def extended(plan: SurveyPlan, rows: Sequence[PlannedRow], opener: Opener) -> Su
 
 
 def _cells(survey: LoadedSurvey, rows: Sequence[PlannedRow], conditions: Conditions, opener: Opener) -> list[Cell]:
+    seeds = survey.spec.seeds
+    by_row = [
+        make_cells(row.recipe.name, row.config, seeds, row.folds, conditions, opener.key(row.config)) for row in rows
+    ]
+    # Seed by seed, so that all configs can be compared early.
     return [
-        make_cell(
-            row.recipe.name, row.config.model_copy(update={"seed": seed}), fold, conditions, opener.key(row.config)
-        )
-        for seed in survey.spec.seeds
-        for row in rows
-        for config in [row.config.model_copy(update={"seed": seed})]
-        for fold in row.folds
+        cell
+        for number in range(len(seeds))
+        for row, cells in zip(rows, by_row, strict=True)
+        for cell in cells[number * len(row.folds) : (number + 1) * len(row.folds)]
     ]
 
 

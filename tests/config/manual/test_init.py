@@ -87,7 +87,7 @@ def test_a_name_of_another_family_is_no_matter_of_the_front_end() -> None:
         load_config("mn04", ["model.init=panns/cnn14"])
     assert [line.split(": ")[:2] for line in caught.value.lines] == [["--set model.init", "panns/cnn14"]]
     (line,) = lines_of("model: {preset: mn10, init: efficientat/mn04_as}")
-    assert "write preset: mn04" in line
+    assert "use preset: mn04" in line
     # The blocks of the preset, written out, are its network.
     for name in ("panns/cnn14_16k", "panns/wavegram-logmel-cnn14", "efficientat/mn10_as_hop_15"):
         preset = name.split("/")[1].split("_")[0]

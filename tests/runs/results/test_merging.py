@@ -69,7 +69,7 @@ def test_every_difference_is_named(apart: Path, tmp_path: Path):
     with pytest.raises(UserError) as caught:
         merge([apart / "a", other])
     head, *differing = caught.value.lines
-    assert "not of one experiment" in head
+    assert "from another experiment" in head
     assert [line.split(":")[0].strip() for line in differing] == [
         "version",
         "config.loss.label_smoothing",
@@ -85,7 +85,7 @@ def test_other_data_is_another_experiment(apart: Path, tmp_path: Path):
 
 
 def test_a_fold_counts_once(apart: Path):
-    with pytest.raises(UserError, match=r"fold 2 is in .*whole too"):
+    with pytest.raises(UserError, match=r"fold 2 is also in .*whole"):
         merge([apart / "whole", apart / "b"])
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_result(apart: Path, tmp_path: Path):
     (tmp_path / "old.json").write_text('{"schema": 1, "folds": []}', encoding="utf-8")
     with pytest.raises(UserError, match="not JSON; give a run folder"):
         merge([apart / "a", tmp_path / "text.json"])
-    with pytest.raises(UserError, match=r"does not hold version, config"):
+    with pytest.raises(UserError, match=r"lacks version, config"):
         merge([apart / "a", tmp_path / "old.json"])
     with pytest.raises(UserError, match="no results"):
         merge([apart / "a", tmp_path])
