@@ -42,18 +42,6 @@ def test_p_values_are_those_of_scipy_and_statsmodels():
     assert [one.p_holm for one in tests] == pytest.approx(multipletests(expected, method="holm")[1])
 
 
-def test_a_baseline_chosen_by_its_score_is_corrected_for_all_pairs():
-    rng = np.random.default_rng(1)
-    scores = rng.normal(0.8, 0.02, (4, 5))
-    pairs = {(one.first, one.second): one for one in all_pairs(scores, [0.25] * 4)}
-    for one in against(scores, [0.25] * 4, 2, chosen_by_score=True):
-        other = pairs[min(one.first, 2), max(one.first, 2)]
-        assert one.second == 2
-        assert one.p_holm == other.p_holm
-        assert abs(one.difference.mean) == abs(other.difference.mean)
-        assert one.difference.mean == pytest.approx((scores[one.first] - scores[2]).mean())
-
-
 def test_the_smaller_training_sets_count():
     wide: Any
     narrow: Any

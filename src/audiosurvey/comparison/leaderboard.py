@@ -26,7 +26,7 @@ class CompareOptions:
     """What to compare, and how."""
 
     baseline: str | None = None
-    """Name of a model; None: the best one, and Holm's correction is over all pairs."""
+    """Name of a model; None: the best one."""
     pairs: bool = False
     """All pairs too, not only against the baseline."""
     margin: float = MARGIN
@@ -49,7 +49,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Mappi
     fold_scores_MJ = np.stack([model.fold_scores_J for model in models])
     ratios = [model.ratio for model in models]
     pairs = all_pairs(fold_scores_MJ, ratios, options.margin)
-    tests = against(fold_scores_MJ, ratios, baseline, options.margin, chosen_by_score=chosen)
+    tests = against(fold_scores_MJ, ratios, baseline, options.margin)
     draws_BM = _draws(benchmark)
     describe = _pair_describer(benchmark, draws_BM, options.margin)
     all_costs = [costs_of(model, times.get(model.name)) for model in models]
@@ -72,7 +72,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Mappi
         baseline=names[baseline],
         chosen_by_score=chosen,
         models=tuple(rows),
-        against_baseline=tuple(describe(tests, len(pairs) if chosen else len(tests))),
+        against_baseline=tuple(describe(tests, len(tests))),
         pairs=tuple(describe(pairs, len(pairs))) if options.pairs else (),
         effects=tuple(main_effects(models)),
         notes=(*benchmark.notes, *_notes(benchmark, rows)),

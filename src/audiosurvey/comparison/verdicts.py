@@ -57,22 +57,9 @@ def all_pairs(fold_scores_MJ: np.ndarray, ratios_M: Sequence[float], margin: flo
 
 
 def against(
-    fold_scores_MJ: np.ndarray,
-    ratios_M: Sequence[float],
-    baseline: int,
-    margin: float = MARGIN,
-    *,
-    chosen_by_score: bool = False,
+    fold_scores_MJ: np.ndarray, ratios_M: Sequence[float], baseline: int, margin: float = MARGIN
 ) -> list[FoldTest]:
-    """Every other model less the baseline; Holm over these comparisons.
-
-    `chosen_by_score`: the baseline is the best of these models. Then every pair might have been the one that is tested,
-    and Holm's correction is over all pairs.
-    """
-    if chosen_by_score:
-        tests = all_pairs(fold_scores_MJ, ratios_M, margin)
-        found = [one.swapped() if one.first == baseline else one for one in tests]
-        return [one for one in found if one.second == baseline]
+    """Every other model less the baseline; Holm over these comparisons."""
     pairs = [(model, baseline) for model in range(len(fold_scores_MJ)) if model != baseline]
     return _tests(fold_scores_MJ, ratios_M, pairs, margin)
 

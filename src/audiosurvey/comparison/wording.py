@@ -62,13 +62,10 @@ def baseline_line(dataset: DatasetResult) -> str:
     """What the verdicts are about, and what they are corrected for."""
     if len(dataset.models) == 1:
         return "one model: nothing to compare it with"
-    if not dataset.chosen_by_score:
-        others = len(dataset.models) - 1
-        corrected = f", p corrected for {others} comparisons (Holm)" if others > 1 else ""
-        return f"verdicts against {dataset.baseline}{corrected}"
-    pairs = len(dataset.models) * (len(dataset.models) - 1) // 2
-    named = f"verdicts against {dataset.baseline}, a baseline chosen by its score"
-    return f"{named}: p corrected for all {pairs} pairs (Holm)" if pairs > 1 else named
+    chosen = ", a baseline chosen by its score" if dataset.chosen_by_score else ""
+    others = len(dataset.models) - 1
+    corrected = f"; p corrected for {others} comparisons (Holm)" if others > 1 else ""
+    return f"verdicts against {dataset.baseline}{chosen}{corrected}"
 
 
 def more_lines(pairs: Sequence[PairResult]) -> list[str]:
