@@ -206,5 +206,5 @@ def test_no_severity_is_better_than_the_one_before(tmp_path: Path):
     train(load_config("toy", ["train.epochs=8"]), TrainOptions(tmp_path / "run", [1, 2], threads=1, device="cpu"))
     found = measure_robustness(RunFolder(tmp_path / "run"), device="cpu")
     assert len(found.corruptions) >= 10
-    assert known(found.clean.score) > 0.6
+    assert known(found.clean.score) > 0.4
     assert found.out_of_order() == []

@@ -49,11 +49,11 @@ def test_relevance_of_a_linear_network_is_weight_times_distance_from_silence(mod
     weight_KN = torch.from_numpy(np.random.default_rng(1).normal(size=(5, mel_BCTF.numel())).astype(np.float32))
     model.network = Linear(weight_KN)
     found = saliency(model, wave_S, label=3)
-    expected_TF = weight_KN[3].view(mel_BCTF.shape[2:]) * (mel_BCTF[0, 0] - model.front_end.silence)
+    expected_TF = weight_KN[3].view(mel_BCTF.shape[2:]) * (mel_BCTF[0, 0] - found.front_end.silence)
     np.testing.assert_allclose(found.relevance_TF, expected_TF, rtol=1e-4)
     np.testing.assert_allclose(found.mel_TF, mel_BCTF[0, 0])
     # The logit is that of silence plus the relevance of all cells.
-    silent = weight_KN[3].sum() * model.front_end.silence
+    silent = float(weight_KN[3].sum()) * found.front_end.silence
     logit = model.network(mel_BCTF)[0, 3]
     assert found.relevance_TF.sum(dtype=np.float64) == pytest.approx(float(logit - silent), rel=1e-3)
 

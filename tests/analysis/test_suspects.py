@@ -120,13 +120,13 @@ def test_several_labels_are_looked_at_one_by_one(train_tiny, tones: Path, tmp_pa
 def test_what_cannot_be_read(run: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no fold has ended yet"):
-        write_suspects(RunFolder(tmp_path / "empty"))
+        write_suspects(tmp_path / "empty")
     (run / "fold-2/predictions.csv").write_text("clip,label\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"fold-2/predictions\.csv: damaged"):
-        write_suspects(RunFolder(run))
+        write_suspects(run)
     (run / "fold-2/predictions.csv").unlink()
     with pytest.raises(UserError, match=r"fold-2/predictions\.csv: is missing"):
-        write_suspects(RunFolder(run))
+        write_suspects(run)
     assert read_suspects(RunFolder(run)) is None
 
 

@@ -30,7 +30,7 @@ def test_durations(tmp_path: Path, text: str, seconds: float):
         ("configs: []", "1: configs: [] has too few values; expected at least 1"),
         ("config: [tiny]", "1: config: unknown key; did you mean configs?"),
         ("seeds: [1]", "1: configs: missing; it has no default"),
-        ("configs: [tiny]\nseed: [1]", "2: seed: unknown key; did you mean seeds?"),
+        ("configs: [tiny]\nseedss: [1]", "2: seedss: unknown key; did you mean seeds?"),
         ("configs: [tiny]\nseeds: [1, 1]", "2: seeds: 1 is there twice"),
         ("configs: [tiny]\nseeds: [-1]", "2: seeds.0: -1 is out of range: it must be at least 0"),
         ("configs: [tiny]\nfolds: []", "2: folds: expected at least one number"),

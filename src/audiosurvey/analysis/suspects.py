@@ -7,6 +7,7 @@ Source: Northcutt, Jiang and Chuang 2021 ("Confident learning", arXiv 1911.00068
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import Field
@@ -116,13 +117,16 @@ def find_suspects(run: RunFolder) -> SuspectResults:
     )
 
 
-def write_suspects(run: RunFolder) -> SuspectResults:
-    """Finds suspects and writes `analysis/suspects.json`. Raises UserError as `find_suspects` does."""
-    found = find_suspects(run)
+def write_suspects(run: Path) -> SuspectResults:
+    """Finds clips of a run whose label is probably wrong, and writes RUN/analysis/suspects.json.
+
+    Raises UserError as `find_suspects` does, and if the folder is read-only.
+    """
+    found = find_suspects(RunFolder(run))
     try:
-        write_json(run.path / FILE, found.as_json())
+        write_json(run / FILE, found.as_json())
     except OSError as error:
-        raise UserError(f"{run.path}: suspects cannot be written ({error.strerror or error})") from None
+        raise UserError(f"{run}: suspects cannot be written ({error.strerror or error})") from None
     return found
 
 

@@ -29,6 +29,7 @@ def test_the_nearest_preset_is_found():
 def test_the_command_trains_the_same_folds(finished_run: Path):
     run = RunFolder(finished_run)
     results = run.read_results()
+    assert results is not None
     environment = {"jobs": 2, "torch_threads": 4, "device": "cuda"}
     words = shlex.split(command(run, results.changed(folds=results.folds[:2]), environment))
     assert words[:2] == ["audiosurvey", "train"]
@@ -40,6 +41,7 @@ def test_the_command_trains_the_same_folds(finished_run: Path):
 def test_costs_are_those_of_the_run(finished_run: Path):
     run = RunFolder(finished_run)
     results = run.read_results()
+    assert results is not None
     rows = dict(costs(run, results, {"host": "box", "processors": 1, "torch_threads": 2, "device": "cpu"}))
     assert rows["parameters"] == f"{results.parameters:,}"
     assert rows["machine"] == "box: 1 processor, 2 threads, cpu"

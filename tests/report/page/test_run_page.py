@@ -13,16 +13,23 @@ import pytest
 
 from audiosurvey.comparison.significance import corrected_t
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import report
+from audiosurvey.pipeline import ReportOptions, report
 from audiosurvey.report.page import writing
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 
 SECTIONS = ["folds", "curves", "classes", "confusion", "reliability", "mistakes", "suspects", "audit", "robustness"]
 SECTIONS += ["augmentation", "costs", "config", "reproduce"]
 
 
-def made(run: Path, **options: Any) -> str:
-    return report(run, **options).path.read_text(encoding="utf-8")
+def made(run: Path, *, audio: bool = True) -> str:
+    return report(run, None, ReportOptions(audio=audio)).path.read_text(encoding="utf-8")
+
+
+def results_of(run: Path) -> RunResults:
+    found = RunFolder(run).read_results()
+    assert found is not None
+    return found
 
 
 def island(page: str, name: str) -> Any:
@@ -46,7 +53,7 @@ def test_every_section_is_there_and_linked(run_copy: Path):
 
 
 def test_the_headline_is_the_corrected_interval(run_copy: Path):
-    results = RunFolder(run_copy).read_results()
+    results = results_of(run_copy)
     values = [row.accuracy for row in results.folds]
     found = corrected_t(np.array(values), np.mean([row.clips / row.train_clips for row in results.folds]))
     said = words(made(run_copy, audio=False))
@@ -71,7 +78,7 @@ def test_mistakes_have_sounds_and_what_the_model_attended_to(run_copy: Path):
 def test_cells_list_their_clips(run_copy: Path):
     page = made(run_copy)
     data = island(page, "page-data")
-    confusion = np.array(RunFolder(run_copy).read_results().confusion)
+    confusion = np.array(results_of(run_copy).confusion)
     found = np.zeros_like(confusion)
     for clip in data["clips"]:
         found[clip[3], clip[4]] += 1
@@ -89,7 +96,7 @@ def test_names_are_text(run_copy: Path):
     said = words(page)
     for name in ("<script>alert(1)<", "$x$ {{ 7 * 7 }}", "Fledermäuse 音 & co"):
         assert name in said
-    assert island(page, "page-data")["classes"] == sorted(RunFolder(run_copy).read_results().classes)
+    assert island(page, "page-data")["classes"] == sorted(results_of(run_copy).classes)
 
 
 def test_without_sounds_there_are_no_players(run_copy: Path):
@@ -147,7 +154,7 @@ def test_several_labels_have_average_precision(tones: Path, tmp_path: Path, trai
     train_tiny(tmp_path / "run", f"dataset={dataset}")
     page = made(tmp_path / "run")
     said = words(page)
-    results = RunFolder(tmp_path / "run").read_results()
+    results = results_of(tmp_path / "run")
     assert f"{results.mean['map']:.3f} mAP, 2 folds" in said
     assert "Average precision of each class" in said
     assert 'id="confusion"' not in page
@@ -166,10 +173,10 @@ def test_a_file_is_replaced_only_by_force(finished_run: Path, tmp_path: Path):
     shutil.copy(finished_run / "results.json", tmp_path)
     other = tmp_path / "other.html"
     other.write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match="--force"):
+    with pytest.raises(UserError, match="already there"):
         report(tmp_path, other)
     assert other.read_text(encoding="utf-8") == "mine"
-    assert report(tmp_path, other, force=True).path == other
+    assert report(tmp_path, other, ReportOptions(force=True)).path == other
     # That of the run's own folder is made again.
     assert report(tmp_path).size == report(tmp_path).size
 

@@ -59,7 +59,7 @@ def test_recall_counts_recordings():
     assert a.score == wilson(0.75, 2)
     # Clips of no known recording are their own.
     assert (b.clips, b.recordings) == (2, 2)
-    assert b.score.value == 1
+    assert b.score == wilson(1.0, 2)
 
 
 def test_a_class_without_clips_has_no_score():
@@ -72,6 +72,7 @@ def test_average_precision_is_that_of_scikit_learn():
     sources = [f"recording {n // 2}" for n in range(80)]
     rows = class_scores([table(truth_NK, scores_NK, sources)], multi_label=True)
     for k, row in enumerate(rows):
+        assert row.score is not None
         assert row.score.value == pytest.approx(average_precision_score(truth_NK[:, k], scores_NK[:, k]))
         assert row.score.low < row.score.value < row.score.high
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import report
+from audiosurvey.pipeline import ReportOptions, report
 
 NAMES = ("</script><b>", "$x$ {{ 7 }}")
 
@@ -50,7 +50,7 @@ def test_classes_of_each_model(survey: Path):
 
 
 def test_runs_are_linked_once_they_have_a_page(survey: Path, tmp_path: Path):
-    page = report(survey, runs=True).path.read_text(encoding="utf-8")
+    page = report(survey, None, ReportOptions(runs=True)).path.read_text(encoding="utf-8")
     links = re.findall(r'<a href="([^"]+)"', page)
     assert sorted(links) == ["runs/row0-seed0/report.html", "runs/row1-seed0/report.html"]
     assert all((survey / link).is_file() for link in links)
