@@ -58,7 +58,7 @@ def report_path(target: Path, output: Path | None, *, force: bool) -> Path:
         problem = "is a file" if target.exists() else "no such folder"
         raise UserError(f"{target}: {problem}; give a run folder or a survey folder")
     path = output or target / "report.html"
-    check_target("--output", path, force=force or output is None, own_folder=target)
+    check_target("output", path, force=force or output is None, own_folder=target)
     return path
 
 

@@ -86,7 +86,7 @@ class RayExecutor:
 
 def _connect(address: str, workers: int | None, threads: int) -> Any:
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UserError("--ray: needs Ray; install it with pip install 'audiosurvey[survey]'") from None
     if ray.is_initialized():
