@@ -79,17 +79,16 @@ def forecast_table(forecast: SurveyForecast) -> Group:
     """The plan that `--dry-run` prints."""
     table = Table()
     table.add_column("row", overflow="fold")
-    for title in ("cells", "to train", "parameters", "MMACs", "epochs", "a cell", "all cells", "disk"):
+    for title in ("cells", "params", "MMACs", "epochs", "a cell", "to train", "disk"):
         table.add_column(title, justify="right")
     for row in forecast.rows:
         table.add_row(
             row.name,
             str(row.cells),
-            str(row.pending),
-            f"{row.parameters:,}",
+            f"{row.parameters / 1e6:.2f} M",
             f"{row.macs / 1e6:,.1f}",
-            str(row.epochs or "by patience"),
-            duration(row.seconds_per_cell) + ("" if row.epochs else " an epoch"),
+            str(row.epochs or "?"),
+            duration(row.seconds_per_cell),
             duration(row.seconds),
             size(row.disk_bytes),
         )
@@ -99,7 +98,9 @@ def forecast_table(forecast: SurveyForecast) -> Group:
         f"disk {size(forecast.disk_bytes)}, while training {size(forecast.checkpoint_bytes)} more; "
         f"memory {size(forecast.peak_bytes)} a process"
     )
-    return Group(table, Text(total))
+    by_patience = [row.name for row in forecast.rows if not row.epochs]
+    notes = [Text(f"ended by patience, times of one epoch: {', '.join(by_patience)}")] if by_patience else []
+    return Group(table, *notes, Text(total))
 
 
 class LiveTable(SurveyListener):
