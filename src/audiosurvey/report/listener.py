@@ -39,7 +39,9 @@ class TerminalListener(TrainListener):
             self.say(line)
 
     def before_folds(self, plan: RunPlan) -> None:
-        self.say(forecast_line(plan))
+        line = forecast_line(plan)
+        if plan.context.is_main:
+            self.say(line)
 
     def before_final(self, plan: RunPlan) -> None:
         self.say(final_line(plan))

@@ -18,7 +18,7 @@ class TrainListener(RunListener):
         """The run begins; `notes`: changes of the environment since it began the first time."""
 
     def before_folds(self, plan: RunPlan) -> None:
-        """The pending folds are about to be trained."""
+        """The pending folds are about to be trained. Called in every process: a forecast needs all of them."""
 
     def before_final(self, plan: RunPlan) -> None:
         """The final model is about to be trained."""
@@ -32,12 +32,15 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener) 
     with threads(options.threads or torch.get_num_threads()):
         plan = plan_run(loaded, options, listener.bar)
         main = plan.context.is_main
-        listener = listener if main else TrainListener()
+        everywhere, listener = listener, listener if main else TrainListener()
         with plan.folder.lock() if main else nullcontext():
-            listener.planned(plan, plan.begin())
+            notes = plan.begin()
+            # No process writes into the folder before the main one has found it fit for this run.
+            plan.context.accelerator.wait_for_everyone()
+            listener.planned(plan, notes)
             pending = plan.pending
             if pending:
-                listener.before_folds(plan)
+                everywhere.before_folds(plan)
             if pending or plan.final_pending:
                 plan = plan.pretrained(listener)
                 plan.run_folds(listener)
