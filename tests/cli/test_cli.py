@@ -368,7 +368,7 @@ def test_interruption_is_told(command: Command, config: Path, monkeypatch):
     monkeypatch.setattr("audiosurvey.pipeline.train", interrupt)
     status, out, err = command("train", config, "--run-dir", "run")
     assert (status, out) == (130, "")
-    assert err.splitlines()[-1] == "interrupted; a run goes on with --resume"
+    assert err.splitlines()[-1] == "interrupted; continue with the same command, and train also with --resume"
 
 
 def test_a_reader_that_has_gone_is_no_traceback(process):

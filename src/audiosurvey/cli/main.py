@@ -37,7 +37,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:
-            print("interrupted; a run goes on with --resume", file=sys.stderr)
+            print("interrupted; continue with the same command, and train also with --resume", file=sys.stderr)
         sys.exit(status)
     except UserError as error:
         _fail(error.flag_lines if isinstance(error, ArgumentError) else error.lines, error.status)
