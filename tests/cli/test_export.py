@@ -88,7 +88,7 @@ def test_mistakes_leave_the_folder_as_it_was(command: Command, folder: Path, tmp
 
 def test_an_exported_file_is_no_model_to_export(command: Command, tmp_path: Path):
     (tmp_path / "model.onnx").write_bytes(b"")
-    mistake(command("export", tmp_path / "model.onnx"), "exported file is", "model folder")
+    mistake(command("export", tmp_path / "model.onnx"), "name of an exported file", "model folder")
 
 
 @pytest.mark.parametrize(

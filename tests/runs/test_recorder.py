@@ -50,7 +50,7 @@ def test_a_missing_results_json_is_made_again(
     elif command_line == "runs":
         assert "1, 2, 3" in command("runs", run.parent)[1]
     elif command_line == "merge":
-        assert "fold 1 is in" in command("merge", run, run)[2]
+        assert "fold 1 is also in" in command("merge", run, run)[2]
     else:
         train_tiny(run, "train.epochs=6", "tracking=[tensorboard]", resume=True)
     assert json.loads((run / "results.json").read_bytes()) == json.loads(before)

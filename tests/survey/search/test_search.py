@@ -139,19 +139,18 @@ def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Pa
 
     monkeypatch.setattr(search, "_LOOK_EVERY", 0.05)
     monkeypatch.setattr(search, "below_median", lambda value, others, minimise: True)
-    true_hook, trials = search.SurveyFolder.cell, set[str]()
+    true_cell, trials = search.SurveyFolder.cell, list[str]()
 
     def slow(self, cell_id, shared):
-        folder = true_hook(self, cell_id, shared)
+        """The second and third trial wait after their first epoch until they are asked to stop."""
+        folder = true_cell(self, cell_id, shared)
         hook = folder.stop_hook
-        if len(trials) < 3:
-            trials.add(cell_id)
+        if cell_id not in trials:
+            trials.append(cell_id)
 
         def wait(record, state):
-            ends = time.monotonic() + 2
-            while record["epoch"] == 1 and cell_id in trials and not folder.stop.exists():
-                if time.monotonic() > ends:
-                    break
+            ends = time.monotonic() + 60
+            while trials.index(cell_id) in (1, 2) and not folder.stop.exists() and time.monotonic() < ends:
                 time.sleep(0.01)
             return hook(record, state)
 
