@@ -4,23 +4,19 @@ Their files are hard links to those of the cells, or copies where the file syste
 again at any time.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from audiosurvey.atomic import write_text
 from audiosurvey.runs.results.results import write_json
+from audiosurvey.runs.results.row import ROW, SurveyRow, write_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.folder import CellFolder, SurveyFolder, files_below, link, link_tree, read_if_there
+from audiosurvey.survey.folder import files_below, link, link_tree, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
-
-ROW = "row.json"
-"""Names the row of the leaderboard that a run belongs to."""
 
 
 def run_name(row: str, seed: int) -> str:
@@ -30,7 +26,7 @@ def run_name(row: str, seed: int) -> str:
 def derive_runs(plan: SurveyPlan, only: Cell | None = None) -> None:
     """Brings the run folders up to date with the cells that are done; with `only`, the one that a cell belongs to."""
     cells = [cell for cell in plan.cells if only is None or (cell.row, cell.seed) == (only.row, only.seed)]
-    done = plan.folder.done() if only is None else {cell.id for cell in cells if _folder(plan, cell).done}
+    done = plan.folder.states().done if only is None else {cell.id for cell in cells if plan.folder.cell(cell).done}
     groups: dict[tuple[str, int], list[Cell]] = defaultdict(list)
     for cell in cells:
         if cell.id in done:
@@ -41,27 +37,23 @@ def derive_runs(plan: SurveyPlan, only: Cell | None = None) -> None:
             _derive(plan, plan.folder.runs / run_name(row, seed), members)
 
 
-def _folder(plan: SurveyPlan, cell: Cell) -> CellFolder:
-    return plan.folder.cell(cell.id, cell.shared)
-
-
 def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
     run, recipe = RunFolder(path), plan.row_of(cells[0]).recipe
-    row: dict[str, Any] = {
-        "name": recipe.name,
-        "config": recipe.config_name,
-        "dataset": recipe.dataset,
-        "sweep": recipe.sweep,
-        "seed": cells[0].seed,
-        "cells": {str(cell.fold): cell.id for cell in sorted(cells, key=lambda cell: cell.fold)},
-    }
-    before = read_if_there(path / ROW)
-    if before == row and run.results_path.exists():
+    row = SurveyRow(
+        name=recipe.name,
+        config=recipe.config_name,
+        dataset=recipe.dataset,
+        sweep=recipe.sweep,
+        seed=cells[0].seed,
+        cells={str(cell.fold): cell.id for cell in sorted(cells, key=lambda cell: cell.fold)},
+    )
+    before = read_if_there(path / ROW) or {}
+    if before == row.as_json() and run.results_path.exists():
         return
-    if path.exists() and _of_others(before, row["cells"]):
-        _set_aside(plan.folder, path)
+    if path.exists() and _of_others(before, row.cells):
+        plan.folder.set_aside(path)
     for cell in cells:
-        source, target = _folder(plan, cell), run.fold(cell.fold)
+        source, target = plan.folder.cell(cell), run.fold(cell.fold)
         source.tidy(keep_checkpoint=plan.survey.spec.keep == "all")
         for name in ("predictions.csv", "metrics.jsonl", RESULT):
             if (source.path / name).exists():
@@ -70,27 +62,19 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
             link_tree(source.path / folder, target / folder)
         if any(True for _ in files_below(source.pretraining)):
             link_tree(source.pretraining, run.pretraining)
-    first = _folder(plan, cells[0])
+    first = plan.folder.cell(cells[0])
     link(first.environment_path, run.environment_path)
     write_text(run.config_path, first.config_path.read_text(encoding="utf-8"))
     run.results_path.unlink(missing_ok=True)
     results = run.read_results(remake=False)
     assert results is not None, "a fold is done"
     write_json(run.results_path, results.as_json())
-    write_text(path / ROW, json.dumps(row, indent=2, ensure_ascii=False) + "\n")
+    write_row(path, row)
 
 
-def _of_others(before: dict[str, object] | None, cells: dict[str, str]) -> bool:
+def _of_others(before: dict[str, object], cells: dict[str, str]) -> bool:
     """Whether a run folder holds other cells for the same folds: its config has changed since."""
-    known = before.get("cells") if before else None
+    known = before.get("cells")
     if not isinstance(known, dict):
         return True
     return any(cells.get(fold, found) != found for fold, found in known.items())
-
-
-def _set_aside(folder: SurveyFolder, path: Path) -> None:
-    folder.replaced.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while (target := folder.replaced / f"{path.name}-{number}").exists():
-        number += 1
-    path.rename(target)

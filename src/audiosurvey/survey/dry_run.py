@@ -76,7 +76,7 @@ def forecast_survey(
     plan: SurveyPlan, cells: Sequence[Cell], slots: int, opener: Opener, bar: OpenBar
 ) -> SurveyForecast:
     """Measures every recipe that has cells among `cells` (those of this shard)."""
-    done = plan.folder.done()
+    done = plan.folder.states().done
     rows: list[RowForecast] = []
     peak = checkpoint = 0
     with bar(f"timing {len(plan.rows)} configs") as advance:

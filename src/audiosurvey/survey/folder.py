@@ -5,8 +5,9 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 
@@ -14,6 +15,16 @@ FAILURE = "failure.json"
 """Written when a cell has failed; the cell is not trained again unless that is asked for."""
 CLAIM = "claim.json"
 """There while a process trains the cell."""
+
+
+class Identified(Protocol):
+    """A cell, or a mention of it: its id, and the name of the folder of what it shares with others."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def shared(self) -> str: ...
 
 
 class Pruned(Exception):
@@ -36,36 +47,49 @@ class SurveyFolder:
         self.replaced = path / "replaced"
         """Cells of earlier versions that were trained again."""
 
-    def cell(self, cell_id: str, shared: str) -> "CellFolder":
-        return CellFolder(self.cells / cell_id, self.shared / shared)
+    def cell(self, cell: Identified) -> "CellFolder":
+        return CellFolder(self.cells / cell.id, self.shared / cell.shared)
 
-    def done(self) -> set[str]:
-        """Ids of the cells that are done."""
-        return self._with(RESULT)
+    def states(self) -> "CellStates":
+        """What the folders of all cells say, in one pass."""
+        found = CellStates(set(), set(), set())
+        with suppress(FileNotFoundError), os.scandir(self.cells) as entries:
+            for entry in entries:
+                if Path(entry.path, RESULT).exists():
+                    found.done.add(entry.name)
+                    continue
+                if Path(entry.path, FAILURE).exists():
+                    found.failed.add(entry.name)
+                if Path(entry.path, CLAIM).exists():
+                    found.claimed.add(entry.name)
+        return found
 
-    def failed(self) -> set[str]:
-        """Ids of the cells that have failed."""
-        return self._with(FAILURE) - self.done()
-
-    def claimed(self) -> set[str]:
-        """Ids of the cells that a process has claimed."""
-        return self._with(CLAIM)
-
-    def _with(self, name: str) -> set[str]:
-        try:
-            with os.scandir(self.cells) as entries:
-                return {entry.name for entry in entries if Path(entry.path, name).exists()}
-        except FileNotFoundError:
-            return set()
-
-    def set_aside(self, cell_id: str, version: str) -> None:
-        """Moves a cell of an earlier version out of the way."""
+    def set_aside(self, path: Path, version: str | None = None) -> None:
+        """Moves a cell (`version`: the one that trained it) or a run to `replaced`, numbered as far as needed."""
         self.replaced.mkdir(parents=True, exist_ok=True)
-        target, number = self.replaced / f"{cell_id}-{version}", 1
+        name = f"{path.name}-{version}" if version else path.name
+        target, number = self.replaced / (name if version else f"{name}-1"), 1
         while target.exists():
             number += 1
-            target = self.replaced / f"{cell_id}-{version}-{number}"
-        (self.cells / cell_id).rename(target)
+            target = self.replaced / f"{name}-{number}"
+        path.rename(target)
+
+
+@dataclass(frozen=True)
+class CellStates:
+    """Ids of cells."""
+
+    done: set[str]
+    """They have a result."""
+    failed: set[str]
+    """They have a failure and no result."""
+    claimed: set[str]
+    """A process has claimed them, and they have no result."""
+
+    @property
+    def ended(self) -> set[str]:
+        """Done or failed."""
+        return self.done | self.failed
 
 
 class CellFolder(RunFolder):
@@ -79,6 +103,8 @@ class CellFolder(RunFolder):
         self.failure = path / FAILURE
         self.claim = path / CLAIM
         self.traceback = path / "traceback.txt"
+        self.deaths = path / "deaths.json"
+        """How many processes died in a row without finishing an epoch."""
         self.log = path / "log.txt"
         self.stop = path / "stop"
         """Its presence asks the process that trains the cell to end it."""
@@ -111,9 +137,13 @@ class CellFolder(RunFolder):
         """Removes what a cell that is done no longer needs."""
         if not keep_checkpoint:
             shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
-        for name in (FAILURE, "traceback.txt", "deaths.json"):
+        self.forget_failure()
+
+    def forget_failure(self) -> None:
+        """Removes what a failure left, so that the cell is trained again."""
+        for path in (self.deaths, self.traceback, self.failure):
             with suppress(OSError):
-                (self.path / name).unlink()
+                path.unlink()
 
 
 def link(source: Path, target: Path) -> None:

@@ -118,7 +118,7 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
         cells = _cells(survey, rows, conditions, opener)
         _refuse_same(survey, cells)
-        _check(rows, cells, folder.done(), opener)
+        _check(rows, cells, folder.states().done, opener)
         _write(folder, conditions, epochs, cells, stored)
         if not folder.spec.exists() or folder.spec.read_text(encoding="utf-8") != survey.text:
             write_text(folder.spec, survey.text)
@@ -131,7 +131,7 @@ def extended(plan: SurveyPlan, rows: Sequence[PlannedRow], opener: Opener) -> Su
     with FileLock(plan.folder.path / "plan.lock"):
         stored = _stored(plan.folder)
         cells = _cells(plan.survey, every, plan.conditions, opener)
-        _check(rows, cells, plan.folder.done(), opener)
+        _check(rows, cells, plan.folder.states().done, opener)
         _write(plan.folder, plan.conditions, stored.get("epochs", {}), cells, stored)
     return replace(plan, rows=every, cells=cells)
 

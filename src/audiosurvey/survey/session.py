@@ -1,8 +1,7 @@
 """Works on a survey: trains what is missing, brings the run folders up to date, and says what became of each cell."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from audiosurvey.errors import UserError
@@ -54,18 +53,17 @@ class SurveyListener:
 
 def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool, fresh: bool) -> list[Cell]:
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
-    done, failed = plan.folder.done(), plan.folder.failed()
+    states = plan.folder.states()
     if fresh:
         for cell in cells:
-            if cell.id in done and (version := _version(_folder(plan, cell))) != __version__:
-                plan.folder.set_aside(cell.id, version)
-                done.discard(cell.id)
+            folder = plan.folder.cell(cell)
+            if cell.id in states.done and (version := _version(folder)) != __version__:
+                plan.folder.set_aside(folder.path, version)
     if retry_failed:
         for cell in cells:
-            if cell.id in failed:
-                _forget_failure(_folder(plan, cell))
-        failed = set()
-    return [cell for cell in cells if cell.id not in done | failed]
+            if cell.id in states.failed:
+                plan.folder.cell(cell).forget_failure()
+    return _still_open(plan, cells)
 
 
 def work(
@@ -91,13 +89,11 @@ def work(
 
 
 def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: SurveyListener) -> None:
-    spec = plan.survey.spec
-    keeping = Keeping(spec.keep, spec.timeout)
-    failures = 0
+    most, failures = plan.survey.spec.max_failures, 0
     left = list(cells)
     while left:
         busy: list[Cell] = []
-        for cell, outcome in _run(running, plan, left, keeping):
+        for cell, outcome in running.run(_tasks(plan, left)):
             if outcome == "busy":
                 busy.append(cell)
                 continue
@@ -105,7 +101,7 @@ def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: 
                 derive_runs(plan, only=cell)
             listener.ended(cell, outcome)
             failures += outcome == "failed"
-            if spec.max_failures is not None and failures >= spec.max_failures:
+            if most is not None and failures >= most:
                 raise UserError(
                     f"stopped after {failures} failed cells (max_failures); "
                     "correct what failed, and run the survey again with --retry-failed"
@@ -115,39 +111,30 @@ def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: 
             listener.waiting(left)
             time.sleep(_WAIT)
             left = _still_open(plan, left)
-    _retry_out_of_memory(plan, cells, running, keeping, listener)
+    _retry_out_of_memory(plan, cells, running, listener)
 
 
-def _run(
-    executor: Executor, plan: SurveyPlan, cells: Sequence[Cell], keeping: Keeping
-) -> Iterator[tuple[Cell, Outcome]]:
-    ended = executor.run([Task(plan.folder.path.absolute(), cell, keeping) for cell in cells])
-    try:
-        yield from ended
-    finally:
-        close = getattr(ended, "close", None)
-        if close is not None:
-            close()
+def _tasks(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Task]:
+    keeping = Keeping(plan.survey.spec.keep, plan.survey.spec.timeout)
+    return [Task(plan.folder.path.absolute(), cell, keeping) for cell in cells]
 
 
-def _retry_out_of_memory(
-    plan: SurveyPlan, cells: Sequence[Cell], executor: Executor, keeping: Keeping, listener: SurveyListener
-) -> None:
+def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Executor, listener: SurveyListener) -> None:
     """Cells that ran out of memory beside others are tried once more, one at a time."""
     if executor.slots == 1:
         return
     again = []
     for cell in cells:
-        folder = _folder(plan, cell)
+        folder = plan.folder.cell(cell)
         failure = read_if_there(folder.failure)
         if failure and failure.get("kind") == "memory" and not (folder.path / "alone").exists():
             (folder.path / "alone").touch()
-            _forget_failure(folder)
+            folder.forget_failure()
             again.append(cell)
     if again:
         alone = executor.alone()
         try:
-            for cell, outcome in _run(alone, plan, again, keeping):
+            for cell, outcome in alone.run(_tasks(plan, again)):
                 if outcome == "done":
                     derive_runs(plan, only=cell)
                 listener.ended(cell, outcome)
@@ -156,18 +143,8 @@ def _retry_out_of_memory(
 
 
 def _still_open(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Cell]:
-    done, failed = plan.folder.done(), plan.folder.failed()
-    return [cell for cell in cells if cell.id not in done | failed]
-
-
-def _folder(plan: SurveyPlan, cell: Cell) -> CellFolder:
-    return plan.folder.cell(cell.id, cell.shared)
-
-
-def _forget_failure(folder: CellFolder) -> None:
-    for path in (folder.path / "deaths.json", folder.traceback, folder.failure):
-        with suppress(FileNotFoundError):
-            path.unlink()
+    ended = plan.folder.states().ended
+    return [cell for cell in cells if cell.id not in ended]
 
 
 def _version(folder: CellFolder) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from audiosurvey.runs.results.results import read_json
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.survey.claim import Owner, is_alive
-from audiosurvey.survey.folder import CellFolder, SurveyFolder, read_if_there
+from audiosurvey.survey.folder import SurveyFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan, read_plan
 
 
@@ -124,14 +124,14 @@ class StatusReader:
         self._results: dict[str, _Done] = {}
 
     def read(self) -> SurveyStatus:
-        done, claimed = self.folder.done(), self.folder.claimed()
-        failed = self.folder.failed()
+        states = self.folder.states()
+        done, failed, claimed = states.done, states.failed, states.claimed
         rows: dict[str, list[PlannedCell]] = defaultdict(list)
         for cell in self.cells:
             rows[cell.row].append(cell)
             if cell.id in done and cell.id not in self._results:
                 self._results[cell.id] = self._result(cell)
-        claims = [cell for cell in self.cells if cell.id in claimed and cell.id not in done]
+        claims = [cell for cell in self.cells if cell.id in claimed]
         running = [one for cell in claims if (one := self._running(cell)) is not None]
         busy = {one.cell.id for one in running}
         found = [self._row(name, cells, done, failed, busy) for name, cells in rows.items()]
@@ -143,24 +143,21 @@ class StatusReader:
         found = self._results[cell_id]
         return found.score, found.seconds
 
-    def _folder(self, cell: PlannedCell) -> CellFolder:
-        return self.folder.cell(cell.id, cell.shared)
-
     def _result(self, cell: PlannedCell) -> _Done:
-        path = self._folder(cell).path / RESULT
+        path = self.folder.cell(cell).path / RESULT
         found = read_json(path, "remove it; 'audiosurvey survey' then trains the cell again")
         row = found["folds"][0]
         return _Done(row.get("map" if found["multi_label"] else "accuracy"), row["seconds"], found.get("version", ""))
 
     def _running(self, cell: PlannedCell) -> RunningCell | None:
-        folder = self._folder(cell)
+        folder = self.folder.cell(cell)
         owner = Owner.read(folder.claim)
         if owner is None or not is_alive(folder.claim):
             return None
         return RunningCell(cell, owner.host, owner.pid, folder.epochs)
 
     def _failure(self, cell: PlannedCell) -> FailedCell:
-        folder = self._folder(cell)
+        folder = self.folder.cell(cell)
         found = read_if_there(folder.failure) or {}
         kind, message = str(found.get("kind", "error")), str(found.get("message", "the reason cannot be read"))
         return FailedCell(cell, kind, message, folder.traceback.as_posix())

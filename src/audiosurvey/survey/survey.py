@@ -142,7 +142,7 @@ def final_run(path: Path, name: str) -> Path:
     if found is None:
         rows = ", ".join(dict.fromkeys(cell.row for cell in cells))
         raise UserError(f"--final {name}: no such row in {path}; its rows are {rows}")
-    done = folder.done()
+    done = folder.states().done
     missing = [cell.fold for cell in cells if (cell.row, cell.seed) == (found.row, found.seed) and cell.id not in done]
     if missing:
         folds = ", ".join(map(str, missing))

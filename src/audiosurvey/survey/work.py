@@ -52,7 +52,7 @@ class CellTimeout(UserError):
 
 def train_cell(cell: Cell, survey: SurveyFolder, keeping: Keeping, opener: Opener) -> Outcome:
     """Trains a cell that has neither a result nor a failure. Nothing but Ctrl-C and a full disk raises."""
-    folder = survey.cell(cell.id, cell.shared)
+    folder = survey.cell(cell)
     if folder.done:
         return "done"
     with claimed(folder.claim) as claim:
@@ -76,7 +76,7 @@ def train_cell(cell: Cell, survey: SurveyFolder, keeping: Keeping, opener: Opene
             return "pruned"
         except DiskFull:
             raise
-        except (Exception, MemoryError) as error:
+        except Exception as error:
             record_failure(folder, _kind(error), _one_line(error), "".join(traceback.format_exception(error)))
             return "failed"
         folder.tidy(keep_checkpoint=keeping.keep == "all")
@@ -150,13 +150,12 @@ def _shared(
 
 def _refuse_deaths(folder: CellFolder, claim: Claim) -> None:
     """Counts the processes that died in this cell; raises if they cannot finish an epoch."""
-    path = folder.path / "deaths.json"
-    before: dict[str, Any] = read_if_there(path) or {}
+    before: dict[str, Any] = read_if_there(folder.deaths) or {}
     epochs = folder.epochs
     if not claim.taken_over:
         return
     count = before.get("count", 0) + 1 if before.get("epochs") == epochs else 1
-    write_text(path, json.dumps({"count": count, "epochs": epochs}))
+    write_text(folder.deaths, json.dumps({"count": count, "epochs": epochs}))
     if count >= MOST_DEATHS:
         raise _Killed(
             f"its process was killed {count} times without finishing epoch {epochs + 1}; memory may be too small for "

@@ -141,16 +141,16 @@ def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Pa
     monkeypatch.setattr(search, "below_median", lambda value, others, minimise: True)
     true_cell, trials = search.SurveyFolder.cell, list[str]()
 
-    def slow(self, cell_id, shared):
+    def slow(self, cell):
         """The second and third trial wait after their first epoch until they are asked to stop."""
-        folder = true_cell(self, cell_id, shared)
+        folder = true_cell(self, cell)
         hook = folder.stop_hook
-        if cell_id not in trials:
-            trials.append(cell_id)
+        if cell.id not in trials:
+            trials.append(cell.id)
 
         def wait(record, state):
             ends = time.monotonic() + 60
-            while trials.index(cell_id) in (1, 2) and not folder.stop.exists() and time.monotonic() < ends:
+            while trials.index(cell.id) in (1, 2) and not folder.stop.exists() and time.monotonic() < ends:
                 time.sleep(0.01)
             return hook(record, state)
 

@@ -19,6 +19,8 @@ class SurveyRow(StoredPart):
     sweep: dict[str, Any] = {}
     """Values of the swept keys."""
     seed: int
+    cells: dict[str, str] = {}
+    """Ids of the cells that the run was made from, by fold."""
 
 
 def read_row(run: Path) -> SurveyRow | None:

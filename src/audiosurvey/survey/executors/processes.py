@@ -69,7 +69,7 @@ class ProcessExecutor:
                     task = worker.task
                     workers.replace(worker)
                     if task is not None:
-                        folder = SurveyFolder(task.survey).cell(task.cell.id, task.cell.shared)
+                        folder = SurveyFolder(task.survey).cell(task.cell)
                         message = f"took longer than the timeout of {task.keeping.timeout:g} s and did not react"
                         record_failure(folder, "timeout", message, message + "; its process was killed\n")
                         yield task.cell, "failed"
@@ -84,7 +84,7 @@ class ProcessExecutor:
 
     def _dies_before_its_claim(self, task: Task) -> bool:
         """Counts the processes that died in a cell, and gives it up where they do not even get to its claim."""
-        folder = SurveyFolder(task.survey).cell(task.cell.id, task.cell.shared)
+        folder = SurveyFolder(task.survey).cell(task.cell)
         epochs, count = self._deaths.get(task.cell.id, (0, 0))
         count = count + 1 if epochs == folder.epochs else 1
         self._deaths[task.cell.id] = (folder.epochs, count)
@@ -207,7 +207,7 @@ def _work(connection: Connection, alive: Connection) -> None:
             return
         if task is None:
             return
-        _print_to(SurveyFolder(task.survey).cells / task.cell.id / "log.txt")
+        _print_to(SurveyFolder(task.survey).cell(task.cell).log)
         try:
             connection.send(task.run(opener))
         except DiskFull as error:

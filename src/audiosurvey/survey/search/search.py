@@ -184,7 +184,7 @@ class Search:
     def _tell(self, studies: dict[int | None, Study], fold: int | None, trial: Trial) -> None:
         scores = []
         for cell in self._cells(fold, trial):
-            place = self.folder.cell(cell.id, cell.shared)
+            place = self.folder.cell(cell)
             if not place.done:
                 studies[fold].tell(trial, None, pruned=place.pruned.exists())
                 return
@@ -248,7 +248,7 @@ class Search:
         while not stop.wait(_LOOK_EVERY):
             ended = {key: curve for key, curve in self._curves.items() if key not in {cell.id for cell in cells}}
             for cell in cells:
-                place = self.folder.cell(cell.id, cell.shared)
+                place = self.folder.cell(cell)
                 curve = self._curve(place.path)
                 others = [other[len(curve) - 1] for other in ended.values() if len(other) >= len(curve) > 0]
                 if others and below_median(curve[-1], others, minimise=self._metric == "loss"):
@@ -257,7 +257,7 @@ class Search:
 
     def _read_curves(self, cells: Sequence[Cell]) -> None:
         for cell in cells:
-            self._curves[cell.id] = self._curve(self.folder.cell(cell.id, cell.shared).path)
+            self._curves[cell.id] = self._curve(self.folder.cell(cell).path)
 
     def _curve(self, cell: Path) -> list[float]:
         """The score on the validation fold after each epoch."""
