@@ -7,8 +7,7 @@ folders; `progress` and `bar` show progress; `force` overwrites existing files.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from audiosurvey.analysis.robustness import measure_robustness
-from audiosurvey.analysis.robustness_results import RobustnessResults
+from audiosurvey.analysis.robustness import measure_robustness as robustness
 from audiosurvey.analysis.suspects import write_suspects as suspects
 from audiosurvey.artefact import hub
 from audiosurvey.comparison.compare import compare_paths as compare
@@ -135,19 +134,6 @@ def runs(folder: Path, leave_out: Say) -> list[listing.ListedRun]:
 def merge(results: Sequence[Path], output: Path | None = None, *, force: bool = False) -> RunResults:
     """Joins folds of one experiment: run folders, or results.json files; writes them to `output`."""
     return merging.merge(results, output, force=force)
-
-
-def robustness(
-    run: Path,
-    folds: Sequence[int] | None = None,
-    *,
-    baseline: Path | None = None,
-    device: str = "auto",
-    fresh: bool = False,
-    bar: OpenBar = no_bar,
-) -> RobustnessResults:
-    """The fold models of a run on corrupted clips of their test folds; written to RUN/analysis/robustness.json."""
-    return measure_robustness(RunFolder(run), folds=folds, baseline=baseline, device=device, fresh=fresh, bar=bar)
 
 
 def doctor(

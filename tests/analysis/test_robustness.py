@@ -36,7 +36,7 @@ def few(monkeypatch) -> None:
 
 @pytest.mark.usefixtures("few")
 def test_scores_are_those_of_the_models_on_corrupted_test_clips(run: Path):
-    found = measure_robustness(RunFolder(run), device="cpu")
+    found = measure_robustness(run, device="cpu")
     assert [fold.fold for fold in found.folds] == [1, 2, 3]
     for fold in open_run(RunFolder(run)).models():
         measured = next(one for one in found.folds if one.fold == fold.row.fold)
@@ -55,7 +55,7 @@ def test_scores_are_those_of_the_models_on_corrupted_test_clips(run: Path):
 
 @pytest.mark.usefixtures("few")
 def test_means_losses_and_errors_are_those_of_the_folds(run: Path):
-    found = measure_robustness(RunFolder(run), device="cpu")
+    found = measure_robustness(run, device="cpu")
     cells = [[row.cells for row in fold.corruptions] for fold in found.folds]
     for r, row in enumerate(found.corruptions):
         for c, cell in enumerate(row.cells):
@@ -109,25 +109,25 @@ def test_folds_are_written_as_they_end_and_not_measured_again(run: Path, monkeyp
 
     monkeypatch.setattr(module, "_of_fold", of_fold)
     with pytest.raises(KeyboardInterrupt):
-        measure_robustness(RunFolder(run), device="cpu")
+        measure_robustness(run, device="cpu")
     stored = json.loads((run / "analysis/robustness.json").read_text(encoding="utf-8"))
     assert [fold["fold"] for fold in stored["folds"]] == [1, 2]
     measured[:] = [0]
-    found = measure_robustness(RunFolder(run), device="cpu")
+    found = measure_robustness(run, device="cpu")
     assert measured == [0, 3]
     assert [fold.fold for fold in found.folds] == [1, 2, 3]
     assert json.loads((run / "analysis/robustness.json").read_text(encoding="utf-8")) == found.as_json()
     measured[:] = []
-    measure_robustness(RunFolder(run), device="cpu", folds=[2], fresh=True)
+    measure_robustness(run, device="cpu", folds=[2], fresh=True)
     assert measured == [2]
 
 
 @pytest.mark.usefixtures("few")
 def test_a_fold_with_another_model_is_measured_again(run: Path):
-    measure_robustness(RunFolder(run), device="cpu", folds=[1])
+    measure_robustness(run, device="cpu", folds=[1])
     shutil.rmtree(run / "fold-1/model")
     shutil.copytree(run / "fold-2/model", run / "fold-1/model")
-    found = measure_robustness(RunFolder(run), device="cpu", folds=[1])
+    found = measure_robustness(run, device="cpu", folds=[1])
     digest = json.loads((run / "fold-2/model/model.json").read_text(encoding="utf-8"))["sha256"]["weights.safetensors"]
     assert [fold.model for fold in found.folds] == [digest]
 
@@ -138,13 +138,13 @@ def test_errors_against_a_baseline(run: Path, tmp_path: Path, command):
     status, _, err = command("robustness", run, "--folds", "1,2", "--baseline", other, "--device", "cpu")
     assert status == 2
     assert "was not measured; run 'audiosurvey robustness" in err
-    baseline = measure_robustness(RunFolder(other), device="cpu", folds=[1, 2])
-    found = measure_robustness(RunFolder(run), device="cpu", folds=[1, 2], baseline=other).baseline
+    baseline = measure_robustness(other, device="cpu", folds=[1, 2])
+    found = measure_robustness(run, device="cpu", folds=[1, 2], baseline=other).baseline
     assert found is not None
     for row in baseline.corruptions:
         assert found.corruption_errors[row.name] == (pytest.approx(1) if row.error else None)
     with pytest.raises(UserError, match="fold 3 was not measured"):
-        measure_robustness(RunFolder(run), device="cpu", baseline=other)
+        measure_robustness(run, device="cpu", baseline=other)
 
 
 @pytest.mark.usefixtures("few")
@@ -191,7 +191,7 @@ def test_several_labels_are_measured_by_map(train_tiny, tones: Path, tmp_path: P
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     data = f"dataset={{name: csv, root: '{tones.as_posix()}', table: '{(tmp_path / 'table.csv').as_posix()}', "
     train_tiny(tmp_path / "run", data + "num_folds: 3, clip_seconds: 0.5}", "train.epochs=1", folds=[1])
-    found = measure_robustness(RunFolder(tmp_path / "run"), device="cpu")
+    found = measure_robustness(tmp_path / "run", device="cpu")
     assert found.metric == "map"
     assert found.clean.standard_error is None
     assert all(0 < known(cell.score) <= 1 for row in found.corruptions for cell in row.cells)
@@ -204,7 +204,7 @@ def test_no_severity_is_better_than_the_one_before(tmp_path: Path):
     from audiosurvey.pipeline import TrainOptions, train
 
     train(load_config("toy", ["train.epochs=8"]), TrainOptions(tmp_path / "run", [1, 2], threads=1, device="cpu"))
-    found = measure_robustness(RunFolder(tmp_path / "run"), device="cpu")
+    found = measure_robustness(tmp_path / "run", device="cpu")
     assert len(found.corruptions) >= 10
     assert known(found.clean.score) > 0.4
     assert found.out_of_order() == []

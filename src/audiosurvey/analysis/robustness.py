@@ -39,20 +39,23 @@ from audiosurvey.version import __version__
 
 
 def measure_robustness(
-    run: RunFolder,
-    *,
+    path: Path,
     folds: Sequence[int] | None = None,
+    *,
     baseline: Path | None = None,
     device: str = "auto",
     fresh: bool = False,
     bar: OpenBar = no_bar,
 ) -> RobustnessResults:
-    """Measures the folds that have ended, or these `folds`; writes `analysis/robustness.json` after each.
+    """Measures the fold models of a run on corrupted clips of their test folds.
+
+    The folds that have ended, or these `folds`; `analysis/robustness.json` is written after each.
 
     The results are those of all folds that were measured, now or before; with `fresh` only of those measured now.
     `baseline`: a run whose robustness was measured on these folds too. Raises UserError as `evaluate_run` does, for a
     fold without a model, and if the folder is read-only.
     """
+    run = RunFolder(path)
     trained = _trained(run)
     asked = _asked(run, trained, folds)
     done = {} if fresh else _measured_before(run, trained)

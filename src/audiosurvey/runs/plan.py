@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.model.weights.released import on_disk
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.executors.inline import run_inline
 from audiosurvey.runs.executors.side_by_side import Round, plan_rounds, refuse_jobs, run_side_by_side
@@ -26,7 +24,7 @@ from audiosurvey.runs.resuming import note_changes
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import final_pending, train_final
 from audiosurvey.runs.stages.pretraining import pretrain
-from audiosurvey.runs.stages.starting import PretrainedWeights, open_pretrained
+from audiosurvey.runs.stages.starting import fetch_pretrained
 from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import check_device, make_accelerator, number_format
 from audiosurvey.training.precision import Precision, pick_device
@@ -68,10 +66,7 @@ class RunPlan:
     @property
     def about(self) -> RunResults:
         """Its results without any fold."""
-        about = self.experiment.about.changed(init=self.context.init_name)
-        if self.context.pretraining is not None:
-            about = about.changed(pretraining=self.context.pretraining.facts)
-        return about
+        return self.context.with_weights(self.experiment.about)
 
     @property
     def splits(self) -> dict[int, Split]:
@@ -204,7 +199,7 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
         bar = no_bar
     else:
         run.refuse(config, resume=options.resume)
-    init = _open_init(config, bar)
+    init = fetch_pretrained(config, bar)
     sounds = prepare(config.dataset, config.sample_rate, bar)
     pretrain_on = None
     if config.pretrain_dataset is not None:
@@ -229,10 +224,3 @@ def _precision(config: Config, options: TrainOptions) -> Precision:
 def _agreed(path: Path) -> Path:
     """The main process's path, in all of them: it may have a time in it."""
     return Path(broadcast_object_list([path])[0])
-
-
-def _open_init(config: Config, bar: OpenBar) -> PretrainedWeights | None:
-    init = config.model.init
-    downloads = init is not None and on_disk(init) is None
-    with bar(f"fetching {init}") if downloads else nullcontext() as advance:
-        return open_pretrained(config, advance)

@@ -3,8 +3,6 @@
 from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.forecast import Forecast, forecast
 from audiosurvey.runs.job import clips_to_evaluate
-from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.survey.cell import Conditions
 from audiosurvey.survey.spec import Budget
@@ -38,7 +36,14 @@ def open_stage(experiment: Experiment, conditions: Conditions) -> Stage:
     """The training of the first fold."""
     config = experiment.config
     fold, split = next(iter(experiment.splits.items()))
-    precision = conditions.precision if config.precision == "auto" else config.precision
-    accelerator = make_accelerator(conditions.device, precision, thaws=bool(config.model.thaw))
-    folder = RunFolder(experiment.sounds.table.root)
-    return RunContext(folder, config, experiment.sounds, accelerator, experiment.init).stage(config, split.train, fold)
+    thaws = bool(config.model.thaw)
+    accelerator = make_accelerator(conditions.device, conditions.precision_of(config), thaws=thaws)
+    return Stage(
+        config,
+        experiment.sounds,
+        split.train,
+        accelerator=accelerator,
+        settings=config.train,
+        name="train",
+        fold=fold,
+    )

@@ -24,6 +24,10 @@ class Conditions:
     threads: int
     """Processor threads of a cell."""
 
+    def precision_of(self, config: Config) -> Precision:
+        """The number format of a config under these conditions."""
+        return self.precision if config.precision == "auto" else config.precision
+
 
 @dataclass(frozen=True)
 class DataKey:
@@ -87,8 +91,7 @@ def make_cells(
     trial: bool = False,
 ) -> list[Cell]:
     """The cells of a resolved config with these seeds and folds, seed by seed."""
-    precision = conditions.precision if config.precision == "auto" else config.precision
-    config = config.model_copy(update={"precision": precision})
+    config = config.model_copy(update={"precision": conditions.precision_of(config)})
     identity = _identity(config, conditions, key)
     cells: list[Cell] = []
     for seed in seeds:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from filelock import FileLock
 
 from audiosurvey.atomic import write_text
 from audiosurvey.errors import UserError
+from audiosurvey.survey.background import in_background
 from audiosurvey.survey.folder import read_if_there
 
 HEARTBEAT_SECONDS = 5.0
@@ -99,14 +101,10 @@ def claimed(path: Path) -> Iterator[Claim | None]:
     if claim is None:
         yield None
         return
-    stop = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, stop), daemon=True)
-    beat.start()
     try:
-        yield claim
+        with in_background(partial(_beat, path)):
+            yield claim
     finally:
-        stop.set()
-        beat.join()
         if Owner.read(path) == owner:
             with suppress(OSError):
                 path.unlink()

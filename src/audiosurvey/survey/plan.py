@@ -18,12 +18,11 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
 from audiosurvey.model.describe import Description
-from audiosurvey.model.weights.released import on_disk
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import read_json
-from audiosurvey.runs.stages.starting import PretrainedWeights, open_pretrained
+from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
 from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cells
 from audiosurvey.survey.folder import SurveyFolder
@@ -55,9 +54,9 @@ class Opener:
         """Those of `model.init`; None if there are none."""
         if config.model.init is None:
             return None
-        key = config.model_copy(update={"seed": 0}).model_dump_json(include={"model", "mel_spectrogram", "sample_rate"})
+        key = config.model_dump_json(include={"model", "mel_spectrogram", "sample_rate", "dataset"})
         if key not in self._weights:
-            self._weights[key] = open_pretrained(config)
+            self._weights[key] = fetch_pretrained(config, self.bar)
         return self._weights[key]
 
     def experiment(self, config: Config, folds: Sequence[int]) -> Experiment:
@@ -214,10 +213,7 @@ def _row(
     config, spec = recipe.config, survey.spec
     recipe.loaded.refuse_obstacles()
     recipe.loaded.refuse_device(conditions.device)
-    init = config.model.init
-    if init is not None and on_disk(init) is None:
-        with opener.bar(f"fetching {init}") as advance:
-            open_pretrained(config, advance)
+    opener.weights(config)
     table = opener.sounds(config.dataset, config.sample_rate).table
     folds = table.folds if spec.folds == "all" else sorted(spec.folds)
     if missing := sorted(set(folds) - set(table.folds)):

@@ -1,8 +1,9 @@
 """Works on a survey: trains what is missing, brings the run folders up to date, and says what became of each cell."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.results import read_json
@@ -90,28 +91,42 @@ def work(
 
 def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: SurveyListener) -> None:
     most, failures = plan.survey.spec.max_failures, 0
-    left = list(cells)
+    for cell, outcome in run_to_end(running, _tasks(plan, cells), listener, partial(_still_open, plan)):
+        if outcome == "done":
+            derive_runs(plan, only=cell)
+        listener.ended(cell, outcome)
+        failures += outcome == "failed"
+        if most is not None and failures >= most:
+            raise UserError(
+                f"stopped after {failures} failed cells (max_failures); "
+                "correct what failed, and run the survey again with --retry-failed"
+            )
+    _retry_out_of_memory(plan, cells, running, listener)
+
+
+def run_to_end(
+    executor: Executor,
+    tasks: Sequence[Task],
+    listener: SurveyListener,
+    still_open: Callable[[Sequence[Cell]], Sequence[Cell]] = lambda cells: cells,
+) -> Iterator[tuple[Cell, Outcome]]:
+    """Runs tasks, and yields each cell as it ends. Cells that other processes train are tried again until they have
+    ended; `still_open` may leave out those that have ended elsewhere."""
+    left = list(tasks)
     while left:
         busy: list[Cell] = []
-        for cell, outcome in running.run(_tasks(plan, left)):
+        for cell, outcome in executor.run(left):
             if outcome == "busy":
                 busy.append(cell)
-                continue
-            if outcome == "done":
-                derive_runs(plan, only=cell)
-            listener.ended(cell, outcome)
-            failures += outcome == "failed"
-            if most is not None and failures >= most:
-                raise UserError(
-                    f"stopped after {failures} failed cells (max_failures); "
-                    "correct what failed, and run the survey again with --retry-failed"
-                )
-        left = _still_open(plan, busy)
-        if left and len(busy) == len(left):
-            listener.waiting(left)
+            else:
+                yield cell, outcome
+        waiting = still_open(busy)
+        if waiting and len(waiting) == len(busy):
+            listener.waiting(waiting)
             time.sleep(_WAIT)
-            left = _still_open(plan, left)
-    _retry_out_of_memory(plan, cells, running, listener)
+            waiting = still_open(waiting)
+        ids = {cell.id for cell in waiting}
+        left = [task for task in left if task.cell.id in ids]
 
 
 def _tasks(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Task]:
@@ -134,7 +149,7 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
     if again:
         alone = executor.alone()
         try:
-            for cell, outcome in alone.run(_tasks(plan, again)):
+            for cell, outcome in run_to_end(alone, _tasks(plan, again), listener, partial(_still_open, plan)):
                 if outcome == "done":
                     derive_runs(plan, only=cell)
                 listener.ended(cell, outcome)

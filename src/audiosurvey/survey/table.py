@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audiosurvey.report.units import duration, size
+from audiosurvey.survey.background import in_background
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.dry_run import SurveyForecast
 from audiosurvey.survey.session import SurveyListener
@@ -126,12 +128,11 @@ class LiveTable(SurveyListener):
             words = f"score {score:.4f}, {seconds:.1f} s" if score is not None else f"{seconds:.1f} s"
         else:
             words += next((f": {one.message}" for one in status.failed if one.cell.id == cell.id), "")
-        self._console.print(f"{cell.title}: {words} ({summary_line(status)})", soft_wrap=True, markup=False)
+        self.say(f"{cell.title}: {words} ({summary_line(status)})")
 
     def waiting(self, cells: Sequence[Cell]) -> None:
         if not self._told_waiting and not self._console.is_terminal:
-            line = f"waiting for {len(cells)} cells that other processes train"
-            self._console.print(line, soft_wrap=True, markup=False)
+            self.say(f"waiting for {len(cells)} cells that other processes train")
         self._told_waiting = True
 
     @contextmanager
@@ -140,15 +141,11 @@ class LiveTable(SurveyListener):
         if not self._console.is_terminal:
             yield
             return
-        stop = threading.Event()
-        with Live(console=self._console, auto_refresh=False, transient=True) as live:
-            thread = threading.Thread(target=self._refresh, args=(live, stop), daemon=True)
-            thread.start()
-            try:
-                yield
-            finally:
-                stop.set()
-                thread.join()
+        with (
+            Live(console=self._console, auto_refresh=False, transient=True) as live,
+            in_background(partial(self._refresh, live)),
+        ):
+            yield
 
     def _refresh(self, live: Live, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -108,11 +108,9 @@ def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, cla
     )
     with _CellListener(cell, folder, keeping.timeout) as listener:
         context = _shared(open_context(job, experiment), experiment, cell, folder, listener)
-        about = job.about.changed(init=context.init_name)
+        about = context.with_weights(job.about)
         if cell.trial:
             about = about.changed(search_trial=True)
-        if context.pretraining is not None:
-            about = about.changed(pretraining=context.pretraining.facts)
         if not folder.config_path.exists():
             facts = environment(context.accelerator) | {"data_hash": experiment.sounds.store.hash}
             write_json(folder.environment_path, facts | {"torch_threads": cell.conditions.threads})

@@ -12,6 +12,7 @@ from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.optional import optional
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.tracking import Tracking
 from audiosurvey.runs.stages.embeddings import Embeddings, embed_all
@@ -61,6 +62,11 @@ class RunContext:
         names = [self.init.name] if self.init else []
         names += [self.pretraining.facts.dataset] if self.pretraining else []
         return ", then ".join(names) or None
+
+    def with_weights(self, results: RunResults) -> RunResults:
+        """The results with the weights that every fold starts from."""
+        results = results.changed(init=self.init_name)
+        return results.changed(pretraining=self.pretraining.facts) if self.pretraining else results
 
     @property
     def licences(self) -> dict[str, str | None]:

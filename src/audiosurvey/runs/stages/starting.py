@@ -1,6 +1,7 @@
 """The weights a run starts from: those of `model.init`, checked before anything is prepared or trained."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from audiosurvey.artefact.weights_source import check_unchanged, licence_of, provenance_of
@@ -16,7 +17,8 @@ from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network
 from audiosurvey.model.weights.pretrained import OURS, Report, Weights
-from audiosurvey.model.weights.released import RELEASED, name_of
+from audiosurvey.model.weights.released import RELEASED, name_of, on_disk
+from audiosurvey.runs.listener import OpenBar
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,14 @@ def open_pretrained(config: Config, progress: ProgressCallback | None = None) ->
     report = weights.put_into(network)
     trained_on = provenance_of(weights.path) if weights.family is OURS else Provenance({})
     return PretrainedWeights(weights, report, report.lines() + _frozen_lines(config, network), trained_on)
+
+
+def fetch_pretrained(config: Config, bar: OpenBar) -> PretrainedWeights | None:
+    """As `open_pretrained`, with a progress bar where weights are downloaded."""
+    init = config.model.init
+    downloads = init is not None and on_disk(init) is None
+    with bar(f"fetching {init}") if downloads else nullcontext() as advance:
+        return open_pretrained(config, advance)
 
 
 def _frozen_lines(config: Config, network: Network) -> list[str]:

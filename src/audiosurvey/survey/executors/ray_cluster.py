@@ -27,9 +27,7 @@ class RayExecutor:
     def __init__(self, address: str, *, workers: int | None = None, threads: int = 1, device: str = "cpu") -> None:
         self._ray = _connect(address, workers, threads)
         self._threads, self._device = threads, device
-        resources = self._ray.cluster_resources()
-        per_cell = resources.get("GPU", 0.0) if device == "cuda" else resources.get("CPU", 1.0) // threads
-        self.slots = max(1, int(per_cell))
+        self.slots = self._slots_now()
         self._alone = False
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.results import read_json
 from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.survey.background import in_background
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
@@ -31,7 +34,7 @@ from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial, below_median
-from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.session import SurveyListener, run_to_end
 from audiosurvey.survey.work import Keeping
 
 _LOOK_EVERY = 1.0
@@ -130,6 +133,7 @@ class Search:
     ) -> None:
         """Trains the cells of these trials, and tells their scores."""
         waiting: dict[int, set[str]] = {}
+        cells_of: dict[int, list[Cell]] = {}
         owner: dict[str, list[int]] = defaultdict(list)
         cells: dict[str, Cell] = {}
         for index, (fold, trial) in enumerate(asked):
@@ -140,26 +144,20 @@ class Search:
                 self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
                 studies[fold].tell(trial, None)
                 continue
-            waiting[index] = {cell.id for cell in own}
+            waiting[index], cells_of[index] = {cell.id for cell in own}, own
             for cell in own:
                 owner[cell.id].append(index)
                 cells[cell.id] = cell
         keeping = Keeping("predictions", self.survey.spec.timeout)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
         with self._pruning(list(cells.values())):
-            left = tasks
-            while left:
-                busy = []
-                for cell, outcome in executor.run(left):
-                    if outcome == "busy":
-                        busy.append(cell.id)
-                        continue
-                    self.listener.ended(cell, outcome)
-                    for index in owner[cell.id]:
-                        waiting[index].discard(cell.id)
-                        if not waiting[index]:
-                            self._tell(studies, *asked[index])
-                left = [task for task in tasks if task.cell.id in busy]
+            for cell, outcome in run_to_end(executor, tasks, self.listener):
+                self.listener.ended(cell, outcome)
+                for index in owner[cell.id]:
+                    waiting[index].discard(cell.id)
+                    if not waiting[index]:
+                        fold, trial = asked[index]
+                        self._tell(studies[fold], trial, cells_of[index])
 
     def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
         config = self._fixed_length(self.config_of(trial).config)
@@ -181,15 +179,15 @@ class Search:
     def config_of(self, trial: Trial) -> LoadedConfig:
         return load_with(self.survey, self.row.recipe, trial.values)
 
-    def _tell(self, studies: dict[int | None, Study], fold: int | None, trial: Trial) -> None:
+    def _tell(self, study: Study, trial: Trial, cells: Sequence[Cell]) -> None:
         scores = []
-        for cell in self._cells(fold, trial):
+        for cell in cells:
             place = self.folder.cell(cell)
             if not place.done:
-                studies[fold].tell(trial, None, pruned=place.pruned.exists())
+                study.tell(trial, None, pruned=place.pruned.exists())
                 return
             scores.append(self._score(place.path))
-        studies[fold].tell(trial, sum(scores) / len(scores))
+        study.tell(trial, sum(scores) / len(scores))
 
     def _score(self, cell: Path) -> float:
         row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]
@@ -234,14 +232,10 @@ class Search:
         if not self.spec.prune:
             yield
             return
-        stop = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(cells, stop), daemon=True)
-        thread.start()
         try:
-            yield
+            with in_background(partial(self._watch, cells)):
+                yield
         finally:
-            stop.set()
-            thread.join()
             self._read_curves(cells)
 
     def _watch(self, cells: Sequence[Cell], stop: threading.Event) -> None:
@@ -261,11 +255,10 @@ class Search:
 
     def _curve(self, cell: Path) -> list[float]:
         """The score on the validation fold after each epoch."""
-        found = []
-        with suppress(OSError, ValueError, KeyError):
-            for line in (cell / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-                found.append(float(json.loads(line)[f"val_{self._metric}"]))
-        return found
+        key = f"val_{self._metric}"
+        with suppress(OSError):
+            return [float(record[key]) for record in read_history(cell) if key in record]
+        return []
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
