@@ -16,7 +16,7 @@ from audiosurvey.analysis.robustness_results import (
     standard_error,
 )
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.results import write_json
+from audiosurvey.runs.results.stored import write_json
 
 ABOUT = {"version": "1", "suite": 1, "data_hash": "abc", "metric": "accuracy"}
 

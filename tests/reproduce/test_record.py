@@ -7,7 +7,7 @@ import pytest
 
 from audiosurvey.errors import UserError
 from audiosurvey.reproduce.record import Record, ReproduceOptions, mean_over, read_record
-from audiosurvey.runs.results.results import write_json
+from audiosurvey.runs.results.stored import write_json
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 FILES = sorted(RESULTS.rglob("*.json"))

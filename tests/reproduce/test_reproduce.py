@@ -12,7 +12,7 @@ from audiosurvey.pipeline import ReproduceOptions, reproduce
 from audiosurvey.reproduce.record import read_record
 from audiosurvey.reproduce.verdict import judge
 from audiosurvey.reproduce.wording import verdict_line
-from audiosurvey.runs.results.results import write_json
+from audiosurvey.runs.results.stored import write_json
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from audiosurvey.config.root import Config
 from audiosurvey.doctor.audit import as_json, audit_dataset
 from audiosurvey.errors import UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import read_json, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.version import __version__
 
 FILE = "doctor.json"

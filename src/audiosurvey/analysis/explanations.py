@@ -27,8 +27,8 @@ from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import read_json, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.tensorfile import load_tensors, save_tensors
 
 FOLDER = "analysis"

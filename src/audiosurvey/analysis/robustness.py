@@ -32,8 +32,9 @@ from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.conditions import score_changed
 from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import RunResults, write_json
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import write_json
 from audiosurvey.training.metrics import accuracy, mean_average_precision
 from audiosurvey.version import __version__
 

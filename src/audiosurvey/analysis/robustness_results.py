@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.results import StoredPart, parse_part, read_json
+from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 
 FILE = "analysis/robustness.json"
 """Relative to the run folder."""

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.predictions import read_predictions
-from audiosurvey.runs.results.results import StoredPart, parse_part, read_json, write_json
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json, write_json
 from audiosurvey.version import __version__
 
 FILE = "analysis/suspects.json"

@@ -13,8 +13,9 @@ from audiosurvey.config.resolved import dump
 from audiosurvey.errors import UserError
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.merging import PATHS_AND_SPEED
-from audiosurvey.runs.results.results import RunResults, read_json, read_results
+from audiosurvey.runs.results.results import RunResults, read_results
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.resuming import fold_threads
 
 _WANTED = "give a run folder with results, or a results.json file"

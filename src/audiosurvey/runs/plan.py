@@ -18,8 +18,9 @@ from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
 from audiosurvey.runs.recorder import Recorder
-from audiosurvey.runs.results.results import RunResults, write_json
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder, environment
+from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.resuming import note_changes
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import final_pending, train_final

@@ -15,8 +15,9 @@ from audiosurvey.runs.evaluation.calibrating import calibrate_fold
 from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
 from audiosurvey.runs.results.predictions import write_predictions
-from audiosurvey.runs.results.results import FinalFacts, RunResults, write_json
+from audiosurvey.runs.results.results import FinalFacts, RunResults
 from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import FinalTraining
 from audiosurvey.runs.validity import caveats, marks

@@ -11,9 +11,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from audiosurvey.atomic import write_text
-from audiosurvey.runs.results.results import write_json
 from audiosurvey.runs.results.row import ROW, SurveyRow, write_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
+from audiosurvey.runs.results.stored import write_json
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import files_below, link, link_tree, read_if_there
 from audiosurvey.survey.plan import SurveyPlan

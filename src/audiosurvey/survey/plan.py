@@ -21,7 +21,7 @@ from audiosurvey.model.describe import Description
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import read_json
+from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
 from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cells

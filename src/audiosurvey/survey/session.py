@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.results import read_json
 from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.derived import derive_runs
 from audiosurvey.survey.executors.executor import Executor, Task

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audiosurvey.runs.results.results import read_json
 from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.claim import Owner, is_alive
 from audiosurvey.survey.folder import SurveyFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan, read_plan

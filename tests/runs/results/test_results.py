@@ -12,7 +12,8 @@ import pytest
 from audiosurvey.config.root import Config
 from audiosurvey.data.store.store import Skipped
 from audiosurvey.data.table import Clip, Ignored, Table
-from audiosurvey.runs.results.results import FoldRow, new_results, read_json, write_json
+from audiosurvey.runs.results.results import FoldRow, new_results
+from audiosurvey.runs.results.stored import read_json, write_json
 
 CLASSES = ("a", "b", "c", "d")
 

@@ -150,7 +150,7 @@ def test_the_lock_is_freed_by_an_error(tmp_path):
 
 
 def test_the_environment_tells_what_equal_bits_depend_on(tmp_path):
-    from audiosurvey.runs.results.results import read_json
+    from audiosurvey.runs.results.stored import read_json
 
     run = begun(tmp_path)
     known = read_json(run.path / "environment.json")

@@ -1,15 +1,13 @@
 """Cells side by side: the same to the last digit as one after the other, whoever is killed on the way."""
 
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from small_survey import DyingTask, MakeSurvey, results_of
+from killing import DyingTask, workers_killed
+from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.survey import session
@@ -33,23 +31,8 @@ def test_killed_workers_are_replaced(make_survey: MakeSurvey, tmp_path: Path):
     """Every worker is killed once in a while; epochs that have ended are not trained again."""
     path = make_survey("budget: {epochs: 400}", "folds: [1, 2]")
     opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", jobs=2))
-    stop = threading.Event()
-    killed: dict[int, int] = {}
-
-    def kill() -> None:
-        while not stop.wait(2.5):
-            for one in pipeline.survey_status(tmp_path / "s").running[:1]:
-                if len(killed) < 4 and one.epoch > max(killed.values(), default=0):
-                    os.kill(one.pid, signal.SIGKILL)
-                    killed[one.pid] = one.epoch
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
+    with workers_killed(tmp_path / "s", every=2.5) as killed:
         status = opened.train(session.SurveyListener())
-    finally:
-        stop.set()
-        thread.join()
     assert killed
     assert status.complete
     pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train(session.SurveyListener())

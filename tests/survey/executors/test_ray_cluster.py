@@ -1,11 +1,9 @@
 """Cells on Ray: the same to the last digit, whatever dies."""
 
-import os
-import signal
-import threading
 from pathlib import Path
 
 import pytest
+from killing import workers_killed
 from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
@@ -28,23 +26,8 @@ def test_ray_is_one_after_the_other(make_survey: MakeSurvey, tmp_path: Path):
 def test_killed_workers_are_replaced(make_survey: MakeSurvey, tmp_path: Path):
     path = make_survey("budget: {epochs: 300}", "folds: [1, 2]")
     opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", ray="local", jobs=2))
-    stop = threading.Event()
-    killed: dict[int, int] = {}
-
-    def kill() -> None:
-        while not stop.wait(3):
-            for one in pipeline.survey_status(tmp_path / "s").running[:1]:
-                if len(killed) < 4 and one.epoch > max(killed.values(), default=0):
-                    os.kill(one.pid, signal.SIGKILL)
-                    killed[one.pid] = one.epoch
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
+    with workers_killed(tmp_path / "s", every=3) as killed:
         status = opened.train()
-    finally:
-        stop.set()
-        thread.join()
     assert killed
     assert status.complete
     pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train()

@@ -17,8 +17,9 @@ from audiosurvey.runs.listener import OpenBar
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
-from audiosurvey.runs.results.results import RunResults, read_json
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import read_json
 
 SHOWN_MISTAKES = 12
 T = TypeVar("T")

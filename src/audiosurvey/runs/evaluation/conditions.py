@@ -18,8 +18,9 @@ from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun, score_waves
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions, write_json
+from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import write_json
 from audiosurvey.training.metrics import accuracy, mean_average_precision
 from audiosurvey.version import __version__
 

@@ -21,16 +21,9 @@ from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import (
-    DatasetFacts,
-    FoldRow,
-    LeftOutClip,
-    RunResults,
-    StoredPart,
-    clips_left_out,
-    new_results,
-)
+from audiosurvey.runs.results.results import DatasetFacts, FoldRow, LeftOutClip, RunResults, clips_left_out, new_results
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import StoredPart
 from audiosurvey.training.metrics import Metrics, confusion, evaluate, recall
 from audiosurvey.training.precision import pick_device
 from audiosurvey.training.sound_scores import ScoredWindows

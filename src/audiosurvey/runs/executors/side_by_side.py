@@ -6,9 +6,6 @@ threads. Each process writes the folder of its own fold; the process that starte
 
 import math
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +18,10 @@ from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
 from audiosurvey.errors import DiskFull, Interrupted, UserError, of_the_system
+from audiosurvey.runs.executors.children import PATIENCE, end, end_with_parent, ignoring_interrupts
 from audiosurvey.runs.job import FoldJob, open_context, run_job
 from audiosurvey.runs.listener import DrawBatch, RunListener
 from audiosurvey.runs.recorder import Recorder
-
-_PATIENCE = 10.0
-"""Seconds that a process has to end."""
 
 
 def rounds(folds: Sequence[int], jobs: int) -> list[tuple[int, ...]]:
@@ -107,7 +102,7 @@ def _run_round(jobs: Sequence[FoldJob], recorder: Recorder, listener: RunListene
                 elif kind == "error":
                     raise content[0](f"fold {fold}: {content[1]}", *content[2:])
                 else:
-                    process.join(_PATIENCE)
+                    process.join(PATIENCE)
                     raise Interrupted(_how_it_ended(fold, process, len(jobs)))
 
 
@@ -139,29 +134,10 @@ def _started(jobs: Sequence[FoldJob], draw: DrawBatch | None) -> Iterator[dict[C
         yield running
     finally:
         for process in processes:
-            if process.exitcode is None:
-                process.terminate()
-        for process in processes:
-            process.join(_PATIENCE)
-            if process.exitcode is None:
-                process.kill()
-                process.join()
+            process.terminate()
+        end(processes)
         held.close()
         alive.close()
-
-
-@contextmanager
-def ignoring_interrupts() -> Iterator[None]:
-    """Processes started in the block ignore Ctrl-C, which reaches every process of a terminal; their parent handles
-    it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _how_it_ended(fold: int, process: BaseProcess, number: int) -> str:
@@ -191,8 +167,7 @@ class _Relay(RunListener):
 
 def _work(job: FoldJob, draw: DrawBatch | None, sender: Connection, alive: Connection) -> None:
     """A process from beginning to end: trains and records its fold, and reports that it is done or what went wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not inherited on every system
-    threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
+    end_with_parent(alive)
     torch.set_num_threads(job.threads)
     try:
         context = open_context(job)
@@ -206,10 +181,3 @@ def _work(job: FoldJob, draw: DrawBatch | None, sender: Connection, alive: Conne
 
 def _message(error: UserError) -> tuple[str, Any]:
     return "error", (DiskFull if isinstance(error, DiskFull) else UserError, *error.lines)
-
-
-def _end_with(alive: Connection) -> None:
-    try:
-        alive.recv()
-    except (EOFError, OSError):
-        os._exit(1)

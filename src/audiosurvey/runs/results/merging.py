@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.results import RunResults, joined, parse_results, read_json, write_json
+from audiosurvey.runs.results.results import RunResults, joined, parse_results
 from audiosurvey.runs.results.run_folder import RunFolder, flat
+from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.targets import check_target
 
 _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skipped", "parameters", "macs", "init")

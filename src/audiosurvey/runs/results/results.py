@@ -4,36 +4,23 @@ Both have the same form. The file of a fold holds that fold alone and is written
 `results.json` joins the files of all folds and can be made again from them at any time.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.store.store import Skipped, Store
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
 from audiosurvey.version import __version__
 
 SCHEMA = 1
-
-
-class StoredPart(BaseModel):
-    """A part of a JSON file. Keys that this version does not know are kept; keys that were never set stay absent."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow", populate_by_name=True)
-
-    def as_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-    def changed(self, **fields: Any) -> Self:
-        return self.model_copy(update=fields)
 
 
 class DatasetFacts(StoredPart):
@@ -296,25 +283,6 @@ def joined(parts: Sequence[RunResults]) -> RunResults:
     return found
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path, mend: str = "copy it again") -> dict[str, Any]:
-    """The mapping in a JSON file. Raises UserError, ending in `mend`, for a file that is missing or damaged."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {mend}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: damaged, not JSON; {mend}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: damaged, not a mapping of names to values; {mend}")
-    return found
-
-
 def read_results(path: Path, mend: str) -> RunResults:
     """The results in a file. Raises UserError, ending in `mend`, for a file that is damaged or of another schema."""
     return parse_results(read_json(path, mend), path, mend)
@@ -330,19 +298,6 @@ def parse_results(stored: dict[str, Any], path: Path, mend: str) -> RunResults:
     if fault := _inconsistency(results):
         raise UserError(f"{path}: damaged, {fault}; {mend}")
     return results
-
-
-Part = TypeVar("Part", bound=StoredPart)
-
-
-def parse_part(kind: type[Part], stored: dict[str, Any], path: Path, mend: str) -> Part:
-    """`stored` as typed data; raises UserError naming the first key that is missing or of the wrong type."""
-    try:
-        return kind.model_validate(stored)
-    except ValidationError as error:
-        first = error.errors()[0]
-        fault = f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise UserError(f"{path}: damaged, {fault}; {mend}") from None
 
 
 def _inconsistency(results: RunResults) -> str | None:

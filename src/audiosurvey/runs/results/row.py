@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.runs.results.results import StoredPart, parse_part, read_json, write_json
+from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json, write_json
 
 ROW = "row.json"
 

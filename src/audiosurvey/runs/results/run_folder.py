@@ -19,15 +19,8 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import Interrupted, UserError
-from audiosurvey.runs.results.results import (
-    FinalFacts,
-    RunResults,
-    joined,
-    parse_part,
-    read_json,
-    read_results,
-    write_json,
-)
+from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
+from audiosurvey.runs.results.stored import parse_part, read_json, write_json
 from audiosurvey.training.devices import number_format
 from audiosurvey.training.precision import Precision
 from audiosurvey.version import __version__

@@ -26,8 +26,9 @@ from audiosurvey.runs.evaluation.heldout import score_with
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
 from audiosurvey.runs.results.predictions import read_predictions
-from audiosurvey.runs.results.results import FoldRow, RunResults, read_json, write_json
+from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
 from audiosurvey.runs.stages.probe import epoch_record, fit_probe
 from audiosurvey.runs.stages.stage import Stage

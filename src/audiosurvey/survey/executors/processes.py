@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections import deque
@@ -19,15 +18,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from audiosurvey.errors import DiskFull, UserError
-from audiosurvey.runs.executors.side_by_side import ignoring_interrupts
+from audiosurvey.runs.executors.children import end, end_with_parent, ignoring_interrupts
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.work import MOST_DEATHS, Outcome, record_failure
 
-_PATIENCE = 10.0
-"""Seconds that a process has to end."""
 _GRACE = 60.0
 """Seconds after its timeout at which a cell that does not react is killed."""
 
@@ -182,11 +179,8 @@ class _Workers:
                     worker.connection.send(None)
             else:
                 worker.process.terminate()
+        end(worker.process for worker in self._workers)
         for worker in self._workers:
-            worker.process.join(_PATIENCE)
-            if worker.process.exitcode is None:
-                worker.process.kill()
-                worker.process.join()
             worker.connection.close()
         self._workers.clear()
         self._held.close()
@@ -195,9 +189,8 @@ class _Workers:
 
 def _work(connection: Connection, alive: Connection) -> None:
     """A worker from beginning to end. What its cells print goes to their logs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not inherited on every system
+    end_with_parent(alive)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # releases the claim
-    threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     opener = Opener()
     spare_collector()
     while True:
@@ -225,10 +218,3 @@ def _print_to(path: Path) -> None:
     with path.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-
-
-def _end_with(alive: Connection) -> None:
-    try:
-        alive.recv()
-    except (EOFError, OSError):
-        os._exit(1)
