@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from audiosurvey.survey import claim as claims
@@ -61,6 +62,17 @@ def test_the_claim_of_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_p
     with claimed(path) as claim:
         assert claim is not None
         assert claim.taken_over
+
+
+def test_a_process_that_nobody_waits_for_is_dead_too():
+    one = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = replace(Owner.this_process(), pid=one.pid, born=psutil.Process(one.pid).create_time())
+    assert not owner.known_dead
+    one.kill()
+    while psutil.Process(one.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert owner.known_dead
+    one.communicate()
 
 
 def test_a_process_id_that_is_used_again_is_another_process(tmp_path: Path):

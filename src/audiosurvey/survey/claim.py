@@ -62,7 +62,9 @@ class Owner:
         if self.host != this_host():
             return False
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.born) > 2
+            found = psutil.Process(self.pid)
+            # Where no parent waits for it (containers without an init process), a process that has ended stays listed.
+            return abs(found.create_time() - self.born) > 2 or found.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
         except psutil.Error:

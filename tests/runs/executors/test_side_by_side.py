@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,7 @@ def test_nothing_is_lost_when_a_process_is_killed(
     words = ("train", "c.yaml", "--jobs", 2, "--run-dir", "run", "--set", LONG, "--folds", "1,2")
     one = process(*words)
     wait_for(lambda: all(lines(tmp_path / "run" / f"fold-{fold}" / "metrics.jsonl") > 3 for fold in (1, 2)))
-    children = psutil.Process(one.pid).children(recursive=True)
-    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    workers = workers_of(one.pid)
     assert len(workers) == 2
     os.kill(workers[1].pid if whom == "fold" else one.pid, signal.SIGKILL)
     _, said = one.communicate(timeout=60)
@@ -170,6 +170,16 @@ def test_nothing_is_lost_when_a_process_is_killed(
     assert alike(tmp_path / "run") == alike(undisturbed)
 
 
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The processes that train folds for this one; other children come and go while they are listed."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a zombie's command line is not to be had either
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def gone(one: psutil.Process) -> bool:
     try:
         return not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
@@ -184,15 +194,8 @@ def test_a_process_killed_in_its_first_epoch_leaves_a_run_to_go_on_with(
     (tmp_path / "c.yaml").write_text(tiny_yaml, encoding="utf-8")
     words = ("train", "c.yaml", "--jobs", 2, "--run-dir", "run", "--folds", "1,2")
     one = process(*words)
-    found: list[psutil.Process] = []
-
-    def started() -> bool:
-        children = psutil.Process(one.pid).children(recursive=True)
-        found[:] = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-        return len(found) == 2
-
-    wait_for(started)
-    os.kill(found[0].pid, signal.SIGKILL)
+    wait_for(lambda: len(workers_of(one.pid)) == 2)
+    os.kill(workers_of(one.pid)[0].pid, signal.SIGKILL)
     _, said = one.communicate(timeout=60)
     assert one.returncode == 2
     assert "its process was killed (signal 9); memory may not do for 2 folds at once: give a smaller --jobs" in said
