@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from measured import without_measured
 
 Command = Callable[..., tuple[int, str, str]]
 PATIENCE_S = 300
-
-
-def without_seconds(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_seconds(inner) for name, inner in value.items() if name != "seconds"}
-    return [without_seconds(inner) for inner in value] if isinstance(value, list) else value
 
 
 def written(run: Path) -> dict[str, Any]:
@@ -50,7 +45,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(
     assert "folds to train: 2, 3" in err
     assert {path: path.stat().st_mtime_ns for path in (run / "fold-1").rglob("*")} == finished
     assert f"fold 2 of 3: epoch {trained - 1}/30" not in err
-    assert without_seconds(written(run)) == without_seconds(written(tmp_path / "whole"))
+    assert without_measured(written(run)) == without_measured(written(tmp_path / "whole"))
     for fold in (1, 2, 3):
         for name in ("predictions.csv", "model/weights.safetensors"):
             broken, whole = (folder / f"fold-{fold}" / name for folder in (run, tmp_path / "whole"))

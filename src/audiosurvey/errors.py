@@ -31,14 +31,15 @@ class ArgumentError(UserError):
     cuda`, `--trust`). For a value of `...` only the name is given.
     """
 
-    def __init__(self, text: str, **arguments: object) -> None:
-        python = flags = text
+    def __init__(self, *lines: str, **arguments: object) -> None:
+        python, flags = list(lines), list(lines)
         for name, value in arguments.items():
             shown = value if isinstance(value, (bool, int, float)) else str(value)
-            python = python.replace(f"{{{name}}}", name if value is ... else f"{name}={shown!r}")
-            flags = flags.replace(f"{{{name}}}", _flag(name, value))
-        super().__init__(python)
-        self.flag_lines = (flags,)
+            text = name if value is ... else f"{name}={shown!r}"
+            python = [line.replace(f"{{{name}}}", text) for line in python]
+            flags = [line.replace(f"{{{name}}}", _flag(name, value)) for line in flags]
+        super().__init__(*python)
+        self.flag_lines = tuple(flags)
 
 
 def _flag(name: str, value: object) -> str:
@@ -50,9 +51,9 @@ def _flag(name: str, value: object) -> str:
     return f"{flag} {value:g}" if isinstance(value, float) else f"{flag} {value}"
 
 
-class Interrupted(UserError):
+class Interrupted(ArgumentError):
     """A run that was stopped by something other than its user, such as a killed process. What it has written stays,
-    and --resume continues it."""
+    and `resume` continues it."""
 
 
 class DiskFull(Interrupted):

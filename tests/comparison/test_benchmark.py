@@ -86,7 +86,7 @@ def test_other_data_are_refused(make_run, make_foreign):
 
 def test_missing_folds_are_refused_for_named_runs(make_run):
     whole, part = make_run("whole", 0.8), make_run("part", 0.7, folds=[1, 2, 3])
-    assert refused(whole, part).endswith("no fold 4, 5, which others have; add them, or compare --folds 1,2,3")
+    assert refused(whole, part).endswith("no fold 4, 5, which others have; add them, or compare folds='1,2,3'")
     (found,) = made(whole, part, folds=[1, 3])
     assert found.folds == (1, 3)
     assert found.clips == 80

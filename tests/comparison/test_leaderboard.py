@@ -131,6 +131,26 @@ def test_marks_of_the_protocol_are_kept(make_run):
     assert "tuned on folds 1, 2" in markdown(compare_paths([run], CompareOptions()))
 
 
+def test_models_of_other_versions_are_marked(make_run):
+    runs = [
+        make_run("a", 0.8, version="0.1.0"),
+        make_run("b", 0.7, version="0.2.0"),
+        make_run("c", 0.6, version="0.1.0", versions=["0.1.0", "0.2.0"]),
+    ]
+    comparison = compare_paths(runs, CompareOptions())
+    marked = {
+        record["model"]: [line for line in record["caveats"] if "trained" in line] for record in records(comparison)
+    }
+    assert marked == {
+        "a": ["trained by audiosurvey 0.1.0"],
+        "b": ["trained by audiosurvey 0.2.0"],
+        "c": ["folds trained by several versions of audiosurvey: 0.1.0, 0.2.0"],
+    }
+    assert "trained by audiosurvey 0.2.0" in markdown(comparison)
+    (alone,) = records(compare_paths(runs[:1], CompareOptions()))
+    assert not any("trained" in line for line in alone["caveats"])
+
+
 def test_options_are_checked(paths):
     for options, message in (
         (CompareOptions(baseline="stronk"), "baseline='stronk': no such model; there are strong, theirs, weak"),

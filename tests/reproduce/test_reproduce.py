@@ -139,7 +139,7 @@ def test_other_data_is_refused(recorded: Path, tones: Path, tmp_path: Path):
     fewer = Path(shutil.copytree(tones, tmp_path / "fewer"))
     (fewer / "low/3.wav").unlink()
     options = ReproduceOptions(tmp_path / "new", device="cpu")
-    with pytest.raises(UserError, match=r"not the data of .*; give its place with --set"):
+    with pytest.raises(UserError, match=r"not the data of .*; set dataset.root to its place"):
         reproduce(recorded, [f"dataset.root={fewer.as_posix()}"], options)
     shutil.rmtree(fewer / "low")
     with pytest.raises(UserError, match="for it has other classes"):

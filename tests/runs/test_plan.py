@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from measured import without_measured
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.root import Config
@@ -21,12 +22,6 @@ Train = Callable[..., dict[str, Any]]
 ONE = "train.epochs=1"
 
 
-def without_seconds(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_seconds(inner) for name, inner in value.items() if name != "seconds"}
-    return [without_seconds(inner) for inner in value] if isinstance(value, list) else value
-
-
 def written(run: Path) -> dict[str, Any]:
     return json.loads((run / "results.json").read_text(encoding="utf-8"))
 
@@ -35,12 +30,12 @@ def outcome(run: Path) -> tuple[Any, ...]:
     """All that must not depend on anything but the config."""
     folds = sorted(run.glob("fold-*"))
     metrics = [
-        [without_seconds(json.loads(line)) for line in (fold / "metrics.jsonl").read_text().splitlines()]
+        [without_measured(json.loads(line)) for line in (fold / "metrics.jsonl").read_text().splitlines()]
         for fold in folds
     ]
     files = [(fold / name).read_bytes() for fold in folds for name in ("predictions.csv", "model/weights.safetensors")]
     # The config itself may say something else where it is to make no difference.
-    return without_seconds(written(run) | {"config": None}), metrics, files
+    return without_measured(written(run) | {"config": None}), metrics, files
 
 
 AUGMENTED = (

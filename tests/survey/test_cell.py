@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.survey.cell import Conditions, DataKey, make_cell
+from audiosurvey.survey.cell import Conditions, DataKey, make_cell, recipe_hash
 
 CONDITIONS, KEY = Conditions("cpu", "fp32", 1), DataKey("data")
 
@@ -48,6 +48,14 @@ def test_fold_data_and_machine_change_the_id():
 )
 def test_paths_and_speed_do_not(word: str):
     assert ident(word) == ident()
+
+
+def test_the_length_of_a_budget_is_kept_for_the_recipe_whatever_its_paths_and_seed():
+    def recipe(*overrides: str, key: DataKey = KEY) -> str:
+        return recipe_hash(load_config("tiny", overrides).config, CONDITIONS, key)
+
+    assert recipe() == recipe("seed=3") == recipe("dataset.root=elsewhere", "precision=fp32")
+    assert len({recipe(), recipe("train.batch_size=7"), recipe(key=DataKey("other")), recipe("precision=bf16")}) == 4
 
 
 def test_weights_count_by_content():

@@ -1,6 +1,7 @@
 """A survey from its file to its run folders: everything is trained once, and whatever stops it, it goes on."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,7 @@ def test_retrying_trains_what_failed_alone(make_survey: MakeSurvey, tmp_path: Pa
 
 def test_too_many_failures_stop_it(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     failing(monkeypatch, fold1=ValueError("no"), fold2=ValueError("no"))
-    with pytest.raises(UserError, match=r"^stopped after 2 failed cells \(max_failures\); .*--retry-failed"):
+    with pytest.raises(UserError, match=r"^stopped after 2 failed cells \(max_failures\); .*retry_failed=True"):
         run(make_survey("max_failures: 2"), tmp_path / "s")
     assert len(list((tmp_path / "s").glob("cells/*/failure.json"))) == 2
 
@@ -222,7 +223,7 @@ def test_fresh_trains_cells_of_other_versions_again(make_survey: MakeSurvey, tmp
     assert json.loads((cell / "result.json").read_text())["version"] != "0.0.1"
 
 
-def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Path):
+def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
     # 16 training clips in batches of 8: two steps an epoch.
     opened = pipeline.open_survey(make_survey("budget: {steps: 6}"), SurveyOptions(tmp_path / "steps"))
     assert {cell.epochs for cell in opened.plan.cells} == {3}
@@ -231,6 +232,11 @@ def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Pat
     assert min(cell.epochs for cell in first.cells) > 3
     # Measured once: whoever works on the survey later trains the same cells.
     assert pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan.cells == first.cells
+    # Nor does it matter where the data are.
+    shutil.copytree(tones, tmp_path / "moved")
+    path.write_text(path.read_text().replace(str(tones), str(tmp_path / "moved")))
+    moved = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+    assert [cell.id for cell in moved.cells] == [cell.id for cell in first.cells]
 
 
 def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
@@ -262,7 +268,7 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
 def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "thesis.txt").touch()
-    with pytest.raises(UserError, match="holds something else than a survey; give another --run-dir"):
+    with pytest.raises(UserError, match="holds something else than a survey; give another run_dir"):
         run(make_survey(), tmp_path / "s")
     with pytest.raises(UserError, match=r"is not a survey folder \(no plan.json in it\)"):
         pipeline.survey_status(tmp_path / "s")

@@ -27,7 +27,7 @@ from audiosurvey.analysis.robustness_results import (
 from audiosurvey.artefact.calibration import expected_error
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.conditions import score_changed
 from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
@@ -70,7 +70,7 @@ def measure_robustness(
     passes = 1 + sum(len(one.levels) for one in suite)
     total = passes * sum(row.clips for row in trained.folds if row.fold in asked and row.fold not in done)
     if baseline is not None and read_robustness(baseline) is None:
-        raise UserError(not_measured(baseline))
+        raise not_measured(baseline)
     with bar("corrupted test clips") as advance:
 
         def move(clips: int) -> None:
@@ -103,13 +103,14 @@ def _asked(run: RunFolder, trained: RunResults, folds: Sequence[int] | None) -> 
     for fold in folds or ():
         if fold not in trained.done:
             there = ", ".join(map(str, trained.done))
-            raise UserError(f"--folds {fold}: {run.path} has no such fold that has ended; there are {there}")
+            raise ArgumentError(f"{{folds}}: {run.path} has no such fold that has ended; there are {there}", folds=fold)
     asked = sorted(set(folds or trained.done))
     for fold in asked:
         if not (run.fold(fold) / "model" / "model.json").is_file():
-            raise UserError(
-                f"{run.fold(fold)}: its model was not kept; leave the fold out with --folds, or train the run again "
-                "(in a survey: with keep: model)"
+            raise ArgumentError(
+                f"{run.fold(fold)}: its model was not kept; leave the fold out with {{folds}}, or train the run again "
+                "(in a survey: with keep: model)",
+                folds=...,
             )
     return asked
 

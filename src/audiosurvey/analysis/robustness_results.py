@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 
 FILE = "analysis/robustness.json"
@@ -157,17 +157,21 @@ def compare_with(results: RobustnessResults, baseline: Path) -> BaselineComparis
 
     Raises UserError if that was not measured, on other data, with other corruptions or without one of the folds.
     """
-    other, at = read_robustness(baseline), f"--baseline {baseline}"
+    other = read_robustness(baseline)
     again = f"run 'audiosurvey robustness {baseline.as_posix()}' first"
     if other is None:
-        raise UserError(not_measured(baseline))
+        raise not_measured(baseline)
     if (other.data_hash, other.metric) != (results.data_hash, results.metric):
-        raise UserError(f"{at}: was measured on other data; give a run on the same data set")
+        raise ArgumentError(
+            "{baseline}: was measured on other data; give a run on the same data set", baseline=baseline
+        )
     if other.suite != results.suite:
-        raise UserError(f"{at}: was measured with corruptions of another version; {again}")
+        raise ArgumentError(
+            f"{{baseline}}: was measured with corruptions of another version; {again}", baseline=baseline
+        )
     wanted = {fold.fold for fold in results.folds}
     if missing := sorted(wanted - {fold.fold for fold in other.folds}):
-        raise UserError(f"{at}: fold {missing[0]} was not measured; {again}")
+        raise ArgumentError(f"{{baseline}}: fold {missing[0]} was not measured; {again}", baseline=baseline)
     about = {name: getattr(other, name) for name in ("version", "suite", "data_hash", "metric")}
     rows = averaged(about, [fold for fold in other.folds if fold.fold in wanted]).corruptions
     errors = {row.name: _ratio(row.error, _error_of(rows, row.name)) for row in results.corruptions}
@@ -175,10 +179,10 @@ def compare_with(results: RobustnessResults, baseline: Path) -> BaselineComparis
     return BaselineComparison(run=baseline.as_posix(), corruption_errors=errors, mean_corruption_error=_mean(counted))
 
 
-def not_measured(baseline: Path) -> str:
-    """The line for a baseline without a robustness.json."""
+def not_measured(baseline: Path) -> UserError:
+    """The error for a baseline without a robustness.json."""
     again = f"run 'audiosurvey robustness {baseline.as_posix()}' first"
-    return f"--baseline {baseline}: its robustness was not measured; {again}"
+    return ArgumentError(f"{{baseline}}: its robustness was not measured; {again}", baseline=baseline)
 
 
 def _mean_cell(cells: Sequence[Cell], clips: int, clean: float | None) -> Cell:

@@ -129,7 +129,9 @@ def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int], leave_
     complete = [(row, _complete(row, seeds, wanted, leave_out)) for row, seeds in group]
     kept = [(row, [seed.restricted(wanted) for seed in seeds]) for row, seeds in complete if seeds]
     if not kept:
-        raise UserError(f"{title}: no model has all of the folds {_list(wanted)}; compare fewer with --folds")
+        raise ArgumentError(
+            f"{title}: no model has all of the folds {_list(wanted)}; compare fewer with {{folds}}", folds=...
+        )
     first = kept[0][1][0]
     ordered = first.taken(np.array(sorted(range(len(first.clips)), key=first.clips.__getitem__)))
     aligned = [(row, [_aligned(seed, ordered) for seed in seeds]) for row, seeds in kept]
@@ -161,9 +163,10 @@ def _complete(row: RowSource, seeds: Sequence[SeedScores], folds: list[int], lea
             continue
         line = f"{seed.path.as_posix()}: no fold {_list(missing)}"
         if row.survey is None:
-            common = [fold for fold in folds if fold not in missing]
-            fewer = f", or compare --folds {','.join(map(str, common))}" if common else ""
-            raise UserError(f"{line}, which others have; add {'them' if len(missing) > 1 else 'it'}{fewer}")
+            common = ",".join(map(str, [fold for fold in folds if fold not in missing]))
+            fewer = ", or compare {folds}" if common else ""
+            them = "them" if len(missing) > 1 else "it"
+            raise ArgumentError(f"{line}, which others have; add {them}{fewer}", folds=common)
         leave_out(line)
     return kept
 

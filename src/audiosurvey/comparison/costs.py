@@ -109,9 +109,8 @@ def _energy(seeds: Sequence[SeedSource], environments: Sequence[Mapping[str, Any
     for seed, environment in zip(seeds, environments, strict=True):
         assert seed.results is not None
         for row in seed.results.folds:
-            measured = getattr(row, "energy_wh", None)
-            if isinstance(measured, int | float):
-                total += measured
+            if row.energy_wh is not None:
+                total += row.energy_wh
             elif not environment:
                 return None, False
             else:
@@ -129,5 +128,4 @@ def _watts(environment: Mapping[str, Any], threads: int | None) -> float:
 
 def _peak_memory(seeds: Sequence[SeedSource]) -> float | None:
     rows = [row for seed in seeds if seed.results for row in seed.results.folds]
-    found = [value for row in rows if isinstance(value := getattr(row, "peak_memory_mb", None), int | float)]
-    return max(found, default=None)
+    return max((row.peak_memory_mb for row in rows if row.peak_memory_mb is not None), default=None)

@@ -4,7 +4,7 @@ Axes: M models, B draws, G recordings, N clips, J folds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Mappi
         cost=options.cost,
         baseline=names[baseline],
         chosen_by_score=chosen,
-        models=tuple(rows),
+        models=tuple(_with_versions(rows)),
         against_baseline=tuple(describe(tests, len(tests))),
         pairs=tuple(describe(pairs, len(pairs))) if options.pairs else (),
         effects=tuple(main_effects(models)),
@@ -195,8 +195,21 @@ def _protocol(model: ComparedModel) -> Protocol:
         tuned_on=tuple(sorted({fold for one in results for fold in one.tuned_on})),
         pretrained_on=first.pretraining.dataset if first.pretraining else first.init,
         caveats=tuple(dict.fromkeys(line for one in results for line in caveats(one))),
-        versions=tuple(sorted({one.version for one in results if one.version})),
+        versions=tuple(sorted({name for one in results for name in one.versions or [one.version] if name})),
     )
+
+
+def _with_versions(rows: Sequence[ModelResult]) -> list[ModelResult]:
+    """If the models were trained by different versions of audiosurvey, each is marked with its own."""
+    if len({version for row in rows for version in row.protocol.versions}) < 2:
+        return list(rows)
+    marked = []
+    for row in rows:
+        protocol = row.protocol
+        # Several versions within a run are among its own caveats.
+        mark = [f"trained by audiosurvey {protocol.versions[0]}"] if len(protocol.versions) == 1 else []
+        marked.append(replace(row, protocol=replace(protocol, caveats=(*protocol.caveats, *mark))))
+    return marked
 
 
 def _notes(benchmark: Benchmark, rows: Sequence[ModelResult]) -> list[str]:

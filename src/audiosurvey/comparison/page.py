@@ -102,6 +102,7 @@ def _model(dataset: DatasetResult, index: int) -> dict[str, Any]:
         "energy": energy,
         "ms": "-" if costs.ms_per_clip is None else f"{costs.ms_per_clip:.3g}",
         "mb": "-" if costs.model_mb is None else f"{costs.model_mb:.3g}",
+        "peak": "-" if costs.peak_memory_mb is None else f"{costs.peak_memory_mb:.0f}",
         "machine": costs.machine or "-",
         "pareto": model.pareto,
     }

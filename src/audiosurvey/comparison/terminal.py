@@ -123,7 +123,7 @@ def _pairs(dataset: DatasetResult, pairs: tuple[PairResult, ...], second: bool =
 
 
 def _costs(dataset: DatasetResult) -> Table:
-    table = _table("params", "MACs", "train s", "Wh", "ms/clip", "MB", name="model")
+    table = _table("params", "MACs", "train s", "Wh", "ms/clip", "MB", "peak MB", name="model")
     table.add_column("machine", overflow="fold")
     table.add_column("front")
     for model in dataset.models:
@@ -137,6 +137,7 @@ def _costs(dataset: DatasetResult) -> Table:
             energy,
             "-" if costs.ms_per_clip is None else f"{costs.ms_per_clip:.3g}",
             "-" if costs.model_mb is None else f"{costs.model_mb:.3g}",
+            "-" if costs.peak_memory_mb is None else f"{costs.peak_memory_mb:.0f}",
             costs.machine or "-",
             "yes" if model.pareto else "",
         ]

@@ -93,7 +93,7 @@ def _threads(record: Record, here: Mapping[str, Any], options: TrainOptions) -> 
 def _refuse_other_data(record: Record, sounds: Sounds, folds: Sequence[int]) -> None:
     table = sounds.table
     at = f"{table.root}: not the data of {record.path}"
-    mend = "give its place with --set dataset.root=..."
+    mend = "set dataset.root to its place"
     if list(table.classes) != record.results.classes:
         raise UserError(f"{at}, for it has other classes; {mend}")
     if missing := [fold for fold in folds if fold not in table.folds]:

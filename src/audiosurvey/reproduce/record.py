@@ -10,7 +10,7 @@ import numpy as np
 
 from audiosurvey.config.loader import LoadedConfig, load_text
 from audiosurvey.config.resolved import dump
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.merging import PATHS_AND_SPEED
 from audiosurvey.runs.results.results import RunResults, read_results
@@ -88,12 +88,14 @@ class Record:
         """
         folder = options.run_dir or Path("runs") / f"{self.name}-reproduced"
         if self.run and folder.exists() and folder.resolve() == self.run.path.resolve():
-            raise UserError(f"--run-dir {folder}: is the recorded run itself; give another folder")
+            raise ArgumentError("{run_dir}: is the recorded run itself; give another folder", run_dir=folder)
         done = self.results.done
         for fold in options.folds or ():
             if fold not in done:
                 there = ", ".join(map(str, done))
-                raise UserError(f"--folds {fold}: {self.path} has no results of this fold; there are {there}")
+                raise ArgumentError(
+                    f"{{folds}}: {self.path} has no results of this fold; there are {there}", folds=fold
+                )
         asked = sorted(set(options.folds or done))
         as_recorded = asked == done and options.jobs in (None, self._jobs())
         jobs, threads = options.jobs or min(self._jobs(), len(asked)), options.threads

@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from audiosurvey.data.batches.batches import Batch
+from audiosurvey.runs.consumption import peak_memory_bytes
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import one_thread
 from audiosurvey.training.step import TrainStep, read_results
@@ -48,17 +49,17 @@ class Forecast:
         return self.seconds * self.seconds_per_step_on_one / self.seconds_per_step
 
 
-def forecast(stage: Stage, evaluated_clips: int, *, try_one_thread: bool = False) -> Forecast:
+def forecast(stage: Stage, evaluated_clips: int, *, steps: int = PROBE_STEPS, try_one_thread: bool = False) -> Forecast:
     """Trains a copy of the network for a few steps, and times the evaluation of one batch; nothing is kept.
 
-    `evaluated_clips`: over all evaluations of a fold. `try_one_thread`: also on one thread, if other programs use the
-    processors.
+    `evaluated_clips`: over all evaluations of a fold. `steps`: the fastest of so many counts, within 10 seconds.
+    `try_one_thread`: also on one thread, if other programs use the processors.
     """
     network = stage.build()
     parameters = sum(value.numel() for value in network.state_dict().values())
     step = stage.step(copy.deepcopy(network))
     batches = stage.batches.epoch(1)
-    probes = list(islice(batches, PROBE_STEPS + 1))
+    probes = list(islice(batches, steps + 1))
     batches.close()
     # Checked before this process is busy itself.
     one_too = try_one_thread and _uses_threads(stage) and others_are_busy()
@@ -77,8 +78,9 @@ def forecast(stage: Stage, evaluated_clips: int, *, try_one_thread: bool = False
     averaged = stage.config.ema.decay or stage.config.swa.start is not None
     # Weights, two moments of the optimizer, the model, and an average.
     state = 4 * parameters * (5 if averaged else 4)
-    steps = len(stage.batches) * (stage.settings.epochs or 1)
-    return Forecast(seconds_per_batch, steps, evaluation, _peak_bytes(stage), state, seconds_on_one)
+    in_all = len(stage.batches) * (stage.settings.epochs or 1)
+    peak = peak_memory_bytes(stage.accelerator.device)
+    return Forecast(seconds_per_batch, in_all, evaluation, peak, state, seconds_on_one)
 
 
 def _step_seconds(stage: Stage, step: TrainStep, probes: Sequence[Batch]) -> list[float]:
@@ -114,12 +116,3 @@ def forecast_embedding(stage: Stage) -> float:
         stage.scores(network, clips)
         times.append(time.perf_counter() - started)
     return min(times) / len(clips) * len(stage.sounds.table.clips)
-
-
-def _peak_bytes(stage: Stage) -> int:
-    device = stage.accelerator.device
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    memory = psutil.Process().memory_info()
-    # Only Windows reports the peak itself.
-    return getattr(memory, "peak_wset", memory.rss)

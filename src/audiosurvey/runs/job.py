@@ -16,13 +16,14 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import Table, truth
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.model.network import Network
+from audiosurvey.runs.consumption import metered
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.listener import RunListener
-from audiosurvey.runs.results.fold_log import epoch_log
+from audiosurvey.runs.results.fold_log import epoch_log, read_history
 from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
@@ -101,9 +102,11 @@ def open_context(job: FoldJob, experiment: Experiment | None = None) -> RunConte
     else:
         sounds, init = prepare_sounds(config.dataset, config.sample_rate), open_pretrained(config)
     if sounds.store.hash != job.about.dataset.hash:
-        raise UserError(f"{run.path}: the data changed since the run began; give another --run-dir")
+        raise ArgumentError(f"{run.path}: the data changed since the run began; give another {{run_dir}}", run_dir=...)
     if (init and init.report.sha256) != job.init_hash:
-        raise UserError(f"{run.path}: the weights of model.init changed since the run began; give another --run-dir")
+        raise ArgumentError(
+            f"{run.path}: the weights of model.init changed since the run began; give another {{run_dir}}", run_dir=...
+        )
     return RunContext(run, config, sounds, accelerator, init, finished(run))
 
 
@@ -130,7 +133,9 @@ def run_job(
     folder = context.run.fold(job.fold)
     ready = context.start(stage, listener)
     embedding_seconds = ready.embeddings.seconds if ready.embeddings and job.counts_embeddings else 0.0
+    interrupted = bool(read_history(folder))
     with (
+        metered(context.accelerator.device, alone=job.side_by_side is None) as used,
         listener.stages([job.title], job.epochs) as (shown,),
         epoch_log(folder, shown, job.config, context.accelerator) as (log, tracking),
     ):
@@ -154,6 +159,10 @@ def run_job(
     }
     if fitted.penalty is not None:
         row["penalty"] = fitted.penalty
+    if used.peak_memory_mb is not None:
+        row["peak_memory_mb"] = round(used.peak_memory_mb, 1)
+    if used.energy_wh is not None and not interrupted and context.accelerator.num_processes == 1:
+        row["energy_wh"] = round(used.energy_wh, 4)
     if job.side_by_side is not None:
         row |= {"side_by_side": job.side_by_side, "threads": torch.get_num_threads()}
     counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))

@@ -11,6 +11,8 @@ def caveats(results: RunResults) -> list[str]:
         found.append("own folds; there is no official protocol for this data")
     elif not results.official:
         found.append("not the official protocol" + (f": {results.not_official}" if results.not_official else ""))
+    if results.versions:
+        found.append(f"folds trained by several versions of audiosurvey: {', '.join(results.versions)}")
     return found
 
 

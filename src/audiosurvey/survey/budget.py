@@ -9,6 +9,9 @@ from audiosurvey.survey.spec import Budget
 from audiosurvey.threads import threads
 from audiosurvey.training.devices import make_accelerator
 
+_STEPS = 8
+"""More than for one run: a budget is measured once, and other programs may be busy at that moment."""
+
 
 def settle_epochs(budget: Budget, experiment: Experiment, conditions: Conditions) -> int:
     """Epochs of a budget, at least one. A budget in seconds is measured in a few training steps."""
@@ -29,7 +32,7 @@ def measure(experiment: Experiment, conditions: Conditions) -> Forecast:
     config, split = experiment.config, next(iter(experiment.splits.values()))
     with threads(conditions.threads):
         stage = open_stage(experiment, conditions)
-        return forecast(stage, clips_to_evaluate(config, split, config.train.epochs or 1))
+        return forecast(stage, clips_to_evaluate(config, split, config.train.epochs or 1), steps=_STEPS)
 
 
 def open_stage(experiment: Experiment, conditions: Conditions) -> Stage:

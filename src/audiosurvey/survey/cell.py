@@ -104,6 +104,12 @@ def make_cells(
     return cells
 
 
+def recipe_hash(config: Config, conditions: Conditions, key: DataKey) -> str:
+    """Hash of all that determines a result except seed and fold. Paths are not part of it, as in the ids of cells."""
+    config = config.model_copy(update={"precision": conditions.precision_of(config), "seed": 0})
+    return _hash(_identity(config, conditions, key))
+
+
 ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}
 """Keys that came after the first survey, with the value that means what happened before there was the key: cells of
 earlier versions keep their ids."""

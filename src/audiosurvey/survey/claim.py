@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from audiosurvey.atomic import write_text
 from audiosurvey.errors import UserError
-from audiosurvey.survey.background import in_background
+from audiosurvey.runs.background import in_background
 from audiosurvey.survey.folder import read_if_there
 
 HEARTBEAT_SECONDS = 5.0

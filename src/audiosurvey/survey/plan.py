@@ -4,7 +4,6 @@ What is settled (kind of device, number format, epochs of a budget in seconds) i
 other process that works on the survey reads it there.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +23,7 @@ from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
-from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cells
+from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cells, recipe_hash
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe
 from audiosurvey.survey.reading import LoadedSurvey
@@ -237,8 +236,8 @@ def _epochs(
     assert budget is not None, "there is a budget"
     if budget.epochs is not None:
         return budget.epochs
-    text = f"{budget.model_dump_json()} {conditions} {config.model_dump_json()}"
-    key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    length = f"{budget.steps} steps" if budget.steps is not None else f"{budget.seconds} s"
+    key = f"{recipe_hash(config, conditions, opener.key(config))}, {length}"
     if key not in known:
         known[key] = settle_epochs(budget, opener.experiment(config, folds), conditions)
     return known[key]

@@ -38,7 +38,7 @@ def load_survey(path: Path) -> LoadedSurvey:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected a survey file (see docs/survey.md)") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; expected a survey file, or with --status or --final a survey") from None
+        raise UserError(f"{path}: is a folder; expected a survey file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     document = read(content, str(path))

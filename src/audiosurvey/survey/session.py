@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell
@@ -33,7 +33,7 @@ class Shard:
         first, _, second = text.partition("/")
         if first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
             return cls(int(first), int(second))
-        raise UserError(f"--shard {text}: expected I/N with I from 1 to N, such as 3/20")
+        raise ArgumentError("{shard}: expected I/N with I from 1 to N, such as 3/20", shard=text)
 
     def of_cells(self, cells: Sequence[Cell]) -> list[Cell]:
         return list(cells[self.index - 1 :: self.of])
@@ -97,9 +97,10 @@ def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: 
         listener.ended(cell, outcome)
         failures += outcome == "failed"
         if most is not None and failures >= most:
-            raise UserError(
+            raise ArgumentError(
                 f"stopped after {failures} failed cells (max_failures); "
-                "correct what failed, and run the survey again with --retry-failed"
+                "correct what failed, and run the survey again with {retry_failed}",
+                retry_failed=True,
             )
     _retry_out_of_memory(plan, cells, running, listener)
 

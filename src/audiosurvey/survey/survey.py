@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import RunResults
@@ -74,7 +74,9 @@ class OpenSurvey:
     def search(self, listener: SurveyListener) -> list[BestRecipe]:
         """Runs the trials that are missing, and adds the rows of the recipes that were found to the plan."""
         if self.options.shard != Shard():
-            raise UserError("--shard: does not go with a search, whose trials depend on each other; leave it out")
+            raise ArgumentError(
+                "{shard}: does not go with a search, whose trials depend on each other; leave it out", shard=...
+            )
         row = self.plan.rows[0]
         found = Search(self.plan.survey, self.plan.folder, row, self.plan.conditions, self.opener, listener)
         best = found.run(self._executor)
@@ -111,10 +113,10 @@ def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> Op
 def _refuse_folder(folder: SurveyFolder) -> None:
     path = folder.path
     if path.exists() and not path.is_dir():
-        raise UserError(f"{path}: is a file; give another --run-dir")
+        raise ArgumentError(f"{path}: is a file; give another {{run_dir}}", run_dir=...)
     ours = (folder.plan, path / "plan.lock")
     if path.is_dir() and any(path.iterdir()) and not any(file.exists() for file in ours):
-        raise UserError(f"{path}: holds something else than a survey; give another --run-dir")
+        raise ArgumentError(f"{path}: holds something else than a survey; give another {{run_dir}}", run_dir=...)
 
 
 def survey_status(path: Path) -> SurveyStatus:
@@ -141,12 +143,12 @@ def final_run(path: Path, name: str) -> Path:
     found = known.get(name) or next((cell for cell in cells if cell.row == name), None)
     if found is None:
         rows = ", ".join(dict.fromkeys(cell.row for cell in cells))
-        raise UserError(f"--final {name}: no such row in {path}; its rows are {rows}")
+        raise ArgumentError(f"{{final}}: no such row in {path}; its rows are {rows}", final=name)
     done = folder.states().done
     missing = [cell.fold for cell in cells if (cell.row, cell.seed) == (found.row, found.seed) and cell.id not in done]
     if missing:
         folds = ", ".join(map(str, missing))
-        raise UserError(f"--final {name}: fold {folds} is not done; run the survey to its end first")
+        raise ArgumentError(f"{{final}}: fold {folds} is not done; run the survey to its end first", final=name)
     return folder.runs / run_name(found.row, found.seed)
 
 

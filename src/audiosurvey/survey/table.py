@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audiosurvey.report.units import duration, size
-from audiosurvey.survey.background import in_background
+from audiosurvey.runs.background import in_background
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.dry_run import SurveyForecast
 from audiosurvey.survey.session import SurveyListener

@@ -1,12 +1,11 @@
 """Differences from presets, costs, and the command that repeats a run."""
 
-import shlex
 from pathlib import Path
 
 import pytest
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.report.page.facts import command, costs, differences, machine
+from audiosurvey.report.page.facts import costs, differences, machine
 from audiosurvey.runs.results.run_folder import RunFolder
 
 
@@ -26,18 +25,6 @@ def test_the_nearest_preset_is_found():
     assert "model.blocks" in [key for key, _, _ in named.rows]
 
 
-def test_the_command_trains_the_same_folds(finished_run: Path):
-    run = RunFolder(finished_run)
-    results = run.read_results()
-    assert results is not None
-    environment = {"jobs": 2, "torch_threads": 4, "device": "cuda"}
-    words = shlex.split(command(run, results.changed(folds=results.folds[:2]), environment))
-    assert words[:2] == ["audiosurvey", "train"]
-    assert words[2] == run.config_path.as_posix()
-    assert words[5:] == ["--folds", "1,2", "--jobs", "2", "--threads", "4", "--device", "cuda"]
-    assert "--folds" not in command(run, results, {})
-
-
 def test_costs_are_those_of_the_run(finished_run: Path):
     run = RunFolder(finished_run)
     results = run.read_results()
@@ -47,4 +34,10 @@ def test_costs_are_those_of_the_run(finished_run: Path):
     assert rows["machine"] == "box: 1 processor, 2 threads, cpu"
     assert rows["epochs per fold"] == "6"
     assert rows["weights of one model"].endswith("kB")
+    assert rows["peak memory"].endswith(("MB", "GB"))
+    assert "energy, measured" not in rows or rows["energy, measured"].endswith(" Wh")
+    measured = [row.changed(energy_wh=1.25) for row in results.folds]
+    assert dict(costs(run, results.changed(folds=measured), {}))["energy, measured"] == f"{1.25 * len(measured):.3g} Wh"
+    some = [row.changed(energy_wh=None) for row in measured[1:]]
+    assert "energy, measured" not in dict(costs(run, results.changed(folds=[measured[0], *some]), {}))
     assert machine({"device": "cuda", "devices": ["H200"]}) == "unknown: H200"

@@ -52,6 +52,10 @@ def test_every_section_is_there_and_linked(run_copy: Path):
     assert "default-src 'none'" in page
 
 
+def test_the_command_trains_the_run_again(run_copy: Path):
+    assert f'aria-label="Command">audiosurvey reproduce {run_copy.as_posix()}</pre>' in made(run_copy, audio=False)
+
+
 def test_the_headline_is_the_corrected_interval(run_copy: Path):
     results = results_of(run_copy)
     values = [row.accuracy for row in results.folds]

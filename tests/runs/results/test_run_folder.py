@@ -36,7 +36,7 @@ def test_a_new_or_empty_folder_is_fine(tmp_path):
 
 
 def test_nothing_is_begun_where_a_run_is_to_go_on(tmp_path):
-    with pytest.raises(UserError, match=r"new: no such run folder to go on with; leave --resume out") as error:
+    with pytest.raises(UserError, match=r"new: no such run folder to continue; leave resume out") as error:
         RunFolder(tmp_path / "new").refuse(CONFIG, resume=True)
     assert len(error.value.lines) == 1
     assert not (tmp_path / "new").exists()
@@ -53,7 +53,7 @@ def test_a_run_is_refused_without_resume_and_left_alone(tmp_path):
     run = begun(tmp_path / "run")
     (run.path / "lock").unlink(missing_ok=True)
     before = inside(run.path)
-    with pytest.raises(UserError, match="already there; give --resume") as error:
+    with pytest.raises(UserError, match="already there; give resume=True") as error:
         run.refuse(CONFIG, resume=False)
     assert len(error.value.lines) == 1
     assert inside(run.path) == before

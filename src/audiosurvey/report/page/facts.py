@@ -1,6 +1,5 @@
 """Facts about a run: what it cost, how its config differs from a preset, where it ran, and how to repeat it."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +41,10 @@ def costs(run: RunFolder, results: RunResults, environment: Mapping[str, Any]) -
     rows.append(("epochs per fold", " to ".join(map(str, dict.fromkeys((epochs[0], epochs[-1]))))))
     each = f"{duration(results.seconds / folds)} per fold, " if folds > 1 else ""
     rows.append(("training time", f"{each}{duration(results.seconds)} in total"))
+    if peaks := [row.peak_memory_mb for row in results.folds if row.peak_memory_mb is not None]:
+        rows.append(("peak memory", size(round(max(peaks) * 1e6))))
+    if len(energies := [row.energy_wh for row in results.folds if row.energy_wh is not None]) == folds:
+        rows.append(("energy, measured", f"{sum(energies):.3g} Wh"))
     if environment:
         rows.append(("machine", machine(environment)))
     return rows
@@ -96,18 +99,3 @@ def _keys(config: Config) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= 300 else text[:299] + "…"
-
-
-def command(run: RunFolder, results: RunResults, environment: Mapping[str, Any]) -> str:
-    """The command that trains the same folds again, in a new folder."""
-    words = ["audiosurvey", "train", run.config_path.as_posix(), "--run-dir", f"{run.path.as_posix()}-again"]
-    if results.done != results.all_folds:
-        words += ["--folds", ",".join(map(str, results.done))]
-    jobs = environment.get("jobs", 1)
-    if jobs != 1:
-        words += ["--jobs", str(jobs)]
-    if "torch_threads" in environment:
-        words += ["--threads", str(environment["torch_threads"])]
-    if environment.get("device", "cpu") != "cpu":
-        words += ["--device", str(environment["device"])]
-    return shlex.join(words)

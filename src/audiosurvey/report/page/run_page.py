@@ -14,7 +14,7 @@ from audiosurvey.errors import some_of
 from audiosurvey.pages.rendering import environment as templates
 from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views
 from audiosurvey.report.page.confusion import confusion_table, listed_clips
-from audiosurvey.report.page.facts import command, costs, differences
+from audiosurvey.report.page.facts import costs, differences
 from audiosurvey.report.page.material import RunMaterial
 from audiosurvey.report.page.robustness_table import robustness_table
 from audiosurvey.report.page.scores import (
@@ -49,6 +49,7 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "augmented": augmented_views(material, bank),
     }
     confusion, data = _confusion(material, bank)
+    run = shlex.quote(material.run.path.as_posix())
     page = {
         "title": f"{material.run.path.resolve().name}: {results.dataset.title}",
         "about": _about(material),
@@ -61,11 +62,11 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "reliability": _reliability(material),
         "audit": _audit(material),
         "robustness": None if material.robustness is None else robustness_table(material.robustness),
-        "robustness_command": f"audiosurvey robustness {shlex.quote(material.run.path.as_posix())}",
+        "robustness_command": f"audiosurvey robustness {run}",
         "costs": costs(material.run, results, material.environment),
         "differences": None if material.config is None else differences(material.config, _config_name(material)),
         "config_text": None if material.config is None else resolved_yaml(material.config),
-        "command": command(material.run, results, material.environment),
+        "command": f"audiosurvey reproduce {run}",
         "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
         "absent": defaultdict(str, material.absent),
         "data": data,

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
-from audiosurvey.errors import DiskFull, Interrupted, UserError, of_the_system
+from audiosurvey.errors import ArgumentError, DiskFull, Interrupted, UserError, of_the_system
 from audiosurvey.runs.executors.children import PATIENCE, end, end_with_parent, ignoring_interrupts
 from audiosurvey.runs.job import FoldJob, open_context, run_job
 from audiosurvey.runs.listener import DrawBatch, RunListener
@@ -62,11 +62,14 @@ def refuse_jobs(jobs: int, config: Config, accelerator: Accelerator) -> None:
     if jobs == 1:
         return
     if accelerator.num_processes > 1:
-        raise UserError(f"--jobs {jobs}: {accelerator.num_processes} processes train each fold together; leave it out")
+        raise ArgumentError(
+            f"{{jobs}}: {accelerator.num_processes} processes train each fold together; leave it out", jobs=jobs
+        )
     if config.train.head_only:
-        raise UserError(
-            f"--jobs {jobs}: a linear probe (train.head_only) looks at the clips once for all folds and takes seconds "
-            "a fold; leave it out"
+        raise ArgumentError(
+            "{jobs}: a linear probe (train.head_only) looks at the clips once for all folds and takes seconds a fold; "
+            "leave it out",
+            jobs=jobs,
         )
 
 
@@ -74,7 +77,7 @@ def run_side_by_side(jobs: Sequence[Sequence[FoldJob]], recorder: Recorder, list
     """Trains the folds round by round. What all of them need (pretraining, embeddings) must be in the run folder.
 
     Raises UserError if one of the processes met an error or (Interrupted) was killed; the others are ended first, and
-    --resume continues each fold after its last finished epoch.
+    resuming the run continues each fold after its last finished epoch.
     """
     for members in jobs:
         _run_round(members, recorder, listener)
@@ -103,7 +106,7 @@ def _run_round(jobs: Sequence[FoldJob], recorder: Recorder, listener: RunListene
                     raise content[0](f"fold {fold}: {content[1]}", *content[2:])
                 else:
                     process.join(PATIENCE)
-                    raise Interrupted(_how_it_ended(fold, process, len(jobs)))
+                    raise Interrupted(_how_it_ended(fold, process, len(jobs)), jobs=..., resume=True)
 
 
 def _next_message(connection: Connection) -> tuple[str, Any]:
@@ -143,9 +146,9 @@ def _started(jobs: Sequence[FoldJob], draw: DrawBatch | None) -> Iterator[dict[C
 def _how_it_ended(fold: int, process: BaseProcess, number: int) -> str:
     status = process.exitcode or 0
     if status < 0:
-        memory = f"; memory may not do for {number} folds at once: give a smaller --jobs" if status == -9 else ""
-        return f"fold {fold}: its process was killed (signal {-status}){memory}; the run goes on with --resume"
-    return f"fold {fold}: its process ended with status {status}, for the reason above; the run goes on with --resume"
+        memory = f"; memory may not do for {number} folds at once: give a smaller {{jobs}}" if status == -9 else ""
+        return f"fold {fold}: its process was killed (signal {-status}){memory}; continue with {{resume}}"
+    return f"fold {fold}: its process ended with status {status}, for the reason above; continue with {{resume}}"
 
 
 class _Relay(RunListener):

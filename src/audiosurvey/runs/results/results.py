@@ -75,6 +75,10 @@ class FoldRow(StoredPart):
     side_by_side: int = 1
     """Folds that shared the machine."""
     threads: int | None = None
+    peak_memory_mb: float | None = None
+    """Highest use of the GPU's memory by tensors, or, without a GPU, of memory by the process."""
+    energy_wh: float | None = None
+    """Measured; only where the system measures it, and for folds that were trained without an interruption."""
 
     def metrics(self, names: Iterable[str]) -> Metrics:
         return {name: getattr(self, name) for name in names}
@@ -142,6 +146,8 @@ class RunResults(StoredPart):
 
     schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
     version: str = ""
+    versions: list[str] = []
+    """All versions of audiosurvey that trained folds, if there are several."""
     dataset: DatasetFacts
     protocol: dict[str, Any] = {}
     official: bool
@@ -277,7 +283,10 @@ def clips_left_out(clips: Iterable[Ignored | Skipped]) -> list[LeftOutClip]:
 
 def joined(parts: Sequence[RunResults]) -> RunResults:
     """Results of one experiment joined; no fold is in two of them."""
+    versions = sorted({version for part in parts for version in part.versions or [part.version]})
     found = parts[0].changed(folds=[], final=None, confusion=None, leaking=any(part.leaking for part in parts))
+    if len(versions) > 1:
+        found = found.changed(versions=versions)
     for part in parts:
         found = found.with_folds(part.folds, None if part.confusion is None else np.asarray(part.confusion))
     return found

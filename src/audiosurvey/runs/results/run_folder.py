@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
-from audiosurvey.errors import Interrupted, UserError
+from audiosurvey.errors import ArgumentError, Interrupted, UserError
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
 from audiosurvey.training.devices import number_format
@@ -115,27 +115,39 @@ class RunFolder:
         Without `resume` the folder must be empty or missing; with it, it must hold a run of the same config.
         """
         if resume and not self.path.exists():
-            raise UserError(
-                f"{self.path}: no such run folder to go on with; leave --resume out to begin a run there, or name "
-                "another --run-dir ('audiosurvey runs' lists what there is)"
+            raise ArgumentError(
+                f"{self.path}: no such run folder to continue; leave {{resume}} out to begin a run there, or give "
+                "another {run_dir} ('audiosurvey runs' lists what there is)",
+                resume=...,
+                run_dir=...,
             )
         if self.path.is_dir() and any(entry.name not in _BEFORE_THE_CONFIG for entry in self.path.iterdir()):
             if not resume:
-                raise UserError(f"{self.path}: already there; give --resume to go on with it, or another --run-dir")
+                raise ArgumentError(
+                    f"{self.path}: already there; give {{resume}} to continue it, or another {{run_dir}}",
+                    resume=True,
+                    run_dir=...,
+                )
             if not self.config_path.exists():
-                raise UserError(f"{self.path}: not a run folder (no config.yaml in it); give another --run-dir")
+                raise ArgumentError(
+                    f"{self.path}: not a run folder (no config.yaml in it); give another {{run_dir}}", run_dir=...
+                )
             self._compare(config)
         elif self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path}: is a file; give another --run-dir")
+            raise ArgumentError(f"{self.path}: is a file; give another {{run_dir}}", run_dir=...)
         there = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         if not os.access(there, os.W_OK):
-            raise UserError(f"{self.path}: cannot be written ({there} is read-only for you); give another --run-dir")
+            raise ArgumentError(
+                f"{self.path}: cannot be written ({there} is read-only for you); give another {{run_dir}}", run_dir=...
+            )
 
     def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str, jobs: int = 1) -> None:
         """Writes config and environment, unless they are there; raises UserError if the data were others then."""
         if self.config_path.exists():
             if self.begun_with()["data_hash"] != data_hash:
-                raise UserError(f"{self.path}: the data changed since the run began; give another --run-dir")
+                raise ArgumentError(
+                    f"{self.path}: the data changed since the run began; give another {{run_dir}}", run_dir=...
+                )
             return
         write_json(self.environment_path, environment(accelerator, jobs) | {"data_hash": data_hash})
         write_text(self.config_path, resolved_yaml)
@@ -143,7 +155,7 @@ class RunFolder:
     def begun_with(self) -> dict[str, Any]:
         """The environment in which the run began. Raises UserError if the file is missing or damaged."""
         path = self.environment_path
-        mend = "put back a copy of it; without it nobody knows on what data the run began: else give another --run-dir"
+        mend = "put back a copy of it; without it nobody knows on what data the run began: else begin another run"
         begun = read_json(path, mend)
         if begun.get("precision") not in ("fp32", "bf16", "fp16") or "data_hash" not in begun or "device" not in begun:
             raise UserError(f"{path}: damaged, without device, precision or data_hash; {mend}")
@@ -204,10 +216,11 @@ class RunFolder:
         after = flat(config.model_dump(mode="json"))
         differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
         if differing:
-            raise UserError(
-                f"{self.path}: the run was made with another config; give another --run-dir, go on with "
+            raise ArgumentError(
+                f"{self.path}: the run was made with another config; give another {{run_dir}}, go on with "
                 f"{self.config_path}, or set these back:",
                 *(f"  {key}: {before.get(key)} in the run, {after.get(key)} now" for key in differing),
+                run_dir=...,
             )
 
 

@@ -113,7 +113,7 @@ def _probe(stage: Stage, ready: ReadyNetwork, log: Listener) -> float:
 def _begin(run: RunFolder, epochs: int) -> None:
     """Writes down the number of epochs; a checkpoint of another number is of no use and is removed."""
     plan: dict[str, Any] = {"epochs": epochs}
-    again = f"remove the folder {run.final.as_posix()}, and --final trains the model from its beginning"
+    again = f"remove the folder {run.final.as_posix()}, and the final model is trained from its beginning"
     if (run.final / PLAN).exists() and read_json(run.final / PLAN, again) != plan:
         shutil.rmtree(run.final)
     write_json(run.final / PLAN, plan)

@@ -17,7 +17,7 @@ from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import make_split, without_clips
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.model.blocks.transformer import resize_positions
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import Network
@@ -72,7 +72,9 @@ def pretrain(
     done = finished(run)
     if done is not None:
         if done.facts.hash != sounds.store.hash:
-            raise UserError(f"{folder}: the pretraining data changed since the run began; give another --run-dir")
+            raise ArgumentError(
+                f"{folder}: the pretraining data changed since the run began; give another {{run_dir}}", run_dir=...
+            )
         return done
     table, left_out = outside(sounds, target)
     settings = config.pretrain
@@ -124,7 +126,7 @@ def finished(run: RunFolder) -> PretrainingResult | None:
     weights, facts = run.pretraining / WEIGHTS, run.pretraining / FACTS
     if not weights.exists():
         return None
-    mend = f"remove {weights.as_posix()}, and --resume writes both again from the checkpoint"
+    mend = f"remove {weights.as_posix()}, and resuming the run writes both again from the checkpoint"
     stored = read_json(facts, mend)
     try:
         heard = Provenance.from_json(stored.pop("heard"))

@@ -12,7 +12,7 @@ from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.splits.provenance import Provenance
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.model.cost import trainable
 from audiosurvey.model.freeze import frozen_blocks
 from audiosurvey.model.network import Network
@@ -48,10 +48,11 @@ class PretrainedWeights:
         held_out = {clip.id for split in splits for clip in split.validation + split.test}
         seen = sorted(held_out & self.trained_on.known(sounds.table.clips, sounds.store))
         if seen and not allow_leakage:
-            raise UserError(
+            raise ArgumentError(
                 f"model.init: {self.name}: was trained on the recordings of {len(seen)} clips that are to be tested "
-                f"on, such as {seen[0]}; take other weights, train only the folds that these left out (--folds), or "
-                "set protocol.allow_leakage: true"
+                f"on, such as {seen[0]}; take other weights, train only the folds that these left out ({{folds}}), or "
+                "set protocol.allow_leakage: true",
+                folds=...,
             )
         return bool(seen)
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audiosurvey.errors import DiskFull, UserError
+from audiosurvey.errors import ArgumentError, DiskFull
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.plan import Opener
@@ -86,7 +86,7 @@ def _connect(address: str, workers: int | None, threads: int) -> Any:
     try:
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise UserError("--ray: needs Ray; install it with pip install 'audiosurvey[survey]'") from None
+        raise ArgumentError("{ray}: needs Ray; install it with pip install 'audiosurvey[survey]'", ray=...) from None
     if ray.is_initialized():
         ray.shutdown()
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "include_dashboard": False}
@@ -98,7 +98,9 @@ def _connect(address: str, workers: int | None, threads: int) -> Any:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"--ray {address}: no cluster there ({reason}); start one with 'ray start --head'") from None
+        raise ArgumentError(
+            f"{{ray}}: no cluster there ({reason}); start one with 'ray start --head'", ray=address
+        ) from None
     return ray
 
 

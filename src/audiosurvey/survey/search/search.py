@@ -22,10 +22,10 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
+from audiosurvey.runs.background import in_background
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.background import in_background
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
