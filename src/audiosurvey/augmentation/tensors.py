@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 
@@ -37,4 +36,6 @@ def windows(padded_BN: Tensor, starts: Sequence[int], samples: int) -> Tensor:
 
 def fast_length(at_least: int) -> int:
     """The smallest length from `at_least` on at which a Fourier transform of real numbers is fast."""
+    from scipy.fft import next_fast_len  # loaded on first use: it takes a quarter of a second
+
     return int(next_fast_len(at_least, real=True))  # pyright: ignore[reportArgumentType]

@@ -45,7 +45,7 @@ def export(
         other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
         mend = f"did you mean {near}?" if near else other
         raise UserError(f"--format {format}: not one of {', '.join(known)}; {mend}")
-    outcome = write(model, known[format], output, int8, calibration, force)
+    outcome = write(model, known[format], output, int8=int8, calibration=calibration, force=force)
     if as_json:
         print_json(outcome.as_json())
         return

@@ -17,7 +17,7 @@ def push(
     """Publish a model on the Hugging Face Hub, after checking that it still gives the expected scores."""
     from audiosurvey.pipeline import push as publish
 
-    pushed = publish(model, repo, private)
+    pushed = publish(model, repo, private=private)
     if as_json:
         print_json({"url": pushed.url, "golden_difference": pushed.difference, "licence": pushed.licence})
         return

@@ -85,7 +85,13 @@ class ExportResult:
 
 
 def export_model(
-    model: Path, format: Format, output: Path | None, *, int8: bool, calibration: Path | None, force: bool
+    model: Path,
+    format: Format,
+    output: Path | None = None,
+    *,
+    int8: bool = False,
+    calibration: Path | None = None,
+    force: bool = False,
 ) -> ExportResult:
     """Export the model in a folder or run, and note it in its card. `output` None: into the model folder.
 

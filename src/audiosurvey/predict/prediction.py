@@ -55,7 +55,7 @@ class PredictionListener:
 
 
 def predict(
-    path: str, words: Sequence[str], options: PredictOptions, listener: PredictionListener
+    path: str, words: Sequence[str], options: PredictOptions, listener: PredictionListener = PredictionListener()
 ) -> PredictionSummary:
     """Score sounds with the model at `path` and write the predictions to a file or to stdout.
 

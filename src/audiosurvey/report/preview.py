@@ -19,7 +19,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.table import Clip
 from audiosurvey.pages.plain_figure import PlainFigure
 from audiosurvey.runs.evaluation.heldout import prepare
-from audiosurvey.runs.listener import OpenBar
+from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.targets import check_target
 
@@ -27,7 +27,7 @@ LONGEST_NAME = 120
 
 
 def write_previews(
-    config: Config, clips: Sequence[str], epochs: Sequence[int], folder: Path, force: bool, bar: OpenBar
+    config: Config, clips: Sequence[str], epochs: Sequence[int], folder: Path, force: bool, bar: OpenBar = no_bar
 ) -> list[Path]:
     """Renders clips as in these epochs and writes them to `folder`. No `clips`: the first clip."""
     sounds = prepare(config.dataset, config.sample_rate, bar)

@@ -24,7 +24,7 @@ class TrainListener(RunListener):
         """The final model is about to be trained."""
 
 
-def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener) -> TrainResult | None:
+def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener = TrainListener()) -> TrainResult | None:
     """Pretrains if the config says so, then trains one model per fold, and with `options.final` one on all folds.
 
     Of several processes (torchrun) only the main one writes, calls the listener, and returns a result.

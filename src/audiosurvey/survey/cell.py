@@ -93,20 +93,21 @@ def make_cells(
     """The cells of a resolved config with these seeds and folds, seed by seed."""
     config = config.model_copy(update={"precision": conditions.precision_of(config)})
     identity = _identity(config, conditions, key)
+    recipe = _hash(identity)
+    common = _hash({name: value for name, value in identity.items() if not name.startswith(_NOT_SHARED)})
     cells: list[Cell] = []
     for seed in seeds:
         seeded = config.model_copy(update={"seed": seed})
-        identity["config.seed"] = seed
-        shared = _hash({name: value for name, value in identity.items() if not name.startswith(_NOT_SHARED)})
+        shared = _hash({"common": common, "seed": seed})
         for fold in folds:
-            own = identity | {"fold": fold} | ({"trial": True} if trial else {})
+            own = {"recipe": recipe, "seed": seed, "fold": fold} | ({"trial": True} if trial else {})
             cells.append(Cell(_hash(own), row, fold, seeded, conditions, key, shared, trial))
     return cells
 
 
 def recipe_hash(config: Config, conditions: Conditions, key: DataKey) -> str:
-    """Hash of all that determines a result except seed and fold. Paths are not part of it, as in the ids of cells."""
-    config = config.model_copy(update={"precision": conditions.precision_of(config), "seed": 0})
+    """Hash of all that determines a result except seed and fold."""
+    config = config.model_copy(update={"precision": conditions.precision_of(config)})
     return _hash(_identity(config, conditions, key))
 
 
@@ -118,8 +119,9 @@ _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 
 
 def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
+    """All that determines a result except seed and fold. Paths are not part of it."""
     settings = flat(config.model_dump(mode="json"), "config")
-    settings = {name: value for name, value in settings.items() if name not in PATHS_AND_SPEED}
+    settings = {name: value for name, value in settings.items() if name not in PATHS_AND_SPEED | {"config.seed"}}
     unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
     settings = {name: value for name, value in settings.items() if name not in unchanged}
     if key.init is not None:

@@ -55,7 +55,7 @@ class SurveyFolder:
         found = CellStates(set(), set(), set())
         with suppress(FileNotFoundError), os.scandir(self.cells) as entries:
             for entry in entries:
-                if Path(entry.path, RESULT).exists():
+                if os.path.exists(f"{entry.path}/{RESULT}"):  # noqa: PTH110 - much faster than Path for thousands
                     found.done.add(entry.name)
                     continue
                 if Path(entry.path, FAILURE).exists():

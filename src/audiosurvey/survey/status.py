@@ -144,7 +144,7 @@ class StatusReader:
         return found.score, found.seconds
 
     def _result(self, cell: PlannedCell) -> _Done:
-        path = self.folder.cell(cell).path / RESULT
+        path = self.folder.cells / cell.id / RESULT
         found = read_json(path, "remove it; 'audiosurvey survey' then trains the cell again")
         row = found["folds"][0]
         return _Done(row.get("map" if found["multi_label"] else "accuracy"), row["seconds"], found.get("version", ""))
