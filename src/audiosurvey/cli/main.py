@@ -3,6 +3,7 @@
 Exit status: 0 done; 1 done, but something failed or was found; 2 a user's mistake, in one clear line on stderr.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -28,11 +29,13 @@ from audiosurvey.cli import (  # noqa: F401
 )
 from audiosurvey.cli.app import app
 from audiosurvey.cli.streams import set_up_streams
+from audiosurvey.cli.waiting import wait_without_spinning
 from audiosurvey.errors import ArgumentError, UserError, of_the_system
 
 
 def main() -> None:
     """Runs the command line; a user's mistake ends with its lines and status 2."""
+    wait_without_spinning(os.environ)
     set_up_streams()
     try:
         status = app(standalone_mode=False)

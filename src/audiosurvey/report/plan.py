@@ -66,7 +66,7 @@ def forecast_line(plan: RunPlan) -> str:
 
 
 def final_line(plan: RunPlan) -> str:
-    clips = len(final_clips(plan.context.sounds.table))
+    clips = len(final_clips(plan.context.config, plan.context.sounds.table))
     return f"final model: {clips} clips, all folds; its score is that of the folds"
 
 

@@ -190,6 +190,11 @@ def test_several_labels(tmp_path, train_tiny: Train, tones: Path):
     assert set(model.thresholds) == set(names)
 
 
+def test_it_hears_the_share_of_the_clips_that_the_folds_were_trained_on(tmp_path, train_tiny: Train):
+    train_tiny(tmp_path / "run", "protocol.train_share=0.5", "train.epochs=1", final=True, folds=[1, 2, 3])
+    assert len(load_artefact(tmp_path / "run").heard.clips) == 12  # 3 of each of the 4 classes
+
+
 def test_of_a_split_column_it_hears_every_side(tmp_path, train_tiny: Train, tones: Path, monkeypatch):
     seen: list[int] = []
     true_final = recorder.Recorder.final

@@ -18,6 +18,7 @@ from torch import nn
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.config.root import Config
+from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
@@ -59,16 +60,17 @@ def final_pending(run: RunFolder, results: RunResults) -> bool:
     return results.final is None or not (run.model / "model.json").exists() or results.final.folds != results.done
 
 
-def final_clips(table: Table) -> tuple[Clip, ...]:
-    """All clips that are in a fold, or on a side of the table's own split."""
-    return tuple(clip for clip in table.clips if clip.fold is not None or clip.side is not None)
+def final_clips(config: Config, table: Table) -> tuple[Clip, ...]:
+    """The clips that are in a fold, or on a side of the table's own split: all, or the share that folds train on."""
+    clips = [clip for clip in table.clips if clip.fold is not None or clip.side is not None]
+    return training_subset(clips, config.protocol.train_share, config.seed)
 
 
 def train_final(context: RunContext, results: RunResults, listener: RunListener) -> FinalTraining:
     """Trains the final model, from its last finished epoch if it was interrupted. `results`: those of the folds."""
     run, table, accelerator = context.run, context.sounds.table, context.accelerator
     epochs, why = final_epochs(context.config, results.folds)
-    config, clips = final_config(context.config, epochs), final_clips(table)
+    config, clips = final_config(context.config, epochs), final_clips(context.config, table)
     if context.is_main:
         _begin(run, epochs)
     # Before the training: a damaged file is reported at once.
