@@ -81,7 +81,7 @@ def test_other_data_are_refused(make_run, make_foreign):
     elsewhere = make_foreign("elsewhere")
     text = (elsewhere / "predictions.csv").read_text(encoding="utf-8").replace(".wav", ".flac")
     (elsewhere / "predictions.csv").write_text(text, encoding="utf-8")
-    assert "not one clip is in" in refused(run, elsewhere)
+    assert "has no clips in common with" in refused(run, elsewhere)
 
 
 def test_missing_folds_are_refused_for_named_runs(make_run):
@@ -125,3 +125,21 @@ def test_several_labels_are_scored_by_map(make_foreign):
     assert found.metric == "mAP"
     assert [model.name for model in found.models] == ["one", "two"]
     assert found.models[0].correct_SN is None
+
+
+def test_two_surveys_may_call_one_data_set_differently(make_survey):
+    one = make_survey({("a", 0): {"dataset": "esc10"}}, name="one")
+    other = make_survey({("b", 0): {}}, name="other")
+    (found,) = made(one, other)
+    assert sorted(model.name for model in found.models) == ["a", "b"]
+
+
+def test_data_sets_of_one_title_are_told_apart_by_their_contents(make_survey):
+    survey = make_survey({("a", 0): {}, ("b", 0): {}})
+    (other,) = survey.glob("runs/b-*")
+    for path in (other / "results.json", *other.glob("fold-*/predictions.csv")):
+        changed = path.read_text(encoding="utf-8").replace('"hash": "h"', '"hash": "x"').replace(".wav", ".flac")
+        path.write_text(changed, encoding="utf-8")
+    found = made(survey)
+    assert [[model.name for model in one.models] for one in found] == [["a"], ["b"]]
+    assert len({one.title for one in found}) == 2

@@ -1,5 +1,6 @@
 """Recipes: their number, their values and their names."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,14 @@ def test_names_are_names_of_folders(text: str):
 def test_ambiguous_keys_are_written_out(make_survey: MakeSurvey, key: str):
     path = make_survey("sweep: {train.lr: [0.1], pretrain.lr: [0.2]}", configs="configs: [net.yaml]")
     assert f"{key}=" in expand(load_survey(path))[0].name
+
+
+def test_values_of_either_sign_and_long_ones_have_names_of_their_own(make_survey: MakeSurvey):
+    lists = [[{"conv_block": {"channels": 4, "layers": 1}}] + [{"dropout": 0.1}] * 9 + [{"pooling": {"mode": mode}}] for mode in ("avg", "max")]
+    names = [
+        recipe.name
+        for sweep in ({"augmentation.gain.min_db": [-6, 6]}, {"model.blocks": lists})
+        for recipe in expand(load_survey(make_survey(f"sweep: {json.dumps(sweep)}", configs="configs: [net.yaml]")))
+    ]
+    assert names[:2] == ["net_min_db=-6", "net_min_db=6"]
+    assert len(set(names)) == 4

@@ -1,19 +1,22 @@
 """A survey from its file to its run folders: everything is trained once, and whatever stops it, it goes on."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
-from audiosurvey.errors import UserError
+from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
 from audiosurvey.survey.session import Shard, SurveyListener
 from audiosurvey.survey.status import SurveyStatus
 from audiosurvey.survey.survey import SurveyOptions
+from audiosurvey.survey.work import CellTimeout, Keeping
 
 Ended = list[tuple[str, str]]
 
@@ -221,6 +224,67 @@ def test_fresh_trains_cells_of_other_versions_again(make_survey: MakeSurvey, tmp
     assert len(ended) == 1
     assert (tmp_path / "s" / "replaced" / f"{cell.name}-0.0.1" / "result.json").exists()
     assert json.loads((cell / "result.json").read_text())["version"] != "0.0.1"
+    # Neither is the run of the older one shown any longer.
+    for folder in (tmp_path / "s" / "runs").iterdir():
+        for file in (folder / "results.json", folder / "fold-1" / "result.json"):
+            assert json.loads(file.read_text())["version"] != "0.0.1"
+
+
+def test_a_run_is_made_anew_if_its_cell_was_trained_again(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("folds: [1]", configs="configs: [net.yaml]")
+    run(path, tmp_path / "s")
+    (cell,) = (tmp_path / "s" / "cells").iterdir()
+    newer = json.loads((cell / "result.json").read_text()) | {"version": "9.9"}
+    (cell / "result.json").unlink()
+    (cell / "result.json").write_text(json.dumps(newer))
+    run(path, tmp_path / "s")
+    assert json.loads((tmp_path / "s" / "runs" / "net-seed0" / "results.json").read_text())["version"] == "9.9"
+
+
+def test_rows_that_the_survey_no_longer_has_are_set_aside(make_survey: MakeSurvey, tmp_path: Path):
+    run(make_survey("folds: [1]"), tmp_path / "s")
+    swept = make_survey("folds: [1]", "sweep: {train.lr: [0.02]}", configs="configs: [net.yaml]")
+    run(swept, tmp_path / "s")
+    assert [path.name for path in sorted((tmp_path / "s" / "runs").iterdir())] == ["net_lr=0.02-seed0"]
+    assert (tmp_path / "s" / "replaced" / "wide-seed0-1" / "results.json").exists()
+
+
+@pytest.mark.parametrize("where", ["run_job", "resolved_yaml"])
+def test_a_full_disk_stops_the_survey_and_leaves_its_cells_open(
+    make_survey: MakeSurvey, tmp_path: Path, monkeypatch, where: str
+):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "state.safetensors")
+
+    path = make_survey()
+    with monkeypatch.context() as patch:
+        patch.setattr(work, where, full)
+        with pytest.raises(DiskFull, match=r"state\.safetensors: No space left on device; free some space"):
+            run(path, tmp_path / "s")
+    status = pipeline.survey_status(tmp_path / "s")
+    assert (status.failed, status.running) == ([], [])
+    status, ended = run(path, tmp_path / "s")
+    assert status.complete
+    assert len(ended) == 6
+
+
+def test_a_process_that_lost_its_claim_leaves_the_cell_alone(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    path = make_survey("folds: [1]", configs="configs: [net.yaml]")
+    true_say = work._CellListener.on_epoch
+
+    def robbed(self: Any, record: dict[str, Any]) -> None:
+        true_say(self, record)
+        (claim,) = (tmp_path / "s" / "cells").glob("*/claim.json")
+        # Another process took the claim over while this one was suspended, has finished the cell, and ended.
+        claim.write_text(json.dumps(json.loads(claim.read_text()) | {"token": "another", "born": 0}))
+        raise CellTimeout("took longer than the timeout")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work._CellListener, "on_epoch", robbed)
+        opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s"))
+        (cell,) = opened.plan.cells
+        assert work.train_cell(cell, opened.plan.folder, Keeping(), opened.opener) == "busy"
+    assert not list((tmp_path / "s" / "cells").glob("*/failure.json"))
 
 
 def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
@@ -260,6 +324,7 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
     trained = pipeline.train_final(tmp_path / "s", "wide")
     from audiosurvey import load
 
+    assert trained.results.done == [1, 2, 3]
     assert set(load(trained.path).predict(tones / "low" / "0.wav")) == {"low", "mid", "high", "noise"}
     # The folds of the row are not trained again, and the survey is as complete as before.
     assert run(path, tmp_path / "s")[1] == []
@@ -268,7 +333,7 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
 def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "thesis.txt").touch()
-    with pytest.raises(UserError, match="holds something else than a survey; give another run_dir"):
+    with pytest.raises(UserError, match="contains something other than a survey; give another run_dir"):
         run(make_survey(), tmp_path / "s")
     with pytest.raises(UserError, match=r"is not a survey folder \(no plan.json in it\)"):
         pipeline.survey_status(tmp_path / "s")

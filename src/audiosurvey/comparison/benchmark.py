@@ -3,6 +3,7 @@
 Axes: M models, S seeds, N clips, K classes, J folds.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -94,29 +95,47 @@ Loaded = tuple[RowSource, list[SeedScores]]
 
 def _groups(loaded: Sequence[Loaded]) -> Iterator[tuple[str, list[Loaded]]]:
     """Rows by data set. Rows of surveys define the data sets; without a survey the first row does."""
-    groups: dict[str, list[Loaded]] = {}
-    for row, seeds in loaded:
-        if row.survey is not None:
-            groups.setdefault(row.dataset or "", []).append((row, seeds))
+    groups: list[list[Loaded]] = []
+    for one in loaded:
+        if one[0].survey is not None:
+            group = next((group for group in groups if _same_data(group[0], one)), None)
+            if group is None:
+                groups.append(group := [])
+            group.append(one)
     if not groups:
-        first = next((one for one in loaded if one[0].dataset), loaded[0])
-        groups[first[0].dataset or ""] = [first]
-    placed = {id(row) for group in groups.values() for row, _ in group}
-    for row, seeds in loaded:
-        if id(row) not in placed:
-            _group_of(row, seeds, groups).append((row, seeds))
-    return iter(groups.items())
+        groups.append([next((one for one in loaded if one[0].dataset), loaded[0])])
+    placed = {id(row) for group in groups for row, _ in group}
+    for one in loaded:
+        if id(one[0]) not in placed:
+            _group_of(one, groups).append(one)
+    titles: list[str] = []
+    for group in groups:
+        title = next((row.dataset for row, _ in group if row.dataset), "")
+        number = sum(re.fullmatch(re.escape(title) + r"( \(\d+\))?", one) is not None for one in titles)
+        titles.append(f"{title} ({number + 1})" if number else title)
+    return zip(titles, groups, strict=True)
 
 
-def _group_of(row: RowSource, seeds: Sequence[SeedScores], groups: dict[str, list[Loaded]]) -> list[Loaded]:
-    if row.dataset in groups:
-        return groups[row.dataset]
+def _same_data(one: Loaded, other: Loaded) -> bool:
+    """Whether two rows have the same data, whatever two surveys call it."""
+    if one[0].survey is not None and one[0].survey == other[0].survey and one[0].dataset != other[0].dataset:
+        return False
+    hashes = [row.seeds[0].results.dataset.hash for row, _ in (one, other) if row.seeds[0].results is not None]
+    same_hash = len(hashes) == 2 and hashes[0] == hashes[1]
+    return same_hash or set(one[1][0].clips) == set(other[1][0].clips)
+
+
+def _group_of(one: Loaded, groups: list[list[Loaded]]) -> list[Loaded]:
+    """The group of a run that belongs to no survey: the one with most of its clips."""
+    row, seeds = one
+    if same := next((group for group in groups if _same_data(group[0], one)), None):
+        return same
     clips = set(seeds[0].clips)
-    near = {title: len(clips.intersection(group[0][1][0].clips)) for title, group in groups.items()}
-    best = max(near, key=lambda title: near[title])
-    if not near[best]:
+    shared = [len(clips.intersection(group[0][1][0].clips)) for group in groups]
+    best = max(range(len(groups)), key=lambda index: shared[index])
+    if not shared[best]:
         other, data = groups[best][0][0], f" ({row.dataset})" if row.dataset else ""
-        raise UserError(f"{row.path.as_posix()}: not one clip{data} is in {other.path.as_posix()} too; not comparable")
+        raise UserError(f"{row.path.as_posix()}: has no clips{data} in common with {other.path.as_posix()}")
     return groups[best]
 
 

@@ -133,7 +133,7 @@ class Record:
         runs = [
             RunFolder(path.parent).read_results(remake=False)
             for path in sorted(self.run.path.absolute().parent.glob("*/row.json"))
-            if _row_of(path.parent).get("name") == own.get("name")
+            if all(_row_of(path.parent).get(key) == own.get(key) for key in ("name", "dataset"))
         ]
         return [run for run in runs if run is not None]
 

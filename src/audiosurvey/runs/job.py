@@ -55,6 +55,8 @@ class FoldJob:
     threads: int = 1
     side_by_side: int | None = None
     """Folds that are trained at the same time; None: the folds of the run follow each other."""
+    alone: bool = True
+    """Whether no other job uses the same GPU at the same time."""
     init_hash: str | None = None
     """SHA-256 of the weights of `model.init`."""
     trial: bool = False
@@ -135,7 +137,7 @@ def run_job(
     embedding_seconds = ready.embeddings.seconds if ready.embeddings and job.counts_embeddings else 0.0
     interrupted = bool(read_history(folder))
     with (
-        metered(context.accelerator.device, alone=job.side_by_side is None) as used,
+        metered(context.accelerator.device, alone=job.alone) as used,
         listener.stages([job.title], job.epochs) as (shown,),
         epoch_log(folder, shown, job.config, context.accelerator) as (log, tracking),
     ):

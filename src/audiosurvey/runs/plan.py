@@ -147,6 +147,7 @@ class RunPlan:
                     precision=number_format(accelerator),
                     threads=members.threads,
                     side_by_side=members.planned if self.options.jobs > 1 else None,
+                    alone=self.options.jobs == 1,
                     init_hash=init.report.sha256 if init else None,
                     counts_embeddings=fold == first,
                 )

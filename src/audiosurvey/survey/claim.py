@@ -88,9 +88,19 @@ class Claim:
         self.taken_over = taken_over
         """Whether a process that died held it before."""
 
+    @property
+    def held(self) -> bool:
+        """Whether no other process has taken the claim over."""
+        return Owner.read(self.path) == self.owner
+
+    def stop_hook(self, record: object, state: object) -> bool:
+        """A stop hook of the training loop: whoever has lost a claim, as after a suspension, must not write on."""
+        self.check()
+        return False
+
     def check(self) -> None:
         """Raises ClaimLost if another process has taken the claim over."""
-        if Owner.read(self.path) != self.owner:
+        if not self.held:
             raise ClaimLost(f"{self.path.parent}: another process trains this cell now")
 
 
@@ -104,7 +114,7 @@ def claimed(path: Path) -> Iterator[Claim | None]:
         yield None
         return
     try:
-        with in_background(partial(_beat, path)):
+        with in_background(partial(_beat, path, owner)):
             yield claim
     finally:
         if Owner.read(path) == owner:
@@ -175,7 +185,7 @@ def _age(path: Path) -> float | None:
         probe.unlink(missing_ok=True)
 
 
-def _beat(path: Path, stop: threading.Event) -> None:
-    while not stop.wait(HEARTBEAT_SECONDS):
+def _beat(path: Path, owner: Owner, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT_SECONDS) and Owner.read(path) == owner:
         with suppress(OSError):
             os.utime(path)

@@ -6,6 +6,7 @@ again at any time.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from filecmp import cmp
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,6 +17,7 @@ from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import files_below, link, link_tree, read_if_there
+from audiosurvey.survey.grid import SEARCHED
 from audiosurvey.survey.plan import SurveyPlan
 
 
@@ -35,12 +37,14 @@ def derive_runs(plan: SurveyPlan, only: Cell | None = None) -> None:
     with FileLock(plan.folder.path / "runs.lock"):
         for (row, seed), members in groups.items():
             _derive(plan, plan.folder.runs / run_name(row, seed), members)
+        if only is None:
+            _set_aside_others(plan)
 
 
 def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
     run, recipe = RunFolder(path), plan.row_of(cells[0]).recipe
     row = SurveyRow(
-        name=recipe.name,
+        name=recipe.model_name,
         config=recipe.config_name,
         dataset=recipe.dataset,
         sweep=recipe.sweep,
@@ -48,7 +52,7 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
         cells={str(cell.fold): cell.id for cell in sorted(cells, key=lambda cell: cell.fold)},
     )
     before = read_if_there(path / ROW) or {}
-    if before == row.as_json() and run.results_path.exists():
+    if before == row.as_json() and run.results_path.exists() and _holds(plan, run, cells):
         return
     if path.exists() and _of_others(before, row.cells):
         plan.folder.set_aside(path)
@@ -70,6 +74,25 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
     assert results is not None, "a fold is done"
     write_json(run.results_path, results.as_json())
     write_row(path, row)
+
+
+def _holds(plan: SurveyPlan, run: RunFolder, cells: Sequence[Cell]) -> bool:
+    """Whether a run folder has the present results of these cells: a cell may have been trained again."""
+    for cell in cells:
+        ours, theirs = run.fold(cell.fold) / RESULT, plan.folder.cell(cell).path / RESULT
+        if not ours.exists() or not (ours.samefile(theirs) or cmp(ours, theirs, shallow=False)):
+            return False
+    return True
+
+
+def _set_aside_others(plan: SurveyPlan) -> None:
+    """Sets aside the runs of rows that the survey no longer has."""
+    known = {run_name(cell.row, cell.seed) for cell in plan.cells}
+    for path in sorted(plan.folder.runs.iterdir()):
+        row = read_if_there(path / ROW) or {}
+        found = plan.survey.spec.search is not None and str(row.get("name", "")).endswith(SEARCHED)
+        if row and path.name not in known and not found:
+            plan.folder.set_aside(path)
 
 
 def _of_others(before: dict[str, object], cells: dict[str, str]) -> bool:

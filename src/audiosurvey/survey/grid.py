@@ -20,6 +20,9 @@ from audiosurvey.survey.spec import ConfigEntry
 Point = dict[str, Any]
 """Swept keys and their values."""
 
+SEARCHED = "-searched"
+"""Names of rows with recipes that a search has found end so."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -40,6 +43,11 @@ class Recipe:
     """All overrides, as `KEY=VALUE`."""
 
     @property
+    def model_name(self) -> str:
+        """The name without that of the data set: the same on all data sets."""
+        return self.name.removesuffix(f"@{self.dataset}") if self.dataset else self.name
+
+    @property
     def config(self) -> Config:
         return self.loaded.config
 
@@ -56,6 +64,7 @@ def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
     titles = _dataset_titles(spec.datasets)
     names = _config_names(survey)
     recipes: list[Recipe] = []
+    taken: set[str] = set()
     for index, (entry, name) in enumerate(zip(spec.configs, names, strict=True)):
         for number, dataset in enumerate(datasets):
             own = [_word(key, value) for key, value in entry.set.items()]
@@ -65,7 +74,7 @@ def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
                 path = ("sweep",) if point else ("configs", index)
                 loaded = _load(survey, path, entry, dataset, words)
                 title = titles[number] if len(datasets) > 1 else None
-                row = name + _suffix(point, points) + (f"@{title}" if title else "")
+                row = _free(name + _suffix(point, points), f"@{title}" if title else "", taken)
                 title = titles[number] if dataset else None
                 recipes.append(Recipe(row, name, title, point, loaded, entry, dataset, tuple(words)))
     _refuse_equal(survey, recipes)
@@ -138,7 +147,7 @@ def _dataset_titles(datasets: Sequence[DatasetConfig]) -> list[str]:
 def _suffix(point: Point, points: Sequence[Point]) -> str:
     """`_lr=0.003_loss.name=bce`: the shortest form of each swept key that is clear."""
     keys = list(dict.fromkeys(key for one in points for key in one))
-    return "".join(f"_{_short(key, keys)}={safe_name(_value(value))}" for key, value in point.items())
+    return "".join(f"_{_short(key, keys)}={_safe_value(value)}" for key, value in point.items())
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
@@ -151,8 +160,20 @@ def _short(key: str, keys: Sequence[str]) -> str:
     return key
 
 
-def _value(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float) else json.dumps(value, separators=(",", ":"))
+def _safe_value(value: Any) -> str:
+    text = str(value) if isinstance(value, str | int | float) else json.dumps(value, separators=(",", ":"))
+    # Numbers keep their sign.
+    return text if isinstance(value, int | float) else safe_name(text)
+
+
+def _free(name: str, ending: str, taken: set[str]) -> str:
+    """The name with this ending, numbered if long values were cut to the same text; it is then taken."""
+    number, found = 1, name + ending
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}{ending}"
+    taken.add(found)
+    return found
 
 
 def safe_name(text: str) -> str:

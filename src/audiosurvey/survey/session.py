@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from filelock import FileLock
+
 from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.derived import derive_runs
+from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
@@ -56,15 +58,25 @@ def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
     states = plan.folder.states()
     if fresh:
-        for cell in cells:
-            folder = plan.folder.cell(cell)
-            if cell.id in states.done and (version := _version(folder)) != __version__:
-                plan.folder.set_aside(folder.path, version)
+        _set_aside_older(plan, [cell for cell in cells if cell.id in states.done])
     if retry_failed:
         for cell in cells:
             if cell.id in states.failed:
                 plan.folder.cell(cell).forget_failure()
     return _still_open(plan, cells)
+
+
+def _set_aside_older(plan: SurveyPlan, cells: Sequence[Cell]) -> None:
+    """Sets aside cells that another version has trained, and the runs that were made from them."""
+    # Several processes may begin at the same time.
+    with FileLock(plan.folder.path / "plan.lock"), FileLock(plan.folder.path / "runs.lock"):
+        for cell in cells:
+            folder = plan.folder.cell(cell)
+            if not folder.done or (version := _version(folder)) == __version__:
+                continue
+            plan.folder.set_aside(folder.path, version)
+            if (run := plan.folder.runs / run_name(cell.row, cell.seed)).exists():
+                plan.folder.set_aside(run)
 
 
 def work(
@@ -91,7 +103,7 @@ def work(
 
 def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: SurveyListener) -> None:
     most, failures = plan.survey.spec.max_failures, 0
-    for cell, outcome in run_to_end(running, _tasks(plan, cells), listener, partial(_still_open, plan)):
+    for cell, outcome in run_to_end(running, _tasks(plan, cells, running), listener, partial(_still_open, plan)):
         if outcome == "done":
             derive_runs(plan, only=cell)
         listener.ended(cell, outcome)
@@ -130,8 +142,8 @@ def run_to_end(
         left = [task for task in left if task.cell.id in ids]
 
 
-def _tasks(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Task]:
-    keeping = Keeping(plan.survey.spec.keep, plan.survey.spec.timeout)
+def _tasks(plan: SurveyPlan, cells: Sequence[Cell], executor: Executor) -> list[Task]:
+    keeping = Keeping(plan.survey.spec.keep, plan.survey.spec.timeout, alone=executor.whole_device)
     return [Task(plan.folder.path.absolute(), cell, keeping) for cell in cells]
 
 
@@ -150,7 +162,7 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
     if again:
         alone = executor.alone()
         try:
-            for cell, outcome in run_to_end(alone, _tasks(plan, again), listener, partial(_still_open, plan)):
+            for cell, outcome in run_to_end(alone, _tasks(plan, again, alone), listener, partial(_still_open, plan)):
                 if outcome == "done":
                     derive_runs(plan, only=cell)
                 listener.ended(cell, outcome)

@@ -19,7 +19,7 @@ from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import expand
-from audiosurvey.survey.plan import Opener, SurveyPlan, extended, make_plan
+from audiosurvey.survey.plan import Opener, SurveyPlan, extended, make_plan, read_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.search.search import BestRecipe, Search, best_rows, check_space
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
@@ -116,7 +116,7 @@ def _refuse_folder(folder: SurveyFolder) -> None:
         raise ArgumentError(f"{path}: is a file; give another {{run_dir}}", run_dir=...)
     ours = (folder.plan, path / "plan.lock")
     if path.is_dir() and any(path.iterdir()) and not any(file.exists() for file in ours):
-        raise ArgumentError(f"{path}: holds something else than a survey; give another {{run_dir}}", run_dir=...)
+        raise ArgumentError(f"{path}: contains something other than a survey; give another {{run_dir}}", run_dir=...)
 
 
 def survey_status(path: Path) -> SurveyStatus:
@@ -166,8 +166,12 @@ class FinalModel:
 
 
 def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> FinalModel:
-    """Trains one model of a row on all folds, as `train --final` does."""
+    """Trains one model of a row on the clips of all folds. Its own folds must be done; none is trained here."""
     run = RunFolder(final_run(path, row))
-    trained = train(load_config(run.config_path), TrainOptions(run_dir=run.path, resume=True, final=True), listener)
+    results = run.read_results()
+    assert results is not None, "its folds are done"
+    device = read_plan(survey_folder(path))["conditions"]["device"]
+    options = TrainOptions(run.path, results.done, resume=True, final=True, device=device)
+    trained = train(load_config(run.config_path), options, listener)
     assert trained is not None, "one process trains it"
     return FinalModel(run.model, trained.results)

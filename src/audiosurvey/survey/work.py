@@ -5,15 +5,15 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
-from audiosurvey.errors import DiskFull, UserError
+from audiosurvey.errors import DiskFull, UserError, is_full, of_the_system
 from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.job import FoldJob, open_context, run_job
 from audiosurvey.runs.listener import Advance, RunListener
@@ -21,6 +21,7 @@ from audiosurvey.runs.recorder import Recorder
 from audiosurvey.runs.results.run_folder import environment
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.stages.context import RunContext
+from audiosurvey.runs.stages.embeddings import FILE as EMBEDDINGS
 from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.claim import Claim, ClaimLost, claimed, this_host
@@ -33,6 +34,7 @@ from audiosurvey.version import __version__
 Outcome = Literal["done", "failed", "pruned", "busy"]
 """`pruned`: a trial that its search has ended early; `busy`: another process trains the cell, or has taken it over."""
 Kind = Literal["error", "user", "memory", "timeout", "killed"]
+_WAITING_SECONDS = 10.0
 MOST_DEATHS = 5
 """Processes that may die in a row without finishing an epoch before a cell counts as failed."""
 
@@ -43,7 +45,9 @@ class Keeping:
 
     keep: Literal["predictions", "model", "all"] = "predictions"
     timeout: float | None = None
-    """Seconds."""
+    """Seconds, without what is made for several cells: pretraining and embeddings."""
+    alone: bool = True
+    """Whether no other cell uses the same GPU at the same time."""
 
 
 class CellTimeout(UserError):
@@ -51,8 +55,14 @@ class CellTimeout(UserError):
 
 
 def train_cell(cell: Cell, survey: SurveyFolder, keeping: Keeping, opener: Opener) -> Outcome:
-    """Trains a cell that has neither a result nor a failure. Nothing but Ctrl-C and a full disk raises."""
-    folder = survey.cell(cell)
+    """Trains a cell that has neither a result nor a failure. Nothing but Ctrl-C and a full disk (DiskFull) raises."""
+    try:
+        return _train_claimed(cell, survey.cell(cell), keeping, opener)
+    except OSError as error:
+        raise of_the_system(error) from error
+
+
+def _train_claimed(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener) -> Outcome:
     if folder.done:
         return "done"
     with claimed(folder.claim) as claim:
@@ -77,6 +87,10 @@ def train_cell(cell: Cell, survey: SurveyFolder, keeping: Keeping, opener: Opene
         except DiskFull:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and is_full(error):
+                raise
+            if not claim.held:
+                return "busy"
             record_failure(folder, _kind(error), _one_line(error), "".join(traceback.format_exception(error)))
             return "failed"
         folder.tidy(keep_checkpoint=keeping.keep == "all")
@@ -102,12 +116,14 @@ def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, cla
         precision=cell.config.precision,
         threads=cell.conditions.threads,
         side_by_side=1,
+        alone=keeping.alone,
         init_hash=weights.report.sha256 if weights else None,
         trial=cell.trial,
-        counts_embeddings=True,
     )
     with _CellListener(cell, folder, keeping.timeout) as listener:
-        context = _shared(open_context(job, experiment), experiment, cell, folder, listener)
+        context, embedded = _shared(open_context(job, experiment), experiment, cell, folder, listener)
+        job = replace(job, counts_embeddings=embedded)
+        listener.start_clock()
         about = context.with_weights(job.about)
         if cell.trial:
             about = about.changed(search_trial=True)
@@ -115,20 +131,21 @@ def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, cla
             facts = environment(context.accelerator) | {"data_hash": experiment.sounds.store.hash}
             write_json(folder.environment_path, facts | {"torch_threads": cell.conditions.threads})
             write_text(folder.config_path, resolved_yaml(cell.config))
-        result = run_job(job, context, listener, [folder.stop_hook])
+        result = run_job(job, context, listener, [claim.stop_hook, folder.stop_hook])
         claim.check()
         Recorder(context, about).fold(result, model=keeping.keep != "predictions")
 
 
 def _shared(
     context: RunContext, experiment: Experiment, cell: Cell, folder: CellFolder, listener: RunListener
-) -> RunContext:
-    """Makes what cells share, unless it is there: one process makes it, the others wait."""
-    settings = cell.config.train
+) -> tuple[RunContext, bool]:
+    """Makes what cells share, unless it is there: one process makes it, the others wait. Also returns whether this one
+    has computed the embeddings."""
+    settings, embedded = cell.config.train, False
     if experiment.pretrain_on is None and not (settings.head_only or settings.head_first):
-        return context
+        return context, embedded
     folder.shared.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.shared / "lock"):
+    with _patiently(FileLock(folder.shared / "lock"), folder):
         if experiment.pretrain_on is not None:
             finished = pretrain(
                 cell.config,
@@ -141,9 +158,25 @@ def _shared(
             )
             context = context.after(finished)
         if settings.head_only or settings.head_first:
+            embedded = not (folder.embeddings / EMBEDDINGS).exists()
             split = experiment.splits[cell.fold]
             context.write_embeddings(context.stage(cell.config, split.train, cell.fold), listener)
-    return context
+    return context, embedded
+
+
+@contextmanager
+def _patiently(lock: BaseFileLock, folder: CellFolder) -> Iterator[None]:
+    """Holds a lock. While it waits, it touches the log, which shows that the process is alive."""
+    while True:
+        try:
+            lock.acquire(timeout=_WAITING_SECONDS)
+            break
+        except Timeout:
+            folder.log.touch()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _refuse_deaths(folder: CellFolder, claim: Claim) -> None:
@@ -194,10 +227,14 @@ class _CellListener(RunListener):
 
     def __init__(self, cell: Cell, folder: CellFolder, timeout: float | None) -> None:
         self._cell, self._timeout = cell, timeout
-        self._deadline = time.monotonic() + timeout if timeout else None
+        self._deadline: float | None = None
         folder.path.mkdir(parents=True, exist_ok=True)
         self._file = folder.log.open("a", encoding="utf-8")
         self.say(f"{cell.title}: begins on {this_host()}, audiosurvey {__version__}")
+
+    def start_clock(self) -> None:
+        """From here on the timeout counts."""
+        self._deadline = time.monotonic() + self._timeout if self._timeout else None
 
     def __enter__(self) -> "_CellListener":
         return self

@@ -36,6 +36,8 @@ class Executor(Protocol):
 
     slots: int
     """Cells that are trained at the same time."""
+    whole_device: bool
+    """Whether each cell has a GPU of its own."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
         """Trains all of them, and yields each as it ends. Closing the iterator ends the trainings."""

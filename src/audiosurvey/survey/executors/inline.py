@@ -12,6 +12,7 @@ class InlineExecutor:
     """Trains cells in this process; `opener` has the data open already."""
 
     slots = 1
+    whole_device = True
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener

@@ -34,6 +34,7 @@ class ProcessExecutor:
 
     def __init__(self, jobs: int) -> None:
         self.slots = jobs
+        self.whole_device = jobs == 1
         self._workers: _Workers | None = None
         self._deaths: dict[str, tuple[int, int]] = {}
         """Epochs of a cell when its process died last, and how often that was so in a row."""
@@ -67,7 +68,7 @@ class ProcessExecutor:
                     workers.replace(worker)
                     if task is not None:
                         folder = SurveyFolder(task.survey).cell(task.cell)
-                        message = f"took longer than the timeout of {task.keeping.timeout:g} s and did not react"
+                        message = f"took longer than the timeout of {task.keeping.timeout:g} s and did not respond"
                         record_failure(folder, "timeout", message, message + "; its process was killed\n")
                         yield task.cell, "failed"
         finally:
@@ -105,9 +106,18 @@ class _Worker:
     since: float = 0.0
 
     def start(self, task: Task) -> None:
-        self.task, self.since = task, time.monotonic()
+        self.task, self.since = task, time.time()
         with suppress(OSError):  # a process that has just died is noticed when its answer is read
             self.connection.send(task)
+
+    @property
+    def last_sign(self) -> float:
+        """When it wrote to the log of its cell, or began it."""
+        assert self.task is not None
+        try:
+            return max(self.since, SurveyFolder(self.task.survey).cell(self.task.cell).log.stat().st_mtime)
+        except OSError:
+            return self.since
 
     def outcome(self) -> Outcome | UserError | None:
         """What became of the cell; None if the process died."""
@@ -159,11 +169,13 @@ class _Workers:
         return list({id(by[one]): by[one] for one in found}.values())  # pyright: ignore[reportArgumentType]
 
     def overdue(self) -> list[_Worker]:
-        now = time.monotonic()
+        """Workers that have neither ended nor written to the log of their cell in time."""
         return [
             worker
             for worker in self.working
-            if worker.task and worker.task.keeping.timeout and now - worker.since > worker.task.keeping.timeout + _GRACE
+            if worker.task
+            and worker.task.keeping.timeout
+            and time.time() - worker.last_sign > worker.task.keeping.timeout + _GRACE
         ]
 
     def replace(self, worker: _Worker) -> None:

@@ -24,6 +24,8 @@ class RayExecutor:
     `address`: `local` starts a Ray on this machine, with `workers` slots; else the address of a cluster, or `auto`.
     """
 
+    whole_device = True
+
     def __init__(self, address: str, *, workers: int | None = None, threads: int = 1, device: str = "cpu") -> None:
         self._ray = _connect(address, workers, threads)
         self._threads, self._device = threads, device

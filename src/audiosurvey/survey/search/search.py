@@ -29,7 +29,7 @@ from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import Recipe, load_with
+from audiosurvey.survey.grid import SEARCHED, Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.spec import SearchSpec
@@ -282,6 +282,6 @@ def best_rows(row: PlannedRow, best: Sequence[BestRecipe]) -> list[PlannedRow]:
     """Rows that train the official folds with the recipes that were found: one row, whose folds may differ in it."""
     rows = []
     for one in best:
-        recipe: Recipe = replace(row.recipe, name=f"{row.recipe.name}-searched", sweep={})
+        recipe: Recipe = replace(row.recipe, name=row.recipe.name + SEARCHED, sweep={})
         rows.append(PlannedRow(recipe, one.config, (one.fold,) if one.fold else row.folds))
     return rows
