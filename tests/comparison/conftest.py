@@ -95,7 +95,8 @@ def make_survey(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., 
     def make(rows: dict[tuple[str, int], dict[str, Any]], name: str = "survey") -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        (folder / "survey.yaml").write_text("{}\n", encoding="utf-8")
+        for file in ("survey.yaml", "plan.json"):
+            (folder / file).write_text("{}\n", encoding="utf-8")
         for (row, seed), given in rows.items():
             facts = {key: given[key] for key in ("sweep", "dataset", "config") if key in given}
             rest = {key: value for key, value in given.items() if key not in ("sweep", "dataset", "config")}

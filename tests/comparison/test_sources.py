@@ -60,7 +60,7 @@ def test_files_of_another_program(make_foreign, tmp_path):
 def test_what_is_no_model_is_refused(make_run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty-survey" / "runs").mkdir(parents=True)
-    (tmp_path / "empty-survey" / "survey.yaml").touch()
+    (tmp_path / "empty-survey" / "plan.json").touch()
     run = make_run("run")
     lost = make_run("lost", 0.7)
     (lost / "fold-2" / "predictions.csv").unlink()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from audiosurvey.errors import UserError
-from audiosurvey.reproduce.record import Record, ReproduceOptions, mean_over, read_record
+from audiosurvey.reproduce.record import Record, ReproduceOptions, mean_over, read_record, seeds_of
+from audiosurvey.runs.results.row import SurveyRow, write_row
 from audiosurvey.runs.results.stored import write_json
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -27,8 +28,9 @@ def test_every_committed_result_can_be_trained_again(path: Path):
 def test_other_paths_are_allowed_and_nothing_else():
     record = read_record(RESULTS / "esc10/finetune-mn04.json")
     record.load(["dataset.root=a", "dataset.store=b", "model.init=c.pt", "train.num_workers=0", "tracking=[]"])
+    record.load(["augmentation.reverb.folder=rooms"])
     for word in ("train.lr=1", "seed=2", "dataset.subset=null", "nonsense"):
-        with pytest.raises(UserError, match="would make it another experiment"):
+        with pytest.raises(UserError, match="would change the experiment"):
             record.load([word])
 
 
@@ -86,10 +88,12 @@ def test_seeds_of_one_row_of_a_survey(recorded: Record, tmp_path: Path):
         rows = [row.changed(accuracy=value) for row in recorded.results.folds]
         write_json(tmp_path / folder / "results.json", recorded.results.changed(folds=rows).as_json())
         write_json(tmp_path / folder / "config.yaml", {})
-        write_json(tmp_path / folder / "row.json", {"name": name})
+        row = SurveyRow(name=name, config="a", seed=int(folder[-1]))
+        write_row(tmp_path / folder, row)
+    write_row(tmp_path / "a-seed1-elsewhere", SurveyRow(name="a", config="a", seed=1, dataset="other"))
     from audiosurvey.runs.results.run_folder import RunFolder
 
-    one = replace(recorded, run=RunFolder(tmp_path / "a-seed0"))
+    one = replace(recorded, seeds=tuple(seeds_of(RunFolder(tmp_path / "a-seed0"))))
     found = one.seed_deviation([1, 2])
     assert found is not None
     # The sample standard deviation of 0.8 and 0.9.

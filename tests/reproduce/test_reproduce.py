@@ -12,6 +12,7 @@ from audiosurvey.pipeline import ReproduceOptions, reproduce
 from audiosurvey.reproduce.record import read_record
 from audiosurvey.reproduce.verdict import judge
 from audiosurvey.reproduce.wording import verdict_line
+from audiosurvey.runs.results.row import SurveyRow, write_row
 from audiosurvey.runs.results.stored import write_json
 
 
@@ -101,8 +102,8 @@ def test_one_other_score_is_not_equal(recorded: Path, tmp_path: Path):
 def test_seeds_widen_the_tolerance(recorded: Path, tmp_path: Path):
     first = other_results(recorded, tmp_path / "a-seed0")
     second = other_results(recorded, tmp_path / "a-seed1", f1=0.12)
-    for run in (first, second):
-        write_json(run / "row.json", {"name": "a"})
+    for seed, run in enumerate((first, second)):
+        write_row(run, SurveyRow(name="a", config="a", seed=seed))
     run = other_results(recorded, tmp_path / "new", f1=-0.12)
     found = judge(read_record(first), run, read_record(run).results, [])
     # Seeds differ by 4 points on average: their standard deviation is 2.83 points.
@@ -160,3 +161,18 @@ def test_the_toy_run_is_equal_to_the_last_digit(tmp_path: Path, command):
     assert command("train", "toy", *words)[0] == 0
     status, out, _ = command("reproduce", tmp_path / "run", "--run-dir", tmp_path / "again", "--device", "cpu")
     assert (status, out.splitlines()[-1]) == (0, "equal to the last digit")
+
+
+def test_a_damaged_record_is_reported_before_anything_is_trained(recorded: Path, tmp_path: Path):
+    run = Path(shutil.copytree(recorded, tmp_path / "old"))
+    path = run / "fold-2" / "predictions.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("0.", "zero."), encoding="utf-8")
+    with pytest.raises(UserError, match=r"predictions\.csv: damaged .*; put back a copy of it"):
+        reproduce(run, [], ReproduceOptions(tmp_path / "new", device="cpu"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_folds_that_were_not_asked_for_do_not_count(recorded: Path, tmp_path: Path):
+    record, new = read_record(recorded), read_record(other_results(recorded, tmp_path / "new", f1=-0.5))
+    assert [fold.fold for fold in judge(record, new.path, new.results, [], [2, 3]).folds] == [2, 3]
+    assert judge(record, new.path, new.results, [], [2, 3]).verdict == "equal"

@@ -80,7 +80,8 @@ def test_ambiguous_keys_are_written_out(make_survey: MakeSurvey, key: str):
 
 
 def test_values_of_either_sign_and_long_ones_have_names_of_their_own(make_survey: MakeSurvey):
-    lists = [[{"conv_block": {"channels": 4, "layers": 1}}] + [{"dropout": 0.1}] * 9 + [{"pooling": {"mode": mode}}] for mode in ("avg", "max")]
+    long = [{"conv_block": {"channels": 4, "layers": 1}}, *[{"dropout": 0.1}] * 9]
+    lists = [[*long, {"pooling": {"mode": mode}}] for mode in ("avg", "max")]
     names = [
         recipe.name
         for sweep in ({"augmentation.gain.min_db": [-6, 6]}, {"model.blocks": lists})

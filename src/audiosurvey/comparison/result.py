@@ -34,9 +34,9 @@ class More:
     """What would decide between two models, at a power of 80 %."""
 
     seeds: int | None
-    """Seeds of each model; None if no number of seeds decides, or if `seeds_unknown`."""
+    """Seeds of each model; None if not even 100 decide, or if `seeds_unknown`."""
     folds: int | None
-    """Folds of this size, of repeated cross-validation; None if no number decides."""
+    """Folds of this size, of repeated cross-validation; None if not even 200 decide."""
     seeds_unknown: bool = False
     """Neither model has two seeds, so that the variance of seeds is not known."""
 
@@ -44,10 +44,14 @@ class More:
     def text(self) -> str:
         folds = f"{self.folds} folds would decide this" if self.folds else None
         if self.seeds_unknown:
-            return f"{folds or 'no number of folds decides this'}; train a second seed to see whether more seeds would"
+            return f"{folds or 'more folds would not decide this'}; train a second seed to see whether more seeds would"
         if self.seeds is None:
-            return "no number of seeds decides this" + (f", {folds}" if folds else ", nor of folds")
-        return f"{self.seeds} seeds each" + (f", or {folds}" if folds else " would decide this, no number of folds")
+            return (
+                f"more seeds would not decide this; {folds}"
+                if folds
+                else "neither more seeds nor folds would decide this"
+            )
+        return f"{self.seeds} seeds each" + (f", or {folds}" if folds else " would decide this; more folds would not")
 
 
 @dataclass(frozen=True)

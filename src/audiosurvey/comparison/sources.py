@@ -62,6 +62,8 @@ def find_rows(paths: Sequence[Path]) -> list[RowSource]:
         if (place := path.resolve()) in seen:
             raise UserError(f"{path.as_posix()}: given twice; a model is compared with others")
         seen[place] = path
+        if path.is_file():
+            raise UserError(f"{path.as_posix()}: is a file; give its folder")
         if not path.is_dir():
             raise UserError(f"{path.as_posix()}: no such folder; {_WANTED}")
         if _is_survey(path):
@@ -76,7 +78,8 @@ def find_rows(paths: Sequence[Path]) -> list[RowSource]:
 
 
 def _is_survey(path: Path) -> bool:
-    return (path / "survey.yaml").is_file() or (path / "plan.json").is_file()
+    # A survey file may lie beside ordinary runs.
+    return (path / "plan.json").is_file()
 
 
 def _is_run(path: Path) -> bool:

@@ -5,11 +5,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.records import marks
 from audiosurvey.comparison.result import Comparison, DatasetResult, PairResult
 from audiosurvey.comparison.wording import (
     baseline_line,
+    front_line,
     headline,
     interval_text,
     more_lines,
@@ -51,7 +51,7 @@ def _print_dataset(dataset: DatasetResult, console: Console) -> None:
         _line(console, line)
     console.print(_protocols(dataset))
     console.print(_costs(dataset))
-    _line(console, f"front: no other model is as good for fewer {COSTS[dataset.cost]}, or better for as many")
+    _line(console, front_line(dataset))
     if any(model.costs.energy_estimated for model in dataset.models):
         _line(console, "~ energy estimated from training time: 10 W for each core in use, 300 W for each GPU")
     if dataset.effects:

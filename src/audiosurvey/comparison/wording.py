@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.result import DatasetResult, PairResult
 from audiosurvey.comparison.significance import FoldEstimate
 
@@ -66,6 +67,14 @@ def baseline_line(dataset: DatasetResult) -> str:
     others = len(dataset.models) - 1
     corrected = f"; p corrected for {others} comparisons (Holm)" if others > 1 else ""
     return f"verdicts against {dataset.baseline}{chosen}{corrected}"
+
+
+def front_line(dataset: DatasetResult) -> str:
+    """What it means to be on the Pareto front."""
+    cost = COSTS[dataset.cost]
+    if not any(model.pareto for model in dataset.models):
+        return f"front: {cost} is not known of any model" + (": measure it with --timing" if "ms" in cost else "")
+    return f"front: no other model has at least this score at a lower cost ({cost}), or a higher score at this cost"
 
 
 def more_lines(pairs: Sequence[PairResult]) -> list[str]:

@@ -1,8 +1,9 @@
 """A run to be reproduced: a run folder, or a file in the form of results.json."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,18 @@ from audiosurvey.config.resolved import dump
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.merging import PATHS_AND_SPEED
+from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.results import RunResults, read_results
+from audiosurvey.runs.results.row import ROW, read_row
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.resuming import fold_threads
 
+_CHANGEABLE = {name.removeprefix("config.") for name in PATHS_AND_SPEED} | {
+    *("dataset.table", "dataset.ignore", "pretrain.dataset.table", "pretrain.dataset.ignore"),
+    *("augmentation.reverb.folder", "model.init"),
+}
+"""Paths, and what changes nothing but speed. What the paths lead to is compared with the record."""
 _WANTED = "give a run folder with results, or a results.json file"
 
 
@@ -51,6 +59,10 @@ class Record:
     """That in which it began; None if it was not kept."""
     init_sha256: str | None = None
     """Of the weights it began with; None if that was not kept, or there were none."""
+    seeds: tuple[RunResults, ...] = ()
+    """Results of all seeds of a row of a survey; none for other runs."""
+    scores: Mapping[int, tuple[list[str], np.ndarray]] = field(default_factory=dict)
+    """Clip ids and scores of the recorded folds, as far as they were kept."""
 
     @property
     def metric(self) -> str:
@@ -64,11 +76,10 @@ class Record:
         """The config, with other paths. Raises UserError for an override that would make it another experiment."""
         for word in overrides:
             key = word.partition("=")[0].strip()
-            if f"config.{key}" not in PATHS_AND_SPEED and key != "model.init":
-                kept = ", ".join(sorted(name.removeprefix("config.") for name in PATHS_AND_SPEED))
+            if key not in _CHANGEABLE:
                 raise UserError(
-                    f"--set {key}: would make it another experiment; only paths and speed can be set here: {kept}, "
-                    "model.init (the path of the same weights)"
+                    f"{key}: would change the experiment; only paths and speed can be set here: "
+                    f"{', '.join(sorted(_CHANGEABLE))}"
                 )
         return load_text(self.config_text, (self.run.config_path if self.run else self.path).as_posix(), overrides)
 
@@ -124,18 +135,8 @@ class Record:
 
         Known for a run of a survey whose other seeds lie beside it; else None.
         """
-        found = [mean for run in self._of_all_seeds() if (mean := mean_over(run, folds, self.metric)) is not None]
+        found = [mean for run in self.seeds if (mean := mean_over(run, folds, self.metric)) is not None]
         return (float(np.std(found, ddof=1)), len(found)) if len(found) > 1 else None
-
-    def _of_all_seeds(self) -> list[RunResults]:
-        if self.run is None or not (own := _row_of(self.run.path)):
-            return []
-        runs = [
-            RunFolder(path.parent).read_results(remake=False)
-            for path in sorted(self.run.path.absolute().parent.glob("*/row.json"))
-            if all(_row_of(path.parent).get(key) == own.get(key) for key in ("name", "dataset"))
-        ]
-        return [run for run in runs if run is not None]
 
 
 def read_record(path: Path) -> Record:
@@ -149,7 +150,10 @@ def read_record(path: Path) -> Record:
         environment = run.begun_with() if run.environment_path.exists() else None
         init = run.path / "init.json"
         sha256 = read_json(init).get("sha256") if init.exists() else None
-        return Record(path, results, run.config_path.read_text(encoding="utf-8"), run, environment, sha256)
+        text = run.config_path.read_text(encoding="utf-8")
+        # Read before anything is trained: damaged files are reported at once.
+        scores = {fold: found for fold in results.done if (found := read_scores(run, fold)) is not None}
+        return Record(path, results, text, run, environment, sha256, tuple(seeds_of(run)), scores)
     if not os.path.lexists(path):
         raise UserError(f"{path}: no such file or folder; {_WANTED}")
     results = read_results(path, _WANTED)
@@ -166,6 +170,28 @@ def mean_over(results: RunResults, folds: Sequence[int], metric: str) -> float |
     return float(np.mean(numbers)) if len(numbers) == len(folds) else None
 
 
-def _row_of(folder: Path) -> dict[str, Any]:
-    path = folder / "row.json"
-    return read_json(path) if path.exists() else {}
+def read_scores(run: RunFolder, fold: int) -> tuple[list[str], np.ndarray] | None:
+    """Clip ids and scores (N, K) of a fold; None if they were not kept. Raises UserError for a damaged file."""
+    path = run.fold(fold) / "predictions.csv"
+    if not path.exists():
+        return None
+    try:
+        clips, _, scores_NK = read_predictions(path)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged ({error}); put back a copy of it, or remove it to compare metrics only"
+        ) from None
+    return clips, scores_NK
+
+
+def seeds_of(run: RunFolder) -> Iterator[RunResults]:
+    """Results of the runs beside this one that differ only in their seed, this one included; damaged ones are left
+    out."""
+    own = read_row(run.path)
+    if own is None:
+        return
+    for path in sorted(run.path.absolute().parent.glob(f"*/{ROW}")):
+        with suppress(UserError):
+            other, results = read_row(path.parent), RunFolder(path.parent).read_results(remake=False)
+            if other is not None and (other.name, other.dataset) == (own.name, own.dataset) and results is not None:
+                yield results

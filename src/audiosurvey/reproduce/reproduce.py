@@ -24,4 +24,4 @@ def reproduce(
         listener.say(line)
     trained = train(loaded, settings, listener)
     assert trained is not None, "one process"
-    return judge(record, trained.folder, trained.results, differences)
+    return judge(record, trained.folder, trained.results, differences, settings.folds)

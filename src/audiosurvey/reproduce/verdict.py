@@ -1,5 +1,6 @@
 """Whether a run was reproduced: fold by fold, to the last digit, within a point, or not."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -7,8 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from audiosurvey.reproduce.differences import Difference
-from audiosurvey.reproduce.record import Record
-from audiosurvey.runs.results.predictions import read_predictions
+from audiosurvey.reproduce.record import Record, read_scores
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 
@@ -57,16 +57,23 @@ class Reproduction:
         return asdict(self) | paths | {"folds": folds}
 
 
-def judge(record: Record, folder: Path, results: RunResults, differences: list[Difference]) -> Reproduction:
-    """Compares the folds that both runs have; `results`: those of the new run in `folder`."""
-    rows = {row.fold: row for row in results.folds}
+def judge(
+    record: Record,
+    folder: Path,
+    results: RunResults,
+    differences: list[Difference],
+    asked: Sequence[int] | None = None,
+) -> Reproduction:
+    """Compares the folds that both runs have, or those that were asked for; `results`: those of the new run in
+    `folder`."""
+    rows = {row.fold: row for row in results.folds if asked is None or row.fold in asked}
     names = record.results.metric_names
     folds = []
     for before in record.results.folds:
         if (after := rows.get(before.fold)) is None:
             continue
         values = [row.metrics([record.metric])[record.metric] or 0.0 for row in (before, after)]
-        equal = before.metrics(names) == after.metrics(names) and _equal_scores(record.run, folder, before.fold)
+        equal = before.metrics(names) == after.metrics(names) and _equal_scores(record, folder, before.fold)
         folds.append(FoldComparison(before.fold, *values, equal=equal))
     mean = float(np.mean([fold.difference for fold in folds]))
     deviation, seeds = record.seed_deviation([fold.fold for fold in folds]) or (0.0, 1)
@@ -79,10 +86,9 @@ def judge(record: Record, folder: Path, results: RunResults, differences: list[D
     )
 
 
-def _equal_scores(recorded: RunFolder | None, folder: Path, fold: int) -> bool:
+def _equal_scores(record: Record, folder: Path, fold: int) -> bool:
     """Whether the predictions of a fold are equal; true where the record has none."""
-    if recorded is None or not (before := recorded.fold(fold) / "predictions.csv").exists():
+    if (before := record.scores.get(fold)) is None:
         return True
-    after = RunFolder(folder).fold(fold) / "predictions.csv"
-    one, other = read_predictions(before), read_predictions(after)
-    return one[0] == other[0] and np.array_equal(one[2], other[2])
+    after = read_scores(RunFolder(folder), fold)
+    return after is not None and before[0] == after[0] and np.array_equal(before[1], after[1])

@@ -36,8 +36,8 @@ class Consumption:
 def metered(device: torch.device, *, alone: bool = True) -> Iterator[Consumption]:
     """Measures the work of a block.
 
-    Energy comes from the RAPL counters of the processor packages and their memory, of which the process has the share
-    of its processor time, and for a GPU also from NVML (if pynvml is installed). `alone`: no other process trains the
+    Energy comes from the RAPL counters of the processor packages and their memory, prorated by the process's share
+    of processor time, and for a GPU also from NVML (if pynvml is installed). `alone`: no other process trains the
     same network or uses the same GPU; otherwise the energy of a GPU cannot be attributed and is not measured.
     """
     used = Consumption()

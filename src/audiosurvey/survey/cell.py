@@ -112,8 +112,8 @@ def recipe_hash(config: Config, conditions: Conditions, key: DataKey) -> str:
 
 
 ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}
-"""Keys that came after the first survey, with the value that means what happened before there was the key: cells of
-earlier versions keep their ids."""
+"""Keys that were added after surveys were first released, with the value that reproduces the earlier behaviour: cells
+of earlier versions keep their ids."""
 _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 """Keys that have no influence on a pretraining."""
 

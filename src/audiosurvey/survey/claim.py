@@ -37,7 +37,7 @@ class Owner:
     """The process that has claimed a cell."""
 
     host: str
-    """Name of the machine and, where there are such, number of the process namespace."""
+    """Name of the machine and, on Linux, the id of its start and of the process namespace."""
     pid: int
     born: float
     """When the process started: process ids are used again."""
@@ -73,11 +73,12 @@ class Owner:
 
 def this_host() -> str:
     """Name of this machine; `AUDIOSURVEY_HOST` overrides it where several machines have one name."""
-    name = os.environ.get("AUDIOSURVEY_HOST") or socket.gethostname()
-    # Containers may share a host name, but not their process ids.
+    parts = [os.environ.get("AUDIOSURVEY_HOST") or socket.gethostname()]
+    # Machines and containers may share a name, but not their process ids.
     with suppress(OSError):
-        return f"{name} {Path('/proc/self/ns/pid').readlink()}"
-    return name
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
 
 
 class Claim:

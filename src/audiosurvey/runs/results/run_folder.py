@@ -20,6 +20,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import ArgumentError, Interrupted, UserError
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
+from audiosurvey.runs.results.row import ROW
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
 from audiosurvey.training.devices import number_format
 from audiosurvey.training.precision import Precision
@@ -97,6 +98,8 @@ class RunFolder:
     def mend(self, *paths: Path) -> str:
         """Advice on damaged results, all of which can be made from the checkpoints of the folds."""
         again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
+        if (self.path / ROW).is_file():
+            return f"remove {self.path.as_posix()}, and run the survey again, which makes it anew from its cells"
         removed = " and ".join(path.as_posix() for path in paths)
         return f"remove {removed}, and '{again}' writes it again without training"
 

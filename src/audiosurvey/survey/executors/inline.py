@@ -1,5 +1,6 @@
 """Cells one after the other, in this process."""
 
+import gc
 from collections.abc import Iterator, Sequence
 
 from audiosurvey.survey.cell import Cell
@@ -16,14 +17,14 @@ class InlineExecutor:
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
+        spare_collector()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
-        spare_collector()
         for task in tasks:
             yield task.cell, task.run(self._opener)
 
     def close(self) -> None:
-        """There is nothing to end."""
+        gc.unfreeze()
 
     def alone(self) -> "InlineExecutor":
         return self

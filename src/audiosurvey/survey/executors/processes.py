@@ -88,7 +88,12 @@ class ProcessExecutor:
         self._deaths[task.cell.id] = (folder.epochs, count)
         if count <= MOST_DEATHS + 1 or folder.done or folder.failure.exists():
             return False
-        record_failure(folder, "killed", f"its process died {count} times at once; see {folder.log}", "no traceback\n")
+        record_failure(
+            folder,
+            "killed",
+            f"its process died {count} times in a row; see {folder.log}",
+            "no traceback\n",
+        )
         return True
 
     def alone(self) -> "ProcessExecutor":
