@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from audiosurvey.analysis.audit import audit_run
 from audiosurvey.analysis.explanations import Explanations, explain_mistakes
 from audiosurvey.analysis.mistakes import Mistake, worst_mistakes
-from audiosurvey.analysis.robustness_results import RobustnessResults, read_robustness
-from audiosurvey.analysis.suspects import SuspectResults, find_suspects, read_suspects
+from audiosurvey.analysis.robustness_results import RobustnessResults, robustness_of
+from audiosurvey.analysis.suspects import SuspectResults, find_suspects
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
@@ -86,8 +86,8 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
         explanations,
         audit,
         augmented or (),
-        _or_absent("suspects", absent, lambda: read_suspects(run) or find_suspects(run)) if tables else None,
-        _or_absent("robustness", absent, lambda: read_robustness(run.path)),
+        _or_absent("suspects", absent, lambda: find_suspects(run)) if tables else None,
+        _or_absent("robustness", absent, lambda: robustness_of(run, results)),
         absent,
     )
 
