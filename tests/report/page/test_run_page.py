@@ -121,7 +121,12 @@ def test_without_models_the_rest_is_there(run_copy: Path):
     assert "model.json: is missing" in line
     assert f"What the models attended to is missing: {line}" in words(page)
     assert 'class="shade"' not in page
+    assert "dim what the model did not attend to" not in page
+    assert "The model attended to" not in page
     assert "<audio" in page
+    mistakes = re.findall(r'<article class="card mistake".*?</article>', page, re.DOTALL)
+    assert mistakes
+    assert all(re.search(r'<img alt="Mel spectrogram of [^"]*" src="data:image/png', one) for one in mistakes)
 
 
 def test_without_data_the_rest_is_there(run_copy: Path):
