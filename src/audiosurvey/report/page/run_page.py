@@ -12,7 +12,7 @@ from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.pages.rendering import environment as templates
 from audiosurvey.report.page.audit_table import audit_table
 from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views
-from audiosurvey.report.page.confusion import confusion_table, listed_clips
+from audiosurvey.report.page.confusion import MOST_RIGHT, confusion_table, listed_clips
 from audiosurvey.report.page.facts import costs, differences
 from audiosurvey.report.page.material import RunMaterial
 from audiosurvey.report.page.robustness_table import robustness_table
@@ -131,7 +131,7 @@ def _headline(material: RunMaterial) -> dict[str, Any]:
         "value": "–" if mean is None else f"{mean:.3f}",
         "metric": f"{METRICS[metric].title}, {of}",
         "interval": words,
-        "protocol": f"Protocol: {official}epoch by '{results.selection}'; seed {results.seed}{start}.",
+        "protocol": f"Protocol: {official}checkpoint selection: {results.selection}; seed {results.seed}{start}.",
         "caveats": caveats(results),
     }
 
@@ -161,13 +161,14 @@ def _classes(material: RunMaterial) -> dict[str, Any] | None:
 
 
 def _confusion(material: RunMaterial, bank: SoundBank) -> tuple[Any, dict[str, Any]]:
-    """The matrix, and the clips behind its cells; those that were mistaken have sounds."""
+    """The matrix, and the clips behind its cells: all mistakes, with sounds, and correct clips up to a limit."""
     results = material.results
-    data: dict[str, Any] = {"classes": results.classes, "clips": []}
+    data: dict[str, Any] = {"classes": results.classes, "clips": [], "unlisted": 0}
     if results.multi_label or not results.confusion:
         return None, data
     store = None if material.sounds is None else material.sounds.store
-    for one in listed_clips(material.tables):
+    listed, data["unlisted"] = listed_clips(material.tables, MOST_RIGHT)
+    for one in listed:
         sound = None
         if store is not None and one.true != one.predicted and one.clip in store:
             sound = bank.add(one.clip, lambda clip=one.clip: store.read(clip), store.sample_rate)
@@ -193,7 +194,9 @@ def _suspects(material: RunMaterial, bank: SoundBank) -> dict[str, Any] | None:
         return None
     shown = f"; the {_SUSPECTS} most suspicious are shown" if len(found.suspects) > _SUSPECTS else ""
     note = "Confident learning on the scores of models that were not trained on these clips (Northcutt et al. 2021): "
-    note += f"{len(found.suspects)} of {found.clips} clips{shown}. A weak model suspects many right labels."
+    clips = len({one.clip for one in found.suspects})
+    labels = f"{len(found.suspects)} labels of " if material.results.multi_label else ""
+    note += f"{labels}{clips} of {found.clips} clips{shown}. A weak model also flags many correct labels."
     rows = suspect_views(found.suspects, material.sounds, bank, _SUSPECTS)
     return {"note": note, "rows": rows, "sounds": any(row.heard.sound for row in rows)}
 
