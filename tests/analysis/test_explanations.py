@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from audiosurvey.analysis.audit import audit_run
 from audiosurvey.analysis.explanations import explain_mistakes
 from audiosurvey.analysis.mistakes import Mistake, worst_mistakes
 from audiosurvey.data.sounds import Sounds
@@ -104,13 +102,3 @@ def test_folds_without_models_are_named(run: RunFolder, sounds: Sounds, mistakes
     (line,) = found.missing
     assert "fold-2" in line
     assert "is missing" in line
-
-
-def test_the_audit_is_stored_and_reused(run: RunFolder, monkeypatch: pytest.MonkeyPatch, tiny: Callable):
-    config, results = run.read_config(), run.read_results()
-    assert results is not None
-    data_hash = results.dataset.hash
-    found = audit_run(run, config, data_hash)
-    assert found["dataset"]["clips"] == 24
-    monkeypatch.setattr("audiosurvey.analysis.audit.audit_dataset", lambda *a, **k: pytest.fail("audited again"))
-    assert audit_run(run, config, data_hash) == found

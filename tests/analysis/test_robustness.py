@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import audiosurvey
 from audiosurvey.analysis import robustness as module
 from audiosurvey.analysis.corruptions import Scene, corruptions
 from audiosurvey.analysis.robustness import corrupting, measure_robustness, other_class
+from audiosurvey.analysis.robustness_results import robustness_of
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.heldout import open_run
@@ -133,6 +135,57 @@ def test_a_fold_with_another_model_is_measured_again(run: Path):
 
 
 @pytest.mark.usefixtures("few")
+def test_a_fold_that_was_trained_again_does_not_count_until_it_is_measured(run: Path):
+    found = measure_robustness(run, device="cpu")
+    results = RunFolder(run).read_results()
+    assert results is not None
+    assert robustness_of(RunFolder(run), results) == found
+    shutil.rmtree(run / "fold-3/model")
+    shutil.copytree(run / "fold-1/model", run / "fold-3/model")
+    with pytest.raises(UserError, match="fold 3 was measured with another model; run 'audiosurvey robustness"):
+        robustness_of(RunFolder(run), results)
+    assert [fold.fold for fold in measure_robustness(run, device="cpu", folds=[1]).folds] == [1, 2]
+    # A model that was removed after it was measured still counts.
+    shutil.rmtree(run / "fold-2/model")
+    assert [fold.fold for fold in measure_robustness(run, device="cpu", folds=[1]).folds] == [1, 2]
+    assert robustness_of(RunFolder(run), results) is not None
+    other = results.changed(dataset=results.dataset.changed(hash="other"))
+    with pytest.raises(UserError, match="was measured on other data"):
+        robustness_of(RunFolder(run), other)
+
+
+@pytest.mark.usefixtures("few")
+def test_the_progress_ends_at_its_total(run: Path):
+    seen: list[tuple[int, int | None]] = []
+
+    @contextmanager
+    def bar(title: str):
+        yield (lambda done, total: seen.append((done, total))) if "corrupted" in title else None
+
+    measure_robustness(run, device="cpu", folds=[1])
+    shutil.rmtree(run / "fold-1/model")
+    shutil.copytree(run / "fold-2/model", run / "fold-1/model")
+    measure_robustness(run, device="cpu", folds=[1, 2], bar=bar)
+    # 8 test clips a fold, clean and with four corruptions at five severities.
+    assert {total for _, total in seen} == {2 * 8 * 21}
+    assert seen[-1][0] == seen[-1][1]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(run: Path, monkeypatch: pytest.MonkeyPatch):
+    (run / "analysis").write_text("in the way", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_of_fold", lambda *arguments: pytest.fail("measured"))
+        with pytest.raises(UserError, match="robustness cannot be written"):
+            measure_robustness(run, device="cpu")
+    (run / "analysis").unlink()
+    found = measure_robustness(run, device="cpu", folds=[1])
+    # What is known is not written again.
+    monkeypatch.setattr(module, "write_json", lambda *arguments: pytest.fail("written"))
+    assert measure_robustness(run, device="cpu", folds=[1]) == found
+
+
+@pytest.mark.usefixtures("few")
 def test_errors_against_a_baseline(run: Path, tmp_path: Path, command):
     other = Path(shutil.copytree(run, tmp_path / "other"))
     status, _, err = command("robustness", run, "--folds", "1,2", "--baseline", other, "--device", "cpu")
@@ -145,6 +198,29 @@ def test_errors_against_a_baseline(run: Path, tmp_path: Path, command):
         assert found.corruption_errors[row.name] == (pytest.approx(1) if row.error else None)
     with pytest.raises(UserError, match="fold 3 was not measured"):
         measure_robustness(run, device="cpu", baseline=other)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_baseline_is_compared_on_the_asked_folds_and_checked_first(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    measure_robustness(other, device="cpu", folds=[1])
+    measure_robustness(run, device="cpu", folds=[2])
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_of_fold", lambda *arguments: pytest.fail("measured"))
+        with pytest.raises(UserError, match="fold 3 was not measured"):
+            measure_robustness(run, device="cpu", folds=[3], baseline=other)
+    found = measure_robustness(run, device="cpu", folds=[1], baseline=other)
+    assert [fold.fold for fold in found.folds] == [1, 2]
+    assert found.baseline is not None
+    assert found.baseline.folds == [1]
+    assert {error for error in found.baseline.corruption_errors.values() if error is not None} <= {1.0}
+    # Other folds do not change it; another model of its fold does.
+    assert measure_robustness(run, device="cpu", folds=[3]).baseline == found.baseline
+    shutil.rmtree(run / "fold-1/model")
+    shutil.copytree(run / "fold-2/model", run / "fold-1/model")
+    assert measure_robustness(run, device="cpu").baseline is None
 
 
 @pytest.mark.usefixtures("few")
@@ -166,7 +242,7 @@ def test_the_command(run: Path, command):
 def test_what_cannot_be_measured(run: Path, tmp_path: Path, command):
     for words, told in (
         ([tmp_path / "nowhere"], "no such folder; expected a run"),
-        ([run, "--folds", "7"], "has no such fold that has ended; there are 1, 2, 3"),
+        ([run, "--folds", "7"], "no finished fold 7; finished folds: 1, 2, 3"),
         ([run, "--folds", "one"], "expected numbers with commas"),
         ([run, "--device", "abacus"], "abacus"),
     ):

@@ -18,7 +18,7 @@ from audiosurvey.analysis.robustness_results import (
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.stored import write_json
 
-ABOUT = {"version": "1", "suite": 1, "data_hash": "abc", "metric": "accuracy"}
+ABOUT = {"version": "1", "suite": 1, "data_hash": "abc", "sample_rate": 8000, "metric": "accuracy"}
 
 
 def fold(number: int, clean: float, noise: list[float], mp3: list[float], clips: int = 100) -> FoldRobustness:
@@ -73,13 +73,16 @@ def test_a_baseline_without_errors_has_no_ratio(tmp_path: Path):
         ({"data_hash": "other"}, "other data"),
         ({"metric": "map"}, "other data"),
         ({"suite": 2}, "another version"),
+        ({"sample_rate": 16000}, "at 16000 Hz instead of 8000 Hz; give a run with the same sample rate"),
+        ({"sample_rate": None}, "unknown sample rate; run 'audiosurvey robustness"),
     ],
 )
 def test_what_cannot_be_compared(tmp_path: Path, change: dict, told: str):
     one = fold(1, 0.9, [0.8, 0.6], [0.9, 0.9])
     write_json(tmp_path / FILE, averaged(ABOUT | change, [one]).as_json())
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=told) as caught:
         compare_with(results(one), tmp_path)
+    assert len(caught.value.lines) == 1
     write_json(tmp_path / FILE, results(one).as_json())
     with pytest.raises(UserError, match="fold 2 was not measured"):
         compare_with(results(one, fold(2, 0.9, [0.8, 0.6], [0.9, 0.9])), tmp_path)

@@ -13,7 +13,7 @@ from cleanlab.rank import get_label_quality_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosurvey.analysis.suspects import confident_learning, find_suspects, read_suspects, write_suspects
+from audiosurvey.analysis.suspects import confident_learning, find_suspects, write_suspects
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import suspects
 from audiosurvey.randomness import stream
@@ -84,7 +84,7 @@ def test_suspects_of_a_run(run: Path):
     assert margins == sorted(margins)
     assert all(one.likely_score > one.given_score for one in found.suspects)
     assert json.loads((run / "analysis/suspects.json").read_text(encoding="utf-8")) == found.as_json()
-    assert read_suspects(RunFolder(run)) == found
+    assert find_suspects(RunFolder(run)) == found
 
 
 def swap(run: Path, labels: dict[str, str]) -> None:
@@ -127,7 +127,7 @@ def test_what_cannot_be_read(run: Path, tmp_path: Path):
     (run / "fold-2/predictions.csv").unlink()
     with pytest.raises(UserError, match=r"fold-2/predictions\.csv: is missing"):
         write_suspects(run)
-    assert read_suspects(RunFolder(run)) is None
+    assert not (run / "analysis/suspects.json").exists()
 
 
 @pytest.mark.slow

@@ -35,6 +35,18 @@ def test_every_clip_of_a_batch_is_rendered_again_alone(tiny):
     assert operations == {"mixup", "gain", "noise", "cyclic_shift", "shorten", "time_masking"}
 
 
+def test_partners_are_those_that_are_given(tiny):
+    config = tiny("augmentation={mixup: {p: 1}}").config
+    sounds = prepare(config.dataset, config.sample_rate)
+    two = [clip for clip in sounds.table.clips if clip.id in ("low/0.wav", "noise/3.wav")]
+    partners = set()
+    for epoch in range(1, 9):
+        shown = render_clip(config, sounds, "low/0.wav", epoch, partners=two)
+        partners |= {drawn["partner"] for drawn in shown["drawn"] if drawn["operation"] == "mixup"}
+    assert partners <= {clip.id for clip in two}
+    assert "noise/3.wav" in partners
+
+
 def test_without_augmentation_nothing_happens(tiny):
     config = tiny().config
     sounds = prepare(config.dataset, config.sample_rate)

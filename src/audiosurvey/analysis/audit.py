@@ -17,20 +17,26 @@ FILE = "doctor.json"
 
 def audit_run(run: RunFolder, config: Config, data_hash: str, bar: OpenBar = no_bar) -> dict[str, Any]:
     """Audits the data set, or reads the audit of this run, or of one beside it, that this version made of the same
-    data (`data_hash`).
+    data (`data_hash`) with the same settings.
 
     Raises UserError if the data is missing.
     """
     path = run.path / FOLDER / FILE
-    for place in (path, *sorted(run.path.resolve().parent.glob(f"*/{FOLDER}/{FILE}"))):
-        with suppress(UserError):
-            before = read_json(place)
-            if (before.get("version"), before.get("data_hash")) == (__version__, data_hash):
-                return before
     _, top_hz = config.mel_spectrogram.limits_hz(config.sample_rate)
+    data = config.dataset
+    made_of = {
+        "version": __version__,
+        "data_hash": data_hash,
+        "settings": {"mono": data.mono, "num_folds": data.num_folds, "top_hz": top_hz},
+    }
+    for place in (path, *sorted(run.path.resolve().parent.glob(f"*/{FOLDER}/{FILE}"))):
+        with suppress(UserError, OSError):
+            before = read_json(place)
+            if all(before.get(key) == value for key, value in made_of.items()):
+                return before
     with bar("listening to the data") as advance:
-        diagnosis = audit_dataset(config.dataset, top_hz=top_hz, progress=advance)
-    found = {"version": __version__, "data_hash": data_hash, **as_json(diagnosis)}
+        diagnosis = audit_dataset(data, top_hz=top_hz, progress=advance)
+    found = {**made_of, **as_json(diagnosis)}
     with suppress(OSError):
         write_json(path, found)
     return found

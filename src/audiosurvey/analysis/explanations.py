@@ -24,7 +24,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.audio.windows import window_at, window_starts
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, of_the_system
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -78,6 +78,8 @@ def explain_mistakes(
                 found |= _of_fold(run, config, sounds, fold, asked)
             except UserError as error:
                 missing.append(error.lines[0])
+            except OSError as error:
+                missing.append(of_the_system(error).lines[0])
             if advance:
                 advance(done, len(folds))
     return Explanations(found, tuple(missing))
@@ -169,7 +171,7 @@ def _read(path: Path, key: str) -> dict[str, Explanation] | None:
             )
             for row, facts in enumerate(json.loads(metadata["clips"]))
         }
-    except (UserError, ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -179,7 +181,7 @@ def _write_neighbours(
     """Adds the neighbours of a fold to nearest.json."""
     try:
         before = read_json(path)["clips"] if path.exists() else []
-    except (UserError, KeyError):
+    except (UserError, OSError, KeyError):
         before = []
     rows = [row for row in before if row.get("fold") != fold]
     for one in mistakes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiosurvey.runs.results.predictions import PredictionTable
+from audiosurvey.runs.results.predictions import THRESHOLD, PredictionTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,19 @@ class Mistake:
     """Its uncalibrated score."""
 
 
-def worst_mistakes(tables: Sequence[PredictionTable], most: int) -> list[Mistake]:
-    """At most `most` mistakes, sorted by the score of the wrong class."""
+def worst_mistakes(tables: Sequence[PredictionTable], most: int, *, multi_label: bool = False) -> list[Mistake]:
+    """At most `most` mistakes, sorted by the score of the wrong class.
+
+    `multi_label`: a class below the threshold is not predicted, so it is no mistake.
+    """
     found: list[Mistake] = []
     for table in tables:
         best_N = table.scores_NK.argmax(axis=1)
         rows_N = np.arange(len(best_N))
-        for row in np.flatnonzero(~table.truth_NK[rows_N, best_N]):
+        wrong_N = ~table.truth_NK[rows_N, best_N]
+        if multi_label:
+            wrong_N &= table.scores_NK[rows_N, best_N] >= THRESHOLD
+        for row in np.flatnonzero(wrong_N):
             labels = tuple(table.classes[k] for k in np.flatnonzero(table.truth_NK[row]))
             chosen, score = int(best_N[row]), float(table.scores_NK[row, best_N[row]])
             fold = int(table.folds_N[row])

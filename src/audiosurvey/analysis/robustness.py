@@ -1,12 +1,14 @@
 """Robustness of a run: the model of each fold on corrupted clips of its own test fold.
 
 Clips come from the store and are corrupted as they are scored. Each fold is written when it has ended; folds that are
-there for the same model and the same corruptions are not measured again.
+there for the same model, data and corruptions are not measured again.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,19 +21,21 @@ from audiosurvey.analysis.robustness_results import (
     RobustnessResults,
     averaged,
     compare_with,
+    is_of_model,
     make_cell,
-    not_measured,
+    model_digest,
+    read_baseline,
     read_robustness,
     standard_error,
 )
 from audiosurvey.artefact.calibration import expected_error
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
-from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.errors import ArgumentError, UserError, not_written
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.conditions import score_changed
 from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
-from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.listener import Advance, OpenBar, no_bar
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
@@ -53,49 +57,46 @@ def measure_robustness(
     The folds that have ended, or these `folds`; `analysis/robustness.json` is written after each.
 
     The results are those of all folds that were measured, now or before; with `fresh` only of those measured now.
-    `baseline`: a run whose robustness was measured on these folds too. Raises UserError as `evaluate_run` does, for a
-    fold without a model, and if the folder is read-only.
+    `baseline`: a run whose robustness was measured on these folds too. Without it, an earlier comparison is kept if its
+    folds were not measured again. Raises UserError as `evaluate_run` does, for a fold without a model, for a baseline
+    that cannot be compared, and if the folder is read-only; all of this before anything is measured.
     """
     run = RunFolder(path)
     trained = _trained(run)
     asked = _asked(run, trained, folds)
-    done = {} if fresh else _measured_before(run, trained)
-    about = {
+    before = None if fresh else read_robustness(run.path)
+    done = {} if before is None else _still_valid(run, trained, before)
+    left = [fold for fold in asked if fold not in done]
+    about: dict[str, Any] = {
         "version": __version__,
         "suite": SUITE,
         "data_hash": trained.dataset.hash,
+        "sample_rate": trained.dataset.sample_rate,
         "metric": "map" if trained.multi_label else "accuracy",
     }
-    suite, moved = corruptions(), 0
-    passes = 1 + sum(len(one.levels) for one in suite)
-    total = passes * sum(row.clips for row in trained.folds if row.fold in asked and row.fold not in done)
-    if baseline is not None and read_robustness(baseline) is None:
-        raise not_measured(baseline)
-    with bar("corrupted test clips") as advance:
-
-        def move(clips: int) -> None:
-            nonlocal moved
-            moved += clips
-            if advance:
-                advance(moved, total)
-
-        for fold in open_run(run).models(asked):
-            digest = fold.model.facts["sha256"]["weights.safetensors"]
-            if fold.row.fold in done and done[fold.row.fold].model == digest:
-                continue
-            done[fold.row.fold] = _of_fold(fold, suite, device, digest, move)
-            _write(run, averaged(about, list(done.values())))
+    if baseline is not None:
+        read_baseline(baseline, about, asked)
+    about |= _kept(before, done)
+    if left:
+        _check_writable(run)
+        with bar("corrupted test clips") as advance:
+            move = _progress(trained, left, advance)
+            for fold in open_run(run).models(left):
+                done[fold.row.fold] = _of_fold(fold, corruptions(), device, move)
+                _write(run, averaged(about, list(done.values())))
     results = averaged(about, list(done.values()))
     if baseline is not None:
-        results = results.changed(baseline=compare_with(results, baseline))
-    _write(run, results)
+        compared = averaged(about, [done[fold] for fold in asked])
+        results = results.changed(baseline=compare_with(compared, baseline))
+    if before is None or results.as_json() != before.as_json():
+        _write(run, results)
     return results
 
 
 def _trained(run: RunFolder) -> RunResults:
     found = run.read_results()
     if found is None or not found.folds:
-        raise UserError(f"{run.path}: no fold has ended yet; go on with 'audiosurvey train --resume'")
+        raise UserError(f"{run.path}: no fold has ended yet; continue with 'audiosurvey train --resume'")
     return found
 
 
@@ -103,10 +104,10 @@ def _asked(run: RunFolder, trained: RunResults, folds: Sequence[int] | None) -> 
     for fold in folds or ():
         if fold not in trained.done:
             there = ", ".join(map(str, trained.done))
-            raise ArgumentError(f"{{folds}}: {run.path} has no such fold that has ended; there are {there}", folds=fold)
+            raise ArgumentError(f"{{folds}}: {run.path}: no finished fold {fold}; finished folds: {there}", folds=...)
     asked = sorted(set(folds or trained.done))
     for fold in asked:
-        if not (run.fold(fold) / "model" / "model.json").is_file():
+        if model_digest(run, fold) is None:
             raise ArgumentError(
                 f"{run.fold(fold)}: its model was not kept; leave the fold out with {{folds}}, or train the run again "
                 "(in a survey: with keep: model)",
@@ -115,25 +116,59 @@ def _asked(run: RunFolder, trained: RunResults, folds: Sequence[int] | None) -> 
     return asked
 
 
-def _measured_before(run: RunFolder, trained: RunResults) -> dict[int, FoldRobustness]:
-    before = read_robustness(run.path)
-    if before is None or (before.suite, before.data_hash) != (SUITE, trained.dataset.hash):
+def _still_valid(run: RunFolder, trained: RunResults, before: RobustnessResults) -> dict[int, FoldRobustness]:
+    """The folds that were measured with these corruptions on this data, for the models that are there now."""
+    if (before.suite, before.data_hash) != (SUITE, trained.dataset.hash):
         return {}
     wanted = {one.name for one in corruptions()}
     same = [fold for fold in before.folds if {row.name for row in fold.corruptions} == wanted]
-    return {fold.fold: fold for fold in same if fold.fold in trained.done}
+    return {fold.fold: fold for fold in same if fold.fold in trained.done and is_of_model(run, fold)}
+
+
+def _progress(trained: RunResults, folds: Sequence[int], advance: Advance | None) -> Callable[[int], None]:
+    """Counts clips that were scored while these folds are measured."""
+    passes = 1 + sum(len(one.levels) for one in corruptions())
+    total = passes * sum(row.clips for row in trained.folds if row.fold in folds)
+    moved = 0
+
+    def move(clips: int) -> None:
+        nonlocal moved
+        moved += clips
+        if advance:
+            advance(moved, total)
+
+    return move
+
+
+def _kept(before: RobustnessResults | None, done: Mapping[int, FoldRobustness]) -> dict[str, Any]:
+    """The earlier comparison with a baseline, if all folds that it compares are still valid."""
+    found = None if before is None else before.baseline
+    return {"baseline": found} if found is not None and found.folds and set(found.folds) <= done.keys() else {}
+
+
+def _check_writable(run: RunFolder) -> None:
+    path = run.path / FILE
+    probe = path.with_name(path.name + ".tmp")
+    with _writing(run):
+        path.parent.mkdir(exist_ok=True)
+        probe.touch()
+        probe.unlink()
 
 
 def _write(run: RunFolder, results: RobustnessResults) -> None:
-    try:
+    with _writing(run):
         write_json(run.path / FILE, results.as_json())
+
+
+@contextmanager
+def _writing(run: RunFolder) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UserError(f"{run.path}: robustness cannot be written ({error.strerror or error})") from None
+        raise not_written(error, f"{run.path}: robustness cannot be written ({error.strerror or error})") from None
 
 
-def _of_fold(
-    fold: FoldModel, suite: Sequence[Corruption], device: str, digest: str, move: Callable[[int], None]
-) -> FoldRobustness:
+def _of_fold(fold: FoldModel, suite: Sequence[Corruption], device: str, move: Callable[[int], None]) -> FoldRobustness:
     began = time.monotonic()
     fold.model.to(device)
     clean = _cell(fold, 0, None, lambda wave_S, clip: wave_S, None, move)
@@ -154,7 +189,7 @@ def _of_fold(
     return FoldRobustness(
         fold=fold.row.fold,
         clips=len(fold.clips),
-        model=digest,
+        model=fold.model.facts["sha256"]["weights.safetensors"],
         seconds=round(time.monotonic() - began, 3),
         clean=clean,
         corruptions=rows,

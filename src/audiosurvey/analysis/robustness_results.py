@@ -1,6 +1,6 @@
 """Robustness of a run as typed data: the form of `analysis/robustness.json`, its means, and the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,11 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 
 FILE = "analysis/robustness.json"
 """Relative to the run folder."""
 SCHEMA = 1
+_ABOUT = ("version", "suite", "data_hash", "sample_rate", "metric")
+"""Fields that are not computed from the folds."""
 
 
 class Cell(StoredPart):
@@ -69,6 +73,8 @@ class BaselineComparison(StoredPart):
     """
 
     run: str
+    folds: list[int] = []
+    """Those that were compared; empty if an earlier version made the comparison."""
     corruption_errors: dict[str, float | None]
     """By corruption; None where the baseline makes no error."""
     mean_corruption_error: float | None
@@ -83,6 +89,8 @@ class RobustnessResults(StoredPart):
     suite: int
     """Version of the corruptions; scores of two suites are not comparable."""
     data_hash: str
+    sample_rate: int | None = None
+    """Of the model, at which clips were corrupted; None if an earlier version measured them."""
     metric: Literal["accuracy", "map"]
     clean: Cell
     corruptions: list[CorruptionScores]
@@ -152,37 +160,83 @@ def read_robustness(run: Path) -> RobustnessResults | None:
     return parse_part(RobustnessResults, stored, path, mend)
 
 
-def compare_with(results: RobustnessResults, baseline: Path) -> BaselineComparison:
-    """The corruption errors of a run relative to those of the run in `baseline`.
+def robustness_of(run: RunFolder, results: RunResults) -> RobustnessResults | None:
+    """What was measured for the models of a run; None if nothing was.
 
-    Raises UserError if that was not measured, on other data, with other corruptions or without one of the folds.
+    Raises UserError as `read_robustness` does, and if data or models were others then. A model that was not kept counts
+    as the one that was measured.
+    """
+    found = read_robustness(run.path)
+    if found is None:
+        return None
+    again = f"run 'audiosurvey robustness {run.path.as_posix()}' again"
+    if found.data_hash != results.dataset.hash:
+        raise UserError(f"{run.path / FILE}: was measured on other data; {again}")
+    for fold in found.folds:
+        if fold.fold not in results.done or not is_of_model(run, fold):
+            raise UserError(f"{run.path / FILE}: fold {fold.fold} was measured with another model; {again}")
+    return found
+
+
+def is_of_model(run: RunFolder, measured: FoldRobustness) -> bool:
+    """Whether the model of a fold is the one that was measured, or was not kept."""
+    return model_digest(run, measured.fold) in (None, measured.model)
+
+
+def model_digest(run: RunFolder, fold: int) -> str | None:
+    """SHA-256 of the weights of a fold's model; None if the model was not kept. Raises UserError for damaged facts."""
+    path = run.fold(fold) / "model" / "model.json"
+    if not path.is_file():
+        return None
+    try:
+        return str(read_json(path, run.mend_fold(fold))["sha256"]["weights.safetensors"])
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: damaged, no SHA-256 of the weights; {run.mend_fold(fold)}") from None
+
+
+def compare_with(results: RobustnessResults, baseline: Path) -> BaselineComparison:
+    """The corruption errors of a run relative to those of the run in `baseline`, on the folds of `results`.
+
+    Raises UserError as `read_baseline` does.
+    """
+    folds = [fold.fold for fold in results.folds]
+    about = {name: getattr(results, name) for name in _ABOUT}
+    other = read_baseline(baseline, about, folds)
+    rows = averaged(about, [fold for fold in other.folds if fold.fold in folds]).corruptions
+    errors = {row.name: _ratio(row.error, _error_of(rows, row.name)) for row in results.corruptions}
+    counted = [errors[row.name] for row in results.corruptions if row.in_mean]
+    return BaselineComparison(
+        run=baseline.as_posix(), folds=folds, corruption_errors=errors, mean_corruption_error=_mean(counted)
+    )
+
+
+def read_baseline(baseline: Path, about: Mapping[str, Any], folds: Sequence[int]) -> RobustnessResults:
+    """What was measured for a run that others are compared with.
+
+    Raises UserError if nothing was, or not as in `about` (data, corruptions, sample rate), or not on these folds.
     """
     other = read_robustness(baseline)
     again = f"run 'audiosurvey robustness {baseline.as_posix()}' first"
     if other is None:
-        raise not_measured(baseline)
-    if (other.data_hash, other.metric) != (results.data_hash, results.metric):
+        raise ArgumentError(f"{{baseline}}: its robustness was not measured; {again}", baseline=baseline)
+    if (other.data_hash, other.metric) != (about["data_hash"], about["metric"]):
         raise ArgumentError(
             "{baseline}: was measured on other data; give a run on the same data set", baseline=baseline
         )
-    if other.suite != results.suite:
+    if other.suite != about["suite"]:
         raise ArgumentError(
             f"{{baseline}}: was measured with corruptions of another version; {again}", baseline=baseline
         )
-    wanted = {fold.fold for fold in results.folds}
-    if missing := sorted(wanted - {fold.fold for fold in other.folds}):
+    if other.sample_rate is None:
+        raise ArgumentError(f"{{baseline}}: was measured at an unknown sample rate; {again}", baseline=baseline)
+    if other.sample_rate != about["sample_rate"]:
+        rates = f"{other.sample_rate} Hz instead of {about['sample_rate']} Hz"
+        raise ArgumentError(
+            f"{{baseline}}: was measured at {rates}; give a run with the same sample rate", baseline=baseline
+        )
+    if missing := sorted(set(folds) - {fold.fold for fold in other.folds}):
         raise ArgumentError(f"{{baseline}}: fold {missing[0]} was not measured; {again}", baseline=baseline)
-    about = {name: getattr(other, name) for name in ("version", "suite", "data_hash", "metric")}
-    rows = averaged(about, [fold for fold in other.folds if fold.fold in wanted]).corruptions
-    errors = {row.name: _ratio(row.error, _error_of(rows, row.name)) for row in results.corruptions}
-    counted = [errors[row.name] for row in results.corruptions if row.in_mean]
-    return BaselineComparison(run=baseline.as_posix(), corruption_errors=errors, mean_corruption_error=_mean(counted))
-
-
-def not_measured(baseline: Path) -> UserError:
-    """The error for a baseline without a robustness.json."""
-    again = f"run 'audiosurvey robustness {baseline.as_posix()}' first"
-    return ArgumentError(f"{{baseline}}: its robustness was not measured; {again}", baseline=baseline)
+    return other
 
 
 def _mean_cell(cells: Sequence[Cell], clips: int, clean: float | None) -> Cell:

@@ -1,7 +1,7 @@
 """Clips whose label is probably wrong, by confident learning on out-of-fold scores: `analysis/suspects.json`.
 
-Each clip is scored by a model that was not trained on it, so a model that is sure of another class speaks against the
-label. How sure it must be is measured for each class: as sure as it is, on average, of clips with that label.
+Each clip is scored by a model that was not trained on it, so a model that is confident of another class speaks against
+the label. The threshold of a class is the model's mean confidence on clips with that label.
 
 Source: Northcutt, Jiang and Chuang 2021 ("Confident learning", arXiv 1911.00068), sections 3.1 and 3.2.
 """
@@ -15,7 +15,7 @@ from pydantic import Field
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json, write_json
+from audiosurvey.runs.results.stored import StoredPart, write_json
 from audiosurvey.version import __version__
 
 FILE = "analysis/suspects.json"
@@ -96,7 +96,7 @@ def find_suspects(run: RunFolder) -> SuspectResults:
     """
     results = run.read_results()
     if results is None or not results.folds:
-        raise UserError(f"{run.path}: no fold has ended yet; go on with 'audiosurvey train --resume'")
+        raise UserError(f"{run.path}: no fold has ended yet; continue with 'audiosurvey train --resume'")
     clips: list[str] = []
     folds: list[int] = []
     cells: list[str] = []
@@ -128,15 +128,6 @@ def write_suspects(run: Path) -> SuspectResults:
     except OSError as error:
         raise UserError(f"{run}: suspects cannot be written ({error.strerror or error})") from None
     return found
-
-
-def read_suspects(run: RunFolder) -> SuspectResults | None:
-    """The suspects that were written; None if there are none. Raises UserError for a damaged file."""
-    path = run.path / FILE
-    if not path.exists():
-        return None
-    mend = "remove it; it is made again from predictions.csv"
-    return parse_part(SuspectResults, read_json(path, mend), path, mend)
 
 
 Rows = list[tuple[str, int, str]]

@@ -38,7 +38,10 @@ def robustness_lines(found: RobustnessResults) -> list[str]:
         lines.append(f"not in the mean: {', '.join(left_out)} (not every machine can make it)")
     if found.baseline:
         mean = _number(found.baseline.mean_corruption_error)
-        lines.append(f"mean corruption error: {mean} of that of {found.baseline.run} (below 1: more robust)")
+        folds = ", ".join(map(str, found.baseline.folds))
+        lines.append(
+            f"mean corruption error: {mean} of that of {found.baseline.run}, folds {folds} (below 1: more robust)"
+        )
     for row, cell in found.out_of_order():
         lines.append(
             f"note: {row.title}: severity {cell.severity} scores better than the one before by more than a standard "

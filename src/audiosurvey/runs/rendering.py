@@ -1,5 +1,6 @@
 """Renders any training clip of any epoch again, as the network hears it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,15 +11,18 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import TrainBatches
 from audiosurvey.data.names import composed
 from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Clip
 from audiosurvey.errors import ArgumentError
 from audiosurvey.features.front_end import mel_for_show
 
 
 @torch.no_grad()
-def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dict[str, Any]:
+def render_clip(
+    config: Config, sounds: Sounds, clip_id: str, epoch: int, *, partners: Sequence[Clip] | None = None
+) -> dict[str, Any]:
     """The arguments of `write_preview`: waves and spectrograms before and after augmentation, and what was drawn.
 
-    Mixing partners come from the whole table here; in a fold they come from its training clips.
+    `partners`: the clips that it may be mixed with, such as the training clips of a fold; None: the whole table.
     """
     clip_id = composed(clip_id)
     found = [clip for clip in sounds.table.clips if clip.id == clip_id]
@@ -34,7 +38,7 @@ def render_clip(config: Config, sounds: Sounds, clip_id: str, epoch: int) -> dic
         config.augmentation,
         seed=config.seed,
         sample_rate=config.sample_rate,
-        train_clips=sounds.table.clips,
+        train_clips=sounds.table.clips if partners is None else partners,
         front_end=front_end,
         sampling=config.train.sampling,
         pad=sounds.config.pad,

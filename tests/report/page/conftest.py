@@ -3,12 +3,15 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+
+from audiosurvey.analysis import robustness
 
 PATIENCE_S = 180
 CLASSES = ("<script>alert(1)<", "$x$ {{ 7 * 7 }}", "Fledermäuse 音 & co")
@@ -34,7 +37,21 @@ def named_run(train_tiny: Callable[..., Any], tmp_path_factory: pytest.TempPathF
 def run_copy(named_run: Path, tmp_path: Path) -> Path:
     """A copy of that run, to change."""
     shutil.copytree(named_run, tmp_path / "run")
+    (tmp_path / "run" / "analysis").mkdir(exist_ok=True)
     return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def robustness_json(named_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The robustness of fold 1 of that run, with two corruptions, one of them outside the mean."""
+    run = tmp_path_factory.mktemp("robust") / "run"
+    shutil.copytree(named_run, run)
+    quick = [one for one in robustness.corruptions() if one.name in ("white_noise", "muted")]
+    some = [quick[0], replace(quick[1], in_mean=False)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(robustness, "corruptions", lambda: some)
+        robustness.measure_robustness(run, [1], device="cpu")
+    return run / "analysis" / "robustness.json"
 
 
 @pytest.fixture(scope="session")

@@ -26,11 +26,11 @@ def test_an_axis_contains_its_values(values: list[float]):
     assert len(axis.ticks) >= 2
 
 
-@given(st.lists(st.floats(1e-3, 1e12), min_size=1, max_size=5))
-def test_a_logarithmic_axis_contains_its_values(values: list[float]):
-    axis = Axis.decades("x", values)
-    assert all(0 < axis.share(value) < 1 for value in values)
-    assert axis.ticks
+def test_a_line_of_one_point_is_a_dot():
+    axis = Axis.around("x", [], low=0, high=1)
+    chart = Chart("title", axis, axis, [Line([(0.5, 1)], "faint-a", "one"), Line([(0, 0), (1, 1)], "a", "two")])
+    ((x, y, _, dot),) = chart.dots
+    assert (x, y, dot.kind, dot.title) == ((chart.left + chart.right) / 2, chart.top, "faint-a", "one")
 
 
 def test_equal_values_have_an_axis_too():

@@ -35,9 +35,18 @@ def test_mistakes_are_listed_first():
     table = PredictionTable(
         Path("x"), ("r", "w", "v"), ("s", None, None), np.array([1, 2, 2]), ("a", "b"), truth_NK, scores_NK
     )
-    rows = [one.as_json(sound) for one, sound in zip(listed_clips([table]), (4, None, None), strict=True)]
+    rows = [one.as_json(sound) for one, sound in zip(listed_clips([table], 9)[0], (4, None, None), strict=True)]
     assert rows == [
         ["v", None, 2, 1, 0, 0.8, 0.2, 4],
         ["w", None, 2, 0, 1, 0.7, 0.3, None],
         ["r", "s", 1, 0, 0, 0.9, 0.9, None],
     ]
+
+
+def test_correct_clips_are_listed_up_to_a_limit():
+    truth_NK = np.eye(2, dtype=bool)[[0, 0, 0, 1, 1]]
+    scores_NK = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.6, 0.4], [0.2, 0.8]])
+    table = PredictionTable(Path("x"), tuple("vwxyz"), (None,) * 5, np.ones(5, int), ("a", "b"), truth_NK, scores_NK)
+    found, left = listed_clips([table], most_right=2)
+    assert ([one.clip for one in found], left) == (["x", "y", "v", "z"], 1)
+    assert listed_clips([table], most_right=9)[1] == 0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from audiosurvey.comparison.significance import corrected_t
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.pipeline import ReportOptions, report
 from audiosurvey.report.page import writing
 from audiosurvey.runs.results.results import RunResults
@@ -121,7 +121,12 @@ def test_without_models_the_rest_is_there(run_copy: Path):
     assert "model.json: is missing" in line
     assert f"What the models attended to is missing: {line}" in words(page)
     assert 'class="shade"' not in page
+    assert "dim what the model did not attend to" not in page
+    assert "The model attended to" not in page
     assert "<audio" in page
+    mistakes = re.findall(r'<article class="card mistake".*?</article>', page, re.DOTALL)
+    assert mistakes
+    assert all(re.search(r'<img alt="Mel spectrogram of [^"]*" src="data:image/png', one) for one in mistakes)
 
 
 def test_without_data_the_rest_is_there(run_copy: Path):
@@ -187,9 +192,37 @@ def test_a_file_is_replaced_only_by_force(finished_run: Path, tmp_path: Path):
 
 def test_a_page_that_is_too_large_is_refused(run_copy: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(writing, "MOST_BYTES", 1000)
-    with pytest.raises(UserError, match="--no-audio"):
+    with pytest.raises(ArgumentError, match="leave the sounds out with audio=False") as caught:
         report(run_copy)
+    assert "--no-audio" in caught.value.flag_lines[0]
+    with pytest.raises(UserError, match="too many clips or classes"):
+        report(run_copy, None, ReportOptions(audio=False))
     assert not (run_copy / "report.html").exists()
+
+
+def test_files_of_runs_and_surveys_are_never_replaced(run_copy: Path, tmp_path: Path):
+    before = (run_copy / "results.json").read_bytes()
+    with pytest.raises(UserError, match="lies in the run folder"):
+        report(run_copy, run_copy / "results.json", ReportOptions(force=True))
+    assert (run_copy / "results.json").read_bytes() == before
+    (tmp_path / "survey").mkdir()
+    (tmp_path / "survey/survey.yaml").write_text("configs: [tiny]", encoding="utf-8")
+    # The survey file of a user may lie anywhere.
+    assert report(run_copy, tmp_path / "survey/mine.html").path.is_file()
+    (tmp_path / "survey/plan.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match="lies in the survey folder"):
+        report(run_copy, tmp_path / "survey/survey.yaml", ReportOptions(force=True))
+    assert (tmp_path / "survey/survey.yaml").read_text(encoding="utf-8") == "configs: [tiny]"
+
+
+def test_correct_clips_beyond_the_limit_are_told(run_copy: Path, monkeypatch: pytest.MonkeyPatch):
+    right = int(np.trace(results_of(run_copy).confusion))
+    assert right > 1
+    monkeypatch.setattr("audiosurvey.report.page.run_page.MOST_RIGHT", 1)
+    page = made(run_copy, audio=False)
+    listed = [clip for clip in island(page, "page-data")["clips"] if clip[3] == clip[4]]
+    assert len(listed) == 1
+    assert f"of the correct clips, the {right - 1} with the lowest scores are left out" in words(page)
 
 
 def test_the_command_writes_a_page(run_copy: Path, command: Callable[..., tuple[int, str, str]]):

@@ -56,3 +56,12 @@ def test_no_sounds_without_a_budget():
     assert bank.add("a", lambda: pytest.fail("read"), 16_000) is None
     assert bank.note == ""
     assert SoundBank(1000).add("empty", lambda: np.empty(0, np.float32), 16_000) is None
+
+
+def test_after_the_first_sound_that_does_not_fit_none_is_read():
+    bank = SoundBank(20_000)
+    assert bank.add(0, lambda: noise(1, 16_000), 16_000) is not None
+    assert bank.add(1, lambda: noise(9, 16_000), 16_000) is None
+    assert bank.note == "1 sound is left out, to keep this page small."
+    assert bank.add(2, lambda: pytest.fail("read"), 16_000) is None
+    assert bank.note == "2 sounds are left out, to keep this page small."

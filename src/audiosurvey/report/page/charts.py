@@ -7,8 +7,8 @@ from typing import Literal
 
 WIDTH, HEIGHT = 440, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 42
-Kind = Literal["a", "b", "c", "faint-a", "faint-b", "guide"]
-"""Classes of lines and dots: colours a, b and c, thin ones for single folds, and dashed guides."""
+Kind = Literal["a", "b", "faint-a", "faint-b", "guide"]
+"""Classes of lines and dots: colours a and b, thin ones for single folds, and dashed guides."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class Dot:
     kind: Kind
     title: str
     """What a pointer over it shows."""
-    label: str = ""
-    """Text beside it."""
     low: float | None = None
     """Ends of an interval of y."""
     high: float | None = None
@@ -43,7 +41,6 @@ class Axis:
     low: float
     high: float
     ticks: Sequence[float]
-    log: bool = False
 
     @classmethod
     def around(
@@ -67,22 +64,8 @@ class Axis:
         most = found[-1] if high is None and not whole else most
         return cls(label, least, most, [tick for tick in found if least - 1e-9 <= tick <= most + 1e-9])
 
-    @classmethod
-    def decades(cls, label: str, values: Sequence[float]) -> "Axis":
-        """A logarithmic axis around these positive values."""
-        least, most = min(values) / 1.4, max(values) * 1.4
-        if most / least < 10:
-            # A decade with a tick in it.
-            least, most = least / 2, most * 2
-        powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
-        factors = (1, 2, 5) if most / least < 100 else (1,)
-        ticks = [factor * 10.0**power for power in powers for factor in factors]
-        return cls(label, least, most, [tick for tick in ticks if least <= tick <= most], log=True)
-
     def share(self, value: float) -> float:
         """Where a value lies, from 0 at the low end to 1 at the high end."""
-        if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
 
@@ -97,7 +80,9 @@ class Chart:
         self.x_ticks = [(self._x(x, tick), number(tick)) for tick in x.ticks]
         self.y_ticks = [(self._y(y, tick), number(tick)) for tick in y.ticks]
         self.lines = [(" ".join(f"{self._x(x, a)},{self._y(y, b)}" for a, b in line.points), line) for line in lines]
-        self.dots = [(self._x(x, dot.x), self._y(y, dot.y), self._ends(y, dot), dot) for dot in dots]
+        # A line of one point would not be drawn.
+        points = [Dot(*line.points[0], line.kind, line.name) for line in lines if len(line.points) == 1]
+        self.dots = [(self._x(x, dot.x), self._y(y, dot.y), self._ends(y, dot), dot) for dot in (*dots, *points)]
         self.legend = [(line.kind, line.name) for line in lines if line.name]
 
     def _x(self, axis: Axis, value: float) -> float:

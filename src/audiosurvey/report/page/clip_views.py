@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from audiosurvey.analysis.saliency import shown_spectrogram
 from audiosurvey.analysis.suspects import Suspect
+from audiosurvey.config.root import Config
+from audiosurvey.data.audio.windows import window_at
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.demo.view import frequency_ticks, round_steps
+from audiosurvey.features.front_end import mel_for_show
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.pages.rendering import shade_uri, spectrogram_uri
+from audiosurvey.report.page.audit_table import finding_text
 from audiosurvey.report.page.material import RunMaterial
 from audiosurvey.report.page.sound_bank import LONG_S, BankedSound, SoundBank
 from audiosurvey.report.preview import in_words
@@ -87,7 +92,7 @@ def _mistake(material: RunMaterial, bank: SoundBank, place: int) -> MistakeView:
         scores,
         spectrogram,
         heard,
-        [one["message"] for one in findings if mistake.clip in one["clips"] and one["severity"] != "note"],
+        [finding_text(one) for one in findings if mistake.clip in one["clips"] and one["severity"] != "note"],
     )
 
 
@@ -100,7 +105,7 @@ def _shown(material: RunMaterial, bank: SoundBank, place: int) -> tuple[Spectrog
     found = material.explanations.of.get(mistake.clip)
     if found is None:
         heard = HeardClip("the clip", "", bank.add(mistake.clip, lambda: sounds.store.read(mistake.clip), rate))
-        return None, [heard] if heard.sound else []
+        return _beginning(config, sounds, mistake.clip), [heard] if heard.sound else []
     front_end = shown_spectrogram(config)
     frames = max(1, round(LONG_S * rate / front_end.hop))
     mel_TF, mask_TF = found.mel_TF[:frames], found.mask_TF[:frames]
@@ -120,6 +125,18 @@ def _shown(material: RunMaterial, bank: SoundBank, place: int) -> tuple[Spectrog
         sound = bank.add(near.clip, lambda: sounds.store.read(near.clip), rate)
         heard.append(HeardClip(f"nearest training clip of {mistake.chosen}", caption, sound, other=True))
     return spectrogram(mel_TF, front_end, alt, 1 - mask_TF), heard
+
+
+@torch.no_grad()
+def _beginning(config: Config, sounds: Sounds, clip: str) -> Spectrogram:
+    """The spectrogram of the beginning of a clip, without padding."""
+    front_end = shown_spectrogram(config)
+    wave_S = sounds.store.read(clip, 0, round(LONG_S * config.sample_rate))
+    # Front ends may need as many samples as a window has.
+    window_S = window_at(wave_S, 0, max(len(wave_S), config.clip_samples), sounds.config.pad)
+    mel_TF = front_end(torch.from_numpy(window_S)[None])[0, 0].numpy()
+    frames = max(1, -(-len(wave_S) // front_end.hop))
+    return spectrogram(mel_TF[:frames], front_end, f"Mel spectrogram of {clip}")
 
 
 def spectrogram(
@@ -176,7 +193,8 @@ def augmented_views(material: RunMaterial, bank: SoundBank) -> list[AugmentedVie
     """The rendered training clips of `material`."""
     if material.config is None:
         return []
-    front_end = shown_spectrogram(material.config)
+    # That of `render_clip`.
+    front_end = mel_for_show(material.config.heard_mel, material.config.sample_rate)
     return [_augmented(front_end, rendered, bank) for rendered in material.augmented]
 
 

@@ -68,8 +68,15 @@ class ListedClip:
         return [self.clip, self.source, self.fold, self.true, self.predicted, *scores, sound]
 
 
-def listed_clips(tables: Sequence[PredictionTable]) -> list[ListedClip]:
-    """All test clips of one label each: mistakes first, each by falling score."""
+MOST_RIGHT = 10_000
+"""Correct clips that are listed, so that a page does not grow with the data; mistakes are all listed."""
+
+
+def listed_clips(tables: Sequence[PredictionTable], most_right: int) -> tuple[list[ListedClip], int]:
+    """Test clips of one label each: mistakes first, each by falling score; and how many correct clips are left out.
+
+    All mistakes are listed and, of `most_right` correct clips, those with the highest score.
+    """
     found: list[ListedClip] = []
     for table in tables:
         true_N, best_N = table.truth_NK.argmax(axis=1), table.scores_NK.argmax(axis=1)
@@ -77,4 +84,6 @@ def listed_clips(tables: Sequence[PredictionTable]) -> list[ListedClip]:
             true, best = int(true_N[row]), int(best_N[row])
             scores = (float(table.scores_NK[row, best]), float(table.scores_NK[row, true]))
             found.append(ListedClip(clip, source, int(table.folds_N[row]), true, best, *scores))
-    return sorted(found, key=lambda one: (one.true == one.predicted, -one.score, one.clip))
+    ordered = sorted(found, key=lambda one: (one.true == one.predicted, -one.score, one.clip))
+    wrong = sum(one.true != one.predicted for one in ordered)
+    return ordered[: wrong + most_right], max(0, len(ordered) - wrong - most_right)

@@ -7,17 +7,18 @@ from typing import Any, TypeVar
 from audiosurvey.analysis.audit import audit_run
 from audiosurvey.analysis.explanations import Explanations, explain_mistakes
 from audiosurvey.analysis.mistakes import Mistake, worst_mistakes
-from audiosurvey.analysis.robustness_results import RobustnessResults, read_robustness
-from audiosurvey.analysis.suspects import SuspectResults, find_suspects, read_suspects
+from audiosurvey.analysis.robustness_results import RobustnessResults, robustness_of
+from audiosurvey.analysis.suspects import SuspectResults, find_suspects
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, of_the_system
 from audiosurvey.runs.evaluation.heldout import fold_split, prepare
 from audiosurvey.runs.listener import OpenBar
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
 from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.results.row import SurveyRow, read_row
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json
 
@@ -47,6 +48,8 @@ class RunMaterial:
     suspects: SuspectResults | None = None
     robustness: RobustnessResults | None = None
     """What `audiosurvey robustness` measured; None if it was not run."""
+    row: SurveyRow | None = None
+    """The row of a survey that the run belongs to, if it belongs to one."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Why something is missing: `predictions`, `config`, `sounds`, `models`, `augmented`, `audit`, ..."""
 
@@ -65,7 +68,7 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
     if config is None:
         absent["sounds"] = absent["config"]
     sounds = _sounds(results, config, absent, bar)
-    mistakes = worst_mistakes(tables, SHOWN_MISTAKES)
+    mistakes = worst_mistakes(tables, SHOWN_MISTAKES, multi_label=results.multi_label)
     explanations = Explanations({})
     audit, augmented = None, None
     if config is not None and sounds is not None:
@@ -77,7 +80,7 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
     return RunMaterial(
         run,
         results,
-        {fold: read_history(run.fold(fold)) for fold in results.done},
+        _or_absent("curves", absent, lambda: {fold: read_history(run.fold(fold)) for fold in results.done}) or {},
         tuple(tables),
         config,
         _or_absent("environment", absent, lambda: read_json(run.environment_path)) or {},
@@ -86,19 +89,22 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
         explanations,
         audit,
         augmented or (),
-        _or_absent("suspects", absent, lambda: read_suspects(run) or find_suspects(run)) if tables else None,
-        _or_absent("robustness", absent, lambda: read_robustness(run.path)),
+        _or_absent("suspects", absent, lambda: find_suspects(run)) if tables else None,
+        _or_absent("robustness", absent, lambda: robustness_of(run, results)),
+        _or_absent("row", absent, lambda: read_row(run.path)),
         absent,
     )
 
 
 def _or_absent(name: str, absent: dict[str, str], make: Callable[[], T]) -> T | None:
-    """What `make` returns; None if it raises UserError, whose first line is the reason."""
+    """What `make` returns; None if it raises UserError or a file cannot be read: the first line is the reason."""
     try:
         return make()
     except UserError as error:
         absent[name] = error.lines[0]
-        return None
+    except OSError as error:
+        absent[name] = of_the_system(error).lines[0]
+    return None
 
 
 def _tables(run: RunFolder, results: RunResults, absent: dict[str, str]) -> list[PredictionTable]:
@@ -128,13 +134,14 @@ def _sounds(results: RunResults, config: Config | None, absent: dict[str, str], 
 
 
 def _augmented(config: Config, sounds: Sounds, fold: int) -> tuple[tuple[dict[str, Any], ...], ...]:
-    """The first training clip of several classes."""
+    """The first training clip of several classes, mixed with training clips of this fold."""
+    if config.train.head_only:
+        return ()
+    train = fold_split(config, sounds.table, fold).train
     firsts: dict[tuple[int, ...], str] = {}
-    for clip in fold_split(config, sounds.table, fold).train:
+    for clip in train:
         firsts.setdefault(clip.labels, clip.id)
     clips = list(firsts.values())[:_AUGMENTED_CLIPS]
     return tuple(
-        tuple(render_clip(config, sounds, clip, epoch) for epoch in _AUGMENTED_EPOCHS)
-        for clip in clips
-        if not config.train.head_only
+        tuple(render_clip(config, sounds, clip, epoch, partners=train) for epoch in _AUGMENTED_EPOCHS) for clip in clips
     )

@@ -9,11 +9,10 @@ import numpy as np
 
 from audiosurvey.comparison.significance import corrected_t
 from audiosurvey.config.resolved import resolved_yaml
-from audiosurvey.doctor.finding import CHECKS
-from audiosurvey.errors import some_of
 from audiosurvey.pages.rendering import environment as templates
+from audiosurvey.report.page.audit_table import audit_table
 from audiosurvey.report.page.clip_views import augmented_views, mistake_views, suspect_views
-from audiosurvey.report.page.confusion import confusion_table, listed_clips
+from audiosurvey.report.page.confusion import MOST_RIGHT, confusion_table, listed_clips
 from audiosurvey.report.page.facts import costs, differences
 from audiosurvey.report.page.material import RunMaterial
 from audiosurvey.report.page.robustness_table import robustness_table
@@ -25,7 +24,6 @@ from audiosurvey.report.page.scores import (
     tested_per_trained,
 )
 from audiosurvey.report.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
-from audiosurvey.runs.results.row import read_row
 from audiosurvey.runs.results.run_folder import flat
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.loss import Loss
@@ -34,7 +32,7 @@ from audiosurvey.version import __version__
 
 SOUND_BUDGET = 3_400_000
 """Bytes of sounds, so that a page stays below 5 MB."""
-_SUSPECTS, _FINDINGS, _CLIPS = 20, 5, 3
+_SUSPECTS = 20
 _SOUND_FOOTER = f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
 
 
@@ -49,22 +47,24 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "augmented": augmented_views(material, bank),
     }
     confusion, data = _confusion(material, bank)
+    named = None if material.row is None else material.row.config
     run = shlex.quote(material.run.path.as_posix())
     page = {
         "title": f"{material.run.path.resolve().name}: {results.dataset.title}",
         "about": _about(material),
         "headline": _headline(material),
         "folds": _folds(material),
+        "multi_label": results.multi_label,
         "notes": results.notes,
         "curves": learning_curves(material.histories),
         "classes": _classes(material),
         "confusion": confusion,
         "reliability": _reliability(material),
-        "audit": _audit(material),
+        "audit": None if material.audit is None else audit_table(material.audit["findings"]),
         "robustness": None if material.robustness is None else robustness_table(material.robustness),
         "robustness_command": f"audiosurvey robustness {run}",
         "costs": costs(material.run, results, material.environment),
-        "differences": None if material.config is None else differences(material.config, _config_name(material)),
+        "differences": None if material.config is None else differences(material.config, named),
         "config_text": None if material.config is None else resolved_yaml(material.config),
         "command": f"audiosurvey reproduce {run}",
         "environment": [(key, _words(value)) for key, value in flat(dict(material.environment)).items()],
@@ -72,12 +72,11 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "data": data,
         "sounds": bank.uris,
         "sound_note": bank.note,
-        "footer": f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
-        if audio
-        else "",
+        "footer": _SOUND_FOOTER if audio else "",
         "version": __version__,
         **views,
     }
+    page["explained"] = any(one.spectrogram and one.spectrogram.shade for one in views["mistakes"])
     page["sections"] = _sections(page)
     return templates("audiosurvey.report.page").get_template("run.html").render(page)
 
@@ -132,7 +131,7 @@ def _headline(material: RunMaterial) -> dict[str, Any]:
         "value": "–" if mean is None else f"{mean:.3f}",
         "metric": f"{METRICS[metric].title}, {of}",
         "interval": words,
-        "protocol": f"Protocol: {official}epoch by '{results.selection}'; seed {results.seed}{start}.",
+        "protocol": f"Protocol: {official}checkpoint selection: {results.selection}; seed {results.seed}{start}.",
         "caveats": caveats(results),
     }
 
@@ -162,13 +161,14 @@ def _classes(material: RunMaterial) -> dict[str, Any] | None:
 
 
 def _confusion(material: RunMaterial, bank: SoundBank) -> tuple[Any, dict[str, Any]]:
-    """The matrix, and the clips behind its cells; those that were mistaken have sounds."""
+    """The matrix, and the clips behind its cells: all mistakes, with sounds, and correct clips up to a limit."""
     results = material.results
-    data: dict[str, Any] = {"classes": results.classes, "clips": []}
+    data: dict[str, Any] = {"classes": results.classes, "clips": [], "unlisted": 0}
     if results.multi_label or not results.confusion:
         return None, data
     store = None if material.sounds is None else material.sounds.store
-    for one in listed_clips(material.tables):
+    listed, data["unlisted"] = listed_clips(material.tables, MOST_RIGHT)
+    for one in listed:
         sound = None
         if store is not None and one.true != one.predicted and one.clip in store:
             sound = bank.add(one.clip, lambda clip=one.clip: store.read(clip), store.sample_rate)
@@ -194,36 +194,11 @@ def _suspects(material: RunMaterial, bank: SoundBank) -> dict[str, Any] | None:
         return None
     shown = f"; the {_SUSPECTS} most suspicious are shown" if len(found.suspects) > _SUSPECTS else ""
     note = "Confident learning on the scores of models that were not trained on these clips (Northcutt et al. 2021): "
-    note += f"{len(found.suspects)} of {found.clips} clips{shown}. A weak model suspects many right labels."
+    clips = len({one.clip for one in found.suspects})
+    labels = f"{len(found.suspects)} labels of " if material.results.multi_label else ""
+    note += f"{labels}{clips} of {found.clips} clips{shown}. A weak model also flags many correct labels."
     rows = suspect_views(found.suspects, material.sounds, bank, _SUSPECTS)
     return {"note": note, "rows": rows, "sounds": any(row.heard.sound for row in rows)}
-
-
-def _audit(material: RunMaterial) -> list[dict[str, Any]] | None:
-    """Findings beyond notes: of each check the first ones, and how many are left."""
-    if material.audit is None:
-        return None
-    by_check: dict[str, list[dict[str, Any]]] = {}
-    for one in material.audit["findings"]:
-        if one["severity"] != "note":
-            by_check.setdefault(one["check"], []).append(one)
-    rows: list[dict[str, Any]] = []
-    for found in by_check.values():
-        rows += [{**one, "more": 0, "message": _finding(one)} for one in found[:_FINDINGS]]
-        rows[-1]["more"] = len(found) - len(found[:_FINDINGS])
-    return rows
-
-
-def _config_name(material: RunMaterial) -> str | None:
-    """The config that a survey made the run from."""
-    row = read_row(material.run.path)
-    return None if row is None else row.config
-
-
-def _finding(one: Mapping[str, Any]) -> str:
-    """`the same recording twice: a.wav, b.wav: agreement 0.95`."""
-    clips = some_of(one["clips"], _CLIPS)
-    return ": ".join(part for part in (CHECKS[one["check"]][0], clips, one["message"]) if part)
 
 
 def _words(value: Any) -> str:

@@ -36,6 +36,8 @@ class SoundBank:
         """Sounds cut to `SHORT_S`."""
         self.budget = budget
         self.used = 0
+        self._full = False
+        """Whether a sound did not fit; then no other is read."""
         self._known: dict[Hashable, BankedSound | None] = {}
 
     def add(self, key: Hashable, read: Callable[[], np.ndarray], sample_rate: int) -> BankedSound | None:
@@ -50,7 +52,7 @@ class SoundBank:
         return self._known[key]
 
     def _made(self, read: Callable[[], np.ndarray], sample_rate: int) -> BankedSound | None:
-        if self.used >= self.budget:
+        if self._full:
             self.left_out += 1
             return None
         short = self.used > self.budget / 2
@@ -64,6 +66,7 @@ class SoundBank:
         player = make_player(cut_S, sample_rate, "")
         size = len(player.uri) + len(player.outline)
         if self.used + size > self.budget:
+            self._full = True
             self.left_out += 1
             return None
         self.shortened += short and len(wave_S) > most
@@ -77,7 +80,11 @@ class SoundBank:
         """What was shortened or left out; empty if nothing was."""
         parts = []
         if self.shortened:
-            parts.append(f"{self.shortened} sounds are cut to {SHORT_S:g} s")
+            parts.append(f"{_sounds(self.shortened)} cut to {SHORT_S:g} s")
         if self.left_out:
-            parts.append(f"{self.left_out} sounds are left out")
+            parts.append(f"{_sounds(self.left_out)} left out")
         return f"{' and '.join(parts)}, to keep this page small." if parts else ""
+
+
+def _sounds(count: int) -> str:
+    return "1 sound is" if count == 1 else f"{count} sounds are"

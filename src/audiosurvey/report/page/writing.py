@@ -8,7 +8,7 @@ from audiosurvey.comparison.benchmark import make_benchmarks
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
 from audiosurvey.comparison.sources import find_rows
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.report.page.material import gather
 from audiosurvey.report.page.run_page import run_page
 from audiosurvey.report.page.survey_page import compared_classes, survey_page
@@ -58,15 +58,28 @@ def report_path(target: Path, output: Path | None, *, force: bool) -> Path:
         problem = "is a file" if target.exists() else "no such folder"
         raise UserError(f"{target}: {problem}; give a run folder or a survey folder")
     path = output or target / "report.html"
-    check_target("output", path, force=force or output is None, own_folder=target)
+    if output is not None and (survey := _survey_around(path, target)) is not None:
+        raise ArgumentError(f"{{output}}: lies in the survey folder {survey}; give a path outside of it", output=output)
+    check_target("output", path, force=force or output is None, own_folder=target if output is None else None)
     return path
+
+
+def _survey_around(path: Path, target: Path) -> Path | None:
+    """The survey folder that a file lies in. A survey.yaml alone may be anywhere, unless its folder is the `target`."""
+    folder = path.absolute().parent.resolve()
+    for place in (folder, *folder.parents):
+        whole = (place / "survey.yaml").is_file() and (place / "plan.json").is_file()
+        if whole or (place == target.resolve() and is_survey(place)):
+            return place
+    return None
 
 
 def write_run_report(run: RunFolder, path: Path, *, audio: bool, bar: OpenBar) -> WrittenReport:
     """Writes the page of a run. Raises UserError if it has no results, or the page would be too large."""
     material = gather(run, bar)
     absent = tuple(dict.fromkeys(material.absent.values()))
-    return WrittenReport(path, write_page(path, run_page(material, audio=audio)), absent)
+    page = run_page(material, audio=audio)
+    return WrittenReport(path, write_page(path, page, sounds=audio and material.sounds is not None), absent)
 
 
 def write_survey_report(survey: Path, path: Path, *, runs: bool, bar: OpenBar) -> WrittenReport:
@@ -95,11 +108,18 @@ def is_survey(folder: Path) -> bool:
     return (folder / "survey.yaml").is_file() or (folder / "plan.json").is_file()
 
 
-def write_page(path: Path, page: str) -> int:
-    """Writes a page, whole or not at all, and returns its size in bytes. Raises UserError for more than 15 MB."""
+def write_page(path: Path, page: str, *, sounds: bool = False) -> int:
+    """Writes a page, whole or not at all, and returns its size in bytes. `sounds`: whether it contains sounds.
+
+    Raises UserError for more than 15 MB.
+    """
     size = len(page.encode("utf-8", "backslashreplace"))
     if size > MOST_BYTES:
         megabytes = f"{size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f} MB"
-        raise UserError(f"{path}: the page would have {megabytes}; --no-audio leaves the sounds out")
+        if sounds:
+            raise ArgumentError(
+                f"{path}: the page would have {megabytes}; leave the sounds out with {{audio}}", audio=False
+            )
+        raise UserError(f"{path}: the page would have {megabytes}; there are too many clips or classes for one page")
     write_text(path, page)
     return size

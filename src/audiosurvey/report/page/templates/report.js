@@ -94,7 +94,8 @@ each("button[data-true]", (button) => button.addEventListener("click", () => {
   const [truth, said] = [Number(button.dataset.true), Number(button.dataset.predicted)];
   const clips = data.clips.filter((clip) => clip[3] === truth && clip[4] === said);
   const [one, other] = [data.classes[truth], data.classes[said]];
-  const count = `${clips.length} clip${clips.length === 1 ? "" : "s"} of ${one}`;
+  const total = Number(button.textContent), listed = clips.length < total ? `${clips.length} of ` : "";
+  const count = `${listed}${total} clip${total === 1 ? "" : "s"} of ${one}`;
   open(truth === said ? `${count}, recognised` : `${count} taken for ${other}`, clips);
 }));
 if (dialog) {
