@@ -10,6 +10,7 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
+from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.session import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
 
@@ -135,11 +136,11 @@ def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):
 
 def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     """A stop file ends a trial after its epoch: it is pruned, not done, and not asked for again."""
-    from audiosurvey.survey.search import search
+    from audiosurvey.survey.search import pruning
 
-    monkeypatch.setattr(search, "_LOOK_EVERY", 0.05)
-    monkeypatch.setattr(search, "below_median", lambda value, others, minimise: True)
-    true_cell, trials = search.SurveyFolder.cell, list[str]()
+    monkeypatch.setattr(pruning, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr(pruning, "below_median", lambda value, others, minimise: True)
+    true_cell, trials = SurveyFolder.cell, list[str]()
 
     def slow(self, cell):
         """The second and third trial wait after their first epoch until they are asked to stop."""
@@ -157,7 +158,7 @@ def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Pa
         folder.stop_hook = wait
         return folder
 
-    monkeypatch.setattr(search.SurveyFolder, "cell", slow)
+    monkeypatch.setattr(SurveyFolder, "cell", slow)
     run(survey(make_survey, "single", trials=3, more=", prune: true"), tmp_path / "s")
     states = [row["state"] for row in trials_of(tmp_path / "s")]
     # There is nothing to compare the first with.

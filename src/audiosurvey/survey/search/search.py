@@ -7,12 +7,10 @@ on the validation fold. Neither the trial nor its log holds a score of the test 
 import csv
 import io
 import json
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -22,8 +20,6 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
-from audiosurvey.runs.background import in_background
-from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
@@ -32,13 +28,11 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
-from audiosurvey.survey.search.study import Study, Trial, below_median
+from audiosurvey.survey.search.study import Study, Trial
 from audiosurvey.survey.session import SurveyListener, run_to_end
 from audiosurvey.survey.work import Keeping
-
-_LOOK_EVERY = 1.0
-"""Seconds between looks at the epochs of running trials."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,7 @@ class Search:
         if not self.row.config.train.epochs:
             raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
         self._metric = self._objective(table.multi_label)
-        self._curves: dict[str, list[float]] = {}
+        self._pruning = MedianPruning(self.folder, self._metric)
 
     @property
     def spec(self) -> SearchSpec:
@@ -150,7 +144,7 @@ class Search:
                 cells[cell.id] = cell
         keeping = Keeping("predictions", self.survey.spec.timeout)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
-        with self._pruning(list(cells.values())):
+        with self._pruning.following(list(cells.values())) if self.spec.prune else nullcontext():
             for cell, outcome in run_to_end(executor, tasks, self.listener):
                 self.listener.ended(cell, outcome)
                 for index in owner[cell.id]:
@@ -225,40 +219,6 @@ class Search:
         for one in best:
             name = f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml"
             write_text(folder / name, resolved_yaml(one.config))
-
-    @contextmanager
-    def _pruning(self, cells: Sequence[Cell]) -> Iterator[None]:
-        """Follows the epochs of running trials, and asks those below the median to stop."""
-        if not self.spec.prune:
-            yield
-            return
-        try:
-            with in_background(partial(self._watch, cells)):
-                yield
-        finally:
-            self._read_curves(cells)
-
-    def _watch(self, cells: Sequence[Cell], stop: threading.Event) -> None:
-        while not stop.wait(_LOOK_EVERY):
-            ended = {key: curve for key, curve in self._curves.items() if key not in {cell.id for cell in cells}}
-            for cell in cells:
-                place = self.folder.cell(cell)
-                curve = self._curve(place.path)
-                others = [other[len(curve) - 1] for other in ended.values() if len(other) >= len(curve) > 0]
-                if others and below_median(curve[-1], others, minimise=self._metric == "loss"):
-                    with suppress(OSError):
-                        place.stop.touch()
-
-    def _read_curves(self, cells: Sequence[Cell]) -> None:
-        for cell in cells:
-            self._curves[cell.id] = self._curve(self.folder.cell(cell).path)
-
-    def _curve(self, cell: Path) -> list[float]:
-        """The score on the validation fold after each epoch."""
-        key = f"val_{self._metric}"
-        with suppress(OSError):
-            return [float(record[key]) for record in read_history(cell) if key in record]
-        return []
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
