@@ -189,3 +189,12 @@ def test_an_unknown_key_is_found_before_a_trial(make_survey: MakeSurvey, tmp_pat
     path = make_survey("search: {trials: 2, space: {train.lrr: {log: [1, 2]}}}", configs="configs: [net.yaml]")
     with pytest.raises(UserError, match=r"my.yaml:3: search.space: train.lrr: unknown key; did you mean lr\?"):
         run(path, tmp_path / "s")
+
+
+def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", more=", objective: map")
+    with pytest.raises(
+        UserError, match=r"my.yaml:3: search.objective: map: the clips have one label each; use accuracy or"
+    ):
+        run(path, tmp_path / "s")
+    assert cells_of(tmp_path / "s", trial=True) == []

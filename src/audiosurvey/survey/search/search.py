@@ -80,8 +80,13 @@ class Search:
         asked = self.spec.objective
         if asked == "auto":
             return "map" if multi_label else "accuracy"
-        if asked == "accuracy" and multi_label:
-            self.survey.refuse(("search", "objective"), ["accuracy: the clips have several labels; use map or loss"])
+        if asked == ("accuracy" if multi_label else "map"):
+            fault = (
+                "the clips have several labels; use map"
+                if multi_label
+                else "the clips have one label each; use accuracy"
+            )
+            self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
         return asked
 
     def run(self, executor: Callable[[], Executor]) -> list[BestRecipe]:
