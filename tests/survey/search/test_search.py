@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
+from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.session import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
@@ -96,6 +98,16 @@ def test_the_best_trial_is_trained_on_the_official_folds(make_survey: MakeSurvey
     config = json.loads((tmp_path / "s" / "runs" / "net-searched-seed0" / "results.json").read_text())["config"]
     assert config["train"]["lr"] == json.loads(best["train.lr"])
     assert config["loss"]["name"] == json.loads(best["loss.name"])
+
+
+class Ended(SurveyListener):
+    """Keeps the cells that have ended."""
+
+    def __init__(self) -> None:
+        self.cells: list[Cell] = []
+
+    def ended(self, cell, outcome) -> None:
+        self.cells.append(cell)
 
 
 class Killed(Exception):
@@ -198,3 +210,33 @@ def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_p
     ):
         run(path, tmp_path / "s")
     assert cells_of(tmp_path / "s", trial=True) == []
+
+
+def test_a_search_moves_with_its_data(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
+    """The place of the data makes no other search; other labels, another number of threads do."""
+    path = survey(make_survey, "single", trials=2)
+    run(path, tmp_path / "s")
+    before, cells = trials_of(tmp_path / "s"), results_of(tmp_path / "s")
+    shutil.copytree(tones, tmp_path / "moved")
+    path.write_text(path.read_text().replace(tones.as_posix(), (tmp_path / "moved").as_posix()))
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert (ended.cells, trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == ([], before, cells)
+    low, high = tmp_path / "moved" / "low", tmp_path / "moved" / "high"
+    (low / "0.wav").rename(high / "moved.wav")
+    (high / "0.wav").rename(low / "moved.wav")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert len([cell for cell in ended.cells if cell.trial]) == 2
+    path.write_text(path.read_text() + "threads: 2\n")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert len([cell for cell in ended.cells if cell.trial]) == 2
+
+
+def test_trials_have_the_seed_of_the_survey(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=1)
+    path.write_text(path.read_text() + "seeds: [3]\n")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert {cell.seed for cell in ended.cells} == {3}

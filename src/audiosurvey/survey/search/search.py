@@ -22,7 +22,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.cell import Cell, Conditions, make_cell
+from audiosurvey.survey.cell import Cell, Conditions, make_cell, recipe_hash
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
@@ -76,6 +76,11 @@ class Search:
         assert self.survey.spec.search is not None, "there is a search"
         return self.survey.spec.search
 
+    @property
+    def seed(self) -> int:
+        """Of every trial."""
+        return self.survey.spec.seeds[0]
+
     def _objective(self, multi_label: bool) -> str:
         asked = self.spec.objective
         if asked == "auto":
@@ -110,7 +115,9 @@ class Search:
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
         journal = self.folder.path / "search" / "journal.log"
-        identity = _identity(self.spec, self.row.config)
+        config = self.row.config
+        recipe = recipe_hash(config, self.conditions, self.opener.key(config))
+        identity = _identity(self.spec, recipe, self.seed)
         names = {fold: f"{self.spec.scheme}-{identity}" + (f"-fold{fold}" if fold else "") for fold in asked}
         return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
 
@@ -159,7 +166,7 @@ class Search:
                         self._tell(studies[fold], trial, cells_of[index])
 
     def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
-        config = self._fixed_length(self.config_of(trial).config)
+        config = self._fixed_length(self.config_of(trial).config).model_copy(update={"seed": self.seed})
         splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
         key = self.opener.key(config)
         name = f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
@@ -237,9 +244,9 @@ def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
             load_with(survey, recipe, {key: value})
 
 
-def _identity(spec: SearchSpec, config: Config) -> str:
-    """Another space or config is another search; more trials are the same search."""
-    text = spec.model_dump_json(exclude={"trials"}) + config.model_dump_json(exclude={"tracking"})
+def _identity(spec: SearchSpec, recipe: str, seed: int) -> str:
+    """Another space, recipe (config, data, conditions) or seed is another search; more trials are the same search."""
+    text = f"{spec.model_dump_json(exclude={'trials'})} {recipe} {seed}"
     return blake2b(text.encode(), digest_size=4).hexdigest()
 
 
