@@ -11,6 +11,8 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
+from audiosurvey.runs.listener import no_bar
+from audiosurvey.survey import work
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.session import SurveyListener
@@ -240,3 +242,82 @@ def test_trials_have_the_seed_of_the_survey(make_survey: MakeSurvey, tmp_path: P
     ended = Ended()
     run(path, tmp_path / "s", ended)
     assert {cell.seed for cell in ended.cells} == {3}
+
+
+def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "nested", trials=2)
+
+    def forecast() -> list[tuple[str, int, int]]:
+        found = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+        return [(row.name, row.cells, row.pending) for row in found.rows]
+
+    assert forecast() == [("net", 3, 3), ("trials", 6, 6), ("net-searched", 3, 3)]
+    with pytest.raises(Killed):
+        run(path, tmp_path / "s", KillAfter(4))
+    assert forecast() == [("net", 3, 3), ("trials", 6, 2), ("net-searched", 3, 3)]
+    status = pipeline.survey_status(tmp_path / "s")
+    assert [(row.name, row.done, row.cells) for row in status.rows] == [("net", 0, 3), ("trials", 4, 6)]
+    status = run(path, tmp_path / "s")
+    rows = [("net", 3, 3), ("net-searched", 3, 3), ("trials", 6, 6)]
+    assert [(row.name, row.done, row.cells) for row in status.rows] == rows
+    assert status.complete
+    assert {row[2] for row in forecast()} == {0}
+
+
+def test_a_running_trial_is_shown(make_survey: MakeSurvey, tmp_path: Path):
+    """Also by another process, which reads the folder."""
+
+    true_run, running = work.run_job, set[str]()
+
+    def run_job(*job):
+        running.update(one.cell.title for one in pipeline.survey_status(tmp_path / "s").running)
+        return true_run(*job)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "run_job", run_job)
+        run(survey(make_survey, "single", trials=2), tmp_path / "s")
+    assert {"trial 0, seed 0, fold 1", "trial 1, seed 0, fold 1"} <= running
+
+
+def test_failed_trials_are_named(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    true_run, ran = work.run_job, []
+
+    def run_job(job, *others):
+        ran.append(job.trial)
+        if job.trial and len(ran) == 2:
+            raise ValueError("no")
+        return true_run(job, *others)
+
+    monkeypatch.setattr(work, "run_job", run_job)
+    status = run(survey(make_survey, "single", trials=3), tmp_path / "s")
+    assert [(one.cell.title, one.message) for one in status.failed] == [("trial 1, seed 0, fold 1", "ValueError: no")]
+    assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete", "fail", "complete"]
+    assert ran == [True] * 3 + [False] * 6
+
+
+def test_too_many_failed_trials_stop_the_search(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    def run_job(*job):
+        raise ValueError("no")
+
+    monkeypatch.setattr(work, "run_job", run_job)
+    path = survey(make_survey, "single", trials=5)
+    path.write_text(path.read_text() + "max_failures: 2\n")
+    with pytest.raises(UserError, match=r"^search: stopped after 2 failed cells of trials \(max_failures\)"):
+        run(path, tmp_path / "s")
+    assert len(list((tmp_path / "s").glob("cells/*/failure.json"))) == 2
+
+
+def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=2)
+    run(path, tmp_path / "s")
+    before = (tmp_path / "s" / "plan.json").read_bytes()
+    pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+    assert (tmp_path / "s" / "plan.json").read_bytes() == before
+    # A call that is stopped in its search has written the plan too.
+    with pytest.raises(Killed):
+        run(survey(make_survey, "single", trials=3), tmp_path / "s", KillAfter(1))
+    assert {row.name: row.done for row in pipeline.survey_status(tmp_path / "s").rows} == {
+        "net": 3,
+        "net-searched": 3,
+        "trials": 3,
+    }

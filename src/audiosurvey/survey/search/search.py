@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,18 @@ from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.cell import Cell, Conditions, make_cell, recipe_hash
+from audiosurvey.survey.cell import Cell, Conditions, make_cell
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, searched_name
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial
 from audiosurvey.survey.session import SurveyListener, run_to_end
-from audiosurvey.survey.work import Keeping
+from audiosurvey.survey.work import Keeping, Outcome
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Search:
     folder: SurveyFolder
     row: PlannedRow
     conditions: Conditions
+    planned: PlannedSearch
     opener: Opener
     listener: SurveyListener = field(default_factory=SurveyListener)
 
@@ -70,6 +71,7 @@ class Search:
             raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
         self._metric = self._objective(table.multi_label)
         self._pruning = MedianPruning(self.folder, self._metric)
+        self._failures = 0
 
     @property
     def spec(self) -> SearchSpec:
@@ -115,10 +117,9 @@ class Search:
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
         journal = self.folder.path / "search" / "journal.log"
-        config = self.row.config
-        recipe = recipe_hash(config, self.conditions, self.opener.key(config))
-        identity = _identity(self.spec, recipe, self.seed)
-        names = {fold: f"{self.spec.scheme}-{identity}" + (f"-fold{fold}" if fold else "") for fold in asked}
+        names = {
+            fold: f"{self.spec.scheme}-{self.planned.identity}" + (f"-fold{fold}" if fold else "") for fold in asked
+        }
         return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
 
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
@@ -142,18 +143,25 @@ class Search:
         cells_of: dict[int, list[Cell]] = {}
         owner: dict[str, list[int]] = defaultdict(list)
         cells: dict[str, Cell] = {}
+        named: dict[str, list[Cell]] = {}
+        impossible: list[tuple[int | None, Trial]] = []
         for index, (fold, trial) in enumerate(asked):
             try:
                 own = self._cells(fold, trial)
             except UserError as error:
                 # Values that do not fit together, such as a kernel larger than its map.
                 self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
-                studies[fold].tell(trial, None)
+                named[_name(fold, trial)] = []
+                impossible.append((fold, trial))
                 continue
+            named[_name(fold, trial)] = own
             waiting[index], cells_of[index] = {cell.id for cell in own}, own
             for cell in own:
                 owner[cell.id].append(index)
                 cells[cell.id] = cell
+        AskedTrials(self.folder, self.planned).add(named)
+        for fold, trial in impossible:
+            studies[fold].tell(trial, None)
         keeping = Keeping("predictions", self.survey.spec.timeout)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
         with self._pruning.following(list(cells.values())) if self.spec.prune else nullcontext():
@@ -164,13 +172,22 @@ class Search:
                     if not waiting[index]:
                         fold, trial = asked[index]
                         self._tell(studies[fold], trial, cells_of[index])
+                self._count_failure(outcome)
+
+    def _count_failure(self, outcome: Outcome) -> None:
+        most = self.survey.spec.max_failures
+        self._failures += outcome == "failed"
+        if most is not None and self._failures >= most:
+            raise UserError(
+                f"search: stopped after {self._failures} failed cells of trials (max_failures); "
+                "correct what failed, and run the survey again"
+            )
 
     def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
         config = self._fixed_length(self.config_of(trial).config).model_copy(update={"seed": self.seed})
         splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
         key = self.opener.key(config)
-        name = f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
-        return [make_cell(name, config, split, self.conditions, key, trial=True) for split in splits]
+        return [make_cell(_name(fold, trial), config, split, self.conditions, key, trial=True) for split in splits]
 
     def _fixed_length(self, config: Config) -> Config:
         """The last epoch is used, and its number is that of the survey."""
@@ -233,6 +250,10 @@ class Search:
             write_text(folder / name, resolved_yaml(one.config))
 
 
+def _name(fold: int | None, trial: Trial) -> str:
+    return f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
+
+
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
     """Raises UserError, located in the survey file, for a key or a bound that the config does not take."""
     search = survey.spec.search
@@ -244,16 +265,10 @@ def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
             load_with(survey, recipe, {key: value})
 
 
-def _identity(spec: SearchSpec, recipe: str, seed: int) -> str:
-    """Another space, recipe (config, data, conditions) or seed is another search; more trials are the same search."""
-    text = f"{spec.model_dump_json(exclude={'trials'})} {recipe} {seed}"
-    return blake2b(text.encode(), digest_size=4).hexdigest()
-
-
 def best_rows(row: PlannedRow, best: Sequence[BestRecipe]) -> list[PlannedRow]:
     """Rows that train the official folds with the recipes that were found: one row, whose folds may differ in it."""
     rows = []
     for one in best:
-        recipe: Recipe = replace(row.recipe, name=f"{row.recipe.name}-searched", sweep={})
+        recipe: Recipe = replace(row.recipe, name=searched_name(row.recipe.name), sweep={})
         rows.append(PlannedRow(recipe, one.config, (one.fold,) if one.fold else row.folds))
     return rows
