@@ -31,7 +31,7 @@ def test_durations(tmp_path: Path, text: str, seconds: float):
         ("config: [tiny]", "1: config: unknown key; did you mean configs?"),
         ("seeds: [1]", "1: configs: missing; it has no default"),
         ("configs: [tiny]\nseedss: [1]", "2: seedss: unknown key; did you mean seeds?"),
-        ("configs: [tiny]\nseeds: [1, 1]", "2: seeds: 1 is there twice"),
+        ("configs: [tiny]\nseeds: [1, 1]", "2: seeds: 1 is listed twice"),
         ("configs: [tiny]\nseeds: [-1]", "2: seeds.0: -1 is out of range: it must be at least 0"),
         ("configs: [tiny]\nfolds: []", "2: folds: expected at least one number"),
         (
@@ -51,8 +51,8 @@ def test_durations(tmp_path: Path, text: str, seconds: float):
             "configs: [tiny]\nsweep: {train.lr: 1}",
             "2: sweep: train.lr: expected a list of values, such as [1e-3, 3e-3]",
         ),
-        ("configs: [tiny]\nsweep: {train.lr: [1, 1]}", "2: sweep: train.lr: a value is there twice"),
-        ("configs: [tiny]\nsweep: {seed: [1]}", "2: sweep: seed: is not swept; use the key seeds of the survey"),
+        ("configs: [tiny]\nsweep: {train.lr: [1, 1]}", "2: sweep: train.lr: a value is listed twice"),
+        ("configs: [tiny]\nsweep: {seed: [1]}", "2: sweep: seed: cannot be swept; use the survey key seeds"),
         (
             "configs: [tiny]\nsweep: {list: [1]}",
             "2: sweep: list: expected a list of mappings, such as [{train.lr: 1e-3}, {train.lr: 3e-3}]",

@@ -220,8 +220,13 @@ def test_fresh_trains_cells_of_other_versions_again(make_survey: MakeSurvey, tmp
     status, ended = run(path, tmp_path / "s")
     assert ended == []
     assert {version for row in status.rows for version in row.versions} >= {"0.0.1"}
-    _, ended = run(path, tmp_path / "s", fresh=True)
-    assert len(ended) == 1
+    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", fresh=True))
+    # As a table does that is refreshed from the beginning.
+    opened.reader.read()
+    listener = Recording()
+    status = opened.train(listener)
+    assert len(listener.cells) == 1
+    assert "0.0.1" not in {version for row in status.rows for version in row.versions}
     assert (tmp_path / "s" / "replaced" / f"{cell.name}-0.0.1" / "result.json").exists()
     assert json.loads((cell / "result.json").read_text())["version"] != "0.0.1"
     # Neither is the run of the older one shown any longer.
@@ -314,6 +319,18 @@ def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
     assert found.seconds == pytest.approx(sum(6 * row.seconds_per_cell for row in found.rows) / 2)
     assert list((tmp_path / "s").iterdir())
     assert not (tmp_path / "s" / "cells").exists()
+
+
+def test_a_dry_run_leaves_the_plan_of_others(make_survey: MakeSurvey, tmp_path: Path):
+    run(make_survey("folds: [1]"), tmp_path / "s")
+    before = (tmp_path / "s" / "plan.json").read_bytes(), (tmp_path / "s" / "survey.yaml").read_bytes()
+    assert pipeline.open_survey(make_survey(), SurveyOptions(tmp_path / "s")).forecast(no_bar).cells == 6
+    assert before == ((tmp_path / "s" / "plan.json").read_bytes(), (tmp_path / "s" / "survey.yaml").read_bytes())
+    # What was measured is kept.
+    opened = pipeline.open_survey(make_survey("budget: {seconds: 1}"), SurveyOptions(tmp_path / "s"))
+    stored = json.loads((tmp_path / "s" / "plan.json").read_text())
+    assert sorted(stored["epochs"].values()) == sorted({cell.row: cell.epochs for cell in opened.plan.cells}.values())
+    assert stored["cells"] == json.loads(before[0])["cells"]
 
 
 def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: Path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audiosurvey.analysis.robustness_results import robustness_of
 from audiosurvey.comparison import metrics
 from audiosurvey.comparison.benchmark import Benchmark, ComparedModel
 from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, interval, map_draws
@@ -17,7 +18,9 @@ from audiosurvey.comparison.planning import folds_needed, seeds_needed, spread
 from audiosurvey.comparison.result import DatasetResult, Interval, ModelResult, More, PairResult, Protocol
 from audiosurvey.comparison.significance import corrected_t, mcnemar_p, sign_flip_p
 from audiosurvey.comparison.verdicts import ALPHA, MARGIN, FoldTest, against, all_pairs, rank_ranges
+from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
+from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.validity import caveats
 
 
@@ -176,12 +179,29 @@ def _model_result(benchmark: Benchmark, model: ComparedModel, draws_B, rank, cos
         balanced_accuracy=None if model.correct_SN is None else metrics.balanced_accuracy(model.correct_SN, truth_NK),
         log_loss=metrics.log_loss(model.scores_SNK, truth_NK, multi_label),
         calibration_error=metrics.calibration_error(model.scores_SNK, truth_NK, multi_label),
+        corrupted_score=_corrupted_score(benchmark, model),
         protocol=_protocol(model),
         costs=costs,
         pareto=pareto,
         sweep=model.source.sweep,
         config=model.source.config,
     )
+
+
+def _corrupted_score(benchmark: Benchmark, model: ComparedModel) -> float | None:
+    """Mean over the seeds of what `robustness` has measured for these models, on the folds that are compared."""
+    scores: list[float] = []
+    for seed in model.source.seeds:
+        if seed.results is None:
+            return None
+        try:
+            found = robustness_of(RunFolder(seed.path), seed.results)
+        except UserError:  # measured with other models or data
+            return None
+        if found is None or found.mean_score is None or {fold.fold for fold in found.folds} != set(benchmark.folds):
+            return None
+        scores.append(found.mean_score)
+    return float(np.mean(scores)) if scores else None
 
 
 def _protocol(model: ComparedModel) -> Protocol:

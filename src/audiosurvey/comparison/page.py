@@ -89,6 +89,7 @@ def _model(dataset: DatasetResult, index: int) -> dict[str, Any]:
         "balanced": points(model.balanced_accuracy),
         "log_loss": f"{model.log_loss:.3f}",
         "calibration": f"{model.calibration_error:.3f}",
+        "corrupted": points(model.corrupted_score),
         "seeds": len(model.seeds),
         "seed_std": points(model.seed_std),
         "selection": protocol.selection or "-",

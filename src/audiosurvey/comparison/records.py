@@ -94,6 +94,7 @@ def _record(dataset: DatasetResult, model: ModelResult) -> Record:
         "balanced_accuracy": model.balanced_accuracy,
         "log_loss": model.log_loss,
         "calibration_error": model.calibration_error,
+        "corrupted_score": model.corrupted_score,
         "baseline": dataset.baseline,
         "baseline_chosen_by_score": dataset.chosen_by_score,
         "verdict": "baseline" if pair is None else pair.verdict,

@@ -92,6 +92,8 @@ class ModelResult:
     balanced_accuracy: float | None
     log_loss: float
     calibration_error: float
+    corrupted_score: float | None
+    """Mean score on corrupted test clips, over the folds that are compared; None unless it was measured for them."""
     protocol: Protocol
     costs: Costs
     pareto: bool

@@ -66,7 +66,7 @@ def find_rows(paths: Sequence[Path]) -> list[RowSource]:
             raise UserError(f"{path.as_posix()}: is a file; give its folder")
         if not path.is_dir():
             raise UserError(f"{path.as_posix()}: no such folder; {_WANTED}")
-        if _is_survey(path):
+        if is_survey(path):
             rows += _rows_of_survey(path, list(_runs_in(path / "runs")))
         elif _is_run(path):
             loose.append(_run_source(path))
@@ -77,7 +77,8 @@ def find_rows(paths: Sequence[Path]) -> list[RowSource]:
     return _with_own_names([*_rows_of_runs(loose), *rows])
 
 
-def _is_survey(path: Path) -> bool:
+def is_survey(path: Path) -> bool:
+    """Whether this is the folder of a survey, not of a run."""
     # A survey file may lie beside ordinary runs.
     return (path / "plan.json").is_file()
 

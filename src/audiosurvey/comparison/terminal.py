@@ -78,7 +78,14 @@ def _leaderboard(dataset: DatasetResult) -> Table:
 
 def _protocols(dataset: DatasetResult) -> Table:
     exclusive = dataset.metric == "accuracy"
-    table = _table(*(["balanced %"] if exclusive else []), "log loss", "calib. error", name="model")
+    corrupted = any(model.corrupted_score is not None for model in dataset.models)
+    columns = [
+        *(["balanced %"] if exclusive else []),
+        "log loss",
+        "calib. error",
+        *(["corrupted %"] if corrupted else []),
+    ]
+    table = _table(*columns, name="model")
     for title in ("selection", "official", "pretrained on"):
         table.add_column(title, overflow="fold")
     for model in dataset.models:
@@ -88,6 +95,7 @@ def _protocols(dataset: DatasetResult) -> Table:
             *([points(model.balanced_accuracy)] if exclusive else []),
             f"{model.log_loss:.3f}",
             f"{model.calibration_error:.3f}",
+            *([points(model.corrupted_score)] if corrupted else []),
             protocol.selection or "-",
             "-" if protocol.official is None else "yes" if protocol.official else "no",
             protocol.pretrained_on or "-",

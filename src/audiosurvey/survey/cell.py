@@ -41,6 +41,23 @@ class DataKey:
 
 
 @dataclass(frozen=True)
+class PlannedCell:
+    """A cell as plan.json names it."""
+
+    id: str
+    shared: str
+    row: str
+    seed: int
+    fold: int
+    epochs: int
+    """0: not known in advance."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.row}, seed {self.seed}, fold {self.fold}"
+
+
+@dataclass(frozen=True)
 class Cell:
     """One training. Plain data that can be pickled."""
 
@@ -71,6 +88,10 @@ class Cell:
     def epochs(self) -> int:
         """0: not known in advance."""
         return 1 if self.config.train.head_only else self.config.train.epochs or 0
+
+    @property
+    def planned(self) -> PlannedCell:
+        return PlannedCell(self.id, self.shared, self.row, self.seed, self.fold, self.epochs)
 
 
 def make_cell(

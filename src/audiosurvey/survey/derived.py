@@ -17,8 +17,8 @@ from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import files_below, link, link_tree, read_if_there
-from audiosurvey.survey.grid import SEARCHED
 from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.search.asked import SEARCHED
 
 
 def run_name(row: str, seed: int) -> str:

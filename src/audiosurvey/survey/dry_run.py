@@ -1,13 +1,16 @@
 """What a survey will cost, from a few training steps of each recipe; nothing is trained."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from audiosurvey.runs.listener import OpenBar
 from audiosurvey.survey.budget import measure
 from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.folder import CellStates
 from audiosurvey.survey.plan import Opener, SurveyPlan
+from audiosurvey.survey.search.asked import TrialCells, searched_name
+from audiosurvey.survey.status import TRIALS
 
 _PREDICTION_BYTES = 12
 """Bytes of a score in predictions.csv."""
@@ -15,7 +18,7 @@ _PREDICTION_BYTES = 12
 
 @dataclass(frozen=True)
 class RowForecast:
-    """The cost of one recipe."""
+    """The cost of one recipe, or of the trials of a search."""
 
     name: str
     cells: int
@@ -76,7 +79,7 @@ def forecast_survey(
     plan: SurveyPlan, cells: Sequence[Cell], slots: int, opener: Opener, bar: OpenBar
 ) -> SurveyForecast:
     """Measures every recipe that has cells among `cells` (those of this shard)."""
-    done = plan.folder.states().done
+    states = plan.folder.states()
     rows: list[RowForecast] = []
     peak = checkpoint = 0
     with bar(f"timing {len(plan.rows)} configs") as advance:
@@ -96,7 +99,7 @@ def forecast_survey(
                     RowForecast(
                         row.recipe.name,
                         len(own),
-                        sum(cell.id not in done for cell in own),
+                        sum(cell.id not in states.done for cell in own),
                         experiment.description.parameters,
                         experiment.description.macs,
                         row.config.train.epochs or 0,
@@ -106,4 +109,21 @@ def forecast_survey(
                 )
             if advance:
                 advance(number, len(plan.rows))
-    return SurveyForecast(rows, min(slots, max(1, len(cells))), peak, checkpoint * slots)
+    if rows:
+        rows += _search_rows(plan, rows[0], states)
+    slots = min(slots, max(1, sum(row.cells for row in rows)))
+    return SurveyForecast(rows, slots, peak, checkpoint * slots)
+
+
+def _search_rows(plan: SurveyPlan, row: RowForecast, states: CellStates) -> list[RowForecast]:
+    """The trials of a search and the row with what it finds, whose cells cost about as much as those of `row`."""
+    if plan.search is None:
+        return []
+    trials = TrialCells.read(plan.folder, plan.search)
+    pending = trials.pending(states)
+    found = [] if pending else [cell for cell in plan.found if cell.id in states.done]
+    disk_bytes = trials.total * row.disk_bytes // row.cells
+    return [
+        replace(row, name=TRIALS, cells=trials.total, pending=pending, disk_bytes=disk_bytes),
+        replace(row, name=searched_name(row.name), pending=row.cells - len(found)),
+    ]

@@ -13,6 +13,8 @@ from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 
 FAILURE = "failure.json"
 """Written when a cell has failed; the cell is not trained again unless that is asked for."""
+PRUNED = "pruned.json"
+"""Written when a trial was ended early."""
 CLAIM = "claim.json"
 """There while a process trains the cell."""
 
@@ -52,7 +54,7 @@ class SurveyFolder:
 
     def states(self) -> "CellStates":
         """What the folders of all cells say, in one pass."""
-        found = CellStates(set(), set(), set())
+        found = CellStates(set(), set(), set(), set())
         with suppress(FileNotFoundError), os.scandir(self.cells) as entries:
             for entry in entries:
                 if os.path.exists(f"{entry.path}/{RESULT}"):  # noqa: PTH110 - much faster than Path for thousands
@@ -60,6 +62,8 @@ class SurveyFolder:
                     continue
                 if Path(entry.path, FAILURE).exists():
                     found.failed.add(entry.name)
+                if Path(entry.path, PRUNED).exists():
+                    found.pruned.add(entry.name)
                 if Path(entry.path, CLAIM).exists():
                     found.claimed.add(entry.name)
         return found
@@ -85,6 +89,8 @@ class CellStates:
     """They have a failure and no result."""
     claimed: set[str]
     """A process has claimed them, and they have no result."""
+    pruned: set[str]
+    """Trials that their search has ended early."""
 
     @property
     def ended(self) -> set[str]:
@@ -108,8 +114,7 @@ class CellFolder(RunFolder):
         self.log = path / "log.txt"
         self.stop = path / "stop"
         """Its presence asks the process that trains the cell to end it."""
-        self.pruned = path / "pruned.json"
-        """Written when a trial was ended early."""
+        self.pruned = path / PRUNED
 
     def fold(self, number: int) -> Path:
         return self.path

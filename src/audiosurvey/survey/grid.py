@@ -20,9 +20,6 @@ from audiosurvey.survey.spec import ConfigEntry
 Point = dict[str, Any]
 """Swept keys and their values."""
 
-SEARCHED = "-searched"
-"""Names of rows with recipes that a search has found end so."""
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -23,10 +23,11 @@ from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
-from audiosurvey.survey.cell import Cell, Conditions, DataKey, make_cells, recipe_hash
+from audiosurvey.survey.cell import Cell, Conditions, DataKey, PlannedCell, make_cells, recipe_hash
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe
 from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.search.asked import PlannedSearch, searched_name
 from audiosurvey.training.devices import check_device
 from audiosurvey.training.precision import Precision, pick_device, pick_precision
 from audiosurvey.version import __version__
@@ -98,14 +99,18 @@ class SurveyPlan:
     conditions: Conditions
     rows: list[PlannedRow]
     cells: list[Cell]
+    search: PlannedSearch | None = None
+    found: Sequence[PlannedCell] = ()
+    """Cells of what this search has found in an earlier call."""
 
     def row_of(self, cell: Cell) -> PlannedRow:
         return next(row for row in self.rows if row.recipe.name == cell.row)
 
 
 def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFolder, opener: Opener) -> SurveyPlan:
-    """Prepares the data, settles what depends on the machine, and writes plan.json.
+    """Prepares the data, and settles what depends on the machine, which is stored in plan.json.
 
+    The cells in plan.json, which the status is read from, stay those of the last call that trained, if there was one.
     Raises UserError for what prevents a config from being trained here, located in the survey file.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -117,21 +122,50 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         cells = _cells(survey, rows, conditions, opener)
         _refuse_same(survey, cells)
         _check(rows, cells, folder.states().done, opener)
-        _write(folder, conditions, epochs, cells, stored)
-        if not folder.spec.exists() or folder.spec.read_text(encoding="utf-8") != survey.text:
-            write_text(folder.spec, survey.text)
-    return SurveyPlan(survey, folder, conditions, rows, cells)
+        search = _search(survey, rows[0], conditions, opener)
+        plan = SurveyPlan(survey, folder, conditions, rows, cells, search, _found(stored, rows[0], search))
+        if not stored or not folder.cells.exists():
+            _write(plan, epochs, stored)
+        elif epochs != stored["epochs"]:
+            _store(folder, stored | {"epochs": epochs})
+    return plan
+
+
+def begin(plan: SurveyPlan) -> None:
+    """Writes the cells into plan.json, before they are trained."""
+    with FileLock(plan.folder.path / "plan.lock"):
+        plan.folder.cells.mkdir(exist_ok=True)
+        stored = _stored(plan.folder)
+        _write(plan, stored.get("epochs", {}), stored)
 
 
 def extended(plan: SurveyPlan, rows: Sequence[PlannedRow], opener: Opener) -> SurveyPlan:
-    """The plan with further rows, such as those that a search has found."""
+    """The plan with further rows, which a search has found."""
     every = [*plan.rows, *rows]
     with FileLock(plan.folder.path / "plan.lock"):
         stored = _stored(plan.folder)
         cells = _cells(plan.survey, every, plan.conditions, opener)
         _check(rows, cells, plan.folder.states().done, opener)
-        _write(plan.folder, plan.conditions, stored.get("epochs", {}), cells, stored)
-    return replace(plan, rows=every, cells=cells)
+        plan = replace(plan, rows=every, cells=cells, found=())
+        _write(plan, stored.get("epochs", {}), stored)
+    return plan
+
+
+def _search(survey: LoadedSurvey, row: PlannedRow, conditions: Conditions, opener: Opener) -> PlannedSearch | None:
+    spec, config = survey.spec.search, row.config
+    if spec is None:
+        return None
+    recipe = recipe_hash(config, conditions, opener.key(config))
+    folds = opener.sounds(config.dataset, config.sample_rate).table.folds
+    return PlannedSearch.of(spec, recipe, survey.spec.seeds[0], tested=row.folds, folds=folds)
+
+
+def _found(stored: dict[str, Any], row: PlannedRow, search: PlannedSearch | None) -> list[PlannedCell]:
+    """What the same search has found before."""
+    if search is None or (stored.get("search") or {}).get("identity") != search.identity:
+        return []
+    name = searched_name(row.recipe.name)
+    return [PlannedCell(**cell) for cell in stored["cells"] if cell["row"] == name]
 
 
 def _cells(survey: LoadedSurvey, rows: Sequence[PlannedRow], conditions: Conditions, opener: Opener) -> list[Cell]:
@@ -148,22 +182,25 @@ def _cells(survey: LoadedSurvey, rows: Sequence[PlannedRow], conditions: Conditi
     ]
 
 
-def _write(
-    folder: SurveyFolder, conditions: Conditions, epochs: dict[str, int], cells: Sequence[Cell], stored: dict[str, Any]
-) -> None:
-    plan = {
+def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> None:
+    """Writes plan.json and the copy of the survey file, unless they are there."""
+    content = {
         "schema": SCHEMA,
         "version": __version__,
-        "conditions": asdict(conditions),
+        "conditions": asdict(plan.conditions),
         "epochs": epochs,
-        "cells": [
-            {"id": cell.id, "shared": cell.shared, "row": cell.row, "seed": cell.seed, "fold": cell.fold}
-            | {"epochs": cell.epochs}
-            for cell in cells
-        ],
+        "search": asdict(plan.search) if plan.search else None,
+        "cells": [asdict(cell) for cell in (*(cell.planned for cell in plan.cells), *plan.found)],
     }
-    if plan != stored:
-        write_text(folder.plan, json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
+    if content != stored:
+        _store(plan.folder, content)
+    spec, text = plan.folder.spec, plan.survey.text
+    if not spec.exists() or spec.read_text(encoding="utf-8") != text:
+        write_text(spec, text)
+
+
+def _store(folder: SurveyFolder, content: dict[str, Any]) -> None:
+    write_text(folder.plan, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
@@ -171,7 +208,7 @@ def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
     for cell in cells:
         other = seen.setdefault(cell.id, cell)
         if other is not cell:
-            survey.refuse((), [f"{other.row} and {cell.row} differ in nothing that changes the result; leave one out"])
+            survey.refuse((), [f"{other.row} and {cell.row} would give identical results; remove one"])
 
 
 def _stored(folder: SurveyFolder) -> dict[str, Any]:

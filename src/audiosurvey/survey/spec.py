@@ -105,7 +105,7 @@ class SurveySpec(Section):
             if not value:
                 raise ValueError("expected at least one number")
             if repeated := sorted({one for one in value if value.count(one) > 1}):
-                raise ValueError(f"{repeated[0]} is there twice")
+                raise ValueError(f"{repeated[0]} is listed twice")
         return value
 
     @field_validator("sweep")
@@ -122,10 +122,10 @@ class SurveySpec(Section):
             if not isinstance(values, list) or not values:
                 raise ValueError(f"{key}: expected a list of values, such as [1e-3, 3e-3]")
             if any(values.count(one) > 1 for one in values):
-                raise ValueError(f"{key}: a value is there twice")
+                raise ValueError(f"{key}: a value is listed twice")
             if key in ("seed", "train.epochs") or key.startswith("dataset."):
                 instead = {"seed": "seeds", "train.epochs": "budget"}.get(key, "datasets")
-                raise ValueError(f"{key}: is not swept; use the key {instead} of the survey")
+                raise ValueError(f"{key}: cannot be swept; use the survey key {instead}")
         return value
 
     @model_validator(mode="after")

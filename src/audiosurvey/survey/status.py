@@ -1,32 +1,21 @@
 """What of a survey is done, running and failed: read from its folder, also while processes work on it."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
+from audiosurvey.survey.cell import PlannedCell
 from audiosurvey.survey.claim import Owner, is_alive
-from audiosurvey.survey.folder import SurveyFolder, read_if_there
+from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan, read_plan
+from audiosurvey.survey.search.asked import PlannedSearch, TrialCells
 
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """A cell as plan.json names it."""
-
-    id: str
-    shared: str
-    row: str
-    seed: int
-    fold: int
-    epochs: int
-    """0: not known in advance."""
-
-    @property
-    def title(self) -> str:
-        return f"{self.row}, seed {self.seed}, fold {self.fold}"
+TRIALS = "trials"
+"""Name of the row of all trials of a search."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +42,16 @@ class FailedCell:
 
 @dataclass(frozen=True)
 class RowStatus:
-    """The cells of one recipe."""
+    """The cells of one recipe, or the trials of a search."""
 
     name: str
     cells: int
     done: int
+    """Also trials that their search has ended early."""
     running: int
     failed: int
     score: float | None
-    """Mean accuracy, or mAP for several labels, of the cells that are done."""
+    """Mean accuracy, or mAP for several labels, of the cells that are done; None for trials."""
     seconds: float | None
     """Mean training time of the cells that are done."""
     versions: tuple[str, ...] = ()
@@ -100,8 +90,13 @@ class SurveyStatus:
                 for one in self.running
             ],
             "failed": [
-                {"cell": one.cell.title, "id": one.cell.id, "kind": one.kind, "message": one.message}
-                | {"traceback": one.traceback}
+                {
+                    "cell": one.cell.title,
+                    "id": one.cell.id,
+                    "kind": one.kind,
+                    "message": one.message,
+                    "traceback": one.traceback,
+                }
                 for one in self.failed
             ],
             "seconds_left": self.seconds_left,
@@ -119,23 +114,39 @@ class _Done:
 class StatusReader:
     """Reads the status of a survey again and again; each result is read once."""
 
-    def __init__(self, folder: SurveyFolder, cells: Sequence[PlannedCell]) -> None:
-        self.folder, self.cells = folder, cells
+    def __init__(self, folder: SurveyFolder, cells: Sequence[PlannedCell], search: PlannedSearch | None = None) -> None:
+        self.folder, self.cells, self.search = folder, cells, search
         self._results: dict[str, _Done] = {}
+        self._lock = threading.Lock()
+        """Threads may read at the same time."""
+
+    def forget(self) -> None:
+        """Reads every result anew, after some of them were set aside."""
+        with self._lock:
+            self._results.clear()
 
     def read(self) -> SurveyStatus:
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> SurveyStatus:
         states = self.folder.states()
-        done, failed, claimed = states.done, states.failed, states.claimed
+        trials = TrialCells.read(self.folder, self.search) if self.search else TrialCells([], 0)
+        every = [*trials.asked, *self.cells]
+        for cell in every:
+            if cell.id in states.done and cell.id not in self._results:
+                self._results[cell.id] = self._result(cell)
+        claims = [cell for cell in every if cell.id in states.claimed]
+        running = [one for cell in claims if (one := self._running(cell)) is not None]
+        busy = {one.cell.id for one in running}
         rows: dict[str, list[PlannedCell]] = defaultdict(list)
         for cell in self.cells:
             rows[cell.row].append(cell)
-            if cell.id in done and cell.id not in self._results:
-                self._results[cell.id] = self._result(cell)
-        claims = [cell for cell in self.cells if cell.id in claimed]
-        running = [one for cell in claims if (one := self._running(cell)) is not None]
-        busy = {one.cell.id for one in running}
-        found = [self._row(name, cells, done, failed, busy) for name, cells in rows.items()]
-        failures = [self._failure(cell) for cell in self.cells if cell.id in failed]
+        found = [self._row(name, cells, states, busy) for name, cells in rows.items()]
+        if self.search:
+            row = self._row(TRIALS, trials.asked, states, busy)
+            found.append(replace(row, cells=trials.total, score=None))
+        failures = [self._failure(cell) for cell in every if cell.id in states.failed]
         return SurveyStatus(found, running, failures, self._seconds_left(found, running))
 
     def result(self, cell_id: str) -> tuple[float | None, float]:
@@ -162,16 +173,14 @@ class StatusReader:
         kind, message = str(found.get("kind", "error")), str(found.get("message", "the reason cannot be read"))
         return FailedCell(cell, kind, message, folder.traceback.as_posix())
 
-    def _row(
-        self, name: str, cells: Sequence[PlannedCell], done: set[str], failed: set[str], busy: set[str]
-    ) -> RowStatus:
-        ended = [self._results[cell.id] for cell in cells if cell.id in done]
+    def _row(self, name: str, cells: Sequence[PlannedCell], states: CellStates, busy: set[str]) -> RowStatus:
+        ended = [self._results[cell.id] for cell in cells if cell.id in states.done]
         return RowStatus(
             name,
             len(cells),
-            len(ended),
+            len(ended) + sum(cell.id in states.pruned for cell in cells),
             sum(cell.id in busy for cell in cells),
-            sum(cell.id in failed for cell in cells),
+            sum(cell.id in states.failed for cell in cells),
             _mean(one.score for one in ended),
             _mean(one.seconds for one in ended),
             tuple(sorted({one.version for one in ended})),
@@ -185,17 +194,24 @@ class StatusReader:
         by_row = {row.name: row.seconds or known for row in rows}
         for one in running:
             if one.cell.epochs:
-                left -= by_row[one.cell.row] * min(1.0, one.epoch / one.cell.epochs)
+                left -= by_row.get(one.cell.row, by_row.get(TRIALS, known)) * min(1.0, one.epoch / one.cell.epochs)
         return left / len(running)
 
 
 def planned_cells(plan: SurveyPlan) -> list[PlannedCell]:
-    return [PlannedCell(cell.id, cell.shared, cell.row, cell.seed, cell.fold, cell.epochs) for cell in plan.cells]
+    """Those of the plan, and those that an earlier search has found."""
+    return [*(cell.planned for cell in plan.cells), *plan.found]
 
 
 def stored_cells(folder: SurveyFolder) -> list[PlannedCell]:
     """The cells that plan.json names. Raises UserError if it is missing or damaged."""
     return [PlannedCell(**cell) for cell in read_plan(folder)["cells"]]
+
+
+def stored_search(folder: SurveyFolder) -> PlannedSearch | None:
+    """The search that plan.json names. Raises UserError as `stored_cells` does."""
+    found = read_plan(folder).get("search")
+    return PlannedSearch(**found) if found else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -19,11 +19,11 @@ from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import expand
-from audiosurvey.survey.plan import Opener, SurveyPlan, extended, make_plan, read_plan
+from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan, read_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.search.search import BestRecipe, Search, best_rows, check_space
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
-from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells
+from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells, stored_search
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,19 @@ class OpenSurvey:
     opener: Opener
 
     def __post_init__(self) -> None:
-        self.reader = StatusReader(self.plan.folder, planned_cells(self.plan))
+        self.reader = StatusReader(self.plan.folder, planned_cells(self.plan), self.plan.search)
         """Of all cells, those of other shards too."""
 
     def train(self, listener: SurveyListener = SurveyListener()) -> SurveyStatus:
         """Searches if the survey says so, trains what is missing, and returns where the survey stands then."""
         options = self.options
-        if self.plan.survey.spec.search is not None:
+        begin(self.plan)
+        if self.plan.search is not None:
             self.search(listener)
         plan = self.plan
         mine = options.shard.of_cells(plan.cells)
         cells = prepare_cells(plan, mine, retry_failed=options.retry_failed, fresh=options.fresh)
+        self.reader.forget()
         try:
             work(plan, cells, self._executor, listener)
         except KeyboardInterrupt:
@@ -78,7 +80,10 @@ class OpenSurvey:
                 "{shard}: does not go with a search, whose trials depend on each other; leave it out", shard=...
             )
         row = self.plan.rows[0]
-        found = Search(self.plan.survey, self.plan.folder, row, self.plan.conditions, self.opener, listener)
+        assert self.plan.search is not None, "there is a search"
+        found = Search(
+            self.plan.survey, self.plan.folder, row, self.plan.conditions, self.plan.search, self.opener, listener
+        )
         best = found.run(self._executor)
         self.plan = extended(self.plan, best_rows(row, best), self.opener)
         self.reader.cells = planned_cells(self.plan)
@@ -122,7 +127,7 @@ def _refuse_folder(folder: SurveyFolder) -> None:
 def survey_status(path: Path) -> SurveyStatus:
     """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
     folder = survey_folder(path)
-    return StatusReader(folder, stored_cells(folder)).read()
+    return StatusReader(folder, stored_cells(folder), stored_search(folder)).read()
 
 
 def survey_folder(path: Path) -> SurveyFolder:

@@ -32,7 +32,7 @@ def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
     versions = {version for row in status.rows for version in row.versions}
     table = Table()
     table.add_column("row", overflow="fold")
-    for title in ("done", "running", "failed", "score", "s a cell"):
+    for title in ("done", "running", "failed", "score", "s per cell"):
         table.add_column(title, justify="right")
     if len(versions) > 1:
         table.add_column("version")
@@ -81,7 +81,7 @@ def forecast_table(forecast: SurveyForecast) -> Group:
     """The plan that `--dry-run` prints."""
     table = Table()
     table.add_column("row", overflow="fold")
-    for title in ("cells", "params", "MMACs", "epochs", "a cell", "to train", "disk"):
+    for title in ("cells", "params", "MMACs", "epochs", "per cell", "to train", "disk"):
         table.add_column(title, justify="right")
     for row in forecast.rows:
         table.add_row(
@@ -98,7 +98,7 @@ def forecast_table(forecast: SurveyForecast) -> Group:
     total = (
         f"{forecast.pending} of {forecast.cells} cells to train: about {duration(forecast.seconds)}{beside}; "
         f"disk {size(forecast.disk_bytes)}, while training {size(forecast.checkpoint_bytes)} more; "
-        f"memory {size(forecast.peak_bytes)} a process"
+        f"memory {size(forecast.peak_bytes)} per process"
     )
     by_patience = [row.name for row in forecast.rows if not row.epochs]
     notes = [Text(f"ended by patience, times of one epoch: {', '.join(by_patience)}")] if by_patience else []
@@ -118,15 +118,12 @@ class LiveTable(SurveyListener):
     def ended(self, cell: Cell, outcome: Outcome) -> None:
         if self._console.is_terminal:
             return
-        if cell.trial:
-            self.say(f"{cell.title}, split {cell.fold}: {outcome}")
-            return
         status = self._reader.read()
-        words = "failed"
+        words = outcome
         if outcome == "done":
             score, seconds = self._reader.result(cell.id)
             words = f"score {score:.4f}, {seconds:.1f} s" if score is not None else f"{seconds:.1f} s"
-        else:
+        elif outcome == "failed":
             words += next((f": {one.message}" for one in status.failed if one.cell.id == cell.id), "")
         self.say(f"{cell.title}: {words} ({summary_line(status)})")
 

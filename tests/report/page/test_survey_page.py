@@ -29,6 +29,7 @@ def survey(named_run: Path, tmp_path: Path) -> Path:
         swapped = [",".join([rest, second, first, third]) for rest, first, second, third in parts]
         file.write_text("\n".join([head.replace("predicted", "was"), *swapped]) + "\n", encoding="utf-8")
     (folder / "survey.yaml").write_text("configs: [tiny]\n", encoding="utf-8")
+    (folder / "plan.json").write_text("{}", encoding="utf-8")
     return folder
 
 
@@ -61,6 +62,7 @@ def test_runs_are_linked_once_they_have_a_page(survey: Path, tmp_path: Path):
 
 def test_a_survey_without_runs_is_refused(tmp_path: Path):
     (tmp_path / "survey.yaml").write_text("configs: [tiny]\n", encoding="utf-8")
+    (tmp_path / "plan.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match="run the survey first"):
         report(tmp_path)
 

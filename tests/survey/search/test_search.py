@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
+from audiosurvey.runs.listener import no_bar
+from audiosurvey.survey import work
+from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.session import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
 
@@ -97,6 +102,16 @@ def test_the_best_trial_is_trained_on_the_official_folds(make_survey: MakeSurvey
     assert config["loss"]["name"] == json.loads(best["loss.name"])
 
 
+class Ended(SurveyListener):
+    """Keeps the cells that have ended."""
+
+    def __init__(self) -> None:
+        self.cells: list[Cell] = []
+
+    def ended(self, cell, outcome) -> None:
+        self.cells.append(cell)
+
+
 class Killed(Exception):
     pass
 
@@ -135,11 +150,11 @@ def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):
 
 def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     """A stop file ends a trial after its epoch: it is pruned, not done, and not asked for again."""
-    from audiosurvey.survey.search import search
+    from audiosurvey.survey.search import pruning
 
-    monkeypatch.setattr(search, "_LOOK_EVERY", 0.05)
-    monkeypatch.setattr(search, "below_median", lambda value, others, minimise: True)
-    true_cell, trials = search.SurveyFolder.cell, list[str]()
+    monkeypatch.setattr(pruning, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr(pruning, "below_median", lambda value, others, minimise: True)
+    true_cell, trials = SurveyFolder.cell, list[str]()
 
     def slow(self, cell):
         """The second and third trial wait after their first epoch until they are asked to stop."""
@@ -157,7 +172,7 @@ def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Pa
         folder.stop_hook = wait
         return folder
 
-    monkeypatch.setattr(search.SurveyFolder, "cell", slow)
+    monkeypatch.setattr(SurveyFolder, "cell", slow)
     run(survey(make_survey, "single", trials=3, more=", prune: true"), tmp_path / "s")
     states = [row["state"] for row in trials_of(tmp_path / "s")]
     # There is nothing to compare the first with.
@@ -188,3 +203,121 @@ def test_an_unknown_key_is_found_before_a_trial(make_survey: MakeSurvey, tmp_pat
     path = make_survey("search: {trials: 2, space: {train.lrr: {log: [1, 2]}}}", configs="configs: [net.yaml]")
     with pytest.raises(UserError, match=r"my.yaml:3: search.space: train.lrr: unknown key; did you mean lr\?"):
         run(path, tmp_path / "s")
+
+
+def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", more=", objective: map")
+    with pytest.raises(
+        UserError, match=r"my.yaml:3: search.objective: map: the clips have one label each; use accuracy or"
+    ):
+        run(path, tmp_path / "s")
+    assert cells_of(tmp_path / "s", trial=True) == []
+
+
+def test_a_search_moves_with_its_data(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
+    """The place of the data makes no other search; other labels, another number of threads do."""
+    path = survey(make_survey, "single", trials=2)
+    run(path, tmp_path / "s")
+    before, cells = trials_of(tmp_path / "s"), results_of(tmp_path / "s")
+    shutil.copytree(tones, tmp_path / "moved")
+    path.write_text(path.read_text().replace(tones.as_posix(), (tmp_path / "moved").as_posix()))
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert (ended.cells, trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == ([], before, cells)
+    low, high = tmp_path / "moved" / "low", tmp_path / "moved" / "high"
+    (low / "0.wav").rename(high / "moved.wav")
+    (high / "0.wav").rename(low / "moved.wav")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert len([cell for cell in ended.cells if cell.trial]) == 2
+    path.write_text(path.read_text() + "threads: 2\n")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert len([cell for cell in ended.cells if cell.trial]) == 2
+
+
+def test_trials_have_the_seed_of_the_survey(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=1)
+    path.write_text(path.read_text() + "seeds: [3]\n")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert {cell.seed for cell in ended.cells} == {3}
+
+
+def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "nested", trials=2)
+
+    def forecast() -> list[tuple[str, int, int]]:
+        found = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+        return [(row.name, row.cells, row.pending) for row in found.rows]
+
+    assert forecast() == [("net", 3, 3), ("trials", 6, 6), ("net-searched", 3, 3)]
+    with pytest.raises(Killed):
+        run(path, tmp_path / "s", KillAfter(4))
+    assert forecast() == [("net", 3, 3), ("trials", 6, 2), ("net-searched", 3, 3)]
+    status = pipeline.survey_status(tmp_path / "s")
+    assert [(row.name, row.done, row.cells) for row in status.rows] == [("net", 0, 3), ("trials", 4, 6)]
+    status = run(path, tmp_path / "s")
+    rows = [("net", 3, 3), ("net-searched", 3, 3), ("trials", 6, 6)]
+    assert [(row.name, row.done, row.cells) for row in status.rows] == rows
+    assert status.complete
+    assert {row[2] for row in forecast()} == {0}
+
+
+def test_a_running_trial_is_shown(make_survey: MakeSurvey, tmp_path: Path):
+    """Also by another process, which reads the folder."""
+
+    true_run, running = work.run_job, set[str]()
+
+    def run_job(*job):
+        running.update(one.cell.title for one in pipeline.survey_status(tmp_path / "s").running)
+        return true_run(*job)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "run_job", run_job)
+        run(survey(make_survey, "single", trials=2), tmp_path / "s")
+    assert {"trial 0, seed 0, fold 1", "trial 1, seed 0, fold 1"} <= running
+
+
+def test_failed_trials_are_named(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    true_run, ran = work.run_job, []
+
+    def run_job(job, *others):
+        ran.append(job.trial)
+        if job.trial and len(ran) == 2:
+            raise ValueError("no")
+        return true_run(job, *others)
+
+    monkeypatch.setattr(work, "run_job", run_job)
+    status = run(survey(make_survey, "single", trials=3), tmp_path / "s")
+    assert [(one.cell.title, one.message) for one in status.failed] == [("trial 1, seed 0, fold 1", "ValueError: no")]
+    assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete", "fail", "complete"]
+    assert ran == [True] * 3 + [False] * 6
+
+
+def test_too_many_failed_trials_stop_the_search(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    def run_job(*job):
+        raise ValueError("no")
+
+    monkeypatch.setattr(work, "run_job", run_job)
+    path = survey(make_survey, "single", trials=5)
+    path.write_text(path.read_text() + "max_failures: 2\n")
+    with pytest.raises(UserError, match=r"^search: stopped after 2 failed cells of trials \(max_failures\)"):
+        run(path, tmp_path / "s")
+    assert len(list((tmp_path / "s").glob("cells/*/failure.json"))) == 2
+
+
+def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=2)
+    run(path, tmp_path / "s")
+    before = (tmp_path / "s" / "plan.json").read_bytes()
+    pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+    assert (tmp_path / "s" / "plan.json").read_bytes() == before
+    # A call that is stopped in its search has written the plan too.
+    with pytest.raises(Killed):
+        run(survey(make_survey, "single", trials=3), tmp_path / "s", KillAfter(1))
+    assert {row.name: row.done for row in pipeline.survey_status(tmp_path / "s").rows} == {
+        "net": 3,
+        "net-searched": 3,
+        "trials": 3,
+    }

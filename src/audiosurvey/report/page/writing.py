@@ -7,7 +7,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.comparison.benchmark import make_benchmarks
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
-from audiosurvey.comparison.sources import find_rows
+from audiosurvey.comparison.sources import find_rows, is_survey
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.report.page.material import gather
 from audiosurvey.report.page.run_page import run_page
@@ -101,11 +101,6 @@ def write_survey_report(survey: Path, path: Path, *, runs: bool, bar: OpenBar) -
     compared = [compared_classes(benchmark, path) for benchmark in benchmarks]
     page = survey_page(f"Survey: {survey.resolve().name}", comparison, compared)
     return WrittenReport(path, write_page(path, page), tuple(left_out))
-
-
-def is_survey(folder: Path) -> bool:
-    """Whether this is the folder of a survey, not of a run."""
-    return (folder / "survey.yaml").is_file() or (folder / "plan.json").is_file()
 
 
 def write_page(path: Path, page: str, *, sounds: bool = False) -> int:

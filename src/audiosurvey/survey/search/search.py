@@ -7,13 +7,10 @@ on the validation fold. Neither the trial nor its log holds a score of the test 
 import csv
 import io
 import json
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +19,20 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
-from audiosurvey.runs.background import in_background
-from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import SEARCHED, Recipe, load_with
+from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, searched_name
+from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
-from audiosurvey.survey.search.study import Study, Trial, below_median
+from audiosurvey.survey.search.study import Study, Trial
 from audiosurvey.survey.session import SurveyListener, run_to_end
-from audiosurvey.survey.work import Keeping
-
-_LOOK_EVERY = 1.0
-"""Seconds between looks at the epochs of running trials."""
+from audiosurvey.survey.work import Keeping, Outcome
 
 
 @dataclass(frozen=True)
@@ -62,6 +56,7 @@ class Search:
     folder: SurveyFolder
     row: PlannedRow
     conditions: Conditions
+    planned: PlannedSearch
     opener: Opener
     listener: SurveyListener = field(default_factory=SurveyListener)
 
@@ -75,19 +70,30 @@ class Search:
         if not self.row.config.train.epochs:
             raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
         self._metric = self._objective(table.multi_label)
-        self._curves: dict[str, list[float]] = {}
+        self._pruning = MedianPruning(self.folder, self._metric)
+        self._failures = 0
 
     @property
     def spec(self) -> SearchSpec:
         assert self.survey.spec.search is not None, "there is a search"
         return self.survey.spec.search
 
+    @property
+    def seed(self) -> int:
+        """Of every trial."""
+        return self.survey.spec.seeds[0]
+
     def _objective(self, multi_label: bool) -> str:
         asked = self.spec.objective
         if asked == "auto":
             return "map" if multi_label else "accuracy"
-        if asked == "accuracy" and multi_label:
-            self.survey.refuse(("search", "objective"), ["accuracy: the clips have several labels; use map or loss"])
+        if asked == ("accuracy" if multi_label else "map"):
+            fault = (
+                "the clips have several labels; use map"
+                if multi_label
+                else "the clips have one label each; use accuracy"
+            )
+            self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
         return asked
 
     def run(self, executor: Callable[[], Executor]) -> list[BestRecipe]:
@@ -111,8 +117,9 @@ class Search:
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
         journal = self.folder.path / "search" / "journal.log"
-        identity = _identity(self.spec, self.row.config)
-        names = {fold: f"{self.spec.scheme}-{identity}" + (f"-fold{fold}" if fold else "") for fold in asked}
+        names = {
+            fold: f"{self.spec.scheme}-{self.planned.identity}" + (f"-fold{fold}" if fold else "") for fold in asked
+        }
         return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
 
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
@@ -136,21 +143,28 @@ class Search:
         cells_of: dict[int, list[Cell]] = {}
         owner: dict[str, list[int]] = defaultdict(list)
         cells: dict[str, Cell] = {}
+        named: dict[str, list[Cell]] = {}
+        impossible: list[tuple[int | None, Trial]] = []
         for index, (fold, trial) in enumerate(asked):
             try:
                 own = self._cells(fold, trial)
             except UserError as error:
                 # Values that do not fit together, such as a kernel larger than its map.
                 self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
-                studies[fold].tell(trial, None)
+                named[_name(fold, trial)] = []
+                impossible.append((fold, trial))
                 continue
+            named[_name(fold, trial)] = own
             waiting[index], cells_of[index] = {cell.id for cell in own}, own
             for cell in own:
                 owner[cell.id].append(index)
                 cells[cell.id] = cell
+        AskedTrials(self.folder, self.planned).add(named)
+        for fold, trial in impossible:
+            studies[fold].tell(trial, None)
         keeping = Keeping("predictions", self.survey.spec.timeout)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
-        with self._pruning(list(cells.values())):
+        with self._pruning.following(list(cells.values())) if self.spec.prune else nullcontext():
             for cell, outcome in run_to_end(executor, tasks, self.listener):
                 self.listener.ended(cell, outcome)
                 for index in owner[cell.id]:
@@ -158,13 +172,22 @@ class Search:
                     if not waiting[index]:
                         fold, trial = asked[index]
                         self._tell(studies[fold], trial, cells_of[index])
+                self._count_failure(outcome)
+
+    def _count_failure(self, outcome: Outcome) -> None:
+        most = self.survey.spec.max_failures
+        self._failures += outcome == "failed"
+        if most is not None and self._failures >= most:
+            raise UserError(
+                f"search: stopped after {self._failures} failed cells of trials (max_failures); "
+                "correct what failed, and run the survey again"
+            )
 
     def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
-        config = self._fixed_length(self.config_of(trial).config)
+        config = self._fixed_length(self.config_of(trial).config).model_copy(update={"seed": self.seed})
         splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
         key = self.opener.key(config)
-        name = f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
-        return [make_cell(name, config, split, self.conditions, key, trial=True) for split in splits]
+        return [make_cell(_name(fold, trial), config, split, self.conditions, key, trial=True) for split in splits]
 
     def _fixed_length(self, config: Config) -> Config:
         """The last epoch is used, and its number is that of the survey."""
@@ -226,39 +249,9 @@ class Search:
             name = f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml"
             write_text(folder / name, resolved_yaml(one.config))
 
-    @contextmanager
-    def _pruning(self, cells: Sequence[Cell]) -> Iterator[None]:
-        """Follows the epochs of running trials, and asks those below the median to stop."""
-        if not self.spec.prune:
-            yield
-            return
-        try:
-            with in_background(partial(self._watch, cells)):
-                yield
-        finally:
-            self._read_curves(cells)
 
-    def _watch(self, cells: Sequence[Cell], stop: threading.Event) -> None:
-        while not stop.wait(_LOOK_EVERY):
-            ended = {key: curve for key, curve in self._curves.items() if key not in {cell.id for cell in cells}}
-            for cell in cells:
-                place = self.folder.cell(cell)
-                curve = self._curve(place.path)
-                others = [other[len(curve) - 1] for other in ended.values() if len(other) >= len(curve) > 0]
-                if others and below_median(curve[-1], others, minimise=self._metric == "loss"):
-                    with suppress(OSError):
-                        place.stop.touch()
-
-    def _read_curves(self, cells: Sequence[Cell]) -> None:
-        for cell in cells:
-            self._curves[cell.id] = self._curve(self.folder.cell(cell).path)
-
-    def _curve(self, cell: Path) -> list[float]:
-        """The score on the validation fold after each epoch."""
-        key = f"val_{self._metric}"
-        with suppress(OSError):
-            return [float(record[key]) for record in read_history(cell) if key in record]
-        return []
+def _name(fold: int | None, trial: Trial) -> str:
+    return f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
@@ -272,16 +265,10 @@ def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
             load_with(survey, recipe, {key: value})
 
 
-def _identity(spec: SearchSpec, config: Config) -> str:
-    """Another space or config is another search; more trials are the same search."""
-    text = spec.model_dump_json(exclude={"trials"}) + config.model_dump_json(exclude={"tracking"})
-    return blake2b(text.encode(), digest_size=4).hexdigest()
-
-
 def best_rows(row: PlannedRow, best: Sequence[BestRecipe]) -> list[PlannedRow]:
     """Rows that train the official folds with the recipes that were found: one row, whose folds may differ in it."""
     rows = []
     for one in best:
-        recipe: Recipe = replace(row.recipe, name=row.recipe.name + SEARCHED, sweep={})
+        recipe: Recipe = replace(row.recipe, name=searched_name(row.recipe.name), sweep={})
         rows.append(PlannedRow(recipe, one.config, (one.fold,) if one.fold else row.folds))
     return rows

@@ -77,7 +77,7 @@ class Study:
             (trial, score) for trial, score, state in self.scores() if state == "complete" and score is not None
         ]
         if not complete:
-            raise UserError(f"search {self._name}: no trial has ended well; see the failed cells")
+            raise UserError(f"search {self._name}: no trial succeeded; see the failed cells")
         sign = 1 if self.minimise else -1
         return min(complete, key=lambda pair: (sign * pair[1], pair[0].number))
 
