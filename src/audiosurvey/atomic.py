@@ -7,9 +7,9 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives the name to write to, `path` with `.tmp` behind it; it takes the place of `path` when the block ends well.
+    """Yields `path` + `.tmp`, which replaces `path` when the block succeeds.
 
-    Where it does not, what stood at `path` stands there still, and the unfinished file is removed.
+    If it fails, `path` stays as it was, and the unfinished file is removed.
     """
     beside = path.with_name(path.name + ".tmp")
     try:

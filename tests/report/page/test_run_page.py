@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from audiosurvey.comparison.significance import corrected_t
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.pipeline import ReportOptions, report
 from audiosurvey.report.page import writing
+from audiosurvey.report.page.material import gather
+from audiosurvey.report.page.run_page import run_page
+from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 
@@ -101,6 +105,25 @@ def test_names_are_text(run_copy: Path):
     for name in ("<script>alert(1)<", "$x$ {{ 7 * 7 }}", "Fledermäuse 音 & co"):
         assert name in said
     assert island(page, "page-data")["classes"] == sorted(results_of(run_copy).classes)
+
+
+def test_areas_that_scroll_are_reached_by_keyboard(run_copy: Path, robustness_json: Path):
+    shutil.copy(robustness_json, run_copy / "analysis/robustness.json")
+    areas = re.findall(r'<div class="scroll[^>]*>', made(run_copy, audio=False))
+    assert len(areas) >= 6
+    names = [re.findall('tabindex="0" role="region" aria-label="(.+?)"', area) for area in areas]
+    assert all(len(name) == 1 for name in names)
+    assert len({name for (name,) in names}) == len(areas)
+
+
+def test_folds_sort_by_number(run_copy: Path):
+    assert "1 clips of" not in made(run_copy, audio=False)
+    results = results_of(run_copy)
+    rows = [row.changed(chosen_epoch=1, epochs=12, accuracy=None) for row in results.folds]
+    material = replace(gather(RunFolder(run_copy), no_bar), results=results.changed(folds=rows))
+    page = run_page(material, audio=False)
+    assert page.count('<td class="n" data-value="1">1 of 12</td>') == len(rows)
+    assert '<td class="n" data-value="">–</td>' in page
 
 
 def test_without_sounds_there_are_no_players(run_copy: Path):

@@ -97,7 +97,7 @@ def test_a_file_of_an_earlier_version_is_read():
 
 HEAD = "clip,source,fold,label,predicted,p:a,p:b\n"
 FAULTY = {
-    "label": ("x,,1,c,a,1,0", ":2: label: 'c' has no column p:c"),
+    "label": ("x,,1,c,a,1,0", ":2: label: unknown class 'c': there is no column p:c"),
     "fold": ("x,,one,a,a,1,0", ":2: fold: 'one' is not a whole number"),
     "number": ("x,,1,a,a,1,high", ":2: p:b: 'high' is not a probability between 0 and 1"),
     "nan": ("x,,1,a,a,1,nan", ":2: p:b: 'nan' is not"),

@@ -1,40 +1,69 @@
 """The robustness of a run as a table: a row for each corruption, a column for each severity."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from audiosurvey.analysis.robustness_results import Cell, RobustnessResults
+from audiosurvey.analysis.robustness_results import Cell, CorruptionScores, RobustnessResults
 
 
 def robustness_table(results: RobustnessResults) -> dict[str, Any]:
     """The values that the page shows."""
     metric = "mAP" if results.metric == "map" else "accuracy"
-    rows = [
-        {"title": row.title, "quantity": row.quantity, "cells": [_cell(cell, metric) for cell in row.cells]}
-        for row in results.corruptions
-    ]
     severities = max((len(row.cells) for row in results.corruptions), default=0)
+    counted = [row for row in results.corruptions if row.in_mean]
+    words = f"{len(counted)} corruption{'s' if len(counted) != 1 else ''}"
     summary = f"{metric[0].upper()}{metric[1:]} {_number(results.clean.score)} on clean test clips, "
-    summary += f"{_number(results.mean_score)} as the mean over all corruptions and severities"
+    summary += f"{_number(results.mean_score)} as the mean over {words} and {severities} severities"
     if results.mean_relative_loss is not None:
-        summary += f" ({100 * results.mean_relative_loss:.1f} % lost)"
+        summary += f" ({_change(results.mean_relative_loss)})"
     summary += f". Calibration error {_number(results.clean.calibration_error)} clean, "
     summary += f"{_number(results.mean_calibration_error)} corrupted."
-    if results.baseline is not None and results.baseline.mean_corruption_error is not None:
-        against = f" Mean corruption error against {results.baseline.run}: {results.baseline.mean_corruption_error:.3f}"
-        summary += f"{against} (below 1 is better)."
-    folds = ", ".join(str(fold.fold) for fold in results.folds)
-    plural = "s" if len(results.folds) > 1 else ""
-    caption = f"{metric} with each corruption, and its level below; fold{plural} {folds}. The darker, the more is lost."
-    return {"summary": summary, "caption": caption, "severities": list(range(1, severities + 1)), "rows": rows}
+    if left_out := [row.title for row in results.corruptions if not row.in_mean]:
+        summary += f" Not in the mean: {', '.join(left_out)}."
+    baseline = results.baseline
+    if baseline is not None:
+        summary += f" Mean corruption error against {baseline.run}, {_folds(baseline.folds)}: "
+        summary += f"{_number(baseline.mean_corruption_error)} (below 1 is better)."
+    caption = f"{metric[0].upper()}{metric[1:]} with each corruption, its change and the level; "
+    caption += f"{_folds([fold.fold for fold in results.folds])}. The darker, the more is lost."
+    return {
+        "summary": summary,
+        "caption": caption,
+        "severities": list(range(1, severities + 1)),
+        "compared": baseline is not None,
+        "rows": [_row(row, results) for row in results.corruptions],
+    }
 
 
-def _cell(cell: Cell, metric: str) -> dict[str, Any]:
-    loss = cell.relative_loss or 0.0
-    title = (
-        f"{metric} {_number(cell.score)}, {100 * loss:.1f} % lost, calibration error {_number(cell.calibration_error)}"
-    )
+def _row(row: CorruptionScores, results: RobustnessResults) -> dict[str, Any]:
+    errors = [cell.calibration_error for cell in row.cells]
+    known = [error for error in errors if error is not None]
+    calibration = sum(known) / len(known) if known and len(known) == len(errors) else None
+    ratio = None if results.baseline is None else results.baseline.corruption_errors.get(row.name)
+    return {
+        "title": row.title,
+        "quantity": row.quantity,
+        "cells": [_cell(cell) for cell in row.cells],
+        "calibration": _number(calibration),
+        "error": _number(ratio),
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    change = "" if cell.relative_loss is None else f" ({_change(cell.relative_loss)})"
     level = "" if cell.level is None else f"{cell.level:g}"
-    return {"text": _number(cell.score), "level": level, "loss": min(max(loss, 0.0), 1.0), "title": title}
+    loss = min(max(cell.relative_loss or 0.0, 0.0), 1.0)
+    return {"text": f"{_number(cell.score)}{change}", "level": level, "loss": loss}
+
+
+def _folds(folds: Sequence[int]) -> str:
+    return f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
+
+
+def _change(loss: float) -> str:
+    """`-30 %`: how the score changes relative to that of the clean clips."""
+    percent = round(-100 * loss)
+    return f"{percent:+d} %" if percent else "0 %"
 
 
 def _number(value: float | None) -> str:

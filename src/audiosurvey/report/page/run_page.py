@@ -3,6 +3,7 @@
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ SOUND_BUDGET = 3_400_000
 """Bytes of sounds, so that a page stays below 5 MB."""
 _SUSPECTS = 20
 _SOUND_FOOTER = f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """A cell of a table that sorts."""
+
+    text: str
+    value: str | None = None
+    """What it is sorted by, if that is not the text."""
 
 
 def run_page(material: RunMaterial, *, audio: bool) -> str:
@@ -141,9 +151,14 @@ def _folds(material: RunMaterial) -> dict[str, Any]:
     names = [name for name in results.metric_names if name in results.mean]
     rows = []
     for row in results.folds:
-        cells = ["–" if value is None else f"{value:.4f}" for value in row.metrics(names).values()]
-        epochs = str(row.epochs) if row.chosen_epoch == row.epochs else f"{row.chosen_epoch} of {row.epochs}"
-        rows.append([str(row.fold), *cells, str(row.clips), str(row.train_clips), epochs, f"{row.seconds:.0f}"])
+        cells = [
+            _Sorted("–", "") if value is None else _Sorted(f"{value:.4f}") for value in row.metrics(names).values()
+        ]
+        epochs = _Sorted(str(row.epochs))
+        if row.chosen_epoch != row.epochs:
+            epochs = _Sorted(f"{row.chosen_epoch} of {row.epochs}", str(row.chosen_epoch))
+        others = (_Sorted(str(row.clips)), _Sorted(str(row.train_clips)), epochs, _Sorted(f"{row.seconds:.0f}"))
+        rows.append([_Sorted(str(row.fold)), *cells, *others])
     titles = [METRICS[name].title for name in names]
     return {"names": ["fold", *titles, "test clips", "training clips", "epoch", "seconds"], "rows": rows}
 

@@ -127,7 +127,7 @@ def _labels(row: Row, column: str, classes: Sequence[str], faults: Faults) -> li
     names = [cell] if cell in classes else [name.strip() for name in cell.split(SEPARATOR) if name.strip()]
     for name in names:
         if name not in classes:
-            faults.add(row.line, column, f"'{name}' has no column {PREFIX}{name}")
+            faults.add(row.line, column, f"unknown class '{name}': there is no column {PREFIX}{name}")
     return [classes.index(name) for name in names if name in classes]
 
 
