@@ -10,8 +10,9 @@ from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
 from audiosurvey.report.units import duration, size
+from audiosurvey.runs.results.recipes import flat
 from audiosurvey.runs.results.results import RunResults
-from audiosurvey.runs.results.run_folder import RunFolder, flat
+from audiosurvey.runs.results.run_folder import RunFolder
 
 _PLACES = ("dataset.root", "dataset.store", "dataset.ignore", "tracking", "train.num_workers", "pretrain.num_workers")
 """Keys about a machine, not about an experiment."""
