@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.merging import PATHS_AND_SPEED
+from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.row import SurveyRow, read_row
-from audiosurvey.runs.results.run_folder import RESULT, RunFolder, flat
+from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 
 FILE = "predictions.csv"
 _WANTED = f"give survey folders, run folders, or folders with {FILE}"

@@ -13,9 +13,9 @@ from audiosurvey.config.loader import LoadedConfig, load_text
 from audiosurvey.config.resolved import dump
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.plan import TrainOptions
-from audiosurvey.runs.results.merging import PATHS_AND_SPEED
 from audiosurvey.runs.results.predictions import read_predictions
-from audiosurvey.runs.results.results import RunResults, read_results
+from audiosurvey.runs.results.recipes import PATHS_AND_SPEED
+from audiosurvey.runs.results.results import OWN_RECIPES, RunResults, read_results
 from audiosurvey.runs.results.row import ROW, read_row
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json
@@ -146,6 +146,7 @@ def read_record(path: Path) -> Record:
         results = run.read_results(remake=False)
         if results is None or not results.folds:
             raise UserError(f"{path}: no fold of a run has ended here; {_WANTED}")
+        _refuse_own_recipes(path, results)
         run.read_config()
         environment = run.begun_with() if run.environment_path.exists() else None
         init = run.path / "init.json"
@@ -160,7 +161,16 @@ def read_record(path: Path) -> Record:
     if not results.config or not results.folds:
         missing = "config" if not results.config else "folds"
         raise UserError(f"{path}: cannot be reproduced, since it holds no {missing}; {_WANTED}")
+    _refuse_own_recipes(path, results)
     return Record(path, results, dump(results.config))
+
+
+def _refuse_own_recipes(path: Path, results: RunResults) -> None:
+    if results.own_recipes:
+        raise UserError(
+            f"{path}: cannot be reproduced as one run, since {OWN_RECIPES}; 'audiosurvey survey' with the survey file "
+            "and a new folder trains all of it again"
+        )
 
 
 def mean_over(results: RunResults, folds: Sequence[int], metric: str) -> float | None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosurvey.config.root import Config
-from audiosurvey.runs.results.merging import PATHS_AND_SPEED
+from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
 from audiosurvey.runs.results.results import SCHEMA
-from audiosurvey.runs.results.run_folder import flat
 from audiosurvey.training.precision import Precision
 
 

@@ -9,7 +9,7 @@ from audiosurvey.config.loader import load_config
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
-from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener, train
 from audiosurvey.survey.derived import derive_runs, run_name
@@ -154,7 +154,14 @@ def final_run(path: Path, name: str) -> Path:
     if missing:
         folds = ", ".join(map(str, missing))
         raise ArgumentError(f"{{final}}: fold {folds} is not done; run the survey to its end first", final=name)
-    return folder.runs / run_name(found.row, found.seed)
+    run = folder.runs / run_name(found.row, found.seed)
+    results = RunFolder(run).read_results(remake=False)
+    if results is not None and results.own_recipes:
+        best = folder.path / "search" / "best-fold-*.yaml"
+        raise ArgumentError(
+            f"{{final}}: {OWN_RECIPES}; choose one of {best}, and train it as a config of its own", final=name
+        )
+    return run
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
+from audiosurvey.reproduce.record import ReproduceOptions
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
 from audiosurvey.survey.cell import Cell
@@ -321,3 +322,19 @@ def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Pat
         "net-searched": 3,
         "trials": 3,
     }
+
+
+def test_a_nested_search_leaves_no_single_recipe(make_survey: MakeSurvey, tmp_path: Path):
+    """Its row is a fair score of the search; one config of it is not what the other folds were trained with."""
+    path = survey(make_survey, "nested", trials=3)
+    run(path, tmp_path / "s")
+    found = tmp_path / "s" / "runs" / "net-searched-seed0"
+    notes = json.loads((found / "results.json").read_text())["notes"]
+    assert notes[1:] == ["each fold was trained with a recipe of its own, found by a nested search"]
+    assert json.loads((found.parent / "net-seed0" / "results.json").read_text())["notes"] == notes[:1]
+    with pytest.raises(UserError, match=r"net-searched'?: each fold was trained .* choose one of .*best-fold-\*.yaml"):
+        pipeline.train_final(tmp_path / "s", "net-searched")
+    for recorded in (found, found / "results.json"):
+        with pytest.raises(UserError, match=r": cannot be reproduced as one run, since each fold was trained with"):
+            pipeline.reproduce(recorded, [], ReproduceOptions(tmp_path / "again"))
+    assert not (tmp_path / "again").exists()

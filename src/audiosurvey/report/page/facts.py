@@ -10,9 +10,9 @@ from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
 from audiosurvey.report.units import duration, size
-from audiosurvey.runs.results.merging import PATHS_AND_SPEED
+from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
 from audiosurvey.runs.results.results import RunResults
-from audiosurvey.runs.results.run_folder import RunFolder, flat
+from audiosurvey.runs.results.run_folder import RunFolder
 
 _PLACES = {key.removeprefix("config.") for key in PATHS_AND_SPEED} | {"dataset.ignore"}
 """Keys about a machine, not about an experiment."""

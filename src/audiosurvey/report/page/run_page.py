@@ -25,7 +25,7 @@ from audiosurvey.report.page.scores import (
     tested_per_trained,
 )
 from audiosurvey.report.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
-from audiosurvey.runs.results.run_folder import flat
+from audiosurvey.runs.results.recipes import flat
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.metrics import METRICS

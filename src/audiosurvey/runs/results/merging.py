@@ -5,26 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
 from audiosurvey.runs.results.results import RunResults, joined, parse_results
-from audiosurvey.runs.results.run_folder import RunFolder, flat
+from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.targets import check_target
 
 _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skipped", "parameters", "macs", "init")
 """Keys that must be equal, down to the last key of the resolved config."""
-
-
-PATHS_AND_SPEED = {
-    f"config.{stage}{key}"
-    for stage, keys in {
-        "": ("tracking",),
-        "dataset.": ("root", "store"),
-        "train.": ("num_workers",),
-        "pretrain.": ("num_workers", "dataset.root", "dataset.store"),
-    }.items()
-    for key in keys
-}
-"""Paths and speed: folds may be trained on different machines, and the data are compared by hash."""
 
 
 def merge(paths: Sequence[Path], output: Path | None = None, *, force: bool = False) -> RunResults:

@@ -16,11 +16,14 @@ from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.store.store import Skipped, Store
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.recipes import same_recipe
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
 from audiosurvey.version import __version__
 
 SCHEMA = 1
+OWN_RECIPES = "each fold was trained with a recipe of its own, found by a nested search"
+"""A note of a run whose config is that of its first fold."""
 
 
 class DatasetFacts(StoredPart):
@@ -193,6 +196,11 @@ class RunResults(StoredPart):
         return sorted(set(self.protocol.get("tuned_on") or []))
 
     @property
+    def own_recipes(self) -> bool:
+        """Whether the folds were trained with different recipes."""
+        return OWN_RECIPES in self.notes
+
+    @property
     def done(self) -> list[int]:
         """Numbers of the folds that have ended."""
         return [row.fold for row in self.folds]
@@ -287,6 +295,9 @@ def joined(parts: Sequence[RunResults]) -> RunResults:
     found = parts[0].changed(folds=[], final=None, confusion=None, leaking=any(part.leaking for part in parts))
     if len(versions) > 1:
         found = found.changed(versions=versions)
+    configs = [part.config for part in parts if part.config]
+    if not all(same_recipe(configs[0], config) for config in configs) or any(part.own_recipes for part in parts):
+        found = found.changed(notes=list(dict.fromkeys([*found.notes, OWN_RECIPES])))
     for part in parts:
         found = found.with_folds(part.folds, None if part.confusion is None else np.asarray(part.confusion))
     return found

@@ -19,6 +19,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import ArgumentError, Interrupted, UserError
+from audiosurvey.runs.results.recipes import flat
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
 from audiosurvey.runs.results.row import ROW
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
@@ -247,13 +248,3 @@ def environment(accelerator: Accelerator, jobs: int = 1) -> dict[str, Any]:
         "host": socket.gethostname(),
         "packages": {name: metadata.version(name) for name in packages},
     }
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted keys; lists stay whole."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return found
