@@ -97,6 +97,7 @@ def swap(run: Path, labels: dict[str, str]) -> None:
             for name in row.keys() & {f"p:{one}" for one in ("low", "mid", "high", "noise", "tone")}:
                 row[name] = "0.9" if name[2:] in true else "0.05"
             row["label"] = labels.get(row["clip"], row["label"])
+            row.pop("predicted", None)
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
@@ -115,6 +116,30 @@ def test_several_labels_are_looked_at_one_by_one(train_tiny, tones: Path, tmp_pa
     found = {one.clip: (one.given, one.likely) for one in find_suspects(RunFolder(run)).suspects}
     assert found["low/2.wav"] == ("tone", "low|tone")
     assert found["noise/1.wav"] == ("noise|tone", "noise")
+
+
+def test_names_of_classes_may_contain_the_separator(train_tiny, tones: Path, tmp_path: Path):
+    rows = ["path,label"]
+    for number in range(6):
+        rows += [f"low/{number}.wav,low;a|b", f"high/{number}.wav,high;a|b", f"noise/{number}.wav,noise"]
+    (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
+    data = f"dataset={{name: csv, root: '{tones.as_posix()}', table: '{(tmp_path / 'table.csv').as_posix()}', "
+    run = tmp_path / "run"
+    data += "label_separator: ';', num_folds: 3, clip_seconds: 0.5}"
+    train_tiny(run, data, "train.epochs=1", "loss.name=bce")
+    for path in run.glob("fold-*/predictions.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            for name in ("low", "high", "noise", "a|b"):
+                there = name in (["low"] if row["clip"] == "low/2.wav" else row["label"])
+                row[f"p:{name}"] = "0.9" if there else "0.05"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    found = {one.clip: (one.given, one.likely) for one in find_suspects(RunFolder(run)).suspects}
+    assert found["low/2.wav"] == ("a|b|low", "low")
 
 
 def test_what_cannot_be_read(run: Path, tmp_path: Path):

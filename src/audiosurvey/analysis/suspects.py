@@ -6,6 +6,7 @@ the label. The threshold of a class is the model's mean confidence on clips with
 Source: Northcutt, Jiang and Chuang 2021 ("Confident learning", arXiv 1911.00068), sections 3.1 and 3.2.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.predictions import read_predictions
+from audiosurvey.runs.results.predictions import SEPARATOR, PredictionTable, read_prediction_table
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import StoredPart, write_json
 from audiosurvey.version import __version__
@@ -29,7 +30,7 @@ class Suspect(StoredPart):
     clip: str
     fold: int
     given: str
-    """The label as in predictions.csv; several joined with `|`."""
+    """The label; several joined with `|` in the order of the classes."""
     likely: str
     """The likely label; of several labels, those given with one added or removed."""
     given_score: float
@@ -97,20 +98,16 @@ def find_suspects(run: RunFolder) -> SuspectResults:
     results = run.read_results()
     if results is None or not results.folds:
         raise UserError(f"{run.path}: no fold has ended yet; continue with 'audiosurvey train --resume'")
-    clips: list[str] = []
-    folds: list[int] = []
-    cells: list[str] = []
-    parts = []
-    for fold in results.done:
-        ids, labels, scores_NK = _predictions(run, fold, len(results.classes))
-        clips, cells, folds = clips + ids, cells + labels, folds + [fold] * len(ids)
-        parts.append(scores_NK.astype(np.float64))
+    tables = [_predictions(run, fold, results.classes) for fold in results.done]
+    truth_NK = np.concatenate([table.truth_NK for table in tables])
+    scores_NK = np.concatenate([table.scores_NK for table in tables])
+    rows = [(clip, int(fold)) for table in tables for clip, fold in zip(table.clips, table.folds_N, strict=True)]
     find = _several_labels if results.multi_label else _one_label
-    estimated, found = find(list(zip(clips, folds, cells, strict=True)), np.concatenate(parts), results.classes)
+    estimated, found = find(rows, truth_NK, scores_NK, results.classes)
     return SuspectResults(
         schema_version=SCHEMA,
         version=__version__,
-        clips=len(clips),
+        clips=len(rows),
         folds=results.done,
         estimated_errors=estimated,
         suspects=sorted(found, key=lambda suspect: suspect.margin),
@@ -130,59 +127,72 @@ def write_suspects(run: Path) -> SuspectResults:
     return found
 
 
-Rows = list[tuple[str, int, str]]
-"""Clip, fold and label cell of each row of predictions."""
+Rows = list[tuple[str, int]]
+"""Clip and fold of each row of predictions."""
 
 
-def _predictions(run: RunFolder, fold: int, classes: int) -> tuple[list[str], list[str], np.ndarray]:
+def _predictions(run: RunFolder, fold: int, classes: Sequence[str]) -> PredictionTable:
     path = run.fold(fold) / "predictions.csv"
+    if not path.exists():
+        raise UserError(f"{path}: is missing; {run.mend_fold(fold)}")
     try:
-        ids, labels, scores_NK = read_predictions(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: is missing; {run.mend_fold(fold)}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); {run.mend_fold(fold)}") from None
-    if scores_NK.shape[1] != classes:
+        table = read_prediction_table(path)
+    except UserError as error:
+        raise UserError(f"{path}: damaged ({error.lines[0]}); {run.mend_fold(fold)}") from None
+    if table.classes != tuple(classes):
         raise UserError(f"{path}: damaged, not a column for each class; {run.mend_fold(fold)}")
-    return ids, labels, scores_NK
+    return table
 
 
-def _one_label(rows: Rows, scores_NK: np.ndarray, classes: list[str]) -> tuple[float, list[Suspect]]:
+def _one_label(
+    rows: Rows, truth_NK: np.ndarray, scores_NK: np.ndarray, classes: Sequence[str]
+) -> tuple[float, list[Suspect]]:
     # Binary losses give scores that do not add up to 1.
     scores_NK = scores_NK / scores_NK.sum(axis=1, keepdims=True).clip(min=1e-12)
-    given_N = np.array([classes.index(cell) for _, _, cell in rows])
+    given_N = truth_NK.argmax(axis=1)
     found = confident_learning(given_N, scores_NK)
     return found.estimated_errors, [
-        _suspect(rows[n], classes[found.likely_N[n]], scores_NK[n], given_N[n], found.likely_N[n], found.margin_N[n])
+        _suspect(
+            rows[n],
+            (classes[int(given_N[n])], classes[int(found.likely_N[n])]),
+            (scores_NK[n, given_N[n]], scores_NK[n, found.likely_N[n]]),
+            found.margin_N[n],
+        )
         for n in np.flatnonzero(found.suspect_N)
     ]
 
 
-def _several_labels(rows: Rows, scores_NK: np.ndarray, classes: list[str]) -> tuple[float, list[Suspect]]:
+def _several_labels(
+    rows: Rows, truth_NK: np.ndarray, scores_NK: np.ndarray, classes: Sequence[str]
+) -> tuple[float, list[Suspect]]:
     """Each class by itself: is it there or not?"""
     estimated, suspects = 0.0, []
-    given = [set(cell.split("|")) - {""} for _, _, cell in rows]
-    for k, name in enumerate(classes):
-        given_N = np.array([int(name in labels) for labels in given])
+    for k in range(len(classes)):
+        given_N = truth_NK[:, k].astype(int)
         both_N2 = np.stack([1 - scores_NK[:, k], scores_NK[:, k]], axis=1)
         found = confident_learning(given_N, both_N2)
         estimated += found.estimated_errors
         for n in np.flatnonzero(found.suspect_N):
-            likely = "|".join(one for one in classes if one in given[n] ^ {name})
-            suspects.append(_suspect(rows[n], likely, both_N2[n], given_N[n], found.likely_N[n], found.margin_N[n]))
+            likely_K = truth_NK[n].copy()
+            likely_K[k] = not likely_K[k]
+            cells = (_cell(truth_NK[n], classes), _cell(likely_K, classes))
+            both = (both_N2[n, given_N[n]], both_N2[n, found.likely_N[n]])
+            suspects.append(_suspect(rows[n], cells, both, found.margin_N[n]))
     return estimated, suspects
 
 
-def _suspect(
-    row: tuple[str, int, str], likely: str, score_K: np.ndarray, given: int, other: int, margin: float
-) -> Suspect:
-    clip, fold, cell = row
+def _cell(truth_K: np.ndarray, classes: Sequence[str]) -> str:
+    return SEPARATOR.join(name for name, there in zip(classes, truth_K, strict=True) if there)
+
+
+def _suspect(row: tuple[str, int], cells: tuple[str, str], scores: tuple[float, float], margin: float) -> Suspect:
+    """`cells` and `scores`: of the given labels and of the likely ones."""
     return Suspect(
-        clip=clip,
-        fold=fold,
-        given=cell,
-        likely=likely,
-        given_score=float(score_K[given]),
-        likely_score=float(score_K[other]),
+        clip=row[0],
+        fold=row[1],
+        given=cells[0],
+        likely=cells[1],
+        given_score=float(scores[0]),
+        likely_score=float(scores[1]),
         margin=float(margin),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from audiosurvey.analysis.suspects import find_suspects
 from audiosurvey.comparison.significance import corrected_t
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.pipeline import ReportOptions, report
@@ -189,6 +190,10 @@ def test_several_labels_have_average_precision(tones: Path, tmp_path: Path, trai
     results = results_of(tmp_path / "run")
     assert f"{results.mean['map']:.3f} mAP, 2 folds" in said
     assert "Average precision of each class" in said
+    found = find_suspects(RunFolder(tmp_path / "run"))
+    clips = len({one.clip for one in found.suspects})
+    assert f"{len(found.suspects)} labels of {clips} of 24 clips" in said
+    assert "Clips without a score of at least 0.5 are left out" in said or "None: no test clip has" in said
     assert 'id="confusion"' not in page
 
 

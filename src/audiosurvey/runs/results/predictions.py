@@ -123,12 +123,23 @@ def read_prediction_table(path: Path) -> PredictionTable:
 
 def _labels(row: Row, column: str, classes: Sequence[str], faults: Faults) -> list[int]:
     cell = row[column]
-    # The name of a class may hold the separator.
-    names = [cell] if cell in classes else [name.strip() for name in cell.split(SEPARATOR) if name.strip()]
+    names = _names(cell, classes)
     for name in names:
         if name not in classes:
             faults.add(row.line, column, f"unknown class '{name}': there is no column {PREFIX}{name}")
     return [classes.index(name) for name in names if name in classes]
+
+
+def _names(cell: str, classes: Sequence[str]) -> list[str]:
+    """The classes in a cell. Their names may contain the separator: at each place, the longest known name is taken."""
+    parts = cell.split(SEPARATOR)
+    names = []
+    while parts:
+        joined = [SEPARATOR.join(parts[:count]).strip() for count in range(len(parts), 0, -1)]
+        name = next((name for name in joined if name in classes), joined[-1])
+        parts = parts[name.count(SEPARATOR) + 1 :]
+        names += [name] if name else []
+    return names
 
 
 def _scores(rows: Sequence[Row], classes: Sequence[str], faults: Faults) -> np.ndarray:
