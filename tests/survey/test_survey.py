@@ -308,6 +308,14 @@ def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Pat
     assert [cell.id for cell in moved.cells] == [cell.id for cell in first.cells]
 
 
+def test_a_budget_is_the_length_of_configs_with_patience_too(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("budget: {epochs: 4}", configs="configs: [{config: net.yaml, set: {train.lr: 0.01}}]")
+    text = (tmp_path / "net.yaml").read_text()
+    (tmp_path / "net.yaml").write_text(text.replace("epochs: 2,", "epochs: 9, patience: 1,"))
+    plan = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+    assert {(cell.config.train.epochs, cell.config.train.patience) for cell in plan.cells} == {(4, None)}
+
+
 def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
     opened = pipeline.open_survey(make_survey("seeds: [0, 1]"), SurveyOptions(tmp_path / "s", jobs=2))
     found = opened.forecast(no_bar)

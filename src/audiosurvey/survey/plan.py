@@ -292,4 +292,5 @@ def _check(rows: Sequence[PlannedRow], cells: Sequence[Cell], done: set[str], op
 
 
 def _with_epochs(config: Config, epochs: int) -> Config:
-    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
+    """The config with exactly so many epochs: patience would end some trainings earlier."""
+    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs, "patience": None})})

@@ -10,6 +10,7 @@ from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import refuse
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.errors import Fault, UserError
+from audiosurvey.survey.reserved import reserved_faults
 from audiosurvey.survey.spec import SurveySpec
 
 
@@ -47,6 +48,7 @@ def load_survey(path: Path) -> LoadedSurvey:
     checked = validate(SurveySpec, document)
     refuse(document, checked.faults)
     assert checked.config is not None, "a survey without a fault is one"
+    refuse(document, list(reserved_faults(checked.config)))
     return LoadedSurvey(checked.config.resolve_paths(path.parent), document, content.decode("utf-8-sig", "replace"))
 
 

@@ -123,9 +123,6 @@ class SurveySpec(Section):
                 raise ValueError(f"{key}: expected a list of values, such as [1e-3, 3e-3]")
             if any(values.count(one) > 1 for one in values):
                 raise ValueError(f"{key}: a value is listed twice")
-            if key in ("seed", "train.epochs") or key.startswith("dataset."):
-                instead = {"seed": "seeds", "train.epochs": "budget"}.get(key, "datasets")
-                raise ValueError(f"{key}: cannot be swept; use the survey key {instead}")
         return value
 
     @model_validator(mode="after")

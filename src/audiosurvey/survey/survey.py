@@ -21,6 +21,7 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import expand
 from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan, read_plan
 from audiosurvey.survey.reading import load_survey
+from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.search import BestRecipe, Search, best_rows, check_space
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
 from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells, stored_search
@@ -107,6 +108,7 @@ class OpenSurvey:
 def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
     survey = load_survey(path)
+    refuse_reserved(survey.spec, options.overrides)
     recipes = expand(survey, options.overrides)
     check_space(survey, recipes[0])
     folder = SurveyFolder(options.run_dir or Path("surveys") / survey.name)
