@@ -161,7 +161,7 @@ def run_job(
     }
     if fitted.penalty is not None:
         row["penalty"] = fitted.penalty
-    if used.peak_memory_mb is not None:
+    if used.peak_memory_mb is not None and not interrupted:
         row["peak_memory_mb"] = round(used.peak_memory_mb, 1)
     if used.energy_wh is not None and not interrupted and context.accelerator.num_processes == 1:
         row["energy_wh"] = round(used.energy_wh, 4)

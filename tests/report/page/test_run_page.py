@@ -235,7 +235,6 @@ def test_files_of_runs_and_surveys_are_never_replaced(run_copy: Path, tmp_path: 
     assert (run_copy / "results.json").read_bytes() == before
     (tmp_path / "survey").mkdir()
     (tmp_path / "survey/survey.yaml").write_text("configs: [tiny]", encoding="utf-8")
-    (tmp_path / "survey/plan.json").write_text("{}", encoding="utf-8")
     # The survey file of a user may lie anywhere.
     assert report(run_copy, tmp_path / "survey/mine.html").path.is_file()
     (tmp_path / "survey/plan.json").write_text("{}", encoding="utf-8")

@@ -79,7 +79,8 @@ class FoldRow(StoredPart):
     """Folds that shared the machine."""
     threads: int | None = None
     peak_memory_mb: float | None = None
-    """Highest use of the GPU's memory by tensors, or, without a GPU, of memory by the process."""
+    """Highest use of the GPU's memory by tensors, or, without a GPU, of memory by the process. Only for folds that were
+    trained without an interruption."""
     energy_wh: float | None = None
     """Measured; only where the system measures it, and for folds that were trained without an interruption."""
 
