@@ -316,7 +316,7 @@ def test_an_existing_folder_is_left_alone(command: Command, config: Path):
 
 def test_resume_with_another_config_names_the_keys(command: Command, config: Path):
     run = ("train", config, "--run-dir", "run", "--folds", "1", "--set", "train.epochs=1")
-    mistake(command(*run, "--resume"), "run: no such run folder to go on with; leave --resume out")
+    mistake(command(*run, "--resume"), "run: no such run folder to continue; leave --resume out")
     assert command(*run)[0] == 0
     before = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")}
     mistake(command(*run, "--resume", "--set", "train.lr=0.5", "--set", "seed=3"), "train.lr", "seed", lines=3)
