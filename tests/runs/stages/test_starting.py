@@ -76,7 +76,7 @@ def test_test_clips_that_the_weights_know_are_refused(tmp_path: Path, finished_r
         UserError, match="was trained on the recordings of 8 clips that are to be tested on, such as "
     ) as caught:
         train_tiny(tmp_path / "run", init, folds=[2])
-    assert "--folds" in caught.value.lines[0]
+    assert "(folds)" in caught.value.lines[0]
     assert not (tmp_path / "run" / "fold-2").exists()
     results = train_tiny(tmp_path / "run", init, "train.epochs=1", "protocol.allow_leakage=true", folds=[2])
     assert results["leaking"]
