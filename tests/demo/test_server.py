@@ -173,7 +173,7 @@ def test_two_clients_at_once_each_get_their_own_answer(
     import gradio_client
 
     def visit(label: str) -> list[str]:
-        client = gradio_client.Client(served.url, verbose=False)
+        client = gradio_client.Client(served.url, verbose=False, httpx_kwargs={"timeout": 120})
         sound = gradio_client.handle_file(str(clips[label]))
         jobs = [client.submit(sound, "fold-1", api_name="/listen") for _ in range(5)]
         return [job.result(timeout=PATIENCE_S)[0] for job in jobs]
@@ -367,7 +367,7 @@ def test_ctrl_c_ends_it_cleanly_and_nothing_is_left(served: Served, monkeypatch:
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
     import gradio_client
 
-    visitor = gradio_client.Client(served.url, verbose=False)
+    visitor = gradio_client.Client(served.url, verbose=False, httpx_kwargs={"timeout": 120})
     assert "appear here" in visitor.predict(None, "fold-1", api_name="/listen")[0]
     before = served.said("err")
     served.process.send_signal(signal.SIGINT)

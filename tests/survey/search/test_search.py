@@ -149,6 +149,7 @@ def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):
     assert (after[:2], len(after)) == (before, 4)
 
 
+@pytest.mark.slow
 def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     """A stop file ends a trial after its epoch: it is pruned, not done, and not asked for again."""
     from audiosurvey.survey.search import pruning
