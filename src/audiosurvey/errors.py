@@ -2,7 +2,9 @@
 
 import errno
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 _FLAGS = {"overrides": "--set"}
 """Flags that are not named like their argument."""
@@ -23,6 +25,13 @@ class UserError(Exception):
         super().__init__("\n".join(lines))
         self.lines = lines
 
+    def at(self, place: str) -> Self:
+        """A copy with `place` before its first line."""
+        found = copy(self)
+        found.lines = _placed(place, self.lines)
+        found.args = ("\n".join(found.lines),)
+        return found
+
 
 class ArgumentError(UserError):
     """A bad argument of a function: `{name}` in the text stands for the argument `name`.
@@ -40,6 +49,15 @@ class ArgumentError(UserError):
             flags = [line.replace(f"{{{name}}}", _flag(name, value)) for line in flags]
         super().__init__(*python)
         self.flag_lines = tuple(flags)
+
+    def at(self, place: str) -> Self:
+        found = super().at(place)
+        found.flag_lines = _placed(place, self.flag_lines)
+        return found
+
+
+def _placed(place: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"{place}: {lines[0]}", *lines[1:])
 
 
 def _flag(name: str, value: object) -> str:

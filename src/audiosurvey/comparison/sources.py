@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
+from audiosurvey.runs.results.recipes import without_places
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.row import SurveyRow, read_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
@@ -156,9 +156,7 @@ def _recipe(run: SeedSource) -> str:
     assert run.results is not None
     if not run.results.config:
         return run.path.as_posix()
-    config = flat(run.results.config, "config")
-    kept = {key: value for key, value in config.items() if key not in PATHS_AND_SPEED and key != "config.seed"}
-    return json.dumps(kept | {"data": run.results.dataset.hash}, sort_keys=True)
+    return json.dumps(without_places(run.results.config) | {"data": run.results.dataset.hash}, sort_keys=True)
 
 
 def _common_name(runs: Sequence[SeedSource]) -> str:

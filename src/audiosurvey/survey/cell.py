@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosurvey.config.root import Config
-from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
+from audiosurvey.runs.results.recipes import without_places
 from audiosurvey.runs.results.results import SCHEMA
 from audiosurvey.training.precision import Precision
 
@@ -140,8 +140,7 @@ _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 
 def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
     """All that determines a result except seed and fold. Paths are not part of it."""
-    settings = flat(config.model_dump(mode="json"), "config")
-    settings = {name: value for name, value in settings.items() if name not in PATHS_AND_SPEED | {"config.seed"}}
+    settings = without_places(config.model_dump(mode="json"))
     unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
     settings = {name: value for name, value in settings.items() if name not in unchanged}
     if key.init is not None:

@@ -79,7 +79,7 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
 def _holds(plan: SurveyPlan, run: RunFolder, cells: Sequence[Cell]) -> bool:
     """Whether a run folder has the present results of these cells: a cell may have been trained again."""
     for cell in cells:
-        ours, theirs = run.fold(cell.fold) / RESULT, plan.folder.cell(cell).path / RESULT
+        ours, theirs = run.fold(cell.fold) / RESULT, plan.folder.cells / cell.id / RESULT
         if not ours.exists() or not (ours.samefile(theirs) or cmp(ours, theirs, shallow=False)):
             return False
     return True

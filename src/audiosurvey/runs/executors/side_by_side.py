@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 
 from audiosurvey.config.root import Config
-from audiosurvey.errors import ArgumentError, DiskFull, Interrupted, UserError, of_the_system
+from audiosurvey.errors import ArgumentError, Interrupted, UserError, of_the_system
 from audiosurvey.runs.executors.children import PATIENCE, end, end_with_parent, ignoring_interrupts
 from audiosurvey.runs.job import FoldJob, open_context, run_job
 from audiosurvey.runs.listener import DrawBatch, RunListener
@@ -103,7 +103,7 @@ def _run_round(jobs: Sequence[FoldJob], recorder: Recorder, listener: RunListene
                     listener.recorded(recorder.context.run, recorder.collect())
                     del running[connection]
                 elif kind == "error":
-                    raise content[0](f"fold {fold}: {content[1]}", *content[2:])
+                    raise content.at(f"fold {fold}")
                 else:
                     process.join(PATIENCE)
                     raise Interrupted(_how_it_ended(fold, process, len(jobs)), jobs=..., resume=True)
@@ -177,10 +177,6 @@ def _work(job: FoldJob, draw: DrawBatch | None, sender: Connection, alive: Conne
         Recorder(context, job.about).fold(run_job(job, context, _Relay(sender, draw)))
         sender.send(("done", None))
     except UserError as error:
-        sender.send(_message(error))
+        sender.send(("error", error))
     except OSError as error:
-        sender.send(_message(of_the_system(error)))
-
-
-def _message(error: UserError) -> tuple[str, Any]:
-    return "error", (DiskFull if isinstance(error, DiskFull) else UserError, *error.lines)
+        sender.send(("error", of_the_system(error)))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
+from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, differing
 from audiosurvey.runs.results.results import RunResults, joined, parse_results
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json, write_json
@@ -64,10 +64,9 @@ def _differences(one: RunResults, other: RunResults) -> list[str]:
     lines = []
     ours, theirs = one.as_json(), other.as_json()
     for key in _ONE_EXPERIMENT:
-        before, after = flat(ours[key], key), flat(theirs[key], key)
-        for name in sorted(before.keys() | after.keys()):
-            if name not in PATHS_AND_SPEED and before.get(name) != after.get(name):
-                lines.append(f"  {name}: {_short(before.get(name))} and {_short(after.get(name))}")
+        for name, (before, after) in differing(ours[key], theirs[key], key).items():
+            if name not in PATHS_AND_SPEED:
+                lines.append(f"  {name}: {_short(before)} and {_short(after)}")
     return lines
 
 

@@ -26,10 +26,18 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def differing(one: Any, other: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Both values of each dotted key in which two nested mappings differ, in alphabetical order; None: not there."""
+    before, after = flat(one, prefix), flat(other, prefix)
+    pairs = {key: (before.get(key), after.get(key)) for key in sorted(before.keys() | after.keys())}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
 def same_recipe(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two configs differ in paths and speed at most."""
-    if one == other:
-        return True
-    before, after = flat(one, "config"), flat(other, "config")
-    keys = (before.keys() | after.keys()) - PATHS_AND_SPEED
-    return all(before.get(key) == after.get(key) for key in keys)
+    return one == other or differing(one, other, "config").keys() <= PATHS_AND_SPEED
+
+
+def without_places(config: dict[str, Any]) -> dict[str, Any]:
+    """The dotted keys of a config (`config.train.lr`) without paths, speed and seed."""
+    return {key: value for key, value in flat(config, "config").items() if key not in PATHS_AND_SPEED | {"config.seed"}}

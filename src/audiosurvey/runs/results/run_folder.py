@@ -19,7 +19,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import ArgumentError, Interrupted, UserError
-from audiosurvey.runs.results.recipes import flat
+from audiosurvey.runs.results.recipes import differing
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
 from audiosurvey.runs.results.row import ROW
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
@@ -216,14 +216,12 @@ class RunFolder:
                     entry.unlink()
 
     def _compare(self, config: Config) -> None:
-        before = flat(self.read_config().model_dump(mode="json"))
-        after = flat(config.model_dump(mode="json"))
-        differing = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-        if differing:
+        found = differing(self.read_config().model_dump(mode="json"), config.model_dump(mode="json"))
+        if found:
             raise ArgumentError(
                 f"{self.path}: the run was made with another config; give another {{run_dir}}, go on with "
                 f"{self.config_path}, or set these back:",
-                *(f"  {key}: {before.get(key)} in the run, {after.get(key)} now" for key in differing),
+                *(f"  {key}: {before} in the run, {after} now" for key, (before, after) in found.items()),
                 run_dir=...,
             )
 
