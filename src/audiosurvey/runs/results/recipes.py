@@ -1,5 +1,4 @@
-"""Configs as they are stored, compared: what belongs to the recipe, and what says only where and how fast it was
-trained."""
+"""Comparison of stored configs: which keys belong to the recipe, and which only say where and how fast it trained."""
 
 from typing import Any
 
