@@ -73,11 +73,11 @@ class Interrupted(ArgumentError):
     """A run that was stopped by something other than its user, such as a killed process. What it has written stays,
     and `resume` continues it."""
 
+    status = 1
+
 
 class DiskFull(Interrupted):
     """A file could not be written for want of space; what was written before stays."""
-
-    status = 1
 
 
 def is_full(error: OSError) -> bool:

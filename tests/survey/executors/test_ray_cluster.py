@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from killing import workers_killed
+from killing import local_node_killed, workers_killed
 from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
@@ -29,6 +29,18 @@ def test_killed_workers_are_replaced(make_survey: MakeSurvey, tmp_path: Path):
     with workers_killed(tmp_path / "s", every=3) as killed:
         status = opened.train()
     assert killed
+    assert status.complete
+    pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train()
+    assert results_of(tmp_path / "s") == results_of(tmp_path / "calm")
+
+
+@pytest.mark.slow
+def test_a_local_ray_that_ends_is_started_again(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("budget: {epochs: 100}", "folds: [1, 2]")
+    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", ray="local", jobs=2))
+    with local_node_killed(tmp_path / "s") as killed:
+        status = opened.train()
+    assert len(killed) == 1
     assert status.complete
     pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train()
     assert results_of(tmp_path / "s") == results_of(tmp_path / "calm")

@@ -4,11 +4,12 @@ Ray starts a task again when its process or its node has died; the cell then goe
 nothing but descriptions: results are files, so all nodes need the same file system.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audiosurvey.errors import ArgumentError, DiskFull
+from audiosurvey.errors import ArgumentError, DiskFull, Interrupted
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.plan import Opener
@@ -16,6 +17,8 @@ from audiosurvey.survey.work import Outcome
 
 _IN_FLIGHT = 2
 """Tasks handed to Ray for each slot."""
+_MOST_RESTARTS = 5
+"""Times that a local Ray is started again without a cell that has ended in between."""
 
 
 class RayExecutor:
@@ -27,21 +30,15 @@ class RayExecutor:
     whole_device = True
 
     def __init__(self, address: str, *, workers: int | None = None, threads: int = 1, device: str = "cpu") -> None:
-        self._ray = _connect(address, workers, threads)
+        self._address, self._workers = address, workers
         self._threads, self._device = threads, device
+        self._ray = _connect(address, workers, threads)
         self.slots = self._slots_now()
         self._alone = False
+        self._restarts = 0
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
-        # A new process for each cell on a GPU: what its libraries keep there is freed.
-        on_gpu = self._device == "cuda"
-        remote = self._ray.remote(
-            num_cpus=self._threads,
-            num_gpus=1 if on_gpu else 0,
-            max_retries=-1,
-            retry_exceptions=False,
-            max_calls=1 if on_gpu else 0,
-        )(_train)
+        remote = self._remote()
         waiting, running = deque(tasks), dict[Any, Task]()
         limit = 1 if self._alone else self.slots * _IN_FLIGHT
         try:
@@ -52,7 +49,17 @@ class RayExecutor:
                 ended, _ = self._ray.wait(list(running), num_returns=1, timeout=1.0)
                 for reference in ended:
                     task = running.pop(reference)
-                    yield task.cell, self._outcome(reference)
+                    outcome = self._outcome(reference)
+                    if outcome is None:
+                        waiting.append(task)
+                    else:
+                        self._restarts = 0
+                        yield task.cell, outcome
+                if not self._connected():
+                    waiting.extend(running.values())
+                    running.clear()
+                    self._restart()
+                    remote = self._remote()
                 limit = 1 if self._alone else max(limit, self._slots_now() * _IN_FLIGHT)
         finally:
             for reference in running:
@@ -61,7 +68,19 @@ class RayExecutor:
     def close(self) -> None:
         self._ray.shutdown()
 
-    def _outcome(self, reference: Any) -> Outcome:
+    def _remote(self) -> Any:
+        # A new process for each cell on a GPU: what its libraries keep there is freed.
+        on_gpu = self._device == "cuda"
+        return self._ray.remote(
+            num_cpus=self._threads,
+            num_gpus=1 if on_gpu else 0,
+            max_retries=-1,
+            retry_exceptions=False,
+            max_calls=1 if on_gpu else 0,
+        )(_train)
+
+    def _outcome(self, reference: Any) -> Outcome | None:
+        """What became of the cell; None if its node left."""
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
@@ -69,8 +88,24 @@ class RayExecutor:
                 raise error.cause from None
             raise
         except self._ray.exceptions.RayError:
-            # The worker died more often than Ray retries, or its node left: it is tried again.
-            return "busy"
+            time.sleep(1.0)
+            return None
+
+    def _connected(self) -> bool:
+        """Whether the node of this process is there, through which all tasks are sent."""
+        own = self._ray.get_runtime_context().get_node_id()
+        return any(node["Alive"] for node in self._ray.nodes() if node["NodeID"] == own)
+
+    def _restart(self) -> None:
+        """Connects anew. A Ray on this machine is gone with its node, and is started again."""
+        self._restarts += 1
+        if self._restarts > _MOST_RESTARTS:
+            raise Interrupted(
+                f"{{ray}}: lost its node on this machine {self._restarts} times in a row; its logs are in the folder "
+                "ray/session_latest of the system's temporary files",
+                ray=self._address,
+            )
+        self._ray = _connect(self._address, self._workers, self._threads)
 
     def _slots_now(self) -> int:
         """Nodes may join while the survey runs."""
