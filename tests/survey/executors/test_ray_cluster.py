@@ -48,5 +48,5 @@ def test_a_local_ray_that_ends_is_started_again(make_survey: MakeSurvey, tmp_pat
 
 def test_no_cluster_is_one_line(make_survey: MakeSurvey, tmp_path: Path):
     opened = pipeline.open_survey(make_survey(), SurveyOptions(tmp_path / "s", ray="nowhere"))
-    with pytest.raises(UserError, match=r"^--ray nowhere: no cluster there \(.*\); start one with 'ray start --head'$"):
+    with pytest.raises(UserError, match=r"^ray='nowhere': no cluster there \(.*\); start one with 'ray start --head'$"):
         opened.train()
