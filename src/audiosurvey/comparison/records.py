@@ -126,6 +126,8 @@ def _record(dataset: DatasetResult, model: ModelResult) -> Record:
         "energy_estimated": costs.energy_estimated if costs.energy_wh is not None else None,
         "peak_memory_mb": costs.peak_memory_mb,
         "ms_per_clip": costs.ms_per_clip,
+        "ms_machine": costs.ms_machine,
+        "ms_measured": costs.ms_measured,
         "model_mb": costs.model_mb,
         "pareto": model.pareto,
         "pareto_cost": dataset.cost,
