@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json, stdout
-from audiosurvey.cli.training import fold_numbers
+from audiosurvey.cli.app import ForceOption, JsonOption, app, fold_numbers, print_json, stdout
 
 
 @app.command()

@@ -36,6 +36,20 @@ def compare_paths(
     left_out: list[str] = []
     benchmarks = make_benchmarks(find_rows(paths), options.folds, left_out.append)
     _check_baseline(benchmarks, options)
+    return compare_benchmarks(benchmarks, options, left_out, timing=timing, say=say)
+
+
+def compare_benchmarks(
+    benchmarks: Sequence[Benchmark],
+    options: CompareOptions,
+    left_out: Sequence[str],
+    *,
+    timing: bool = False,
+    say: Say = lambda line: None,
+) -> Comparison:
+    """Compares models whose scores have been read. `left_out`: lines about those that are not among them; `timing` and
+    `say` as for `compare_paths`.
+    """
     times = measured_times(benchmarks, say) if timing else map(stored_times, benchmarks)
     found = [make_leaderboard(one, options, of) for one, of in zip(benchmarks, times, strict=True)]
     comparison = Comparison(tuple(map(_with_baseline_note(options), found)), tuple(left_out))
