@@ -102,6 +102,15 @@ def test_incomplete_seeds_of_a_survey_are_left_out(make_survey):
     assert left_out[0].endswith("no fold 3, 4, 5")
 
 
+def test_folds_to_compare_are_suggested(make_survey):
+    some = make_survey({("a", 0): {"folds": [1, 2, 4]}, ("b", 0): {"folds": [1, 2, 3]}})
+    assert refused(some).endswith("no model has all of the folds 1, 2, 3, 4; compare fewer with folds='1,2'")
+    assert refused(some, folds=[1, 3, 4]).endswith("all of the folds 1, 3, 4; compare fewer with folds='1'")
+    # No fold that all have: those of the row with most.
+    none = make_survey({("a", 0): {"folds": [2]}, ("b", 0): {"folds": [1, 3]}}, name="none")
+    assert refused(none).endswith("no model has all of the folds 1, 2, 3; compare fewer with folds='1,3'")
+
+
 def test_damaged_runs_are_refused(make_run):
     run = make_run("run")
     file = run / "fold-1" / "predictions.csv"

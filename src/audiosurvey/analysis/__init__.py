@@ -1,1 +1,1 @@
-"""Computed from finished runs, into files beside them: robustness, label suspects, explanations, the data audit"""
+"""Computed from finished runs, into files beside them: robustness, label suspects, explanations, times, data audit"""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.analysis.corruptions import SUITE, Corruption, Scene, corruptions, fitted
+from audiosurvey.analysis.measured_model import model_digest, still_has
 from audiosurvey.analysis.robustness_results import (
     FILE,
     Cell,
@@ -21,9 +22,7 @@ from audiosurvey.analysis.robustness_results import (
     RobustnessResults,
     averaged,
     compare_with,
-    is_of_model,
     make_cell,
-    model_digest,
     read_baseline,
     read_robustness,
     standard_error,
@@ -122,7 +121,7 @@ def _still_valid(run: RunFolder, trained: RunResults, before: RobustnessResults)
         return {}
     wanted = {one.name for one in corruptions()}
     same = [fold for fold in before.folds if {row.name for row in fold.corruptions} == wanted]
-    return {fold.fold: fold for fold in same if fold.fold in trained.done and is_of_model(run, fold)}
+    return {fold.fold: fold for fold in same if fold.fold in trained.done and still_has(run, fold.fold, fold.model)}
 
 
 def _progress(trained: RunResults, folds: Sequence[int], advance: Advance | None) -> Callable[[int], None]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from audiosurvey.analysis.measured_model import still_has
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -173,25 +174,9 @@ def robustness_of(run: RunFolder, results: RunResults) -> RobustnessResults | No
     if found.data_hash != results.dataset.hash:
         raise UserError(f"{run.path / FILE}: was measured on other data; {again}")
     for fold in found.folds:
-        if fold.fold not in results.done or not is_of_model(run, fold):
+        if fold.fold not in results.done or not still_has(run, fold.fold, fold.model):
             raise UserError(f"{run.path / FILE}: fold {fold.fold} was measured with another model; {again}")
     return found
-
-
-def is_of_model(run: RunFolder, measured: FoldRobustness) -> bool:
-    """Whether the model of a fold is the one that was measured, or was not kept."""
-    return model_digest(run, measured.fold) in (None, measured.model)
-
-
-def model_digest(run: RunFolder, fold: int) -> str | None:
-    """SHA-256 of the weights of a fold's model; None if the model was not kept. Raises UserError for damaged facts."""
-    path = run.fold(fold) / "model" / "model.json"
-    if not path.is_file():
-        return None
-    try:
-        return str(read_json(path, run.mend_fold(fold))["sha256"]["weights.safetensors"])
-    except (KeyError, TypeError):
-        raise UserError(f"{path}: damaged, no SHA-256 of the weights; {run.mend_fold(fold)}") from None
 
 
 def compare_with(results: RobustnessResults, baseline: Path) -> BaselineComparison:

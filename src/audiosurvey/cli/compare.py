@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json, stdout
-from audiosurvey.cli.training import fold_numbers
+from audiosurvey.cli.app import ForceOption, JsonOption, app, fold_numbers, print_json, stdout
 
 
 @app.command()
@@ -23,7 +22,9 @@ def compare(
     cost: Annotated[
         str, typer.Option(help="Cost of the Pareto front, such as macs, parameters, train_seconds, ms_per_clip.")
     ] = "macs",
-    timing: Annotated[bool, typer.Option("--timing", help="Measure the time per clip of the models now.")] = False,
+    timing: Annotated[
+        bool, typer.Option("--timing", help="Measure the time per clip now, and store it beside the runs.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write one row per model.")] = None,
     long_csv: Annotated[Path | None, typer.Option(help="Write one row per model, seed and fold.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write a table for a README.")] = None,

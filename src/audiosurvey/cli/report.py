@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ForceOption, app
+from audiosurvey.cli.app import ForceOption, app, fold_numbers
 
 
 @app.command()
@@ -18,6 +18,9 @@ def report(
     runs: Annotated[
         bool, typer.Option("--runs", help="For a survey: also write the page of each run, without sounds.")
     ] = False,
+    folds: Annotated[
+        str | None, typer.Option(help="For a survey: compare on these folds only, such as 1,2; default: all.")
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
@@ -26,7 +29,7 @@ def report(
     from audiosurvey.report.console import STDERR, progress_bar
     from audiosurvey.report.units import size
 
-    written = write(target, output, ReportOptions(audio, runs, force), progress_bar)
+    written = write(target, output, ReportOptions(audio, runs, force, tuple(fold_numbers(folds) or ())), progress_bar)
     for line in written.absent:
         STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)
     print(f"report: {written.path} ({size(written.size)})")

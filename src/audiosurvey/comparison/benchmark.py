@@ -149,7 +149,8 @@ def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int], leave_
     kept = [(row, [seed.restricted(wanted) for seed in seeds]) for row, seeds in complete if seeds]
     if not kept:
         raise ArgumentError(
-            f"{title}: no model has all of the folds {_list(wanted)}; compare fewer with {{folds}}", folds=...
+            f"{title}: no model has all of the folds {_list(wanted)}; compare fewer with {{folds}}",
+            folds=_suggested(group, wanted) or ...,
         )
     first = kept[0][1][0]
     ordered = first.taken(np.array(sorted(range(len(first.clips)), key=first.clips.__getitem__)))
@@ -170,6 +171,13 @@ def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int], leave_
         tuple(sorted(models, key=lambda model: (-model.score, model.name))),
         notes,
     )
+
+
+def _suggested(group: Sequence[Loaded], wanted: Sequence[int]) -> str:
+    """As an argument: the wanted folds that all seeds have or, if there are none, those of the seed with most."""
+    there = [[fold for fold in wanted if fold in seed.folds] for _, seeds in group for seed in seeds]
+    common = [fold for fold in wanted if all(fold in folds for folds in there)]
+    return ",".join(map(str, common or max(there, key=len)))
 
 
 def _complete(row: RowSource, seeds: Sequence[SeedScores], folds: list[int], leave_out: Say) -> list[SeedScores]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.comparison.benchmark import Benchmark, Say, make_benchmarks
-from audiosurvey.comparison.costs import COSTS, weights_file
+from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.critical_difference import critical_difference
 from audiosurvey.comparison.leaderboard import CompareOptions, make_leaderboard
 from audiosurvey.comparison.records import records
 from audiosurvey.comparison.result import Comparison, DatasetResult
 from audiosurvey.comparison.sources import find_rows
+from audiosurvey.comparison.timing import measured_times, stored_times
 from audiosurvey.errors import ArgumentError, UserError, some_of
 
 _SHOWN = 5
@@ -22,8 +23,9 @@ def compare_paths(
 ) -> Comparison:
     """Compares the models in survey folders, run folders, and folders of predictions, by data set.
 
-    `timing`: measures the time per clip of every model that the runs keep; `say` is called with a line for each row
-    without a model. Raises UserError for what cannot be read or compared.
+    `timing`: measures the time per clip of every model that the runs keep, and stores it beside them; otherwise stored
+    times are shown. `say` is called with a line for each row without a model. Raises UserError for what cannot be read
+    or compared.
     """
     if not paths:
         raise UserError("compare: no path; give survey folders, run folders, or folders with predictions.csv")
@@ -34,8 +36,22 @@ def compare_paths(
     left_out: list[str] = []
     benchmarks = make_benchmarks(find_rows(paths), options.folds, left_out.append)
     _check_baseline(benchmarks, options)
-    times = _times(benchmarks, say) if timing else [{} for _ in benchmarks]
-    found = [make_leaderboard(one, options, measured) for one, measured in zip(benchmarks, times, strict=True)]
+    return compare_benchmarks(benchmarks, options, left_out, timing=timing, say=say)
+
+
+def compare_benchmarks(
+    benchmarks: Sequence[Benchmark],
+    options: CompareOptions,
+    left_out: Sequence[str],
+    *,
+    timing: bool = False,
+    say: Say = lambda line: None,
+) -> Comparison:
+    """Compares models whose scores have been read. `left_out`: lines about those that are not among them; `timing` and
+    `say` as for `compare_paths`.
+    """
+    times = measured_times(benchmarks, say) if timing else map(stored_times, benchmarks)
+    found = [make_leaderboard(one, options, of) for one, of in zip(benchmarks, times, strict=True)]
     comparison = Comparison(tuple(map(_with_baseline_note(options), found)), tuple(left_out))
     return critical_difference(comparison)
 
@@ -53,8 +69,8 @@ def compare(
 
     `paths`: survey folders, run folders, or folders with predictions.csv; `baseline`: the model that verdicts are
     against (None: the best one); `margin`: differences below it count as none, as a share; `folds`: compare on these
-    only; `cost`: that of the Pareto front; `timing`: measure the time per clip now. Incomplete runs of surveys are left
-    out. Raises UserError for what cannot be read or compared.
+    only; `cost`: that of the Pareto front; `timing`: measure the time per clip now, and store it beside the runs.
+    Incomplete runs of surveys are left out. Raises UserError for what cannot be read or compared.
     """
     places = [paths] if isinstance(paths, str | Path) else paths
     options = CompareOptions(baseline, False, margin, tuple(folds), cost)
@@ -76,23 +92,3 @@ def _with_baseline_note(options: CompareOptions) -> Callable[[DatasetResult], Da
         return replace(found, notes=(*found.notes, note))
 
     return add
-
-
-def _times(benchmarks: Sequence[Benchmark], say: Say) -> list[dict[str, float]]:
-    """ms per clip of the models of each data set, all measured in one run."""
-    from audiosurvey.analysis.timing import milliseconds_per_clip
-    from audiosurvey.artefact.load import load
-
-    places: dict[str, Path] = {}
-    for number, benchmark in enumerate(benchmarks):
-        for model in benchmark.models:
-            weights = weights_file(model.source.seeds[0])
-            if weights is None:
-                say(f"{model.source.path.as_posix()}: not timed, the run keeps no model")
-            else:
-                places[f"{number}:{model.name}"] = weights.parent
-    measured = milliseconds_per_clip({key: load(place) for key, place in places.items()})
-    return [
-        {model.name: measured[key] for model in one.models if (key := f"{number}:{model.name}") in measured}
-        for number, one in enumerate(benchmarks)
-    ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.analysis.timing_results import TimingResults
 from audiosurvey.comparison.benchmark import ComparedModel
 from audiosurvey.comparison.sources import SeedSource
 
@@ -28,6 +29,9 @@ class Costs:
     """Whether the energy is training time times an assumed power: 10 W for each core, 300 W for each GPU."""
     peak_memory_mb: float | None = None
     ms_per_clip: float | None = None
+    ms_machine: str | None = None
+    """Where the time per clip was measured, and when (UTC, ISO 8601). Times from elsewhere do not compare."""
+    ms_measured: str | None = None
     model_mb: float | None = None
     """Size of the file of weights."""
 
@@ -44,11 +48,12 @@ COSTS = {
 """Titles of the costs that a score can be plotted against."""
 
 
-def costs_of(model: ComparedModel, ms_per_clip: float | None = None) -> Costs:
-    """Costs from results.json, environment.json and the folds' models."""
+def costs_of(model: ComparedModel, timing: TimingResults | None = None) -> Costs:
+    """Costs from results.json, environment.json and the folds' models; `timing`: what was measured for the model."""
+    timed = {} if timing is None else _timed(timing)
     seeds = [seed for seed in model.source.seeds if seed.results is not None]
     if not seeds:
-        return Costs(ms_per_clip=ms_per_clip)
+        return Costs(**timed)
     results = [seed.results for seed in seeds if seed.results is not None]
     environments = [_environment(seed.path) for seed in seeds]
     seconds = sum(one.seconds for one in results) / len(results)
@@ -62,9 +67,13 @@ def costs_of(model: ComparedModel, ms_per_clip: float | None = None) -> Costs:
         energy_wh=energy,
         energy_estimated=estimated,
         peak_memory_mb=_peak_memory(seeds),
-        ms_per_clip=ms_per_clip,
         model_mb=weights.stat().st_size / 1e6 if weights else None,
+        **timed,
     )
+
+
+def _timed(timing: TimingResults) -> dict[str, Any]:
+    return {"ms_per_clip": timing.ms_per_clip, "ms_machine": timing.machine, "ms_measured": timing.measured}
 
 
 def weights_file(seed: SeedSource) -> Path | None:

@@ -3,7 +3,7 @@
 Axes: M models, B draws, G recordings, N clips, J folds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from audiosurvey.comparison.effects import main_effects
 from audiosurvey.comparison.planning import folds_needed, seeds_needed, spread
 from audiosurvey.comparison.result import DatasetResult, Interval, ModelResult, More, PairResult, Protocol
 from audiosurvey.comparison.significance import corrected_t, mcnemar_p, sign_flip_p
+from audiosurvey.comparison.timing import Times
 from audiosurvey.comparison.verdicts import ALPHA, MARGIN, FoldTest, against, all_pairs, rank_ranges
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
@@ -40,8 +41,8 @@ class CompareOptions:
     """Of the Pareto front; a key of `COSTS`."""
 
 
-def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Mapping[str, float]) -> DatasetResult:
-    """Compares the models of a data set. `times`: ms per clip by the name of the model, where measured.
+def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Times) -> DatasetResult:
+    """Compares the models of a data set.
 
     If the named baseline is not among them, the best model is the baseline.
     """
@@ -55,7 +56,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Mappi
     tests = against(fold_scores_MJ, ratios, baseline, options.margin)
     draws_BM = _draws(benchmark)
     describe = _pair_describer(benchmark, draws_BM, options.margin)
-    all_costs = [costs_of(model, times.get(model.name)) for model in models]
+    all_costs = [costs_of(model, times.of.get(model.name)) for model in models]
     front = pareto_front([model.score for model in models], [getattr(costs, options.cost) for costs in all_costs])
     ranks = rank_ranges(pairs, len(models))
     rows = [
@@ -78,7 +79,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Mappi
         against_baseline=tuple(describe(tests, len(tests))),
         pairs=tuple(describe(pairs, len(pairs))) if options.pairs else (),
         effects=tuple(main_effects(models)),
-        notes=(*benchmark.notes, *_notes(benchmark, rows)),
+        notes=(*benchmark.notes, *_notes(benchmark, rows), *([times.note] if times.note else [])),
     )
 
 

@@ -8,20 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from audiosurvey.comparison.costs import COSTS
-from audiosurvey.comparison.records import marks
 from audiosurvey.comparison.result import Comparison, DatasetResult
-from audiosurvey.comparison.wording import (
-    baseline_line,
-    headline,
-    interval_text,
-    more_lines,
-    p_text,
-    points,
-    range_text,
-    ratio_text,
-    signed_interval_text,
-    signed_points,
-)
+from audiosurvey.comparison.texts import ModelText, effect_text, model_texts, pair_text
+from audiosurvey.comparison.wording import baseline_line, energy_line, headline, more_lines, p_text, points, ratio_text
 from audiosurvey.pages.rendering import environment
 from audiosurvey.version import __version__
 
@@ -48,83 +37,25 @@ def page_values(comparison: Comparison) -> dict[str, Any]:
 
 
 def _dataset(dataset: DatasetResult) -> dict[str, Any]:
+    models = model_texts(dataset)
     return {
         "result": dataset,
         "headline": headline(dataset),
         "baseline_line": _sentence(baseline_line(dataset)),
-        "models": [_model(dataset, index) for index in range(len(dataset.models))],
-        "verdicts": [_pair(pair) for pair in dataset.against_baseline],
-        "pairs": [_pair(pair) for pair in dataset.pairs],
+        "models": models,
+        "verdicts": [pair_text(pair) for pair in dataset.against_baseline],
+        "pairs": [pair_text(pair) for pair in dataset.pairs],
         "more": more_lines(dataset.against_baseline),
-        "effects": [
-            {
-                "key": effect.key,
-                "value": str(effect.value),
-                "reference": str(effect.reference),
-                "difference": signed_points(effect.difference.mean),
-                "interval": signed_interval_text(effect.difference.low, effect.difference.high),
-                "pairs": effect.pairs,
-            }
-            for effect in dataset.effects
-        ],
-        "intervals": _interval_plot(dataset),
-        "pareto": _pareto_plot(dataset),
+        "effects": [effect_text(effect) for effect in dataset.effects],
+        "intervals": _interval_plot(dataset, models),
+        "pareto": _pareto_plot(dataset, models),
         "cost": COSTS[dataset.cost],
         "margin": points(dataset.margin),
-        "estimated": any(model.costs.energy_estimated for model in dataset.models),
+        "energy_line": energy_line(dataset),
     }
 
 
-def _model(dataset: DatasetResult, index: int) -> dict[str, Any]:
-    model = dataset.models[index]
-    costs, protocol, pair = model.costs, model.protocol, dataset.verdict_on(model.name)
-    energy = "-" if costs.energy_wh is None else f"{'~' if costs.energy_estimated else ''}{costs.energy_wh:.3g}"
-    return {
-        "name": model.name,
-        "rank": range_text(model.rank),
-        "score": points(model.score.mean),
-        "interval": interval_text(model.score),
-        "bootstrap": f"{points(model.bootstrap.low)} to {points(model.bootstrap.high)}",
-        "verdict": pair.verdict if pair else "baseline",
-        "balanced": points(model.balanced_accuracy),
-        "log_loss": f"{model.log_loss:.3f}",
-        "calibration": f"{model.calibration_error:.3f}",
-        "corrupted": points(model.corrupted_score),
-        "seeds": len(model.seeds),
-        "seed_std": points(model.seed_std),
-        "selection": protocol.selection or "-",
-        "tuned_on": f"folds {', '.join(map(str, protocol.tuned_on))}" if protocol.tuned_on else "-",
-        "official": "-" if protocol.official is None else "yes" if protocol.official else "no",
-        "pretrained": protocol.pretrained_on or "-",
-        "marks": marks(model),
-        "parameters": ratio_text(costs.parameters),
-        "macs": ratio_text(costs.macs),
-        "seconds": "-" if costs.train_seconds is None else f"{costs.train_seconds:.0f}",
-        "energy": energy,
-        "ms": "-" if costs.ms_per_clip is None else f"{costs.ms_per_clip:.3g}",
-        "mb": "-" if costs.model_mb is None else f"{costs.model_mb:.3g}",
-        "peak": "-" if costs.peak_memory_mb is None else f"{costs.peak_memory_mb:.0f}",
-        "machine": costs.machine or "-",
-        "pareto": model.pareto,
-    }
-
-
-def _pair(pair) -> dict[str, Any]:
-    retrained = pair.retrained
-    return {
-        "first": pair.first,
-        "second": pair.second,
-        "verdict": pair.verdict,
-        "difference": signed_points(retrained.mean),
-        "interval": signed_interval_text(retrained.low, retrained.high),
-        "p": p_text(pair.p_holm),
-        "p_equivalence": p_text(pair.p_equivalence),
-        "p_as_trained": p_text(pair.p_as_trained),
-        "p_mcnemar": p_text(pair.p_mcnemar),
-    }
-
-
-def _interval_plot(dataset: DatasetResult) -> dict[str, Any]:
+def _interval_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[str, Any]:
     """Score, both intervals and the single folds of each model on one axis of percent."""
     values = [value for model in dataset.models for row in model.fold_scores for value in row]
     for model in dataset.models:
@@ -139,7 +70,7 @@ def _interval_plot(dataset: DatasetResult) -> dict[str, Any]:
         return round(_LEFT + (inside - low) / ((high - low) or 1) * (_WIDTH - _LEFT - _RIGHT), 1)
 
     rows = []
-    for number, model in enumerate(dataset.models):
+    for number, (model, text) in enumerate(zip(dataset.models, texts, strict=True)):
         fold_means = [sum(column) / len(column) for column in zip(*model.fold_scores, strict=True)]
         score = model.score
         rows.append(
@@ -150,7 +81,7 @@ def _interval_plot(dataset: DatasetResult) -> dict[str, Any]:
                 "folds": [x(value) for value in fold_means],
                 "t": None if score.low is None or score.high is None else (x(score.low), x(score.high)),
                 "bootstrap": (x(model.bootstrap.low), x(model.bootstrap.high)),
-                "text": f"{points(score.mean)} % ({interval_text(score)})",
+                "text": f"{text.score} % ({text.interval})",
                 "baseline": model.name == dataset.baseline,
             }
         )
@@ -165,16 +96,16 @@ def _interval_plot(dataset: DatasetResult) -> dict[str, Any]:
     }
 
 
-def _pareto_plot(dataset: DatasetResult) -> dict[str, Any] | None:
+def _pareto_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[str, Any] | None:
     """Score against cost, which has a logarithmic axis; None with fewer than two models that have it."""
     found = [
-        (model, float(cost))
-        for model in dataset.models
+        (model, text, float(cost))
+        for model, text in zip(dataset.models, texts, strict=True)
         if (cost := getattr(model.costs, dataset.cost)) is not None and cost > 0
     ]
     if len(found) < 2:
         return None
-    logs, scores = [math.log10(cost) for _, cost in found], [100 * model.score.mean for model, _ in found]
+    logs, scores = [math.log10(cost) for *_, cost in found], [100 * model.score.mean for model, *_ in found]
     spare = max(0.12, 0.3 - (max(logs) - min(logs)) / 2)
     left, right = min(logs) - spare, max(logs) + spare
     ticks = _ticks(min(scores), max(scores))
@@ -188,12 +119,12 @@ def _pareto_plot(dataset: DatasetResult) -> dict[str, Any] | None:
 
     dots = []
     taken: list[tuple[float, float, float]] = []
-    for (model, cost), log, score in sorted(zip(found, logs, scores, strict=True), key=lambda one: -one[2]):
+    for (model, text, cost), log, score in sorted(zip(found, logs, scores, strict=True), key=lambda one: -one[2]):
         x, y = at(log, score)
         label = _place_label(x, y, model.name, taken)
         dots.append(
             {"name": model.name, "x": x, "y": y, "front": model.pareto, "cost": ratio_text(cost)}
-            | {"score": points(model.score.mean), "label": label}
+            | {"score": text.score, "label": label}
         )
     front = sorted((dot["x"], dot["y"]) for dot in dots if dot["front"])
     return {

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from audiosurvey.comparison.result import Comparison, DatasetResult, ModelResult
-from audiosurvey.comparison.wording import baseline_line, points, range_text, ratio_text, verdict_text
+from audiosurvey.comparison.texts import model_texts
+from audiosurvey.comparison.wording import baseline_line
 
 Record = dict[str, Any]
 
@@ -56,26 +57,21 @@ def _markdown_table(dataset: DatasetResult) -> Iterable[str]:
     against = _escaped(dataset.baseline)
     yield f"| rank | model | {dataset.metric} | 95 % interval | against {against} | parameters | MACs |"
     yield "|---|---|---|---|---|---|---|"
-    for model in dataset.models:
+    for model in model_texts(dataset):
         cells = [
-            range_text(model.rank),
-            _escaped(model.name) + "".join(f" ({_escaped(mark)})" for mark in marks(model)),
-            points(model.score.mean),
-            "-" if model.score.low is None else f"{points(model.score.low)} to {points(model.score.high)}",
-            verdict_text(dataset, model.name),
-            ratio_text(model.costs.parameters),
-            ratio_text(model.costs.macs),
+            model.rank,
+            _escaped(model.name) + "".join(f" ({_escaped(mark)})" for mark in model.marks),
+            model.score,
+            model.interval,
+            model.verdict if model.difference == "-" else f"{model.verdict} ({model.difference})",
+            model.parameters,
+            model.macs,
         ]
         yield f"| {' | '.join(cells)} |"
     yield ""
     line = _escaped(baseline_line(dataset))
     yield f"{line[:1].upper()}{line[1:]}. Intervals and p: corrected t over the folds."
     yield ""
-
-
-def marks(model: ModelResult) -> list[str]:
-    """What has to be said beside the score."""
-    return [line for line in model.protocol.caveats if not line.startswith("own folds")]
 
 
 def _record(dataset: DatasetResult, model: ModelResult) -> Record:
@@ -126,6 +122,8 @@ def _record(dataset: DatasetResult, model: ModelResult) -> Record:
         "energy_estimated": costs.energy_estimated if costs.energy_wh is not None else None,
         "peak_memory_mb": costs.peak_memory_mb,
         "ms_per_clip": costs.ms_per_clip,
+        "ms_machine": costs.ms_machine,
+        "ms_measured": costs.ms_measured,
         "model_mb": costs.model_mb,
         "pareto": model.pareto,
         "pareto_cost": dataset.cost,

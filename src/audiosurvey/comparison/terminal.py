@@ -1,25 +1,15 @@
 """A comparison as tables on the terminal."""
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audiosurvey.comparison.records import marks
 from audiosurvey.comparison.result import Comparison, DatasetResult, PairResult
-from audiosurvey.comparison.wording import (
-    baseline_line,
-    front_line,
-    headline,
-    interval_text,
-    more_lines,
-    p_text,
-    points,
-    range_text,
-    ratio_text,
-    signed_interval_text,
-    signed_points,
-)
+from audiosurvey.comparison.texts import ModelText, effect_text, model_texts, pair_text
+from audiosurvey.comparison.wording import baseline_line, energy_line, front_line, headline, more_lines, p_text, points
 
 _COLOURS = {"better": "green", "worse": "red", "the same": "cyan", "undecided": "yellow"}
 
@@ -35,10 +25,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _print_dataset(dataset: DatasetResult, console: Console) -> None:
+    models = model_texts(dataset)
     _line(console, headline(dataset))
-    console.print(_leaderboard(dataset))
-    for model in dataset.models:
-        for mark in marks(model):
+    console.print(_leaderboard(dataset, models))
+    for model in models:
+        for mark in model.marks:
             _line(console, f"{model.name}: {mark}")
     if dataset.against_baseline:
         _line(console, baseline_line(dataset))
@@ -49,34 +40,26 @@ def _print_dataset(dataset: DatasetResult, console: Console) -> None:
         console.print(_pairs(dataset, dataset.pairs, second=True))
     for line in more_lines(dataset.against_baseline):
         _line(console, line)
-    console.print(_protocols(dataset))
-    console.print(_costs(dataset))
+    console.print(_protocols(dataset, models))
+    console.print(_costs(models))
     _line(console, front_line(dataset))
-    if any(model.costs.energy_estimated for model in dataset.models):
-        _line(console, "~ energy estimated from training time: 10 W for each core in use, 300 W for each GPU")
+    if (line := energy_line(dataset)) is not None:
+        _line(console, line)
     if dataset.effects:
         console.print(_effects(dataset))
     for note in dataset.notes:
         _line(console, f"note: {note}")
 
 
-def _leaderboard(dataset: DatasetResult) -> Table:
+def _leaderboard(dataset: DatasetResult, models: Sequence[ModelText]) -> Table:
     table = _table("rank", f"{dataset.metric} %", "95 % folds", "95 % recordings", "seeds", "sd", name="model")
-    for model in dataset.models:
-        cells = [
-            model.name,
-            range_text(model.rank),
-            points(model.score.mean),
-            interval_text(model.score),
-            f"{points(model.bootstrap.low)} to {points(model.bootstrap.high)}",
-            str(len(model.seeds)),
-            points(model.seed_std),
-        ]
+    for model in models:
+        cells = (model.name, model.rank, model.score, model.interval, model.bootstrap, model.seeds, model.seed_std)
         table.add_row(*map(Text, cells))
     return table
 
 
-def _protocols(dataset: DatasetResult) -> Table:
+def _protocols(dataset: DatasetResult, models: Sequence[ModelText]) -> Table:
     exclusive = dataset.metric == "accuracy"
     corrupted = any(model.corrupted_score is not None for model in dataset.models)
     columns = [
@@ -88,17 +71,16 @@ def _protocols(dataset: DatasetResult) -> Table:
     table = _table(*columns, name="model")
     for title in ("selection", "official", "pretrained on"):
         table.add_column(title, overflow="fold")
-    for model in dataset.models:
-        protocol = model.protocol
+    for model in models:
         cells = [
             model.name,
-            *([points(model.balanced_accuracy)] if exclusive else []),
-            f"{model.log_loss:.3f}",
-            f"{model.calibration_error:.3f}",
-            *([points(model.corrupted_score)] if corrupted else []),
-            protocol.selection or "-",
-            "-" if protocol.official is None else "yes" if protocol.official else "no",
-            protocol.pretrained_on or "-",
+            *([model.balanced] if exclusive else []),
+            model.log_loss,
+            model.calibration,
+            *([model.corrupted] if corrupted else []),
+            model.selection,
+            model.official,
+            model.pretrained,
         ]
         table.add_row(*map(Text, cells))
     return table
@@ -114,42 +96,22 @@ def _pairs(dataset: DatasetResult, pairs: tuple[PairResult, ...], second: bool =
         table.add_column(title, justify="right", no_wrap=title == "95 %")
     if mcnemar:
         table.add_column("McNemar", justify="right")
-    for pair in pairs:
-        retrained = pair.retrained
-        cells = [
-            signed_points(retrained.mean),
-            signed_interval_text(retrained.low, retrained.high),
-            p_text(pair.p_holm),
-            p_text(pair.p_equivalence),
-            p_text(pair.p_as_trained),
-            *([p_text(pair.p_mcnemar)] if mcnemar else []),
-        ]
+    for pair in map(pair_text, pairs):
+        cells = [pair.difference, pair.interval, pair.p, pair.p_equivalence, pair.p_as_trained]
+        cells += [pair.p_mcnemar] if mcnemar else []
         names = [pair.first, pair.second] if second else [pair.first]
         verdict = Text(pair.verdict, style=_COLOURS[pair.verdict])
         table.add_row(*map(Text, names), verdict, *map(Text, cells))
     return table
 
 
-def _costs(dataset: DatasetResult) -> Table:
+def _costs(models: Sequence[ModelText]) -> Table:
     table = _table("params", "MACs", "train s", "Wh", "ms/clip", "MB", "peak MB", name="model")
     table.add_column("machine", overflow="fold")
     table.add_column("front")
-    for model in dataset.models:
-        costs = model.costs
-        energy = "-" if costs.energy_wh is None else f"{'~' if costs.energy_estimated else ''}{costs.energy_wh:.3g}"
-        cells = [
-            model.name,
-            ratio_text(costs.parameters),
-            ratio_text(costs.macs),
-            "-" if costs.train_seconds is None else f"{costs.train_seconds:.0f}",
-            energy,
-            "-" if costs.ms_per_clip is None else f"{costs.ms_per_clip:.3g}",
-            "-" if costs.model_mb is None else f"{costs.model_mb:.3g}",
-            "-" if costs.peak_memory_mb is None else f"{costs.peak_memory_mb:.0f}",
-            costs.machine or "-",
-            "yes" if model.pareto else "",
-        ]
-        table.add_row(*map(Text, cells))
+    for model in models:
+        cells = [model.name, model.parameters, model.macs, model.seconds, model.energy, model.ms, model.mb, model.peak]
+        table.add_row(*map(Text, [*cells, model.machine, model.front]))
     return table
 
 
@@ -159,16 +121,8 @@ def _effects(dataset: DatasetResult) -> Table:
         table.add_column(title, overflow="fold")
     for title in ("points", "95 %", "pairs"):
         table.add_column(title, justify="right")
-    for effect in dataset.effects:
-        difference = effect.difference
-        cells = [
-            effect.key,
-            str(effect.value),
-            str(effect.reference),
-            signed_points(difference.mean),
-            signed_interval_text(difference.low, difference.high),
-            str(effect.pairs),
-        ]
+    for effect in map(effect_text, dataset.effects):
+        cells = (effect.key, effect.value, effect.reference, effect.difference, effect.interval, effect.pairs)
         table.add_row(*map(Text, cells))
     return table
 

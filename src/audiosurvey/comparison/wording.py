@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from audiosurvey.comparison.costs import COSTS
+from audiosurvey.comparison.costs import COSTS, WATTS_PER_CORE, WATTS_PER_GPU
 from audiosurvey.comparison.result import DatasetResult, PairResult
 from audiosurvey.comparison.significance import FoldEstimate
 
@@ -47,12 +47,6 @@ def ratio_text(count: float | None) -> str:
     return f"{count:.3g}"
 
 
-def verdict_text(dataset: DatasetResult, name: str) -> str:
-    """`baseline`, or `better (+2.1)`."""
-    pair = dataset.verdict_on(name)
-    return "baseline" if pair is None else f"{pair.verdict} ({signed_points(pair.retrained.mean)})"
-
-
 def headline(dataset: DatasetResult) -> str:
     recordings = f" of {dataset.recordings} recordings" if dataset.recordings_known else ""
     folds = f"fold{'s' if len(dataset.folds) > 1 else ''} {', '.join(map(str, dataset.folds))}"
@@ -75,6 +69,14 @@ def front_line(dataset: DatasetResult) -> str:
     if not any(model.pareto for model in dataset.models):
         return f"front: {cost} is not known of any model" + (": measure it with --timing" if "ms" in cost else "")
     return f"front: no other model has at least this score at a lower cost ({cost}), or a higher score at this cost"
+
+
+def energy_line(dataset: DatasetResult) -> str | None:
+    """How energy was estimated, if that of any model was."""
+    if not any(model.costs.energy_estimated for model in dataset.models):
+        return None
+    watts = f"{WATTS_PER_CORE:g} W for each core in use, {WATTS_PER_GPU:g} W for each GPU"
+    return f"~ energy estimated from training time: {watts}"
 
 
 def more_lines(pairs: Sequence[PairResult]) -> list[str]:

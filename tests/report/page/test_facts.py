@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from audiosurvey.analysis.timing_results import TimingResults
 from audiosurvey.config.loader import load_config
 from audiosurvey.report.page.facts import costs, differences, machine
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -40,4 +41,18 @@ def test_costs_are_those_of_the_run(finished_run: Path):
     assert dict(costs(run, results.changed(folds=measured), {}))["energy, measured"] == f"{1.25 * len(measured):.3g} Wh"
     some = [row.changed(energy_wh=None) for row in measured[1:]]
     assert "energy, measured" not in dict(costs(run, results.changed(folds=[measured[0], *some]), {}))
+    timing = TimingResults(
+        schema_version=1,
+        version="0.1.0",
+        fold=1,
+        model="abc",
+        ms_per_clip=12.345,
+        host="vm",
+        processor="Some CPU",
+        measured="2026-11-30T07:50:08+00:00",
+        measurement="m1",
+        models=["a"],
+    )
+    timed = dict(costs(run, results, {}, timing))
+    assert timed["time per clip"] == "12.3 ms, measured on vm (Some CPU), one thread, 2026-11-30 07:50 UTC"
     assert machine({"device": "cuda", "devices": ["H200"]}) == "unknown: H200"

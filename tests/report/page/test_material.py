@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosurvey.pipeline import report, suspects
+from audiosurvey.pipeline import CompareOptions, compare, report, suspects
 from audiosurvey.report.page.material import RunMaterial, gather
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.listener import no_bar
@@ -35,6 +35,19 @@ def test_robustness_of_another_model_is_not_shown(run_copy: Path, robustness_jso
     assert "fold 1 was measured with another model" in found.absent["robustness"]
 
 
+def test_times_of_another_model_are_not_shown(run_copy: Path):
+    compare([run_copy], CompareOptions(), timing=True)
+    found = gathered(run_copy)
+    assert found.timing is not None
+    assert f"<td>{found.timing.ms_per_clip:.3g} ms, measured on " in report(run_copy).path.read_text(encoding="utf-8")
+    shutil.rmtree(run_copy / "fold-1/model")
+    shutil.copytree(run_copy / "fold-2/model", run_copy / "fold-1/model")
+    found = gathered(run_copy)
+    assert found.timing is None
+    assert "timing.json: was measured with another model" in found.absent["timing"]
+    assert "Time per clip is missing: " in report(run_copy).path.read_text(encoding="utf-8")
+
+
 SIDE_FILES = (
     "row.json",
     "environment.json",
@@ -42,6 +55,7 @@ SIDE_FILES = (
     "fold-1/model/model.json",
     "analysis/doctor.json",
     "analysis/robustness.json",
+    "analysis/timing.json",
     "analysis/nearest.json",
     "analysis/saliency/fold-1.safetensors",
 )

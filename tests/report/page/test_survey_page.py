@@ -3,13 +3,16 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from audiosurvey.comparison import seed_scores
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import ReportOptions, report
+from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
 
 NAMES = ("</script><b>", "$x$ {{ 7 }}")
 
@@ -65,6 +68,71 @@ def test_a_survey_without_runs_is_refused(tmp_path: Path):
     (tmp_path / "plan.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match="run the survey first"):
         report(tmp_path)
+
+
+def remove_folds(run: Path, *folds: int) -> None:
+    """As if these folds had not ended yet."""
+    (run / "results.json").unlink(missing_ok=True)
+    for fold in folds:
+        shutil.rmtree(run / f"fold-{fold}")
+
+
+def test_predictions_are_read_once(survey: Path, monkeypatch: pytest.MonkeyPatch):
+    read: list[Path] = []
+
+    def reading(path: Path) -> PredictionTable:
+        read.append(path)
+        return read_prediction_table(path)
+
+    monkeypatch.setattr(seed_scores, "read_prediction_table", reading)
+    report(survey)
+    assert sorted(read) == sorted(survey.glob("runs/*/fold-*/predictions.csv"))
+
+
+def test_rows_that_lack_folds_are_left_out_and_named(survey: Path):
+    run = survey / "runs" / "row1-seed0"
+    remove_folds(run, 2, 3)
+    found = report(survey)
+    line = f"{run.as_posix()}: no fold 2, 3"
+    assert found.absent == (line,)
+    page = found.path.read_text(encoding="utf-8")
+    assert line in page
+    (dataset,) = data_of(page)["datasets"]
+    assert [model["name"] for model in dataset["models"]] == [NAMES[0]]
+
+
+def test_an_incomplete_survey_is_compared_on_some_folds(survey: Path):
+    remove_folds(survey / "runs" / "row1-seed0", 2, 3)
+    found = report(survey, None, ReportOptions(folds=(1,)))
+    assert found.absent == ()
+    page = found.path.read_text(encoding="utf-8")
+    assert "3 classes, fold 1</h2>" in page
+    (dataset,) = data_of(page)["datasets"]
+    assert {model["name"] for model in dataset["models"]} == set(NAMES)
+    recall = {}
+    for place, name in enumerate(NAMES):
+        results = json.loads((survey / f"runs/row{place}-seed0/fold-1/result.json").read_text(encoding="utf-8"))
+        recall[name] = [pytest.approx(results["recall"][label], abs=1e-4) for label in results["classes"]]
+    assert next(model["scores"] for model in dataset["models"] if model["name"] == NAMES[0]) == recall[NAMES[0]]
+
+
+def test_without_a_complete_row_the_option_is_named(survey: Path, command: Callable[..., tuple[int, str, str]]):
+    remove_folds(survey / "runs" / "row0-seed0", 3)
+    remove_folds(survey / "runs" / "row1-seed0", 2)
+    status, out, err = command("report", survey, "--runs")
+    assert (status, out) == (2, "")
+    assert err.endswith("no model has all of the folds 1, 2, 3; compare fewer with --folds 1\n")
+    assert not list(survey.glob("**/report.html"))
+    status, out, err = command("report", survey, "--folds", "1")
+    assert (status, err) == (0, "")
+    status, _, err = command("report", survey, "--folds", "7")
+    assert (status, err) == (2, "--folds: no model has fold 7; there are 1, 2, 3\n")
+
+
+def test_the_page_of_a_run_shows_all_of_its_folds(survey: Path):
+    with pytest.raises(UserError, match="folds: is for surveys"):
+        report(survey / "runs" / "row0-seed0", None, ReportOptions(folds=(1,)))
+    assert not list(survey.glob("**/report.html"))
 
 
 def test_two_models_are_compared_in_the_browser(browser: Any, survey: Path):

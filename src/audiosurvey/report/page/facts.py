@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audiosurvey.analysis.timing_results import TimingResults
 from audiosurvey.config.loader import fill_front_end, fill_preset
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.validate import validate
@@ -27,8 +28,10 @@ class Differences:
     """Key, value of the preset, value of the run."""
 
 
-def costs(run: RunFolder, results: RunResults, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What training cost and what a model takes up."""
+def costs(
+    run: RunFolder, results: RunResults, environment: Mapping[str, Any], timing: TimingResults | None = None
+) -> list[tuple[str, str]]:
+    """What training cost and what a model takes up; `timing`: what `compare --timing` measured."""
     rows: list[tuple[str, str]] = []
     if results.parameters is not None:
         rows.append(("parameters", f"{results.parameters:,}"))
@@ -48,6 +51,9 @@ def costs(run: RunFolder, results: RunResults, environment: Mapping[str, Any]) -
         rows.append(("energy, measured", f"{sum(energies):.3g} Wh"))
     if environment:
         rows.append(("machine", machine(environment)))
+    if timing is not None:
+        measured = f"measured on {timing.machine}, one thread, {timing.when}"
+        rows.append(("time per clip", f"{timing.ms_per_clip:.3g} ms, {measured}"))
     return rows
 
 

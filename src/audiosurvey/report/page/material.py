@@ -9,6 +9,7 @@ from audiosurvey.analysis.explanations import Explanations, explain_mistakes
 from audiosurvey.analysis.mistakes import Mistake, worst_mistakes
 from audiosurvey.analysis.robustness_results import RobustnessResults, robustness_of
 from audiosurvey.analysis.suspects import SuspectResults, find_suspects
+from audiosurvey.analysis.timing_results import TimingResults, timing_of
 from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError, of_the_system
@@ -48,6 +49,8 @@ class RunMaterial:
     suspects: SuspectResults | None = None
     robustness: RobustnessResults | None = None
     """What `audiosurvey robustness` measured; None if it was not run."""
+    timing: TimingResults | None = None
+    """What `audiosurvey compare --timing` measured; None if it was not run."""
     row: SurveyRow | None = None
     """The row of a survey that the run belongs to, if it belongs to one."""
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +94,7 @@ def gather(run: RunFolder, bar: OpenBar) -> RunMaterial:
         augmented or (),
         _or_absent("suspects", absent, lambda: find_suspects(run)) if tables else None,
         _or_absent("robustness", absent, lambda: robustness_of(run, results)),
+        _or_absent("timing", absent, lambda: timing_of(run)),
         _or_absent("row", absent, lambda: read_row(run.path)),
         absent,
     )

@@ -73,7 +73,7 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "audit": None if material.audit is None else audit_table(material.audit["findings"]),
         "robustness": None if material.robustness is None else robustness_table(material.robustness),
         "robustness_command": f"audiosurvey robustness {run}",
-        "costs": costs(material.run, results, material.environment),
+        "costs": costs(material.run, results, material.environment, material.timing),
         "differences": None if material.config is None else differences(material.config, named),
         "config_text": None if material.config is None else resolved_yaml(material.config),
         "command": f"audiosurvey reproduce {run}",

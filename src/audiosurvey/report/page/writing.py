@@ -1,11 +1,12 @@
 """Writes reports: one HTML file each, of bounded size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiosurvey.atomic import write_text
 from audiosurvey.comparison.benchmark import make_benchmarks
-from audiosurvey.comparison.compare import compare_paths
+from audiosurvey.comparison.compare import compare_benchmarks
 from audiosurvey.comparison.leaderboard import CompareOptions
 from audiosurvey.comparison.sources import find_rows, is_survey
 from audiosurvey.errors import ArgumentError, UserError
@@ -40,6 +41,8 @@ class ReportOptions:
     """Also write the pages of a survey's runs, without sounds."""
     force: bool = False
     """Replace an existing file."""
+    folds: tuple[int, ...] = ()
+    """Compare the models of a survey on these only; empty: on all."""
 
 
 def write_report(
@@ -48,7 +51,9 @@ def write_report(
     """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced."""
     path = report_path(target, output, force=options.force)
     if is_survey(target):
-        return write_survey_report(target, path, runs=options.runs, bar=bar)
+        return write_survey_report(target, path, folds=options.folds, runs=options.runs, bar=bar)
+    if options.folds:
+        raise ArgumentError("{folds}: is for surveys; the page of a run shows all of its folds", folds=...)
     return write_run_report(RunFolder(target), path, audio=options.audio, bar=bar)
 
 
@@ -82,13 +87,17 @@ def write_run_report(run: RunFolder, path: Path, *, audio: bool, bar: OpenBar) -
     return WrittenReport(path, write_page(path, page, sounds=audio and material.sounds is not None), absent)
 
 
-def write_survey_report(survey: Path, path: Path, *, runs: bool, bar: OpenBar) -> WrittenReport:
-    """Writes the page of a survey; `runs`: first the page of each of its runs, without sounds, as RUN/report.html.
+def write_survey_report(
+    survey: Path, path: Path, *, folds: Sequence[int] = (), runs: bool, bar: OpenBar
+) -> WrittenReport:
+    """Writes the page of a survey, on these `folds` only or on all; rows that lack one of them are left out.
 
-    Raises UserError if no run has results.
+    `runs`: first the page of each of its runs, without sounds, as RUN/report.html. Raises UserError if no run has
+    results, or no row has all folds; nothing is written then.
     """
     rows = find_rows([survey])
     left_out: list[str] = []
+    benchmarks = make_benchmarks(rows, folds, left_out.append)
     if runs:
         places = sorted({seed.path for row in rows for seed in row.seeds})
         with bar("pages of runs") as advance:
@@ -96,8 +105,7 @@ def write_survey_report(survey: Path, path: Path, *, runs: bool, bar: OpenBar) -
                 write_run_report(RunFolder(place), place / "report.html", audio=False, bar=no_bar)
                 if advance:
                     advance(done, len(places))
-    comparison = compare_paths([survey], CompareOptions())
-    benchmarks = make_benchmarks(rows, (), left_out.append)
+    comparison = compare_benchmarks(benchmarks, CompareOptions(folds=tuple(folds)), left_out)
     compared = [compared_classes(benchmark, path) for benchmark in benchmarks]
     page = survey_page(f"Survey: {survey.resolve().name}", comparison, compared)
     return WrittenReport(path, write_page(path, page), tuple(left_out))
