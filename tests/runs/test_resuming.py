@@ -9,7 +9,8 @@ import torch
 
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
-from audiosurvey.runs.results.run_folder import RunFolder, environment
+from audiosurvey.runs.results.environment import environment
+from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.resuming import fold_threads, note_changes
 from audiosurvey.threads import threads
 from audiosurvey.training.devices import make_accelerator
@@ -28,7 +29,7 @@ def run(tmp_path: Path) -> RunFolder:
     """Begun with two threads."""
     made = RunFolder(tmp_path / "run")
     with made.lock(), threads(2):
-        made.start(resolved_yaml(CONFIG), make_accelerator("cpu", "fp32"), "abc")
+        made.start(resolved_yaml(CONFIG), environment(make_accelerator("cpu", "fp32")), "abc")
     return made
 
 

@@ -37,9 +37,9 @@ def check(
     if schema:
         if config is not None or overrides:
             raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
-        from audiosurvey.config.manual.schema import schema_text
+        from audiosurvey.config.manual.shipped import shipped_schema
 
-        print(schema_text(), end="")
+        print(shipped_schema(), end="")
         return
     if config is None:
         raise UserError("check: which config? give a file or a preset's name, or --schema")

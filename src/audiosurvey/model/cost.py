@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from audiosurvey.model.meta_device import without_compiler
 from audiosurvey.model.shapes import InputShape, each_input
 
 
@@ -58,7 +59,7 @@ def trace(network: nn.Module, input_shape: InputShape, layers: Sequence[nn.Modul
     was_training = network.training
     try:
         network.eval()
-        with torch.no_grad():
+        with torch.no_grad(), without_compiler():
             functional_call(network, shadows, (_without_values(input_shape),))
     finally:
         network.train(was_training)

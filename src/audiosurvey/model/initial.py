@@ -47,7 +47,8 @@ def make_classifier(features: int, classes: int, seed: int, rule: Initial = "he"
     for part in parts:
         _draw(part, generator, rule, 0.1 / math.sqrt(own) if rule == "he" else None)
     with torch.no_grad():
-        classifier.weight.copy_(torch.cat([part.weight for part in parts], dim=1))
+        for columns, part in zip(classifier.weight.split(own, dim=1), parts, strict=True):
+            columns.copy_(part.weight)
         nn.init.zeros_(classifier.bias)
     return classifier
 

@@ -1,15 +1,18 @@
 """Results as tables on the terminal, with the caveats that belong to the numbers."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from audiosurvey.runs.evaluation.heldout import EvaluationResult
 from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.results import ConditionResults, LeftOutClip, RunResults
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.metrics import METRICS
+
+if TYPE_CHECKING:
+    from audiosurvey.runs.evaluation.heldout import EvaluationResult
 
 _SHOWN = 5
 """Clips named of those outside the range of the training clips."""
@@ -45,7 +48,7 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
         console.print(f"licence of the data: {results.dataset.licence}", soft_wrap=True)
 
 
-def print_evaluation(results: EvaluationResult, console: Console) -> None:
+def print_evaluation(results: "EvaluationResult", console: Console) -> None:
     """A model's scores on other data, also without the clips that it was trained on."""
     table = RichTable(title=f"{results.model} on {results.dataset.name}", title_justify="left")
     table.add_column("")

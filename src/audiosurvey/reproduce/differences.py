@@ -13,7 +13,7 @@ from audiosurvey.reproduce.record import Record
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.listener import OpenBar
 from audiosurvey.runs.plan import TrainOptions
-from audiosurvey.runs.results.run_folder import environment
+from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.resuming import fold_threads
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.threads import threads

@@ -18,8 +18,9 @@ from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
 from audiosurvey.runs.recorder import Recorder
+from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.results.results import RunResults
-from audiosurvey.runs.results.run_folder import RunFolder, environment
+from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.resuming import note_changes
 from audiosurvey.runs.stages.context import RunContext
@@ -105,7 +106,7 @@ class RunPlan:
             return []
         self.folder.refuse(self.config, resume=self.options.resume)
         accelerator, jobs = self.context.accelerator, self.options.jobs
-        self.folder.start(self.resolved_yaml, accelerator, self.context.sounds.store.hash, jobs)
+        self.folder.start(self.resolved_yaml, environment(accelerator, jobs), self.context.sounds.store.hash)
         if not self.pending and not self.final_pending:
             return []
         if self.context.init is not None:

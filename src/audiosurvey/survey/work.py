@@ -18,7 +18,7 @@ from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.job import FoldJob, open_context, run_job
 from audiosurvey.runs.listener import Advance, RunListener
 from audiosurvey.runs.recorder import Recorder
-from audiosurvey.runs.results.run_folder import environment
+from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.embeddings import FILE as EMBEDDINGS

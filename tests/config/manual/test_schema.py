@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from audiosurvey.config.manual.manual import PLACE, make_manual
-from audiosurvey.config.manual.schema import make_schema, schema_text, shipped_schema
+from audiosurvey.config.manual.schema import make_schema, schema_text
+from audiosurvey.config.manual.shipped import shipped_schema
 from audiosurvey.config.presets import preset_names, preset_text
 from audiosurvey.config.reading.document import read
 from audiosurvey.config.reading.keys import all_paths

@@ -8,6 +8,7 @@ import yaml
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.training.devices import make_accelerator
 
@@ -17,7 +18,7 @@ CONFIG = Config.model_validate({"train": {"epochs": 3, "lr": 0.01}, "augmentatio
 def begun(path: Path) -> RunFolder:
     run = RunFolder(path)
     with run.lock():
-        run.start(resolved_yaml(CONFIG), make_accelerator("cpu", "fp32"), "abc")
+        run.start(resolved_yaml(CONFIG), environment(make_accelerator("cpu", "fp32")), "abc")
     return run
 
 
@@ -108,7 +109,7 @@ def refused(run: RunFolder, *, after: tuple[str, ...] = ()) -> None:
     """A start that is refused after it wrote what a run begins with, and these files."""
 
     def start() -> None:
-        run.start(resolved_yaml(CONFIG), make_accelerator("cpu", "fp32"), "abc")
+        run.start(resolved_yaml(CONFIG), environment(make_accelerator("cpu", "fp32")), "abc")
         for name in ("fold-1/metrics.jsonl", *after):
             (run.path / name).parent.mkdir(parents=True, exist_ok=True)
             (run.path / name).write_text("", encoding="utf-8")
@@ -163,7 +164,7 @@ def test_the_environment_tells_what_equal_bits_depend_on(tmp_path):
 
 def test_data_that_changed_since_is_refused(tmp_path):
     run, accelerator = begun(tmp_path), make_accelerator("cpu", "fp32")
-    run.start("", accelerator, "abc")
+    run.start("", environment(accelerator), "abc")
     with pytest.raises(UserError, match="the data changed since the run began"):
-        run.start("", accelerator, "xyz")
+        run.start("", environment(accelerator), "xyz")
     assert run.config_path.read_text(encoding="utf-8") == resolved_yaml(CONFIG)

@@ -4,6 +4,7 @@ import torch
 
 from audiosurvey.config.root import Config
 from audiosurvey.model.faults import shape_faults
+from audiosurvey.model.meta_device import without_compiler
 from audiosurvey.model.network import Network, build_network
 
 
@@ -14,7 +15,7 @@ def can_be_built(config: Config) -> bool:
 
 def meta_network(config: Config, classes: int = 2) -> Network:
     """The network with shapes but no data. Raises ShapeError where it cannot be built."""
-    with torch.device("meta"):
+    with torch.device("meta"), without_compiler():
         return build_network(
             config.model,
             input_shape=config.input_shape,

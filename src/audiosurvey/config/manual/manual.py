@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from audiosurvey.config.manual.flow import flow
 from audiosurvey.config.manual.manual_parts import DEPARTURES, HEAD
 from audiosurvey.config.manual.schema import make_schema
 
@@ -134,12 +133,6 @@ class _Manual:
             return f"{_TYPES[node['type']]}, {flow(node['minimum'])} to {flow(node['maximum'])}"
         limits = [words.format(flow(node[key])) for key, words in _LIMITS if key in node]
         return " ".join([_TYPES.get(str(node.get("type")), "any"), ", ".join(limits)]).strip()
-
-
-def flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...").removesuffix("...").strip()
 
 
 def _both(words: str, own: str) -> str:

@@ -5,7 +5,6 @@ from.
 """
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,6 @@ def make_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """The schema as shipped: indented, with a final newline."""
     return json.dumps(make_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def shipped_schema() -> str:
-    """The schema that came with the package (no config class is imported for it)."""
-    return files("audiosurvey.config.manual").joinpath("schema.json").read_text(encoding="utf-8")
 
 
 def tidy(node: Any) -> Any:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.atomic import write_text
-from audiosurvey.config.manual.manual import flow
+from audiosurvey.config.manual.flow import flow
+from audiosurvey.config.manual.shipped import description_of
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.faults import did_you_mean
-from audiosurvey.config.reading.keys import description_of, sections_at
-from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import BUILT_IN, spec_of
 from audiosurvey.errors import ArgumentError, not_written
 from audiosurvey.targets import check_target
@@ -156,7 +155,6 @@ def _comment(path: tuple[str, ...]) -> str:
     """The first words of a key's description, or of its section's."""
     if own := _COMMENTS.get(".".join(path)):
         return own
-    sections = sections_at(Config, path)
-    words = description_of(Config, path) or (sections[0].__doc__ if sections else "") or path[-1]
+    words = description_of(path) or path[-1]
     first = re.split(r"[.;:] ", " ".join(words.split()))[0].rstrip(".")
     return first[:1].lower() + first[1:]

@@ -26,14 +26,6 @@ def sections_at(model: type[BaseModel], path: Path) -> list[type[BaseModel]]:
     return [option for kind in kinds if _is_section(kind) for option in _options(kind)]
 
 
-def description_of(model: type[BaseModel], path: Path) -> str | None:
-    """The description of the key at `path`, as in the manual."""
-    for section in sections_at(model, path[:-1]):
-        if path and (found := section.model_fields.get(str(path[-1]))):
-            return found.description
-    return None
-
-
 def meant(model: type[BaseModel], path: Path) -> str | None:
     """The key of its section that a misspelt one resembles; None where its very name is a key of another section."""
     return None if elsewhere(model, path) else nearest(path[-1], keys_at(model, path[:-1]))

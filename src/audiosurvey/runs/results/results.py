@@ -6,20 +6,22 @@ Both have the same form. The file of a fold holds that fold alone and is written
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from pydantic import Field
 
-from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import is_published
-from audiosurvey.data.store.store import Skipped, Store
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.recipes import same_recipe
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
 from audiosurvey.version import __version__
+
+if TYPE_CHECKING:
+    from audiosurvey.config.root import Config
+    from audiosurvey.data.store.store import Skipped, Store
 
 SCHEMA = 1
 OWN_RECIPES = "each fold was trained with a recipe of its own, found by a nested search"
@@ -39,7 +41,7 @@ class DatasetFacts(StoredPart):
     licence: str | None = None
 
     @classmethod
-    def of(cls, table: Table, store: Store, sample_rate: int) -> Self:
+    def of(cls, table: Table, store: "Store", sample_rate: int) -> Self:
         return cls(
             name=table.name,
             subset=table.subset,
@@ -251,7 +253,7 @@ class RunResults(StoredPart):
         return self.changed(folds=[], confusion=None).with_folds(rows, counts_KK)
 
 
-def new_results(config: Config, table: Table, store: Store, *, leaking: bool) -> RunResults:
+def new_results(config: "Config", table: Table, store: "Store", *, leaking: bool) -> RunResults:
     """The results of a run before its first fold has ended. `config` is resolved, `table` without skipped clips."""
     return RunResults(
         schema_version=SCHEMA,
@@ -286,7 +288,7 @@ def new_results(config: Config, table: Table, store: Store, *, leaking: bool) ->
     )
 
 
-def clips_left_out(clips: Iterable[Ignored | Skipped]) -> list[LeftOutClip]:
+def clips_left_out(clips: "Iterable[Ignored | Skipped]") -> list[LeftOutClip]:
     return [LeftOutClip(clip=clip.id, reason=clip.reason) for clip in clips]
 
 

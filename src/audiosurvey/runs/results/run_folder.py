@@ -1,31 +1,26 @@
-"""The run folder: its files, who may write into it, and the environment it was made in."""
+"""The run folder: its files, and who may write into it."""
 
 import os
-import platform
 import shutil
-import socket
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
 from audiosurvey.atomic import write_text
-from audiosurvey.config.root import Config
-from audiosurvey.config.stored import read_stored
 from audiosurvey.errors import ArgumentError, Interrupted, UserError
 from audiosurvey.runs.results.recipes import differing
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
 from audiosurvey.runs.results.row import ROW
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
-from audiosurvey.training.devices import number_format
-from audiosurvey.training.precision import Precision
-from audiosurvey.version import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+    from audiosurvey.config.root import Config
+    from audiosurvey.training.precision import Precision
 
 RESULT = "result.json"
 """The results of a fold, in its folder; in `final`, the facts of the final model."""
@@ -92,8 +87,11 @@ class RunFolder:
             return None
         return parse_part(FinalFacts, read_json(path, self.mend(path)), path, self.mend(path))
 
-    def read_config(self) -> Config:
+    def read_config(self) -> "Config":
         """The resolved config of the run. Raises UserError if this version cannot read it."""
+        # Results can be read without the config classes, which load torch.
+        from audiosurvey.config.stored import read_stored
+
         return read_stored(self.config_path, "put back a copy of it, or go on with the version that wrote it")
 
     def mend(self, *paths: Path) -> str:
@@ -108,12 +106,12 @@ class RunFolder:
         """Advice on another damaged file of a fold that has ended."""
         return self.mend(self.fold_result(number), self.results_path)
 
-    def precision_on(self, device: torch.device) -> Precision | None:
+    def precision_on(self, device: "torch.device") -> "Precision | None":
         """The number format of the run; None if it began on another kind of device, or not at all."""
         begun = self.begun_with() if self.config_path.exists() else {}
         return begun["precision"] if begun.get("device") == device.type else None
 
-    def refuse(self, config: Config, *, resume: bool) -> None:
+    def refuse(self, config: "Config", *, resume: bool) -> None:
         """Raises UserError if a run of this resolved config cannot be written here. Changes nothing.
 
         Without `resume` the folder must be empty or missing; with it, it must hold a run of the same config.
@@ -145,7 +143,7 @@ class RunFolder:
                 f"{self.path}: cannot be written ({there} is read-only for you); give another {{run_dir}}", run_dir=...
             )
 
-    def start(self, resolved_yaml: str, accelerator: Accelerator, data_hash: str, jobs: int = 1) -> None:
+    def start(self, resolved_yaml: str, environment: dict[str, Any], data_hash: str) -> None:
         """Writes config and environment, unless they are there; raises UserError if the data were others then."""
         if self.config_path.exists():
             if self.begun_with()["data_hash"] != data_hash:
@@ -153,7 +151,7 @@ class RunFolder:
                     f"{self.path}: the data changed since the run began; give another {{run_dir}}", run_dir=...
                 )
             return
-        write_json(self.environment_path, environment(accelerator, jobs) | {"data_hash": data_hash})
+        write_json(self.environment_path, environment | {"data_hash": data_hash})
         write_text(self.config_path, resolved_yaml)
 
     def begun_with(self) -> dict[str, Any]:
@@ -179,6 +177,8 @@ class RunFolder:
         A UserError in the block, or too little memory on the device, before the first checkpoint leaves the folder as
         it was, so that the corrected command can be run.
         """
+        from torch import OutOfMemoryError
+
         missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "lock")
@@ -192,7 +192,7 @@ class RunFolder:
             yield
         except Interrupted:
             raise
-        except (UserError, torch.cuda.OutOfMemoryError):
+        except (UserError, OutOfMemoryError):
             if before <= {*_BEFORE_THE_CONFIG} and not any(self.path.rglob("*.safetensors")):
                 self._remove_all_but(before)
                 left_as_found = True
@@ -215,7 +215,7 @@ class RunFolder:
                 with suppress(OSError):
                     entry.unlink()
 
-    def _compare(self, config: Config) -> None:
+    def _compare(self, config: "Config") -> None:
         found = differing(self.read_config().model_dump(mode="json"), config.model_dump(mode="json"))
         if found:
             raise ArgumentError(
@@ -224,25 +224,3 @@ class RunFolder:
                 *(f"  {key}: {before} in the run, {after} now" for key, (before, after) in found.items()),
                 run_dir=...,
             )
-
-
-def environment(accelerator: Accelerator, jobs: int = 1) -> dict[str, Any]:
-    """What equality to the last bit depends on: versions, processor, threads, processes, number format."""
-    packages = ("torch", "numpy", "accelerate", "soundfile", "soxr", "scikit-learn")
-    return {
-        "audiosurvey": __version__,
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "processors": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "jobs": jobs,
-        "device": accelerator.device.type,
-        "precision": number_format(accelerator),
-        "processes": accelerator.num_processes,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cuda": torch.version.cuda,
-        "devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-        "host": socket.gethostname(),
-        "packages": {name: metadata.version(name) for name in packages},
-    }

@@ -1,0 +1,62 @@
+"""What each command loads: it should not wait for libraries that it does not use."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = (
+    "torch",
+    "torch._dynamo",
+    "accelerate",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "tensorboard",
+    "gradio",
+    "onnxruntime",
+    "ray",
+    "optuna",
+)
+PROGRAM = """
+import sys
+from audiosurvey.cli.main import main
+sys.argv = ["audiosurvey", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(*(name for name in {names} if name in sys.modules), sep=" ", file=sys.stderr)
+"""
+
+
+def loaded(folder: Path, *words: str | Path) -> set[str]:
+    """The heavy libraries that a command loads."""
+    program = [sys.executable, "-c", PROGRAM.format(names=HEAVY), *map(str, words)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "train --help", "demo --help", "presets", "init", "check --schema"], ids=lambda words: words
+)
+def test_without_torch(words: str, tmp_path: Path):
+    assert loaded(tmp_path, *words.split()) == set()
+
+
+def test_results_are_listed_and_compared_without_torch(finished_run: Path, tmp_path: Path):
+    assert loaded(tmp_path, "runs", finished_run.parent) == set()
+    # The t distribution is SciPy's.
+    assert loaded(tmp_path, "compare", finished_run) == {"scipy"}
+
+
+def test_configs_are_checked_and_described_without_the_compiler(tiny_yaml: str, tmp_path: Path):
+    (tmp_path / "tiny.yaml").write_text(tiny_yaml, encoding="utf-8")
+    assert loaded(tmp_path, "check", "tiny.yaml") <= {"torch", "sklearn", "scipy"}
+    assert loaded(tmp_path, "describe", "tiny.yaml") == {"torch"}
+
+
+def test_a_prediction_loads_torch_alone(finished_run: Path, tones: Path, tmp_path: Path):
+    assert loaded(tmp_path, "predict", finished_run / "fold-1" / "model", tones / "low" / "0.wav") == {"torch"}
