@@ -19,7 +19,7 @@ from audiosurvey.config.loader import load_config
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import make_split
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.precision import pick_precision
 
 CLIPS, ROUNDS = 4, 3

@@ -99,7 +99,7 @@ def on_tones(tones: Path) -> Callable[..., Any]:
     from audiosurvey.config.loader import load_config
     from audiosurvey.pipeline import prepare
     from audiosurvey.runs.stages.stage import Stage
-    from audiosurvey.training.devices import make_accelerator
+    from audiosurvey.training.accelerator import make_accelerator
 
     def stage(name: str, *overrides: str, device: str = "cpu") -> Stage:
         own = f"dataset={{name: folder, root: '{tones.as_posix()}', num_folds: 3, clip_seconds: 1}}"

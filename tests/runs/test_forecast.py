@@ -11,7 +11,7 @@ from audiosurvey.pipeline import prepare
 from audiosurvey.runs.forecast import Forecast, forecast, others_are_busy
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import threads
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.step import StepResult
 
 

@@ -8,7 +8,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.pipeline import prepare
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 
 AUGMENTED = (
     "augmentation={gain: {p: 1}, noise: {p: 1}, cyclic_shift: {p: 1}, time_masking: {p: 1, tmp: 9}, mixup: {p: 0.5}}"

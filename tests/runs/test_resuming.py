@@ -13,7 +13,7 @@ from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.resuming import fold_threads, note_changes
 from audiosurvey.threads import threads
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 
 CONFIG = Config.model_validate({"train": {"epochs": 3}}).resolved()
 FOLDS = [1, 2, 3]

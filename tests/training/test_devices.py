@@ -1,24 +1,10 @@
-"""Devices and number formats of a run."""
+"""Devices by name."""
 
 import pytest
 import torch
 
 from audiosurvey.errors import UserError
-from audiosurvey.training.devices import check_device, make_accelerator
-
-
-@pytest.mark.parametrize(("precision", "mixed"), [("fp32", "no"), ("bf16", "bf16")])
-def test_formats_on_the_processor_one_after_the_other(precision, mixed):
-    accelerator = make_accelerator("cpu", precision)
-    assert accelerator.device.type == "cpu"
-    assert accelerator.mixed_precision == mixed
-    assert accelerator.is_main_process
-    assert accelerator.num_processes == 1
-
-
-def test_fp16_is_refused_on_the_processor():
-    with pytest.raises(UserError, match="precision: fp16 needs a GPU"):
-        make_accelerator("cpu", "fp16")
+from audiosurvey.training.devices import check_device, pick_device
 
 
 @pytest.mark.parametrize("device", ["banana", "meta", "cpu:x", "cuda:99", ""])
@@ -28,13 +14,6 @@ def test_a_device_that_is_not_there_is_one_line(device):
     assert len(error.value.lines) == 1
 
 
-def test_automatic_choice_is_always_to_be_had():
-    check_device("auto")
-    check_device("cpu")
-    assert make_accelerator("auto", "auto").device.type in ("cpu", "cuda", "mps")
-
-
-@pytest.mark.gpu
-def test_the_numbered_device_is_taken():
-    assert make_accelerator("cuda:0", "fp32").device.type == "cuda"
-    assert torch.cuda.current_device() == 0
+def test_device_by_name():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device().type in ("cpu", "cuda", "mps")

@@ -15,7 +15,7 @@ from audiosurvey.data.table import Clip
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.initial import make_classifier
 from audiosurvey.model.network import Network, build_network
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.ensemble import belonging
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.optimizer import OptimizerConfig, build_optimizer

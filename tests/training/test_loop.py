@@ -13,7 +13,7 @@ from torch import nn
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.drop import DropBlock2d
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.loop import READ_EVERY, CheckpointSchedule, Evaluation, StopHook, Trainer
 from audiosurvey.training.schedule import ScheduleConfig
 from audiosurvey.training.settings import TrainConfig

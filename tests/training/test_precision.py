@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from audiosurvey.training import precision
-from audiosurvey.training.precision import pick_device, pick_precision
+from audiosurvey.training.precision import pick_precision
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -62,8 +62,3 @@ def test_an_older_torch_is_asked_in_its_own_way(monkeypatch):
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
 def test_a_choice_is_kept(name):
     assert pick_precision(name, torch.device("cpu")) == name
-
-
-def test_device_by_name():
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device().type in ("cpu", "cuda", "mps")

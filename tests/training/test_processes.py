@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 
 SCRIPT = Path(__file__).parent / "two_processes.py"
 Tensors = dict[str, torch.Tensor]

@@ -19,7 +19,7 @@ from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import build_network
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import TrainStep, read_results

@@ -16,8 +16,8 @@ from audiosurvey.augmentation.chain import AugmentationConfig, Chain
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.blocks.normalise import BandBatchNorm
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.averaging import Average
-from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loss import Loss, LossConfig
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.statistics import count_statistics

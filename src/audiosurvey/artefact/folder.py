@@ -39,8 +39,8 @@ from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
+from audiosurvey.training.devices import pick_device
 from audiosurvey.training.loss import Loss
-from audiosurvey.training.precision import pick_device
 from audiosurvey.version import __version__
 
 SCHEMA = 3

@@ -14,7 +14,7 @@ from audiosurvey.runs.plan import RunPlan
 from audiosurvey.runs.stages.final import final_clips
 from audiosurvey.runs.stages.pretraining import outside
 from audiosurvey.threads import threads
-from audiosurvey.training.devices import number_format
+from audiosurvey.training.accelerator import number_format
 
 
 def plan_lines(plan: RunPlan) -> list[str]:

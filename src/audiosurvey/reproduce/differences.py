@@ -17,7 +17,7 @@ from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.resuming import fold_threads
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.threads import threads
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.version import __version__
 
 _MEANS = {

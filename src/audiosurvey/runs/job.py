@@ -31,8 +31,8 @@ from audiosurvey.runs.stages.pretraining import finished
 from audiosurvey.runs.stages.probe import FittedFold, probe_fold
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import open_pretrained
+from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.allocator import keep_freed_memory
-from audiosurvey.training.devices import make_accelerator
 from audiosurvey.training.loop import Evaluation, Listener, StopHook
 from audiosurvey.training.metrics import confusion, evaluate
 from audiosurvey.training.precision import Precision

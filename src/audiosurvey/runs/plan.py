@@ -27,9 +27,10 @@ from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import final_pending, train_final
 from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.runs.stages.starting import fetch_pretrained
+from audiosurvey.training.accelerator import make_accelerator, number_format
 from audiosurvey.training.allocator import keep_freed_memory
-from audiosurvey.training.devices import check_device, make_accelerator, number_format
-from audiosurvey.training.precision import Precision, pick_device
+from audiosurvey.training.devices import check_device, pick_device
+from audiosurvey.training.precision import Precision
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.survey.cell import Conditions
 from audiosurvey.survey.spec import Budget
 from audiosurvey.threads import threads
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 
 _STEPS = 8
 """More than for one run: a budget is measured once, and other programs may be busy at that moment."""

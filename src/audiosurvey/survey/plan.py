@@ -28,8 +28,8 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import PlannedSearch, searched_name
-from audiosurvey.training.devices import check_device
-from audiosurvey.training.precision import Precision, pick_device, pick_precision
+from audiosurvey.training.devices import check_device, pick_device
+from audiosurvey.training.precision import Precision, pick_precision
 from audiosurvey.version import __version__
 
 SCHEMA = 1

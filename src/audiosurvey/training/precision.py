@@ -1,4 +1,4 @@
-"""Automatic choice of the device and the number format."""
+"""Automatic choice of the number format."""
 
 import functools
 import math
@@ -13,17 +13,6 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 CLEAR_GAIN = 1.2
 """Minimum speed-up over float32 for which `auto` chooses bf16."""
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """`auto`: CUDA if available, else MPS, else the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 def pick_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:

@@ -10,7 +10,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 
 CONFIG = Config.model_validate({"train": {"epochs": 3, "lr": 0.01}, "augmentation": {}}).resolved()
 

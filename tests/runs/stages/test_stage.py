@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from audiosurvey.pipeline import prepare
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.devices import make_accelerator
+from audiosurvey.training.accelerator import make_accelerator
 
 
 def stage(tiny, *overrides: str, name: Literal["train", "pretrain"] = "train") -> Stage:

@@ -24,8 +24,8 @@ from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import DatasetFacts, FoldRow, LeftOutClip, RunResults, clips_left_out, new_results
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import StoredPart
+from audiosurvey.training.devices import pick_device
 from audiosurvey.training.metrics import Metrics, confusion, evaluate, recall
-from audiosurvey.training.precision import pick_device
 from audiosurvey.training.sound_scores import ScoredWindows
 
 

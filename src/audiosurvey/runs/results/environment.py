@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from audiosurvey.training.devices import number_format
+from audiosurvey.training.accelerator import number_format
 from audiosurvey.version import __version__
 
 
