@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from audiosurvey.runs.listener import Advance
-from audiosurvey.training.loop import Record
+from audiosurvey.training.listener import Record
 
 STDERR = Console(stderr=True, highlight=False)
 _SECONDS_BETWEEN_LINES = 10

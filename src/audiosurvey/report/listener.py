@@ -15,7 +15,7 @@ from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener
-from audiosurvey.training.loop import Listener
+from audiosurvey.training.listener import Listener
 
 
 class TerminalListener(TrainListener):

@@ -33,7 +33,8 @@ from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.allocator import keep_freed_memory
-from audiosurvey.training.loop import Evaluation, Listener, StopHook
+from audiosurvey.training.listener import Listener
+from audiosurvey.training.loop import Evaluation, StopHook
 from audiosurvey.training.metrics import confusion, evaluate
 from audiosurvey.training.precision import Precision
 from audiosurvey.training.sound_scores import ScoredWindows

@@ -7,7 +7,7 @@ import numpy as np
 
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.training.loop import Listener, Record
+from audiosurvey.training.listener import Listener, Record
 
 Advance = Callable[[int, int | None], None]
 """Called with how much is done, and of how much (None: not known)."""

@@ -28,7 +28,7 @@ from audiosurvey.survey.claim import Claim, ClaimLost, claimed, this_host
 from audiosurvey.survey.folder import CellFolder, Pruned, SurveyFolder, read_if_there
 from audiosurvey.survey.plan import Opener
 from audiosurvey.threads import threads
-from audiosurvey.training.loop import Listener, Record
+from audiosurvey.training.listener import Listener, Record
 from audiosurvey.version import __version__
 
 Outcome = Literal["done", "failed", "pruned", "busy"]

@@ -16,9 +16,7 @@ from torch import nn
 
 from audiosurvey.errors import UserError
 from audiosurvey.tensorfile import load_tensors, open_tensors, save_tensors
-
-Record = dict[str, Any]
-"""One line of metrics.jsonl."""
+from audiosurvey.training.listener import Record
 
 
 @dataclass

@@ -17,12 +17,12 @@ from audiosurvey.tensorfile import load_tensors, save_tensors
 from audiosurvey.training.averaging import Average, EvenAverage
 from audiosurvey.training.checkpoint import (
     EpochTotals,
-    Record,
     TrainingState,
     anew,
     load_state,
     save_state,
 )
+from audiosurvey.training.listener import Listener, Record
 from audiosurvey.training.schedule import ScheduleConfig, cycled_momentum, rate_factor
 from audiosurvey.training.settings import TrainConfig
 from audiosurvey.training.step import StepResult, TrainStep, average_statistics, read_results
@@ -52,16 +52,6 @@ class Evaluator(Protocol):
 
 StopHook = Callable[[Record, TrainingState], bool]
 """Called after each epoch with its record and the state; true ends training. Several processes have to agree."""
-
-
-class Listener(Protocol):
-    """Follows the progress of a stage. `on_epoch` is called before the checkpoint of the epoch is written."""
-
-    def on_step(self, epoch: int, step: int, steps_per_epoch: int, loss: float) -> None:
-        """`loss` is that of the last step that was read, up to `READ_EVERY` steps ago."""
-        ...
-
-    def on_epoch(self, record: Record) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from audiosurvey.atomic import naming, write_text
 from audiosurvey.config.root import Config
 from audiosurvey.runs.results.tracking import Tracking
 from audiosurvey.training.checkpoint import read_state
-from audiosurvey.training.loop import Listener
+from audiosurvey.training.listener import Listener
 
 METRICS = "metrics.jsonl"
 

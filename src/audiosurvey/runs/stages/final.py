@@ -33,7 +33,8 @@ from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
 from audiosurvey.runs.stages.probe import epoch_record, fit_probe
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.loop import Evaluation, Listener
+from audiosurvey.training.listener import Listener
+from audiosurvey.training.loop import Evaluation
 from audiosurvey.training.sound_scores import ScoredWindows
 
 PLAN = "plan.json"

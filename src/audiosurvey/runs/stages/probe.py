@@ -18,7 +18,7 @@ from audiosurvey.randomness import stream
 from audiosurvey.runs.stages.embeddings import Embeddings
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.head import Head, LabelledEmbeddings, choose_penalty, fit_head, join
-from audiosurvey.training.loop import Listener
+from audiosurvey.training.listener import Listener
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.sound_scores import ScoredWindows
 

@@ -23,7 +23,8 @@ from audiosurvey.randomness import torch_seed
 from audiosurvey.runs.evaluation.scores import score_windows
 from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.training.ensemble import belonging
-from audiosurvey.training.loop import Evaluator, Listener, StopHook, Trainer
+from audiosurvey.training.listener import Listener
+from audiosurvey.training.loop import Evaluator, StopHook, Trainer
 from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.optimizer import build_optimizer, layer_rates
