@@ -85,7 +85,7 @@ class OpenSurvey:
         found = Search(
             self.plan.survey, self.plan.folder, row, self.plan.conditions, self.plan.search, self.opener, listener
         )
-        best = found.run(self._executor)
+        best = found.run(self._executor, retry_failed=self.options.retry_failed)
         self.plan = extended(self.plan, best_rows(row, best), self.opener)
         self.reader.cells = planned_cells(self.plan)
         return best
@@ -93,7 +93,8 @@ class OpenSurvey:
     def forecast(self, bar: OpenBar) -> SurveyForecast:
         """The cost of what is missing; a few steps of each config are trained."""
         mine = self.options.shard.of_cells(self.plan.cells)
-        return forecast_survey(self.plan, mine, self.options.jobs, self.opener, bar)
+        options = self.options
+        return forecast_survey(self.plan, mine, options.jobs, self.opener, bar, retry_failed=options.retry_failed)
 
     def _executor(self) -> Executor:
         options, conditions = self.options, self.plan.conditions

@@ -79,6 +79,7 @@ class TrialCells:
         cells = {cell.id: cell for asked in trials.values() for cell in asked}
         return cls(list(cells.values()), len(cells) + max(0, search.trials - len(trials)) * search.splits)
 
-    def pending(self, states: CellStates) -> int:
-        """Cells to train."""
-        return self.total - sum(cell.id in states.ended | states.pruned for cell in self.asked)
+    def pending(self, states: CellStates, *, retry_failed: bool = False) -> int:
+        """Cells to train, with `retry_failed` also those that failed."""
+        ended = (states.done if retry_failed else states.ended) | states.pruned
+        return self.total - sum(cell.id in ended for cell in self.asked)

@@ -7,7 +7,6 @@ on the validation fold. Neither the trial nor its log holds a score of the test 
 import csv
 import io
 import json
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
@@ -27,7 +26,7 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
-from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, searched_name
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCells, searched_name
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial
@@ -96,12 +95,15 @@ class Search:
             self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
         return asked
 
-    def run(self, executor: Callable[[], Executor]) -> list[BestRecipe]:
-        """Runs the trials that are missing; writes search/trials.csv and the best configs.
+    def run(self, executor: Callable[[], Executor], *, retry_failed: bool = False) -> list[BestRecipe]:
+        """Runs the trials that are missing, with `retry_failed` also those that failed; writes search/trials.csv and
+        the best configs.
 
         Trials are asked for in rounds, one for each slot of the executor and search.
         """
         studies = self._studies()
+        if retry_failed:
+            self._forget_failures()
         running: Executor | None = None
         try:
             while asked := self._ask(studies, running.slots if running else 1):
@@ -122,9 +124,22 @@ class Search:
         }
         return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
 
+    def _forget_failures(self) -> None:
+        """Failed trials are open again, since nothing was told about them."""
+        failed = self.folder.states().failed
+        for cell in TrialCells.read(self.folder, self.planned).asked:
+            if cell.id in failed:
+                self.folder.cell(cell).forget_failure()
+
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
         """Trials that were interrupted; without any, as many new ones as there are slots, at least one a study."""
-        found = [(fold, trial) for fold, study in studies.items() for trial in study.open_trials()]
+        failed = self._failed_trials()
+        found = [
+            (fold, trial)
+            for fold, study in studies.items()
+            for trial in study.open_trials()
+            if _name(fold, trial) not in failed
+        ]
         if found:
             return found
         while True:
@@ -135,52 +150,69 @@ class Search:
             _, _, fold = min(behind)
             found.append((fold, studies[fold].ask()))
 
+    def _failed_trials(self) -> set[str]:
+        """Names of the trials whose cells have all ended, some of them with a failure."""
+        states = self.folder.states()
+        return {
+            name
+            for name, cells in AskedTrials(self.folder, self.planned).read().items()
+            if any(cell.id in states.failed for cell in cells)
+            and all(cell.id in states.ended | states.pruned for cell in cells)
+        }
+
     def _train(
         self, studies: dict[int | None, Study], asked: Sequence[tuple[int | None, Trial]], executor: Executor
     ) -> None:
         """Trains the cells of these trials, and tells their scores."""
-        waiting: dict[int, set[str]] = {}
-        cells_of: dict[int, list[Cell]] = {}
-        owner: dict[str, list[int]] = defaultdict(list)
-        cells: dict[str, Cell] = {}
-        named: dict[str, list[Cell]] = {}
-        impossible: list[tuple[int | None, Trial]] = []
-        for index, (fold, trial) in enumerate(asked):
-            try:
-                own = self._cells(fold, trial)
-            except UserError as error:
-                # Values that do not fit together, such as a kernel larger than its map.
-                self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
-                named[_name(fold, trial)] = []
-                impossible.append((fold, trial))
-                continue
-            named[_name(fold, trial)] = own
-            waiting[index], cells_of[index] = {cell.id for cell in own}, own
-            for cell in own:
-                owner[cell.id].append(index)
-                cells[cell.id] = cell
-        AskedTrials(self.folder, self.planned).add(named)
-        for fold, trial in impossible:
-            studies[fold].tell(trial, None)
+        running = self._running(studies, asked)
+        cells = {cell.id: cell for one in running for cell in one.cells if cell.id in one.left}
+        for one in running:
+            if not one.left:
+                self._tell(one)
         keeping = Keeping("predictions", self.survey.spec.timeout)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
         with self._pruning.following(list(cells.values())) if self.spec.prune else nullcontext():
             for cell, outcome in run_to_end(executor, tasks, self.listener):
                 self.listener.ended(cell, outcome)
-                for index in owner[cell.id]:
-                    waiting[index].discard(cell.id)
-                    if not waiting[index]:
-                        fold, trial = asked[index]
-                        self._tell(studies[fold], trial, cells_of[index])
+                for one in running:
+                    if cell.id in one.left:
+                        one.left.remove(cell.id)
+                        if not one.left:
+                            self._tell(one)
                 self._count_failure(outcome)
+
+    def _running(
+        self, studies: dict[int | None, Study], asked: Sequence[tuple[int | None, Trial]]
+    ) -> list["_RunningTrial"]:
+        """The cells of trials; those whose values do not fit together, such as a kernel larger than its map, fail."""
+        found: list[_RunningTrial] = []
+        named: dict[str, list[Cell]] = {}
+        impossible: list[tuple[int | None, Trial]] = []
+        states = self.folder.states()
+        for fold, trial in asked:
+            try:
+                cells = self._cells(fold, trial)
+            except UserError as error:
+                self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
+                named[_name(fold, trial)] = []
+                impossible.append((fold, trial))
+                continue
+            named[_name(fold, trial)] = cells
+            left = {cell.id for cell in cells} - states.ended - states.pruned
+            found.append(_RunningTrial(studies[fold], trial, cells, left))
+        AskedTrials(self.folder, self.planned).add(named)
+        for fold, trial in impossible:
+            studies[fold].tell(trial, None)
+        return found
 
     def _count_failure(self, outcome: Outcome) -> None:
         most = self.survey.spec.max_failures
         self._failures += outcome == "failed"
         if most is not None and self._failures >= most:
-            raise UserError(
+            raise ArgumentError(
                 f"search: stopped after {self._failures} failed cells of trials (max_failures); "
-                "correct what failed, and run the survey again"
+                "correct what failed, and run the survey again with {retry_failed}",
+                retry_failed=True,
             )
 
     def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
@@ -202,15 +234,15 @@ class Search:
     def config_of(self, trial: Trial) -> LoadedConfig:
         return load_with(self.survey, self.row.recipe, trial.values)
 
-    def _tell(self, study: Study, trial: Trial, cells: Sequence[Cell]) -> None:
-        scores = []
-        for cell in cells:
-            place = self.folder.cell(cell)
-            if not place.done:
-                study.tell(trial, None, pruned=place.pruned.exists())
-                return
-            scores.append(self._score(place.path))
-        study.tell(trial, sum(scores) / len(scores))
+    def _tell(self, one: "_RunningTrial") -> None:
+        """Tells what became of a trial whose cells have ended. One with a failed cell stays open in the journal, which
+        cannot change the state of a trial that has ended."""
+        places = [self.folder.cell(cell) for cell in one.cells]
+        if all(place.done for place in places):
+            scores = [self._score(place.path) for place in places]
+            one.study.tell(one.trial, sum(scores) / len(scores))
+        elif all(place.done or place.pruned.exists() for place in places):
+            one.study.tell(one.trial, None, pruned=True)
 
     def _score(self, cell: Path) -> float:
         row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]
@@ -238,6 +270,8 @@ class Search:
         rows = [["fold", "trial", "state", "score", *self.spec.space]]
         for fold, study in studies.items():
             for trial, score, state in study.scores():
+                # At the end of a search, only trials with a failed cell are still open.
+                state = "fail" if state == "running" else state
                 shown = [json.dumps(trial.values[key]) for key in self.spec.space]
                 rows.append(
                     [str(fold or "all"), str(trial.number), state, "" if score is None else f"{score:.6g}", *shown]
@@ -248,6 +282,17 @@ class Search:
         for one in best:
             name = f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml"
             write_text(folder / name, resolved_yaml(one.config))
+
+
+@dataclass(frozen=True)
+class _RunningTrial:
+    """A trial whose cells are trained."""
+
+    study: Study
+    trial: Trial
+    cells: list[Cell]
+    left: set[str]
+    """Ids of its cells that have not ended."""
 
 
 def _name(fold: int | None, trial: Trial) -> str:

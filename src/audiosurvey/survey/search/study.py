@@ -43,7 +43,7 @@ class Study:
         self.minimise = minimise
 
     def open_trials(self) -> list[Trial]:
-        """Trials that were asked for and have no result yet: those of an interrupted search."""
+        """Trials that were asked for and have no result yet: they were interrupted or have failed."""
         states = (self._optuna.trial.TrialState.RUNNING,)
         return [self._trial(found) for found in self._study.get_trials(deepcopy=False, states=states)]
 
@@ -61,7 +61,11 @@ class Study:
         return Trial(asked.number, self._values(asked.params))
 
     def tell(self, trial: Trial, score: float | None, *, pruned: bool = False) -> None:
-        """Records the score of a trial; None for one that failed or was pruned."""
+        """Records the score of a trial; None for one that was pruned, or that will never have a score.
+
+        A trial that may be tried again is not told: the journal cannot change the state of one that has ended. While it
+        is open, the sampler avoids values close to it.
+        """
         states = self._optuna.trial.TrialState
         state = None if score is not None else states.PRUNED if pruned else states.FAIL
         self._study.tell(trial.number, score, state=state, skip_if_finished=True)
