@@ -4,18 +4,12 @@ A trial trains on the training folds of a split without its validation fold, for
 on the validation fold. Neither the trial nor its log holds a score of the test fold.
 """
 
-import csv
-import io
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from audiosurvey.atomic import write_text
 from audiosurvey.config.loader import LoadedConfig
-from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.run_folder import RESULT
@@ -26,25 +20,13 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
-from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCells, searched_name
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCells
+from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial
 from audiosurvey.survey.session import SurveyListener, run_to_end
 from audiosurvey.survey.work import Keeping, Outcome
-
-
-@dataclass(frozen=True)
-class BestRecipe:
-    """What a search has found."""
-
-    config: Config
-    """Resolved; it names the folds it was tuned on."""
-    fold: int | None
-    """The tested fold that it is for; None: all."""
-    values: dict[str, Any]
-    score: float
-    """On the validation folds."""
 
 
 @dataclass
@@ -112,8 +94,9 @@ class Search:
         finally:
             if running is not None:
                 running.close()
+        write_trials(self.folder, self.spec, studies)
         best = [self._best(fold, study) for fold, study in studies.items()]
-        self._write(studies, best)
+        write_best(self.folder, best)
         return best
 
     def _studies(self) -> dict[int | None, Study]:
@@ -265,24 +248,6 @@ class Search:
         # The validation fold of a split is the fold after the tested one.
         return list(self._folds) if self.spec.scheme == "pooled" else [self._folds[1]]
 
-    def _write(self, studies: dict[int | None, Study], best: Sequence[BestRecipe]) -> None:
-        folder = self.folder.path / "search"
-        rows = [["fold", "trial", "state", "score", *self.spec.space]]
-        for fold, study in studies.items():
-            for trial, score, state in study.scores():
-                # At the end of a search, only trials with a failed cell are still open.
-                state = "fail" if state == "running" else state
-                shown = [json.dumps(trial.values[key]) for key in self.spec.space]
-                rows.append(
-                    [str(fold or "all"), str(trial.number), state, "" if score is None else f"{score:.6g}", *shown]
-                )
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(folder / "trials.csv", text.getvalue())
-        for one in best:
-            name = f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml"
-            write_text(folder / name, resolved_yaml(one.config))
-
 
 @dataclass(frozen=True)
 class _RunningTrial:
@@ -308,12 +273,3 @@ def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
         bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]
         for value in bounds:
             load_with(survey, recipe, {key: value})
-
-
-def best_rows(row: PlannedRow, best: Sequence[BestRecipe]) -> list[PlannedRow]:
-    """Rows that train the official folds with the recipes that were found: one row, whose folds may differ in it."""
-    rows = []
-    for one in best:
-        recipe: Recipe = replace(row.recipe, name=searched_name(row.recipe.name), sweep={})
-        rows.append(PlannedRow(recipe, one.config, (one.fold,) if one.fold else row.folds))
-    return rows
