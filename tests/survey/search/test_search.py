@@ -4,6 +4,8 @@ import csv
 import json
 import shutil
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from audiosurvey.reproduce.record import ReproduceOptions
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.folder import SurveyFolder
+from audiosurvey.survey.folder import CellFolder, SurveyFolder
+from audiosurvey.survey.search import pruning
+from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.session import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
@@ -152,8 +156,6 @@ def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):
 
 def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     """A stop file ends a trial after its epoch: it is pruned, not done, and not asked for again."""
-    from audiosurvey.survey.search import pruning
-
     monkeypatch.setattr(pruning, "_LOOK_EVERY", 0.05)
     monkeypatch.setattr(pruning, "below_median", lambda value, others, minimise: True)
     true_cell, trials = SurveyFolder.cell, list[str]()
@@ -184,6 +186,35 @@ def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Pa
     pruned = list((tmp_path / "s").glob("cells/*/pruned.json"))
     assert [json.loads(path.read_text())["epochs"] for path in pruned] == [1, 1]
     assert not any((path.parent / "result.json").exists() for path in pruned)
+    # Later trials are compared with them too.
+    assert all((path.parent / "metrics.jsonl").exists() for path in pruned)
+
+
+def test_an_interrupted_search_prunes_as_one_that_was_not(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    true_following, true_hook = MedianPruning.following, CellFolder.stop_hook
+    looks: list[Callable[[], None]] = []
+
+    def following(self, cells):
+        looks[:] = [partial(self.look, cells)]
+        return true_following(self, cells)
+
+    def stop_hook(self, record, state):
+        """Looks after each epoch, where the clock has no influence."""
+        looks[0]()
+        return true_hook(self, record, state)
+
+    monkeypatch.setattr(pruning, "_LOOK_EVERY", 1e6)
+    monkeypatch.setattr(MedianPruning, "following", following)
+    monkeypatch.setattr(CellFolder, "stop_hook", stop_hook)
+    path = survey(make_survey, "single", trials=12, more=", prune: true")
+    run(path, tmp_path / "whole")
+    for cells in (6, 2):
+        with pytest.raises(Killed):
+            run(path, tmp_path / "s", KillAfter(cells))
+    run(path, tmp_path / "s")
+    whole = trials_of(tmp_path / "whole")
+    assert trials_of(tmp_path / "s") == whole
+    assert "pruned" in [row["state"] for row in whole[8:]]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ class Search:
         studies = self._studies()
         if retry_failed:
             self._forget_failures()
+        if self.spec.prune:
+            self._pruning.remember(TrialCells.read(self.folder, self.planned).asked)
         running: Executor | None = None
         try:
             while asked := self._ask(studies, running.slots if running else 1):
