@@ -299,6 +299,36 @@ def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey,
     assert {row[2] for row in forecast()} == {0}
 
 
+def test_an_earlier_search_is_as_complete_as_before(make_survey: MakeSurvey, tmp_path: Path):
+    """Another search in between takes nothing from it."""
+    path = survey(make_survey, "single", trials=2)
+    run(path, tmp_path / "s")
+    text = path.read_text()
+    path.write_text(text.replace("1e-3, 1e-1", "1e-3, 1e-2"))
+    run(path, tmp_path / "s")
+    path.write_text(text)
+    forecast = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+    assert [(row.name, row.cells, row.pending) for row in forecast.rows][1] == ("trials", 2, 0)
+    ended = Ended()
+    status = run(path, tmp_path / "s", ended)
+    assert [cell for cell in ended.cells if cell.trial] == []
+    assert status.complete
+
+
+def test_a_result_that_was_removed_is_trained_again(make_survey: MakeSurvey, tmp_path: Path):
+    """As the message about a damaged one says."""
+    path = survey(make_survey, "single", trials=3)
+    run(path, tmp_path / "s")
+    before, results = trials_of(tmp_path / "s"), results_of(tmp_path / "s")
+    removed = cells_of(tmp_path / "s", trial=True)[1]
+    (removed / "result.json").unlink()
+    ended = Ended()
+    status = run(path, tmp_path / "s", ended)
+    assert [cell.id for cell in ended.cells] == [removed.name]
+    assert status.complete
+    assert (trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == (before, results)
+
+
 def test_a_running_trial_is_shown(make_survey: MakeSurvey, tmp_path: Path):
     """Also by another process, which reads the folder."""
 

@@ -44,25 +44,23 @@ def searched_name(row: str) -> str:
 
 
 class AskedTrials:
-    """The file search/cells.json: the trials so far, by name, each with its cells (none if its values do not fit
-    together)."""
+    """The file search/cells-IDENTITY.json: the trials so far, by name, each with its cells (none if its values do not
+    fit together). Each search has its own, so that one can be taken up again after another."""
 
     def __init__(self, folder: SurveyFolder, search: PlannedSearch) -> None:
-        self._path, self._search = folder.path / "search" / "cells.json", search
+        self._path = folder.path / "search" / f"cells-{search.identity}.json"
 
     def read(self) -> dict[str, list[PlannedCell]]:
-        """Empty before the first trial, and if the file is that of another search."""
+        """Empty before the first trial."""
         found: dict[str, Any] = read_if_there(self._path) or {}
-        if found.get("identity") != self._search.identity:
-            return {}
-        return {name: [PlannedCell(**cell) for cell in cells] for name, cells in found["trials"].items()}
+        return {name: [PlannedCell(**cell) for cell in cells] for name, cells in found.get("trials", {}).items()}
 
     def add(self, trials: Mapping[str, Sequence[Cell]]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._path.with_suffix(".lock")):
             known = self.read() | {name: [cell.planned for cell in cells] for name, cells in trials.items()}
             shown = {name: [asdict(cell) for cell in cells] for name, cells in known.items()}
-            write_json(self._path, {"schema": 1, "identity": self._search.identity, "trials": shown})
+            write_json(self._path, {"schema": 1, "trials": shown})
 
 
 @dataclass(frozen=True)

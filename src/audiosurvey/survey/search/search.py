@@ -117,15 +117,8 @@ class Search:
                 self.folder.cell(cell).forget_failure()
 
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
-        """Trials that were interrupted; without any, as many new ones as there are slots, at least one a study."""
-        failed = self._failed_trials()
-        found = [
-            (fold, trial)
-            for fold, study in studies.items()
-            for trial in study.open_trials()
-            if _name(fold, trial) not in failed
-        ]
-        if found:
+        """Trials that are not finished; without any, as many new ones as there are slots, at least one a study."""
+        if found := self._unfinished(studies):
             return found
         while True:
             asked = [(study.asked, fold or 0, fold) for fold, study in studies.items()]
@@ -135,15 +128,19 @@ class Search:
             _, _, fold = min(behind)
             found.append((fold, studies[fold].ask()))
 
-    def _failed_trials(self) -> set[str]:
-        """Names of the trials whose cells have all ended, some of them with a failure."""
-        states = self.folder.states()
-        return {
-            name
-            for name, cells in AskedTrials(self.folder, self.planned).read().items()
-            if any(cell.id in states.failed for cell in cells)
-            and all(cell.id in states.ended | states.pruned for cell in cells)
-        }
+    def _unfinished(self, studies: dict[int | None, Study]) -> list[tuple[int | None, Trial]]:
+        """Trials with cells to train, and those that can be told."""
+        states, known = self.folder.states(), AskedTrials(self.folder, self.planned).read()
+        ended, found = states.ended | states.pruned, list[tuple[int | None, Trial]]()
+        for fold, study in studies.items():
+            for trial, _, state in study.scores():
+                cells = known.get(_name(fold, trial), [])
+                # Also of a trial that was told: its result may have been removed.
+                to_train = any(cell.id not in ended for cell in cells)
+                failed = any(cell.id in states.failed for cell in cells)
+                if to_train or (state == "running" and not failed):
+                    found.append((fold, trial))
+        return found
 
     def _train(
         self, studies: dict[int | None, Study], asked: Sequence[tuple[int | None, Trial]], executor: Executor

@@ -42,11 +42,6 @@ class Study:
         )
         self.minimise = minimise
 
-    def open_trials(self) -> list[Trial]:
-        """Trials that were asked for and have no result yet: they were interrupted or have failed."""
-        states = (self._optuna.trial.TrialState.RUNNING,)
-        return [self._trial(found) for found in self._study.get_trials(deepcopy=False, states=states)]
-
     @property
     def asked(self) -> int:
         """All trials so far, whatever became of them."""
@@ -71,7 +66,7 @@ class Study:
         self._study.tell(trial.number, score, state=state, skip_if_finished=True)
 
     def scores(self) -> list[tuple[Trial, float | None, str]]:
-        """All trials with score and state: complete, pruned, fail or running."""
+        """All trials with score and state: complete, pruned, fail (for good), or running: interrupted or failed."""
         trials = self._study.get_trials(deepcopy=False)
         return [(self._trial(one), one.value if one.values else None, one.state.name.lower()) for one in trials]
 
