@@ -48,12 +48,19 @@ class Study:
         return len(self._study.get_trials(deepcopy=False))
 
     def ask(self) -> Trial:
+        """A new trial. Its values are drawn in a copy of the study, and are written together with the trial: a process
+        that is killed leaves no trial without values."""
+        create_trial, states = self._optuna.trial.create_trial, self._optuna.trial.TrialState
+        copy = self._optuna.create_study(direction=self._study.direction)
+        copy.add_trials(self._study.get_trials(deepcopy=False))
         seed = torch_seed(self._spec.seed, self._name, self.asked) % 2**32
-        self._study.sampler = self._optuna.samplers.TPESampler(
+        copy.sampler = self._optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
         )
-        asked = self._study.ask({key: self._distribution(values) for key, values in self._spec.space.items()})
-        return Trial(asked.number, self._values(asked.params))
+        distributions = {key: self._distribution(values) for key, values in self._spec.space.items()}
+        drawn = copy.ask(distributions)
+        self._study.add_trial(create_trial(state=states.RUNNING, params=drawn.params, distributions=distributions))
+        return self._trial(self._study.get_trials(deepcopy=False)[-1])
 
     def tell(self, trial: Trial, score: float | None, *, pruned: bool = False) -> None:
         """Records the score of a trial; None for one that was pruned, or that will never have a score.
