@@ -3,8 +3,11 @@
 import csv
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +21,11 @@ from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import CellFolder, SurveyFolder
+from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.search import pruning
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.search import Search
+from audiosurvey.survey.search.study import Study
 from audiosurvey.survey.session import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
 
@@ -144,6 +149,28 @@ def test_an_interrupted_search_goes_on(make_survey: MakeSurvey, tmp_path: Path):
     assert trials_of(tmp_path / "s") == trials_of(tmp_path / "whole")
     assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
     assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete"] * 18
+
+
+def test_two_processes_ask_for_no_more_trials_than_there_are(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    """The second finds the trial of the first, though both look at the same time."""
+    path = survey(make_survey, "single", trials=1)
+    barrier, true_ask = threading.Barrier(2), Study.ask
+
+    def ask(self):
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(timeout=1)
+        return true_ask(self)
+
+    monkeypatch.setattr(Study, "ask", ask)
+
+    def names(_: int) -> list[int]:
+        plan = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+        assert plan.search is not None
+        search = Search(plan.survey, plan.folder, plan.rows[0], plan.conditions, plan.search, Opener())
+        return [trial.number for _, trial in search._ask(search._studies(), slots=1)]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(names, range(2))) == [[0], [0]]
 
 
 def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):

@@ -75,6 +75,20 @@ def test_no_trial_is_without_values(tmp_path: Path, monkeypatch):
             assert trial.values.keys() == SPEC.space.keys()
 
 
+def test_half_a_line_at_the_end_of_the_journal_is_dropped(tmp_path: Path):
+    """A full disk or a power cut may leave one."""
+    journal = tmp_path / "journal.log"
+    study = Study(journal, "one", SPEC, minimise=True)
+    study.tell(study.ask(), 1.0)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":4,"worker_id":"ab')
+    for number in (1, 2):
+        study = Study(journal, "one", SPEC, minimise=True)
+        assert journal.read_bytes().startswith(whole)
+        study.tell(study.ask(), 2.0)
+        assert [score for _, score, _ in study.scores()] == [1.0] + [2.0] * number
+
+
 def test_what_failed_or_was_pruned_is_no_best_trial(tmp_path: Path):
     study = Study(tmp_path / "journal.log", "one", SPEC, minimise=True)
     study.tell(study.ask(), None)

@@ -24,7 +24,7 @@ from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCel
 from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
-from audiosurvey.survey.search.study import Study, Trial
+from audiosurvey.survey.search.study import Study, Trial, journal_lock
 from audiosurvey.survey.session import SurveyListener, run_to_end
 from audiosurvey.survey.work import Keeping, Outcome
 
@@ -51,6 +51,7 @@ class Search:
         if not self.row.config.train.epochs:
             raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
         self._metric = self._objective(table.multi_label)
+        self._journal = self.folder.path / "search" / "journal.log"
         self._pruning = MedianPruning(self.folder, self._metric)
         self._failures = 0
 
@@ -103,11 +104,12 @@ class Search:
 
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
-        journal = self.folder.path / "search" / "journal.log"
         names = {
             fold: f"{self.spec.scheme}-{self.planned.identity}" + (f"-fold{fold}" if fold else "") for fold in asked
         }
-        return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
+        minimise = self._metric == "loss"
+        with journal_lock(self._journal):
+            return {fold: Study(self._journal, name, self.spec, minimise=minimise) for fold, name in names.items()}
 
     def _forget_failures(self) -> None:
         """Failed trials are open again, since nothing was told about them."""
@@ -117,16 +119,19 @@ class Search:
                 self.folder.cell(cell).forget_failure()
 
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
-        """Trials that are not finished; without any, as many new ones as there are slots, at least one a study."""
-        if found := self._unfinished(studies):
+        """Trials that are not finished, also those of other processes; without any, as many new ones as there are
+        slots, at least one a study."""
+        with journal_lock(self._journal):
+            found = self._unfinished(studies)
+            room = 0 if found else max(slots, len(studies))
+            while len(found) < room:
+                asked = [(study.asked, fold or 0, fold) for fold, study in studies.items()]
+                behind = [one for one in asked if one[0] < self.spec.trials]
+                if not behind:
+                    break
+                _, _, fold = min(behind)
+                found.append((fold, studies[fold].ask()))
             return found
-        while True:
-            asked = [(study.asked, fold or 0, fold) for fold, study in studies.items()]
-            behind = [one for one in asked if one[0] < self.spec.trials]
-            if not behind or len(found) >= max(slots, len(studies)):
-                return found
-            _, _, fold = min(behind)
-            found.append((fold, studies[fold].ask()))
 
     def _unfinished(self, studies: dict[int | None, Study]) -> list[tuple[int | None, Trial]]:
         """Trials with cells to train, and those that can be told."""
@@ -183,8 +188,9 @@ class Search:
             left = {cell.id for cell in cells} - states.ended - states.pruned
             found.append(_RunningTrial(studies[fold], trial, cells, left))
         AskedTrials(self.folder, self.planned).add(named)
-        for fold, trial in impossible:
-            studies[fold].tell(trial, None)
+        with journal_lock(self._journal):
+            for fold, trial in impossible:
+                studies[fold].tell(trial, None)
         return found
 
     def _count_failure(self, outcome: Outcome) -> None:
@@ -220,11 +226,12 @@ class Search:
         """Tells what became of a trial whose cells have ended. One with a failed cell stays open in the journal, which
         cannot change the state of a trial that has ended."""
         places = [self.folder.cell(cell) for cell in one.cells]
-        if all(place.done for place in places):
-            scores = [self._score(place.path) for place in places]
-            one.study.tell(one.trial, sum(scores) / len(scores))
-        elif all(place.done or place.pruned.exists() for place in places):
-            one.study.tell(one.trial, None, pruned=True)
+        with journal_lock(self._journal):
+            if all(place.done for place in places):
+                scores = [self._score(place.path) for place in places]
+                one.study.tell(one.trial, sum(scores) / len(scores))
+            elif all(place.done or place.pruned.exists() for place in places):
+                one.study.tell(one.trial, None, pruned=True)
 
     def _score(self, cell: Path) -> float:
         row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]

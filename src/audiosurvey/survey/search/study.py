@@ -1,9 +1,13 @@
 """Studies of Optuna: which values are tried next, given the trials so far. One file holds them all."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import torch_seed
@@ -27,12 +31,15 @@ class Study:
 
     The sampler is made anew before every question, with a seed that depends on the number of trials: an interrupted
     search asks for the same values as one that was not interrupted.
+
+    One process at a time may make a study, ask or tell: there is a lock for this, `journal_lock`.
     """
 
     def __init__(self, journal: Path, name: str, spec: SearchSpec, *, minimise: bool) -> None:
         optuna = import_optuna()
         self._optuna, self._spec, self._name = optuna, spec, name
         journal.parent.mkdir(parents=True, exist_ok=True)
+        _drop_half_line(journal)
         backend = optuna.storages.journal.JournalFileBackend(str(journal))
         self._study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
@@ -105,6 +112,20 @@ class Study:
             return distributions.IntDistribution(int(values.int[0]), int(values.int[1]))
         low, high = values.log or values.uniform or (0.0, 1.0)
         return distributions.FloatDistribution(low, high, log=values.log is not None)
+
+
+def journal_lock(journal: Path) -> FileLock:
+    """Held by a process while it makes a study, asks or tells."""
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(journal.with_suffix(".lock"))
+
+
+def _drop_half_line(journal: Path) -> None:
+    """A full disk or a power cut may leave half a line at the end, which the next one would be appended to."""
+    with suppress(FileNotFoundError):
+        content = journal.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
 
 
 def import_optuna() -> Any:
