@@ -326,6 +326,28 @@ def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey,
     assert {row[2] for row in forecast()} == {0}
 
 
+def test_trials_are_counted_for_each_tested_fold(make_survey: MakeSurvey, tmp_path: Path):
+    """Those of one fold do not stand for those of another."""
+
+    def change(folds: str, trials: int) -> Path:
+        path = survey(make_survey, "nested", trials=trials)
+        path.write_text(path.read_text() + f"folds: {folds}\n")
+        return path
+
+    def forecast(path: Path) -> tuple[int, int]:
+        rows = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar).rows
+        return next((row.cells, row.pending) for row in rows if row.name == "trials")
+
+    run(change("[1]", 4), tmp_path / "s")
+    # Fold 1 has more than enough, the two others have none.
+    assert forecast(change("all", 2)) == (4 + 2 + 2, 4)
+    assert run(change("all", 2), tmp_path / "s").complete
+    assert forecast(change("[2]", 3)) == (3, 1)
+    status = run(change("[2]", 3), tmp_path / "s")
+    assert [(row.name, row.done, row.cells) for row in status.rows][-1] == ("trials", 3, 3)
+    assert len(cells_of(tmp_path / "s", trial=True)) == 4 + 3 + 2
+
+
 def test_an_earlier_search_is_as_complete_as_before(make_survey: MakeSurvey, tmp_path: Path):
     """Another search in between takes nothing from it."""
     path = survey(make_survey, "single", trials=2)

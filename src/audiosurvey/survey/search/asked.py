@@ -1,7 +1,8 @@
 """The size of a search, and the cells of the trials that it has asked for: what plan, status and dry run know of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +24,8 @@ class PlannedSearch:
     """With the scheme `nested`, those for all tested folds together."""
     splits: int
     """Cells of each trial."""
+    folds: list[int] = field(default_factory=list)
+    """With the scheme `nested`, the tested folds, each of which has trials of its own; else empty."""
 
     @classmethod
     def of(
@@ -31,8 +34,26 @@ class PlannedSearch:
         """`recipe`: hash of all that determines a result except seed and fold. `tested`: those of `folds` to train."""
         text = f"{spec.model_dump_json(exclude={'trials'})} {recipe} {seed}"
         identity = blake2b(text.encode(), digest_size=4).hexdigest()
-        trials = spec.trials * (len(tested) if spec.scheme == "nested" else 1)
-        return cls(identity, trials, len(folds) if spec.scheme == "pooled" else 1)
+        nested = list(tested) if spec.scheme == "nested" else []
+        return cls(identity, spec.trials * (len(nested) or 1), len(folds) if spec.scheme == "pooled" else 1, nested)
+
+    def missing(self, names: Iterable[str]) -> int:
+        """Trials that are still to be asked for, if these have been."""
+        endings = Counter(name.partition(_FOR_FOLD)[2] for name in names)
+        keys = [str(fold) for fold in self.folds] or [""]
+        return sum(max(0, self.trials // len(keys) - endings[key]) for key in keys)
+
+    def has(self, name: str) -> bool:
+        """Whether this is a trial for one of the tested folds."""
+        return not self.folds or name.partition(_FOR_FOLD)[2] in map(str, self.folds)
+
+
+_FOR_FOLD = " for fold "
+
+
+def trial_name(number: int, fold: int | None) -> str:
+    """`fold`: the tested fold that the trial is for; None: all."""
+    return f"trial {number}" + (f"{_FOR_FOLD}{fold}" if fold else "")
 
 
 SEARCHED = "-searched"
@@ -48,17 +69,20 @@ class AskedTrials:
     fit together). Each search has its own, so that one can be taken up again after another."""
 
     def __init__(self, folder: SurveyFolder, search: PlannedSearch) -> None:
-        self._path = folder.path / "search" / f"cells-{search.identity}.json"
+        self._path, self._search = folder.path / "search" / f"cells-{search.identity}.json", search
 
     def read(self) -> dict[str, list[PlannedCell]]:
-        """Empty before the first trial."""
+        """Trials for folds that are no longer tested are left out."""
+        return {name: cells for name, cells in self._read_all().items() if self._search.has(name)}
+
+    def _read_all(self) -> dict[str, list[PlannedCell]]:
         found: dict[str, Any] = read_if_there(self._path) or {}
         return {name: [PlannedCell(**cell) for cell in cells] for name, cells in found.get("trials", {}).items()}
 
     def add(self, trials: Mapping[str, Sequence[Cell]]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self._path.with_suffix(".lock")):
-            known = self.read() | {name: [cell.planned for cell in cells] for name, cells in trials.items()}
+            known = self._read_all() | {name: [cell.planned for cell in cells] for name, cells in trials.items()}
             shown = {name: [asdict(cell) for cell in cells] for name, cells in known.items()}
             write_json(self._path, {"schema": 1, "trials": shown})
 
@@ -75,7 +99,7 @@ class TrialCells:
     def read(cls, folder: SurveyFolder, search: PlannedSearch) -> "TrialCells":
         trials = AskedTrials(folder, search).read()
         cells = {cell.id: cell for asked in trials.values() for cell in asked}
-        return cls(list(cells.values()), len(cells) + max(0, search.trials - len(trials)) * search.splits)
+        return cls(list(cells.values()), len(cells) + search.missing(trials) * search.splits)
 
     def pending(self, states: CellStates, *, retry_failed: bool = False) -> int:
         """Cells to train, with `retry_failed` also those that failed."""

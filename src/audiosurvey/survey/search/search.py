@@ -20,7 +20,7 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
-from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCells
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCells, trial_name
 from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
@@ -139,7 +139,7 @@ class Search:
         ended, found = states.ended | states.pruned, list[tuple[int | None, Trial]]()
         for fold, study in studies.items():
             for trial, _, state in study.scores():
-                cells = known.get(_name(fold, trial), [])
+                cells = known.get(trial_name(trial.number, fold), [])
                 # Also of a trial that was told: its result may have been removed.
                 to_train = any(cell.id not in ended for cell in cells)
                 failed = any(cell.id in states.failed for cell in cells)
@@ -181,10 +181,10 @@ class Search:
                 cells = self._cells(fold, trial)
             except UserError as error:
                 self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
-                named[_name(fold, trial)] = []
+                named[trial_name(trial.number, fold)] = []
                 impossible.append((fold, trial))
                 continue
-            named[_name(fold, trial)] = cells
+            named[trial_name(trial.number, fold)] = cells
             left = {cell.id for cell in cells} - states.ended - states.pruned
             found.append(_RunningTrial(studies[fold], trial, cells, left))
         AskedTrials(self.folder, self.planned).add(named)
@@ -207,7 +207,10 @@ class Search:
         config = self._fixed_length(self.config_of(trial).config).model_copy(update={"seed": self.seed})
         splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
         key = self.opener.key(config)
-        return [make_cell(_name(fold, trial), config, split, self.conditions, key, trial=True) for split in splits]
+        return [
+            make_cell(trial_name(trial.number, fold), config, split, self.conditions, key, trial=True)
+            for split in splits
+        ]
 
     def _fixed_length(self, config: Config) -> Config:
         """The last epoch is used, and its number is that of the survey."""
@@ -264,10 +267,6 @@ class _RunningTrial:
     cells: list[Cell]
     left: set[str]
     """Ids of its cells that have not ended."""
-
-
-def _name(fold: int | None, trial: Trial) -> str:
-    return f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
