@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from filelock import FileLock
 
@@ -13,10 +14,12 @@ from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
-from audiosurvey.survey.folder import CellFolder, read_if_there
+from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.work import Keeping, Outcome
 from audiosurvey.version import __version__
+
+AnyCell = TypeVar("AnyCell", bound=Identified)
 
 _WAIT = 2.0
 """Seconds between looks at cells that other processes train."""
@@ -151,15 +154,7 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
     """Cells that ran out of memory beside others are tried once more, one at a time."""
     if executor.slots == 1:
         return
-    again = []
-    for cell in cells:
-        folder = plan.folder.cell(cell)
-        failure = read_if_there(folder.failure)
-        if failure and failure.get("kind") == "memory" and not (folder.path / "alone").exists():
-            (folder.path / "alone").touch()
-            folder.forget_failure()
-            again.append(cell)
-    if again:
+    if again := forget_out_of_memory(plan.folder, cells):
         alone = executor.alone()
         try:
             for cell, outcome in run_to_end(alone, _tasks(plan, again, alone), listener, partial(_still_open, plan)):
@@ -168,6 +163,19 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
                 listener.ended(cell, outcome)
         finally:
             alone.close()
+
+
+def forget_out_of_memory(survey: SurveyFolder, cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """Those of these cells that ran out of memory. They are open again, but each only once."""
+    again = []
+    for cell in cells:
+        folder = survey.cell(cell)
+        failure = read_if_there(folder.failure)
+        if failure and failure.get("kind") == "memory" and not (folder.path / "alone").exists():
+            (folder.path / "alone").touch()
+            folder.forget_failure()
+            again.append(cell)
+    return again
 
 
 def _still_open(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Cell]:

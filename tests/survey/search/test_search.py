@@ -20,6 +20,7 @@ from audiosurvey.reproduce.record import ReproduceOptions
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
 from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.folder import CellFolder, SurveyFolder
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.search import pruning
@@ -27,7 +28,7 @@ from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.search.study import Study
 from audiosurvey.survey.session import SurveyListener
-from audiosurvey.survey.survey import SurveyOptions
+from audiosurvey.survey.survey import OpenSurvey, SurveyOptions
 
 pytest.importorskip("optuna")
 
@@ -149,6 +150,51 @@ def test_an_interrupted_search_goes_on(make_survey: MakeSurvey, tmp_path: Path):
     assert trials_of(tmp_path / "s") == trials_of(tmp_path / "whole")
     assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
     assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete"] * 18
+
+
+class ThreeSlots(InlineExecutor):
+    """Has three slots by name; one after the other is as good here."""
+
+    slots = 3
+
+    def alone(self) -> InlineExecutor:
+        return InlineExecutor(self._opener)
+
+
+def test_a_round_has_a_trial_for_each_slot(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    true_train, rounds = Search._train, list[list[int]]()
+
+    def train(self, studies, asked, executor):
+        rounds.append([trial.number for _, trial in asked])
+        true_train(self, studies, asked, executor)
+
+    monkeypatch.setattr(Search, "_train", train)
+    monkeypatch.setattr(OpenSurvey, "_executor", lambda self: ThreeSlots(self.opener))
+    run(survey(make_survey, "single", trials=5), tmp_path / "s")
+    assert rounds == [[0, 1, 2], [3, 4]]
+
+
+def test_trials_that_ran_out_of_memory_are_tried_alone(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    """Once, after all others."""
+    true_run, ran, path = work.run_job, list[str](), survey(make_survey, "single", trials=4)
+    small = {1: 1, 2: 9}
+
+    def run_job(job, *others):
+        name = job.run.path.name
+        ran.append(name)
+        number = list(dict.fromkeys(ran)).index(name)
+        if job.trial and ran.count(name) <= small.get(number, 0):
+            raise MemoryError
+        return true_run(job, *others)
+
+    monkeypatch.setattr(work, "run_job", run_job)
+    monkeypatch.setattr(OpenSurvey, "_executor", lambda self: ThreeSlots(self.opener))
+    for _ in range(2):
+        status = run(path, tmp_path / "s")
+        assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete", "complete", "fail", "complete"]
+        assert [one.kind for one in status.failed] == ["memory"]
+        trials = [name for name in ran if (tmp_path / "s" / "cells" / name / "alone").exists()]
+        assert [ran.index(name) for name in trials] == [1, 2, 1, 2]
 
 
 def test_two_processes_ask_for_no_more_trials_than_there_are(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):

@@ -25,7 +25,7 @@ from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial, journal_lock
-from audiosurvey.survey.session import SurveyListener, run_to_end
+from audiosurvey.survey.session import SurveyListener, forget_out_of_memory, run_to_end
 from audiosurvey.survey.work import Keeping, Outcome
 
 
@@ -91,9 +91,11 @@ class Search:
             self._pruning.remember(TrialCells.read(self.folder, self.planned).asked)
         running: Executor | None = None
         try:
-            while asked := self._ask(studies, running.slots if running else 1):
+            while self._missing(studies):
                 running = running or executor()
-                self._train(studies, asked, running)
+                self._train(studies, self._ask(studies, running.slots), running)
+                if running.slots > 1 and not self._missing(studies) and self._forget_out_of_memory():
+                    running = running.alone()
         finally:
             if running is not None:
                 running.close()
@@ -117,6 +119,15 @@ class Search:
         for cell in TrialCells.read(self.folder, self.planned).asked:
             if cell.id in failed:
                 self.folder.cell(cell).forget_failure()
+
+    def _forget_out_of_memory(self) -> bool:
+        """Whether there are trials that ran out of memory beside others; they are open again, once."""
+        cells = TrialCells.read(self.folder, self.planned).asked
+        return bool(forget_out_of_memory(self.folder, cells))
+
+    def _missing(self, studies: dict[int | None, Study]) -> bool:
+        """Whether there are trials to train or to ask for."""
+        return any(study.asked < self.spec.trials for study in studies.values()) or bool(self._unfinished(studies))
 
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
         """Trials that are not finished, also those of other processes; without any, as many new ones as there are
@@ -156,7 +167,7 @@ class Search:
         for one in running:
             if not one.left:
                 self._tell(one)
-        keeping = Keeping("predictions", self.survey.spec.timeout)
+        keeping = Keeping("predictions", self.survey.spec.timeout, alone=executor.whole_device)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
         with self._pruning.following(list(cells.values())) if self.spec.prune else nullcontext():
             for cell, outcome in run_to_end(executor, tasks, self.listener):
