@@ -290,6 +290,23 @@ def test_an_interrupted_search_prunes_as_one_that_was_not(make_survey: MakeSurve
     assert "pruned" in [row["state"] for row in whole[8:]]
 
 
+def test_what_another_search_has_pruned_is_trained(make_survey: MakeSurvey, tmp_path: Path):
+    """Two searches may try the same values; whether a trial is pruned depends on the other trials of its search."""
+
+    def search(prune: str) -> Path:
+        space = "{loss.name: {choice: [cross_entropy, bce]}}"
+        line = f"search: {{trials: 3, scheme: single, space: {space}, prune: {prune}}}"
+        return make_survey(line, "budget: {epochs: 2}", configs="configs: [net.yaml]")
+
+    run(search("true"), tmp_path / "s")
+    for cell in cells_of(tmp_path / "s", trial=True):
+        (cell / "result.json").rename(cell / "pruned.json")
+        (cell / "stop").touch()
+    status = run(search("false"), tmp_path / "s")
+    assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete"] * 3
+    assert status.complete
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

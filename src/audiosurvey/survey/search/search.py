@@ -186,7 +186,7 @@ class Search:
         found: list[_RunningTrial] = []
         named: dict[str, list[Cell]] = {}
         impossible: list[tuple[int | None, Trial]] = []
-        states = self.folder.states()
+        known = {cell.id for cell in TrialCells.read(self.folder, self.planned).asked}
         for fold, trial in asked:
             try:
                 cells = self._cells(fold, trial)
@@ -195,9 +195,15 @@ class Search:
                 named[trial_name(trial.number, fold)] = []
                 impossible.append((fold, trial))
                 continue
+            for cell in cells:
+                if cell.id not in known:
+                    # Another search may have pruned it, in comparison with its own trials.
+                    self.folder.cell(cell).forget_pruning()
             named[trial_name(trial.number, fold)] = cells
-            left = {cell.id for cell in cells} - states.ended - states.pruned
-            found.append(_RunningTrial(studies[fold], trial, cells, left))
+            found.append(_RunningTrial(studies[fold], trial, cells, set()))
+        states = self.folder.states()
+        for one in found:
+            one.left.update({cell.id for cell in one.cells} - states.ended - states.pruned)
         AskedTrials(self.folder, self.planned).add(named)
         with journal_lock(self._journal):
             for fold, trial in impossible:
