@@ -11,7 +11,7 @@ from filelock import FileLock
 from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
@@ -61,7 +61,7 @@ def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
     states = plan.folder.states()
     if fresh:
-        _set_aside_older(plan, [cell for cell in cells if cell.id in states.done])
+        set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done])
     if retry_failed:
         for cell in cells:
             if cell.id in states.failed:
@@ -69,17 +69,21 @@ def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool
     return _still_open(plan, cells)
 
 
-def _set_aside_older(plan: SurveyPlan, cells: Sequence[Cell]) -> None:
+def of_other_versions(survey: SurveyFolder, cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """Those of these cells that are done, by another version."""
+    places = [(cell, survey.cell(cell)) for cell in cells]
+    return [cell for cell, place in places if place.done and _version(place) != __version__]
+
+
+def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell]) -> None:
     """Sets aside cells that another version has trained, and the runs that were made from them."""
     # Several processes may begin at the same time.
-    with FileLock(plan.folder.path / "plan.lock"), FileLock(plan.folder.path / "runs.lock"):
-        for cell in cells:
-            folder = plan.folder.cell(cell)
-            if not folder.done or (version := _version(folder)) == __version__:
-                continue
-            plan.folder.set_aside(folder.path, version)
-            if (run := plan.folder.runs / run_name(cell.row, cell.seed)).exists():
-                plan.folder.set_aside(run)
+    with FileLock(survey.path / "plan.lock"), FileLock(survey.path / "runs.lock"):
+        for cell in of_other_versions(survey, cells):
+            folder = survey.cell(cell)
+            survey.set_aside(folder.path, _version(folder))
+            if (run := survey.runs / run_name(cell.row, cell.seed)).exists():
+                survey.set_aside(run)
 
 
 def work(

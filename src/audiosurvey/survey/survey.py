@@ -86,7 +86,8 @@ class OpenSurvey:
         found = Search(
             self.plan.survey, self.plan.folder, row, self.plan.conditions, self.plan.search, self.opener, listener
         )
-        best = found.run(self._executor, retry_failed=self.options.retry_failed)
+        options = self.options
+        best = found.run(self._executor, retry_failed=options.retry_failed, fresh=options.fresh)
         self.plan = extended(self.plan, best_rows(row, best), self.opener)
         self.reader.cells = planned_cells(self.plan)
         return best

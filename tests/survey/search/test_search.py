@@ -18,6 +18,7 @@ from audiosurvey import pipeline
 from audiosurvey.errors import UserError
 from audiosurvey.reproduce.record import ReproduceOptions
 from audiosurvey.runs.listener import no_bar
+from audiosurvey.runs.results import results as run_results
 from audiosurvey.survey import work
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.inline import InlineExecutor
@@ -29,6 +30,7 @@ from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.search.study import Study
 from audiosurvey.survey.session import SurveyListener
 from audiosurvey.survey.survey import OpenSurvey, SurveyOptions
+from audiosurvey.version import __version__
 
 pytest.importorskip("optuna")
 
@@ -387,6 +389,42 @@ def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey,
     assert [(row.name, row.done, row.cells) for row in status.rows] == rows
     assert status.complete
     assert {row[2] for row in forecast()} == {0}
+
+
+def test_fresh_begins_a_search_with_trials_of_another_version_anew(make_survey: MakeSurvey, tmp_path: Path):
+    """Trials of this version are kept, where it asks for the same values."""
+    path = survey(make_survey, "single", trials=4)
+    run(path, tmp_path / "s")
+    before, results = trials_of(tmp_path / "s"), results_of(tmp_path / "s")
+    cell = cells_of(tmp_path / "s", trial=True)[1]
+    older = json.loads((cell / "result.json").read_text()) | {"version": "0.0.1"}
+    older["folds"][0]["accuracy"] = 1.5
+    (cell / "result.json").write_text(json.dumps(older))
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert ended.cells == []
+    with pytest.raises(Killed):
+        run(path, tmp_path / "s", KillAfter(1), fresh=True)
+    assert (tmp_path / "s" / "replaced" / f"{cell.name}-0.0.1").exists()
+    # From here on it is a search like any other.
+    for fresh in (False, True):
+        status = run(path, tmp_path / "s", ended, fresh=fresh)
+        assert ended.cells == []
+        assert status.complete
+        assert (trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == (before, results)
+
+
+def test_fresh_takes_no_score_of_another_version(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    """The score of a trial that was told is not taken over."""
+    path = survey(make_survey, "single", trials=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Search, "_score", lambda self, cell: 1.5)
+        patch.setattr(run_results, "__version__", "0.0.1")
+        run(path, tmp_path / "s")
+    assert {row["score"] for row in trials_of(tmp_path / "s")} == {"1.5"}
+    status = run(path, tmp_path / "s", fresh=True)
+    assert "1.5" not in {row["score"] for row in trials_of(tmp_path / "s")}
+    assert {version for row in status.rows for version in row.versions} == {__version__}
 
 
 def test_trials_are_counted_for_each_tested_fold(make_survey: MakeSurvey, tmp_path: Path):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -66,25 +67,45 @@ def searched_name(row: str) -> str:
 
 class AskedTrials:
     """The file search/cells-IDENTITY.json: the trials so far, by name, each with its cells (none if its values do not
-    fit together). Each search has its own, so that one can be taken up again after another."""
+    fit together). Each search has its own, so that one can be taken up again after another.
+
+    A search that was begun anew is in cells-IDENTITY-2.json, and so on.
+    """
 
     def __init__(self, folder: SurveyFolder, search: PlannedSearch) -> None:
-        self._path, self._search = folder.path / "search" / f"cells-{search.identity}.json", search
+        self._folder, self._search = folder.path / "search", search
+        self.number = 1
+        """How often the search was begun, this time included."""
+        while self._file(self.number + 1).exists():
+            self.number += 1
+
+    def begin_anew(self) -> None:
+        """From now on there are no trials."""
+        self.number += 1
+        self.add({})
+
+    def _file(self, number: int) -> Path:
+        return self._folder / (f"cells-{self._search.identity}" + (f"-{number}" if number > 1 else "") + ".json")
+
+    def cells(self) -> list[PlannedCell]:
+        """Those of all trials, each once, though two trials may have the same values."""
+        return list({cell.id: cell for cells in self.read().values() for cell in cells}.values())
 
     def read(self) -> dict[str, list[PlannedCell]]:
         """Trials for folds that are no longer tested are left out."""
         return {name: cells for name, cells in self._read_all().items() if self._search.has(name)}
 
     def _read_all(self) -> dict[str, list[PlannedCell]]:
-        found: dict[str, Any] = read_if_there(self._path) or {}
+        found: dict[str, Any] = read_if_there(self._file(self.number)) or {}
         return {name: [PlannedCell(**cell) for cell in cells] for name, cells in found.get("trials", {}).items()}
 
     def add(self, trials: Mapping[str, Sequence[Cell]]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._path.with_suffix(".lock")):
+        path = self._file(self.number)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
             known = self._read_all() | {name: [cell.planned for cell in cells] for name, cells in trials.items()}
             shown = {name: [asdict(cell) for cell in cells] for name, cells in known.items()}
-            write_json(self._path, {"schema": 1, "trials": shown})
+            write_json(path, {"schema": 1, "trials": shown})
 
 
 @dataclass(frozen=True)
@@ -92,14 +113,13 @@ class TrialCells:
     """The cells of a search: those of trials that were asked for, and how many there will be."""
 
     asked: list[PlannedCell]
-    """Each once, though two trials may have the same values."""
     total: int
 
     @classmethod
     def read(cls, folder: SurveyFolder, search: PlannedSearch) -> "TrialCells":
-        trials = AskedTrials(folder, search).read()
-        cells = {cell.id: cell for asked in trials.values() for cell in asked}
-        return cls(list(cells.values()), len(cells) + search.missing(trials) * search.splits)
+        trials = AskedTrials(folder, search)
+        cells = trials.cells()
+        return cls(cells, len(cells) + search.missing(trials.read()) * search.splits)
 
     def pending(self, states: CellStates, *, retry_failed: bool = False) -> int:
         """Cells to train, with `retry_failed` also those that failed."""

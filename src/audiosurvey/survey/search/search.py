@@ -20,12 +20,18 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
-from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, TrialCells, trial_name
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, trial_name
 from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial, journal_lock
-from audiosurvey.survey.session import SurveyListener, forget_out_of_memory, run_to_end
+from audiosurvey.survey.session import (
+    SurveyListener,
+    forget_out_of_memory,
+    of_other_versions,
+    run_to_end,
+    set_aside_older,
+)
 from audiosurvey.survey.work import Keeping, Outcome
 
 
@@ -51,6 +57,7 @@ class Search:
         if not self.row.config.train.epochs:
             raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
         self._metric = self._objective(table.multi_label)
+        self._asked = AskedTrials(self.folder, self.planned)
         self._journal = self.folder.path / "search" / "journal.log"
         self._pruning = MedianPruning(self.folder, self._metric)
         self._failures = 0
@@ -78,17 +85,21 @@ class Search:
             self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
         return asked
 
-    def run(self, executor: Callable[[], Executor], *, retry_failed: bool = False) -> list[BestRecipe]:
+    def run(
+        self, executor: Callable[[], Executor], *, retry_failed: bool = False, fresh: bool = False
+    ) -> list[BestRecipe]:
         """Runs the trials that are missing, with `retry_failed` also those that failed; writes search/trials.csv and
-        the best configs.
+        the best configs. `fresh`: begins anew if another version has trained some of the trials.
 
         Trials are asked for in rounds, one for each slot of the executor and search.
         """
+        if fresh:
+            self._begin_anew()
         studies = self._studies()
         if retry_failed:
             self._forget_failures()
         if self.spec.prune:
-            self._pruning.remember(TrialCells.read(self.folder, self.planned).asked)
+            self._pruning.remember(self._asked.cells())
         running: Executor | None = None
         try:
             while self._missing(studies):
@@ -104,25 +115,37 @@ class Search:
         write_best(self.folder, best)
         return best
 
+    def _begin_anew(self) -> None:
+        """The scores of trials that were told cannot be changed: there is a new study for the search. It asks for the
+        same values as the first, as long as the scores are the same."""
+        with journal_lock(self._journal):
+            if of_other_versions(self.folder, self._asked.cells()):
+                cells = self._asked.cells()
+                self._asked.begin_anew()
+                set_aside_older(self.folder, cells)
+
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
         names = {
             fold: f"{self.spec.scheme}-{self.planned.identity}" + (f"-fold{fold}" if fold else "") for fold in asked
         }
-        minimise = self._metric == "loss"
+        minimise, number = self._metric == "loss", self._asked.number
         with journal_lock(self._journal):
-            return {fold: Study(self._journal, name, self.spec, minimise=minimise) for fold, name in names.items()}
+            return {
+                fold: Study(self._journal, name, self.spec, minimise=minimise, number=number)
+                for fold, name in names.items()
+            }
 
     def _forget_failures(self) -> None:
         """Failed trials are open again, since nothing was told about them."""
         failed = self.folder.states().failed
-        for cell in TrialCells.read(self.folder, self.planned).asked:
+        for cell in self._asked.cells():
             if cell.id in failed:
                 self.folder.cell(cell).forget_failure()
 
     def _forget_out_of_memory(self) -> bool:
         """Whether there are trials that ran out of memory beside others; they are open again, once."""
-        cells = TrialCells.read(self.folder, self.planned).asked
+        cells = self._asked.cells()
         return bool(forget_out_of_memory(self.folder, cells))
 
     def _missing(self, studies: dict[int | None, Study]) -> bool:
@@ -146,7 +169,7 @@ class Search:
 
     def _unfinished(self, studies: dict[int | None, Study]) -> list[tuple[int | None, Trial]]:
         """Trials with cells to train, and those that can be told."""
-        states, known = self.folder.states(), AskedTrials(self.folder, self.planned).read()
+        states, known = self.folder.states(), self._asked.read()
         ended, found = states.ended | states.pruned, list[tuple[int | None, Trial]]()
         for fold, study in studies.items():
             for trial, _, state in study.scores():
@@ -186,7 +209,7 @@ class Search:
         found: list[_RunningTrial] = []
         named: dict[str, list[Cell]] = {}
         impossible: list[tuple[int | None, Trial]] = []
-        known = {cell.id for cell in TrialCells.read(self.folder, self.planned).asked}
+        known = {cell.id for cell in self._asked.cells()}
         for fold, trial in asked:
             try:
                 cells = self._cells(fold, trial)
@@ -204,7 +227,7 @@ class Search:
         states = self.folder.states()
         for one in found:
             one.left.update({cell.id for cell in one.cells} - states.ended - states.pruned)
-        AskedTrials(self.folder, self.planned).add(named)
+        self._asked.add(named)
         with journal_lock(self._journal):
             for fold, trial in impossible:
                 studies[fold].tell(trial, None)

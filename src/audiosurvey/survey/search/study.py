@@ -35,7 +35,8 @@ class Study:
     One process at a time may make a study, ask or tell: there is a lock for this, `journal_lock`.
     """
 
-    def __init__(self, journal: Path, name: str, spec: SearchSpec, *, minimise: bool) -> None:
+    def __init__(self, journal: Path, name: str, spec: SearchSpec, *, minimise: bool, number: int = 1) -> None:
+        """`number`: how often the search was begun, this time included. Each time it has a study of its own."""
         optuna = import_optuna()
         self._optuna, self._spec, self._name = optuna, spec, name
         journal.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ class Study:
         backend = optuna.storages.journal.JournalFileBackend(str(journal))
         self._study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
-            study_name=name,
+            study_name=name if number == 1 else f"{name}-{number}",
             direction="minimize" if minimise else "maximize",
             load_if_exists=True,
         )
