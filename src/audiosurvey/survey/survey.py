@@ -23,7 +23,8 @@ from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_pl
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
-from audiosurvey.survey.search.search import Search, check_space
+from audiosurvey.survey.search.recipes import check_space
+from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
 from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells, stored_search
 

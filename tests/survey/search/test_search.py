@@ -26,6 +26,7 @@ from audiosurvey.survey.folder import CellFolder, SurveyFolder
 from audiosurvey.survey.plan import Opener
 from audiosurvey.survey.search import pruning
 from audiosurvey.survey.search.pruning import MedianPruning
+from audiosurvey.survey.search.recipes import TrialRecipes
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.search.study import Study
 from audiosurvey.survey.session import SurveyListener
@@ -582,14 +583,14 @@ def test_a_trial_fails_if_one_of_its_splits_does(make_survey: MakeSurvey, tmp_pa
 
 
 def test_values_that_do_not_fit_together_stay_failed(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
-    true_cells = Search._cells
+    true_cells = TrialRecipes.cells
 
     def cells(self, fold, trial):
         if trial.number == 1:
             raise UserError("the kernel is larger than its map")
         return true_cells(self, fold, trial)
 
-    monkeypatch.setattr(Search, "_cells", cells)
+    monkeypatch.setattr(TrialRecipes, "cells", cells)
     path = survey(make_survey, "single", trials=3)
     for retry in (False, True):
         status = run(path, tmp_path / "s", retry_failed=retry)

@@ -9,20 +9,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audiosurvey.config.loader import LoadedConfig
-from audiosurvey.config.root import Config
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.cell import Cell, Conditions, make_cell
+from audiosurvey.survey.cell import Cell, Conditions
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, trial_name
 from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
+from audiosurvey.survey.search.recipes import TrialRecipes
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial, journal_lock
 from audiosurvey.survey.session import (
@@ -48,15 +46,8 @@ class Search:
     listener: SurveyListener = field(default_factory=SurveyListener)
 
     def __post_init__(self) -> None:
-        table = self.opener.sounds(self.row.config.dataset, self.row.config.sample_rate).table
-        self._folds = list(table.folds)
-        if len(self._folds) < 3:
-            raise UserError(
-                f"search: needs three folds to hold one out for validation; the data has {len(self._folds)}"
-            )
-        if not self.row.config.train.epochs:
-            raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
-        self._metric = self._objective(table.multi_label)
+        self._recipes = TrialRecipes(self.survey, self.row, self.conditions, self.opener)
+        self._metric = self._recipes.metric
         self._asked = AskedTrials(self.folder, self.planned)
         self._journal = self.folder.path / "search" / "journal.log"
         self._pruning = MedianPruning(self.folder, self._metric)
@@ -66,24 +57,6 @@ class Search:
     def spec(self) -> SearchSpec:
         assert self.survey.spec.search is not None, "there is a search"
         return self.survey.spec.search
-
-    @property
-    def seed(self) -> int:
-        """Of every trial."""
-        return self.survey.spec.seeds[0]
-
-    def _objective(self, multi_label: bool) -> str:
-        asked = self.spec.objective
-        if asked == "auto":
-            return "map" if multi_label else "accuracy"
-        if asked == ("accuracy" if multi_label else "map"):
-            fault = (
-                "the clips have several labels; use map"
-                if multi_label
-                else "the clips have one label each; use accuracy"
-            )
-            self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
-        return asked
 
     def run(
         self, executor: Callable[[], Executor], *, retry_failed: bool = False, fresh: bool = False
@@ -111,7 +84,7 @@ class Search:
             if running is not None:
                 running.close()
         write_trials(self.folder, self.spec, studies)
-        best = [self._best(fold, study) for fold, study in studies.items()]
+        best = [self._recipes.best(fold, *study.best()) for fold, study in studies.items()]
         write_best(self.folder, best)
         return best
 
@@ -212,7 +185,7 @@ class Search:
         known = {cell.id for cell in self._asked.cells()}
         for fold, trial in asked:
             try:
-                cells = self._cells(fold, trial)
+                cells = self._recipes.cells(fold, trial)
             except UserError as error:
                 self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
                 named[trial_name(trial.number, fold)] = []
@@ -243,28 +216,6 @@ class Search:
                 retry_failed=True,
             )
 
-    def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
-        config = self._fixed_length(self.config_of(trial).config).model_copy(update={"seed": self.seed})
-        splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
-        key = self.opener.key(config)
-        return [
-            make_cell(trial_name(trial.number, fold), config, split, self.conditions, key, trial=True)
-            for split in splits
-        ]
-
-    def _fixed_length(self, config: Config) -> Config:
-        """The last epoch is used, and its number is that of the survey."""
-        epochs = self.row.config.train.epochs
-        return config.model_copy(
-            update={
-                "train": config.train.model_copy(update={"epochs": epochs, "patience": None}),
-                "protocol": config.protocol.model_copy(update={"selection": "last"}),
-            }
-        )
-
-    def config_of(self, trial: Trial) -> LoadedConfig:
-        return load_with(self.survey, self.row.recipe, trial.values)
-
     def _tell(self, one: "_RunningTrial") -> None:
         """Tells what became of a trial whose cells have ended. One with a failed cell stays open in the journal, which
         cannot change the state of a trial that has ended."""
@@ -280,23 +231,6 @@ class Search:
         row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]
         return float(row[self._metric])
 
-    def _best(self, fold: int | None, study: Study) -> BestRecipe:
-        trial, score = study.best()
-        config = self.config_of(trial).config
-        tuned_on = self.tuned_on
-        if tuned_on:
-            protocol = config.protocol.model_copy(update={"tuned_on": sorted({*config.protocol.tuned_on, *tuned_on})})
-            config = config.model_copy(update={"protocol": protocol})
-        return BestRecipe(self._fixed_length(config), fold, trial.values, score)
-
-    @property
-    def tuned_on(self) -> list[int]:
-        """Folds on which a choice was made that the recipe is tested on too."""
-        if self.spec.scheme == "nested":
-            return []
-        # The validation fold of a split is the fold after the tested one.
-        return list(self._folds) if self.spec.scheme == "pooled" else [self._folds[1]]
-
 
 @dataclass(frozen=True)
 class _RunningTrial:
@@ -307,14 +241,3 @@ class _RunningTrial:
     cells: list[Cell]
     left: set[str]
     """Ids of its cells that have not ended."""
-
-
-def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
-    """Raises UserError, located in the survey file, for a key or a bound that the config does not take."""
-    search = survey.spec.search
-    if search is None:
-        return
-    for key, values in search.space.items():
-        bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]
-        for value in bounds:
-            load_with(survey, recipe, {key: value})
