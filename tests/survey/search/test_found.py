@@ -27,7 +27,7 @@ def test_the_trials_are_listed_though_none_succeeded(make_survey: MakeSurvey, tm
         raise ValueError("no")
 
     monkeypatch.setattr(work, "run_job", run_job)
-    with pytest.raises(UserError, match="no trial succeeded; see the failed cells"):
+    with pytest.raises(UserError, match=r"no trial succeeded; correct what failed, and run .* with retry_failed=True"):
         run(make_survey, tmp_path / "s", "single")
     with (tmp_path / "s" / "search" / "trials.csv").open(newline="") as file:
         assert [row["state"] for row in csv.DictReader(file)] == ["fail", "fail"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.randomness import torch_seed
 from audiosurvey.survey.search.spec import Range, SearchSpec
 
@@ -91,7 +91,11 @@ class Study:
             (trial, score) for trial, score, state in self.scores() if state == "complete" and score is not None
         ]
         if not complete:
-            raise UserError(f"search {self._name}: no trial succeeded; see the failed cells")
+            raise ArgumentError(
+                f"search {self._name}: no trial succeeded; correct what failed, and run the survey again with "
+                "{retry_failed}",
+                retry_failed=True,
+            )
         sign = 1 if self.minimise else -1
         return min(complete, key=lambda pair: (sign * pair[1], pair[0].number))
 
