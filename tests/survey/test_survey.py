@@ -164,6 +164,16 @@ def test_cells_that_fail_are_named_and_the_others_are_done(make_survey: MakeSurv
     assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
 
 
+def test_the_forecast_counts_failed_cells_if_they_are_retried(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    path = make_survey()
+    with monkeypatch.context() as patch:
+        failing(patch, fold2=RuntimeError("no"))
+        run(path, tmp_path / "s")
+    for retry, pending in ((False, 0), (True, 2)):
+        opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", retry_failed=retry))
+        assert opened.forecast(no_bar).pending == pending
+
+
 def test_retrying_trains_what_failed_alone(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     path = make_survey()
     with monkeypatch.context() as patch:

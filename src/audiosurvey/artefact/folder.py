@@ -37,6 +37,7 @@ from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
+from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
 from audiosurvey.training.devices import pick_device
@@ -202,6 +203,7 @@ class Model(Classifier):
         )
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
+        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.to_scores = self.loss.scores
         """Convert logits to probabilities, without a temperature."""
 
@@ -239,12 +241,12 @@ class Model(Classifier):
             return np.empty((0, self.network.classifier.in_features), dtype=np.float32)
         return rows[0] if alone else np.stack(rows)
 
-    @torch.no_grad()
-    def _through(self, part: Callable[[torch.Tensor], torch.Tensor], wave: Any) -> np.ndarray:
+    @torch.inference_mode()
+    def _through(self, part: Callable[[Any], torch.Tensor], wave: Any) -> np.ndarray:
         wave_BS = torch.from_numpy(waves_of(wave, self.facts["mono"]))
         device = self.network.classifier.weight.device
         try:
-            return part(self.front_end(wave_BS.to(device))).cpu().numpy()
+            return part(laid_out(self.front_end(wave_BS.to(device)))).cpu().numpy()
         except (RuntimeError, ValueError) as error:
             if wave_BS.shape[1] >= self.clip_samples:
                 raise

@@ -23,7 +23,7 @@ class RowForecast:
     name: str
     cells: int
     pending: int
-    """Cells that are not done."""
+    """Cells to train: failed ones only if they are retried."""
     parameters: int
     macs: int
     """Multiply-accumulates for one window."""
@@ -76,10 +76,12 @@ class SurveyForecast:
 
 
 def forecast_survey(
-    plan: SurveyPlan, cells: Sequence[Cell], slots: int, opener: Opener, bar: OpenBar
+    plan: SurveyPlan, cells: Sequence[Cell], slots: int, opener: Opener, bar: OpenBar, *, retry_failed: bool = False
 ) -> SurveyForecast:
-    """Measures every recipe that has cells among `cells` (those of this shard)."""
+    """Measures every recipe that has cells among `cells` (those of this shard). `retry_failed`: failed cells are
+    trained again."""
     states = plan.folder.states()
+    ended = states.done if retry_failed else states.ended
     rows: list[RowForecast] = []
     peak = checkpoint = 0
     with bar(f"timing {len(plan.rows)} configs") as advance:
@@ -99,7 +101,7 @@ def forecast_survey(
                     RowForecast(
                         row.recipe.name,
                         len(own),
-                        sum(cell.id not in states.done for cell in own),
+                        sum(cell.id not in ended for cell in own),
                         experiment.description.parameters,
                         experiment.description.macs,
                         row.config.train.epochs or 0,
@@ -110,18 +112,19 @@ def forecast_survey(
             if advance:
                 advance(number, len(plan.rows))
     if rows:
-        rows += _search_rows(plan, rows[0], states)
+        rows += _search_rows(plan, rows[0], states, retry_failed=retry_failed)
     slots = min(slots, max(1, sum(row.cells for row in rows)))
     return SurveyForecast(rows, slots, peak, checkpoint * slots)
 
 
-def _search_rows(plan: SurveyPlan, row: RowForecast, states: CellStates) -> list[RowForecast]:
+def _search_rows(plan: SurveyPlan, row: RowForecast, states: CellStates, *, retry_failed: bool) -> list[RowForecast]:
     """The trials of a search and the row with what it finds, whose cells cost about as much as those of `row`."""
     if plan.search is None:
         return []
     trials = TrialCells.read(plan.folder, plan.search)
-    pending = trials.pending(states)
-    found = [] if pending else [cell for cell in plan.found if cell.id in states.done]
+    pending = trials.pending(states, retry_failed=retry_failed)
+    ended = states.done if retry_failed else states.ended
+    found = [] if pending else [cell for cell in plan.found if cell.id in ended]
     disk_bytes = trials.total * row.disk_bytes // row.cells
     return [
         replace(row, name=TRIALS, cells=trials.total, pending=pending, disk_bytes=disk_bytes),

@@ -150,6 +150,12 @@ class CellFolder(RunFolder):
             with suppress(OSError):
                 path.unlink()
 
+    def forget_pruning(self) -> None:
+        """Removes what a search left that has ended the trial early, so that it is trained again."""
+        for path in (self.stop, self.pruned):
+            with suppress(OSError):
+                path.unlink()
+
 
 def link(source: Path, target: Path) -> None:
     """Makes `target` a hard link to the file `source`, or a copy where the file system has none."""

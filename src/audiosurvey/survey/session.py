@@ -4,19 +4,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from filelock import FileLock
 
 from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
-from audiosurvey.survey.folder import CellFolder, read_if_there
+from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.work import Keeping, Outcome
 from audiosurvey.version import __version__
+
+AnyCell = TypeVar("AnyCell", bound=Identified)
 
 _WAIT = 2.0
 """Seconds between looks at cells that other processes train."""
@@ -58,7 +61,7 @@ def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
     states = plan.folder.states()
     if fresh:
-        _set_aside_older(plan, [cell for cell in cells if cell.id in states.done])
+        set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done])
     if retry_failed:
         for cell in cells:
             if cell.id in states.failed:
@@ -66,17 +69,21 @@ def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool
     return _still_open(plan, cells)
 
 
-def _set_aside_older(plan: SurveyPlan, cells: Sequence[Cell]) -> None:
+def of_other_versions(survey: SurveyFolder, cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """Those of these cells that are done, by another version."""
+    places = [(cell, survey.cell(cell)) for cell in cells]
+    return [cell for cell, place in places if place.done and _version(place) != __version__]
+
+
+def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell]) -> None:
     """Sets aside cells that another version has trained, and the runs that were made from them."""
     # Several processes may begin at the same time.
-    with FileLock(plan.folder.path / "plan.lock"), FileLock(plan.folder.path / "runs.lock"):
-        for cell in cells:
-            folder = plan.folder.cell(cell)
-            if not folder.done or (version := _version(folder)) == __version__:
-                continue
-            plan.folder.set_aside(folder.path, version)
-            if (run := plan.folder.runs / run_name(cell.row, cell.seed)).exists():
-                plan.folder.set_aside(run)
+    with FileLock(survey.path / "plan.lock"), FileLock(survey.path / "runs.lock"):
+        for cell in of_other_versions(survey, cells):
+            folder = survey.cell(cell)
+            survey.set_aside(folder.path, _version(folder))
+            if (run := survey.runs / run_name(cell.row, cell.seed)).exists():
+                survey.set_aside(run)
 
 
 def work(
@@ -151,15 +158,7 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
     """Cells that ran out of memory beside others are tried once more, one at a time."""
     if executor.slots == 1:
         return
-    again = []
-    for cell in cells:
-        folder = plan.folder.cell(cell)
-        failure = read_if_there(folder.failure)
-        if failure and failure.get("kind") == "memory" and not (folder.path / "alone").exists():
-            (folder.path / "alone").touch()
-            folder.forget_failure()
-            again.append(cell)
-    if again:
+    if again := forget_out_of_memory(plan.folder, cells):
         alone = executor.alone()
         try:
             for cell, outcome in run_to_end(alone, _tasks(plan, again, alone), listener, partial(_still_open, plan)):
@@ -168,6 +167,19 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
                 listener.ended(cell, outcome)
         finally:
             alone.close()
+
+
+def forget_out_of_memory(survey: SurveyFolder, cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """Those of these cells that ran out of memory. They are open again, but each only once."""
+    again = []
+    for cell in cells:
+        folder = survey.cell(cell)
+        failure = read_if_there(folder.failure)
+        if failure and failure.get("kind") == "memory" and not (folder.path / "alone").exists():
+            (folder.path / "alone").touch()
+            folder.forget_failure()
+            again.append(cell)
+    return again
 
 
 def _still_open(plan: SurveyPlan, cells: Sequence[Cell]) -> list[Cell]:

@@ -22,7 +22,9 @@ from audiosurvey.survey.grid import expand
 from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan, read_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.reserved import refuse_reserved
-from audiosurvey.survey.search.search import BestRecipe, Search, best_rows, check_space
+from audiosurvey.survey.search.found import BestRecipe, best_rows
+from audiosurvey.survey.search.recipes import check_space
+from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
 from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells, stored_search
 
@@ -85,7 +87,8 @@ class OpenSurvey:
         found = Search(
             self.plan.survey, self.plan.folder, row, self.plan.conditions, self.plan.search, self.opener, listener
         )
-        best = found.run(self._executor)
+        options = self.options
+        best = found.run(self._executor, retry_failed=options.retry_failed, fresh=options.fresh)
         self.plan = extended(self.plan, best_rows(row, best), self.opener)
         self.reader.cells = planned_cells(self.plan)
         return best
@@ -93,7 +96,8 @@ class OpenSurvey:
     def forecast(self, bar: OpenBar) -> SurveyForecast:
         """The cost of what is missing; a few steps of each config are trained."""
         mine = self.options.shard.of_cells(self.plan.cells)
-        return forecast_survey(self.plan, mine, self.options.jobs, self.opener, bar)
+        options = self.options
+        return forecast_survey(self.plan, mine, options.jobs, self.opener, bar, retry_failed=options.retry_failed)
 
     def _executor(self) -> Executor:
         options, conditions = self.options, self.plan.conditions

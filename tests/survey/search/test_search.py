@@ -1,49 +1,25 @@
-"""Searches: no trial knows its test fold, none is lost or trained twice, and what was tuned says so."""
+"""Searches: no trial knows its test fold, and the best one is trained on the official folds."""
 
 import csv
 import json
-import shutil
 import time
 from pathlib import Path
 
 import pytest
-from small_survey import MakeSurvey, results_of
+from small_search import KillAfter, Killed, ThreeSlots, cells_of, run, survey, trials_of
+from small_survey import MakeSurvey
 
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
 from audiosurvey.reproduce.record import ReproduceOptions
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.survey import work
-from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.session import SurveyListener
-from audiosurvey.survey.survey import SurveyOptions
+from audiosurvey.survey.search import pruning
+from audiosurvey.survey.search.search import Search
+from audiosurvey.survey.survey import OpenSurvey, SurveyOptions
 
 pytest.importorskip("optuna")
-
-SPACE = "space: {train.lr: {log: [1e-3, 1e-1]}, loss.name: {choice: [cross_entropy, bce]}}"
-
-
-def survey(make: MakeSurvey, scheme: str, trials: int = 3, more: str = "") -> Path:
-    search = f"search: {{trials: {trials}, scheme: {scheme}, {SPACE}{more}}}"
-    return make(search, "budget: {epochs: 2}", configs="configs: [net.yaml]")
-
-
-def run(path: Path, folder: Path, listener: SurveyListener | None = None):
-    return pipeline.open_survey(path, SurveyOptions(folder)).train(listener or SurveyListener())
-
-
-def trials_of(folder: Path) -> list[dict[str, str]]:
-    with (folder / "search" / "trials.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def cells_of(folder: Path, *, trial: bool) -> list[Path]:
-    found = []
-    for path in (folder / "cells").glob("*/result.json"):
-        if json.loads(path.read_text()).get("search_trial", False) == trial:
-            found.append(path.parent)
-    return found
 
 
 def test_no_trial_holds_a_test_score(make_survey: MakeSurvey, tmp_path: Path):
@@ -76,24 +52,6 @@ def test_no_trial_holds_a_test_score(make_survey: MakeSurvey, tmp_path: Path):
     assert {cell["id"] for cell in plan["cells"]}.isdisjoint(path.name for path in trials)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "tuned_on", "number"), [("nested", [], 9), ("single", [2], 3), ("pooled", [1, 2, 3], 9)]
-)
-def test_what_was_tuned_says_so(make_survey: MakeSurvey, tmp_path: Path, scheme: str, tuned_on: list[int], number: int):
-    status = run(survey(make_survey, scheme), tmp_path / "s")
-    assert status.complete
-    assert len(cells_of(tmp_path / "s", trial=True)) == number
-    results = json.loads((tmp_path / "s" / "runs" / "net-searched-seed0" / "results.json").read_text())
-    assert results["protocol"].get("tuned_on", []) == tuned_on
-    assert [row["fold"] for row in results["folds"]] == [1, 2, 3]
-    best = sorted(path.name for path in (tmp_path / "s" / "search").glob("best*.yaml"))
-    assert best == (["best.yaml"] if tuned_on else [f"best-fold-{n}.yaml" for n in (1, 2, 3)])
-    # It is a config like any other.
-    from audiosurvey.config.loader import load_config
-
-    assert load_config(tmp_path / "s" / "search" / best[0]).config.protocol.tuned_on == tuned_on
-
-
 def test_the_best_trial_is_trained_on_the_official_folds(make_survey: MakeSurvey, tmp_path: Path):
     run(survey(make_survey, "single", trials=6), tmp_path / "s")
     trials = trials_of(tmp_path / "s")
@@ -103,56 +61,21 @@ def test_the_best_trial_is_trained_on_the_official_folds(make_survey: MakeSurvey
     assert config["loss"]["name"] == json.loads(best["loss.name"])
 
 
-class Ended(SurveyListener):
-    """Keeps the cells that have ended."""
+def test_a_round_has_a_trial_for_each_slot(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
+    true_train, rounds = Search._train, list[list[int]]()
 
-    def __init__(self) -> None:
-        self.cells: list[Cell] = []
+    def train(self, studies, asked, executor):
+        rounds.append([trial.number for _, trial in asked])
+        true_train(self, studies, asked, executor)
 
-    def ended(self, cell, outcome) -> None:
-        self.cells.append(cell)
-
-
-class Killed(Exception):
-    pass
-
-
-class KillAfter(SurveyListener):
-    """Ends the driver when so many cells have ended, as a kill would: nothing is told to the study."""
-
-    def __init__(self, cells: int) -> None:
-        self.left = cells
-
-    def ended(self, cell, outcome) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-
-def test_an_interrupted_search_goes_on(make_survey: MakeSurvey, tmp_path: Path):
-    path = survey(make_survey, "nested", trials=6)
-    for cells in (4, 9):
-        with pytest.raises(Killed):
-            run(path, tmp_path / "s", KillAfter(cells))
-    run(path, tmp_path / "s")
-    run(path, tmp_path / "whole")
-    assert trials_of(tmp_path / "s") == trials_of(tmp_path / "whole")
-    assert results_of(tmp_path / "s") == results_of(tmp_path / "whole")
-    assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete"] * 18
-
-
-def test_more_trials_later(make_survey: MakeSurvey, tmp_path: Path):
-    run(survey(make_survey, "single", trials=2), tmp_path / "s")
-    before = trials_of(tmp_path / "s")
-    run(survey(make_survey, "single", trials=4), tmp_path / "s")
-    after = trials_of(tmp_path / "s")
-    assert (after[:2], len(after)) == (before, 4)
+    monkeypatch.setattr(Search, "_train", train)
+    monkeypatch.setattr(OpenSurvey, "_executor", lambda self: ThreeSlots(self.opener))
+    run(survey(make_survey, "single", trials=5), tmp_path / "s")
+    assert rounds == [[0, 1, 2], [3, 4]]
 
 
 def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     """A stop file ends a trial after its epoch: it is pruned, not done, and not asked for again."""
-    from audiosurvey.survey.search import pruning
-
     monkeypatch.setattr(pruning, "_LOOK_EVERY", 0.05)
     monkeypatch.setattr(pruning, "below_median", lambda value, others, minimise: True)
     true_cell, trials = SurveyFolder.cell, list[str]()
@@ -183,6 +106,8 @@ def test_trials_below_the_median_are_ended(make_survey: MakeSurvey, tmp_path: Pa
     pruned = list((tmp_path / "s").glob("cells/*/pruned.json"))
     assert [json.loads(path.read_text())["epochs"] for path in pruned] == [1, 1]
     assert not any((path.parent / "result.json").exists() for path in pruned)
+    # Later trials are compared with them too.
+    assert all((path.parent / "metrics.jsonl").exists() for path in pruned)
 
 
 @pytest.mark.parametrize(
@@ -200,51 +125,6 @@ def test_faults_are_located(make_survey: MakeSurvey, tmp_path: Path, lines: list
     with pytest.raises(UserError) as error:
         run(path, tmp_path / "s")
     assert message in str(error.value)
-
-
-def test_an_unknown_key_is_found_before_a_trial(make_survey: MakeSurvey, tmp_path: Path):
-    path = make_survey("search: {trials: 2, space: {train.lrr: {log: [1, 2]}}}", configs="configs: [net.yaml]")
-    with pytest.raises(UserError, match=r"my.yaml:3: search.space: train.lrr: unknown key; did you mean lr\?"):
-        run(path, tmp_path / "s")
-
-
-def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):
-    path = survey(make_survey, "single", more=", objective: map")
-    with pytest.raises(
-        UserError, match=r"my.yaml:3: search.objective: map: the clips have one label each; use accuracy or"
-    ):
-        run(path, tmp_path / "s")
-    assert cells_of(tmp_path / "s", trial=True) == []
-
-
-def test_a_search_moves_with_its_data(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
-    """The place of the data makes no other search; other labels, another number of threads do."""
-    path = survey(make_survey, "single", trials=2)
-    run(path, tmp_path / "s")
-    before, cells = trials_of(tmp_path / "s"), results_of(tmp_path / "s")
-    shutil.copytree(tones, tmp_path / "moved")
-    path.write_text(path.read_text().replace(tones.as_posix(), (tmp_path / "moved").as_posix()))
-    ended = Ended()
-    run(path, tmp_path / "s", ended)
-    assert (ended.cells, trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == ([], before, cells)
-    low, high = tmp_path / "moved" / "low", tmp_path / "moved" / "high"
-    (low / "0.wav").rename(high / "moved.wav")
-    (high / "0.wav").rename(low / "moved.wav")
-    ended = Ended()
-    run(path, tmp_path / "s", ended)
-    assert len([cell for cell in ended.cells if cell.trial]) == 2
-    path.write_text(path.read_text() + "threads: 2\n")
-    ended = Ended()
-    run(path, tmp_path / "s", ended)
-    assert len([cell for cell in ended.cells if cell.trial]) == 2
-
-
-def test_trials_have_the_seed_of_the_survey(make_survey: MakeSurvey, tmp_path: Path):
-    path = survey(make_survey, "single", trials=1)
-    path.write_text(path.read_text() + "seeds: [3]\n")
-    ended = Ended()
-    run(path, tmp_path / "s", ended)
-    assert {cell.seed for cell in ended.cells} == {3}
 
 
 def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey, tmp_path: Path):
@@ -280,50 +160,6 @@ def test_a_running_trial_is_shown(make_survey: MakeSurvey, tmp_path: Path):
         patch.setattr(work, "run_job", run_job)
         run(survey(make_survey, "single", trials=2), tmp_path / "s")
     assert {"trial 0, seed 0, fold 1", "trial 1, seed 0, fold 1"} <= running
-
-
-def test_failed_trials_are_named(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
-    true_run, ran = work.run_job, []
-
-    def run_job(job, *others):
-        ran.append(job.trial)
-        if job.trial and len(ran) == 2:
-            raise ValueError("no")
-        return true_run(job, *others)
-
-    monkeypatch.setattr(work, "run_job", run_job)
-    status = run(survey(make_survey, "single", trials=3), tmp_path / "s")
-    assert [(one.cell.title, one.message) for one in status.failed] == [("trial 1, seed 0, fold 1", "ValueError: no")]
-    assert [row["state"] for row in trials_of(tmp_path / "s")] == ["complete", "fail", "complete"]
-    assert ran == [True] * 3 + [False] * 6
-
-
-def test_too_many_failed_trials_stop_the_search(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
-    def run_job(*job):
-        raise ValueError("no")
-
-    monkeypatch.setattr(work, "run_job", run_job)
-    path = survey(make_survey, "single", trials=5)
-    path.write_text(path.read_text() + "max_failures: 2\n")
-    with pytest.raises(UserError, match=r"^search: stopped after 2 failed cells of trials \(max_failures\)"):
-        run(path, tmp_path / "s")
-    assert len(list((tmp_path / "s").glob("cells/*/failure.json"))) == 2
-
-
-def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Path):
-    path = survey(make_survey, "single", trials=2)
-    run(path, tmp_path / "s")
-    before = (tmp_path / "s" / "plan.json").read_bytes()
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
-    assert (tmp_path / "s" / "plan.json").read_bytes() == before
-    # A call that is stopped in its search has written the plan too.
-    with pytest.raises(Killed):
-        run(survey(make_survey, "single", trials=3), tmp_path / "s", KillAfter(1))
-    assert {row.name: row.done for row in pipeline.survey_status(tmp_path / "s").rows} == {
-        "net": 3,
-        "net-searched": 3,
-        "trials": 3,
-    }
 
 
 def test_a_nested_search_leaves_no_single_recipe(make_survey: MakeSurvey, tmp_path: Path):

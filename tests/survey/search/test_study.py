@@ -43,12 +43,50 @@ def test_a_study_asks_the_same_after_an_interruption(tmp_path: Path):
             trial = study.ask()
             if reopen:
                 study = Study(journal, "one", SPEC, minimise=True)
-                (trial,) = study.open_trials()
+                (trial,) = [one for one, _, state in study.scores() if state == "running"]
             study.tell(trial, trial.values["train.lr"])
             found.append(trial.values)
         return found
 
     assert ask(tmp_path / "a.log", reopen=True) == ask(tmp_path / "b.log", reopen=False)
+
+
+def test_no_trial_is_without_values(tmp_path: Path, monkeypatch):
+    """Whenever the process is killed: a trial and its values are written at once."""
+    from optuna.storages.journal import JournalFileBackend
+
+    journal, true_append = tmp_path / "journal.log", JournalFileBackend.append_logs
+    copies: list[Path] = []
+
+    def append_logs(self, logs):
+        true_append(self, logs)
+        copies.append(tmp_path / f"{len(copies)}.log")
+        copies[-1].write_bytes(journal.read_bytes())
+
+    study = Study(journal, "one", SPEC, minimise=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFileBackend, "append_logs", append_logs)
+        for _ in range(STARTUP_TRIALS + 2):
+            trial = study.ask()
+            study.tell(trial, trial.values["train.lr"])
+    assert len(copies) >= 2 * (STARTUP_TRIALS + 2)
+    for copy in copies:
+        for trial, _, _ in Study(copy, "one", SPEC, minimise=True).scores():
+            assert trial.values.keys() == SPEC.space.keys()
+
+
+def test_half_a_line_at_the_end_of_the_journal_is_dropped(tmp_path: Path):
+    """A full disk or a power cut may leave one."""
+    journal = tmp_path / "journal.log"
+    study = Study(journal, "one", SPEC, minimise=True)
+    study.tell(study.ask(), 1.0)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":4,"worker_id":"ab')
+    for number in (1, 2):
+        study = Study(journal, "one", SPEC, minimise=True)
+        assert journal.read_bytes().startswith(whole)
+        study.tell(study.ask(), 2.0)
+        assert [score for _, score, _ in study.scores()] == [1.0] + [2.0] * number
 
 
 def test_what_failed_or_was_pruned_is_no_best_trial(tmp_path: Path):

@@ -195,7 +195,7 @@ def score_with(
     model: Model, sounds: Sounds, clips: Sequence[Clip], device: str, *, reverse: bool = False
 ) -> ScoredWindows:
     """Uncalibrated scores of clips by a trained model, which is left on the CPU."""
-    network = model.network.to(pick_device(device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network = model.network.to(pick_device(device))
     scored = score_windows(
         network,
         model.front_end.to(pick_device(device)),
@@ -219,13 +219,12 @@ def score_waves(model: Model, waves: Sequence[np.ndarray]) -> np.ndarray:
 
     Raises UserError for scores that are not finite.
     """
-    network = model.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     windows = [model.windows(wave_S) for wave_S in waves]
     wave_BS = torch.from_numpy(np.concatenate(windows))
     device = model.network.classifier.weight.device
     scores_WK = torch.cat(
         [
-            model.to_scores(network(laid_out(model.front_end(part_BS.to(device))))).cpu()
+            model.to_scores(model.network(laid_out(model.front_end(part_BS.to(device))))).cpu()
             for part_BS in wave_BS.split(model.config.train.batch_size)
         ]
     ).numpy()

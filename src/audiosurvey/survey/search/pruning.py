@@ -8,7 +8,7 @@ from functools import partial
 
 from audiosurvey.runs.background import in_background
 from audiosurvey.runs.results.fold_log import read_history
-from audiosurvey.survey.cell import Cell
+from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.search.study import below_median
 
@@ -40,10 +40,12 @@ class MedianPruning:
         finally:
             self.remember(cells)
 
-    def remember(self, cells: Sequence[Cell]) -> None:
-        """Later cells are compared with these."""
+    def remember(self, cells: Sequence[Cell | PlannedCell]) -> None:
+        """Later cells are compared with those of these that are done or pruned."""
         for cell in cells:
-            self._ended[cell.fold][cell.id] = self._curve(cell)
+            folder = self._folder.cell(cell)
+            if folder.done or folder.pruned.exists():
+                self._ended[cell.fold][cell.id] = self._curve(cell)
 
     def look(self, cells: Sequence[Cell]) -> None:
         """Asks those of these cells to stop that are below the median after their last epoch."""
@@ -60,7 +62,7 @@ class MedianPruning:
         while not stop.wait(_LOOK_EVERY):
             self.look(cells)
 
-    def _curve(self, cell: Cell) -> Curve:
+    def _curve(self, cell: Cell | PlannedCell) -> Curve:
         key = f"val_{self._metric}"
         with suppress(OSError):
             return [float(record[key]) for record in read_history(self._folder.cell(cell).path) if key in record]

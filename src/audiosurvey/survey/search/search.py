@@ -4,48 +4,33 @@ A trial trains on the training folds of a split without its validation fold, for
 on the validation fold. Neither the trial nor its log holds a score of the test fold.
 """
 
-import csv
-import io
-import json
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from audiosurvey.atomic import write_text
-from audiosurvey.config.loader import LoadedConfig
-from audiosurvey.config.resolved import resolved_yaml
-from audiosurvey.config.root import Config
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
-from audiosurvey.survey.cell import Cell, Conditions, make_cell
+from audiosurvey.survey.cell import Cell, Conditions
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
-from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, searched_name
+from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, trial_name
+from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
+from audiosurvey.survey.search.recipes import TrialRecipes
 from audiosurvey.survey.search.spec import SearchSpec
-from audiosurvey.survey.search.study import Study, Trial
-from audiosurvey.survey.session import SurveyListener, run_to_end
+from audiosurvey.survey.search.study import Study, Trial, journal_lock
+from audiosurvey.survey.session import (
+    SurveyListener,
+    forget_out_of_memory,
+    of_other_versions,
+    run_to_end,
+    set_aside_older,
+)
 from audiosurvey.survey.work import Keeping, Outcome
-
-
-@dataclass(frozen=True)
-class BestRecipe:
-    """What a search has found."""
-
-    config: Config
-    """Resolved; it names the folds it was tuned on."""
-    fold: int | None
-    """The tested fold that it is for; None: all."""
-    values: dict[str, Any]
-    score: float
-    """On the validation folds."""
 
 
 @dataclass
@@ -61,15 +46,10 @@ class Search:
     listener: SurveyListener = field(default_factory=SurveyListener)
 
     def __post_init__(self) -> None:
-        table = self.opener.sounds(self.row.config.dataset, self.row.config.sample_rate).table
-        self._folds = list(table.folds)
-        if len(self._folds) < 3:
-            raise UserError(
-                f"search: needs three folds to hold one out for validation; the data has {len(self._folds)}"
-            )
-        if not self.row.config.train.epochs:
-            raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
-        self._metric = self._objective(table.multi_label)
+        self._recipes = TrialRecipes(self.survey, self.row, self.conditions, self.opener)
+        self._metric = self._recipes.metric
+        self._asked = AskedTrials(self.folder, self.planned)
+        self._journal = self.folder.path / "search" / "journal.log"
         self._pruning = MedianPruning(self.folder, self._metric)
         self._failures = 0
 
@@ -78,197 +58,186 @@ class Search:
         assert self.survey.spec.search is not None, "there is a search"
         return self.survey.spec.search
 
-    @property
-    def seed(self) -> int:
-        """Of every trial."""
-        return self.survey.spec.seeds[0]
-
-    def _objective(self, multi_label: bool) -> str:
-        asked = self.spec.objective
-        if asked == "auto":
-            return "map" if multi_label else "accuracy"
-        if asked == ("accuracy" if multi_label else "map"):
-            fault = (
-                "the clips have several labels; use map"
-                if multi_label
-                else "the clips have one label each; use accuracy"
-            )
-            self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
-        return asked
-
-    def run(self, executor: Callable[[], Executor]) -> list[BestRecipe]:
-        """Runs the trials that are missing; writes search/trials.csv and the best configs.
+    def run(
+        self, executor: Callable[[], Executor], *, retry_failed: bool = False, fresh: bool = False
+    ) -> list[BestRecipe]:
+        """Runs the trials that are missing, with `retry_failed` also those that failed; writes search/trials.csv and
+        the best configs. `fresh`: begins anew if another version has trained some of the trials.
 
         Trials are asked for in rounds, one for each slot of the executor and search.
         """
+        if fresh:
+            self._begin_anew()
         studies = self._studies()
+        if retry_failed:
+            self._forget_failures()
+        if self.spec.prune:
+            self._pruning.remember(self._asked.cells())
         running: Executor | None = None
         try:
-            while asked := self._ask(studies, running.slots if running else 1):
+            while self._missing(studies):
                 running = running or executor()
-                self._train(studies, asked, running)
+                self._train(studies, self._ask(studies, running.slots), running)
+                if running.slots > 1 and not self._missing(studies) and self._forget_out_of_memory():
+                    running = running.alone()
         finally:
             if running is not None:
                 running.close()
-        best = [self._best(fold, study) for fold, study in studies.items()]
-        self._write(studies, best)
+        write_trials(self.folder, self.spec, studies)
+        best = [self._recipes.best(fold, *study.best()) for fold, study in studies.items()]
+        write_best(self.folder, best)
         return best
+
+    def _begin_anew(self) -> None:
+        """The scores of trials that were told cannot be changed: there is a new study for the search. It asks for the
+        same values as the first, as long as the scores are the same."""
+        with journal_lock(self._journal):
+            if of_other_versions(self.folder, self._asked.cells()):
+                cells = self._asked.cells()
+                self._asked.begin_anew()
+                set_aside_older(self.folder, cells)
 
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
-        journal = self.folder.path / "search" / "journal.log"
         names = {
             fold: f"{self.spec.scheme}-{self.planned.identity}" + (f"-fold{fold}" if fold else "") for fold in asked
         }
-        return {fold: Study(journal, name, self.spec, minimise=self._metric == "loss") for fold, name in names.items()}
+        minimise, number = self._metric == "loss", self._asked.number
+        with journal_lock(self._journal):
+            return {
+                fold: Study(self._journal, name, self.spec, minimise=minimise, number=number)
+                for fold, name in names.items()
+            }
+
+    def _forget_failures(self) -> None:
+        """Failed trials are open again, since nothing was told about them."""
+        failed = self.folder.states().failed
+        for cell in self._asked.cells():
+            if cell.id in failed:
+                self.folder.cell(cell).forget_failure()
+
+    def _forget_out_of_memory(self) -> bool:
+        """Whether there are trials that ran out of memory beside others; they are open again, once."""
+        cells = self._asked.cells()
+        return bool(forget_out_of_memory(self.folder, cells))
+
+    def _missing(self, studies: dict[int | None, Study]) -> bool:
+        """Whether there are trials to train or to ask for."""
+        return any(study.asked < self.spec.trials for study in studies.values()) or bool(self._unfinished(studies))
 
     def _ask(self, studies: dict[int | None, Study], slots: int) -> list[tuple[int | None, Trial]]:
-        """Trials that were interrupted; without any, as many new ones as there are slots, at least one a study."""
-        found = [(fold, trial) for fold, study in studies.items() for trial in study.open_trials()]
-        if found:
+        """Trials that are not finished, also those of other processes; without any, as many new ones as there are
+        slots, at least one a study."""
+        with journal_lock(self._journal):
+            found = self._unfinished(studies)
+            room = 0 if found else max(slots, len(studies))
+            while len(found) < room:
+                asked = [(study.asked, fold or 0, fold) for fold, study in studies.items()]
+                behind = [one for one in asked if one[0] < self.spec.trials]
+                if not behind:
+                    break
+                _, _, fold = min(behind)
+                found.append((fold, studies[fold].ask()))
             return found
-        while True:
-            asked = [(study.asked, fold or 0, fold) for fold, study in studies.items()]
-            behind = [one for one in asked if one[0] < self.spec.trials]
-            if not behind or len(found) >= max(slots, len(studies)):
-                return found
-            _, _, fold = min(behind)
-            found.append((fold, studies[fold].ask()))
+
+    def _unfinished(self, studies: dict[int | None, Study]) -> list[tuple[int | None, Trial]]:
+        """Trials with cells to train, and those that can be told."""
+        states, known = self.folder.states(), self._asked.read()
+        ended, found = states.ended | states.pruned, list[tuple[int | None, Trial]]()
+        for fold, study in studies.items():
+            for trial, _, state in study.scores():
+                cells = known.get(trial_name(trial.number, fold), [])
+                # Also of a trial that was told: its result may have been removed.
+                to_train = any(cell.id not in ended for cell in cells)
+                failed = any(cell.id in states.failed for cell in cells)
+                if to_train or (state == "running" and not failed):
+                    found.append((fold, trial))
+        return found
 
     def _train(
         self, studies: dict[int | None, Study], asked: Sequence[tuple[int | None, Trial]], executor: Executor
     ) -> None:
         """Trains the cells of these trials, and tells their scores."""
-        waiting: dict[int, set[str]] = {}
-        cells_of: dict[int, list[Cell]] = {}
-        owner: dict[str, list[int]] = defaultdict(list)
-        cells: dict[str, Cell] = {}
-        named: dict[str, list[Cell]] = {}
-        impossible: list[tuple[int | None, Trial]] = []
-        for index, (fold, trial) in enumerate(asked):
-            try:
-                own = self._cells(fold, trial)
-            except UserError as error:
-                # Values that do not fit together, such as a kernel larger than its map.
-                self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
-                named[_name(fold, trial)] = []
-                impossible.append((fold, trial))
-                continue
-            named[_name(fold, trial)] = own
-            waiting[index], cells_of[index] = {cell.id for cell in own}, own
-            for cell in own:
-                owner[cell.id].append(index)
-                cells[cell.id] = cell
-        AskedTrials(self.folder, self.planned).add(named)
-        for fold, trial in impossible:
-            studies[fold].tell(trial, None)
-        keeping = Keeping("predictions", self.survey.spec.timeout)
+        running = self._running(studies, asked)
+        cells = {cell.id: cell for one in running for cell in one.cells if cell.id in one.left}
+        for one in running:
+            if not one.left:
+                self._tell(one)
+        keeping = Keeping("predictions", self.survey.spec.timeout, alone=executor.whole_device)
         tasks = [Task(self.folder.path.absolute(), cell, keeping) for cell in cells.values()]
         with self._pruning.following(list(cells.values())) if self.spec.prune else nullcontext():
             for cell, outcome in run_to_end(executor, tasks, self.listener):
                 self.listener.ended(cell, outcome)
-                for index in owner[cell.id]:
-                    waiting[index].discard(cell.id)
-                    if not waiting[index]:
-                        fold, trial = asked[index]
-                        self._tell(studies[fold], trial, cells_of[index])
+                for one in running:
+                    if cell.id in one.left:
+                        one.left.remove(cell.id)
+                        if not one.left:
+                            self._tell(one)
                 self._count_failure(outcome)
+
+    def _running(
+        self, studies: dict[int | None, Study], asked: Sequence[tuple[int | None, Trial]]
+    ) -> list["_RunningTrial"]:
+        """The cells of trials; those whose values do not fit together, such as a kernel larger than its map, fail."""
+        found: list[_RunningTrial] = []
+        named: dict[str, list[Cell]] = {}
+        impossible: list[tuple[int | None, Trial]] = []
+        known = {cell.id for cell in self._asked.cells()}
+        for fold, trial in asked:
+            try:
+                cells = self._recipes.cells(fold, trial)
+            except UserError as error:
+                self.listener.say(f"search: trial {trial.number}: {error.lines[0]}")
+                named[trial_name(trial.number, fold)] = []
+                impossible.append((fold, trial))
+                continue
+            for cell in cells:
+                if cell.id not in known:
+                    # Another search may have pruned it, in comparison with its own trials.
+                    self.folder.cell(cell).forget_pruning()
+            named[trial_name(trial.number, fold)] = cells
+            found.append(_RunningTrial(studies[fold], trial, cells, set()))
+        states = self.folder.states()
+        for one in found:
+            one.left.update({cell.id for cell in one.cells} - states.ended - states.pruned)
+        self._asked.add(named)
+        with journal_lock(self._journal):
+            for fold, trial in impossible:
+                studies[fold].tell(trial, None)
+        return found
 
     def _count_failure(self, outcome: Outcome) -> None:
         most = self.survey.spec.max_failures
         self._failures += outcome == "failed"
         if most is not None and self._failures >= most:
-            raise UserError(
+            raise ArgumentError(
                 f"search: stopped after {self._failures} failed cells of trials (max_failures); "
-                "correct what failed, and run the survey again"
+                "correct what failed, and run the survey again with {retry_failed}",
+                retry_failed=True,
             )
 
-    def _cells(self, fold: int | None, trial: Trial) -> list[Cell]:
-        config = self._fixed_length(self.config_of(trial).config).model_copy(update={"seed": self.seed})
-        splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
-        key = self.opener.key(config)
-        return [make_cell(_name(fold, trial), config, split, self.conditions, key, trial=True) for split in splits]
-
-    def _fixed_length(self, config: Config) -> Config:
-        """The last epoch is used, and its number is that of the survey."""
-        epochs = self.row.config.train.epochs
-        return config.model_copy(
-            update={
-                "train": config.train.model_copy(update={"epochs": epochs, "patience": None}),
-                "protocol": config.protocol.model_copy(update={"selection": "last"}),
-            }
-        )
-
-    def config_of(self, trial: Trial) -> LoadedConfig:
-        return load_with(self.survey, self.row.recipe, trial.values)
-
-    def _tell(self, study: Study, trial: Trial, cells: Sequence[Cell]) -> None:
-        scores = []
-        for cell in cells:
-            place = self.folder.cell(cell)
-            if not place.done:
-                study.tell(trial, None, pruned=place.pruned.exists())
-                return
-            scores.append(self._score(place.path))
-        study.tell(trial, sum(scores) / len(scores))
+    def _tell(self, one: "_RunningTrial") -> None:
+        """Tells what became of a trial whose cells have ended. One with a failed cell stays open in the journal, which
+        cannot change the state of a trial that has ended."""
+        places = [self.folder.cell(cell) for cell in one.cells]
+        with journal_lock(self._journal):
+            if all(place.done for place in places):
+                scores = [self._score(place.path) for place in places]
+                one.study.tell(one.trial, sum(scores) / len(scores))
+            elif all(place.done or place.pruned.exists() for place in places):
+                one.study.tell(one.trial, None, pruned=True)
 
     def _score(self, cell: Path) -> float:
         row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]
         return float(row[self._metric])
 
-    def _best(self, fold: int | None, study: Study) -> BestRecipe:
-        trial, score = study.best()
-        config = self.config_of(trial).config
-        tuned_on = self.tuned_on
-        if tuned_on:
-            protocol = config.protocol.model_copy(update={"tuned_on": sorted({*config.protocol.tuned_on, *tuned_on})})
-            config = config.model_copy(update={"protocol": protocol})
-        return BestRecipe(self._fixed_length(config), fold, trial.values, score)
 
-    @property
-    def tuned_on(self) -> list[int]:
-        """Folds on which a choice was made that the recipe is tested on too."""
-        if self.spec.scheme == "nested":
-            return []
-        # The validation fold of a split is the fold after the tested one.
-        return list(self._folds) if self.spec.scheme == "pooled" else [self._folds[1]]
+@dataclass(frozen=True)
+class _RunningTrial:
+    """A trial whose cells are trained."""
 
-    def _write(self, studies: dict[int | None, Study], best: Sequence[BestRecipe]) -> None:
-        folder = self.folder.path / "search"
-        rows = [["fold", "trial", "state", "score", *self.spec.space]]
-        for fold, study in studies.items():
-            for trial, score, state in study.scores():
-                shown = [json.dumps(trial.values[key]) for key in self.spec.space]
-                rows.append(
-                    [str(fold or "all"), str(trial.number), state, "" if score is None else f"{score:.6g}", *shown]
-                )
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(folder / "trials.csv", text.getvalue())
-        for one in best:
-            name = f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml"
-            write_text(folder / name, resolved_yaml(one.config))
-
-
-def _name(fold: int | None, trial: Trial) -> str:
-    return f"trial {trial.number}" + (f" for fold {fold}" if fold else "")
-
-
-def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
-    """Raises UserError, located in the survey file, for a key or a bound that the config does not take."""
-    search = survey.spec.search
-    if search is None:
-        return
-    for key, values in search.space.items():
-        bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]
-        for value in bounds:
-            load_with(survey, recipe, {key: value})
-
-
-def best_rows(row: PlannedRow, best: Sequence[BestRecipe]) -> list[PlannedRow]:
-    """Rows that train the official folds with the recipes that were found: one row, whose folds may differ in it."""
-    rows = []
-    for one in best:
-        recipe: Recipe = replace(row.recipe, name=searched_name(row.recipe.name), sweep={})
-        rows.append(PlannedRow(recipe, one.config, (one.fold,) if one.fold else row.folds))
-    return rows
+    study: Study
+    trial: Trial
+    cells: list[Cell]
+    left: set[str]
+    """Ids of its cells that have not ended."""

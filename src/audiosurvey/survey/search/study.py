@@ -1,11 +1,15 @@
 """Studies of Optuna: which values are tried next, given the trials so far. One file holds them all."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.errors import UserError
+from filelock import FileLock
+
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.randomness import torch_seed
 from audiosurvey.survey.search.spec import Range, SearchSpec
 
@@ -27,25 +31,24 @@ class Study:
 
     The sampler is made anew before every question, with a seed that depends on the number of trials: an interrupted
     search asks for the same values as one that was not interrupted.
+
+    One process at a time may make a study, ask or tell: there is a lock for this, `journal_lock`.
     """
 
-    def __init__(self, journal: Path, name: str, spec: SearchSpec, *, minimise: bool) -> None:
+    def __init__(self, journal: Path, name: str, spec: SearchSpec, *, minimise: bool, number: int = 1) -> None:
+        """`number`: how often the search was begun, this time included. Each time it has a study of its own."""
         optuna = import_optuna()
         self._optuna, self._spec, self._name = optuna, spec, name
         journal.parent.mkdir(parents=True, exist_ok=True)
+        _drop_half_line(journal)
         backend = optuna.storages.journal.JournalFileBackend(str(journal))
         self._study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
-            study_name=name,
+            study_name=name if number == 1 else f"{name}-{number}",
             direction="minimize" if minimise else "maximize",
             load_if_exists=True,
         )
         self.minimise = minimise
-
-    def open_trials(self) -> list[Trial]:
-        """Trials that were asked for and have no result yet: those of an interrupted search."""
-        states = (self._optuna.trial.TrialState.RUNNING,)
-        return [self._trial(found) for found in self._study.get_trials(deepcopy=False, states=states)]
 
     @property
     def asked(self) -> int:
@@ -53,21 +56,32 @@ class Study:
         return len(self._study.get_trials(deepcopy=False))
 
     def ask(self) -> Trial:
+        """A new trial. Its values are drawn in a copy of the study, and are written together with the trial: a process
+        that is killed leaves no trial without values."""
+        create_trial, states = self._optuna.trial.create_trial, self._optuna.trial.TrialState
+        copy = self._optuna.create_study(direction=self._study.direction)
+        copy.add_trials(self._study.get_trials(deepcopy=False))
         seed = torch_seed(self._spec.seed, self._name, self.asked) % 2**32
-        self._study.sampler = self._optuna.samplers.TPESampler(
+        copy.sampler = self._optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
         )
-        asked = self._study.ask({key: self._distribution(values) for key, values in self._spec.space.items()})
-        return Trial(asked.number, self._values(asked.params))
+        distributions = {key: self._distribution(values) for key, values in self._spec.space.items()}
+        drawn = copy.ask(distributions)
+        self._study.add_trial(create_trial(state=states.RUNNING, params=drawn.params, distributions=distributions))
+        return self._trial(self._study.get_trials(deepcopy=False)[-1])
 
     def tell(self, trial: Trial, score: float | None, *, pruned: bool = False) -> None:
-        """Records the score of a trial; None for one that failed or was pruned."""
+        """Records the score of a trial; None for one that was pruned, or that will never have a score.
+
+        A trial that may be tried again is not told: the journal cannot change the state of one that has ended. While it
+        is open, the sampler avoids values close to it.
+        """
         states = self._optuna.trial.TrialState
         state = None if score is not None else states.PRUNED if pruned else states.FAIL
         self._study.tell(trial.number, score, state=state, skip_if_finished=True)
 
     def scores(self) -> list[tuple[Trial, float | None, str]]:
-        """All trials with score and state: complete, pruned, fail or running."""
+        """All trials with score and state: complete, pruned, fail (for good), or running: interrupted or failed."""
         trials = self._study.get_trials(deepcopy=False)
         return [(self._trial(one), one.value if one.values else None, one.state.name.lower()) for one in trials]
 
@@ -77,7 +91,11 @@ class Study:
             (trial, score) for trial, score, state in self.scores() if state == "complete" and score is not None
         ]
         if not complete:
-            raise UserError(f"search {self._name}: no trial succeeded; see the failed cells")
+            raise ArgumentError(
+                f"search {self._name}: no trial succeeded; correct what failed, and run the survey again with "
+                "{retry_failed}",
+                retry_failed=True,
+            )
         sign = 1 if self.minimise else -1
         return min(complete, key=lambda pair: (sign * pair[1], pair[0].number))
 
@@ -99,6 +117,20 @@ class Study:
             return distributions.IntDistribution(int(values.int[0]), int(values.int[1]))
         low, high = values.log or values.uniform or (0.0, 1.0)
         return distributions.FloatDistribution(low, high, log=values.log is not None)
+
+
+def journal_lock(journal: Path) -> FileLock:
+    """Held by a process while it makes a study, asks or tells."""
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(journal.with_suffix(".lock"))
+
+
+def _drop_half_line(journal: Path) -> None:
+    """A full disk or a power cut may leave half a line at the end, which the next one would be appended to."""
+    with suppress(FileNotFoundError):
+        content = journal.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
 
 
 def import_optuna() -> Any:

@@ -1,0 +1,109 @@
+"""From the values of a trial to its config and cells, and to the recipe that a search has found."""
+
+from dataclasses import dataclass
+
+from audiosurvey.config.root import Config
+from audiosurvey.errors import UserError
+from audiosurvey.survey.cell import Cell, Conditions, make_cell
+from audiosurvey.survey.grid import Recipe, load_with
+from audiosurvey.survey.plan import Opener, PlannedRow
+from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.search.asked import trial_name
+from audiosurvey.survey.search.found import BestRecipe
+from audiosurvey.survey.search.spec import SearchSpec
+from audiosurvey.survey.search.study import Trial
+
+
+@dataclass
+class TrialRecipes:
+    """What a search trains: `row`, with some keys set."""
+
+    survey: LoadedSurvey
+    row: PlannedRow
+    conditions: Conditions
+    opener: Opener
+
+    def __post_init__(self) -> None:
+        table = self.opener.sounds(self.row.config.dataset, self.row.config.sample_rate).table
+        self._folds = list(table.folds)
+        if len(self._folds) < 3:
+            raise UserError(
+                f"search: needs three folds to hold one out for validation; the data has {len(self._folds)}"
+            )
+        if not self.row.config.train.epochs:
+            raise UserError("search: needs trainings of equal length; give budget: {epochs: N}")
+        self.metric = self._metric(table.multi_label)
+        """The score by which trials are compared."""
+
+    @property
+    def spec(self) -> SearchSpec:
+        assert self.survey.spec.search is not None, "there is a search"
+        return self.survey.spec.search
+
+    @property
+    def seed(self) -> int:
+        """Of every trial."""
+        return self.survey.spec.seeds[0]
+
+    def _metric(self, multi_label: bool) -> str:
+        asked = self.spec.objective
+        if asked == "auto":
+            return "map" if multi_label else "accuracy"
+        if asked == ("accuracy" if multi_label else "map"):
+            fault = (
+                "the clips have several labels; use map"
+                if multi_label
+                else "the clips have one label each; use accuracy"
+            )
+            self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
+        return asked
+
+    def cells(self, fold: int | None, trial: Trial) -> list[Cell]:
+        """The cells of a trial: one for each split. `fold`: the tested fold that it is for; None: all."""
+        config = self._fixed_length(self._config(trial)).model_copy(update={"seed": self.seed})
+        splits = self._folds if self.spec.scheme == "pooled" else [fold or self._folds[0]]
+        key = self.opener.key(config)
+        return [
+            make_cell(trial_name(trial.number, fold), config, split, self.conditions, key, trial=True)
+            for split in splits
+        ]
+
+    def _config(self, trial: Trial) -> Config:
+        return load_with(self.survey, self.row.recipe, trial.values).config
+
+    def _fixed_length(self, config: Config) -> Config:
+        """The last epoch is used, and its number is that of the survey."""
+        epochs = self.row.config.train.epochs
+        return config.model_copy(
+            update={
+                "train": config.train.model_copy(update={"epochs": epochs, "patience": None}),
+                "protocol": config.protocol.model_copy(update={"selection": "last"}),
+            }
+        )
+
+    def best(self, fold: int | None, trial: Trial, score: float) -> BestRecipe:
+        """The recipe that the official folds are trained with. It names the folds that it was tuned on."""
+        config, tuned_on = self._config(trial), self.tuned_on
+        if tuned_on:
+            protocol = config.protocol.model_copy(update={"tuned_on": sorted({*config.protocol.tuned_on, *tuned_on})})
+            config = config.model_copy(update={"protocol": protocol})
+        return BestRecipe(self._fixed_length(config), fold, trial.values, score)
+
+    @property
+    def tuned_on(self) -> list[int]:
+        """Folds on which a choice was made that the recipe is tested on too."""
+        if self.spec.scheme == "nested":
+            return []
+        # The validation fold of a split is the fold after the tested one.
+        return list(self._folds) if self.spec.scheme == "pooled" else [self._folds[1]]
+
+
+def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
+    """Raises UserError, located in the survey file, for a key or a bound that the config does not take."""
+    search = survey.spec.search
+    if search is None:
+        return
+    for key, values in search.space.items():
+        bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]
+        for value in bounds:
+            load_with(survey, recipe, {key: value})

@@ -1,0 +1,53 @@
+"""The configs of trials: located faults, one seed, and what was tuned says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_search import Ended, cells_of, run, survey
+from small_survey import MakeSurvey
+
+from audiosurvey.errors import UserError
+
+pytest.importorskip("optuna")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tuned_on", "number"), [("nested", [], 9), ("single", [2], 3), ("pooled", [1, 2, 3], 9)]
+)
+def test_what_was_tuned_says_so(make_survey: MakeSurvey, tmp_path: Path, scheme: str, tuned_on: list[int], number: int):
+    status = run(survey(make_survey, scheme), tmp_path / "s")
+    assert status.complete
+    assert len(cells_of(tmp_path / "s", trial=True)) == number
+    results = json.loads((tmp_path / "s" / "runs" / "net-searched-seed0" / "results.json").read_text())
+    assert results["protocol"].get("tuned_on", []) == tuned_on
+    assert [row["fold"] for row in results["folds"]] == [1, 2, 3]
+    best = sorted(path.name for path in (tmp_path / "s" / "search").glob("best*.yaml"))
+    assert best == (["best.yaml"] if tuned_on else [f"best-fold-{n}.yaml" for n in (1, 2, 3)])
+    # It is a config like any other.
+    from audiosurvey.config.loader import load_config
+
+    assert load_config(tmp_path / "s" / "search" / best[0]).config.protocol.tuned_on == tuned_on
+
+
+def test_an_unknown_key_is_found_before_a_trial(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey("search: {trials: 2, space: {train.lrr: {log: [1, 2]}}}", configs="configs: [net.yaml]")
+    with pytest.raises(UserError, match=r"my.yaml:3: search.space: train.lrr: unknown key; did you mean lr\?"):
+        run(path, tmp_path / "s")
+
+
+def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", more=", objective: map")
+    with pytest.raises(
+        UserError, match=r"my.yaml:3: search.objective: map: the clips have one label each; use accuracy or"
+    ):
+        run(path, tmp_path / "s")
+    assert cells_of(tmp_path / "s", trial=True) == []
+
+
+def test_trials_have_the_seed_of_the_survey(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=1)
+    path.write_text(path.read_text() + "seeds: [3]\n")
+    ended = Ended()
+    run(path, tmp_path / "s", ended)
+    assert {cell.seed for cell in ended.cells} == {3}
