@@ -1,0 +1,120 @@
+"""Training steps: the share of their time that the convolutions of their layers take alone.
+
+Each convolution of the network is timed by itself, forward and backward, with its own channels, map and memory layout.
+The sum is what a step would take if all else were free. Also the original's network, compared with its own way to
+train: fp32, contiguous tensors.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from rounds import Row, alternate, compared
+from torch import Tensor, nn
+
+from audiosurvey.config.loader import load_config
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.shapes import each_input
+from audiosurvey.training.precision import pick_precision
+
+BATCH, CLASSES = 16, 50
+NETWORKS = ("tiny", "small", "base", "cnn10")
+
+
+def network_of(name: str) -> tuple[Network, Tensor]:
+    """The network of a preset in channels-last layout, and a batch for it."""
+    config = load_config(name, ["dataset.clip_seconds=5"]).config
+    network = build_network(
+        config.model,
+        input_shape=config.input_shape,
+        classes=CLASSES,
+        seed=0,
+        standardize=config.mel_spectrogram.standardize,
+    )
+    heard = torch.randn(BATCH, *each_input(config.input_shape)[0])
+    network.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+    return network, heard.contiguous(memory_format=torch.channels_last)
+
+
+def stepping(network: nn.Module, heard: Tensor, precision: str) -> Callable[[], None]:
+    """One step: forward, loss, backward, AdamW."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    target_B = torch.arange(len(heard)) % CLASSES
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            logits = network(heard)
+        torch.nn.functional.cross_entropy(logits.float().flatten(0, -2), target_B).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def convolutions(network: nn.Module, heard: Tensor, precision: str) -> Callable[[], None]:
+    """All convolutions of a step, each by itself, forward and backward."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    found: list[tuple[Any, Tensor]] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, given, _: found.append((layer, given[0].detach())))
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(heard)
+    for hook in hooks:
+        hook.remove()
+    calls = []
+    for number, (layer, given) in enumerate(found):
+        x = given.to(dtype).contiguous(memory_format=torch.channels_last).requires_grad_(number > 0)
+        weight = layer.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last).requires_grad_()
+        out = nn.functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)  # pyright: ignore[reportArgumentType]
+        calls.append((layer, x, weight, torch.randn_like(out)))
+
+    def run() -> None:
+        for layer, x, weight, gradient in calls:
+            out = nn.functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)  # pyright: ignore[reportArgumentType]
+            torch.autograd.backward(out, gradient, inputs=[x, weight] if x.requires_grad else [weight])
+
+    return run
+
+
+def measure() -> list[Row]:
+    rows = []
+    for name in NETWORKS:
+        for precision in ("fp32", "bf16"):
+            network, heard = network_of(name)
+            ways = {"convolutions alone": convolutions(network, heard, precision)}
+            taken = alternate(ways | {"step": stepping(network, heard, precision)}, rounds=5)
+            shares = [alone / step for alone, step in zip(*taken.values(), strict=True)]
+            row = compared("", taken, items=BATCH)[0]
+            share = sorted(shares)[len(shares) // 2]
+            rows.append(
+                Row(
+                    f"step of `{name}`, {precision}, one clip",
+                    row.other,
+                    "its convolutions alone",
+                    row.ours,
+                    share,
+                    min(shares),
+                    max(shares),
+                )
+            )
+    return [*rows, *original()]
+
+
+def original() -> list[Row]:
+    """The step of the original's network as it is trained here, and as it was: fp32, contiguous."""
+    config = load_config("original", ["dataset.clip_seconds=5"]).config
+
+    def network() -> Network:
+        made = build_network(config.model, input_shape=config.input_shape, classes=CLASSES, seed=0)
+        return made.train()  # pyright: ignore[reportReturnType]
+
+    heard = torch.randn(4, *each_input(config.input_shape)[0])
+    precision = pick_precision("auto", torch.device("cpu"))
+    laid_out = heard.contiguous(memory_format=torch.channels_last)
+    ours = stepping(network().to(memory_format=torch.channels_last), laid_out, precision)  # pyright: ignore[reportCallIssue]
+    taken = alternate({"ours": ours, "fp32, contiguous": stepping(network(), heard, "fp32")}, 3, time.perf_counter)
+    return compared(f"step of the original's network, {precision}, one clip", taken, items=4)
