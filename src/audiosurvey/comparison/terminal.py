@@ -42,6 +42,8 @@ def _print_dataset(dataset: DatasetResult, console: Console) -> None:
         _line(console, line)
     console.print(_protocols(dataset, models))
     console.print(_costs(models))
+    if (machine := _machine(models)) is not None:
+        _line(console, f"trained on {machine}")
     _line(console, front_line(dataset))
     if (line := energy_line(dataset)) is not None:
         _line(console, line)
@@ -107,12 +109,20 @@ def _pairs(dataset: DatasetResult, pairs: tuple[PairResult, ...], second: bool =
 
 def _costs(models: Sequence[ModelText]) -> Table:
     table = _table("params", "MACs", "train s", "Wh", "ms/clip", "MB", "peak MB", name="model")
-    table.add_column("machine", overflow="fold")
+    machines = len({model.machine for model in models}) > 1
+    if machines:
+        table.add_column("machine", overflow="fold")
     table.add_column("front")
     for model in models:
         cells = [model.name, model.parameters, model.macs, model.seconds, model.energy, model.ms, model.mb, model.peak]
-        table.add_row(*map(Text, [*cells, model.machine, model.front]))
+        table.add_row(*map(Text, [*cells, *([model.machine] if machines else []), model.front]))
     return table
+
+
+def _machine(models: Sequence[ModelText]) -> str | None:
+    """The machine that trained all models; None if there are several, or it is unknown."""
+    (first, *others) = {model.machine for model in models}
+    return None if others or first == "-" else first
 
 
 def _effects(dataset: DatasetResult) -> Table:
