@@ -335,3 +335,25 @@ def named_pipe() -> Iterator[Callable[[Path], Path]]:
     yield make
     over.set()
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def launch_browser() -> Iterator[Callable[..., Any]]:
+    """`launch_browser("--flag", ...)`: headless Chromium, closed at the end; its tests are skipped where it is missing.
+
+    One Playwright for all tests: a second one in the same thread fails.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium: `make setup-browser` installs it")
+    # Chromium has no sandbox for root.
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright, contextlib.ExitStack() as opened:
+
+        def launch(*flags: str) -> Any:
+            one = playwright.chromium.launch(executable_path=chromium, args=[*root, *flags])
+            opened.callback(one.close)
+            return one
+
+        yield launch

@@ -101,7 +101,25 @@ def measure() -> list[Row]:
                     max(shares),
                 )
             )
-    return [*rows, *original()]
+    return [*rows, *compiled(), *original()]
+
+
+def compiled() -> list[Row]:
+    """The step of `small` as it is, and compiled with torch.compile: after how many clips that pays."""
+    network, heard = network_of("small")
+    other, _ = network_of("small")
+    begin = time.perf_counter()
+    step = stepping(torch.compile(other), heard, "fp32")  # pyright: ignore[reportArgumentType]
+    try:
+        step()
+    except Exception as error:  # a missing C++ compiler is found when the first step is compiled
+        return [Row("step of `small` with torch.compile", f"not measured: {str(error).splitlines()[0]}", "", "")]
+    spent = time.perf_counter() - begin
+    taken = alternate({"compiled": step, "as it is": stepping(network, heard, "fp32")}, rounds=5)
+    (row,) = compared(
+        f"step of `small`, fp32, with torch.compile ({spent:.0f} s to compile), one clip", taken, items=BATCH
+    )
+    return [row]
 
 
 def original() -> list[Row]:

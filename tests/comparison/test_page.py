@@ -1,8 +1,10 @@
 """The page: self-contained, text is text, and plots whose numbers lie inside them."""
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,21 +100,15 @@ def test_models_that_do_not_differ_share_a_bar():
 
 
 @pytest.mark.parametrize("width", [1200, 390])
-def test_in_a_browser(comparison, tmp_path: Path, width):
-    sync = pytest.importorskip("playwright.sync_api")
+def test_in_a_browser(launch_browser: Callable[..., Any], comparison, tmp_path: Path, width):
     file = tmp_path / "page.html"
     file.write_text(page.comparison_page(comparison), encoding="utf-8")
-    with sync.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        except sync.Error:
-            pytest.skip("no Chromium")
-        tab = browser.new_page(viewport={"width": width, "height": 800})
-        faults: list[str] = []
-        tab.on("console", lambda message: faults.append(message.text))
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.goto(file.as_uri())
-        # Tables scroll in their own boxes; the page itself does not scroll sideways.
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert faults == []
-        browser.close()
+    tab = launch_browser().new_page(viewport={"width": width, "height": 800})
+    faults: list[str] = []
+    tab.on("console", lambda message: faults.append(message.text))
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto(file.as_uri())
+    # Tables scroll in their own boxes; the page itself does not scroll sideways.
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert faults == []
+    tab.close()

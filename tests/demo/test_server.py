@@ -233,18 +233,9 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium: `make setup-browser` installs it")
-    # A microphone that beeps; Chromium has no sandbox for root.
-    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    flags += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_api.sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield one
-        one.close()
+def browser(launch_browser: Callable[..., Any]) -> Any:
+    """Chromium with a microphone that beeps."""
+    return launch_browser("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 @pytest.fixture

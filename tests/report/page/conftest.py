@@ -1,8 +1,7 @@
 """Runs whose reports are looked at."""
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,19 +54,9 @@ def robustness_json(named_run: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A context of headless Chromium; its tests are skipped where it is not installed."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium: `make setup-browser` installs it")
-    # Chromium has no sandbox for root.
-    flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    flags.append("--autoplay-policy=no-user-gesture-required")
-    with sync_api.sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=chromium, args=flags)
-        context = one.new_context()
-        # Other programs may keep the machine busy.
-        context.set_default_timeout(PATIENCE_S * 1000)
-        yield context
-        one.close()
+def browser(launch_browser: Callable[..., Any]) -> Any:
+    """A context of headless Chromium that plays sounds."""
+    context = launch_browser("--autoplay-policy=no-user-gesture-required").new_context()
+    # Other programs may keep the machine busy.
+    context.set_default_timeout(PATIENCE_S * 1000)
+    return context
