@@ -47,9 +47,11 @@ docs: setup
 	$(BIN)/python docs/tree.py
 
 # Speed compared with other packages: about ten minutes.
-bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
-	$(BIN)/python benchmarks/performance --write docs/performance.md
+# In an environment of its own, since some of these packages need other versions than training had.
+bench:
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[onnx,bench]"
+	$(VENV)-bench/bin/python benchmarks/performance --write docs/performance.md
 
 clean:
-	rm -rf $(VENV) runs build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench runs build dist .pytest_cache .ruff_cache .hypothesis

@@ -375,3 +375,26 @@ def test_trained_on_lists_the_training_clips_by_content(folder: Path, finished_r
 def test_waves_that_cannot_be_scored_are_one_line(finished_run, wave):
     with pytest.raises(UserError, match=r"too short|finite|of shape"):
         audiosurvey.load(finished_run / "fold-1" / "model").scores(wave)
+
+
+def test_a_run_without_models_and_a_survey_are_named(tmp_path: Path):
+    run = tmp_path / "survey" / "runs" / "tiny-seed0"
+    run.mkdir(parents=True)
+    for name in ("results.json", "config.yaml"):
+        (run / name).write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"a run whose models were not kept; 'audiosurvey train .* --resume --final'"):
+        find_model(run)
+    (run / "row.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"not kept; 'audiosurvey survey .*survey --final ROW' trains one on all folds$"
+    ):
+        find_model(run)
+    survey = tmp_path / "survey"
+    (survey / "cells").mkdir()
+    (survey / "plan.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"a survey, not a model; it has no models; 'audiosurvey survey"):
+        find_model(survey)
+    (run / "model").mkdir()
+    (run / "model" / "model.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"a survey, not a model; its models are in .*runs/tiny-seed0$"):
+        find_model(survey)

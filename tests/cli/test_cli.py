@@ -93,7 +93,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["train", "toy", "more"], "unexpected extra argument"),
         (["describe", "toy", "--classes", "many"], "invalid value for '--classes'"),
         (["check"], "which config?"),
-        (["check", "nosuch"], "no such file, and no preset of that name"),
+        (["check", "nosuch"], "no such file or folder, and no preset of that name"),
         (["check", "orignal"], "did you mean original?"),
         (["check", "toy", "--set", "train.lr"], "--set train.lr"),
         (["check", "toy", "--set", "train.epohcs=3"], "did you mean epochs?"),
@@ -355,7 +355,7 @@ def test_interruption_is_told(command: Command, config: Path, monkeypatch):
     monkeypatch.setattr("audiosurvey.pipeline.train", interrupt)
     status, out, err = command("train", config, "--run-dir", "run")
     assert (status, out) == (130, "")
-    assert err.splitlines()[-1] == "interrupted; continue with the same command, and train also with --resume"
+    assert err.splitlines()[-1] == "interrupted; run the same command again to continue (train: with --resume)"
 
 
 def test_a_reader_that_has_gone_is_no_traceback(process):

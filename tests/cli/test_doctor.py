@@ -90,7 +90,7 @@ def test_a_bare_folder(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["nowhere"], "nowhere: no such file, and no preset of that name"),
+        (["nowhere"], "nowhere: no such file or folder, and no preset of that name"),
         (["{root}", "--set", "seed=1"], "is not a config; give a config, or leave --set out"),
         (["{root}", "--html", "{root}"], "is a folder; give the path of a file"),
         (["{root}", "--quarantine", "{root}/none/i.tsv"], "none is missing"),

@@ -205,7 +205,7 @@ def test_a_preset_that_is_not_there_or_stands_beside_blocks() -> None:
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("seed: 1\n")
     cases = {
-        "orignal": "orignal: no such file, and no preset of that name; did you mean original?",
+        "orignal": "orignal: no such file or folder, and no preset of that name; did you mean original?",
         str(
             tmp_path
         ): f"{tmp_path}: is a folder, not a config file; did you mean {(tmp_path / 'config.yaml').as_posix()}?",
@@ -316,3 +316,9 @@ def test_a_data_set_without_a_preset_of_its_name_is_no_config(tmp_path: Path, mo
 def test_a_key_of_elsewhere(text: str, said: str) -> None:
     (line,) = faults_of(text)
     assert line.endswith(f"unknown key here; {said}")
+
+
+def test_a_survey_file_is_named_as_one(tmp_path: Path):
+    (tmp_path / "survey.yaml").write_text("configs: [tiny]\nseeds: [0, 1]\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"is a survey file, not a config; 'audiosurvey survey .*survey.yaml' trains"):
+        load_config(tmp_path / "survey.yaml")

@@ -85,7 +85,7 @@ def test_not_a_survey_file(tmp_path: Path, content: str | None, message: str):
 
 def test_faults_of_a_config_are_located_in_the_survey(make_survey: MakeSurvey):
     cases = {
-        "configs: [net.yml]": "my.yaml:1: configs.0: net.yml: no such file, and no preset of that name; "
+        "configs: [net.yml]": "my.yaml:1: configs.0: net.yml: no such file or folder, and no preset of that name; "
         "did you mean net.yaml? (audiosurvey presets lists them)",
         "configs: [{config: net.yaml, set: {train.lrr: 1}}]": "my.yaml:1: configs.0: train.lrr: unknown key; "
         "did you mean lr?",

@@ -30,7 +30,7 @@ from audiosurvey.analysis.robustness_results import (
 from audiosurvey.artefact.calibration import expected_error
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
-from audiosurvey.errors import ArgumentError, UserError, not_written
+from audiosurvey.errors import ArgumentError, not_written
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.conditions import score_changed
 from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
@@ -61,7 +61,7 @@ def measure_robustness(
     that cannot be compared, and if the folder is read-only; all of this before anything is measured.
     """
     run = RunFolder(path)
-    trained = _trained(run)
+    trained = run.require_results()
     asked = _asked(run, trained, folds)
     before = None if fresh else read_robustness(run.path)
     done = {} if before is None else _still_valid(run, trained, before)
@@ -90,13 +90,6 @@ def measure_robustness(
     if before is None or results.as_json() != before.as_json():
         _write(run, results)
     return results
-
-
-def _trained(run: RunFolder) -> RunResults:
-    found = run.read_results()
-    if found is None or not found.folds:
-        raise UserError(f"{run.path}: no fold has ended yet; continue with 'audiosurvey train --resume'")
-    return found
 
 
 def _asked(run: RunFolder, trained: RunResults, folds: Sequence[int] | None) -> list[int]:

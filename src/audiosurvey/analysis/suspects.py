@@ -95,9 +95,7 @@ def find_suspects(run: RunFolder) -> SuspectResults:
 
     Raises UserError if no fold has ended, or predictions are missing or damaged.
     """
-    results = run.read_results()
-    if results is None or not results.folds:
-        raise UserError(f"{run.path}: no fold has ended yet; continue with 'audiosurvey train --resume'")
+    results = run.require_results()
     tables = [_predictions(run, fold, results.classes) for fold in results.done]
     truth_NK = np.concatenate([table.truth_NK for table in tables])
     scores_NK = np.concatenate([table.scores_NK for table in tables])

@@ -56,6 +56,7 @@ FILES = (*_CHECKED, "model.json", "README.md")
 
 
 _SHOWN_RUNS = 5
+_FINAL = "'audiosurvey survey {survey} --final ROW' trains one on all folds"
 
 
 def save_artefact(
@@ -154,10 +155,23 @@ def find_model(path: Path) -> Path:
     inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
     if inside:
         raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
+    if (path / "results.json").is_file() and (path / "config.yaml").is_file():
+        raise UserError(f"{path}: a run whose models were not kept; {_another_model(path)}")
+    if (path / "plan.json").is_file() and (path / "cells").is_dir():
+        models = sorted(found.parents[1].as_posix() for found in path.glob("runs/*/model/model.json"))
+        has = f"its models are in {', '.join(models)}" if models else f"it has no models; {_FINAL.format(survey=path)}"
+        raise UserError(f"{path}: a survey, not a model; {has}")
     if runs := sorted(found.parent.as_posix() for found in path.glob("*/config.yaml")):
         more = ", ..." if len(runs) > _SHOWN_RUNS else ""
         raise UserError(f"{path}: neither a model nor a run; runs here: {', '.join(runs[:_SHOWN_RUNS])}{more}")
     raise UserError(f"{path}: {'' if path.exists() else 'no such file or folder, so '}not a model; {_expected(path)}")
+
+
+def _another_model(run: Path) -> str:
+    """How to get a model from a run without any."""
+    if (run / "row.json").is_file():
+        return _FINAL.format(survey=run.parents[1])
+    return f"'audiosurvey train {run.as_posix()}/config.yaml --run-dir {run.as_posix()} --resume --final' trains one"
 
 
 def _expected(path: Path) -> str:

@@ -40,7 +40,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:
-            print("interrupted; continue with the same command, and train also with --resume", file=sys.stderr)
+            print("interrupted; run the same command again to continue (train: with --resume)", file=sys.stderr)
         sys.exit(status)
     except UserError as error:
         _fail(error.flag_lines if isinstance(error, ArgumentError) else error.lines, error.status)

@@ -71,6 +71,10 @@ def load_text(text: str | bytes, name: str, overrides: Sequence[str] = ()) -> Lo
 
 
 def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedConfig:
+    if "configs" in document.data:
+        raise UserError(
+            f"{document.name}: is a survey file, not a config; 'audiosurvey survey {document.name}' trains it"
+        )
     if is_resolved(document):
         # That of a run or a model, given as a config again.
         keep_meaning(document)
@@ -125,7 +129,7 @@ def open_document(source: str | Path) -> Document:
     if name in DATASETS:
         mend = f"'audiosurvey init --dataset {name}' writes a config for it"
         raise UserError(f"{name}: is a data set, not a config; {mend}")
-    raise UserError(f"{name}: no such file, and no preset of that name{_near_source(path, name)}")
+    raise UserError(f"{name}: no such file or folder, and no preset of that name{_near_source(path, name)}")
 
 
 def fill_preset(document: Document) -> None:

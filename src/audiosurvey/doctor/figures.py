@@ -79,6 +79,9 @@ def _dots(
             spread = 0.3 * np.sin(np.arange(len(x)) * 2.4)
             axes.scatter(x, row + spread, s=7 if len(x) > 12 else 20, color=colour, alpha=0.45, linewidths=0)
             axes.plot([np.median(x)] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=1.5)
+    left, right = axes.get_xlim()
+    if left < 0 and all(value(one) >= 0 for some in rows.values() for one in some):
+        axes.set_xlim(-0.01 * right, right)
     axes.set_xlabel(axis)
     return figure_png(figure)
 

@@ -20,7 +20,11 @@ CHECKS: dict[str, tuple[str, str]] = {
     "leak": ("one recording on both sides of a fold border", "put all clips of a recording into one fold"),
     "duplicate": ("identical samples", "quarantine the later copies"),
     "near-duplicate": ("the same recording twice", "quarantine the later copies, or give them one fold or source"),
-    "band-limit": ("a class with a bandwidth of its own", "resample all clips to the lowest, or set f_max below it"),
+    "band-limit": (
+        "a class with a bandwidth of its own",
+        "resample all clips to the lowest rate, or set mel_spectrogram.f_max below the limit; "
+        "nothing if the sounds themselves end there",
+    ),
     "untrained": ("a class that cannot be trained and tested", "add clips, move some, or leave the class out"),
     "label": ("class names that may mean the same class", "use one name for both"),
     "few-clips": ("a class with few clips", "add clips, or read its score with care"),

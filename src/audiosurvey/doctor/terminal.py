@@ -45,10 +45,12 @@ def describe_data(diagnosis: Diagnosis) -> list[str]:
     table, profiles = diagnosis.table, diagnosis.profiles.values()
     seconds = sum(profile.seconds for profile in profiles)
     length = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
+    if seconds < 60:
+        length = f"{seconds:.1f} seconds"
     subset = f" ({table.subset})" if table.subset else ""
-    parts = [f"{table.name}{subset} in {table.root.as_posix()}: {len(table.clips)} clips, {length}"]
+    parts = [f"{table.name}{subset} in {table.root.as_posix()}: {_number(len(table.clips), 'clip')}, {length}"]
     if table.classes:
-        parts.append(f"{len(table.classes)} classes")
+        parts.append(_number(len(table.classes), "class", "classes"))
     if table.folds:
         parts.append(f"{len(table.folds)} folds" if len(table.folds) > 1 else "one split")
     for counts in (Counter(f"{one.sample_rate} Hz" for one in profiles), Counter(one.form for one in profiles)):
@@ -77,3 +79,7 @@ def summary(diagnosis: Diagnosis) -> str:
     if not diagnosis.findings:
         return "no findings"
     return "found: " + ", ".join(f"{diagnosis.counts[severity]} {COUNTED[severity]}" for severity in SEVERITIES)
+
+
+def _number(count: int, one: str, several: str | None = None) -> str:
+    return f"{count} {one if count == 1 else several or one + 's'}"

@@ -16,6 +16,9 @@ from audiosurvey.runs.stages.pretraining import outside
 from audiosurvey.threads import threads
 from audiosurvey.training.accelerator import number_format
 
+_WORTH_A_CHOICE_S = 5
+"""Seconds of a fold, or an epoch, below which the number of threads does not matter."""
+
 
 def plan_lines(plan: RunPlan) -> list[str]:
     """What is about to be done, one line per subject."""
@@ -98,7 +101,7 @@ def _in_words(expected: Forecast, rounds: Sequence[Round], where: str, epochs: i
 def one_thread_words(expected: Forecast, of: str) -> str:
     """How long one thread would take, if that was tried."""
     alone = expected.on_one_thread
-    if alone is None:
+    if alone is None or max(alone, expected.seconds) < _WORTH_A_CHOICE_S:
         return ""
     line = f"; other programs use this machine: one thread would take about {duration(alone)} {of}"
     return line + (", which is quicker: give --threads 1" if alone < expected.seconds else ", which is not quicker")

@@ -8,6 +8,9 @@ from audiosurvey.predict.prediction import PredictionListener, PredictionSummary
 from audiosurvey.report.console import share_bar
 from audiosurvey.report.units import duration
 
+_SHORT_S = 20
+"""Seconds."""
+
 
 class TerminalPrediction(PredictionListener):
     """Shows progress on stderr."""
@@ -24,7 +27,8 @@ def prediction_lines(result: PredictionSummary) -> list[str]:
     lines = []
     if result.sounds > 1 or result.seconds > 60:
         hours = result.scored_seconds / 3600
-        pace = f", {60 * hours / result.elapsed_s:.3g} hours per minute" if hours > 0 else ""
+        # The speed of a short job is that of starting up.
+        pace = f", {60 * hours / result.elapsed_s:.3g} hours per minute" if result.elapsed_s > _SHORT_S else ""
         number = f"{result.sounds} sounds" if result.sounds > 1 else "1 sound"
         lines.append(f"{number}, {duration(result.seconds)} of sound, in {duration(result.elapsed_s)}{pace}")
     if result.noted:

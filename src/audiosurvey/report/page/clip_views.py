@@ -203,9 +203,10 @@ def _augmented(front_end: MelFrontEnd, rendered: Sequence[Mapping[str, Any]], ba
     clip: Clip = first["clip"]
     rate = first["sample_rate"]
     frames = max(1, round(LONG_S * rate / front_end.hop))
-    limits = tuple(float(np.percentile(first["mel_before"], share)) for share in (1, 99.8))
 
     def version(title: str, words: str, wave_S: np.ndarray, mel_TF: np.ndarray) -> Any:
+        # Each has its own range: a clip that was made much softer would be black in that of the original.
+        limits = tuple(float(np.percentile(mel_TF, share)) for share in (1, 99.8))
         picture = spectrogram(mel_TF[:frames], front_end, f"Mel spectrogram of {clip.id}, {title}", limits=limits)
         sound = bank.add(("augmented", clip.id, title), lambda: wave_S, rate)
         return title, words, picture, HeardClip(clip.id, title, sound)

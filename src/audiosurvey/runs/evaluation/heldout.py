@@ -58,7 +58,12 @@ class OpenRun:
         for row in self.results.folds:
             if folds is None or row.fold in folds:
                 split = fold_split(self.config, self.sounds.table, row.fold)
-                yield FoldModel(row, load_artefact(self.folder.fold(row.fold) / "model"), self.sounds, split)
+                place = self.folder.fold(row.fold) / "model"
+                if not place.exists():
+                    raise UserError(
+                        f"{place}: its model was not kept; train the run again (in a survey: with keep: model)"
+                    )
+                yield FoldModel(row, load_artefact(place), self.sounds, split)
 
 
 class EvaluationResult(StoredPart):
@@ -108,9 +113,7 @@ _ANY = {"conditions": ..., "data": ...}
 def open_run(run: RunFolder, bar: OpenBar = no_bar) -> OpenRun:
     """Reads the results of a run and prepares its data. Raises UserError if no fold has ended, or the data changed."""
     config = run.read_config()
-    before = run.read_results()
-    if before is None:
-        raise UserError(f"{run.path}: no fold has ended yet; continue it with 'audiosurvey train --resume'")
+    before = run.require_results()
     sounds = prepare(config.dataset, config.sample_rate, bar)
     if sounds.store.hash != before.dataset.hash:
         raise UserError(f"{run.path}: the data changed since the run; its folds cannot be evaluated")

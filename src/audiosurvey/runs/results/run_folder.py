@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from audiosurvey.atomic import write_text
-from audiosurvey.errors import ArgumentError, Interrupted, UserError
+from audiosurvey.errors import ArgumentError, Interrupted, UserError, some_of
 from audiosurvey.runs.results.recipes import differing
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
 from audiosurvey.runs.results.row import ROW
@@ -80,6 +80,15 @@ class RunFolder:
         others = stored.without_folds(parts) if parts else stored
         found = joined([*parts, others] if others.folds else parts) if parts else stored
         return found.changed(final=final or stored.final)
+
+    def require_results(self) -> RunResults:
+        """`read_results`; raises UserError also if no fold has ended, or the folder holds a survey."""
+        found = self.read_results()
+        if found is not None and found.folds:
+            return found
+        if runs := sorted(config.parent.as_posix() for config in self.path.glob("runs/*/config.yaml")):
+            raise UserError(f"{self.path}: not a run; runs here: {some_of(runs, 5)}")
+        raise UserError(f"{self.path}: no fold has ended yet; continue it with 'audiosurvey train --resume'")
 
     def _read_final(self) -> FinalFacts | None:
         path = self.final / RESULT
