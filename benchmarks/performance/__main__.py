@@ -45,9 +45,9 @@ def main() -> None:
         parser.error(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
     lines = [line for name in options.stages or STAGES for line in section(name)]
     if options.write:
-        head = Path(__file__).with_name("head.md").read_text(encoding="utf-8")
+        head, tail = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("head.md", "tail.md"))
         about = f"{described()}; {time.strftime('%Y-%m-%d')}, median of several rounds."
-        options.write.write_text("\n".join([head.format(about=about), *lines]).rstrip() + "\n", encoding="utf-8")
+        options.write.write_text("\n".join([head.format(about=about), *lines, tail]), encoding="utf-8")
 
 
 if __name__ == "__main__":
