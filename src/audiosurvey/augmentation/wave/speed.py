@@ -48,7 +48,8 @@ class SpeedDraw:
 
 
 class Speed(WaveOperation[SpeedConfig, SpeedDraw]):
-    """Resamples each clip by a drawn factor.
+    """Resamples each clip by a drawn factor. Drawn speeds are rounded to fractions p / q with q up to 64, those of
+    `values` are used as they are.
 
     Source: EAT (arXiv 2204.11479), where a batch is resampled to 0.8, 0.9, 1.1 or 1.2 times its length (1.25, 1.111,
     0.909 or 0.833 times its speed); here each clip has its own speed.

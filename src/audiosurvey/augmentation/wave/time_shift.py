@@ -1,7 +1,8 @@
 """Time shift: parts of the clip are stretched or compressed; the total length stays. Works on waveforms (B, S).
 
 A continuous, piecewise linear warp of the time axis by band-limited interpolation, so that nothing clicks. Faster parts
-also sound higher, as on tape.
+also sound higher, as on tape. The speeds of the parts are fractions of small denominators, which are read as matrix
+products.
 """
 
 from functools import cache
