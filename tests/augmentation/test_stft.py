@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiosurvey.augmentation.stft import sizes, through_spectra
+from audiosurvey.augmentation.stft import from_polar, overlap_add, sizes, through_spectra
 from audiosurvey.randomness import stream
 
 
@@ -28,3 +28,17 @@ def test_untouched_spectra_give_the_waves_back(hann: bool, samples: int) -> None
     assert sorted(seen) == [0, 1, 2, 3]
     other = through_spectra((own_BS, other_BS), chosen, lambda mine, theirs, rows: theirs, hann=hann)
     torch.testing.assert_close(other, other_BS, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("n_fft", "hop"), [(16, 4), (32, 16), (8, 8)])
+def test_overlapping_frames_are_added(n_fft: int, hop: int) -> None:
+    frames_BTN = torch.from_numpy(stream("frames").standard_normal((3, 7, n_fft)))
+    expected_BS = torch.zeros(3, n_fft + 6 * hop, dtype=torch.float64)
+    for frame in range(7):
+        expected_BS[:, frame * hop : frame * hop + n_fft] += frames_BTN[:, frame]
+    torch.testing.assert_close(overlap_add(frames_BTN, hop), expected_BS)
+
+
+def test_polar_form() -> None:
+    magnitude, angle = torch.rand(50, 40), 100 * torch.rand(50, 40) - 50
+    torch.testing.assert_close(from_polar(magnitude, angle), torch.polar(magnitude, angle), atol=1e-6, rtol=0)

@@ -117,6 +117,32 @@ def test_equal_to_torchaudio(arguments):
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"n_mels": 33},
+        {"n_mels": 128, "n_fft": 512},
+        {"f_min": 3000, "f_max": 3500, "n_mels": 40},
+        {"mel_scale": "kaldi", "compression": "ln"},
+        {"norm": "slaney", "mel_scale": "slaney", "compression": "db"},
+    ],
+    ids=str,
+)
+def test_groups_of_bands_equal_the_whole_filter_bank(arguments):
+    """Also where bands hold no bin (128 bands, 40 bands within 500 Hz)."""
+    front_end, wave = MelFrontEnd(MelConfig(**arguments), RATE), waves(8_000)
+    whole = front_end.power(wave) @ front_end.bank
+    assert len(front_end._groups) == 3
+    torch.testing.assert_close(front_end.mel(wave), whole, rtol=3e-6, atol=1e-7 * float(whole.max()))
+    torch.testing.assert_close(
+        front_end(wave),
+        front_end.compress(whole)[:, None],
+        rtol=1e-5,
+        atol=1e-4 if "compression" in arguments else 1e-6,
+    )
+
+
 def test_clips_do_not_depend_on_their_batch():
     front_end = MelFrontEnd(MelConfig(), RATE)
     wave = waves(16_000, 40)

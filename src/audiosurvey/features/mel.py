@@ -2,10 +2,11 @@
 
 Three stages: power spectrum, mel bands, compression. The first two equal `torchaudio.transforms.MelSpectrogram` with
 the same arguments. Frames are a strided view and are transformed a few clips at a time, so that they stay in the
-processor's cache.
+processor's cache. On CPUs, groups of bands are each multiplied with their own range of bins only.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -24,6 +25,9 @@ WINDOWS: dict[str, tuple[Callable[..., torch.Tensor], dict[str, float]]] = {
     "bartlett": (torch.bartlett_window, {}),
     "kaiser": (torch.kaiser_window, {"beta": 12.0}),
 }
+
+FEWEST_SPLIT = 32
+"""Filter banks of fewer bands are multiplied as a whole."""
 
 # What each length is, the seconds it stays below, and a usual one: milliseconds and samples are mistaken for seconds.
 _LENGTHS_S = {"win_length": ("a window", 2.0, 0.03), "hop_length": ("a step", 1.0, 0.01)}
@@ -190,6 +194,7 @@ class MelFrontEnd(nn.Module):
         self.n_fft = config.fft_samples(sample_rate)
         self.register_buffer("window", _window(config, sample_rate), persistent=False)
         self.register_buffer("bank", config.filters(sample_rate), persistent=False)
+        self._groups = _groups(self.bank)
         # A band holds the magnitude to the power of `power`: 20 log10 of the magnitude is 20 / power log10 of the band.
         self._db_per_decade = 20 / config.power
         self._floor = max(10 ** (config.floor_db / self._db_per_decade), torch.finfo(torch.float32).tiny)
@@ -216,11 +221,17 @@ class MelFrontEnd(nn.Module):
 
     def mel(self, wave_BS: torch.Tensor) -> torch.Tensor:
         """The uncompressed mel spectrogram, (B, T, F)."""
-        return self._in_parts(wave_BS, lambda frames_BTN: self._power(frames_BTN) @ self.bank)
+        if wave_BS.device.type != "cpu" or self.config.power != 2 or len(self._groups) == 1:
+            return self._in_parts(wave_BS, lambda frames_BTN: self._power(frames_BTN) @ self.bank)
+        # The squares of real and imaginary parts stay side by side: the product adds them.
+        banks = [self.bank[bins, bands].repeat_interleave(2, 0) for bins, bands in self._groups]
+        return self._in_parts(wave_BS, lambda frames_BTN: self._bands(frames_BTN, banks))
 
     def _in_parts(self, wave_BS: torch.Tensor, stage: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        frames_BTN = self.framed(wave_BS).unfold(1, self.n_fft, self.hop)
-        parts = [stage(part) for part in frames_BTN.split(self._clips_at_once(frames_BTN))]
+        parts = [
+            stage(self.framed(some_BS).unfold(1, self.n_fft, self.hop))
+            for some_BS in wave_BS.split(self._clips_at_once(wave_BS))
+        ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def framed(self, wave_BS: torch.Tensor) -> torch.Tensor:
@@ -249,20 +260,41 @@ class MelFrontEnd(nn.Module):
         return values
 
     def _power(self, frames_BTN: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.fft.rfft(frames_BTN * self.window)
+        squares = self._squares(frames_BTN)
         # A sum over an axis of two takes three times as long as the transform itself.
-        squares = torch.view_as_real(spectrum).square()
         power = squares[..., 0] + squares[..., 1]
         if self.config.power != 2:
             # The tiny offset keeps the gradient of a power below 2 finite at silence; it is far below float32's reach.
             power = (power + 1e-30) ** (self.config.power / 2)
         return power
 
-    def _clips_at_once(self, frames_BTN: torch.Tensor) -> int:
-        if frames_BTN.device.type != "cpu":
-            return len(frames_BTN)
+    def _bands(self, frames_BTN: torch.Tensor, banks: list[torch.Tensor]) -> torch.Tensor:
+        squares = self._squares(frames_BTN).flatten(0, 1).flatten(1)
+        ranges = [slice(2 * bins.start, 2 * bins.stop) for bins, _ in self._groups]
+        bands = [squares[:, own] @ bank for own, bank in zip(ranges, banks, strict=True)]
+        return torch.cat(bands, dim=1).unflatten(0, frames_BTN.shape[:2])
+
+    def _squares(self, frames_BTN: torch.Tensor) -> torch.Tensor:
+        """Squares (B, T, bins, 2) of the real and imaginary parts of the spectrum."""
+        return torch.view_as_real(torch.fft.rfft(frames_BTN * self.window)).square()
+
+    def _clips_at_once(self, wave_BS: torch.Tensor) -> int:
+        if wave_BS.device.type != "cpu":
+            return max(1, len(wave_BS))
         # About 4 MB of frames at a time: the second-level caches of two cores.
-        return max(1, 2**20 // max(1, frames_BTN.shape[1] * self.n_fft))
+        return max(1, 2**20 // max(1, self.num_frames(wave_BS.shape[1]) * self.n_fft))
+
+
+def _groups(bank: torch.Tensor) -> list[tuple[slice, slice]]:
+    """Ranges of bins and bands outside which the bank is zero. The higher half of the bands has most of the bins, so it
+    is split once more. Few bands are one group."""
+    num_bands = bank.shape[1]
+    ends = [0, num_bands // 2, num_bands * 3 // 4, num_bands] if num_bands >= FEWEST_SPLIT else [0, num_bands]
+    groups = []
+    for first, end in pairwise(ends):
+        heard = bank[:, first:end].any(dim=1).nonzero().flatten().tolist() or [0]
+        groups.append((slice(heard[0], heard[-1] + 1), slice(first, end)))
+    return groups
 
 
 def _window(config: MelConfig, sample_rate: int) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosurvey.augmentation.wave import noise as noise_module
 from audiosurvey.augmentation.wave.noise import SLOPES, TABLE_SAMPLES, Noise, NoiseConfig, NoiseDraw, noise_table
 from audiosurvey.randomness import stream
 
@@ -139,3 +140,16 @@ def test_uniform_noise_is_white_and_evenly_spread() -> None:
     assert counts.max() / counts.min() < 1.03
     # A normal distribution would have 3.
     assert table_S.pow(4).mean().item() == pytest.approx(9 / 5, rel=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_one_by_one_and_together_are_equal(dtype: torch.dtype) -> None:
+    """The second is for GPUs."""
+    valid = [4000, 3000, 0, 1, 2000]
+    wave_BS = torch.cat([padded_tone(4000, samples) for samples in valid]).to(dtype)
+    draws = [NoiseDraw(5.0 + row, 1000 * row, (-1) ** row, colour) for row, colour in enumerate(list(SLOPES)[:5])]
+    together_BS = noise_module._add_together(wave_BS, draws, valid)
+    one_by_one_BS = noise_module._add_one_by_one(wave_BS, draws, valid)
+    assert one_by_one_BS.dtype == dtype
+    rounding = 0.02 if dtype == torch.bfloat16 else 1e-6
+    torch.testing.assert_close(one_by_one_BS, together_BS.to(dtype), atol=rounding, rtol=rounding)

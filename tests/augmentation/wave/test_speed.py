@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.wave.speed import Speed, SpeedConfig, SpeedDraw, replay
+from audiosurvey.augmentation.resampling import as_rational
+from audiosurvey.augmentation.wave import speed as speed_module
+from audiosurvey.augmentation.wave.speed import Speed, SpeedConfig, SpeedDraw, replay, without_folding
 from audiosurvey.randomness import stream
 
 RATE = 16000
@@ -87,3 +89,23 @@ def test_one_of_the_listed_speeds() -> None:
     drawn = [draw.speed for i in range(200) if (draw := speed.draw(stream(i), 10, 10))]
     assert set(drawn) == {1.25, 0.8333}
     assert 70 < drawn.count(1.25) < 130
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.8, 57 / 61, 1.0, 65 / 64, 1.25, 61 / 53, 4.0])
+@pytest.mark.parametrize("samples", [10, 5000, 5039])
+def test_rows_equal_interpolation(speed: float, samples: int) -> None:
+    wave_BS = torch.from_numpy(stream("wave").standard_normal((1, samples), dtype=np.float32))
+    expected_BS = speed_module._interpolated(without_folding(wave_BS, [speed]), [speed])
+    difference = replay(wave_BS, [speed]) - expected_BS
+    # A position between two of the 2048 phases may be rounded to either; their kernels differ by about 1/1000.
+    assert difference.abs().max() < 0.01
+    assert difference.square().mean().sqrt() < 1e-3
+
+
+def test_nearly_all_drawn_speeds_are_fractions_of_small_denominators() -> None:
+    speed = Speed(SpeedConfig(p=1))
+    drawn = [draw.speed for i in range(400) if (draw := speed.draw(stream(i), 10, 10))]
+    assert np.mean([as_rational(each, 160_000) is not None for each in drawn]) > 0.99
+    narrow = Speed(SpeedConfig(p=1, min=1.0001, max=1.0002)).draw(stream(0), 10, 10)
+    assert narrow is not None
+    assert 1.0001 <= narrow.speed <= 1.0002

@@ -7,16 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.interpolation import FRACTION_BITS
+from audiosurvey.augmentation.interpolation import FRACTION_BITS, interpolate
+from audiosurvey.augmentation.resampling import as_rational
 from audiosurvey.augmentation.wave.time_shift import (
     FASTEST,
     SLOWEST,
     TimeShift,
     TimeShiftConfig,
-    TimeShiftDraw,
     corner_samples,
-    warp_positions,
+    rational_speeds,
+    with_rational_speeds,
 )
+from audiosurvey.augmentation.wave.warp import TimeShiftDraw, positions_at, warp, warp_positions
 from audiosurvey.randomness import stream
 
 RATE = 16000
@@ -63,7 +65,7 @@ def test_positions_are_the_map_away_from_the_corners(seed: int, samples: int) ->
     position_S = warp_positions([draw], samples, corner, CPU)[0].double().numpy() / 2**FRACTION_BITS
     expected = np.interp(np.arange(samples), draw.after, draw.before)
     near = np.zeros(samples, bool)
-    for end in draw.after[1:-1]:
+    for end in map(round, draw.after[1:-1]):
         near[max(0, end - corner) : end + corner + 1] = True
     assert np.abs(position_S - expected)[~near].max() < 0.01
     # Around a corner the map is cut by at most a quarter of the corner times the change of speed.
@@ -131,3 +133,45 @@ def test_a_window_too_short_for_parts_is_left_as_it_is() -> None:
 
 def test_silence_stays_silence() -> None:
     assert torch.equal(shift().apply(torch.zeros(1, 8000), [drawn(3, 8000)], [8000]), torch.zeros(1, 8000))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**9), st.integers(400, 60_000))
+def test_matrix_products_equal_interpolation_at_the_same_positions(seed: int, samples: int) -> None:
+    draw, corner = drawn(seed, samples), corner_samples(RATE, samples)
+    wave_BS = torch.from_numpy(stream("wave").standard_normal((1, samples), dtype=np.float32))
+    positions_BS = warp_positions([draw], samples, corner, CPU)
+    difference = warp(wave_BS, [draw], corner) - interpolate(wave_BS, positions_BS)
+    # A position between two of the 2048 phases may be rounded to either; their kernels differ by about 1/1000.
+    assert difference.abs().max() < 0.01
+    assert difference.square().mean().sqrt() < 1e-4
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**9), st.integers(400, 300_000))
+def test_positions_in_closed_form(seed: int, samples: int) -> None:
+    draw, corner = drawn(seed, samples), corner_samples(RATE, samples)
+    expected_S = warp_positions([draw], samples, corner, CPU)[0].double().numpy() / 2**FRACTION_BITS
+    np.testing.assert_allclose(positions_at(draw, np.arange(samples), corner), expected_S, atol=1e-5)
+
+
+def test_nearly_all_speeds_are_fractions_of_small_denominators_and_near_those_that_were_drawn() -> None:
+    draws = [drawn(i, 50_000) for i in range(400)]
+    rational = [
+        all(as_rational(length / new, 50_000) for length, new in zip(np.diff(d.before), np.diff(d.after), strict=True))
+        for d in draws
+    ]
+    assert np.mean(rational) > 0.97
+    known = rational_speeds()
+    assert 1 not in known
+    assert np.diff(known).max() == 2 / 64
+    lengths, new_lengths = with_rational_speeds(np.array([30_000.0, 20_000.0]), np.array([25_000.0, 25_000.0]))
+    np.testing.assert_allclose(lengths / new_lengths, [1.2, 0.8032786], atol=1e-6)
+    assert lengths.sum() == pytest.approx(50_000)
+    assert new_lengths.sum() == pytest.approx(50_000)
+
+
+def test_speeds_that_cannot_be_rounded_stay() -> None:
+    # Both parts are nearest to 63/64, which keeps no total.
+    lengths, new_lengths = np.array([30_000.0, 20_000.0]), np.array([30_100.0, 20_100.0])
+    assert with_rational_speeds(lengths, new_lengths)[0] is lengths

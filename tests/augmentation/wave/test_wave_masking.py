@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from audiosurvey.augmentation.wave.wave_masking import WaveMasking, WaveMaskingConfig, WaveMaskingDraw
+from audiosurvey.augmentation.wave.noise import noise_windows
+from audiosurvey.augmentation.wave.stretch import inside
+from audiosurvey.augmentation.wave.wave_masking import COVER, WaveMasking, WaveMaskingConfig, WaveMaskingDraw
 from audiosurvey.randomness import stream
 
 
@@ -22,3 +24,14 @@ def test_the_stretch_lies_in_the_window_wherever_it_begins() -> None:
     operation = WaveMasking(WaveMaskingConfig(p=1, length_s=0.005), sample_rate=1000)
     starts = {draw.start for i in range(300) if (draw := operation.draw(stream(i), 12, 12))}
     assert starts == set(range(8))
+
+
+@pytest.mark.parametrize("length_s", [0.1, 0.9, 1.0, 2.0])
+def test_equals_a_mask_over_whole_windows(length_s: float) -> None:
+    operation = WaveMasking(WaveMaskingConfig(p=1, length_s=length_s), sample_rate=1000)
+    draws = [WaveMaskingDraw(start, 10**6 * start) for start in (0, 1, 950, 999)]
+    wave_BS = torch.rand(4, 1000)
+    noise_BS = noise_windows([draw.offset for draw in draws], 1000, wave_BS.device)
+    covered_BS = inside([draw.start for draw in draws], operation.length, wave_BS)
+    expected_BS = torch.where(covered_BS, COVER * noise_BS, wave_BS)
+    assert torch.equal(operation.apply(wave_BS, draws, [1000] * 4), expected_BS)

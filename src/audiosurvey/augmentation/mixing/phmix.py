@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.mixing.mixing import MixingConfig, Pair, WaveMixing
-from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.stft import SIZES, from_polar, sizes, through_spectra
 from audiosurvey.augmentation.tensors import on_device
 
 AUDIBLE = 1e-5
@@ -50,8 +50,8 @@ class Phmix(WaveMixing[PhmixConfig, PhmixDraw]):
             own_phase, other_phase = phase(own_BNT), phase(other_BNT)
             power = _power(other_BNT)
             heard = power > AUDIBLE**2 * power.amax((1, 2), keepdim=True)
-            blended = torch.where(heard, ratio_B11 * own_phase + (1 - ratio_B11) * other_phase, own_phase)
-            return torch.polar(_power(own_BNT).sqrt(), blended)
+            blended = torch.lerp(own_phase, other_phase, heard * (1 - ratio_B11))
+            return from_polar(_power(own_BNT).sqrt(), blended)
 
         # Without a window, as in the paper.
         mixed_BS = through_spectra(waves, [self.sizes[draw.size] for draw in draws], blend, hann=False)
@@ -62,9 +62,11 @@ class Phmix(WaveMixing[PhmixConfig, PhmixDraw]):
 
 
 def phase(spectrum: Tensor) -> Tensor:
-    """Angles in (-pi, pi]. Adding 0 removes the sign of negative zeros, which differs between FFTs."""
-    return torch.atan2(spectrum.imag + 0.0, spectrum.real)
+    """Angles in (-pi, pi]. Adding 0 removes the sign of negative zeros, which differs between FFTs. On CPUs, `atan2` of
+    interleaved parts takes 20 times as long as that of copies."""
+    return torch.atan2(spectrum.imag + 0.0, spectrum.real.clone())
 
 
 def _power(spectrum: Tensor) -> Tensor:
-    return spectrum.real.square() + spectrum.imag.square()
+    squares = torch.view_as_real(spectrum).square()
+    return squares[..., 0] + squares[..., 1]

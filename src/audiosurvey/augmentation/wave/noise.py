@@ -7,6 +7,7 @@ silent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import sqrt
 from typing import Annotated, Literal
 
 import numpy as np
@@ -76,26 +77,53 @@ class Noise(WaveOperation[NoiseConfig, NoiseDraw]):
         )
 
     def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
-        device, samples = wave_BS.device, wave_BS.shape[1]
-        noise_BS = torch.empty_like(wave_BS)
-        for colour in SLOPES:
-            rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
-            if not rows:
-                continue
-            windows_BS = noise_windows([draws[row].offset for row in rows], samples, device, colour)
-            noise_BS.index_copy_(0, on_device(rows, device), windows_BS.to(noise_BS.dtype))
-        valid_B = on_device(valid, device)
-        # Dividing by the actual power of the noise over the clip makes the ratio exact for short clips too; the bound
-        # is for clips of a few samples, whose noise power is meaningless.
-        inside_BS = torch.arange(samples, device=device) < valid_B[:, None]
-        noise_power_B = mean_power(noise_BS * inside_BS, valid_B).clamp(min=0.25)
-        wanted_B = on_device([10 ** (-draw.snr_db / 10) for draw in draws], device)
-        sign_B = on_device([float(draw.sign) for draw in draws], device)
-        gain_B = sign_B * torch.sqrt(mean_power(wave_BS, valid_B) * wanted_B / noise_power_B)
-        return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
+        # The loop reads the table in place, but takes its gains from tensors, for which a GPU would have to wait.
+        return (_add_one_by_one if wave_BS.device.type == "cpu" else _add_together)(wave_BS, draws, valid)
 
     def describe(self, draw: NoiseDraw) -> dict[str, object]:
         return {"snr_db": draw.snr_db, "colour": draw.colour}
+
+
+# In both, dividing by the actual power of the noise over the clip makes the ratio exact for short clips too.
+LEAST_POWER = 0.25
+"""Bound of that power, for clips of a few samples, whose noise power is meaningless."""
+
+
+def _add_one_by_one(wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
+    """Adds the drawn noise, one clip after the other."""
+    samples = wave_BS.shape[1]
+    noisy_BS = torch.empty_like(wave_BS)
+    for wave_S, draw, inside, noisy_S in zip(wave_BS, draws, valid, noisy_BS, strict=True):
+        table = noise_table(wave_BS.device, samples, draw.colour)
+        start = draw.offset % (len(table) - samples + 1)
+        noise_S = table[start : start + samples]
+        power = max(_energy(noise_S[:inside]) / max(1, inside), LEAST_POWER)
+        gain = draw.sign * sqrt(_energy(wave_S) / max(1, inside) * 10 ** (-draw.snr_db / 10) / power)
+        torch.add(wave_S, noise_S.to(wave_S.dtype), alpha=gain, out=noisy_S)
+    return noisy_BS
+
+
+def _energy(wave_S: Tensor) -> float:
+    return torch.linalg.vector_norm(wave_S, dtype=torch.promote_types(wave_S.dtype, torch.float32)).item() ** 2
+
+
+def _add_together(wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
+    """Adds the drawn noise to all clips at once, without waiting for a GPU."""
+    device, samples = wave_BS.device, wave_BS.shape[1]
+    noise_BS = torch.empty_like(wave_BS)
+    for colour in SLOPES:
+        rows = [row for row, draw in enumerate(draws) if draw.colour == colour]
+        if not rows:
+            continue
+        windows_BS = noise_windows([draws[row].offset for row in rows], samples, device, colour)
+        noise_BS.index_copy_(0, on_device(rows, device), windows_BS.to(noise_BS.dtype))
+    valid_B = on_device(valid, device)
+    inside_BS = torch.arange(samples, device=device) < valid_B[:, None]
+    noise_power_B = mean_power(noise_BS * inside_BS, valid_B).clamp(min=LEAST_POWER)
+    wanted_B = on_device([10 ** (-draw.snr_db / 10) for draw in draws], device)
+    sign_B = on_device([float(draw.sign) for draw in draws], device)
+    gain_B = sign_B * torch.sqrt(mean_power(wave_BS, valid_B) * wanted_B / noise_power_B)
+    return torch.addcmul(wave_BS, noise_BS, gain_B[:, None])
 
 
 def noise_windows(offsets: list[int], samples: int, device: torch.device, colour: Colour = "white") -> Tensor:

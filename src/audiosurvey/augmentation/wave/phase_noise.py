@@ -10,7 +10,7 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.stft import SIZES, sizes, through_spectra
+from audiosurvey.augmentation.stft import SIZES, from_polar, sizes, through_spectra
 from audiosurvey.augmentation.tensors import on_device
 from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
 
@@ -56,9 +56,9 @@ class PhaseNoise(WaveOperation[PhaseNoiseConfig, PhaseNoiseDraw]):
             cells = spectrum_BNT[0].numel()
             table = noise_windows([draws[row].offset for row in rows], 2 * cells, spectrum_BNT.device, "uniform")
             # Uniform noise of unit power is in [-sqrt(3), sqrt(3)).
-            uniform = (table / sqrt(3) + 1) / 2
+            uniform = table.div_(sqrt(3)).add_(1).div_(2)
             turn, weakening = uniform.view(len(rows), 2, *spectrum_BNT.shape[1:]).unbind(1)
             depth_B11 = on_device([draws[row].depth for row in rows], turn.device)[:, None, None]
-            return spectrum_BNT * torch.polar(torch.exp(-depth_B11 * weakening), depth_B11 * turn)
+            return spectrum_BNT * from_polar(torch.exp(-depth_B11 * weakening), depth_B11 * turn)
 
         return through_spectra((wave_BS,), [self.sizes[draw.size] for draw in draws], disturb, hann=False)

@@ -15,14 +15,16 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.tensors import fast_length, on_device
+from audiosurvey.augmentation.tensors import fast_length
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.decoding import BadAudio, decode
 from audiosurvey.errors import UserError
 
 LEAD_SAMPLES = 64
 """Samples before the direct sound: a band-limited response starts slightly before its peak."""
-CLIPS_AT_ONCE = 16
+CLIPS_AT_ONCE = 8
+"""Fewer would plan their transform too often, more would leave the cache."""
+ROOMS_AT_ONCE = 16
 KEPT_BYTES = 2**28
 """Spectra of all rooms are cached up to this size (32 rooms for clips of 5 s at 30 kHz take 20 MB); those of a larger
 bank are computed for each clip."""
@@ -66,26 +68,26 @@ class Reverb(WaveOperation[ReverbConfig, ReverbDraw]):
         # for a clip does not depend on the rest of the batch.
         longest = min(max(map(len, self.rooms)), wave_BS.shape[1] + LEAD_SAMPLES)
         length = fast_length(wave_BS.shape[1] + longest - 1)
-        parts = []
+        wet_BS = torch.empty_like(wave_BS)
         for first in range(0, len(draws), CLIPS_AT_ONCE):
             part = slice(first, first + CLIPS_AT_ONCE)
-            spectra_BN = self._spectra([draw.room for draw in draws[part]], longest, length, wave_BS.device)
-            parts.append(convolve(wave_BS[part], spectra_BN, length))
-        return torch.cat(parts)
+            spectra = self._spectra([draw.room for draw in draws[part]], longest, length, wave_BS.device)
+            convolve(wave_BS[part], spectra, length, out_BS=wet_BS[part])
+        return wet_BS
 
-    def _spectra(self, rooms: list[int], longest: int, length: int, device: torch.device) -> Tensor:
-        """Spectra (B, length // 2 + 1) of these rooms, cut to `longest` samples, cached for the last length."""
+    def _spectra(self, rooms: list[int], longest: int, length: int, device: torch.device) -> Sequence[Tensor]:
+        """Spectra (length // 2 + 1) of these rooms, cut to `longest` samples, cached for the last length."""
         if len(self.rooms) * (length // 2 + 1) * 8 > KEPT_BYTES:
-            return torch.fft.rfft(self._responses(rooms, longest).to(device), length)
+            return torch.fft.rfft(self._responses(rooms, longest).to(device), length).unbind()
         key = (longest, length, device)
         if self._kept is None or self._kept[0] != key:
             everything = range(len(self.rooms))
             spectra = [
-                torch.fft.rfft(self._responses(everything[first : first + CLIPS_AT_ONCE], longest).to(device), length)
-                for first in range(0, len(self.rooms), CLIPS_AT_ONCE)
+                torch.fft.rfft(self._responses(everything[first : first + ROOMS_AT_ONCE], longest).to(device), length)
+                for first in range(0, len(self.rooms), ROOMS_AT_ONCE)
             ]
             self._kept = (key, torch.cat(spectra))
-        return self._kept[1].index_select(0, on_device(rooms, device))
+        return [self._kept[1][room] for room in rooms]
 
     def _responses(self, rooms: Sequence[int], longest: int) -> Tensor:
         """The responses (B, R) of these rooms, cut or zero-padded to `longest` samples."""
@@ -99,17 +101,21 @@ class Reverb(WaveOperation[ReverbConfig, ReverbDraw]):
 def reverberate(wave_BS: Tensor, rooms_BR: Tensor) -> Tensor:
     """Convolves clips (B, S) with aligned responses (B, R) -> (B, S), and restores each clip's level."""
     length = fast_length(wave_BS.shape[1] + rooms_BR.shape[1] - 1)
-    return convolve(wave_BS, torch.fft.rfft(rooms_BR, length), length)
+    return convolve(wave_BS, torch.fft.rfft(rooms_BR, length).unbind(), length)
 
 
-def convolve(wave_BS: Tensor, spectra_BN: Tensor, length: int) -> Tensor:
-    """Like `reverberate`, with the spectra (B, length // 2 + 1) of the responses."""
-    samples = wave_BS.shape[1]
-    spectrum_BN = torch.fft.rfft(wave_BS, length).mul_(spectra_BN)
-    wet_BS = torch.fft.irfft(spectrum_BN, length)[:, LEAD_SAMPLES : LEAD_SAMPLES + samples]
-    dry_B1 = wave_BS.square().mean(1, keepdim=True)
-    wet_B1 = wet_BS.square().mean(1, keepdim=True)
-    return wet_BS * torch.where(wet_B1 > 0, dry_B1 / wet_B1.clamp(min=torch.finfo(wet_B1.dtype).tiny), 0.0).sqrt()
+def convolve(wave_BS: Tensor, spectra: Sequence[Tensor], length: int, *, out_BS: Tensor | None = None) -> Tensor:
+    """Like `reverberate`, with the spectra (length // 2 + 1) of the responses; the result is written to `out_BS`."""
+    spectrum_BN = torch.fft.rfft(wave_BS, length)
+    if wave_BS.device.type == "cpu":
+        for spectrum_N, room_N in zip(spectrum_BN, spectra, strict=True):
+            spectrum_N.mul_(room_N)
+    else:
+        spectrum_BN *= torch.stack(list(spectra))
+    wet_BS = torch.fft.irfft(spectrum_BN, length)[:, LEAD_SAMPLES : LEAD_SAMPLES + wave_BS.shape[1]]
+    dry_B1, wet_B1 = (torch.linalg.vector_norm(part_BS, dim=1, keepdim=True) for part_BS in (wave_BS, wet_BS))
+    gain_B1 = torch.where(wet_B1 > 0, dry_B1 / wet_B1.clamp(min=torch.finfo(wet_B1.dtype).tiny), 0.0)
+    return torch.mul(wet_BS, gain_B1, out=out_BS)
 
 
 def align(response: np.ndarray) -> np.ndarray:

@@ -1,19 +1,19 @@
 """Time shift: parts of the clip are stretched or compressed; the total length stays. Works on waveforms (B, S).
 
 A continuous, piecewise linear warp of the time axis by band-limited interpolation, so that nothing clicks. Faster parts
-also sound higher, as on tape.
+also sound higher, as on tape. The speeds of the parts are fractions of small denominators, which are read as matrix
+products.
 """
 
-from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.interpolation import FRACTION_BITS, clips_at_once, interpolate
-from audiosurvey.augmentation.tensors import on_device
+from audiosurvey.augmentation.resampling import LARGEST_DENOMINATOR
+from audiosurvey.augmentation.wave.warp import TimeShiftDraw, warp
 
 MIN_PARTS, MAX_PARTS = 2, 5
 SLOWEST, FASTEST = 0.8, 1.25
@@ -26,14 +26,6 @@ SMALLEST_WINDOW = 400
 
 class TimeShiftConfig(OperationConfig):
     """Time warping: stretches and compresses parts of the clip; the total length stays the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimeShiftDraw:
-    """Boundaries of the parts in samples of the input (`before`) and the output (`after`), from 0 to S."""
-
-    before: tuple[int, ...]
-    after: tuple[int, ...]
 
 
 class TimeShift(WaveOperation[TimeShiftConfig, TimeShiftDraw]):
@@ -51,26 +43,18 @@ class TimeShift(WaveOperation[TimeShiftConfig, TimeShiftDraw]):
         stretch = np.exp(rng.uniform(np.log(SLOWEST), np.log(FASTEST), parts))
         if samples < SMALLEST_WINDOW:
             return TimeShiftDraw((0, samples), (0, samples))
-        before = np.rint(np.cumsum(shares) * samples).astype(int)
-        lengths = np.diff(before, prepend=0)
+        lengths = shares * samples
         # Normalising the stretches to the total length may push one out of bounds. Moving all of them towards 1 by a
-        # common share keeps the total; the largest admissible share is used. The bounds are tightened by one sample
-        # per part, so that they hold after rounding.
+        # common share keeps the total; the largest admissible share is used.
         change = stretch * samples / (stretch @ lengths) - 1
-        room = np.where(change > 0, FASTEST - 1 - 1 / lengths, 1 - SLOWEST - 1 / lengths)
+        room = np.where(change > 0, FASTEST - 1, 1 - SLOWEST) - 1e-9
         share = min(1.0, float(np.min(room / np.maximum(np.abs(change), 1e-12))))
-        after = np.rint(np.cumsum(lengths * (1 + share * change))).astype(int)
-        return TimeShiftDraw((0, *before.tolist()), (0, *after.tolist()))
+        lengths, new_lengths = with_rational_speeds(lengths, lengths * (1 + share * change))
+        before, after = (np.cumsum(part)[:-1].tolist() for part in (lengths, new_lengths))
+        return TimeShiftDraw((0, *before, samples), (0, *after, samples))
 
     def render(self, wave_BS: Tensor, draws: list[TimeShiftDraw], valid: list[int]) -> Tensor:
-        samples, device = wave_BS.shape[1], wave_BS.device
-        corner = corner_samples(self.sample_rate, samples)
-        clips = clips_at_once(device, samples)
-        warped_BS = torch.empty_like(wave_BS)
-        for first in range(0, len(draws), clips):
-            part = slice(first, first + clips)
-            warped_BS[part] = interpolate(wave_BS[part], warp_positions(draws[part], samples, corner, device))
-        return warped_BS
+        return warp(wave_BS, draws, corner_samples(self.sample_rate, wave_BS.shape[1]))
 
     def extent_after(self, draw: TimeShiftDraw, extent: Extent) -> Extent:
         last = extent.first + extent.length - (extent.size if extent.is_parted else 0)
@@ -91,31 +75,31 @@ def corner_samples(sample_rate: int, samples: int) -> int:
     return 1 << max(0, int(np.log2(max(1, min(0.005 * sample_rate, samples * SHORTEST_PART / 4)))))
 
 
-def warp_positions(draws: list[TimeShiftDraw], samples: int, corner: int, device: torch.device) -> Tensor:
-    """Input position of each output sample (B, S), int64, in units of 2^-FRACTION_BITS samples.
+@cache
+def rational_speeds() -> np.ndarray:
+    """The speeds that are drawn, in rising order: all fractions of a small denominator between the bounds, except 1, so
+    that no part is left without a change that others could balance."""
+    denominators = range(1, LARGEST_DENOMINATOR + 1)
+    speeds = {numerator / below for below in denominators for numerator in range(1, 2 * below)} - {1.0}
+    return np.array(sorted(speed for speed in speeds if SLOWEST < speed < FASTEST))
 
-    The map is piecewise linear; around each inner boundary the speed changes linearly over 2 `corner` samples, which
-    leaves the map elsewhere unchanged.
 
-    The step from sample m to m + 1 is the speed at m + 1/2. During a change by D it grows by D / (2 corner) per sample,
-    and by half of that at both ends; this growth is the cumulative sum of two impulses at either end. So the position
-    is a threefold cumulative sum of a few integers, and exact.
+def with_rational_speeds(lengths: np.ndarray, new_lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths of the parts before and after, changed so that each speed is the nearest of `rational_speeds`.
+
+    So that both totals stay, the fastest part gains what the slowest one loses. Unchanged if that would leave less of
+    either than half the shortest part.
     """
-    rows, places, halves = [], [], []
-    starts = []
-    for row, draw in enumerate(draws):
-        speed = np.diff(draw.before) / np.diff(draw.after)
-        starts.append(round(speed[0] * 2**FRACTION_BITS))
-        for end, change in zip(draw.after[1:-1], np.diff(speed), strict=True):
-            half = round(change * 2**FRACTION_BITS / (4 * corner))
-            rows += [row] * 4
-            places += [end - corner, end - corner + 1, end + corner, end + corner + 1]
-            halves += [half, half, -half, -half]
-    where = (
-        on_device(rows, device, torch.int64),
-        on_device(places, device, torch.int64),
-    )
-    growth_BS = torch.zeros(len(draws), samples, dtype=torch.int64, device=device)
-    growth_BS.index_put_(where, on_device(halves, device, torch.int64), accumulate=True)
-    speed_BS = growth_BS.cumsum(1).cumsum(1) + on_device(starts, device)[:, None]
-    return speed_BS.cumsum(1) - speed_BS
+    known = rational_speeds()
+    at = np.searchsorted((known[1:] + known[:-1]) / 2, lengths / new_lengths)
+    speeds, total = known[at], new_lengths.sum()
+    fastest, slowest = speeds.argmax(), speeds.argmin()
+    if fastest == slowest:
+        return lengths, new_lengths
+    moved = (speeds @ new_lengths - total) / (speeds[fastest] - speeds[slowest])
+    rounded = new_lengths.copy()
+    rounded[fastest] -= moved
+    rounded[slowest] += moved
+    if rounded.min() < total * SHORTEST_PART / 2:
+        return lengths, new_lengths
+    return rounded * speeds, rounded

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_windows
-from audiosurvey.augmentation.wave.stretch import StretchSeconds, draw_start, inside, stretch_samples
+from audiosurvey.augmentation.tensors import on_device
+from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, noise_table
+from audiosurvey.augmentation.wave.stretch import StretchSeconds, draw_start, stretch_samples
 
 COVER = 1e-6
 """Standard deviation of the replacing noise (-120 dBFS): inaudible, but not digital silence."""
@@ -43,6 +44,10 @@ class WaveMasking(WaveOperation[WaveMaskingConfig, WaveMaskingDraw]):
         return WaveMaskingDraw(draw_start(rng, self.length, extent), int(rng.integers(TABLE_SAMPLES)))
 
     def render(self, wave_BS: Tensor, draws: list[WaveMaskingDraw], valid: list[int]) -> Tensor:
-        noise_BS = noise_windows([draw.offset for draw in draws], wave_BS.shape[1], wave_BS.device)
-        covered_BS = inside([draw.start for draw in draws], self.length, wave_BS)
-        return torch.where(covered_BS, COVER * noise_BS, wave_BS)
+        device, samples = wave_BS.device, wave_BS.shape[1]
+        table = noise_table(device, samples)
+        starts_B1 = on_device([[draw.start] for draw in draws], device)
+        offsets_B1 = on_device([[draw.offset % (len(table) - samples + 1)] for draw in draws], device)
+        # Segments wrap around the end of the window.
+        places_BN = (starts_B1 + torch.arange(min(self.length, samples), device=device)) % samples
+        return wave_BS.scatter(1, places_BN, (COVER * table[offsets_B1 + places_BN]).to(wave_BS.dtype))
