@@ -56,7 +56,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Times
     tests = against(fold_scores_MJ, ratios, baseline, options.margin)
     draws_BM = _draws(benchmark)
     describe = _pair_describer(benchmark, draws_BM, options.margin)
-    all_costs = [costs_of(model, times.of.get(model.name)) for model in models]
+    all_costs = [costs_of(model, benchmark.folds, times.of.get(model.name)) for model in models]
     front = pareto_front([model.score for model in models], [getattr(costs, options.cost) for costs in all_costs])
     ranks = rank_ranges(pairs, len(models))
     rows = [
