@@ -11,7 +11,7 @@ import numpy as np
 from audiosurvey.analysis.robustness_results import robustness_of
 from audiosurvey.comparison import metrics
 from audiosurvey.comparison.benchmark import Benchmark, ComparedModel
-from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, interval, map_draws
+from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, draws_stream, interval, map_draws
 from audiosurvey.comparison.costs import costs_of, pareto_front
 from audiosurvey.comparison.effects import main_effects
 from audiosurvey.comparison.planning import folds_needed, seeds_needed, spread
@@ -87,7 +87,7 @@ def _draws(benchmark: Benchmark) -> np.ndarray:
     """Bootstrapped scores (B, M). All models are scored on the same draws of recordings."""
     if not benchmark.multi_label:
         correct_MN = np.stack([_correct(model) for model in benchmark.models])
-        return accuracy_draws(correct_MN, benchmark.fold_N, benchmark.recording_N, stream(0, "compare", "bootstrap"))
+        return accuracy_draws(correct_MN, benchmark.fold_N, benchmark.recording_N, draws_stream())
     return np.stack(
         [
             map_draws(
@@ -95,7 +95,7 @@ def _draws(benchmark: Benchmark) -> np.ndarray:
                 benchmark.truth_NK,
                 benchmark.fold_N,
                 benchmark.recording_N,
-                stream(0, "compare", "bootstrap"),
+                draws_stream(),
             )
             for model in benchmark.models
         ],
