@@ -7,10 +7,20 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from audiosurvey.comparison.columns import (
+    cost_columns,
+    effect_columns,
+    leaderboard_columns,
+    machine_line,
+    pair_columns,
+    protocol_columns,
+    score_columns,
+)
 from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.result import Comparison, DatasetResult
 from audiosurvey.comparison.texts import ModelText, effect_text, model_texts, pair_text
-from audiosurvey.comparison.wording import baseline_line, energy_line, headline, more_lines, p_text, points, ratio_text
+from audiosurvey.comparison.wording import baseline_line, energy_line, headline, more_lines, p_text, ratio_text
+from audiosurvey.pages.columns import Column, same_line, shown_columns
 from audiosurvey.pages.rendering import environment
 from audiosurvey.version import __version__
 
@@ -38,21 +48,29 @@ def page_values(comparison: Comparison) -> dict[str, Any]:
 
 def _dataset(dataset: DatasetResult) -> dict[str, Any]:
     models = model_texts(dataset)
+    verdicts, pairs = ([pair_text(pair) for pair in found] for found in (dataset.against_baseline, dataset.pairs))
     return {
         "result": dataset,
         "headline": headline(dataset),
         "baseline_line": _sentence(baseline_line(dataset)),
-        "models": models,
-        "verdicts": [pair_text(pair) for pair in dataset.against_baseline],
-        "pairs": [pair_text(pair) for pair in dataset.pairs],
+        "leaderboard": _table(leaderboard_columns(dataset, models)),
+        "marks": [model.marks for model in models],
+        "verdicts": _table(pair_columns(dataset, verdicts, both=False)),
+        "pairs": _table(pair_columns(dataset, pairs, both=True)),
         "more": more_lines(dataset.against_baseline),
-        "effects": [effect_text(effect) for effect in dataset.effects],
+        "effects": _table(effect_columns([effect_text(effect) for effect in dataset.effects])),
+        "scores": _table([*score_columns(dataset, models), *protocol_columns(models)[1:]]),
+        "costs": _table(cost_columns(models)),
+        "machine_line": _sentence(machine_line(models) or ""),
         "intervals": _interval_plot(dataset, models),
         "pareto": _pareto_plot(dataset, models),
         "cost": COSTS[dataset.cost],
-        "margin": points(dataset.margin),
         "energy_line": energy_line(dataset),
     }
+
+
+def _table(columns: Sequence[Column]) -> dict[str, Any]:
+    return {"columns": shown_columns(columns), "same": _sentence(same_line(columns) or "")}
 
 
 def _interval_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[str, Any]:
