@@ -142,7 +142,6 @@ def _pair_result(
 ) -> PairResult:
     first, second = benchmark.models[test.first], benchmark.models[test.second]
     single = len(first.seeds) == len(second.seeds) == 1 and not benchmark.multi_label
-    undecided = test.verdict == "undecided" and len(benchmark.folds) > 1
     return PairResult(
         first.name,
         second.name,
@@ -153,7 +152,7 @@ def _pair_result(
         p,
         Interval(*interval(draws_BM[:, test.first] - draws_BM[:, test.second])),
         mcnemar_p(_correct(first) > 0, _correct(second) > 0) if single else None,
-        _more(first, second, margin, ALPHA / comparisons) if undecided else None,
+        _more(first, second, margin, ALPHA / comparisons) if test.verdict == "undecided" else None,
     )
 
 
@@ -237,6 +236,8 @@ def _notes(benchmark: Benchmark, rows: Sequence[ModelResult]) -> list[str]:
     found: list[str] = []
     if len(benchmark.folds) == 1:
         found.append("one fold: no interval over folds and no verdict; the bootstrap over recordings remains")
+    if len(benchmark.folds) == 2:
+        found.append("two folds give very wide intervals over folds, with one degree of freedom")
     if len({version for row in rows for version in row.protocol.versions}) > 1:
         found.append("the runs were made by several versions of audiosurvey")
     if len({row.protocol.selection for row in rows if row.protocol.selection}) > 1:

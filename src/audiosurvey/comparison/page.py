@@ -18,8 +18,16 @@ from audiosurvey.comparison.columns import (
 )
 from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.result import Comparison, DatasetResult
-from audiosurvey.comparison.texts import ModelText, effect_text, model_texts, pair_text
-from audiosurvey.comparison.wording import baseline_line, energy_line, headline, more_lines, p_text, ratio_text
+from audiosurvey.comparison.texts import ModelText, PairText, effect_text, model_texts, pair_text
+from audiosurvey.comparison.wording import (
+    baseline_line,
+    energy_line,
+    headline,
+    interval_line,
+    more_lines,
+    p_text,
+    ratio_text,
+)
 from audiosurvey.pages.columns import Column, same_line, shown_columns
 from audiosurvey.pages.rendering import environment
 from audiosurvey.version import __version__
@@ -55,8 +63,8 @@ def _dataset(dataset: DatasetResult) -> dict[str, Any]:
         "baseline_line": _sentence(baseline_line(dataset)),
         "leaderboard": _table(leaderboard_columns(dataset, models)),
         "marks": [model.marks for model in models],
-        "verdicts": _table(pair_columns(dataset, verdicts, both=False)),
-        "pairs": _table(pair_columns(dataset, pairs, both=True)),
+        "verdicts": _verdict_table(dataset, verdicts),
+        "pairs": _verdict_table(dataset, pairs, both=True),
         "more": more_lines(dataset.against_baseline),
         "effects": _table(effect_columns([effect_text(effect) for effect in dataset.effects])),
         "scores": _table([*score_columns(dataset, models), *protocol_columns(models)[1:]]),
@@ -67,6 +75,11 @@ def _dataset(dataset: DatasetResult) -> dict[str, Any]:
         "cost": COSTS[dataset.cost],
         "energy_line": energy_line(dataset),
     }
+
+
+def _verdict_table(dataset: DatasetResult, pairs: Sequence[PairText], *, both: bool = False) -> dict[str, Any]:
+    table = _table(pair_columns(dataset, pairs, both=both))
+    return table | {"line": _sentence(interval_line(dataset, len(pairs)) or "")}
 
 
 def _table(columns: Sequence[Column]) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from audiosurvey.comparison.columns import (
 )
 from audiosurvey.comparison.result import Comparison, DatasetResult, PairResult
 from audiosurvey.comparison.texts import effect_text, model_texts, pair_text
-from audiosurvey.comparison.wording import baseline_line, energy_line, front_line, headline, more_lines, p_text
+from audiosurvey.comparison.wording import (
+    baseline_line,
+    energy_line,
+    front_line,
+    headline,
+    interval_line,
+    more_lines,
+    p_text,
+)
 from audiosurvey.pages.columns import Column, same_line, shown_columns
 from audiosurvey.pages.terminal_table import FittedTable
 
@@ -42,11 +50,12 @@ def _print_dataset(dataset: DatasetResult, console: Console) -> None:
             _line(console, f"{model.name}: {mark}")
     if dataset.against_baseline:
         _line(console, baseline_line(dataset))
-        _print(console, _pairs(dataset, dataset.against_baseline))
+        _print_pairs(console, dataset, dataset.against_baseline)
     if dataset.pairs:
         count = len(dataset.pairs)
-        _line(console, "all pairs" + (f", p corrected for {count} comparisons (Holm)" if count > 1 else ""))
-        _print(console, _pairs(dataset, dataset.pairs, both=True))
+        corrected = count > 1 and len(dataset.folds) > 1
+        _line(console, "all pairs" + (f", p corrected for {count} comparisons (Holm)" if corrected else ""))
+        _print_pairs(console, dataset, dataset.pairs, both=True)
     for line in more_lines(dataset.against_baseline):
         _line(console, line)
     _print(console, score_columns(dataset, models))
@@ -61,8 +70,10 @@ def _print_dataset(dataset: DatasetResult, console: Console) -> None:
         _line(console, f"note: {note}")
 
 
-def _pairs(dataset: DatasetResult, pairs: Sequence[PairResult], *, both: bool = False) -> list[Column]:
-    return pair_columns(dataset, [pair_text(pair) for pair in pairs], both=both)
+def _print_pairs(console: Console, dataset: DatasetResult, pairs: Sequence[PairResult], *, both: bool = False) -> None:
+    _print(console, pair_columns(dataset, [pair_text(pair) for pair in pairs], both=both))
+    if (line := interval_line(dataset, len(pairs))) is not None:
+        _line(console, line)
 
 
 def _print_ranks(comparison: Comparison, console: Console) -> None:
