@@ -137,6 +137,15 @@ def test_one_fold_has_no_verdict_in_any_output(make_run):
     assert "corrected t" not in markdown(comparison)
 
 
+def test_the_markdown_title_tells_folds_and_seeds(make_run):
+    runs = [make_run(f"a-seed{seed}", 0.8, seed) for seed in range(3)]
+    assert "accuracy in %, 5 folds, 3 seeds, 200 clips" in markdown(compare_paths(runs, CompareOptions()))
+    runs.append(make_run("b", 0.7))
+    assert "accuracy in %, 5 folds, 1 to 3 seeds, 200 clips" in markdown(compare_paths(runs, CompareOptions()))
+    one = compare_paths(runs[-1:], CompareOptions(folds=(2,)))
+    assert "accuracy in %, 1 fold, 1 seed, 40 clips" in markdown(one)
+
+
 def test_one_model_alone(make_run):
     (found,) = compare_paths([make_run("a")], CompareOptions(pairs=True)).datasets
     assert found.against_baseline == found.pairs == ()
