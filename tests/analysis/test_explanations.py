@@ -100,5 +100,13 @@ def test_folds_without_models_are_named(run: RunFolder, sounds: Sounds, mistakes
     found = explain_mistakes(run, run.read_config(), sounds, mistakes)
     assert found.of.keys() == {mistakes[0].clip, mistakes[2].clip}
     (line,) = found.missing
-    assert "fold-2" in line
-    assert "is missing" in line
+    assert line == (
+        f"{run.path.as_posix()}: the run keeps no model of fold 2: what models attended to and the nearest training "
+        "clips are not known there"
+    )
+
+
+def test_a_damaged_model_is_named(run: RunFolder, sounds: Sounds, mistakes: list[Mistake]):
+    (run.fold(2) / "model" / "model.json").unlink()
+    (line,) = explain_mistakes(run, run.read_config(), sounds, mistakes).missing
+    assert "model.json: is missing" in line

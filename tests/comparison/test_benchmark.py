@@ -1,5 +1,7 @@
 """What is put into one table, and what is refused because it is not the same."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -152,3 +154,14 @@ def test_data_sets_of_one_title_are_told_apart_by_their_contents(make_survey):
     found = made(survey)
     assert [[model.name for model in one.models] for one in found] == [["a"], ["b"]]
     assert len({one.title for one in found}) == 2
+
+
+def test_the_share_of_test_clips_is_that_of_the_compared_folds(make_run):
+    five, two = make_run("five"), make_run("two", folds=[1, 2])
+    for run in (five, two):
+        results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+        for row in results["folds"]:
+            row["train_clips"] = 100 * row["fold"]
+        (run / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    (found,) = make_benchmarks(find_rows([five, two]), (1, 2), [].append)
+    assert [model.ratio for model in found.models] == pytest.approx([(0.4 + 0.2) / 2] * 2)

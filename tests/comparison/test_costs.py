@@ -11,9 +11,9 @@ from audiosurvey.comparison.costs import costs_of, pareto_front
 from audiosurvey.comparison.sources import find_rows
 
 
-def costs(*paths):
-    (found,) = make_benchmarks(find_rows(paths), (), [].append)
-    return costs_of(found.models[0])
+def costs(*paths, folds=()):
+    (found,) = make_benchmarks(find_rows(paths), folds, [].append)
+    return costs_of(found.models[0], found.folds)
 
 
 def test_costs_of_a_run(make_run):
@@ -37,6 +37,34 @@ def test_measured_energy_is_not_estimated(make_run):
     (run / "results.json").write_text(json.dumps(results), encoding="utf-8")
     found = costs(run)
     assert (found.energy_wh, found.energy_estimated, found.peak_memory_mb) == (2.5, False, 105)
+
+
+def changed_rows(run, change):
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    for row in results["folds"]:
+        row |= change(row["fold"])
+    results["seconds"] = sum(row["seconds"] / row.get("side_by_side", 1) for row in results["folds"])
+    (run / "results.json").write_text(json.dumps(results), encoding="utf-8")
+
+
+def test_costs_are_those_of_the_compared_folds(make_run):
+    five, two = make_run("five"), make_run("two", folds=[1, 2])
+    for run in (five, two):
+        changed_rows(run, lambda fold: {"seconds": 10.0 * fold, "energy_wh": 0.5, "peak_memory_mb": 100.0 + fold})
+    assert costs(five, folds=[1, 2]) == costs(two)
+    found = costs(five, folds=[1, 3])
+    assert (found.train_seconds, found.energy_wh, found.peak_memory_mb) == (40, 1, 103)
+    assert costs(five).train_seconds == 150
+
+
+def test_costs_of_several_seeds_are_means_over_the_compared_folds(make_run):
+    runs = [make_run(f"run-seed{seed}", seed=seed) for seed in (0, 1)]
+    for seed, run in enumerate(runs):
+        # folds side by side share the machine
+        changed_rows(run, lambda fold, seed=seed: {"seconds": 10.0 * (seed + 1), "side_by_side": 2, "threads": 1})
+    found = costs(*runs, folds=[2, 4])
+    assert found.train_seconds == (10 + 20) / 2
+    assert found.energy_wh == pytest.approx((2 * 10 + 2 * 20) / 2 * 10 / 3600)
 
 
 def test_a_gpu_is_named(make_run):

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 import audiosurvey
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
+from audiosurvey.comparison.page import comparison_page
 from audiosurvey.comparison.records import csv_text, long_records, markdown, records
+from audiosurvey.comparison.terminal import print_comparison
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.predictions import read_prediction_table
 
@@ -109,9 +112,38 @@ def test_one_fold_has_no_interval_over_folds(make_run):
     runs = [make_run("a", 0.9, folds=[1]), make_run("b", 0.3, folds=[1])]
     (found,) = compare_paths(runs, CompareOptions()).datasets
     assert found.models[0].score.low is None
-    assert found.against_baseline[0].verdict == "undecided"
+    assert found.against_baseline[0].verdict is None
     assert found.against_baseline[0].p_as_trained < 0.05
     assert "one fold: no interval" in found.notes[0]
+
+
+def test_two_folds_have_a_note(make_run):
+    runs = [make_run("a", 0.9, folds=[1, 2]), make_run("b", 0.3, folds=[1, 2])]
+    (found,) = compare_paths(runs, CompareOptions()).datasets
+    assert [note for note in found.notes if note.startswith("two folds give very wide intervals")]
+    (five,) = compare_paths([make_run("c", 0.9)], CompareOptions()).datasets
+    assert not any("two folds" in note for note in five.notes)
+
+
+def test_one_fold_has_no_verdict_in_any_output(make_run):
+    runs = [make_run("a", 0.9, folds=[1]), make_run("b", 0.3, folds=[1])]
+    comparison = compare_paths(runs, CompareOptions())
+    console = Console(file=(shown := io.StringIO()), width=80)
+    print_comparison(comparison, console)
+    for text in (shown.getvalue(), comparison_page(comparison), markdown(comparison)):
+        assert "one fold: no verdicts" in text
+        assert "undecided" not in text.replace("<b>Undecided</b>", "").replace(".undecided", "")
+    assert [one["verdict"] for one in records(comparison)] == ["baseline", None]
+    assert "corrected t" not in markdown(comparison)
+
+
+def test_the_markdown_title_tells_folds_and_seeds(make_run):
+    runs = [make_run(f"a-seed{seed}", 0.8, seed) for seed in range(3)]
+    assert "accuracy in %, 5 folds, 3 seeds, 200 clips" in markdown(compare_paths(runs, CompareOptions()))
+    runs.append(make_run("b", 0.7))
+    assert "accuracy in %, 5 folds, 1 to 3 seeds, 200 clips" in markdown(compare_paths(runs, CompareOptions()))
+    one = compare_paths(runs[-1:], CompareOptions(folds=(2,)))
+    assert "accuracy in %, 1 fold, 1 seed, 40 clips" in markdown(one)
 
 
 def test_one_model_alone(make_run):

@@ -112,3 +112,37 @@ def test_in_a_browser(launch_browser: Callable[..., Any], comparison, tmp_path: 
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert faults == []
     tab.close()
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_labels_of_the_pareto_plot_stay_inside_and_differ(
+    launch_browser: Callable[..., Any], make_survey, tmp_path: Path, width
+):
+    names = ["toy_lr=0.001", "toy_lr=0.003", "toy_lr=0.01-wide-mel-of-a-rather-long-name", "toy_lr=0.03-w"]
+    costs = (900_000, 910_000, 120_000, 4_000_000)
+    rows = {
+        (name, 0): {"accuracy": 0.9 - 0.1 * number, "macs": macs, "sweep": {"lr": number}}
+        for number, (name, macs) in enumerate(zip(names, costs, strict=True))
+    }
+    file = tmp_path / "page.html"
+    found = compare_paths([make_survey(rows)], CompareOptions())
+    file.write_text(page.comparison_page(found), encoding="utf-8")
+    tab = launch_browser().new_page(viewport={"width": width, "height": 800})
+    tab.goto(file.as_uri())
+    inside = """(svg) => [...svg.querySelectorAll("g text")].map((text) => {
+        const box = text.getBBox();
+        return [text.textContent, box.x, box.x + box.width, box.y, box.y + box.height];
+    })"""
+    labels = tab.eval_on_selector('svg[aria-label*="against MACs"]', inside)
+    intervals = tab.eval_on_selector("svg", inside)
+    # The first table is wider than a phone: an edge shows that it goes on.
+    assert "local" in tab.eval_on_selector(".scroll", "(box) => getComputedStyle(box).backgroundAttachment")
+    tab.close()
+    assert len({text for text, *_ in labels}) == 4
+    assert {"toy_lr=0.001", "toy_lr=0.003"} <= {text for text, *_ in labels}
+    for text, left, right, top, bottom in (*labels, *intervals):
+        assert 0 <= left < right <= 640, text
+        assert 0 <= top < bottom
+    for one, (_, left, right, top, bottom) in enumerate(labels):
+        for text, l2, r2, t2, b2 in labels[one + 1 :]:
+            assert right <= l2 or r2 <= left or bottom <= t2 + 4 or b2 <= top + 4, text

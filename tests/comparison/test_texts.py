@@ -14,6 +14,7 @@ from audiosurvey.comparison.result import Comparison, DatasetResult, Interval, M
 from audiosurvey.comparison.significance import FoldEstimate
 from audiosurvey.comparison.terminal import print_comparison
 from audiosurvey.comparison.texts import effect_text, model_texts, pair_text
+from audiosurvey.comparison.wording import interval_line
 
 KNOWN = ModelResult(
     name="known",
@@ -118,6 +119,34 @@ def test_pairs_and_effects_by_hand():
     effect = effect_text(EFFECT)
     assert (effect.key, effect.value, effect.reference, effect.pairs) == ("train.lr", "0.003", "0.001", "4")
     assert (effect.difference, effect.interval) == ("+2.1", "-1.1 to +5.3")
+
+
+def test_intervals_are_cut_to_what_scores_can_be():
+    wide = replace(KNOWN, score=FoldEstimate(0.6, 0.1, -0.253, 1.476, 0.1))
+    assert model_texts(replace(DATASET, models=(wide,)))[0].interval == "0.0 to 100.0"
+    assert pair_text(replace(PAIR, retrained=FoldEstimate(0.1, 0.1, -1.5, 1.7, 0.1))).interval == "-100.0 to +100.0"
+    assert effect_text(replace(EFFECT, difference=FoldEstimate(0.1, 0.1, -1.5, 0.5, 0.1))).interval == "-100.0 to +50.0"
+
+
+def test_what_p_is_corrected_for_is_said_where_an_interval_is_not():
+    assert interval_line(DATASET, 1) is None
+    assert interval_line(replace(DATASET, folds=(1,)), 3) is None
+    assert str(interval_line(DATASET, 3)).startswith("p is corrected for 3 comparisons and the 95 % interval is not")
+    both = replace(DATASET, against_baseline=(PAIR, PAIR))
+    terminal = io.StringIO()
+    print_comparison(Comparison((both,)), Console(file=terminal, width=200))
+    for text in (terminal.getvalue(), comparison_page(Comparison((both,)))):
+        assert "is corrected for 2 comparisons and the 95 % interval is not" in text
+
+
+def test_every_title_of_the_verdicts_is_explained_on_the_page():
+    shown = replace(PAIR, p_equivalence=0.2, p_mcnemar=0.3)
+    page = comparison_page(Comparison((replace(DATASET, against_baseline=(shown,)),)))
+    for title in ("p", "p within", "p as trained", "McNemar", "sd of seeds", "95 %"):
+        assert f"<b>{title}</b>" in page
+    for title in ("p", "p within 1.0", "p as trained", "McNemar", "sd of seeds"):
+        assert f">{title}</th>" in page
+    assert ">McNemar</th>" not in comparison_page(Comparison((DATASET,)))
 
 
 class Cells(HTMLParser):

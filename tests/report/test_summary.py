@@ -1,13 +1,15 @@
 """The table at the end of a run, and the words that belong to its number."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from audiosurvey.report.summary import print_evaluation, print_summary
+from audiosurvey.report.summary import print_evaluation, print_runs, print_summary
 from audiosurvey.runs.evaluation.heldout import EvaluationResult
+from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.validity import caveats, marks
 
@@ -124,3 +126,27 @@ def test_a_model_on_other_data():
     assert next(line for line in text.splitlines() if "0.9000" in line).split()[1] == "all"
     assert "not trained on" in next(line for line in text.splitlines() if "0.8750" in line)
     assert "trained on the recordings of 2 of these clips, so the score over all is no test" in text
+
+
+def listed(runs: list[ListedRun]) -> list[str]:
+    console = Console(file=(file := io.StringIO()), width=80, highlight=False)
+    print_runs(runs, console)
+    return file.getvalue().splitlines()
+
+
+def test_runs_keep_their_names_and_say_each_caveat_once():
+    names = ["runs/mine", "runs/mine-lr=0.003", "runs/2026/a-run-with-quite-a-long-name-seed=0"]
+    own: Any = {"dataset": {"name": "folder", "subset": None, "hash": "abc"}, "official": False}
+    lines = listed([ListedRun(Path(name), results(**own), "folder", "tiny") for name in names])
+    assert sum(line.split()[:1] == [name] for name in names[:2] for line in lines) == 2
+    assert max(len(line) for line in lines[:-1]) <= 80
+    assert [line for line in lines if "protocol" in line] == [
+        "all runs: own folds; there is no official protocol for this data"
+    ]
+
+
+def test_a_caveat_of_some_runs_names_them():
+    runs = [ListedRun(Path("a"), results(optimistic=True), "esc50", "m"), ListedRun(Path("b"), results(), "esc50", "m")]
+    assert listed(runs)[-1] == "a: optimistic: the epoch was chosen on the test fold"
+    unfinished = listed([ListedRun(Path("c"), None, "esc50", "m")])
+    assert any("none yet" in line for line in unfinished)

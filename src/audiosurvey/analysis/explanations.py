@@ -69,13 +69,15 @@ def explain_mistakes(
     stored.
     """
     found: dict[str, Explanation] = {}
-    missing: list[str] = []
     folds = sorted({one.fold for one in mistakes})
+    kept = {fold for fold in folds if (run.fold(fold) / "model").is_dir()}
+    missing = [_not_kept(run, [fold for fold in folds if fold not in kept])] if len(kept) < len(folds) else []
     with bar("explaining mistakes") as advance:
         for done, fold in enumerate(folds, 1):
             asked = [one for one in mistakes if one.fold == fold]
             try:
-                found |= _of_fold(run, config, sounds, fold, asked)
+                if fold in kept:
+                    found |= _of_fold(run, config, sounds, fold, asked)
             except UserError as error:
                 missing.append(error.lines[0])
             except OSError as error:
@@ -83,6 +85,12 @@ def explain_mistakes(
             if advance:
                 advance(done, len(folds))
     return Explanations(found, tuple(missing))
+
+
+def _not_kept(run: RunFolder, folds: Sequence[int]) -> str:
+    of = f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
+    without = "what models attended to and the nearest training clips are not known there"
+    return f"{run.path.as_posix()}: the run keeps no model of {of}: {without}"
 
 
 def _of_fold(

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from audiosurvey.comparison import metrics
+from audiosurvey.comparison.bootstrap import recording_indices
 from audiosurvey.comparison.seed_scores import SeedScores, read_seed
 from audiosurvey.comparison.sources import RowSource
 from audiosurvey.errors import ArgumentError, UserError, some_of
@@ -239,9 +240,7 @@ def _recordings(seeds: Sequence[SeedScores]) -> tuple[np.ndarray, bool, tuple[st
 
 def _partition(seed: SeedScores) -> np.ndarray:
     """The recording of each clip as an index; equal for equal partitions, whatever the names."""
-    numbers: dict[tuple[bool, str], int] = {}
-    keys = [(name is None, name or clip) for name, clip in zip(seed.recordings, seed.clips, strict=True)]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+    return recording_indices(seed.clips, seed.recordings)
 
 
 def _model(

@@ -4,14 +4,40 @@ It answers how much a score depends on which recordings were tested, for the mod
 Axes: B draws, G recordings, J folds, M models, N clips, S seeds, K classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+
+from audiosurvey.randomness import stream
 
 ACCURACY_DRAWS = 4000
 MAP_DRAWS = 1000
 _BLOCK = 250
 """Draws at a time, to bound memory."""
+
+
+def recording_indices(clips: Sequence[str], recordings: Sequence[str | None]) -> np.ndarray:
+    """The recording of each clip as an index (N). A clip without a known recording is its own.
+
+    Recordings are numbered in the order of their first clip by name, so that draws depend neither on the order of
+    the clips nor on the names of the recordings.
+    """
+    numbers: dict[tuple[bool, str], int] = {}
+    keys = [(name is None, name or clip) for name, clip in zip(recordings, clips, strict=True)]
+    for row in sorted(range(len(clips)), key=clips.__getitem__):
+        numbers.setdefault(keys[row], len(numbers))
+    return np.array([numbers[key] for key in keys])
+
+
+def draws_stream() -> np.random.Generator:
+    """The random numbers of all bootstraps of scores: a run has the same interval wherever it is shown."""
+    return stream(0, "compare", "bootstrap")
+
+
+def accuracy_interval(correct_N: np.ndarray, fold_N: np.ndarray, recording_N: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the accuracy of one model, mean over folds; arguments as for `accuracy_draws`."""
+    draws_B1 = accuracy_draws(correct_N[None].astype(np.float64), fold_N, recording_N, draws_stream())
+    return interval(draws_B1[:, 0])
 
 
 def recording_counts(recordings: int, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -1,7 +1,7 @@
 """Costs of a model, from the files of its runs, and the Pareto front of score against cost."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from audiosurvey.analysis.timing_results import TimingResults
 from audiosurvey.comparison.benchmark import ComparedModel
 from audiosurvey.comparison.sources import SeedSource
+from audiosurvey.runs.results.results import FoldRow
 
 WATTS_PER_CORE, WATTS_PER_GPU = 10.0, 300.0
 """Assumed where no file tells the energy that was used."""
@@ -22,7 +23,7 @@ class Costs:
     macs: int | None = None
     """Multiply-accumulate operations for one window."""
     train_seconds: float | None = None
-    """Of all folds together; mean over the seeds."""
+    """Of the compared folds together; mean over the seeds."""
     machine: str | None = None
     energy_wh: float | None = None
     energy_estimated: bool = False
@@ -48,25 +49,28 @@ COSTS = {
 """Titles of the costs that a score can be plotted against."""
 
 
-def costs_of(model: ComparedModel, timing: TimingResults | None = None) -> Costs:
-    """Costs from results.json, environment.json and the folds' models; `timing`: what was measured for the model."""
+def costs_of(model: ComparedModel, folds: Collection[int], timing: TimingResults | None = None) -> Costs:
+    """Costs from results.json, environment.json and the folds' models.
+
+    `folds`: those that are compared; time, energy and memory are of these. `timing`: what was measured for the model.
+    """
     timed = {} if timing is None else _timed(timing)
     seeds = [seed for seed in model.source.seeds if seed.results is not None]
     if not seeds:
         return Costs(**timed)
     results = [seed.results for seed in seeds if seed.results is not None]
     environments = [_environment(seed.path) for seed in seeds]
-    seconds = sum(one.seconds for one in results) / len(results)
-    energy, estimated = _energy(seeds, environments)
+    rows_S = [[row for row in one.folds if row.fold in folds] for one in results]
+    energy, estimated = _energy(rows_S, environments)
     weights = weights_file(seeds[0])
     return Costs(
         parameters=results[0].parameters,
         macs=results[0].macs,
-        train_seconds=seconds,
+        train_seconds=_seconds(rows_S),
         machine=", ".join(sorted({name for one in environments if (name := _machine(one))})) or None,
         energy_wh=energy,
         energy_estimated=estimated,
-        peak_memory_mb=_peak_memory(seeds),
+        peak_memory_mb=_peak_memory(rows_S),
         model_mb=weights.stat().st_size / 1e6 if weights else None,
         **timed,
     )
@@ -112,12 +116,18 @@ def _machine(environment: Mapping[str, Any]) -> str | None:
     return f"{environment['host']}, {environment.get('processors')} cores"
 
 
-def _energy(seeds: Sequence[SeedSource], environments: Sequence[Mapping[str, Any]]) -> tuple[float | None, bool]:
-    """Wh of a training of all folds, mean over the seeds, and whether it is estimated."""
+def _seconds(rows_S: Sequence[Sequence[FoldRow]]) -> float:
+    """Time of the whole machine: each of the folds trained side by side had a share of it. Mean over the seeds."""
+    return sum(row.seconds / row.side_by_side for rows in rows_S for row in rows) / len(rows_S)
+
+
+def _energy(
+    rows_S: Sequence[Sequence[FoldRow]], environments: Sequence[Mapping[str, Any]]
+) -> tuple[float | None, bool]:
+    """Wh of a training of these folds, mean over the seeds, and whether it is estimated."""
     total, estimated = 0.0, False
-    for seed, environment in zip(seeds, environments, strict=True):
-        assert seed.results is not None
-        for row in seed.results.folds:
+    for rows, environment in zip(rows_S, environments, strict=True):
+        for row in rows:
             if row.energy_wh is not None:
                 total += row.energy_wh
             elif not environment:
@@ -126,7 +136,7 @@ def _energy(seeds: Sequence[SeedSource], environments: Sequence[Mapping[str, Any
                 # Folds side by side have threads of their own, and their seconds overlap.
                 total += row.seconds * _watts(environment, row.threads) / 3600
                 estimated = True
-    return total / len(seeds), estimated
+    return total / len(rows_S), estimated
 
 
 def _watts(environment: Mapping[str, Any], threads: int | None) -> float:
@@ -135,6 +145,6 @@ def _watts(environment: Mapping[str, Any], threads: int | None) -> float:
     return WATTS_PER_CORE * (threads or int(environment.get("torch_threads") or 1))
 
 
-def _peak_memory(seeds: Sequence[SeedSource]) -> float | None:
-    rows = [row for seed in seeds if seed.results for row in seed.results.folds]
-    return max((row.peak_memory_mb for row in rows if row.peak_memory_mb is not None), default=None)
+def _peak_memory(rows_S: Sequence[Sequence[FoldRow]]) -> float | None:
+    known = [row.peak_memory_mb for rows in rows_S for row in rows if row.peak_memory_mb is not None]
+    return max(known, default=None)

@@ -11,7 +11,7 @@ import numpy as np
 from audiosurvey.analysis.robustness_results import robustness_of
 from audiosurvey.comparison import metrics
 from audiosurvey.comparison.benchmark import Benchmark, ComparedModel
-from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, interval, map_draws
+from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, draws_stream, interval, map_draws
 from audiosurvey.comparison.costs import costs_of, pareto_front
 from audiosurvey.comparison.effects import main_effects
 from audiosurvey.comparison.planning import folds_needed, seeds_needed, spread
@@ -56,7 +56,7 @@ def make_leaderboard(benchmark: Benchmark, options: CompareOptions, times: Times
     tests = against(fold_scores_MJ, ratios, baseline, options.margin)
     draws_BM = _draws(benchmark)
     describe = _pair_describer(benchmark, draws_BM, options.margin)
-    all_costs = [costs_of(model, times.of.get(model.name)) for model in models]
+    all_costs = [costs_of(model, benchmark.folds, times.of.get(model.name)) for model in models]
     front = pareto_front([model.score for model in models], [getattr(costs, options.cost) for costs in all_costs])
     ranks = rank_ranges(pairs, len(models))
     rows = [
@@ -87,7 +87,7 @@ def _draws(benchmark: Benchmark) -> np.ndarray:
     """Bootstrapped scores (B, M). All models are scored on the same draws of recordings."""
     if not benchmark.multi_label:
         correct_MN = np.stack([_correct(model) for model in benchmark.models])
-        return accuracy_draws(correct_MN, benchmark.fold_N, benchmark.recording_N, stream(0, "compare", "bootstrap"))
+        return accuracy_draws(correct_MN, benchmark.fold_N, benchmark.recording_N, draws_stream())
     return np.stack(
         [
             map_draws(
@@ -95,7 +95,7 @@ def _draws(benchmark: Benchmark) -> np.ndarray:
                 benchmark.truth_NK,
                 benchmark.fold_N,
                 benchmark.recording_N,
-                stream(0, "compare", "bootstrap"),
+                draws_stream(),
             )
             for model in benchmark.models
         ],
@@ -142,7 +142,6 @@ def _pair_result(
 ) -> PairResult:
     first, second = benchmark.models[test.first], benchmark.models[test.second]
     single = len(first.seeds) == len(second.seeds) == 1 and not benchmark.multi_label
-    undecided = test.verdict == "undecided" and len(benchmark.folds) > 1
     return PairResult(
         first.name,
         second.name,
@@ -153,7 +152,7 @@ def _pair_result(
         p,
         Interval(*interval(draws_BM[:, test.first] - draws_BM[:, test.second])),
         mcnemar_p(_correct(first) > 0, _correct(second) > 0) if single else None,
-        _more(first, second, margin, ALPHA / comparisons) if undecided else None,
+        _more(first, second, margin, ALPHA / comparisons) if test.verdict == "undecided" else None,
     )
 
 
@@ -237,6 +236,8 @@ def _notes(benchmark: Benchmark, rows: Sequence[ModelResult]) -> list[str]:
     found: list[str] = []
     if len(benchmark.folds) == 1:
         found.append("one fold: no interval over folds and no verdict; the bootstrap over recordings remains")
+    if len(benchmark.folds) == 2:
+        found.append("two folds give very wide intervals over folds, with one degree of freedom")
     if len({version for row in rows for version in row.protocol.versions}) > 1:
         found.append("the runs were made by several versions of audiosurvey")
     if len({row.protocol.selection for row in rows if row.protocol.selection}) > 1:

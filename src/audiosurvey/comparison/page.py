@@ -7,18 +7,37 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from audiosurvey.comparison.columns import (
+    cost_columns,
+    effect_columns,
+    leaderboard_columns,
+    machine_line,
+    pair_columns,
+    protocol_columns,
+    score_columns,
+)
 from audiosurvey.comparison.costs import COSTS
+from audiosurvey.comparison.labels import shortened
 from audiosurvey.comparison.result import Comparison, DatasetResult
-from audiosurvey.comparison.texts import ModelText, effect_text, model_texts, pair_text
-from audiosurvey.comparison.wording import baseline_line, energy_line, headline, more_lines, p_text, points, ratio_text
+from audiosurvey.comparison.texts import ModelText, PairText, effect_text, model_texts, pair_text
+from audiosurvey.comparison.wording import (
+    baseline_line,
+    energy_line,
+    headline,
+    interval_line,
+    more_lines,
+    p_text,
+    ratio_text,
+)
+from audiosurvey.pages.columns import Column, same_line, shown_columns
 from audiosurvey.pages.rendering import environment
 from audiosurvey.version import __version__
 
 _WIDTH, _ROW = 640, 46
 _LEFT, _RIGHT, _TOP, _BOTTOM = 16, 16, 8, 34
 _HEIGHT = 340
-_LABEL = 14
-"""Height of a label in the Pareto plot."""
+_LABEL, _LETTER = 20, 11
+"""Height of a label in the Pareto plot, and the width of a letter, as they are on a phone."""
 
 
 def comparison_page(comparison: Comparison) -> str:
@@ -38,21 +57,34 @@ def page_values(comparison: Comparison) -> dict[str, Any]:
 
 def _dataset(dataset: DatasetResult) -> dict[str, Any]:
     models = model_texts(dataset)
+    verdicts, pairs = ([pair_text(pair) for pair in found] for found in (dataset.against_baseline, dataset.pairs))
     return {
         "result": dataset,
         "headline": headline(dataset),
         "baseline_line": _sentence(baseline_line(dataset)),
-        "models": models,
-        "verdicts": [pair_text(pair) for pair in dataset.against_baseline],
-        "pairs": [pair_text(pair) for pair in dataset.pairs],
+        "leaderboard": _table(leaderboard_columns(dataset, models)),
+        "marks": [model.marks for model in models],
+        "verdicts": _verdict_table(dataset, verdicts),
+        "pairs": _verdict_table(dataset, pairs, both=True),
         "more": more_lines(dataset.against_baseline),
-        "effects": [effect_text(effect) for effect in dataset.effects],
+        "effects": _table(effect_columns([effect_text(effect) for effect in dataset.effects])),
+        "scores": _table([*score_columns(dataset, models), *protocol_columns(models)[1:]]),
+        "costs": _table(cost_columns(models)),
+        "machine_line": _sentence(machine_line(models) or ""),
         "intervals": _interval_plot(dataset, models),
         "pareto": _pareto_plot(dataset, models),
         "cost": COSTS[dataset.cost],
-        "margin": points(dataset.margin),
         "energy_line": energy_line(dataset),
     }
+
+
+def _verdict_table(dataset: DatasetResult, pairs: Sequence[PairText], *, both: bool = False) -> dict[str, Any]:
+    table = _table(pair_columns(dataset, pairs, both=both))
+    return table | {"line": interval_line(dataset, len(pairs)) or ""}
+
+
+def _table(columns: Sequence[Column]) -> dict[str, Any]:
+    return {"columns": shown_columns(columns), "same": _sentence(same_line(columns) or "")}
 
 
 def _interval_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[str, Any]:
@@ -70,12 +102,15 @@ def _interval_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[s
         return round(_LEFT + (inside - low) / ((high - low) or 1) * (_WIDTH - _LEFT - _RIGHT), 1)
 
     rows = []
-    for number, (model, text) in enumerate(zip(dataset.models, texts, strict=True)):
+    names = [model.name for model in dataset.models]
+    labels = shortened(names, [(_WIDTH - _LEFT) // _LETTER] * len(names))
+    for number, (model, text, label) in enumerate(zip(dataset.models, texts, labels, strict=True)):
         fold_means = [sum(column) / len(column) for column in zip(*model.fold_scores, strict=True)]
         score = model.score
         rows.append(
             {
                 "name": model.name,
+                "label": label,
                 "y": _TOP + _ROW * number + _ROW - 12,
                 "x": x(score.mean),
                 "folds": [x(value) for value in fold_means],
@@ -119,12 +154,13 @@ def _pareto_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[str
 
     dots = []
     taken: list[tuple[float, float, float]] = []
-    for (model, text, cost), log, score in sorted(zip(found, logs, scores, strict=True), key=lambda one: -one[2]):
-        x, y = at(log, score)
-        label = _place_label(x, y, model.name, taken)
+    places = [at(log, score) for log, score in zip(logs, scores, strict=True)]
+    # The models are in the order of their scores: the best labels are placed first.
+    labels = shortened([model.name for model, *_ in found], [_room(x) for x, _ in places])
+    for (model, text, cost), (x, y), label in zip(found, places, labels, strict=True):
         dots.append(
             {"name": model.name, "x": x, "y": y, "front": model.pareto, "cost": ratio_text(cost)}
-            | {"score": text.score, "label": label}
+            | {"score": text.score, "label": {"text": label, **_place_label(x, y, label, taken)}}
         )
     front = sorted((dot["x"], dot["y"]) for dot in dots if dot["front"])
     return {
@@ -133,16 +169,22 @@ def _pareto_plot(dataset: DatasetResult, texts: Sequence[ModelText]) -> dict[str
         "bottom": bottom,
         "left": margin,
         "dots": dots,
+        "short": [(dot["label"]["text"], dot["name"]) for dot in dots if dot["label"]["text"] != dot["name"]],
         "front": " ".join(f"{x},{y}" for x, y in front),
         "y_ticks": [(at(left, tick)[1], f"{tick:g}") for tick in ticks],
         "x_ticks": [(at(math.log10(tick), low)[0], ratio_text(tick)) for tick in _log_ticks(left, right)],
     }
 
 
+def _room(x: float) -> int:
+    """Letters that fit beside a dot, on the side with more room."""
+    return int((max(x, _WIDTH - x) - 10) / _LETTER)
+
+
 def _place_label(x: float, y: float, name: str, taken: list[tuple[float, float, float]]) -> dict[str, Any]:
     """A place beside the dot at which no earlier label stands."""
-    width = 7 * len(name)
-    left = x + 10 + width > _WIDTH
+    width = _LETTER * len(name)
+    left = x + 10 + width > _WIDTH and x > _WIDTH - x
     begin = x - 10 - width if left else x + 10
     for shift in (0, -_LABEL, _LABEL, -2 * _LABEL, 2 * _LABEL, -3 * _LABEL, 3 * _LABEL):
         top = y + shift

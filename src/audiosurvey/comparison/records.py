@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from audiosurvey.comparison.result import Comparison, DatasetResult, ModelResult
-from audiosurvey.comparison.texts import model_texts
+from audiosurvey.comparison.texts import ModelText, model_texts
 from audiosurvey.comparison.wording import baseline_line
 
 Record = dict[str, Any]
@@ -52,7 +52,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _markdown_table(dataset: DatasetResult) -> Iterable[str]:
-    yield f"**{_escaped(dataset.title)}**: {dataset.metric} in %, {len(dataset.folds)} folds, {dataset.clips} clips"
+    yield f"**{_escaped(dataset.title)}**: {dataset.metric} in %, {_extent(dataset)}, {dataset.clips} clips"
     yield ""
     against = _escaped(dataset.baseline)
     yield f"| rank | model | {dataset.metric} | 95 % interval | against {against} | parameters | MACs |"
@@ -63,15 +63,29 @@ def _markdown_table(dataset: DatasetResult) -> Iterable[str]:
             _escaped(model.name) + "".join(f" ({_escaped(mark)})" for mark in model.marks),
             model.score,
             model.interval,
-            model.verdict if model.difference == "-" else f"{model.verdict} ({model.difference})",
+            _against(model),
             model.parameters,
             model.macs,
         ]
         yield f"| {' | '.join(cells)} |"
     yield ""
     line = _escaped(baseline_line(dataset))
-    yield f"{line[:1].upper()}{line[1:]}. Intervals and p: corrected t over the folds."
+    how = ". Intervals and p: corrected t over the folds." if len(dataset.folds) > 1 else "."
+    yield f"{line[:1].upper()}{line[1:]}{how}"
     yield ""
+
+
+def _extent(dataset: DatasetResult) -> str:
+    """`5 folds, 1 to 3 seeds`."""
+    seeds, folds = sorted({len(model.seeds) for model in dataset.models}), len(dataset.folds)
+    counts = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return f"{folds} fold{'s' if folds > 1 else ''}, {counts} seed{'s' if seeds[-1] > 1 else ''}"
+
+
+def _against(model: ModelText) -> str:
+    if model.difference == "-":
+        return model.verdict
+    return model.difference if model.verdict == "-" else f"{model.verdict} ({model.difference})"
 
 
 def _record(dataset: DatasetResult, model: ModelResult) -> Record:

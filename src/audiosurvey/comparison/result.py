@@ -60,7 +60,8 @@ class PairResult:
 
     first: str
     second: str
-    verdict: Verdict
+    verdict: Verdict | None
+    """None with one fold."""
     retrained: FoldEstimate
     """Difference of the recipes, trained anew: corrected t over the folds."""
     p_holm: float | None

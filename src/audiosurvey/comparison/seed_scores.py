@@ -1,6 +1,6 @@
 """The predictions of one seed: its files joined, checked against each other and against its results."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,8 +26,13 @@ class SeedScores:
     truth_NK: np.ndarray
     scores_NK: np.ndarray
     multi_label: bool
-    ratio: float
-    """n_test/n_train, averaged over the folds."""
+    ratio_of: Mapping[int, float]
+    """n_test/n_train by fold; 0 where the training clips are not known."""
+
+    @property
+    def ratio(self) -> float:
+        """n_test/n_train, averaged over the folds whose clips are here."""
+        return float(np.mean([self.ratio_of[fold] for fold in self.folds]))
 
     @property
     def folds(self) -> list[int]:
@@ -63,18 +68,18 @@ def read_seed(source: SeedSource) -> SeedScores:
             if set(table.folds_N.tolist()) != {row.fold} or len(table.clips) != row.clips:
                 raise UserError(f"{table.path.as_posix()}: not the {row.clips} clips of fold {row.fold}; copy it again")
     results = source.results
-    joined = SeedScores(
+    fold_N = np.concatenate([table.folds_N for table in tables])
+    return SeedScores(
         path=source.path,
         clips=tuple(clip for table in tables for clip in table.clips),
         recordings=tuple(name for table in tables for name in table.sources),
-        fold_N=np.concatenate([table.folds_N for table in tables]),
+        fold_N=fold_N,
         classes=tables[0].classes,
         truth_NK=np.concatenate([table.truth_NK for table in tables]),
         scores_NK=np.concatenate([table.scores_NK for table in tables]),
         multi_label=results.multi_label if results else any(table.multi_label for table in tables),
-        ratio=0.0,
+        ratio_of=_test_shares(fold_N, source),
     )
-    return replace(joined, ratio=_test_share(joined, source))
 
 
 def _check_joined(tables: list[PredictionTable]) -> None:
@@ -89,10 +94,11 @@ def _check_joined(tables: list[PredictionTable]) -> None:
         seen |= dict.fromkeys(table.clips, table.path)
 
 
-def _test_share(scores: SeedScores, source: SeedSource) -> float:
+def _test_shares(fold_N: np.ndarray, source: SeedSource) -> dict[int, float]:
     """From the results, else from the clips of the other folds."""
-    _, counts = np.unique(scores.fold_N, return_counts=True)
     rows = source.results.folds if source.results else []
     if rows and all(row.train_clips for row in rows):
-        return float(np.mean([row.clips / row.train_clips for row in rows]))
-    return float(np.mean(counts / (len(scores.clips) - counts))) if len(counts) > 1 else 0.0
+        return {row.fold: row.clips / row.train_clips for row in rows}
+    folds, counts = np.unique(fold_N, return_counts=True)
+    shares = counts / (len(fold_N) - counts) if len(folds) > 1 else np.zeros(len(folds))
+    return dict(zip(folds.tolist(), shares.tolist(), strict=True))

@@ -29,7 +29,7 @@ class ModelText:
     bootstrap: str
     """Over the recordings."""
     verdict: str
-    """`baseline`, or the verdict against it."""
+    """`baseline`, or the verdict against it; `-` with one fold."""
     difference: str
     """To the baseline, in points; `-` for the baseline itself."""
     seeds: str
@@ -98,7 +98,7 @@ def _model_text(model: ModelResult, pair: PairResult | None) -> ModelText:
         score=points(model.score.mean),
         interval=interval_text(model.score),
         bootstrap=f"{points(model.bootstrap.low)} to {points(model.bootstrap.high)}",
-        verdict="baseline" if pair is None else pair.verdict,
+        verdict="baseline" if pair is None else pair.verdict or "-",
         difference=signed_points(None if pair is None else pair.retrained.mean),
         seeds=str(len(model.seeds)),
         seed_std=points(model.seed_std),
@@ -128,7 +128,7 @@ def pair_text(pair: PairResult) -> PairText:
     return PairText(
         first=pair.first,
         second=pair.second,
-        verdict=pair.verdict,
+        verdict=pair.verdict or "-",
         difference=signed_points(retrained.mean),
         interval=signed_interval_text(retrained.low, retrained.high),
         p=p_text(pair.p_holm),

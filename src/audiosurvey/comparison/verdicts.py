@@ -31,8 +31,13 @@ class FoldTest:
     """Of the difference being inside the margin."""
 
     @property
-    def verdict(self) -> Verdict:
-        """On the first of the two. A difference that is significant and inside the margin is practically none."""
+    def verdict(self) -> Verdict | None:
+        """On the first of the two; None for one fold.
+
+        A difference that is significant and inside the margin is practically none.
+        """
+        if self.difference.error is None:
+            return None
         if self.p_equivalence is not None and self.p_equivalence < ALPHA:
             return "the same"
         if self.p_holm is None or self.p_holm >= ALPHA:

@@ -28,13 +28,17 @@ def range_text(rank: tuple[int, int]) -> str:
 
 
 def interval_text(estimate: FoldEstimate) -> str:
+    """Cut to 0 to 100: a t interval of few folds may be wider than scores are."""
     if estimate.low is None or estimate.high is None:
         return "-"
-    return f"{points(estimate.low)} to {points(estimate.high)}"
+    return f"{points(max(estimate.low, 0.0))} to {points(min(estimate.high, 1.0))}"
 
 
 def signed_interval_text(low: float | None, high: float | None) -> str:
-    return "-" if low is None else f"{signed_points(low)} to {signed_points(high)}"
+    """Of a difference of scores, cut to -100 to +100."""
+    if low is None or high is None:
+        return "-"
+    return f"{signed_points(max(low, -1.0))} to {signed_points(min(high, 1.0))}"
 
 
 def ratio_text(count: float | None) -> str:
@@ -58,9 +62,21 @@ def baseline_line(dataset: DatasetResult) -> str:
     if len(dataset.models) == 1:
         return "one model: nothing to compare it with"
     chosen = ", a baseline chosen by its score" if dataset.chosen_by_score else ""
+    if len(dataset.folds) == 1:
+        return f"differences from {dataset.baseline}{chosen}; one fold: no verdicts"
     others = len(dataset.models) - 1
     corrected = f"; p corrected for {others} comparisons (Holm)" if others > 1 else ""
     return f"verdicts against {dataset.baseline}{chosen}{corrected}"
+
+
+def interval_line(dataset: DatasetResult, comparisons: int) -> str | None:
+    """Below a table of verdicts: why a verdict may be undecided beside an interval without 0."""
+    if comparisons < 2 or len(dataset.folds) == 1:
+        return None
+    return (
+        f"p is corrected for {comparisons} comparisons and the 95 % interval is not: a difference may be undecided "
+        "although its interval excludes 0"
+    )
 
 
 def front_line(dataset: DatasetResult) -> str:

@@ -47,6 +47,9 @@ CHECKS: dict[str, tuple[str, str]] = {
 }
 """Name of each check: what it finds, and what to do about it. The most severe checks come first."""
 
+OF_CLASSES = frozenset({"band-limit", "untrained", "label", "few-clips", "imbalance", "level", "length", "encoding"})
+"""Checks whose findings are about a class as a whole, not about single clips."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

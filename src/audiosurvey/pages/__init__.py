@@ -1,1 +1,1 @@
-"""Building blocks shared by HTML pages and figures: templates, colours, players, spectrogram images."""
+"""Building blocks shared by HTML pages, figures and tables: templates, colours, players, spectrograms, columns."""

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from audiosurvey.errors import some_of
+from audiosurvey.pages.columns import Column
+from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.results import ConditionResults, LeftOutClip, RunResults
 from audiosurvey.runs.validity import caveats
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from audiosurvey.runs.evaluation.heldout import EvaluationResult
 
 _SHOWN = 5
-"""Clips named of those outside the range of the training clips."""
+"""Clips named of those outside the range of the training clips, and runs named before a line about them."""
 _TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
 
 
@@ -75,19 +78,25 @@ def print_evaluation(results: "EvaluationResult", console: Console) -> None:
 
 
 def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
-    """One row per run."""
-    table = RichTable()
-    for title in ("run", "data", "model"):
-        table.add_column(title, overflow="fold")
-    _add_columns(table, "folds", "score", "minutes")
-    table.add_column("to be said", overflow="fold")
+    """One row per run, then what has to be said of their scores, each line once."""
+    found = [run.results for run in runs]
+    columns = [
+        Column("run", tuple(run.path.as_posix() for run in runs), "name"),
+        Column("data", tuple(run.dataset for run in runs), "text"),
+        Column("model", tuple(run.model for run in runs), "text"),
+        Column("folds", tuple(", ".join(map(str, one.done)) if one and one.folds else "none yet" for one in found)),
+        Column("score", tuple(map(_score, found))),
+        Column("minutes", tuple(f"{one.seconds / 60 if one else 0:.1f}" for one in found)),
+    ]
+    console.print(FittedTable(columns))
+    said: dict[str, list[str]] = {}
     for run in runs:
-        found = run.results
-        folds = ", ".join(map(str, found.done)) if found and found.folds else "none yet"
-        minutes = f"{found.seconds / 60 if found else 0:.1f}"
-        said = "; ".join(caveats(found)) if found else ""
-        table.add_row(run.path.as_posix(), run.dataset, run.model, folds, _score(found), minutes, said)
-    console.print(table)
+        for line in caveats(run.results) if run.results else []:
+            said.setdefault(line, []).append(run.path.as_posix())
+    scored = sum(one is not None for one in found)
+    for line, names in said.items():
+        of = "all runs" if len(names) == scored > 1 else some_of(names, _SHOWN)
+        console.print(f"{of}: {line}", soft_wrap=True, markup=False)
 
 
 def print_conditions(found: ConditionResults, console: Console) -> None:

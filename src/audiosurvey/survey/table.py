@@ -8,15 +8,16 @@ from functools import partial
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from audiosurvey.pages.columns import Column
+from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.report.units import duration, size
 from audiosurvey.runs.background import in_background
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.dry_run import SurveyForecast
 from audiosurvey.survey.session import SurveyListener
-from audiosurvey.survey.status import StatusReader, SurveyStatus
+from audiosurvey.survey.status import RowStatus, StatusReader, SurveyStatus
 from audiosurvey.survey.work import Outcome
 
 _SHOWN = 12
@@ -30,24 +31,28 @@ _EVERY = 1.0
 def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
     """One row per recipe, those that are done by their score, then the cells that are running."""
     versions = {version for row in status.rows for version in row.versions}
-    table = Table()
-    table.add_column("row", overflow="fold")
-    for title in ("done", "running", "failed", "score", "s per cell"):
-        table.add_column(title, justify="right")
-    if len(versions) > 1:
-        table.add_column("version")
     rows = sorted(status.rows, key=lambda row: (-(row.score if row.score is not None else -1.0), row.name))
-    for row in rows[:most]:
-        score = "-" if row.score is None else f"{row.score:.4f}" + ("" if row.done == row.cells else " so far")
-        seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
-        cells = [f"{row.done} of {row.cells}", str(row.running or ""), str(row.failed or ""), score, seconds]
-        table.add_row(row.name, *cells, *([", ".join(row.versions)] if len(versions) > 1 else []))
-    parts: list[Table | Text] = [table]
+    shown = rows[:most]
+    columns = [
+        Column("row", tuple(row.name for row in shown), "name"),
+        Column("done", tuple(f"{row.done} of {row.cells}" for row in shown)),
+        Column("running", tuple(str(row.running or "") for row in shown)),
+        Column("failed", tuple(str(row.failed or "") for row in shown)),
+        Column("score", tuple(_score(row) for row in shown)),
+        Column("s per cell", tuple("-" if row.seconds is None else f"{row.seconds:.1f}" for row in shown)),
+    ]
+    if len(versions) > 1:
+        columns.append(Column("version", tuple(", ".join(row.versions) for row in shown), "text"))
+    parts: list[FittedTable | Text] = [FittedTable(columns)]
     if most is not None and len(rows) > most:
         parts.append(Text(f"and {len(rows) - most} more rows"))
     parts += [Text(f"running: {line}") for line in _running_lines(status)]
     parts.append(Text(summary_line(status)))
     return Group(*parts)
+
+
+def _score(row: RowStatus) -> str:
+    return "-" if row.score is None else f"{row.score:.4f}" + ("" if row.done == row.cells else " so far")
 
 
 def _running_lines(status: SurveyStatus) -> list[str]:
@@ -79,21 +84,17 @@ def failure_lines(status: SurveyStatus) -> list[str]:
 
 def forecast_table(forecast: SurveyForecast) -> Group:
     """The plan that `--dry-run` prints."""
-    table = Table()
-    table.add_column("row", overflow="fold")
-    for title in ("cells", "params", "MMACs", "epochs", "per cell", "to train", "disk"):
-        table.add_column(title, justify="right")
-    for row in forecast.rows:
-        table.add_row(
-            row.name,
-            str(row.cells),
-            f"{row.parameters / 1e6:.2f} M",
-            f"{row.macs / 1e6:,.1f}",
-            str(row.epochs or "?"),
-            duration(row.seconds_per_cell),
-            duration(row.seconds),
-            size(row.disk_bytes),
-        )
+    rows = forecast.rows
+    columns = [
+        Column("row", tuple(row.name for row in rows), "name"),
+        Column("cells", tuple(str(row.cells) for row in rows)),
+        Column("params", tuple(f"{row.parameters / 1e6:.2f} M" for row in rows)),
+        Column("MMACs", tuple(f"{row.macs / 1e6:,.1f}" for row in rows)),
+        Column("epochs", tuple(str(row.epochs or "?") for row in rows)),
+        Column("per cell", tuple(duration(row.seconds_per_cell) for row in rows)),
+        Column("to train", tuple(duration(row.seconds) for row in rows)),
+        Column("disk", tuple(size(row.disk_bytes) for row in rows)),
+    ]
     beside = f", {forecast.slots} cells at a time" if forecast.slots > 1 else ", one cell at a time"
     total = (
         f"{forecast.pending} of {forecast.cells} cells to train: about {duration(forecast.seconds)}{beside}; "
@@ -102,7 +103,7 @@ def forecast_table(forecast: SurveyForecast) -> Group:
     )
     by_patience = [row.name for row in forecast.rows if not row.epochs]
     notes = [Text(f"ended by patience, times of one epoch: {', '.join(by_patience)}")] if by_patience else []
-    return Group(table, *notes, Text(total))
+    return Group(FittedTable(columns), *notes, Text(total))
 
 
 class LiveTable(SurveyListener):

@@ -47,6 +47,8 @@ def test_findings_at_a_mistake_name_the_check_and_the_other_clip(run_copy: Path)
     clip = material.mistakes[0].clip
     finding: dict[str, Any] = {"check": "near-duplicate", "severity": "spoils a result", "message": "agreement 0.95"}
     finding["clips"] = [clip, "other.wav"]
-    view = mistake_views(replace(material, audit={"findings": [finding]}), SoundBank(0))[0]
+    of_class = {**finding, "check": "band-limit", "message": "class 'low' ends at 4 kHz"}
+    note = {**finding, "severity": "note"}
+    view = mistake_views(replace(material, audit={"findings": [of_class, finding, note]}), SoundBank(0))[0]
     (line,) = view.findings
     assert line == (f"the same recording twice: {clip}, other.wav: agreement 0.95")

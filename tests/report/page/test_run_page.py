@@ -142,7 +142,7 @@ def test_without_models_the_rest_is_there(run_copy: Path):
     found = report(run_copy)
     page = found.path.read_text(encoding="utf-8")
     (line,) = found.absent
-    assert "model.json: is missing" in line
+    assert "the run keeps no model of folds 1, 2, 3: what models attended to and the nearest training clips" in line
     assert f"What the models attended to is missing: {line}" in words(page)
     assert 'class="shade"' not in page
     assert "dim what the model did not attend to" not in page

@@ -1,5 +1,6 @@
 """Scores on the page: intervals against scipy, classes by hand, reliability against the calibration error."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score
 
 from audiosurvey.artefact.calibration import expected_error
+from audiosurvey.comparison.compare import compare_paths
+from audiosurvey.comparison.leaderboard import CompareOptions
+from audiosurvey.data.table import Clip
 from audiosurvey.report.page.scores import (
     class_scores,
     learning_curves,
@@ -18,7 +22,7 @@ from audiosurvey.report.page.scores import (
     reliability,
     wilson,
 )
-from audiosurvey.runs.results.predictions import PredictionTable
+from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table, write_predictions
 
 
 def table(truth_NK: np.ndarray, scores_NK: np.ndarray, sources: list[str | None] | None = None) -> PredictionTable:
@@ -117,3 +121,24 @@ def test_curves_have_a_line_for_each_fold_and_their_mean():
     assert [line.points for _, line in score.lines][-1] == [(1, 0.5)]
     assert [name for _, name in loss.legend] == ["training, augmented", "test fold"]
     assert learning_curves({1: []}) == []
+
+
+def test_the_interval_over_recordings_is_that_of_compare(tmp_path):
+    rng = np.random.default_rng(4)
+    folds = [f"fold-{fold}" for fold in (1, 2)]
+    for fold, name in enumerate(folds, start=1):
+        # Recordings and clips in no order, and some clips of no known recording.
+        clips = [
+            Clip(
+                f"{n}.wav", Path("x"), (int(rng.integers(3)),), fold=fold, source=f"r{fold}-{n // 3}" if n % 5 else None
+            )
+            for n in rng.permutation(60)
+        ]
+        (tmp_path / name).mkdir()
+        scores_NK = rng.dirichlet(np.ones(3), len(clips))
+        clips = [replace(clip, id=f"{fold}-{clip.id}") for clip in clips]
+        write_predictions(tmp_path / name / "predictions.csv", clips, fold, "abc", scores_NK)
+    (dataset,) = compare_paths([tmp_path], CompareOptions()).datasets
+    expected = dataset.models[0].bootstrap
+    tables = [read_prediction_table(tmp_path / name / "predictions.csv") for name in folds]
+    assert over_recordings(tables) == (expected.low, expected.high)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audiosurvey.doctor.finding import CHECKS
+from audiosurvey.doctor.finding import CHECKS, OF_CLASSES
 from audiosurvey.errors import some_of
 
 _FINDINGS, _CLIPS = 5, 3
@@ -20,6 +20,15 @@ def audit_table(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         rows += [{**one, "more": 0, "message": finding_text(one)} for one in found[:_FINDINGS]]
         rows[-1]["more"] = len(found) - len(found[:_FINDINGS])
     return rows
+
+
+def findings_of_clip(findings: Sequence[Mapping[str, Any]], clip: str) -> list[str]:
+    """What was found about this clip beyond notes. Findings about its whole class are in the table only."""
+    return [
+        finding_text(one)
+        for one in findings
+        if clip in one["clips"] and one["severity"] != "note" and one["check"] not in OF_CLASSES
+    ]
 
 
 def finding_text(one: Mapping[str, Any]) -> str:

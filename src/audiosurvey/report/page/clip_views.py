@@ -17,7 +17,7 @@ from audiosurvey.demo.view import frequency_ticks, round_steps
 from audiosurvey.features.front_end import mel_for_show
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.pages.rendering import shade_uri, spectrogram_uri
-from audiosurvey.report.page.audit_table import finding_text
+from audiosurvey.report.page.audit_table import findings_of_clip
 from audiosurvey.report.page.material import RunMaterial
 from audiosurvey.report.page.sound_bank import LONG_S, BankedSound, SoundBank
 from audiosurvey.report.preview import in_words
@@ -65,7 +65,7 @@ class MistakeView:
     spectrogram: Spectrogram | None
     sounds: Sequence[HeardClip]
     findings: Sequence[str]
-    """What the data audit found about this clip."""
+    """What the data audit found about this clip, not about its whole class."""
 
 
 def mistake_views(material: RunMaterial, bank: SoundBank) -> list[MistakeView]:
@@ -92,7 +92,7 @@ def _mistake(material: RunMaterial, bank: SoundBank, place: int) -> MistakeView:
         scores,
         spectrogram,
         heard,
-        [finding_text(one) for one in findings if mistake.clip in one["clips"] and one["severity"] != "note"],
+        findings_of_clip(findings, mistake.clip),
     )
 
 

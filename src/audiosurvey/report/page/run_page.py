@@ -129,6 +129,7 @@ def _headline(material: RunMaterial) -> dict[str, Any]:
     if estimate is not None and estimate.low is not None and estimate.high is not None:
         low, high = max(estimate.low, 0.0), min(estimate.high, 1.0)
         words = f"95 % interval {low:.3f} to {high:.3f}: mean over {folds} folds, corrected for shared training clips"
+        words += "; two folds give very wide intervals" if folds == 2 else ""
     else:
         words = "one fold only: no interval" if folds == 1 else "not defined in every fold: no interval"
     if material.tables and not results.multi_label:

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.artefact.calibration import BINS, expected_error
-from audiosurvey.comparison.bootstrap import accuracy_draws, interval, recording_counts, weighted_average_precision
+from audiosurvey.comparison.bootstrap import (
+    accuracy_interval,
+    interval,
+    recording_counts,
+    recording_indices,
+    weighted_average_precision,
+)
 from audiosurvey.randomness import stream
 from audiosurvey.report.page.charts import Axis, Chart, Dot, Kind, Line
 from audiosurvey.runs.results.predictions import PredictionTable
@@ -97,19 +103,16 @@ def _average_precision(score_N: np.ndarray, truth_N: np.ndarray, weights_BN: np.
 
 
 def over_recordings(tables: Sequence[PredictionTable]) -> tuple[float, float]:
-    """The 95 % interval of the accuracy, mean over folds, by a bootstrap over source recordings."""
+    """The 95 % interval of the accuracy, mean over folds, by the bootstrap over source recordings of `compare`."""
     right = [table.truth_NK[np.arange(len(table.clips)), table.scores_NK.argmax(axis=1)] for table in tables]
-    right_1N = np.concatenate(right).astype(np.float64)[None]
     fold_N = np.repeat(np.arange(len(tables)), [len(table.clips) for table in tables])
-    draws_B1 = accuracy_draws(right_1N, fold_N, recordings_of(tables), stream(0, "report", "accuracy"))
-    return interval(draws_B1[:, 0])
+    return accuracy_interval(np.concatenate(right), fold_N, recordings_of(tables))
 
 
 def recordings_of(tables: Sequence[PredictionTable]) -> np.ndarray:
     """The recording of each clip as an index (N). A clip without a known recording is its own."""
-    clips = [pair for table in tables for pair in zip(table.clips, table.sources, strict=True)]
-    named = [f"clip {clip}" if source is None else f"source {source}" for clip, source in clips]
-    return np.unique(named, return_inverse=True)[1]
+    clips = [clip for table in tables for clip in table.clips]
+    return recording_indices(clips, [name for table in tables for name in table.sources])
 
 
 def reliability(tables: Sequence[PredictionTable], binary: bool) -> tuple[Chart, float]:

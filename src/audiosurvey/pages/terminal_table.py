@@ -1,0 +1,105 @@
+"""Tables that fit the width of the terminal: headings and cells wrap between words, and names stay whole.
+
+A name breaks only if it is longer than 32 characters, or if nothing else can give way; then after `-`, `_` or `/`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from audiosurvey.pages.columns import Column, shown_columns
+
+LONGEST = 32
+_NARROW = 12
+"""A name that has to give way keeps this width."""
+_PIECE = re.compile(r".+?(?:(?<!\de)[-_/ ]|$)")
+"""Up to a place where a name may break; not within 1e-05."""
+
+
+@dataclass(frozen=True)
+class FittedTable:
+    """Columns as a table for rich; those that say nothing are left out."""
+
+    columns: Sequence[Column]
+    styles: Mapping[str, str] = field(default_factory=dict)
+    """Of verdicts."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = shown_columns(self.columns)
+        between = max(0, len(shown) - 1)
+        roomy = sum(map(_narrow_heading, shown)) + 2 * between <= options.max_width
+        widths = fitted(shown, options.max_width - between * (2 if roomy else 1))
+        table = Table(box=SIMPLE_HEAD, padding=(0, int(roomy), 0, 0), pad_edge=False, show_edge=False)
+        for column, width in zip(shown, widths, strict=True):
+            justify = "right" if column.kind == "number" else "left"
+            table.add_column(Text(column.title), justify=justify, width=width, overflow="fold")
+        for cells in zip(*(column.cells for column in shown), strict=True):
+            table.add_row(*(self._cell(*one) for one in zip(shown, cells, widths, strict=True)))
+        yield Text()
+        yield table
+        yield Text()
+
+    def _cell(self, column: Column, cell: str, width: int) -> Text:
+        if column.kind == "name":
+            return Text("\n".join(broken(cell, width)))
+        return Text(cell, style=self.styles.get(cell, "") if column.kind == "verdict" else "")
+
+
+def fitted(columns: Sequence[Column], available: int) -> list[int]:
+    """A width for each column, `available` in all if that is possible without breaking words."""
+    widths = [max(cell_len(column.title), _natural(column)) for column in columns]
+    for narrowest in (_narrow_heading, _narrow_cells, _narrow_name):
+        _reduce(widths, [narrowest(column) for column in columns], available)
+    return widths
+
+
+def broken(name: str, width: int) -> list[str]:
+    """The lines of a name in a column of this width."""
+    lines = [""]
+    for piece in _PIECE.findall(name):
+        if lines[-1] and cell_len(lines[-1] + piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return lines
+
+
+def _natural(column: Column) -> int:
+    if column.kind == "name":
+        return max((cell_len(line) for cell in column.cells for line in broken(cell, LONGEST)), default=0)
+    return max(map(cell_len, column.cells), default=0)
+
+
+def _narrow_heading(column: Column) -> int:
+    return max(_word([column.title]), _natural(column))
+
+
+def _narrow_cells(column: Column) -> int:
+    return _narrow_heading(column) if column.kind == "name" else _word([column.title, *column.cells])
+
+
+def _narrow_name(column: Column) -> int:
+    if column.kind != "name":
+        return _narrow_cells(column)
+    pieces = [piece for cell in column.cells for piece in _PIECE.findall(cell)]
+    return max(_word([column.title]), min(_natural(column), _NARROW), *map(cell_len, pieces))
+
+
+def _word(texts: Sequence[str]) -> int:
+    """The longest word."""
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+
+
+def _reduce(widths: list[int], narrowest: Sequence[int], available: int) -> None:
+    """Takes from the column that has most to give, until the columns fit or none has."""
+
+    def spare(index: int) -> int:
+        return widths[index] - narrowest[index]
+
+    while sum(widths) > available and spare(most := max(range(len(widths)), key=spare)) > 0:
+        widths[most] -= 1

@@ -1,0 +1,34 @@
+"""The tables of a survey on a terminal of 80 columns."""
+
+import io
+
+from rich.console import Console, RenderableType
+
+from audiosurvey.survey.dry_run import RowForecast, SurveyForecast
+from audiosurvey.survey.status import RowStatus, SurveyStatus
+from audiosurvey.survey.table import forecast_table, status_table
+
+NAMES = ["tiny_lr=0.01", "tiny_lr=0.001-wd=0.0001-seed=123", "survey/efficientat_mn04_as-lr=1e-05-wd=0.0001"]
+
+
+def printed(table: RenderableType) -> list[str]:
+    console = Console(file=(file := io.StringIO()), width=80)
+    console.print(table)
+    return file.getvalue().splitlines()
+
+
+def test_the_plan_keeps_names_whole():
+    rows = [RowForecast(name, 10, 10, 123_456, 12_345_678, 200, 754.0, 30_000_000) for name in NAMES]
+    lines = printed(forecast_table(SurveyForecast(rows, 1, 10**9, 10**8)))
+    first = [line.split()[0] for line in lines if line.strip()]
+    assert NAMES[:2] == [word for word in first if word in NAMES]
+    assert {"survey/efficientat_mn04_as-", "lr=1e-05-wd=0.0001"} <= set(first)
+    assert any("12 min" in line for line in lines) or any("13 min" in line for line in lines)
+
+
+def test_the_status_keeps_names_whole_and_leaves_out_what_is_empty():
+    rows = [RowStatus(name, 10, 3, 0, 0, 0.8125, 12.0) for name in NAMES[:2]]
+    lines = printed(status_table(SurveyStatus(rows, [], [], None)))
+    assert set(NAMES[:2]) == {line.split()[0] for line in lines if line.startswith("tiny")}
+    assert any("0.8125 so far" in line for line in lines)
+    assert not any("failed" in line or "running" in line for line in lines)
