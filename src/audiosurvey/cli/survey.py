@@ -12,9 +12,7 @@ from audiosurvey.errors import UserError
 
 @app.command()
 def survey(
-    survey: Annotated[
-        Path | None, typer.Argument(metavar="SURVEY", help="A survey file; with --status or --final also its folder.")
-    ] = None,
+    survey: Annotated[Path | None, typer.Argument(metavar="SURVEY", help="A survey file, or a survey folder.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Survey folder; default: surveys/NAME.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and their cost; train nothing.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Print what is done, running and failed.")] = False,

@@ -15,7 +15,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError, some_of
 from audiosurvey.model.describe import Description
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.experiment import Experiment, open_experiment
@@ -33,6 +33,7 @@ from audiosurvey.training.precision import Precision, pick_precision
 from audiosurvey.version import __version__
 
 SCHEMA = 1
+_SHOWN_ROWS = 4
 
 
 @dataclass
@@ -111,7 +112,8 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
     """Prepares the data, and settles what depends on the machine, which is stored in plan.json.
 
     The cells in plan.json, which the status is read from, stay those of the last call that trained, if there was one.
-    Raises UserError for what prevents a config from being trained here, located in the survey file.
+    Raises UserError for what prevents a config from being trained here, located in the survey file, and for a folder
+    that holds another survey.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.path / "plan.lock"):
@@ -121,6 +123,7 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
         cells = _cells(survey, rows, conditions, opener)
         _refuse_same(survey, cells)
+        _refuse_other(folder, stored, cells, [recipe.config_name for recipe in recipes])
         _check(rows, cells, folder.states().done, opener)
         search = _search(survey, rows[0], conditions, opener)
         plan = SurveyPlan(survey, folder, conditions, rows, cells, search, _found(stored, rows[0], search))
@@ -209,6 +212,23 @@ def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
         other = seen.setdefault(cell.id, cell)
         if other is not cell:
             survey.refuse((), [f"{other.row} and {cell.row} would give identical results; remove one"])
+
+
+def _refuse_other(folder: SurveyFolder, stored: dict[str, Any], cells: Sequence[Cell], configs: Sequence[str]) -> None:
+    """Raises UserError if the folder holds the work of a survey that has no config, row or cell in common."""
+    known = [PlannedCell(**cell) for cell in stored.get("cells", [])]
+    if not known or folder.empty:
+        return
+    ids, rows = {cell.id for cell in cells}, list(dict.fromkeys(cell.row for cell in known))
+    ours = {cell.row for cell in cells} | set(configs)
+    # A swept row, or one on several data sets, begins with the name of its config.
+    beginnings = tuple(f"{name}{mark}" for name in configs for mark in "_@")
+    if any(cell.id in ids for cell in known) or any(row in ours or row.startswith(beginnings) for row in rows):
+        return
+    raise ArgumentError(
+        f"{folder.path}: holds another survey (rows {some_of(rows, _SHOWN_ROWS)}); give another {{run_dir}}",
+        run_dir=...,
+    )
 
 
 def _stored(folder: SurveyFolder) -> dict[str, Any]:

@@ -23,10 +23,6 @@ class LoadedSurvey:
     text: str
     """The file as it was read."""
 
-    @property
-    def name(self) -> str:
-        return Path(self.document.name).stem
-
     def refuse(self, path: tuple[str | int, ...], lines: Sequence[str]) -> None:
         """Raises the faults of a config that the key at `path` asked for, located in the survey file."""
         refuse(self.document, [Fault(path, line) for line in lines])

@@ -16,6 +16,7 @@ from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.replaced import set_aside_run
 from audiosurvey.survey.work import Keeping, Outcome
 from audiosurvey.version import __version__
 
@@ -57,11 +58,13 @@ class SurveyListener:
         """All cells that are left are trained by other processes."""
 
 
-def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool, fresh: bool) -> list[Cell]:
+def prepare_cells(
+    plan: SurveyPlan, cells: Sequence[Cell], listener: SurveyListener, *, retry_failed: bool, fresh: bool
+) -> list[Cell]:
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
     states = plan.folder.states()
     if fresh:
-        set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done])
+        set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done], listener)
     if retry_failed:
         for cell in cells:
             if cell.id in states.failed:
@@ -75,7 +78,7 @@ def of_other_versions(survey: SurveyFolder, cells: Sequence[AnyCell]) -> list[An
     return [cell for cell, place in places if place.done and _version(place) != __version__]
 
 
-def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell]) -> None:
+def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell], listener: SurveyListener) -> None:
     """Sets aside cells that another version has trained, and the runs that were made from them."""
     # Several processes may begin at the same time.
     with FileLock(survey.path / "plan.lock"), FileLock(survey.path / "runs.lock"):
@@ -83,7 +86,7 @@ def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell]) -
             folder = survey.cell(cell)
             survey.set_aside(folder.path, _version(folder))
             if (run := survey.runs / run_name(cell.row, cell.seed)).exists():
-                survey.set_aside(run)
+                set_aside_run(survey, run, "made from cells of another version", listener.say)
 
 
 def work(
@@ -105,14 +108,14 @@ def work(
     finally:
         if running:
             running.close()
-    derive_runs(plan)
+    derive_runs(plan, listener.say)
 
 
 def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: SurveyListener) -> None:
     most, failures = plan.survey.spec.max_failures, 0
     for cell, outcome in run_to_end(running, _tasks(plan, cells, running), listener, partial(_still_open, plan)):
         if outcome == "done":
-            derive_runs(plan, only=cell)
+            derive_runs(plan, listener.say, only=cell)
         listener.ended(cell, outcome)
         failures += outcome == "failed"
         if most is not None and failures >= most:
@@ -163,7 +166,7 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
         try:
             for cell, outcome in run_to_end(alone, _tasks(plan, again, alone), listener, partial(_still_open, plan)):
                 if outcome == "done":
-                    derive_runs(plan, only=cell)
+                    derive_runs(plan, listener.say, only=cell)
                 listener.ended(cell, outcome)
         finally:
             alone.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
@@ -17,8 +17,8 @@ from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
-from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import expand
+from audiosurvey.survey.place import find_survey, survey_folder
 from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan, read_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.reserved import refuse_reserved
@@ -67,12 +67,12 @@ class OpenSurvey:
             self.search(listener)
         plan = self.plan
         mine = options.shard.of_cells(plan.cells)
-        cells = prepare_cells(plan, mine, retry_failed=options.retry_failed, fresh=options.fresh)
+        cells = prepare_cells(plan, mine, listener, retry_failed=options.retry_failed, fresh=options.fresh)
         self.reader.forget()
         try:
             work(plan, cells, self._executor, listener)
         except KeyboardInterrupt:
-            derive_runs(plan)
+            derive_runs(plan, listener.say)
             raise
         return self.reader.read()
 
@@ -111,39 +111,19 @@ class OpenSurvey:
 
 def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
-    survey = load_survey(path)
+    place = find_survey(path, options.run_dir)
+    survey = load_survey(place.file)
     refuse_reserved(survey.spec, options.overrides)
     recipes = expand(survey, options.overrides)
     check_space(survey, recipes[0])
-    folder = SurveyFolder(options.run_dir or Path("surveys") / survey.name)
-    _refuse_folder(folder)
     opener = Opener(bar)
-    return OpenSurvey(make_plan(survey, recipes, folder, opener), options, opener)
-
-
-def _refuse_folder(folder: SurveyFolder) -> None:
-    path = folder.path
-    if path.exists() and not path.is_dir():
-        raise ArgumentError(f"{path}: is a file; give another {{run_dir}}", run_dir=...)
-    ours = (folder.plan, path / "plan.lock")
-    if path.is_dir() and any(path.iterdir()) and not any(file.exists() for file in ours):
-        raise ArgumentError(f"{path}: contains something other than a survey; give another {{run_dir}}", run_dir=...)
+    return OpenSurvey(make_plan(survey, recipes, place.folder, opener), options, opener)
 
 
 def survey_status(path: Path) -> SurveyStatus:
     """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
     folder = survey_folder(path)
     return StatusReader(folder, stored_cells(folder), stored_search(folder)).read()
-
-
-def survey_folder(path: Path) -> SurveyFolder:
-    """The survey in a folder, or of a survey file with the default folder."""
-    if path.is_file():
-        path = Path("surveys") / path.stem
-    folder = SurveyFolder(path)
-    if not folder.plan.is_file():
-        raise UserError(f"{path}: is not a survey folder (no plan.json in it); 'audiosurvey survey' makes one")
-    return folder
 
 
 def final_run(path: Path, name: str) -> Path:

@@ -95,7 +95,7 @@ class Search:
             if of_other_versions(self.folder, self._asked.cells()):
                 cells = self._asked.cells()
                 self._asked.begin_anew()
-                set_aside_older(self.folder, cells)
+                set_aside_older(self.folder, cells, self.listener)
 
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]
