@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import LoadedConfig, load_document, open_document
-from audiosurvey.config.reading.document import Document
+from audiosurvey.config.reading.document import Document, get
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
-from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.dataset import HEARD, DatasetConfig
 from audiosurvey.errors import UserError
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.spec import ConfigEntry
@@ -106,15 +106,26 @@ def _load(
     try:
         document: Document = open_document(entry.config)
         if dataset is not None:
-            given = {key: plain(value) for key, value in dataset if key in dataset.model_fields_set}
-            document.put(("dataset",), given, "dataset")
-            document.overrides.append("dataset")
+            _put_dataset(document, dataset)
         return load_document(document, words)
     except UserError as error:
         # The faults of a config file have a place of their own.
         lines = [line.replace("--set ", "", 1) if line.startswith("--set ") else line for line in error.lines]
         survey.refuse(path, lines)
         raise
+
+
+def _put_dataset(document: Document, dataset: DatasetConfig) -> None:
+    """Replaces the section `dataset` of a config, except keys on how clips are heard that `dataset` does not give."""
+    own = document.data.get("dataset")
+    paths = [("dataset", key) for key in HEARD if isinstance(own, dict) and key in own]
+    kept = [(path, get(document.data, path), document.place(path)) for path in paths]
+    given = {key: plain(value) for key, value in dataset if key in dataset.model_fields_set}
+    document.put(("dataset",), given, "dataset")
+    document.overrides.append("dataset")
+    for path, value, place in kept:
+        if path[-1] not in given:
+            document.put(path, value, place)
 
 
 def _config_names(survey: LoadedSurvey) -> list[str]:
