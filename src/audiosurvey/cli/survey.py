@@ -72,6 +72,8 @@ def survey(
         )
         opened = open_survey(survey, options, progress_bar)
         if dry_run:
+            for line in opened.plan.notes:
+                print(line, file=sys.stderr)
             forecast = opened.forecast(progress_bar)
             if as_json:
                 print_json(forecast.as_json())

@@ -20,7 +20,6 @@ from audiosurvey.model.describe import Description
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
 from audiosurvey.survey.cell import Cell, Conditions, DataKey, PlannedCell, make_cells, recipe_hash
@@ -28,11 +27,11 @@ from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import Recipe
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import PlannedSearch, searched_name
+from audiosurvey.survey.stored_plan import SCHEMA, DamagedPlan, known_rows, read_plan
 from audiosurvey.training.devices import check_device, pick_device
 from audiosurvey.training.precision import Precision, pick_precision
 from audiosurvey.version import __version__
 
-SCHEMA = 1
 _SHOWN_ROWS = 4
 
 
@@ -103,6 +102,8 @@ class SurveyPlan:
     search: PlannedSearch | None = None
     found: Sequence[PlannedCell] = ()
     """Cells of what this search has found in an earlier call."""
+    notes: Sequence[str] = ()
+    """Lines on what happened to the folder when it was planned."""
 
     def row_of(self, cell: Cell) -> PlannedRow:
         return next(row for row in self.rows if row.recipe.name == cell.row)
@@ -117,7 +118,10 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.path / "plan.lock"):
-        stored = _stored(folder)
+        try:
+            stored, damaged = _stored(folder), False
+        except DamagedPlan:
+            stored, damaged = dict[str, Any](), True
         conditions = _conditions(survey, stored)
         epochs: dict[str, int] = dict(stored.get("epochs", {}))
         rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
@@ -127,6 +131,8 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         _check(rows, cells, folder.states().done, opener)
         search = _search(survey, rows[0], conditions, opener)
         plan = SurveyPlan(survey, folder, conditions, rows, cells, search, _found(stored, rows[0], search))
+        if damaged:
+            plan = replace(plan, notes=(_keep_damaged(survey, folder),))
         if not stored or not folder.cells.exists():
             _write(plan, epochs, stored)
         elif epochs != stored["epochs"]:
@@ -216,19 +222,16 @@ def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
 
 def _refuse_other(folder: SurveyFolder, stored: dict[str, Any], cells: Sequence[Cell], configs: Sequence[str]) -> None:
     """Raises UserError if the folder holds the work of a survey that has no config, row or cell in common."""
-    known = [PlannedCell(**cell) for cell in stored.get("cells", [])]
-    if not known or folder.empty:
+    rows = known_rows(folder, stored)
+    if not rows or folder.empty:
         return
-    ids, rows = {cell.id for cell in cells}, list(dict.fromkeys(cell.row for cell in known))
-    ours = {cell.row for cell in cells} | set(configs)
+    ids, ours = {cell.id for cell in cells}, {cell.row for cell in cells} | set(configs)
     # A swept row, or one on several data sets, begins with the name of its config.
     beginnings = tuple(f"{name}{mark}" for name in configs for mark in "_@")
-    if any(cell.id in ids for cell in known) or any(row in ours or row.startswith(beginnings) for row in rows):
+    if any(ids & known or row in ours or row.startswith(beginnings) for row, known in rows.items()):
         return
-    raise ArgumentError(
-        f"{folder.path}: holds another survey (rows {some_of(rows, _SHOWN_ROWS)}); give another {{run_dir}}",
-        run_dir=...,
-    )
+    shown = some_of(list(rows), _SHOWN_ROWS)
+    raise ArgumentError(f"{folder.path}: holds another survey (rows {shown}); give another {{run_dir}}", run_dir=...)
 
 
 def _stored(folder: SurveyFolder) -> dict[str, Any]:
@@ -237,13 +240,13 @@ def _stored(folder: SurveyFolder) -> dict[str, Any]:
     return read_plan(folder)
 
 
-def read_plan(folder: SurveyFolder) -> dict[str, Any]:
-    """The plan of a survey. Raises UserError if it is missing or damaged."""
-    mend = "run 'audiosurvey survey' with the survey file, which writes it again"
-    found = read_json(folder.plan, mend)
-    if found.get("schema") != SCHEMA or not {"conditions", "epochs", "cells"} <= found.keys():
-        raise UserError(f"{folder.plan}: damaged, or of another version; {mend}")
-    return found
+def _keep_damaged(survey: LoadedSurvey, folder: SurveyFolder) -> str:
+    """Puts a damaged plan.json out of the way, and says what is lost with it."""
+    kept = folder.plan.replace(folder.plan.with_name(folder.plan.name + ".damaged"))
+    line = f"{folder.plan}: damaged; kept as {kept.name} and written again"
+    if survey.spec.budget is not None and survey.spec.budget.seconds is not None:
+        line += "; the budget in seconds was measured anew, and cells with another number of epochs are trained again"
+    return line
 
 
 def _conditions(survey: LoadedSurvey, stored: dict[str, Any]) -> Conditions:

@@ -11,7 +11,7 @@ from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import PlannedCell
 from audiosurvey.survey.claim import Owner, is_alive
 from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
-from audiosurvey.survey.plan import SurveyPlan, read_plan
+from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.search.asked import PlannedSearch, TrialCells
 
 TRIALS = "trials"
@@ -201,17 +201,6 @@ class StatusReader:
 def planned_cells(plan: SurveyPlan) -> list[PlannedCell]:
     """Those of the plan, and those that an earlier search has found."""
     return [*(cell.planned for cell in plan.cells), *plan.found]
-
-
-def stored_cells(folder: SurveyFolder) -> list[PlannedCell]:
-    """The cells that plan.json names. Raises UserError if it is missing or damaged."""
-    return [PlannedCell(**cell) for cell in read_plan(folder)["cells"]]
-
-
-def stored_search(folder: SurveyFolder) -> PlannedSearch | None:
-    """The search that plan.json names. Raises UserError as `stored_cells` does."""
-    found = read_plan(folder).get("search")
-    return PlannedSearch(**found) if found else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

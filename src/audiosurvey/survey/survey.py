@@ -19,14 +19,15 @@ from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
 from audiosurvey.survey.grid import expand
 from audiosurvey.survey.place import find_survey, survey_folder
-from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan, read_plan
+from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
-from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells, stored_search
+from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells
+from audiosurvey.survey.stored_plan import read_plan, stored_cells, stored_search
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class OpenSurvey:
     def train(self, listener: SurveyListener = SurveyListener()) -> SurveyStatus:
         """Searches if the survey says so, trains what is missing, and returns where the survey stands then."""
         options = self.options
+        for line in self.plan.notes:
+            listener.say(line)
         begin(self.plan)
         if self.plan.search is not None:
             self.search(listener)
