@@ -171,8 +171,10 @@ def train_final(path: Path, row: str, listener: TrainListener = TrainListener())
     run = RunFolder(final_run(path, row))
     results = run.read_results()
     assert results is not None, "its folds are done"
-    device = read_plan(survey_folder(path))["conditions"]["device"]
-    options = TrainOptions(run.path, results.done, resume=True, final=True, device=device)
+    conditions = read_plan(survey_folder(path))["conditions"]
+    # Those of its folds: with another number of threads the last digits would differ.
+    number = run.begun_with().get("torch_threads", conditions["threads"])
+    options = TrainOptions(run.path, results.done, resume=True, final=True, device=conditions["device"], threads=number)
     trained = train(load_config(run.config_path), options, listener)
     assert trained is not None, "one process trains it"
     return FinalModel(run.model, trained.results)
