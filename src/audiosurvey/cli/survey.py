@@ -44,6 +44,7 @@ def survey(
         raise UserError("survey: which survey? give a survey file (see docs/survey.md), or --schema")
     from audiosurvey.pipeline import open_survey, survey_status, train_final
     from audiosurvey.report.console import STDERR, progress_bar
+    from audiosurvey.survey.place import survey_folder
     from audiosurvey.survey.session import Shard
     from audiosurvey.survey.survey import SurveyOptions
     from audiosurvey.survey.table import LiveTable, failure_lines, forecast_table, status_table
@@ -57,9 +58,9 @@ def survey(
         else:
             print(f"final model: {trained.path}")
         return
-    folder: Path | None = None
     if status:
-        found = survey_status(run_dir or survey)
+        folder = survey_folder(run_dir or survey).path
+        found = survey_status(folder)
     else:
         options = SurveyOptions(
             run_dir,
@@ -88,9 +89,9 @@ def survey(
         print_json(found.as_json())
     else:
         stdout().print(status_table(found))
-        for line in failure_lines(found):
+        for line in failure_lines(found, folder):
             print(line, file=sys.stderr)
-        if folder and found.done:
+        if found.done and not status:
             print(f"compare: audiosurvey compare {folder}")
     if found.failed and not status:
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiosurvey.errors import ArgumentError, UserError
-from audiosurvey.survey.folder import SurveyFolder
+from audiosurvey.survey.folder import SurveyFolder, read_if_there
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,14 @@ class SurveyPlace:
 
     file: Path
     folder: SurveyFolder
+
+    @property
+    def origin(self) -> Path:
+        """The file that the copy in a survey folder was made from, if it is known; else the file itself."""
+        there = SurveyFolder(self.file.parent)
+        if self.file.name != there.spec.name or not _is_survey(there):
+            return self.file
+        return Path(str((read_if_there(there.plan) or {}).get("survey_file", self.file)))
 
 
 def find_survey(path: Path, run_dir: Path | None = None) -> SurveyPlace:

@@ -196,6 +196,7 @@ def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> 
     content = {
         "schema": SCHEMA,
         "version": __version__,
+        "survey_file": plan.survey.origin.as_posix(),
         "conditions": asdict(plan.conditions),
         "epochs": epochs,
         "search": asdict(plan.search) if plan.search else None,

@@ -22,14 +22,18 @@ class LoadedSurvey:
     document: Document
     text: str
     """The file as it was read."""
+    origin: Path
+    """The file; for the copy in a survey folder, the file that it was copied from. Configs may lie beside it."""
 
     def refuse(self, path: tuple[str | int, ...], lines: Sequence[str]) -> None:
         """Raises the faults of a config that the key at `path` asked for, located in the survey file."""
         refuse(self.document, [Fault(path, line) for line in lines])
 
 
-def load_survey(path: Path) -> LoadedSurvey:
-    """Reads a survey file. Raises UserError with one located line per fault."""
+def load_survey(path: Path, origin: Path | None = None) -> LoadedSurvey:
+    """Reads a survey file. `origin`: the file that it was copied from. Raises UserError with one located line per
+    fault."""
+    origin = origin or path
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -45,7 +49,8 @@ def load_survey(path: Path) -> LoadedSurvey:
     refuse(document, checked.faults)
     assert checked.config is not None, "a survey without a fault is one"
     refuse(document, list(reserved_faults(checked.config)))
-    return LoadedSurvey(checked.config.resolve_paths(path.parent), document, content.decode("utf-8-sig", "replace"))
+    text = content.decode("utf-8-sig", "replace")
+    return LoadedSurvey(checked.config.resolve_paths(origin.parent), document, text, origin)
 
 
 def schema_text() -> str:

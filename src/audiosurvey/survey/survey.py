@@ -115,7 +115,7 @@ class OpenSurvey:
 def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
     place = find_survey(path, options.run_dir)
-    survey = load_survey(place.file)
+    survey = load_survey(place.file, place.origin)
     refuse_reserved(survey.spec, options.overrides)
     recipes = expand(survey, options.overrides)
     check_space(survey, recipes[0])

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +17,7 @@ from audiosurvey.runs.background import in_background
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.dry_run import SurveyForecast
 from audiosurvey.survey.session import SurveyListener
-from audiosurvey.survey.status import StatusReader, SurveyStatus
+from audiosurvey.survey.status import FailedCell, StatusReader, SurveyStatus
 from audiosurvey.survey.work import Outcome
 
 _SHOWN = 12
@@ -72,9 +73,16 @@ def summary_line(status: SurveyStatus) -> str:
     return line
 
 
-def failure_lines(status: SurveyStatus) -> list[str]:
-    """One line for each failed cell."""
-    return [f"failed: {one.cell.title}: {one.message} (traceback: {one.traceback})" for one in status.failed]
+def failure_lines(status: SurveyStatus, folder: Path) -> list[str]:
+    """One line for each failed cell, then the command that trains them again."""
+    lines = [f"failed: {one.cell.title}: {one.message}{_traceback(one)}" for one in status.failed]
+    again = f"to train failed cells again: audiosurvey survey {folder.as_posix()} --retry-failed"
+    return [*lines, again] if lines else []
+
+
+def _traceback(failed: FailedCell) -> str:
+    """Where a failure comes from; empty for failures that have no place in the code."""
+    return "" if failed.kind in ("timeout", "killed") else f" (traceback: {failed.traceback})"
 
 
 def forecast_table(forecast: SurveyForecast) -> Group:
