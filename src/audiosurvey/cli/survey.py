@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import JsonOption, SetOption, app, print_json, stdout
+from audiosurvey.cli.app import JsonOption, app, print_json, stdout
 from audiosurvey.errors import UserError
 
 
@@ -30,7 +30,10 @@ def survey(
     final: Annotated[
         str | None, typer.Option(metavar="ROW", help="Train one model of this row on all folds, for deployment.")
     ] = None,
-    overrides: SetOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a config key of every config; may be repeated."),
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of survey files instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:

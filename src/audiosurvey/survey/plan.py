@@ -24,7 +24,7 @@ from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
 from audiosurvey.survey.cell import Cell, Conditions, DataKey, PlannedCell, make_cells, recipe_hash
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import Recipe
+from audiosurvey.survey.grid import Recipe, refuse_same
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import PlannedSearch, searched_name
 from audiosurvey.survey.stored_plan import SCHEMA, DamagedPlan, known_rows, read_plan
@@ -126,7 +126,7 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         epochs: dict[str, int] = dict(stored.get("epochs", {}))
         rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
         cells = _cells(survey, rows, conditions, opener)
-        _refuse_same(survey, cells)
+        _refuse_same(survey, rows, cells)
         _refuse_other(folder, stored, cells, [recipe.config_name for recipe in recipes])
         _check(rows, cells, folder.states().done, opener)
         search = _search(survey, rows[0], conditions, opener)
@@ -213,12 +213,13 @@ def _store(folder: SurveyFolder, content: dict[str, Any]) -> None:
     write_text(folder.plan, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
+def _refuse_same(survey: LoadedSurvey, rows: Sequence[PlannedRow], cells: Sequence[Cell]) -> None:
+    recipes = {row.recipe.name: row.recipe for row in rows}
     seen: dict[str, Cell] = {}
     for cell in cells:
         other = seen.setdefault(cell.id, cell)
         if other is not cell:
-            survey.refuse((), [f"{other.row} and {cell.row} would give identical results; remove one"])
+            refuse_same(survey, recipes[other.row], recipes[cell.row], "the same results")
 
 
 def _refuse_other(folder: SurveyFolder, stored: dict[str, Any], cells: Sequence[Cell], configs: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Reads a survey file: YAML, checked like a config, with every fault located."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +42,30 @@ def load_survey(path: Path, origin: Path | None = None) -> LoadedSurvey:
         raise UserError(f"{path}: is a folder; expected a survey file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    document = read(content, str(path))
+    document = read(content, str(path), kind="survey file", example="configs: [tiny]")
     if "blocks" in document.data or ("configs" not in document.data and {"model", "train"} & document.data.keys()):
         raise UserError(f"{path}: is a config, not a survey file; list it there as `configs: [{path}]`")
     checked = validate(SurveySpec, document)
-    refuse(document, checked.faults)
+    if checked.faults:
+        refuse(document, [*_missing_configs(document, origin.parent), *checked.faults])
     assert checked.config is not None, "a survey without a fault is one"
     refuse(document, list(reserved_faults(checked.config)))
     text = content.decode("utf-8-sig", "replace")
     return LoadedSurvey(checked.config.resolve_paths(origin.parent), document, text, origin)
+
+
+def _missing_configs(document: Document, folder: Path) -> Iterator[Fault]:
+    """One for each entry of `configs` that is neither a file nor a preset, in a survey file with other faults."""
+    from audiosurvey.config.loader import open_document
+
+    entries = document.data.get("configs")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        source = entry.get("config") if isinstance(entry, dict) else entry
+        if isinstance(source, str) and not (folder / source).is_file():
+            try:
+                open_document(source)
+            except UserError as error:
+                yield Fault(("configs", index), error.lines[0])
 
 
 def schema_text() -> str:
