@@ -73,3 +73,14 @@ def test_a_changed_survey_keeps_its_folder(make_survey: MakeSurvey, tmp_path: Pa
     assert run(make_survey(ONE_FOLD, changed, configs=NET)).complete
     # And back.
     assert run(make_survey(ONE_FOLD, configs=NET)).complete
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_survey_that_is_refused_leaves_no_folder(make_survey: MakeSurvey, tmp_path: Path, there: bool):
+    if there:
+        (tmp_path / "surveys").mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match="no fold 7"):
+        pipeline.open_survey(make_survey("folds: [7]"), SurveyOptions())
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "my.yaml"] == before
+    assert not there or list((tmp_path / "surveys").iterdir()) == []

@@ -187,6 +187,15 @@ def test_retrying_trains_what_failed_alone(make_survey: MakeSurvey, tmp_path: Pa
     assert [title for title, _ in ended] == ["net, seed 0, fold 2", "wide, seed 0, fold 2"]
 
 
+def test_the_time_left_is_known_while_nothing_runs(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey()
+    status, _ = run(path, tmp_path / "s", shard=Shard(1, 3))
+    assert (status.done, status.cells) == (2, 6)
+    assert status.seconds_left == pytest.approx(sum(2 * (row.seconds or 0) for row in status.rows))
+    status, _ = run(path, tmp_path / "s")
+    assert status.seconds_left is None
+
+
 def test_too_many_failures_stop_it(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     failing(monkeypatch, fold1=ValueError("no"), fold2=ValueError("no"))
     with pytest.raises(UserError, match=r"^stopped after 2 failed cells \(max_failures\); .*retry_failed=True"):

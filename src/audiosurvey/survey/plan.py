@@ -5,7 +5,8 @@ other process that works on the survey reads it there.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -116,8 +117,7 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
     Raises UserError for what prevents a config from being trained here, located in the survey file, and for a folder
     that holds another survey.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.path / "plan.lock"):
+    with _only_if_planned(folder), FileLock(folder.path / "plan.lock"):
         try:
             stored, damaged = _stored(folder), False
         except DamagedPlan:
@@ -138,6 +138,22 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
         elif epochs != stored["epochs"]:
             _store(folder, stored | {"epochs": epochs})
     return plan
+
+
+@contextmanager
+def _only_if_planned(folder: SurveyFolder) -> Iterator[None]:
+    """Makes the folder of a survey, and removes it again if the survey was refused."""
+    missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if missing and not folder.plan.exists():
+            # Another process may have begun there.
+            with suppress(OSError):
+                (folder.path / "plan.lock").unlink(missing_ok=True)
+                for path in missing:
+                    path.rmdir()
 
 
 def begin(plan: SurveyPlan) -> None:

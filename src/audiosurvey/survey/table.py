@@ -17,7 +17,7 @@ from audiosurvey.runs.background import in_background
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.dry_run import SurveyForecast
 from audiosurvey.survey.session import SurveyListener
-from audiosurvey.survey.status import FailedCell, StatusReader, SurveyStatus
+from audiosurvey.survey.status import FailedCell, RowStatus, StatusReader, SurveyStatus
 from audiosurvey.survey.work import Outcome
 
 _SHOWN = 12
@@ -29,7 +29,7 @@ _EVERY = 1.0
 
 
 def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
-    """One row per recipe, those that are done by their score, then the cells that are running."""
+    """One row per recipe: by their score those that are complete, then the others; then the cells that are running."""
     versions = {version for row in status.rows for version in row.versions}
     table = Table()
     table.add_column("row", overflow="fold")
@@ -37,7 +37,7 @@ def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
         table.add_column(title, justify="right")
     if len(versions) > 1:
         table.add_column("version")
-    rows = sorted(status.rows, key=lambda row: (-(row.score if row.score is not None else -1.0), row.name))
+    rows = sorted(status.rows, key=_rank)
     for row in rows[:most]:
         score = "-" if row.score is None else f"{row.score:.4f}" + ("" if row.done == row.cells else " so far")
         seconds = "-" if row.seconds is None else f"{row.seconds:.1f}"
@@ -49,6 +49,11 @@ def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
     parts += [Text(f"running: {line}") for line in _running_lines(status)]
     parts.append(Text(summary_line(status)))
     return Group(*parts)
+
+
+def _rank(row: RowStatus) -> tuple[bool, float, str]:
+    """The score of a few folds says little about a row: those that are complete come first."""
+    return row.done < row.cells, -(row.score if row.score is not None else -1.0), row.name
 
 
 def _running_lines(status: SurveyStatus) -> list[str]:
@@ -69,7 +74,7 @@ def summary_line(status: SurveyStatus) -> str:
     if status.failed:
         line += f", {len(status.failed)} failed"
     if status.seconds_left is not None:
-        line += f"; about {duration(status.seconds_left)} left"
+        line += f"; about {duration(status.seconds_left)} left" + ("" if status.running else " in one process")
     return line
 
 
