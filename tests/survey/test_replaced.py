@@ -6,7 +6,7 @@ import pytest
 from small_survey import MakeSurvey
 
 from audiosurvey import pipeline
-from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
 
 NET = "configs: [net.yaml]"

@@ -8,7 +8,7 @@ from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import ArgumentError, UserError
-from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
 
 NET = "configs: [net.yaml]"

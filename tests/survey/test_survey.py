@@ -15,7 +15,8 @@ from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.train import TrainListener
 from audiosurvey.survey import work
-from audiosurvey.survey.session import Shard, SurveyListener
+from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import SurveyStatus
 from audiosurvey.survey.survey import SurveyOptions
 from audiosurvey.survey.work import CellTimeout, Keeping

@@ -40,6 +40,18 @@ def find_survey(path: Path, run_dir: Path | None = None) -> SurveyPlace:
     return SurveyPlace(own.spec, _usable(SurveyFolder(run_dir)) if run_dir else own)
 
 
+def read_survey_file(path: Path) -> bytes:
+    """The text of a survey file. Raises UserError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a survey file (see docs/survey.md)") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; expected a survey file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def survey_folder(path: Path) -> SurveyFolder:
     """The folder of the survey at `path` (a survey folder or a survey file). Raises UserError if nothing is in it."""
     folder = SurveyFolder(path)

@@ -10,6 +10,7 @@ from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import refuse
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.errors import Fault, UserError
+from audiosurvey.survey.place import read_survey_file
 from audiosurvey.survey.reserved import reserved_faults
 from audiosurvey.survey.spec import SurveySpec
 
@@ -34,14 +35,7 @@ def load_survey(path: Path, origin: Path | None = None) -> LoadedSurvey:
     """Reads a survey file. `origin`: the file that it was copied from. Raises UserError with one located line per
     fault."""
     origin = origin or path
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; expected a survey file (see docs/survey.md)") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; expected a survey file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    content = read_survey_file(path)
     document = read(content, str(path), kind="survey file", example="configs: [tiny]")
     if "blocks" in document.data or ("configs" not in document.data and {"model", "train"} & document.data.keys()):
         raise UserError(f"{path}: is a config, not a survey file; list it there as `configs: [{path}]`")

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.replaced import set_aside_run
 from audiosurvey.survey.work import Keeping, Outcome
@@ -24,38 +24,6 @@ AnyCell = TypeVar("AnyCell", bound=Identified)
 
 _WAIT = 2.0
 """Seconds between looks at cells that other processes train."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Every `of`-th cell, beginning with number `index` (from 1)."""
-
-    index: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """`3/20`. Raises UserError."""
-        first, _, second = text.partition("/")
-        if first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
-            return cls(int(first), int(second))
-        raise ArgumentError("{shard}: expected I/N with I from 1 to N, such as 3/20", shard=text)
-
-    def of_cells(self, cells: Sequence[Cell]) -> list[Cell]:
-        return list(cells[self.index - 1 :: self.of])
-
-
-class SurveyListener:
-    """Follows a survey. This one stays silent."""
-
-    def say(self, line: str) -> None:
-        """One line about what happens."""
-
-    def ended(self, cell: Cell, outcome: Outcome) -> None:
-        """A cell is done or has failed."""
-
-    def waiting(self, cells: Sequence[Cell]) -> None:
-        """All cells that are left are trained by other processes."""
 
 
 def prepare_cells(

@@ -18,6 +18,7 @@ from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
 from audiosurvey.survey.grid import expand
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.place import find_survey, survey_folder
 from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan
 from audiosurvey.survey.reading import load_survey
@@ -25,9 +26,10 @@ from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
-from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
+from audiosurvey.survey.session import prepare_cells, work
+from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells
-from audiosurvey.survey.stored_plan import read_plan, stored_cells, stored_search
+from audiosurvey.survey.stored_plan import read_plan, stored_cells
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,6 @@ def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> Op
     check_space(survey, recipes[0])
     opener = Opener(bar)
     return OpenSurvey(make_plan(survey, recipes, place.folder, opener), options, opener)
-
-
-def survey_status(path: Path) -> SurveyStatus:
-    """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
-    folder = survey_folder(path)
-    return StatusReader(folder, stored_cells(folder), stored_search(folder)).read()
 
 
 def final_run(path: Path, name: str) -> Path:

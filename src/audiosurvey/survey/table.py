@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,10 +16,12 @@ from rich.text import Text
 from audiosurvey.report.units import duration, size
 from audiosurvey.runs.background import in_background
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.dry_run import SurveyForecast
-from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.status import FailedCell, RowStatus, StatusReader, SurveyStatus
-from audiosurvey.survey.work import Outcome
+
+if TYPE_CHECKING:
+    from audiosurvey.survey.dry_run import SurveyForecast
+    from audiosurvey.survey.work import Outcome
 
 _SHOWN = 12
 """Running cells that are listed."""
@@ -90,7 +93,7 @@ def _traceback(failed: FailedCell) -> str:
     return "" if failed.kind in ("timeout", "killed") else f" (traceback: {failed.traceback})"
 
 
-def forecast_table(forecast: SurveyForecast) -> Group:
+def forecast_table(forecast: "SurveyForecast") -> Group:
     """The plan that `--dry-run` prints."""
     table = Table()
     table.add_column("row", overflow="fold")
@@ -128,7 +131,7 @@ class LiveTable(SurveyListener):
     def say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, markup=False)
 
-    def ended(self, cell: Cell, outcome: Outcome) -> None:
+    def ended(self, cell: Cell, outcome: "Outcome") -> None:
         if self._console.is_terminal:
             return
         status = self._reader.read()
