@@ -45,6 +45,9 @@ def test_a_run_comes_back_with_its_model(make_survey: MakeSurvey, tmp_path: Path
     run(survey(BOTH))
     give_model(ours)
     there = "s/replaced/wide-seed0-1"
+    told = pipeline.open_survey(survey(without), SurveyOptions(Path("s"))).notes
+    assert told == [f"{ours.as_posix()}: {reason}; training moves it with its final model to replaced"]
+    assert pipeline.open_survey(survey(BOTH), SurveyOptions(Path("s"))).notes == []
     assert run(survey(without)) == [f"{ours.as_posix()}: {reason}; moved with its final model to {there}"]
     assert (Path(there) / "model" / "weights").exists()
     assert not (ours / "model").exists()

@@ -70,7 +70,7 @@ def survey(
     options = SurveyOptions(run_dir, jobs, ray, part, retry_failed=retry_failed, fresh=fresh, overrides=overrides or ())
     opened = open_survey(survey, options, progress_bar)
     if dry_run:
-        for line in opened.plan.notes:
+        for line in opened.notes:
             print(line, file=sys.stderr)
         forecast = opened.forecast(progress_bar)
         if as_json:

@@ -20,6 +20,9 @@ from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.replaced import Say, bring_back_run, holds, set_aside_run
 from audiosurvey.survey.search.asked import SEARCHED
 
+_NO_ROW, _CHANGED = "no longer a row of the survey", "made from another config or data"
+"""Why a run is set aside."""
+
 
 def run_name(row: str, seed: int) -> str:
     return f"{row}-seed{seed}"
@@ -56,7 +59,7 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> No
     if before == row.as_json() and run.results_path.exists() and holds(plan.folder, run, row.cells):
         return
     if path.exists() and _of_others(before, row.cells):
-        set_aside_run(plan.folder, path, "made from another config or data", say)
+        set_aside_run(plan.folder, path, _CHANGED, say)
     if not path.exists():
         bring_back_run(plan.folder, path, row.cells, say)
     for cell in cells:
@@ -79,14 +82,37 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> No
     write_row(path, row)
 
 
+def leaving_models(plan: SurveyPlan) -> list[str]:
+    """A line for each run with a final model that training will set aside."""
+    if not plan.folder.runs.is_dir():
+        return []
+    cells: dict[str, dict[str, str]] = defaultdict(dict)
+    for cell in plan.cells:
+        cells[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
+    reasons = dict.fromkeys(_others(plan), _NO_ROW)
+    for path in sorted(plan.folder.runs.iterdir()):
+        before = read_if_there(path / ROW)
+        if before and path.name in cells and _of_others(before, cells[path.name]):
+            reasons[path] = _CHANGED
+    end = "training moves it with its final model to replaced"
+    return [f"{path.as_posix()}: {why}; {end}" for path, why in reasons.items() if RunFolder(path).model.exists()]
+
+
 def _set_aside_others(plan: SurveyPlan, say: Say) -> None:
-    """Sets aside the runs of rows that the survey no longer has."""
+    for path in _others(plan):
+        set_aside_run(plan.folder, path, _NO_ROW, say)
+
+
+def _others(plan: SurveyPlan) -> list[Path]:
+    """The runs of rows that the survey no longer has."""
+    others: list[Path] = []
     known = {run_name(cell.row, cell.seed) for cell in plan.cells}
     for path in sorted(plan.folder.runs.iterdir()):
         row = read_if_there(path / ROW) or {}
         found = plan.survey.spec.search is not None and str(row.get("name", "")).endswith(SEARCHED)
         if row and path.name not in known and not found:
-            set_aside_run(plan.folder, path, "no longer a row of the survey", say)
+            others.append(path)
+    return others
 
 
 def _of_others(before: dict[str, object], cells: dict[str, str]) -> bool:

@@ -12,7 +12,7 @@ from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener, train
-from audiosurvey.survey.derived import derive_runs, run_name
+from audiosurvey.survey.derived import derive_runs, leaving_models, run_name
 from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
@@ -97,6 +97,11 @@ class OpenSurvey:
         self.plan = extended(self.plan, best_rows(row, best), self.opener)
         self.reader.cells = planned_cells(self.plan)
         return best
+
+    @property
+    def notes(self) -> list[str]:
+        """What a dry run has to say besides the forecast."""
+        return [*self.plan.notes, *leaving_models(self.plan)]
 
     def forecast(self, bar: OpenBar) -> SurveyForecast:
         """The cost of what is missing; a few steps of each config are trained."""
