@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from audiosurvey.model.describe import Description
     from audiosurvey.predict.options import PredictOptions
     from audiosurvey.predict.prediction import predict
-    from audiosurvey.report.page.writing import ReportOptions
+    from audiosurvey.report.page.target import ReportOptions
     from audiosurvey.report.page.writing import write_report as report
     from audiosurvey.report.preview import write_previews as preview
     from audiosurvey.reproduce.record import ReproduceOptions
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from audiosurvey.runs.results.merging import merge
     from audiosurvey.runs.results.results import RunResults
     from audiosurvey.runs.train import train
-    from audiosurvey.survey.survey import SurveyOptions, open_survey, survey_status, train_final
+    from audiosurvey.survey.status import survey_status
+    from audiosurvey.survey.survey import SurveyOptions, open_survey, train_final
 
 # fmt: off
 __all__ = [  # noqa: RUF022
@@ -57,7 +58,7 @@ _ELSEWHERE = {
     "CompareOptions": "comparison.leaderboard:CompareOptions",
     "DemoOptions": "demo.server:DemoOptions",
     "PredictOptions": "predict.options:PredictOptions",
-    "ReportOptions": "report.page.writing:ReportOptions",
+    "ReportOptions": "report.page.target:ReportOptions",
     "ReproduceOptions": "reproduce.record:ReproduceOptions",
     "SurveyOptions": "survey.survey:SurveyOptions",
     "TrainOptions": "runs.plan:TrainOptions",
@@ -77,7 +78,7 @@ _ELSEWHERE = {
     "robustness": "analysis.robustness:measure_robustness",
     "runs": "runs.listing:list_runs",
     "suspects": "analysis.suspects:write_suspects",
-    "survey_status": "survey.survey:survey_status",
+    "survey_status": "survey.status:survey_status",
     "train": "runs.train:train",
     "train_final": "survey.survey:train_final",
 }

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_survey import MakeSurvey
+
+from audiosurvey.pipeline import SurveyOptions, open_survey
 
 HEAVY = (
     "torch",
@@ -26,14 +29,14 @@ sys.argv = ["audiosurvey", *sys.argv[1:]]
 try:
     main()
 except SystemExit as end:
-    assert not end.code, end.code
+    assert (end.code or 0) == {status}, end.code
 print(*(name for name in {names} if name in sys.modules), sep=" ", file=sys.stderr)
 """
 
 
-def loaded(folder: Path, *words: str | Path) -> set[str]:
-    """The heavy libraries that a command loads."""
-    program = [sys.executable, "-c", PROGRAM.format(names=HEAVY), *map(str, words)]
+def loaded(folder: Path, *words: str | Path, status: int = 0) -> set[str]:
+    """The heavy libraries that a command loads, which ends with this exit status."""
+    program = [sys.executable, "-c", PROGRAM.format(names=HEAVY, status=status), *map(str, words)]
     done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines()[-1].split())
@@ -50,6 +53,31 @@ def test_results_are_listed_and_compared_without_torch(finished_run: Path, tmp_p
     assert loaded(tmp_path, "runs", finished_run.parent) == set()
     # The t distribution is SciPy's.
     assert loaded(tmp_path, "compare", finished_run) == {"scipy"}
+
+
+def test_where_a_survey_stands_is_read_without_torch(make_survey: MakeSurvey, tmp_path: Path):
+    opened = open_survey(make_survey("folds: [1]", configs="configs: [net.yaml]"), SurveyOptions())
+    opened.train()
+    assert loaded(tmp_path, "survey", "my.yaml", "--status") == set()
+    assert loaded(tmp_path, "survey", "surveys/my", "--status", "--json") == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "survey my.yaml --shard 5/3",
+        "survey none.yaml",
+        "survey none --status",
+        "survey my.yaml --run-dir net.yaml",
+        "report none",
+        "report . --folds 1;2",
+        "report . --folds 1",
+        "report . --output net.yaml",
+    ],
+)
+def test_mistakes_are_told_without_torch(make_survey: MakeSurvey, tmp_path: Path, words: str):
+    make_survey()
+    assert loaded(tmp_path, *words.split(), status=2) == set()
 
 
 def test_configs_are_checked_and_described_without_the_compiler(tiny_yaml: str, tmp_path: Path):

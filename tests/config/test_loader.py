@@ -306,10 +306,10 @@ def test_a_data_set_without_a_preset_of_its_name_is_no_config(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("train: {optimizer: {name: sgd}}", "optimizer stands at the top of the config"),
-        ("train: {schedule: {}}", "schedule stands at the top of the config"),
-        ("train: {dataset: {}}", "dataset stands at the top of the config"),
-        ("train: {seed: 1}", "seed stands at the top of the config"),
+        ("train: {optimizer: {name: sgd}}", "optimizer stands at the top level"),
+        ("train: {schedule: {}}", "schedule stands at the top level"),
+        ("train: {dataset: {}}", "dataset stands at the top level"),
+        ("train: {seed: 1}", "seed stands at the top level"),
         ("train: {n_mels: 1}", "did you mean mel_spectrogram.n_mels?"),
     ],
 )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_survey import MakeSurvey
 
+from audiosurvey.errors import UserError
 from audiosurvey.survey.grid import expand, safe_name
 from audiosurvey.survey.reading import load_survey
 
@@ -89,3 +90,32 @@ def test_values_of_either_sign_and_long_ones_have_names_of_their_own(make_survey
     ]
     assert names[:2] == ["net_min_db=-6", "net_min_db=6"]
     assert len(set(names)) == 4
+
+
+def test_how_clips_are_heard_is_kept_from_the_config(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
+    text = (tmp_path / "net.yaml").read_text()
+    own = "dataset: {name: csv, table: there.csv, clip_seconds: 1, mono: left, pad: zeros, classes: [low, mid]}\n"
+    (tmp_path / "net.yaml").write_text(text + own)
+    path = make_survey(configs="configs: [net.yaml]")
+    shown = path.read_text()
+    # `clip_seconds: 0.5` of the survey wins; which data are used is the survey's alone.
+    found = expand(load_survey(path))[0].config.dataset
+    assert (found.clip_seconds, found.mono, found.pad) == (0.5, "left", "zeros")
+    assert (found.name, found.table, found.classes) == ("folder", None, None)
+    path.write_text(shown.replace(", clip_seconds: 0.5", ""))
+    assert expand(load_survey(path))[0].config.dataset.clip_seconds == 1
+    path.write_text(shown.replace("clip_seconds: 0.5", "clip_seconds: null, mono: mean"))
+    found = expand(load_survey(path))[0].config.dataset
+    assert (found.clip_seconds, found.mono, found.pad) == (None, "mean", "zeros")
+
+
+def test_faults_of_keys_that_are_kept_have_their_line(make_survey: MakeSurvey, tmp_path: Path):
+    (tmp_path / "net.yaml").write_text((tmp_path / "net.yaml").read_text() + "dataset:\n  pad: zero\n")
+    with pytest.raises(UserError, match=r"net.yaml:13: dataset.pad: 'zero' is not one of"):
+        expand(load_survey(make_survey(configs="configs: [net.yaml]")))
+
+
+def test_data_sets_of_configs_without_such_keys_have_the_ids_of_before(make_survey: MakeSurvey, tmp_path: Path):
+    plain = expand(load_survey(make_survey(configs="configs: [net.yaml]")))[0].config
+    (tmp_path / "net.yaml").write_text((tmp_path / "net.yaml").read_text() + "dataset: {name: toy, classes: [low]}\n")
+    assert expand(load_survey(make_survey(configs="configs: [net.yaml]")))[0].config == plain

@@ -59,5 +59,14 @@ def test_among_overrides(make_survey: MakeSurvey):
     refuse_reserved(without, ["train.epochs=1", "train.patience=3", "optimizer.name: x", "=", "train.lr=["])
 
 
+@pytest.mark.parametrize("word", ["budget.epochs=3", "budget", "seeds=[1]", "configs.0=tiny"])
+def test_keys_of_the_survey_file_are_not_set_by_overrides(make_survey: MakeSurvey, word: str):
+    section = word.partition(".")[0].partition("=")[0]
+    with pytest.raises(ArgumentError) as error:
+        refuse_reserved(load_survey(make_survey()).spec, [word])
+    rest = f"{section} is a key of the survey file; only keys of the configs can be set here"
+    assert error.value.flag_lines == (f"--set {word}: {rest}",)
+
+
 def test_what_has_an_effect_is_accepted(make_survey: MakeSurvey):
     assert load_survey(make_survey("sweep: {train.epochs: [1, 2]}")).spec.sweep == {"train.epochs": [1, 2]}

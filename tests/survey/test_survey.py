@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
 from audiosurvey.errors import DiskFull, UserError
 from audiosurvey.runs.listener import no_bar
+from audiosurvey.runs.train import TrainListener
 from audiosurvey.survey import work
-from audiosurvey.survey.session import Shard, SurveyListener
+from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import SurveyStatus
 from audiosurvey.survey.survey import SurveyOptions
 from audiosurvey.survey.work import CellTimeout, Keeping
+from audiosurvey.threads import threads
 
 Ended = list[tuple[str, str]]
 
@@ -182,6 +186,15 @@ def test_retrying_trains_what_failed_alone(make_survey: MakeSurvey, tmp_path: Pa
     assert (status.done, len(status.failed)) == (4, 2)
     _, ended = run(path, tmp_path / "s", retry_failed=True)
     assert [title for title, _ in ended] == ["net, seed 0, fold 2", "wide, seed 0, fold 2"]
+
+
+def test_the_time_left_is_known_while_nothing_runs(make_survey: MakeSurvey, tmp_path: Path):
+    path = make_survey()
+    status, _ = run(path, tmp_path / "s", shard=Shard(1, 3))
+    assert (status.done, status.cells) == (2, 6)
+    assert status.seconds_left == pytest.approx(sum(2 * (row.seconds or 0) for row in status.rows))
+    status, _ = run(path, tmp_path / "s")
+    assert status.seconds_left is None
 
 
 def test_too_many_failures_stop_it(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
@@ -363,6 +376,18 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
     assert set(load(trained.path).predict(tones / "low" / "0.wav")) == {"low", "mid", "high", "noise"}
     # The folds of the row are not trained again, and the survey is as complete as before.
     assert run(path, tmp_path / "s")[1] == []
+
+
+def test_a_final_model_is_trained_with_the_threads_of_the_survey(make_survey: MakeSurvey, tmp_path: Path):
+    class Notes(TrainListener):
+        def planned(self, plan, notes) -> None:
+            found.append((torch.get_num_threads(), list(notes)))
+
+    found: list[tuple[int, list[str]]] = []
+    run(make_survey("folds: [1]", "threads: 2", configs="configs: [net.yaml]"), tmp_path / "s")
+    with threads(1):
+        pipeline.train_final(tmp_path / "s", "net", Notes())
+    assert found == [(2, [])]
 
 
 def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):

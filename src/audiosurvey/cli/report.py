@@ -24,12 +24,16 @@ def report(
     force: ForceOption = False,
 ) -> None:
     """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
-    from audiosurvey.pipeline import ReportOptions
+    from audiosurvey.report.page.target import ReportOptions, check_report
+
+    # A mistake is told before torch is loaded.
+    options = ReportOptions(audio, runs, force, tuple(fold_numbers(folds) or ()))
+    check_report(target, output, options)
     from audiosurvey.pipeline import report as write
     from audiosurvey.report.console import STDERR, progress_bar
     from audiosurvey.report.units import size
 
-    written = write(target, output, ReportOptions(audio, runs, force, tuple(fold_numbers(folds) or ())), progress_bar)
+    written = write(target, output, options, progress_bar)
     for line in written.absent:
         STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)
     print(f"report: {written.path} ({size(written.size)})")

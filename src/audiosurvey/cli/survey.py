@@ -2,19 +2,20 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiosurvey.cli.app import JsonOption, SetOption, app, print_json, stdout
+from audiosurvey.cli.app import JsonOption, app, print_json, stdout
 from audiosurvey.errors import UserError
+
+if TYPE_CHECKING:
+    from audiosurvey.survey.status import SurveyStatus
 
 
 @app.command()
 def survey(
-    survey: Annotated[
-        Path | None, typer.Argument(metavar="SURVEY", help="A survey file; with --status or --final also its folder.")
-    ] = None,
+    survey: Annotated[Path | None, typer.Argument(metavar="SURVEY", help="A survey file, or a survey folder.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Survey folder; default: surveys/NAME.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and their cost; train nothing.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Print what is done, running and failed.")] = False,
@@ -32,7 +33,10 @@ def survey(
     final: Annotated[
         str | None, typer.Option(metavar="ROW", help="Train one model of this row on all folds, for deployment.")
     ] = None,
-    overrides: SetOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a config key of every config; may be repeated."),
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of survey files instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,53 +48,65 @@ def survey(
         return
     if survey is None:
         raise UserError("survey: which survey? give a survey file (see docs/survey.md), or --schema")
-    from audiosurvey.pipeline import open_survey, survey_status, train_final
-    from audiosurvey.report.console import STDERR, progress_bar
-    from audiosurvey.survey.session import Shard
-    from audiosurvey.survey.survey import SurveyOptions
-    from audiosurvey.survey.table import LiveTable, failure_lines, forecast_table, status_table
-
     if final is not None:
-        from audiosurvey.report.listener import TerminalListener
-
-        trained = train_final(run_dir or survey, final, TerminalListener())
-        if as_json:
-            print_json(trained.as_json())
-        else:
-            print(f"final model: {trained.path}")
+        _train_final(run_dir or survey, final, as_json=as_json)
         return
-    folder: Path | None = None
+    from audiosurvey.survey.place import find_survey, read_survey_file, survey_folder
+    from audiosurvey.survey.shard import Shard
+
+    # Mistakes are told, and the status is read, before torch is loaded.
+    part = Shard.parse(shard) if shard else Shard()
     if status:
-        found = survey_status(run_dir or survey)
+        from audiosurvey.survey.status import survey_status
+
+        folder = survey_folder(run_dir or survey).path
+        _print_status(survey_status(folder), folder, as_json=as_json)
+        return
+    read_survey_file(find_survey(survey, run_dir).file)
+    from audiosurvey.pipeline import SurveyOptions, open_survey
+    from audiosurvey.report.console import STDERR, progress_bar
+    from audiosurvey.survey.table import LiveTable, forecast_table
+
+    options = SurveyOptions(run_dir, jobs, ray, part, retry_failed=retry_failed, fresh=fresh, overrides=overrides or ())
+    opened = open_survey(survey, options, progress_bar)
+    if dry_run:
+        for line in opened.notes:
+            print(line, file=sys.stderr)
+        forecast = opened.forecast(progress_bar)
+        if as_json:
+            print_json(forecast.as_json())
+        else:
+            stdout().print(forecast_table(forecast))
+        return
+    table = LiveTable(opened.reader, STDERR)
+    with table.shown():
+        found = opened.train(table)
+    folder = opened.plan.folder.path
+    _print_status(found, folder, as_json=as_json)
+    if found.done and not as_json:
+        print(f"compare: audiosurvey compare {folder}")
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def _train_final(survey: Path, row: str, *, as_json: bool) -> None:
+    from audiosurvey.pipeline import train_final
+    from audiosurvey.report.listener import TerminalListener
+
+    trained = train_final(survey, row, TerminalListener())
+    if as_json:
+        print_json(trained.as_json())
     else:
-        options = SurveyOptions(
-            run_dir,
-            jobs,
-            ray,
-            Shard.parse(shard) if shard else Shard(),
-            retry_failed=retry_failed,
-            fresh=fresh,
-            overrides=overrides or (),
-        )
-        opened = open_survey(survey, options, progress_bar)
-        if dry_run:
-            forecast = opened.forecast(progress_bar)
-            if as_json:
-                print_json(forecast.as_json())
-            else:
-                stdout().print(forecast_table(forecast))
-            return
-        table = LiveTable(opened.reader, STDERR)
-        with table.shown():
-            found = opened.train(table)
-        folder = opened.plan.folder.path
+        print(f"final model: {trained.path}")
+
+
+def _print_status(found: "SurveyStatus", folder: Path, *, as_json: bool) -> None:
+    """The table to stdout, then the failed cells to stderr."""
+    from audiosurvey.survey.table import failure_lines, status_table
+
     if as_json:
         print_json(found.as_json())
-    else:
-        stdout().print(status_table(found))
-        for line in failure_lines(found):
-            print(line, file=sys.stderr)
-        if folder and found.done:
-            print(f"compare: audiosurvey compare {folder}")
-    if found.failed and not status:
-        raise typer.Exit(1)
+        return
+    stdout().print(status_table(found))
+    for line in failure_lines(found, folder):
+        print(line, file=sys.stderr)

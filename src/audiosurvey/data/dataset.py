@@ -43,6 +43,10 @@ _APPLIES_TO: dict[str, tuple[str, ...]] = {
 }
 
 
+HEARD = ("clip_seconds", "pad", "mono")
+"""Keys on how the clips are heard. All others say which clips, labels and folds there are, or where they are stored."""
+
+
 class DatasetConfig(Section):
     """The data set: its clips, folds and labels."""
 

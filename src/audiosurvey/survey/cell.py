@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from audiosurvey.config.root import Config
 from audiosurvey.runs.results.recipes import without_places
 from audiosurvey.runs.results.results import SCHEMA
-from audiosurvey.training.precision import Precision
+
+if TYPE_CHECKING:
+    # Both load torch, which nobody needs who only reads where a survey stands.
+    from audiosurvey.config.root import Config
+    from audiosurvey.training.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,12 @@ class Conditions:
 
     device: str
     """Kind of device: cpu, cuda or mps."""
-    precision: Precision
+    precision: "Precision"
     """The number format that `auto` stands for: fp32, bf16 or fp16."""
     threads: int
     """Processor threads of a cell."""
 
-    def precision_of(self, config: Config) -> Precision:
+    def precision_of(self, config: "Config") -> "Precision":
         """The number format of a config under these conditions."""
         return self.precision if config.precision == "auto" else config.precision
 
@@ -64,7 +67,7 @@ class Cell:
     row: str
     """Name of its recipe."""
     fold: int
-    config: Config
+    config: "Config"
     """Resolved, with the seed and the number format of this cell."""
     conditions: Conditions
     key: DataKey
@@ -94,7 +97,7 @@ class Cell:
 
 
 def make_cell(
-    row: str, config: Config, fold: int, conditions: Conditions, key: DataKey, *, trial: bool = False
+    row: str, config: "Config", fold: int, conditions: Conditions, key: DataKey, *, trial: bool = False
 ) -> Cell:
     """A cell of a resolved config, which holds the seed."""
     return make_cells(row, config, [config.seed], [fold], conditions, key, trial=trial)[0]
@@ -102,7 +105,7 @@ def make_cell(
 
 def make_cells(
     row: str,
-    config: Config,
+    config: "Config",
     seeds: Sequence[int],
     folds: Sequence[int],
     conditions: Conditions,
@@ -125,7 +128,7 @@ def make_cells(
     return cells
 
 
-def recipe_hash(config: Config, conditions: Conditions, key: DataKey) -> str:
+def recipe_hash(config: "Config", conditions: Conditions, key: DataKey) -> str:
     """Hash of all that determines a result except seed and fold."""
     config = config.model_copy(update={"precision": conditions.precision_of(config)})
     return _hash(_identity(config, conditions, key))
@@ -138,7 +141,7 @@ _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
 """Keys that have no influence on a pretraining."""
 
 
-def _identity(config: Config, conditions: Conditions, key: DataKey) -> dict[str, Any]:
+def _identity(config: "Config", conditions: Conditions, key: DataKey) -> dict[str, Any]:
     """All that determines a result except seed and fold. Paths are not part of it."""
     settings = without_places(config.model_dump(mode="json"))
     unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}

@@ -6,7 +6,6 @@ again at any time.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from filecmp import cmp
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,15 +17,20 @@ from audiosurvey.runs.results.stored import write_json
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import files_below, link, link_tree, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.replaced import Say, bring_back_run, holds, set_aside_run
 from audiosurvey.survey.search.asked import SEARCHED
+
+_NO_ROW, _CHANGED = "no longer a row of the survey", "made from another config or data"
+"""Why a run is set aside."""
 
 
 def run_name(row: str, seed: int) -> str:
     return f"{row}-seed{seed}"
 
 
-def derive_runs(plan: SurveyPlan, only: Cell | None = None) -> None:
-    """Brings the run folders up to date with the cells that are done; with `only`, the one that a cell belongs to."""
+def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None:
+    """Brings the run folders up to date with the cells that are done; with `only`, the one that a cell belongs to.
+    `say` is told what becomes of final models."""
     cells = [cell for cell in plan.cells if only is None or (cell.row, cell.seed) == (only.row, only.seed)]
     done = plan.folder.states().done if only is None else {cell.id for cell in cells if plan.folder.cell(cell).done}
     groups: dict[tuple[str, int], list[Cell]] = defaultdict(list)
@@ -36,12 +40,12 @@ def derive_runs(plan: SurveyPlan, only: Cell | None = None) -> None:
     plan.folder.runs.mkdir(parents=True, exist_ok=True)
     with FileLock(plan.folder.path / "runs.lock"):
         for (row, seed), members in groups.items():
-            _derive(plan, plan.folder.runs / run_name(row, seed), members)
+            _derive(plan, plan.folder.runs / run_name(row, seed), members, say)
         if only is None:
-            _set_aside_others(plan)
+            _set_aside_others(plan, say)
 
 
-def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
+def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> None:
     run, recipe = RunFolder(path), plan.row_of(cells[0]).recipe
     row = SurveyRow(
         name=recipe.model_name,
@@ -52,10 +56,12 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
         cells={str(cell.fold): cell.id for cell in sorted(cells, key=lambda cell: cell.fold)},
     )
     before = read_if_there(path / ROW) or {}
-    if before == row.as_json() and run.results_path.exists() and _holds(plan, run, cells):
+    if before == row.as_json() and run.results_path.exists() and holds(plan.folder, run, row.cells):
         return
     if path.exists() and _of_others(before, row.cells):
-        plan.folder.set_aside(path)
+        set_aside_run(plan.folder, path, _CHANGED, say)
+    if not path.exists():
+        bring_back_run(plan.folder, path, row.cells, say)
     for cell in cells:
         source, target = plan.folder.cell(cell), run.fold(cell.fold)
         source.tidy(keep_checkpoint=plan.survey.spec.keep == "all")
@@ -76,23 +82,37 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell]) -> None:
     write_row(path, row)
 
 
-def _holds(plan: SurveyPlan, run: RunFolder, cells: Sequence[Cell]) -> bool:
-    """Whether a run folder has the present results of these cells: a cell may have been trained again."""
-    for cell in cells:
-        ours, theirs = run.fold(cell.fold) / RESULT, plan.folder.cells / cell.id / RESULT
-        if not ours.exists() or not (ours.samefile(theirs) or cmp(ours, theirs, shallow=False)):
-            return False
-    return True
+def leaving_models(plan: SurveyPlan) -> list[str]:
+    """A line for each run with a final model that training will set aside."""
+    if not plan.folder.runs.is_dir():
+        return []
+    cells: dict[str, dict[str, str]] = defaultdict(dict)
+    for cell in plan.cells:
+        cells[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
+    reasons = dict.fromkeys(_others(plan), _NO_ROW)
+    for path in sorted(plan.folder.runs.iterdir()):
+        before = read_if_there(path / ROW)
+        if before and path.name in cells and _of_others(before, cells[path.name]):
+            reasons[path] = _CHANGED
+    end = "training moves it with its final model to replaced"
+    return [f"{path.as_posix()}: {why}; {end}" for path, why in reasons.items() if RunFolder(path).model.exists()]
 
 
-def _set_aside_others(plan: SurveyPlan) -> None:
-    """Sets aside the runs of rows that the survey no longer has."""
+def _set_aside_others(plan: SurveyPlan, say: Say) -> None:
+    for path in _others(plan):
+        set_aside_run(plan.folder, path, _NO_ROW, say)
+
+
+def _others(plan: SurveyPlan) -> list[Path]:
+    """The runs of rows that the survey no longer has."""
+    others: list[Path] = []
     known = {run_name(cell.row, cell.seed) for cell in plan.cells}
     for path in sorted(plan.folder.runs.iterdir()):
         row = read_if_there(path / ROW) or {}
         found = plan.survey.spec.search is not None and str(row.get("name", "")).endswith(SEARCHED)
         if row and path.name not in known and not found:
-            plan.folder.set_aside(path)
+            others.append(path)
+    return others
 
 
 def _of_others(before: dict[str, object], cells: dict[str, str]) -> bool:

@@ -47,10 +47,15 @@ class SurveyFolder:
         self.shared = path / "shared"
         """Pretraining and embeddings that cells share."""
         self.replaced = path / "replaced"
-        """Cells of earlier versions that were trained again."""
+        """Cells of earlier versions that were trained again, and runs of other rows and configs."""
 
     def cell(self, cell: Identified) -> "CellFolder":
         return CellFolder(self.cells / cell.id, self.shared / cell.shared)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is neither a cell nor a run."""
+        return not any(path.is_dir() and any(path.iterdir()) for path in (self.cells, self.runs))
 
     def states(self) -> "CellStates":
         """What the folders of all cells say, in one pass."""
@@ -68,8 +73,9 @@ class SurveyFolder:
                     found.claimed.add(entry.name)
         return found
 
-    def set_aside(self, path: Path, version: str | None = None) -> None:
-        """Moves a cell (`version`: the one that trained it) or a run to `replaced`, numbered as far as needed."""
+    def set_aside(self, path: Path, version: str | None = None) -> Path:
+        """Moves a cell (`version`: the one that trained it) or a run to `replaced`, numbered as far as needed. Returns
+        where it is now."""
         self.replaced.mkdir(parents=True, exist_ok=True)
         name = f"{path.name}-{version}" if version else path.name
         target, number = self.replaced / (name if version else f"{name}-1"), 1
@@ -77,6 +83,7 @@ class SurveyFolder:
             number += 1
             target = self.replaced / f"{name}-{number}"
         path.rename(target)
+        return target
 
 
 @dataclass(frozen=True)

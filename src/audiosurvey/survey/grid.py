@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import LoadedConfig, load_document, open_document
-from audiosurvey.config.reading.document import Document
+from audiosurvey.config.reading.document import Document, get
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
-from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.dataset import HEARD, DatasetConfig
 from audiosurvey.errors import UserError
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.spec import ConfigEntry
@@ -38,6 +38,10 @@ class Recipe:
     """The data set of the survey that replaces the config's own."""
     words: tuple[str, ...]
     """All overrides, as `KEY=VALUE`."""
+    overrides: tuple[str, ...]
+    """Those of them that were given for every config, on the command line."""
+    index: int
+    """Of its entry in `configs`."""
 
     @property
     def model_name(self) -> str:
@@ -52,8 +56,8 @@ class Recipe:
 def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
     """All recipes of a survey; `overrides` (`KEY=VALUE`) apply to every config.
 
-    Raises UserError for faults of a config, located at the key of the survey file that asked for it, and for two
-    recipes that are the same.
+    Raises UserError for the faults of all configs, located at the key of the survey file that asked for them, and for
+    two recipes that are the same.
     """
     spec = survey.spec
     points = list(_points(spec.sweep))
@@ -62,18 +66,31 @@ def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
     names = _config_names(survey)
     recipes: list[Recipe] = []
     taken: set[str] = set()
+    faults: list[str] = []
     for index, (entry, name) in enumerate(zip(spec.configs, names, strict=True)):
         for number, dataset in enumerate(datasets):
             own = [_word(key, value) for key, value in entry.set.items()]
-            _load(survey, ("configs", index), entry, dataset, [*own, *overrides])
+            try:
+                _load(survey, ("configs", index), entry, dataset, [*own, *overrides], overrides)
+            except UserError as error:
+                faults += error.lines
+                continue
             for point in points:
                 words = [*own, *(_word(key, value) for key, value in point.items()), *overrides]
                 path = ("sweep",) if point else ("configs", index)
-                loaded = _load(survey, path, entry, dataset, words)
+                try:
+                    loaded = _load(survey, path, entry, dataset, words, overrides)
+                except UserError as error:
+                    faults += error.lines
+                    continue
                 title = titles[number] if len(datasets) > 1 else None
                 row = _free(name + _suffix(point, points), f"@{title}" if title else "", taken)
                 title = titles[number] if dataset else None
-                recipes.append(Recipe(row, name, title, point, loaded, entry, dataset, tuple(words)))
+                recipes.append(
+                    Recipe(row, name, title, point, loaded, entry, dataset, tuple(words), tuple(overrides), index)
+                )
+    if faults:
+        raise UserError(*dict.fromkeys(faults))
     _refuse_equal(survey, recipes)
     return recipes
 
@@ -81,7 +98,7 @@ def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
 def load_with(survey: LoadedSurvey, recipe: Recipe, values: Point) -> LoadedConfig:
     """The config of a recipe with further keys set, as a search does. Raises UserError, located at the search."""
     words = [*recipe.words, *(_word(key, value) for key, value in values.items())]
-    return _load(survey, ("search", "space"), recipe.entry, recipe.section, words)
+    return _load(survey, ("search", "space"), recipe.entry, recipe.section, words, recipe.overrides)
 
 
 def _points(sweep: dict[str, Any]) -> Iterator[Point]:
@@ -102,19 +119,37 @@ def _load(
     entry: ConfigEntry,
     dataset: DatasetConfig | None,
     words: Sequence[str],
+    overrides: Sequence[str],
 ) -> LoadedConfig:
+    """`overrides`: those of the words that were given on the command line, whose faults are not in the survey file."""
     try:
         document: Document = open_document(entry.config)
         if dataset is not None:
-            given = {key: plain(value) for key, value in dataset if key in dataset.model_fields_set}
-            document.put(("dataset",), given, "dataset")
-            document.overrides.append("dataset")
+            _put_dataset(document, dataset)
         return load_document(document, words)
     except UserError as error:
+        given = tuple(f"--set {word.partition('=')[0].strip() or word}:" for word in overrides)
+        ours = [line for line in error.lines if line.startswith(given)]
         # The faults of a config file have a place of their own.
-        lines = [line.replace("--set ", "", 1) if line.startswith("--set ") else line for line in error.lines]
-        survey.refuse(path, lines)
-        raise
+        lines = [line.removeprefix("--set ") for line in error.lines if line not in ours]
+        try:
+            survey.refuse(path, lines)
+        except UserError as located:
+            raise UserError(*located.lines, *ours) from None
+        raise UserError(*ours) from None
+
+
+def _put_dataset(document: Document, dataset: DatasetConfig) -> None:
+    """Replaces the section `dataset` of a config, except keys on how clips are heard that `dataset` does not give."""
+    own = document.data.get("dataset")
+    paths = [("dataset", key) for key in HEARD if isinstance(own, dict) and key in own]
+    kept = [(path, get(document.data, path), document.place(path)) for path in paths]
+    given = {key: plain(value) for key, value in dataset if key in dataset.model_fields_set}
+    document.put(("dataset",), given, "dataset")
+    document.overrides.append("dataset")
+    for path, value, place in kept:
+        if path[-1] not in given:
+            document.put(path, value, place)
 
 
 def _config_names(survey: LoadedSurvey) -> list[str]:
@@ -178,10 +213,19 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^\w.+=-]+", "-", text).strip("-.")[:80] or "unnamed"
 
 
+def refuse_same(survey: LoadedSurvey, one: Recipe, other: Recipe, same: str) -> None:
+    """Raises UserError for two recipes that are the same, located at the later one. `same`: in what respect."""
+    rows = f"{one.name} and {other.name}"
+    if one.index != other.index:
+        line = f"{same} as configs.{one.index} (rows {rows}); leave one of them out"
+        survey.refuse(("configs", other.index), [line])
+    path = ("sweep",) if one.sweep != other.sweep else ("datasets",)
+    survey.refuse(path, [f"rows {rows}: {same}; leave one of them out"])
+
+
 def _refuse_equal(survey: LoadedSurvey, recipes: Sequence[Recipe]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[str, Recipe] = {}
     for recipe in recipes:
-        text = recipe.config.model_dump_json()
-        if text in seen:
-            survey.refuse((), [f"{seen[text]} and {recipe.name} are the same config; leave one of them out"])
-        seen[text] = recipe.name
+        other = seen.setdefault(recipe.config.model_dump_json(), recipe)
+        if other is not recipe:
+            refuse_same(survey, other, recipe, "the same config")

@@ -5,7 +5,8 @@ other process that works on the survey reads it there.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,24 +16,24 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds
-from audiosurvey.errors import UserError
+from audiosurvey.errors import ArgumentError, UserError, some_of
 from audiosurvey.model.describe import Description
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.stored import read_json
 from audiosurvey.runs.stages.starting import PretrainedWeights, fetch_pretrained
 from audiosurvey.survey.budget import settle_epochs
 from audiosurvey.survey.cell import Cell, Conditions, DataKey, PlannedCell, make_cells, recipe_hash
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import Recipe
+from audiosurvey.survey.grid import Recipe, refuse_same
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import PlannedSearch, searched_name
+from audiosurvey.survey.stored_plan import SCHEMA, DamagedPlan, known_rows, read_plan
 from audiosurvey.training.devices import check_device, pick_device
 from audiosurvey.training.precision import Precision, pick_precision
 from audiosurvey.version import __version__
 
-SCHEMA = 1
+_SHOWN_ROWS = 4
 
 
 @dataclass
@@ -102,6 +103,8 @@ class SurveyPlan:
     search: PlannedSearch | None = None
     found: Sequence[PlannedCell] = ()
     """Cells of what this search has found in an earlier call."""
+    notes: Sequence[str] = ()
+    """Lines on what happened to the folder when it was planned."""
 
     def row_of(self, cell: Cell) -> PlannedRow:
         return next(row for row in self.rows if row.recipe.name == cell.row)
@@ -111,24 +114,46 @@ def make_plan(survey: LoadedSurvey, recipes: Sequence[Recipe], folder: SurveyFol
     """Prepares the data, and settles what depends on the machine, which is stored in plan.json.
 
     The cells in plan.json, which the status is read from, stay those of the last call that trained, if there was one.
-    Raises UserError for what prevents a config from being trained here, located in the survey file.
+    Raises UserError for what prevents a config from being trained here, located in the survey file, and for a folder
+    that holds another survey.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.path / "plan.lock"):
-        stored = _stored(folder)
+    with _only_if_planned(folder), FileLock(folder.path / "plan.lock"):
+        try:
+            stored, damaged = _stored(folder), False
+        except DamagedPlan:
+            stored, damaged = dict[str, Any](), True
         conditions = _conditions(survey, stored)
         epochs: dict[str, int] = dict(stored.get("epochs", {}))
         rows = [_row(survey, recipe, conditions, epochs, opener) for recipe in recipes]
         cells = _cells(survey, rows, conditions, opener)
-        _refuse_same(survey, cells)
+        _refuse_same(survey, rows, cells)
+        _refuse_other(folder, stored, cells, [recipe.config_name for recipe in recipes])
         _check(rows, cells, folder.states().done, opener)
         search = _search(survey, rows[0], conditions, opener)
         plan = SurveyPlan(survey, folder, conditions, rows, cells, search, _found(stored, rows[0], search))
+        if damaged:
+            plan = replace(plan, notes=(_keep_damaged(survey, folder),))
         if not stored or not folder.cells.exists():
             _write(plan, epochs, stored)
         elif epochs != stored["epochs"]:
             _store(folder, stored | {"epochs": epochs})
     return plan
+
+
+@contextmanager
+def _only_if_planned(folder: SurveyFolder) -> Iterator[None]:
+    """Makes the folder of a survey, and removes it again if the survey was refused."""
+    missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if missing and not folder.plan.exists():
+            # Another process may have begun there.
+            with suppress(OSError):
+                (folder.path / "plan.lock").unlink(missing_ok=True)
+                for path in missing:
+                    path.rmdir()
 
 
 def begin(plan: SurveyPlan) -> None:
@@ -187,6 +212,7 @@ def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> 
     content = {
         "schema": SCHEMA,
         "version": __version__,
+        "survey_file": plan.survey.origin.as_posix(),
         "conditions": asdict(plan.conditions),
         "epochs": epochs,
         "search": asdict(plan.search) if plan.search else None,
@@ -203,12 +229,27 @@ def _store(folder: SurveyFolder, content: dict[str, Any]) -> None:
     write_text(folder.plan, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _refuse_same(survey: LoadedSurvey, cells: Sequence[Cell]) -> None:
+def _refuse_same(survey: LoadedSurvey, rows: Sequence[PlannedRow], cells: Sequence[Cell]) -> None:
+    recipes = {row.recipe.name: row.recipe for row in rows}
     seen: dict[str, Cell] = {}
     for cell in cells:
         other = seen.setdefault(cell.id, cell)
         if other is not cell:
-            survey.refuse((), [f"{other.row} and {cell.row} would give identical results; remove one"])
+            refuse_same(survey, recipes[other.row], recipes[cell.row], "the same results")
+
+
+def _refuse_other(folder: SurveyFolder, stored: dict[str, Any], cells: Sequence[Cell], configs: Sequence[str]) -> None:
+    """Raises UserError if the folder holds the work of a survey that has no config, row or cell in common."""
+    rows = known_rows(folder, stored)
+    if not rows or folder.empty:
+        return
+    ids, ours = {cell.id for cell in cells}, {cell.row for cell in cells} | set(configs)
+    # A swept row, or one on several data sets, begins with the name of its config.
+    beginnings = tuple(f"{name}{mark}" for name in configs for mark in "_@")
+    if any(ids & known or row in ours or row.startswith(beginnings) for row, known in rows.items()):
+        return
+    shown = some_of(list(rows), _SHOWN_ROWS)
+    raise ArgumentError(f"{folder.path}: holds another survey (rows {shown}); give another {{run_dir}}", run_dir=...)
 
 
 def _stored(folder: SurveyFolder) -> dict[str, Any]:
@@ -217,13 +258,13 @@ def _stored(folder: SurveyFolder) -> dict[str, Any]:
     return read_plan(folder)
 
 
-def read_plan(folder: SurveyFolder) -> dict[str, Any]:
-    """The plan of a survey. Raises UserError if it is missing or damaged."""
-    mend = "run 'audiosurvey survey' with the survey file, which writes it again"
-    found = read_json(folder.plan, mend)
-    if found.get("schema") != SCHEMA or not {"conditions", "epochs", "cells"} <= found.keys():
-        raise UserError(f"{folder.plan}: damaged, or of another version; {mend}")
-    return found
+def _keep_damaged(survey: LoadedSurvey, folder: SurveyFolder) -> str:
+    """Puts a damaged plan.json out of the way, and says what is lost with it."""
+    kept = folder.plan.replace(folder.plan.with_name(folder.plan.name + ".damaged"))
+    line = f"{folder.plan}: damaged; kept as {kept.name} and written again"
+    if survey.spec.budget is not None and survey.spec.budget.seconds is not None:
+        line += "; the budget in seconds was measured anew, and cells with another number of epochs are trained again"
+    return line
 
 
 def _conditions(survey: LoadedSurvey, stored: dict[str, Any]) -> Conditions:

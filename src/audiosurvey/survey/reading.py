@@ -1,7 +1,7 @@
 """Reads a survey file: YAML, checked like a config, with every fault located."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import refuse
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.errors import Fault, UserError
+from audiosurvey.survey.place import read_survey_file
 from audiosurvey.survey.reserved import reserved_faults
 from audiosurvey.survey.spec import SurveySpec
 
@@ -22,34 +23,43 @@ class LoadedSurvey:
     document: Document
     text: str
     """The file as it was read."""
-
-    @property
-    def name(self) -> str:
-        return Path(self.document.name).stem
+    origin: Path
+    """The file; for the copy in a survey folder, the file that it was copied from. Configs may lie beside it."""
 
     def refuse(self, path: tuple[str | int, ...], lines: Sequence[str]) -> None:
         """Raises the faults of a config that the key at `path` asked for, located in the survey file."""
         refuse(self.document, [Fault(path, line) for line in lines])
 
 
-def load_survey(path: Path) -> LoadedSurvey:
-    """Reads a survey file. Raises UserError with one located line per fault."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; expected a survey file (see docs/survey.md)") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; expected a survey file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    document = read(content, str(path))
+def load_survey(path: Path, origin: Path | None = None) -> LoadedSurvey:
+    """Reads a survey file. `origin`: the file that it was copied from. Raises UserError with one located line per
+    fault."""
+    origin = origin or path
+    content = read_survey_file(path)
+    document = read(content, str(path), kind="survey file", example="configs: [tiny]")
     if "blocks" in document.data or ("configs" not in document.data and {"model", "train"} & document.data.keys()):
         raise UserError(f"{path}: is a config, not a survey file; list it there as `configs: [{path}]`")
     checked = validate(SurveySpec, document)
-    refuse(document, checked.faults)
+    if checked.faults:
+        refuse(document, [*_missing_configs(document, origin.parent), *checked.faults])
     assert checked.config is not None, "a survey without a fault is one"
     refuse(document, list(reserved_faults(checked.config)))
-    return LoadedSurvey(checked.config.resolve_paths(path.parent), document, content.decode("utf-8-sig", "replace"))
+    text = content.decode("utf-8-sig", "replace")
+    return LoadedSurvey(checked.config.resolve_paths(origin.parent), document, text, origin)
+
+
+def _missing_configs(document: Document, folder: Path) -> Iterator[Fault]:
+    """One for each entry of `configs` that is neither a file nor a preset, in a survey file with other faults."""
+    from audiosurvey.config.loader import open_document
+
+    entries = document.data.get("configs")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        source = entry.get("config") if isinstance(entry, dict) else entry
+        if isinstance(source, str) and not (folder / source).is_file():
+            try:
+                open_document(source)
+            except UserError as error:
+                yield Fault(("configs", index), error.lines[0])
 
 
 def schema_text() -> str:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from audiosurvey.config.reading.document import read_value
+from audiosurvey.config.root import Config
 from audiosurvey.errors import ArgumentError, Fault, UserError
 from audiosurvey.runs.results.recipes import flat
 from audiosurvey.survey.spec import SurveySpec
@@ -39,9 +40,15 @@ def reserved_faults(spec: SurveySpec) -> Iterator[Fault]:
 
 
 def refuse_reserved(spec: SurveySpec, overrides: Sequence[str]) -> None:
-    """Raises UserError for an override, `KEY=VALUE`, of a reserved key."""
+    """Raises UserError for an override, `KEY=VALUE`, of a reserved key, or of a key of the survey file."""
     for word in overrides:
         key, _, text = word.partition("=")
+        section = key.strip().partition(".")[0]
+        if section in SurveySpec.model_fields and section not in Config.model_fields:
+            raise ArgumentError(
+                f"{{overrides}}: {section} is a key of the survey file; only keys of the configs can be set here",
+                overrides=word,
+            )
         keys = [key.strip()]
         # What is no value is reported with the config.
         with suppress(UserError):

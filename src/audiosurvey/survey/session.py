@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +14,9 @@ from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.derived import derive_runs, run_name
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.replaced import set_aside_run
 from audiosurvey.survey.work import Keeping, Outcome
 from audiosurvey.version import __version__
 
@@ -25,43 +26,13 @@ _WAIT = 2.0
 """Seconds between looks at cells that other processes train."""
 
 
-@dataclass(frozen=True)
-class Shard:
-    """Every `of`-th cell, beginning with number `index` (from 1)."""
-
-    index: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """`3/20`. Raises UserError."""
-        first, _, second = text.partition("/")
-        if first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
-            return cls(int(first), int(second))
-        raise ArgumentError("{shard}: expected I/N with I from 1 to N, such as 3/20", shard=text)
-
-    def of_cells(self, cells: Sequence[Cell]) -> list[Cell]:
-        return list(cells[self.index - 1 :: self.of])
-
-
-class SurveyListener:
-    """Follows a survey. This one stays silent."""
-
-    def say(self, line: str) -> None:
-        """One line about what happens."""
-
-    def ended(self, cell: Cell, outcome: Outcome) -> None:
-        """A cell is done or has failed."""
-
-    def waiting(self, cells: Sequence[Cell]) -> None:
-        """All cells that are left are trained by other processes."""
-
-
-def prepare_cells(plan: SurveyPlan, cells: Sequence[Cell], *, retry_failed: bool, fresh: bool) -> list[Cell]:
+def prepare_cells(
+    plan: SurveyPlan, cells: Sequence[Cell], listener: SurveyListener, *, retry_failed: bool, fresh: bool
+) -> list[Cell]:
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
     states = plan.folder.states()
     if fresh:
-        set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done])
+        set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done], listener)
     if retry_failed:
         for cell in cells:
             if cell.id in states.failed:
@@ -75,7 +46,7 @@ def of_other_versions(survey: SurveyFolder, cells: Sequence[AnyCell]) -> list[An
     return [cell for cell, place in places if place.done and _version(place) != __version__]
 
 
-def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell]) -> None:
+def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell], listener: SurveyListener) -> None:
     """Sets aside cells that another version has trained, and the runs that were made from them."""
     # Several processes may begin at the same time.
     with FileLock(survey.path / "plan.lock"), FileLock(survey.path / "runs.lock"):
@@ -83,7 +54,7 @@ def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell]) -
             folder = survey.cell(cell)
             survey.set_aside(folder.path, _version(folder))
             if (run := survey.runs / run_name(cell.row, cell.seed)).exists():
-                survey.set_aside(run)
+                set_aside_run(survey, run, "made from cells of another version", listener.say)
 
 
 def work(
@@ -105,14 +76,14 @@ def work(
     finally:
         if running:
             running.close()
-    derive_runs(plan)
+    derive_runs(plan, listener.say)
 
 
 def _work(plan: SurveyPlan, cells: Sequence[Cell], running: Executor, listener: SurveyListener) -> None:
     most, failures = plan.survey.spec.max_failures, 0
     for cell, outcome in run_to_end(running, _tasks(plan, cells, running), listener, partial(_still_open, plan)):
         if outcome == "done":
-            derive_runs(plan, only=cell)
+            derive_runs(plan, listener.say, only=cell)
         listener.ended(cell, outcome)
         failures += outcome == "failed"
         if most is not None and failures >= most:
@@ -163,7 +134,7 @@ def _retry_out_of_memory(plan: SurveyPlan, cells: Sequence[Cell], executor: Exec
         try:
             for cell, outcome in run_to_end(alone, _tasks(plan, again, alone), listener, partial(_still_open, plan)):
                 if outcome == "done":
-                    derive_runs(plan, only=cell)
+                    derive_runs(plan, listener.say, only=cell)
                 listener.ended(cell, outcome)
         finally:
             alone.close()

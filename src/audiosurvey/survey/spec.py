@@ -69,8 +69,8 @@ class SurveySpec(Section):
     configs: list[Entry] = Field(min_length=1)
     """Configs to compare: config files or names of presets, with overrides where needed (`config`, `name`, `set`)."""
     datasets: list[DatasetConfig] = []
-    """Data sets, each with the keys of the section `dataset` of a config, which it replaces. Empty: each config's
-    own."""
+    """Data sets, each with the keys of the section `dataset` of a config, which it replaces, except `clip_seconds`,
+    `pad` and `mono` where they are not given. Empty: each config's own."""
     sweep: dict[str, Any] = {}
     """Grid over every config: each dotted key has a list of values. `list` in place of the keys: a list of
     combinations, each a mapping of keys to values."""

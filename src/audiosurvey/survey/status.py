@@ -4,15 +4,20 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import PlannedCell
 from audiosurvey.survey.claim import Owner, is_alive
 from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
-from audiosurvey.survey.plan import SurveyPlan, read_plan
-from audiosurvey.survey.search.asked import PlannedSearch, TrialCells
+from audiosurvey.survey.place import survey_folder
+from audiosurvey.survey.search.asked import PlannedSearch, TrialCells, searched_name
+from audiosurvey.survey.stored_plan import stored_cells, stored_search
+
+if TYPE_CHECKING:
+    from audiosurvey.survey.plan import SurveyPlan
 
 TRIALS = "trials"
 """Name of the row of all trials of a search."""
@@ -66,7 +71,8 @@ class SurveyStatus:
     running: list[RunningCell]
     failed: list[FailedCell]
     seconds_left: float | None
-    """Estimate with the processes that are running now; None before the first cell is done, or if none runs."""
+    """Estimate with the processes that are running now, or with one if none is; None before the first cell is done, and
+    if nothing is left to train."""
 
     @property
     def cells(self) -> int:
@@ -142,7 +148,13 @@ class StatusReader:
         rows: dict[str, list[PlannedCell]] = defaultdict(list)
         for cell in self.cells:
             rows[cell.row].append(cell)
+        base = self.cells[0].row if self.search and self.cells else None
+        if base:
+            # What the search finds has as many cells, which are counted from the beginning.
+            rows.setdefault(searched_name(base), [])
         found = [self._row(name, cells, states, busy) for name, cells in rows.items()]
+        if base:
+            found = [replace(row, cells=max(row.cells, len(rows[base]))) for row in found]
         if self.search:
             row = self._row(TRIALS, trials.asked, states, busy)
             found.append(replace(row, cells=trials.total, score=None))
@@ -188,30 +200,25 @@ class StatusReader:
 
     def _seconds_left(self, rows: Sequence[RowStatus], running: Sequence[RunningCell]) -> float | None:
         known = _mean(one.seconds for one in self._results.values())
-        if known is None or not running:
+        if known is None or all(row.done + row.failed >= row.cells for row in rows):
             return None
         left = sum((row.cells - row.done - row.failed) * (row.seconds or known) for row in rows)
         by_row = {row.name: row.seconds or known for row in rows}
         for one in running:
             if one.cell.epochs:
                 left -= by_row.get(one.cell.row, by_row.get(TRIALS, known)) * min(1.0, one.epoch / one.cell.epochs)
-        return left / len(running)
+        return left / max(1, len(running))
 
 
-def planned_cells(plan: SurveyPlan) -> list[PlannedCell]:
+def survey_status(path: Path) -> SurveyStatus:
+    """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
+    folder = survey_folder(path)
+    return StatusReader(folder, stored_cells(folder), stored_search(folder)).read()
+
+
+def planned_cells(plan: "SurveyPlan") -> list[PlannedCell]:
     """Those of the plan, and those that an earlier search has found."""
     return [*(cell.planned for cell in plan.cells), *plan.found]
-
-
-def stored_cells(folder: SurveyFolder) -> list[PlannedCell]:
-    """The cells that plan.json names. Raises UserError if it is missing or damaged."""
-    return [PlannedCell(**cell) for cell in read_plan(folder)["cells"]]
-
-
-def stored_search(folder: SurveyFolder) -> PlannedSearch | None:
-    """The search that plan.json names. Raises UserError as `stored_cells` does."""
-    found = read_plan(folder).get("search")
-    return PlannedSearch(**found) if found else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

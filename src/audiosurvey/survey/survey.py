@@ -6,27 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener, train
-from audiosurvey.survey.derived import derive_runs, run_name
+from audiosurvey.survey.derived import derive_runs, leaving_models, run_name
 from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
-from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.grid import expand
-from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan, read_plan
+from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.place import find_survey, survey_folder
+from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
-from audiosurvey.survey.session import Shard, SurveyListener, prepare_cells, work
-from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells, stored_cells, stored_search
+from audiosurvey.survey.session import prepare_cells, work
+from audiosurvey.survey.shard import Shard
+from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells
+from audiosurvey.survey.stored_plan import read_plan, stored_cells
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,19 @@ class OpenSurvey:
     def train(self, listener: SurveyListener = SurveyListener()) -> SurveyStatus:
         """Searches if the survey says so, trains what is missing, and returns where the survey stands then."""
         options = self.options
+        for line in self.plan.notes:
+            listener.say(line)
         begin(self.plan)
         if self.plan.search is not None:
             self.search(listener)
         plan = self.plan
         mine = options.shard.of_cells(plan.cells)
-        cells = prepare_cells(plan, mine, retry_failed=options.retry_failed, fresh=options.fresh)
+        cells = prepare_cells(plan, mine, listener, retry_failed=options.retry_failed, fresh=options.fresh)
         self.reader.forget()
         try:
             work(plan, cells, self._executor, listener)
         except KeyboardInterrupt:
-            derive_runs(plan)
+            derive_runs(plan, listener.say)
             raise
         return self.reader.read()
 
@@ -93,6 +98,11 @@ class OpenSurvey:
         self.reader.cells = planned_cells(self.plan)
         return best
 
+    @property
+    def notes(self) -> list[str]:
+        """What a dry run has to say besides the forecast."""
+        return [*self.plan.notes, *leaving_models(self.plan)]
+
     def forecast(self, bar: OpenBar) -> SurveyForecast:
         """The cost of what is missing; a few steps of each config are trained."""
         mine = self.options.shard.of_cells(self.plan.cells)
@@ -111,39 +121,13 @@ class OpenSurvey:
 
 def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> OpenSurvey:
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
-    survey = load_survey(path)
+    place = find_survey(path, options.run_dir)
+    survey = load_survey(place.file, place.origin)
     refuse_reserved(survey.spec, options.overrides)
     recipes = expand(survey, options.overrides)
     check_space(survey, recipes[0])
-    folder = SurveyFolder(options.run_dir or Path("surveys") / survey.name)
-    _refuse_folder(folder)
     opener = Opener(bar)
-    return OpenSurvey(make_plan(survey, recipes, folder, opener), options, opener)
-
-
-def _refuse_folder(folder: SurveyFolder) -> None:
-    path = folder.path
-    if path.exists() and not path.is_dir():
-        raise ArgumentError(f"{path}: is a file; give another {{run_dir}}", run_dir=...)
-    ours = (folder.plan, path / "plan.lock")
-    if path.is_dir() and any(path.iterdir()) and not any(file.exists() for file in ours):
-        raise ArgumentError(f"{path}: contains something other than a survey; give another {{run_dir}}", run_dir=...)
-
-
-def survey_status(path: Path) -> SurveyStatus:
-    """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
-    folder = survey_folder(path)
-    return StatusReader(folder, stored_cells(folder), stored_search(folder)).read()
-
-
-def survey_folder(path: Path) -> SurveyFolder:
-    """The survey in a folder, or of a survey file with the default folder."""
-    if path.is_file():
-        path = Path("surveys") / path.stem
-    folder = SurveyFolder(path)
-    if not folder.plan.is_file():
-        raise UserError(f"{path}: is not a survey folder (no plan.json in it); 'audiosurvey survey' makes one")
-    return folder
+    return OpenSurvey(make_plan(survey, recipes, place.folder, opener), options, opener)
 
 
 def final_run(path: Path, name: str) -> Path:
@@ -188,8 +172,10 @@ def train_final(path: Path, row: str, listener: TrainListener = TrainListener())
     run = RunFolder(final_run(path, row))
     results = run.read_results()
     assert results is not None, "its folds are done"
-    device = read_plan(survey_folder(path))["conditions"]["device"]
-    options = TrainOptions(run.path, results.done, resume=True, final=True, device=device)
+    conditions = read_plan(survey_folder(path))["conditions"]
+    # Those of its folds: with another number of threads the last digits would differ.
+    number = run.begun_with().get("torch_threads", conditions["threads"])
+    options = TrainOptions(run.path, results.done, resume=True, final=True, device=conditions["device"], threads=number)
     trained = train(load_config(run.config_path), options, listener)
     assert trained is not None, "one process trains it"
     return FinalModel(run.model, trained.results)

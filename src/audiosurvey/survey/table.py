@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,10 +17,12 @@ from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.report.units import duration, size
 from audiosurvey.runs.background import in_background
 from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.dry_run import SurveyForecast
-from audiosurvey.survey.session import SurveyListener
-from audiosurvey.survey.status import RowStatus, StatusReader, SurveyStatus
-from audiosurvey.survey.work import Outcome
+from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.status import FailedCell, RowStatus, StatusReader, SurveyStatus
+
+if TYPE_CHECKING:
+    from audiosurvey.survey.dry_run import SurveyForecast
+    from audiosurvey.survey.work import Outcome
 
 _SHOWN = 12
 """Running cells that are listed."""
@@ -29,9 +33,9 @@ _EVERY = 1.0
 
 
 def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
-    """One row per recipe, those that are done by their score, then the cells that are running."""
+    """One row per recipe: by their score those that are complete, then the others; then the cells that are running."""
     versions = {version for row in status.rows for version in row.versions}
-    rows = sorted(status.rows, key=lambda row: (-(row.score if row.score is not None else -1.0), row.name))
+    rows = sorted(status.rows, key=_rank)
     shown = rows[:most]
     columns = [
         Column("row", tuple(row.name for row in shown), "name"),
@@ -55,6 +59,11 @@ def _score(row: RowStatus) -> str:
     return "-" if row.score is None else f"{row.score:.4f}" + ("" if row.done == row.cells else " so far")
 
 
+def _rank(row: RowStatus) -> tuple[bool, float, str]:
+    """The score of a few folds says little about a row: those that are complete come first."""
+    return row.done < row.cells, -(row.score if row.score is not None else -1.0), row.name
+
+
 def _running_lines(status: SurveyStatus) -> list[str]:
     lines = []
     for one in status.running[:_SHOWN]:
@@ -73,16 +82,23 @@ def summary_line(status: SurveyStatus) -> str:
     if status.failed:
         line += f", {len(status.failed)} failed"
     if status.seconds_left is not None:
-        line += f"; about {duration(status.seconds_left)} left"
+        line += f"; about {duration(status.seconds_left)} left" + ("" if status.running else " in one process")
     return line
 
 
-def failure_lines(status: SurveyStatus) -> list[str]:
-    """One line for each failed cell."""
-    return [f"failed: {one.cell.title}: {one.message} (traceback: {one.traceback})" for one in status.failed]
+def failure_lines(status: SurveyStatus, folder: Path) -> list[str]:
+    """One line for each failed cell, then the command that trains them again."""
+    lines = [f"failed: {one.cell.title}: {one.message}{_traceback(one)}" for one in status.failed]
+    again = f"to train failed cells again: audiosurvey survey {folder.as_posix()} --retry-failed"
+    return [*lines, again] if lines else []
 
 
-def forecast_table(forecast: SurveyForecast) -> Group:
+def _traceback(failed: FailedCell) -> str:
+    """Where a failure comes from; empty for failures that have no place in the code."""
+    return "" if failed.kind in ("timeout", "killed") else f" (traceback: {failed.traceback})"
+
+
+def forecast_table(forecast: "SurveyForecast") -> Group:
     """The plan that `--dry-run` prints."""
     rows = forecast.rows
     columns = [
@@ -116,7 +132,7 @@ class LiveTable(SurveyListener):
     def say(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, markup=False)
 
-    def ended(self, cell: Cell, outcome: Outcome) -> None:
+    def ended(self, cell: Cell, outcome: "Outcome") -> None:
         if self._console.is_terminal:
             return
         status = self._reader.read()

@@ -9,7 +9,7 @@ from small_survey import MakeSurvey
 from audiosurvey import pipeline
 from audiosurvey.errors import UserError
 from audiosurvey.survey import work
-from audiosurvey.survey.session import SurveyListener
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.survey import SurveyOptions
 
 pytest.importorskip("optuna")

@@ -8,6 +8,7 @@ from small_search import Ended, cells_of, run, survey
 from small_survey import MakeSurvey
 
 from audiosurvey.errors import UserError
+from audiosurvey.pipeline import SurveyOptions, open_survey
 
 pytest.importorskip("optuna")
 
@@ -34,6 +35,17 @@ def test_an_unknown_key_is_found_before_a_trial(make_survey: MakeSurvey, tmp_pat
     path = make_survey("search: {trials: 2, space: {train.lrr: {log: [1, 2]}}}", configs="configs: [net.yaml]")
     with pytest.raises(UserError, match=r"my.yaml:3: search.space: train.lrr: unknown key; did you mean lr\?"):
         run(path, tmp_path / "s")
+
+
+def test_the_faults_of_all_keys_of_the_space_are_reported_at_once(make_survey: MakeSurvey):
+    space = "{train.lrr: {log: [1, 2]}, train.batch_size: {int: [0, 8]}}"
+    path = make_survey(f"search: {{trials: 2, space: {space}}}", configs="configs: [net.yaml]")
+    with pytest.raises(UserError) as error:
+        open_survey(path, SurveyOptions())
+    assert [line.partition("search.space: ")[2].partition(":")[0] for line in error.value.lines] == [
+        "train.lrr",
+        "train.batch_size",
+    ]
 
 
 def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):

@@ -139,7 +139,12 @@ def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey,
         run(path, tmp_path / "s", KillAfter(4))
     assert forecast() == [("net", 3, 3), ("trials", 6, 2), ("net-searched", 3, 3)]
     status = pipeline.survey_status(tmp_path / "s")
-    assert [(row.name, row.done, row.cells) for row in status.rows] == [("net", 0, 3), ("trials", 4, 6)]
+    assert [(row.name, row.done, row.cells) for row in status.rows] == [
+        ("net", 0, 3),
+        ("net-searched", 0, 3),
+        ("trials", 4, 6),
+    ]
+    assert status.cells == sum(cells for _, cells, _ in forecast())
     status = run(path, tmp_path / "s")
     rows = [("net", 3, 3), ("net-searched", 3, 3), ("trials", 6, 6)]
     assert [(row.name, row.done, row.cells) for row in status.rows] == rows

@@ -88,16 +88,17 @@ def get(data: Any, path: Path) -> Any:
     return data
 
 
-def read(text: str | bytes, name: str) -> Document:
-    """Parse one YAML document whose root is a mapping. An empty file is an empty mapping."""
+def read(text: str | bytes, name: str, *, kind: str = "config", example: str = "sample_rate: 32000") -> Document:
+    """Parse one YAML document whose root is a mapping. An empty file is an empty mapping. `kind` and `example`: what
+    the file should be, for messages."""
     document = Document(name)
-    node = _compose(_decode(text, name), name)
+    node = _compose(_decode(text, name, kind), name)
     if node is None or (isinstance(node, ScalarNode) and node.tag == _TAG + "null"):
         return document
     if not isinstance(node, MappingNode):
         found = "a list" if isinstance(node, SequenceNode) else "a single value"
         raise UserError(
-            f"{name}:{_line(node)}: a config is a mapping of keys to values (`sample_rate: 32000`), but this is {found}"
+            f"{name}:{_line(node)}: a {kind} is a mapping of keys to values (`{example}`), but this is {found}"
         )
     document.data = _build(document, node)
     return document
@@ -116,12 +117,12 @@ def read_value(text: str) -> Any:
     return value
 
 
-def _decode(text: str | bytes, name: str) -> str:
+def _decode(text: str | bytes, name: str, kind: str) -> str:
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
     marked = text[:2] in (b"\xff\xfe", b"\xfe\xff")
     if b"\0" in text and not marked:
-        raise UserError(f"{name}: is not text (UTF-8) but binary data; a config is a YAML file")
+        raise UserError(f"{name}: is not text (UTF-8) but binary data; a {kind} is a YAML file")
     try:
         return text.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -34,13 +34,18 @@ def meant(model: type[BaseModel], path: Path) -> str | None:
 def elsewhere(model: type[BaseModel], path: Path) -> list[str]:
     """The dotted paths, outside lists, at which the last key of `path` is allowed; empty if there are many.
 
-    Of the settings that `pretrain` and `train` share, only those of the section that `path` is in are named.
+    Of the settings that `pretrain` and `train` share, only those of the section that `path` is in are named. A key that
+    its own section has in the plural or singular is meant to be that one.
     """
-    if any(isinstance(part, int) for part in path):
+    if any(isinstance(part, int) for part in path) or _in_other_number(str(path[-1]), keys_at(model, path[:-1])):
         return []
     found = [".".join(place) for place in all_paths(model, ()) if place[-1] == str(path[-1])]
     first = [place for place in found if place.startswith("pretrain.") == (path[0] == "pretrain")] or found
     return first if len(first) <= _FEW else []
+
+
+def _in_other_number(key: str, known: Iterable[str]) -> bool:
+    return any(name in (f"{key}s", key.removesuffix("s")) for name in known)
 
 
 def all_paths(section: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -13,9 +13,9 @@ from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.report.page.material import gather
 from audiosurvey.report.page.run_page import run_page
 from audiosurvey.report.page.survey_page import compared_classes, survey_page
+from audiosurvey.report.page.target import ReportOptions, check_report
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.targets import check_target
 
 MOST_BYTES = 15_000_000
 
@@ -31,52 +31,14 @@ class WrittenReport:
     """What could not be shown, a line each."""
 
 
-@dataclass(frozen=True)
-class ReportOptions:
-    """What goes on a page."""
-
-    audio: bool = True
-    """With sounds, on the page of a run."""
-    runs: bool = False
-    """Also write the pages of a survey's runs, without sounds."""
-    force: bool = False
-    """Replace an existing file."""
-    folds: tuple[int, ...] = ()
-    """Compare the models of a survey on these only; empty: on all."""
-
-
 def write_report(
     target: Path, output: Path | None = None, options: ReportOptions = ReportOptions(), bar: OpenBar = no_bar
 ) -> WrittenReport:
     """One HTML page about a run or a survey. `output` None: `report.html` in its folder, which is replaced."""
-    path = report_path(target, output, force=options.force)
+    path = check_report(target, output, options)
     if is_survey(target):
         return write_survey_report(target, path, folds=options.folds, runs=options.runs, bar=bar)
-    if options.folds:
-        raise ArgumentError("{folds}: is for surveys; the page of a run shows all of its folds", folds=...)
     return write_run_report(RunFolder(target), path, audio=options.audio, bar=bar)
-
-
-def report_path(target: Path, output: Path | None, *, force: bool) -> Path:
-    """Where the page of `target` goes. Raises UserError if there is no such folder, or `output` must not be written."""
-    if not target.is_dir():
-        problem = "is a file" if target.exists() else "no such folder"
-        raise UserError(f"{target}: {problem}; give a run folder or a survey folder")
-    path = output or target / "report.html"
-    if output is not None and (survey := _survey_around(path, target)) is not None:
-        raise ArgumentError(f"{{output}}: lies in the survey folder {survey}; give a path outside of it", output=output)
-    check_target("output", path, force=force or output is None, own_folder=target if output is None else None)
-    return path
-
-
-def _survey_around(path: Path, target: Path) -> Path | None:
-    """The survey folder that a file lies in. A survey.yaml alone may be anywhere, unless its folder is the `target`."""
-    folder = path.absolute().parent.resolve()
-    for place in (folder, *folder.parents):
-        whole = (place / "survey.yaml").is_file() and (place / "plan.json").is_file()
-        if whole or (place == target.resolve() and is_survey(place)):
-            return place
-    return None
 
 
 def write_run_report(run: RunFolder, path: Path, *, audio: bool, bar: OpenBar) -> WrittenReport:

@@ -99,11 +99,17 @@ class TrialRecipes:
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
-    """Raises UserError, located in the survey file, for a key or a bound that the config does not take."""
+    """Raises UserError, located in the survey file, for keys and bounds that the config does not take."""
     search = survey.spec.search
     if search is None:
         return
+    faults: list[str] = []
     for key, values in search.space.items():
         bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]
         for value in bounds:
-            load_with(survey, recipe, {key: value})
+            try:
+                load_with(survey, recipe, {key: value})
+            except UserError as error:
+                faults += error.lines
+    if faults:
+        raise UserError(*dict.fromkeys(faults))

@@ -15,6 +15,7 @@ from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
+from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, trial_name
@@ -23,13 +24,7 @@ from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.recipes import TrialRecipes
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial, journal_lock
-from audiosurvey.survey.session import (
-    SurveyListener,
-    forget_out_of_memory,
-    of_other_versions,
-    run_to_end,
-    set_aside_older,
-)
+from audiosurvey.survey.session import forget_out_of_memory, of_other_versions, run_to_end, set_aside_older
 from audiosurvey.survey.work import Keeping, Outcome
 
 
@@ -95,7 +90,7 @@ class Search:
             if of_other_versions(self.folder, self._asked.cells()):
                 cells = self._asked.cells()
                 self._asked.begin_anew()
-                set_aside_older(self.folder, cells)
+                set_aside_older(self.folder, cells, self.listener)
 
     def _studies(self) -> dict[int | None, Study]:
         asked: Sequence[int | None] = list(self.row.folds) if self.spec.scheme == "nested" else [None]

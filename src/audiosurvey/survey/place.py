@@ -1,0 +1,77 @@
+"""Which survey is meant: a survey file with the default folder, or a survey folder with its own copy of the file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.survey.folder import SurveyFolder, read_if_there
+
+
+@dataclass(frozen=True)
+class SurveyPlace:
+    """A survey file and the folder of its cells."""
+
+    file: Path
+    folder: SurveyFolder
+
+    @property
+    def origin(self) -> Path:
+        """The file that the copy in a survey folder was made from, if it is known; else the file itself."""
+        there = SurveyFolder(self.file.parent)
+        if self.file.name != there.spec.name or not _is_survey(there):
+            return self.file
+        return Path(str((read_if_there(there.plan) or {}).get("survey_file", self.file)))
+
+
+def find_survey(path: Path, run_dir: Path | None = None) -> SurveyPlace:
+    """The survey at `path`: a survey file, whose folder is `run_dir` or surveys/NAME; or a survey folder, or the
+    survey.yaml in it, whose folder is `run_dir` or that one.
+
+    Raises UserError if `path` is a folder without a survey, or if the folder of the survey contains something else.
+    """
+    if path.is_dir():
+        own = SurveyFolder(path)
+        if not _is_survey(own):
+            raise UserError(f"{path}: is not a survey folder (no plan.json in it); give a survey file")
+    else:
+        own = SurveyFolder(path.parent)
+        if path.name != own.spec.name or not _is_survey(own):
+            return SurveyPlace(path, _usable(SurveyFolder(run_dir or Path("surveys") / path.stem)))
+    return SurveyPlace(own.spec, _usable(SurveyFolder(run_dir)) if run_dir else own)
+
+
+def read_survey_file(path: Path) -> bytes:
+    """The text of a survey file. Raises UserError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a survey file (see docs/survey.md)") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; expected a survey file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def survey_folder(path: Path) -> SurveyFolder:
+    """The folder of the survey at `path` (a survey folder or a survey file). Raises UserError if nothing is in it."""
+    folder = SurveyFolder(path)
+    if path.is_file():
+        folder = find_survey(path).folder
+    if not folder.plan.is_file():
+        raise UserError(f"{folder.path}: is not a survey folder (no plan.json in it); 'audiosurvey survey' makes one")
+    return folder
+
+
+def _is_survey(folder: SurveyFolder) -> bool:
+    """Also without its plan.json, which can be written again."""
+    return folder.plan.is_file() or (folder.spec.is_file() and folder.cells.is_dir())
+
+
+def _usable(folder: SurveyFolder) -> SurveyFolder:
+    path = folder.path
+    if path.exists() and not path.is_dir():
+        raise ArgumentError(f"{path}: is a file; give another {{run_dir}}", run_dir=...)
+    ours = (folder.plan, path / "plan.lock")
+    if path.is_dir() and any(path.iterdir()) and not any(file.exists() for file in ours):
+        raise ArgumentError(f"{path}: contains something other than a survey; give another {{run_dir}}", run_dir=...)
+    return folder

@@ -1,0 +1,86 @@
+"""Which folder a survey has: its own one, and never that of another survey."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_survey import MakeSurvey
+
+from audiosurvey import pipeline
+from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.survey.place import find_survey
+from audiosurvey.survey.survey import SurveyOptions
+
+ONE_FOLD = "folds: [1]"
+NET = "configs: [net.yaml]"
+OTHER = "configs: [{config: net.yaml, name: other, set: {train.lr: 0.5}}]"
+
+
+def run(path: Path, folder: Path | None = None, **options):
+    return pipeline.open_survey(path, SurveyOptions(folder, **options)).train()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*.*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_a_survey_file_has_the_default_folder_or_the_one_that_is_given():
+    assert find_survey(Path("a/my.yaml")).folder.path == Path("surveys/my")
+    assert find_survey(Path("a/my.yaml"), Path("there")).folder.path == Path("there")
+
+
+def test_a_survey_folder_is_its_own_folder(make_survey: MakeSurvey, tmp_path: Path):
+    run(make_survey(ONE_FOLD, configs=NET), tmp_path / "s")
+    for path in (tmp_path / "s", tmp_path / "s" / "survey.yaml"):
+        found = find_survey(path)
+        assert (found.file, found.folder.path) == (tmp_path / "s" / "survey.yaml", tmp_path / "s")
+        assert run(path).complete
+    assert not (tmp_path / "surveys").exists()
+    assert find_survey(tmp_path / "s", tmp_path / "t").folder.path == tmp_path / "t"
+    # A lost plan is written again.
+    (tmp_path / "s" / "plan.json").unlink()
+    assert run(tmp_path / "s").complete
+
+
+def test_a_survey_file_beside_other_files_is_no_survey_folder(make_survey: MakeSurvey, tmp_path: Path):
+    make_survey().rename(tmp_path / "survey.yaml")
+    assert find_survey(tmp_path / "survey.yaml").folder.path == Path("surveys/survey")
+    with pytest.raises(UserError, match=r"is not a survey folder .*; give a survey file$"):
+        find_survey(tmp_path)
+
+
+def test_another_survey_of_the_same_name_is_refused(make_survey: MakeSurvey, tmp_path: Path):
+    run(make_survey(ONE_FOLD), Path("surveys/my"))
+    before = files(tmp_path / "surveys")
+    other = make_survey(ONE_FOLD, configs=OTHER)
+    with pytest.raises(ArgumentError) as error:
+        pipeline.open_survey(other, SurveyOptions())
+    folder = Path("surveys/my")
+    assert error.value.flag_lines == (f"{folder}: holds another survey (rows net, wide); give another --run-dir",)
+    assert files(tmp_path / "surveys") == before
+
+
+def test_a_survey_that_has_trained_nothing_is_replaced(make_survey: MakeSurvey, tmp_path: Path):
+    pipeline.open_survey(make_survey(ONE_FOLD), SurveyOptions())
+    opened = pipeline.open_survey(make_survey(ONE_FOLD, configs=OTHER), SurveyOptions())
+    assert {cell["row"] for cell in json.loads(Path("surveys/my/plan.json").read_text())["cells"]} == {"other"}
+    assert opened.plan.folder.path == Path("surveys/my")
+
+
+@pytest.mark.parametrize("changed", ["sweep: {train.lr: [0.3, 0.4]}", "seeds: [1]", "budget: {epochs: 1}"])
+def test_a_changed_survey_keeps_its_folder(make_survey: MakeSurvey, tmp_path: Path, changed: str):
+    run(make_survey(ONE_FOLD, configs=NET))
+    assert run(make_survey(ONE_FOLD, changed, configs=NET)).complete
+    # And back.
+    assert run(make_survey(ONE_FOLD, configs=NET)).complete
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_survey_that_is_refused_leaves_no_folder(make_survey: MakeSurvey, tmp_path: Path, there: bool):
+    if there:
+        (tmp_path / "surveys").mkdir()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match="no fold 7"):
+        pipeline.open_survey(make_survey("folds: [7]"), SurveyOptions())
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "my.yaml"] == before
+    assert not there or list((tmp_path / "surveys").iterdir()) == []
