@@ -149,7 +149,7 @@ def test_the_faults_of_all_configs_are_reported_at_once(make_survey: MakeSurvey)
     with pytest.raises(UserError) as error:
         load_survey(path)
     assert [line.removeprefix(f"{path}:1: ").partition("; did")[0] for line in error.value.lines] == [
-        "configs.0: tinny: no such file, and no preset of that name",
+        "configs.0: tinny: no such file or folder, and no preset of that name",
         "configs.1.naem: unknown key",
     ]
 

@@ -42,7 +42,7 @@ def row(name: str, done: int, score: float | None) -> RowStatus:
 def test_rows_that_are_complete_come_first(capsys):
     rows = [row("two-folds", 2, 0.9), row("none", 0, None), row("worse", 5, 0.5), row("better", 5, 0.6)]
     Console(width=100).print(status_table(SurveyStatus(rows, [], [], None)))
-    shown = [line.split()[1] for line in capsys.readouterr().out.splitlines() if " of 5 " in line]
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if " of 5 " in line]
     assert shown == ["better", "worse", "two-folds", "none"]
 
 
