@@ -140,7 +140,7 @@ def test_the_faults_of_all_configs_are_reported_at_once(make_survey: MakeSurvey)
     with pytest.raises(UserError) as error:
         expand(load_survey(path))
     assert [line.removeprefix(f"{path}:").partition(": ")[2][:32] for line in error.value.lines] == [
-        "configs.0: tinny: no such file, ",
+        "configs.0: tinny: no such file o",
         "configs.1: train.lr: -1 is out o",
         "sweep: train.batch_size: 0 is ou",
     ]
