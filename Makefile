@@ -25,8 +25,9 @@ setup-browser:
 train: setup
 	$(BIN)/audiosurvey train toy
 
+# A process for each processor, with one thread each.
 test: setup
-	$(BIN)/pytest -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile -m "not slow and not gpu"
 
 test-slow: setup
 	$(BIN)/pytest -m "slow and not gpu"
