@@ -15,6 +15,8 @@ import torch
 from machine import described
 from rounds import Row
 
+from audiosurvey.training.allocator import keep_freed_memory
+
 ONE_THREAD = ("mel", "augmentation", "inference")
 STAGES = ("machine", "mel", "augmentation", "prepare", "step", "epoch", "inference", "start_up", "busy")
 
@@ -43,6 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.stages) - set(STAGES):
         parser.error(f"no stage {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
+    # As `train` does; all ways of a comparison profit from it.
+    keep_freed_memory()
     lines = [line for name in options.stages or STAGES for line in section(name)]
     if options.write:
         head, tail = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("head.md", "tail.md"))

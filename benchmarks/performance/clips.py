@@ -24,21 +24,21 @@ def waves(count: int = CLIPS) -> np.ndarray:
     return (0.2 * fade_S * rng.standard_normal((count, SAMPLES))).astype(np.float32)
 
 
-def rooms(folder: Path, count: int = 8) -> Path:
+def rooms(folder: Path, rate: int = RATE, count: int = 8) -> Path:
     """A folder of impulse responses of half a second."""
     rng = np.random.default_rng(1)
-    time_s = np.arange(RATE // 2) / RATE
+    time_s = np.arange(rate // 2) / rate
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         response = rng.standard_normal(len(time_s)) * 10 ** (-6 * time_s)
-        soundfile.write(folder / f"{number}.wav", response / np.abs(response).max(), RATE)
+        soundfile.write(folder / f"{number}.wav", response / np.abs(response).max(), rate)
     return folder
 
 
 class Augmented:
     """Batches of clips through a chain of operations, drawn and rendered as in training.
 
-    `mel`: up to the spectrogram, else the waves alone.
+    Operations that are not given are off. `mel`: up to the spectrogram, else the waves alone.
     """
 
     def __init__(self, operations: dict[str, object], wave_BS: np.ndarray, *, mel: bool = True) -> None:
@@ -47,7 +47,8 @@ class Augmented:
         self.wave_BS = torch.from_numpy(wave_BS)
         self.target_BK = torch.eye(2)[torch.zeros(len(wave_BS), dtype=torch.long)]
         self.front_end = MelFrontEnd(MEL, RATE)
-        config = AugmentationConfig.model_validate(operations)
+        off = {name: {"p": 0} for name in AugmentationConfig.operations()}
+        config = AugmentationConfig.model_validate({**off, **operations})
         self.chain = Chain(config, seed=0, sample_rate=RATE, train_clips=self.clips, front_end=self.front_end)
         self.epoch = 0
 

@@ -40,7 +40,7 @@ def write_clips(folder: Path) -> list[tuple[Path, int]]:
 
 def ours(folder: Path, responses: Path) -> Callable[[], None]:
     chances = "reverb: {p: 0.3, folder: '%s'}, time_shift: {p: 0.5}, noise: {p: 0.5}" % responses.as_posix()  # noqa: UP031
-    masks = "time_masking: {p: 0.5, tmp: 20, num: 2}, freq_masking: {p: 0.5, fmp: 8, num: 2}"
+    masks = "time_masking: {p: 0.5, tmp: 20, num: 2}, freq_masking: {p: 0.5, fmp: 8, num: 2}, shorten: {p: 0}"
     overrides = [
         f"dataset={{name: folder, root: '{folder.as_posix()}', num_folds: 2, clip_seconds: {SECONDS}}}",
         f"augmentation={{{chances}, {masks}}}",
@@ -124,7 +124,7 @@ def plain(clips: list[tuple[Path, int]], responses: Path) -> Callable[[], None]:
 def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clips, responses = write_clips(folder / "sounds"), rooms(folder / "rooms")
+        clips, responses = write_clips(folder / "sounds"), rooms(folder / "rooms", RATE)
         ways = {"ours": ours(folder / "sounds", responses), "plain program": plain(clips, responses)}
         taken = alternate(ways, rounds=3)
     return compared(f"epoch of `small`, {len(clips)} clips, fp32", taken, unit="s")

@@ -11,4 +11,5 @@ def test_lengths_for_the_fft() -> None:
             while rest % factor == 0:
                 rest //= factor
         assert rest == 1
-        assert at_least <= length <= max(at_least * 1.07, at_least + 1)
+        assert length % 16 == 0
+        assert at_least <= length <= max(at_least * 1.07, at_least + 32)
