@@ -71,6 +71,6 @@ def test_the_order_of_models_does_not_matter(models, folds, random):
         same = there[order[one.first], order[one.second]]
         assert one.verdict == same.verdict
         assert one.p_holm == pytest.approx(same.p_holm)
-        assert one.swapped().verdict == opposite.get(one.verdict, one.verdict)
+        assert one.swapped().verdict == (opposite.get(one.verdict, one.verdict) if one.verdict else None)
     ranks = rank_ranges(all_pairs(scores, [0.2] * models), models)
     assert all(1 <= best <= worst <= models for best, worst in ranks)
