@@ -7,7 +7,6 @@ silent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
 from typing import Annotated, Literal
 
 import numpy as np
@@ -77,7 +76,7 @@ class Noise(WaveOperation[NoiseConfig, NoiseDraw]):
         )
 
     def render(self, wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
-        # The loop reads the table in place, but takes its gains from tensors, for which a GPU would have to wait.
+        # The loop reads the table in place, but a GPU would be called once for each clip.
         return (_add_one_by_one if wave_BS.device.type == "cpu" else _add_together)(wave_BS, draws, valid)
 
     def describe(self, draw: NoiseDraw) -> dict[str, object]:
@@ -92,19 +91,24 @@ LEAST_POWER = 0.25
 def _add_one_by_one(wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
     """Adds the drawn noise, one clip after the other."""
     samples = wave_BS.shape[1]
+    tables = [noise_table(wave_BS.device, samples, draw.colour) for draw in draws]
+    starts = [draw.offset % (len(table) - samples + 1) for draw, table in zip(draws, tables, strict=True)]
+    noises = [table[start : start + samples] for table, start in zip(tables, starts, strict=True)]
+    sizes_B = torch.tensor(valid).clamp(min=1)
+    power_B = torch.stack([_energy(noise_S[:inside]) for noise_S, inside in zip(noises, valid, strict=True)]) / sizes_B
+    wanted_B = torch.tensor([10 ** (-draw.snr_db / 10) for draw in draws], dtype=torch.float64)
+    energy_B = torch.stack([_energy(wave_S) for wave_S in wave_BS])
+    gain_B = torch.sqrt(energy_B / sizes_B * wanted_B / power_B.clamp(min=LEAST_POWER))
+    gain_B = (gain_B * torch.tensor([draw.sign for draw in draws])).to(wave_BS.dtype)
     noisy_BS = torch.empty_like(wave_BS)
-    for wave_S, draw, inside, noisy_S in zip(wave_BS, draws, valid, noisy_BS, strict=True):
-        table = noise_table(wave_BS.device, samples, draw.colour)
-        start = draw.offset % (len(table) - samples + 1)
-        noise_S = table[start : start + samples]
-        power = max(_energy(noise_S[:inside]) / max(1, inside), LEAST_POWER)
-        gain = draw.sign * sqrt(_energy(wave_S) / max(1, inside) * 10 ** (-draw.snr_db / 10) / power)
-        torch.add(wave_S, noise_S.to(wave_S.dtype), alpha=gain, out=noisy_S)
+    for wave_S, noise_S, gain, noisy_S in zip(wave_BS, noises, gain_B, noisy_BS, strict=True):
+        torch.addcmul(wave_S, noise_S.to(wave_S.dtype), gain, out=noisy_S)
     return noisy_BS
 
 
-def _energy(wave_S: Tensor) -> float:
-    return torch.linalg.vector_norm(wave_S, dtype=torch.promote_types(wave_S.dtype, torch.float32)).item() ** 2
+def _energy(wave_S: Tensor) -> Tensor:
+    norm = torch.linalg.vector_norm(wave_S, dtype=torch.promote_types(wave_S.dtype, torch.float32))
+    return norm.double().square()
 
 
 def _add_together(wave_BS: Tensor, draws: list[NoiseDraw], valid: list[int]) -> Tensor:
