@@ -80,3 +80,30 @@ def test_a_run_of_cells_that_were_trained_again_stays_aside(make_survey: MakeSur
     assert run(make_survey("folds: [1]", configs=BOTH)) == []
     assert Path("s/replaced/wide-seed0-1/model").exists()
     assert not Path("s/runs/wide-seed0/model").exists()
+
+
+def test_runs_of_an_earlier_config_are_gone_before_new_cells_are_trained(
+    make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    run(make_survey("folds: [1]", configs=BOTH))
+    assert sorted(path.name for path in Path("s/runs").iterdir()) == ["net-seed0", "wide-seed0"]
+
+    class Stopped(Said):
+        def ended(self, cell, outcome) -> None:
+            raise KeyboardInterrupt
+
+    changed = make_survey("folds: [1]", "budget: {epochs: 3}", configs=BOTH)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.open_survey(changed, SurveyOptions(Path("s"))).train(Stopped())
+    # Of the two rows, the one that was trained anew is there; the other is not compared with it.
+    assert len(list(Path("s/runs").iterdir())) == 1
+
+
+def test_a_run_holds_the_folds_of_one_config(make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    run(make_survey("folds: [1]", configs=NET))
+    other = "configs: [{config: net.yaml, name: net, set: {train.lr: 0.5}}]"
+    run(make_survey("folds: [2, 3]", configs=other))
+    folds = sorted(path.parent.name for path in Path("s/runs/net-seed0").glob("fold-*/result.json"))
+    assert folds == ["fold-2", "fold-3"]

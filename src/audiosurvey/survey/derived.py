@@ -45,6 +45,13 @@ def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None
             _set_aside_others(plan, say)
 
 
+def set_aside_others(plan: SurveyPlan, say: Say) -> None:
+    """Sets aside runs that are no longer those of the survey, before it trains and they are compared with new ones."""
+    if plan.folder.runs.is_dir():
+        with FileLock(plan.folder.path / "runs.lock"):
+            _set_aside_others(plan, say)
+
+
 def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> None:
     run, recipe = RunFolder(path), plan.row_of(cells[0]).recipe
     row = SurveyRow(
@@ -58,7 +65,7 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> No
     before = read_if_there(path / ROW) or {}
     if before == row.as_json() and run.results_path.exists() and holds(plan.folder, run, row.cells):
         return
-    if path.exists() and _of_others(before, row.cells):
+    if path.exists() and _of_others(before, _planned(plan)[path.name]):
         set_aside_run(plan.folder, path, _CHANGED, say)
     if not path.exists():
         bring_back_run(plan.folder, path, row.cells, say)
@@ -86,38 +93,40 @@ def leaving_models(plan: SurveyPlan) -> list[str]:
     """A line for each run with a final model that training will set aside."""
     if not plan.folder.runs.is_dir():
         return []
-    cells: dict[str, dict[str, str]] = defaultdict(dict)
-    for cell in plan.cells:
-        cells[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
-    reasons = dict.fromkeys(_others(plan), _NO_ROW)
-    for path in sorted(plan.folder.runs.iterdir()):
-        before = read_if_there(path / ROW)
-        if before and path.name in cells and _of_others(before, cells[path.name]):
-            reasons[path] = _CHANGED
     end = "training moves it with its final model to replaced"
-    return [f"{path.as_posix()}: {why}; {end}" for path, why in reasons.items() if RunFolder(path).model.exists()]
+    return [f"{path.as_posix()}: {why}; {end}" for path, why in _others(plan).items() if RunFolder(path).model.exists()]
 
 
 def _set_aside_others(plan: SurveyPlan, say: Say) -> None:
-    for path in _others(plan):
-        set_aside_run(plan.folder, path, _NO_ROW, say)
+    for path, reason in _others(plan).items():
+        set_aside_run(plan.folder, path, reason, say)
 
 
-def _others(plan: SurveyPlan) -> list[Path]:
-    """The runs of rows that the survey no longer has."""
-    others: list[Path] = []
-    known = {run_name(cell.row, cell.seed) for cell in plan.cells}
+def _planned(plan: SurveyPlan) -> dict[str, dict[str, str]]:
+    """The ids of the cells of each run, by fold."""
+    cells: dict[str, dict[str, str]] = defaultdict(dict)
+    for cell in plan.cells:
+        cells[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
+    return cells
+
+
+def _others(plan: SurveyPlan) -> dict[Path, str]:
+    """Runs of rows that the survey no longer has, and runs of cells that it no longer has, with the reason."""
+    others: dict[Path, str] = {}
+    known = _planned(plan)
     for path in sorted(plan.folder.runs.iterdir()):
         row = read_if_there(path / ROW) or {}
         found = plan.survey.spec.search is not None and str(row.get("name", "")).endswith(SEARCHED)
-        if row and path.name not in known and not found:
-            others.append(path)
+        if row and path.name in known and _of_others(row, known[path.name]):
+            others[path] = _CHANGED
+        elif row and path.name not in known and not found:
+            others[path] = _NO_ROW
     return others
 
 
 def _of_others(before: dict[str, object], cells: dict[str, str]) -> bool:
-    """Whether a run folder holds other cells for the same folds: its config has changed since."""
+    """Whether a run folder holds cells that are none of these (id by fold): config or folds have changed since."""
     known = before.get("cells")
     if not isinstance(known, dict):
         return True
-    return any(cells.get(fold, found) != found for fold, found in known.items())
+    return any(cells.get(fold) != found for fold, found in known.items())

@@ -52,5 +52,5 @@ def _was_made_from(survey: SurveyFolder, path: Path, cells: Mapping[str, str]) -
     if not isinstance(before, dict):
         return False
     common = {fold: cell for fold, cell in cells.items() if fold in before}
-    same = all(before[fold] == cell for fold, cell in common.items())
+    same = before.keys() <= cells.keys() and all(before[fold] == cell for fold, cell in common.items())
     return bool(common) and same and holds(survey, RunFolder(path), common)

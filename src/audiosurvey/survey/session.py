@@ -11,7 +11,7 @@ from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, PlannedCell
-from audiosurvey.survey.derived import derive_runs, run_name
+from audiosurvey.survey.derived import derive_runs, run_name, set_aside_others
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.listener import SurveyListener
@@ -69,6 +69,7 @@ def work(
     A cell that fails does not stop the others, unless `max_failures` of the survey is reached: then UserError is
     raised.
     """
+    set_aside_others(plan, listener.say)
     running = executor() if cells else None
     try:
         if running:
