@@ -14,12 +14,12 @@ import numpy as np
 import soundfile
 import torch
 from clips import rooms
+from networks import network_of
 from rounds import Row, alternate, compared
 from torch.utils.data import DataLoader, Dataset
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.data.sounds import prepare_sounds
-from audiosurvey.model.network import build_network
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.accelerator import make_accelerator
 
@@ -105,9 +105,7 @@ class PlainDataset(Dataset[tuple[torch.Tensor, int]]):
 
 def plain(clips: list[tuple[Path, int]], responses: Path) -> Callable[[], None]:
     config = load_config("small", [f"dataset.clip_seconds={SECONDS}"]).config
-    network = build_network(
-        config.model, input_shape=config.input_shape, classes=CLASSES, seed=0, standardize="batch_norm"
-    ).train()
+    network = network_of(config, CLASSES)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     batches = DataLoader(PlainDataset(clips, responses), BATCH, shuffle=True, num_workers=2)
 

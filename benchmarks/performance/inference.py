@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from networks import network_of
 from rounds import Row, alternate, compared
 
 from audiosurvey.artefact.classifier import Classifier
@@ -19,20 +20,12 @@ from audiosurvey.artefact.folder import Model
 from audiosurvey.config.loader import load_config
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.export.export import export
-from audiosurvey.model.network import build_network
 
 CLASSES, SECONDS = 50, 5
 
 
 def untrained(preset: str) -> Model:
     config = load_config(preset, ()).config.resolved()
-    network = build_network(
-        config.model,
-        input_shape=config.input_shape,
-        classes=CLASSES,
-        seed=0,
-        standardize=config.mel_spectrogram.standardize,
-    )
     facts = {
         "labels": [f"class {number}" for number in range(CLASSES)],
         "sample_rate": config.sample_rate,
@@ -41,7 +34,7 @@ def untrained(preset: str) -> Model:
         "mono": config.dataset.mono,
         "multi_label": False,
     }
-    return Model(config, facts, network.state_dict(), Provenance({}))
+    return Model(config, facts, network_of(config, CLASSES).state_dict(), Provenance({}))
 
 
 def measure() -> list[Row]:

@@ -5,16 +5,18 @@ The sum is what a step would take if all else were free. Also the original's net
 train: fp32, contiguous tensors.
 """
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from networks import network_of
 from rounds import Row, alternate, compared
 from torch import Tensor, nn
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.network import Network
 from audiosurvey.model.shapes import each_input
 from audiosurvey.training.precision import pick_precision
 
@@ -22,18 +24,12 @@ BATCH, CLASSES = 16, 50
 NETWORKS = ("tiny", "small", "base", "cnn10")
 
 
-def network_of(name: str) -> tuple[Network, Tensor]:
+def prepared(name: str) -> tuple[Network, Tensor]:
     """The network of a preset in channels-last layout, and a batch for it."""
     config = load_config(name, ["dataset.clip_seconds=5"]).config
-    network = build_network(
-        config.model,
-        input_shape=config.input_shape,
-        classes=CLASSES,
-        seed=0,
-        standardize=config.mel_spectrogram.standardize,
-    )
+    network = network_of(config, CLASSES)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     heard = torch.randn(BATCH, *each_input(config.input_shape)[0])
-    network.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     return network, heard.contiguous(memory_format=torch.channels_last)
 
 
@@ -84,7 +80,7 @@ def measure() -> list[Row]:
     rows = []
     for name in NETWORKS:
         for precision in ("fp32", "bf16"):
-            network, heard = network_of(name)
+            network, heard = prepared(name)
             ways = {"convolutions alone": convolutions(network, heard, precision)}
             taken = alternate(ways | {"step": stepping(network, heard, precision)}, rounds=5)
             shares = [alone / step for alone, step in zip(*taken.values(), strict=True)]
@@ -106,8 +102,10 @@ def measure() -> list[Row]:
 
 def compiled() -> list[Row]:
     """The step of `small` as it is, and compiled with torch.compile: after how many clips that pays."""
-    network, heard = network_of("small")
-    other, _ = network_of("small")
+    network, heard = prepared("small")
+    other, _ = prepared("small")
+    # Code that an earlier run has compiled would be read from the disk.
+    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
     begin = time.perf_counter()
     step = stepping(torch.compile(other), heard, "fp32")  # pyright: ignore[reportArgumentType]
     try:
@@ -126,13 +124,13 @@ def original() -> list[Row]:
     """The step of the original's network as it is trained here, and as it was: fp32, contiguous."""
     config = load_config("original", ["dataset.clip_seconds=5"]).config
 
-    def network() -> Network:
-        made = build_network(config.model, input_shape=config.input_shape, classes=CLASSES, seed=0)
-        return made.train()  # pyright: ignore[reportReturnType]
-
     heard = torch.randn(4, *each_input(config.input_shape)[0])
     precision = pick_precision("auto", torch.device("cpu"))
     laid_out = heard.contiguous(memory_format=torch.channels_last)
-    ours = stepping(network().to(memory_format=torch.channels_last), laid_out, precision)  # pyright: ignore[reportCallIssue]
-    taken = alternate({"ours": ours, "fp32, contiguous": stepping(network(), heard, "fp32")}, 3, time.perf_counter)
+    fast = network_of(config, CLASSES).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    ways = {
+        "ours": stepping(fast, laid_out, precision),
+        "fp32, contiguous": stepping(network_of(config, CLASSES), heard, "fp32"),
+    }
+    taken = alternate(ways, 3, time.perf_counter)
     return compared(f"step of the original's network, {precision}, one clip", taken, items=4)

@@ -11,7 +11,7 @@ from audiosurvey.analysis.measured_model import still_has
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
+from audiosurvey.runs.results.stored import StoredPart, read_part
 
 FILE = "analysis/robustness.json"
 """Relative to the run folder."""
@@ -155,10 +155,7 @@ def read_robustness(run: Path) -> RobustnessResults | None:
     if not path.exists():
         return None
     mend = f"remove it, and 'audiosurvey robustness {run.as_posix()}' measures it again"
-    stored = read_json(path, mend)
-    if stored.get("schema") != SCHEMA:
-        raise UserError(f"{path}: robustness of schema {stored.get('schema')}; this version reads {SCHEMA}; {mend}")
-    return parse_part(RobustnessResults, stored, path, mend)
+    return read_part(RobustnessResults, path, mend, what="robustness", schema=SCHEMA)
 
 
 def robustness_of(run: RunFolder, results: RunResults) -> RobustnessResults | None:

@@ -5,7 +5,7 @@ from pydantic import Field
 from audiosurvey.analysis.measured_model import still_has
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json, write_json
+from audiosurvey.runs.results.stored import StoredPart, read_part, write_json
 
 FILE = "analysis/timing.json"
 """Relative to the run folder."""
@@ -57,10 +57,7 @@ def timing_of(run: RunFolder) -> TimingResults | None:
     if not path.exists():
         return None
     again = f"'audiosurvey compare {run.path.as_posix()} --timing' measures it again"
-    stored = read_json(path, again)
-    if stored.get("schema") != SCHEMA:
-        raise UserError(f"{path}: timing of schema {stored.get('schema')}; this version reads {SCHEMA}; {again}")
-    found = parse_part(TimingResults, stored, path, again)
+    found = read_part(TimingResults, path, again, what="timing", schema=SCHEMA)
     if not still_has(run, found.fold, found.model):
         raise UserError(f"{path}: was measured with another model; {again}")
     return found

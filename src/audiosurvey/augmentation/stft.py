@@ -70,7 +70,7 @@ def overlap_add(frames_BTN: Tensor, hop: int) -> Tensor:
     """The sum of frames (B, T, N) that begin every `hop` samples; N is a multiple of `hop`.
 
     All first parts of `hop` samples follow one another in the sum, and so do all second parts one hop later: a few
-    additions of whole blocks, in a fifth of the time of `fold`.
+    additions of whole blocks, faster than `fold`.
     """
     batch, frames, n_fft = frames_BTN.shape
     parts = n_fft // hop
@@ -81,5 +81,5 @@ def overlap_add(frames_BTN: Tensor, hop: int) -> Tensor:
 
 
 def from_polar(magnitude: Tensor, angle: Tensor) -> Tensor:
-    """`torch.polar`, which on CPUs takes ten times as long as a sine and a cosine."""
+    """`torch.polar`, which on CPUs is much slower than a sine and a cosine."""
     return torch.complex(magnitude * torch.cos(angle), magnitude * torch.sin(angle))

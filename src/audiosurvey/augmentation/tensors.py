@@ -37,7 +37,7 @@ def windows(padded_BN: Tensor, starts: Sequence[int], samples: int) -> Tensor:
 def fast_length(at_least: int) -> int:
     """A length of at least `at_least` at which a Fourier transform of real numbers is fast: a multiple of 16.
 
-    Odd lengths take up to 2.5 times as long, even 3^11, which has small factors alone."""
+    Odd lengths are slow, even 3^11, which has small factors alone."""
     from scipy.fft import next_fast_len  # loaded on first use: it takes a quarter of a second
 
     return 16 * int(next_fast_len(-(-at_least // 16), real=True))  # pyright: ignore[reportArgumentType]

@@ -37,10 +37,12 @@ def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None
     for cell in cells:
         if cell.id in done:
             groups[cell.row, cell.seed].append(cell)
+    planned = _planned(cells)
     plan.folder.runs.mkdir(parents=True, exist_ok=True)
     with FileLock(plan.folder.path / "runs.lock"):
         for (row, seed), members in groups.items():
-            _derive(plan, plan.folder.runs / run_name(row, seed), members, say)
+            name = run_name(row, seed)
+            _derive(plan, plan.folder.runs / name, members, planned[name], say)
         if only is None:
             _set_aside_others(plan, say)
 
@@ -52,7 +54,8 @@ def set_aside_others(plan: SurveyPlan, say: Say) -> None:
             _set_aside_others(plan, say)
 
 
-def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> None:
+def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], planned: dict[str, str], say: Say) -> None:
+    """Makes a run of the `cells` that are done, of those that are `planned` for it (id by fold)."""
     run, recipe = RunFolder(path), plan.row_of(cells[0]).recipe
     row = SurveyRow(
         name=recipe.model_name,
@@ -65,7 +68,7 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], say: Say) -> No
     before = read_if_there(path / ROW) or {}
     if before == row.as_json() and run.results_path.exists() and holds(plan.folder, run, row.cells):
         return
-    if path.exists() and _of_others(before, _planned(plan)[path.name]):
+    if path.exists() and _of_others(before, planned):
         set_aside_run(plan.folder, path, _CHANGED, say)
     if not path.exists():
         bring_back_run(plan.folder, path, row.cells, say)
@@ -102,18 +105,18 @@ def _set_aside_others(plan: SurveyPlan, say: Say) -> None:
         set_aside_run(plan.folder, path, reason, say)
 
 
-def _planned(plan: SurveyPlan) -> dict[str, dict[str, str]]:
+def _planned(cells: Sequence[Cell]) -> dict[str, dict[str, str]]:
     """The ids of the cells of each run, by fold."""
-    cells: dict[str, dict[str, str]] = defaultdict(dict)
-    for cell in plan.cells:
-        cells[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
-    return cells
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for cell in cells:
+        found[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
+    return found
 
 
 def _others(plan: SurveyPlan) -> dict[Path, str]:
     """Runs of rows that the survey no longer has, and runs of cells that it no longer has, with the reason."""
     others: dict[Path, str] = {}
-    known = _planned(plan)
+    known = _planned(plan.cells)
     for path in sorted(plan.folder.runs.iterdir()):
         row = read_if_there(path / ROW) or {}
         found = plan.survey.spec.search is not None and str(row.get("name", "")).endswith(SEARCHED)
@@ -129,4 +132,4 @@ def _of_others(before: dict[str, object], cells: dict[str, str]) -> bool:
     known = before.get("cells")
     if not isinstance(known, dict):
         return True
-    return any(cells.get(fold) != found for fold, found in known.items())
+    return not known.items() <= cells.items()

@@ -49,8 +49,6 @@ def _set_aside(survey: SurveyFolder, name: str) -> Iterator[Path]:
 
 def _was_made_from(survey: SurveyFolder, path: Path, cells: Mapping[str, str]) -> bool:
     before = (read_if_there(path / ROW) or {}).get("cells")
-    if not isinstance(before, dict):
+    if not isinstance(before, dict) or not before:
         return False
-    common = {fold: cell for fold, cell in cells.items() if fold in before}
-    same = before.keys() <= cells.keys() and all(before[fold] == cell for fold, cell in common.items())
-    return bool(common) and same and holds(survey, RunFolder(path), common)
+    return before.items() <= cells.items() and holds(survey, RunFolder(path), before)

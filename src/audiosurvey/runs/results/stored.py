@@ -44,6 +44,15 @@ def read_json(path: Path, mend: str = "copy it again") -> dict[str, Any]:
 Part = TypeVar("Part", bound=StoredPart)
 
 
+def read_part(kind: type[Part], path: Path, mend: str, *, what: str, schema: int) -> Part:
+    """A file of this schema as typed data. Raises UserError, ending in `mend`, for another schema, and as `read_json`
+    and `parse_part` do."""
+    stored = read_json(path, mend)
+    if stored.get("schema") != schema:
+        raise UserError(f"{path}: {what} of schema {stored.get('schema')}; this version reads {schema}; {mend}")
+    return parse_part(kind, stored, path, mend)
+
+
 def parse_part(kind: type[Part], stored: dict[str, Any], path: Path, mend: str) -> Part:
     """`stored` as typed data; raises UserError naming the first key that is missing or of the wrong type."""
     try:
