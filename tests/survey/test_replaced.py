@@ -107,3 +107,19 @@ def test_a_run_holds_the_folds_of_one_config(make_survey: MakeSurvey, tmp_path: 
     run(make_survey("folds: [2, 3]", configs=other))
     folds = sorted(path.parent.name for path in Path("s/runs/net-seed0").glob("fold-*/result.json"))
     assert folds == ["fold-2", "fold-3"]
+
+
+def test_a_process_that_began_with_an_earlier_file_leaves_the_runs_of_the_present_one(make_survey: MakeSurvey):
+    earlier = pipeline.open_survey(make_survey("folds: [1]", configs=BOTH), SurveyOptions(Path("s")))
+    present = make_survey("folds: [1]", configs=CHANGED.replace("net.yaml,", "{config: net.yaml, name: narrow},", 1))
+
+    class StartsTheOther(Said):
+        def ended(self, cell, outcome) -> None:
+            if cell.row == "net":
+                run(present)
+
+    earlier.train(StartsTheOther())
+    assert sorted(path.name for path in Path("s/runs").iterdir()) == ["narrow-seed0", "wide-seed0"]
+    assert "channels: 6" in Path("s/runs/wide-seed0/config.yaml").read_text()
+    # All that was trained is there, for the earlier file too.
+    assert len(list(Path("s/cells").glob("*/result.json"))) == 3

@@ -6,19 +6,21 @@ again at any time.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from filelock import FileLock
 
 from audiosurvey.atomic import write_text
+from audiosurvey.errors import UserError
 from audiosurvey.runs.results.row import ROW, SurveyRow, write_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.runs.results.stored import write_json
-from audiosurvey.survey.cell import Cell
-from audiosurvey.survey.folder import files_below, link, link_tree, read_if_there
+from audiosurvey.survey.cell import Cell, PlannedCell
+from audiosurvey.survey.folder import SurveyFolder, files_below, link, link_tree, read_if_there
 from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.replaced import Say, bring_back_run, holds, set_aside_run
-from audiosurvey.survey.search.asked import SEARCHED
+from audiosurvey.survey.stored_plan import stored_cells
 
 _NO_ROW, _CHANGED = "no longer a row of the survey", "made from another config or data"
 """Why a run is set aside."""
@@ -28,30 +30,42 @@ def run_name(row: str, seed: int) -> str:
     return f"{row}-seed{seed}"
 
 
+Runs = dict[str, dict[str, str]]
+"""The ids of the cells of each run, by name and fold."""
+
+
 def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None:
     """Brings the run folders up to date with the cells that are done; with `only`, the one that a cell belongs to.
-    `say` is told what becomes of final models."""
-    cells = [cell for cell in plan.cells if only is None or (cell.row, cell.seed) == (only.row, only.seed)]
+    `say` is told what becomes of final models.
+
+    If another process has begun to train a changed survey file in the same folder, the runs are those of that file.
+    """
+    planned = _stored_runs(plan)
+    cells = [
+        cell
+        for cell in plan.cells
+        if only is None or (cell.row, cell.seed) == (only.row, only.seed)
+        if planned.get(run_name(cell.row, cell.seed), {}).get(str(cell.fold)) == cell.id
+    ]
     done = plan.folder.states().done if only is None else {cell.id for cell in cells if plan.folder.cell(cell).done}
     groups: dict[tuple[str, int], list[Cell]] = defaultdict(list)
     for cell in cells:
         if cell.id in done:
             groups[cell.row, cell.seed].append(cell)
-    planned = _planned(cells)
     plan.folder.runs.mkdir(parents=True, exist_ok=True)
     with FileLock(plan.folder.path / "runs.lock"):
         for (row, seed), members in groups.items():
             name = run_name(row, seed)
             _derive(plan, plan.folder.runs / name, members, planned[name], say)
         if only is None:
-            _set_aside_others(plan, say)
+            _set_aside_others(plan.folder, planned, say)
 
 
 def set_aside_others(plan: SurveyPlan, say: Say) -> None:
     """Sets aside runs that are no longer those of the survey, before it trains and they are compared with new ones."""
     if plan.folder.runs.is_dir():
         with FileLock(plan.folder.path / "runs.lock"):
-            _set_aside_others(plan, say)
+            _set_aside_others(plan.folder, _stored_runs(plan), say)
 
 
 def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], planned: dict[str, str], say: Say) -> None:
@@ -97,33 +111,46 @@ def leaving_models(plan: SurveyPlan) -> list[str]:
     if not plan.folder.runs.is_dir():
         return []
     end = "training moves it with its final model to replaced"
-    return [f"{path.as_posix()}: {why}; {end}" for path, why in _others(plan).items() if RunFolder(path).model.exists()]
+    others = _others(plan.folder, _runs_of(plan.planned))
+    return [f"{path.as_posix()}: {why}; {end}" for path, why in others.items() if RunFolder(path).model.exists()]
 
 
-def _set_aside_others(plan: SurveyPlan, say: Say) -> None:
-    for path, reason in _others(plan).items():
-        set_aside_run(plan.folder, path, reason, say)
+def _set_aside_others(folder: SurveyFolder, planned: Runs, say: Say) -> None:
+    for path, reason in _others(folder, planned).items():
+        set_aside_run(folder, path, reason, say)
 
 
-def _planned(cells: Sequence[Cell]) -> dict[str, dict[str, str]]:
-    """The ids of the cells of each run, by fold."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+def _stored_runs(plan: SurveyPlan) -> Runs:
+    """The runs of the survey as plan.json names them now."""
+    try:
+        stamp = plan.folder.plan.stat()
+        return _runs_in(plan.folder.path, (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
+    except (OSError, UserError):
+        return _runs_of(plan.planned)
+
+
+@lru_cache(maxsize=1)
+def _runs_in(survey: Path, stamp: tuple[int, ...]) -> Runs:
+    """`stamp`: changes with plan.json, which is read after every cell."""
+    return _runs_of(stored_cells(SurveyFolder(survey)))
+
+
+def _runs_of(cells: Sequence[PlannedCell]) -> Runs:
+    found: Runs = defaultdict(dict)
     for cell in cells:
         found[run_name(cell.row, cell.seed)][str(cell.fold)] = cell.id
-    return found
+    return dict(found)
 
 
-def _others(plan: SurveyPlan) -> dict[Path, str]:
+def _others(folder: SurveyFolder, planned: Runs) -> dict[Path, str]:
     """Runs of rows that the survey no longer has, and runs of cells that it no longer has, with the reason."""
     others: dict[Path, str] = {}
-    known = _planned(plan.cells)
-    for path in sorted(plan.folder.runs.iterdir()):
+    for path in sorted(folder.runs.iterdir()):
         row = read_if_there(path / ROW) or {}
-        found = plan.survey.spec.search is not None and str(row.get("name", "")).endswith(SEARCHED)
-        if row and path.name in known and _of_others(row, known[path.name]):
-            others[path] = _CHANGED
-        elif row and path.name not in known and not found:
+        if row and path.name not in planned:
             others[path] = _NO_ROW
+        elif row and _of_others(row, planned[path.name]):
+            others[path] = _CHANGED
     return others
 
 

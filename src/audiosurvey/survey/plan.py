@@ -106,6 +106,11 @@ class SurveyPlan:
     notes: Sequence[str] = ()
     """Lines on what happened to the folder when it was planned."""
 
+    @property
+    def planned(self) -> list[PlannedCell]:
+        """Its cells, and those that an earlier call of this search has found."""
+        return [*(cell.planned for cell in self.cells), *self.found]
+
     def row_of(self, cell: Cell) -> PlannedRow:
         return next(row for row in self.rows if row.recipe.name == cell.row)
 
@@ -172,7 +177,9 @@ def extended(plan: SurveyPlan, rows: Sequence[PlannedRow], opener: Opener) -> Su
         cells = _cells(plan.survey, every, plan.conditions, opener)
         _check(rows, cells, plan.folder.states().done, opener)
         plan = replace(plan, rows=every, cells=cells, found=())
-        _write(plan, stored.get("epochs", {}), stored)
+        # Another process may have begun to train a changed survey file in this folder.
+        if plan.search is None or (stored.get("search") or {}).get("identity") == plan.search.identity:
+            _write(plan, stored.get("epochs", {}), stored)
     return plan
 
 
@@ -216,7 +223,7 @@ def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> 
         "conditions": asdict(plan.conditions),
         "epochs": epochs,
         "search": asdict(plan.search) if plan.search else None,
-        "cells": [asdict(cell) for cell in (*(cell.planned for cell in plan.cells), *plan.found)],
+        "cells": [asdict(cell) for cell in plan.planned],
     }
     if content != stored:
         _store(plan.folder, content)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
@@ -15,9 +15,6 @@ from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
 from audiosurvey.survey.place import survey_folder
 from audiosurvey.survey.search.asked import PlannedSearch, TrialCells, searched_name
 from audiosurvey.survey.stored_plan import stored_cells, stored_search
-
-if TYPE_CHECKING:
-    from audiosurvey.survey.plan import SurveyPlan
 
 TRIALS = "trials"
 """Name of the row of all trials of a search."""
@@ -214,11 +211,6 @@ def survey_status(path: Path) -> SurveyStatus:
     """Where a survey folder stands, also while processes work on it. Raises UserError if it is none."""
     folder = survey_folder(path)
     return StatusReader(folder, stored_cells(folder), stored_search(folder)).read()
-
-
-def planned_cells(plan: "SurveyPlan") -> list[PlannedCell]:
-    """Those of the plan, and those that an earlier search has found."""
-    return [*(cell.planned for cell in plan.cells), *plan.found]
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -12,7 +12,7 @@ from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener, train
-from audiosurvey.survey.derived import derive_runs, leaving_models, run_name
+from audiosurvey.survey.derived import derive_runs, leaving_models, run_name, set_aside_others
 from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
@@ -28,7 +28,7 @@ from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.session import prepare_cells, work
 from audiosurvey.survey.shard import Shard
-from audiosurvey.survey.status import StatusReader, SurveyStatus, planned_cells
+from audiosurvey.survey.status import StatusReader, SurveyStatus
 from audiosurvey.survey.stored_plan import read_plan, stored_cells
 
 
@@ -59,7 +59,7 @@ class OpenSurvey:
     opener: Opener
 
     def __post_init__(self) -> None:
-        self.reader = StatusReader(self.plan.folder, planned_cells(self.plan), self.plan.search)
+        self.reader = StatusReader(self.plan.folder, self.plan.planned, self.plan.search)
         """Of all cells, those of other shards too."""
 
     def train(self, listener: SurveyListener = SurveyListener()) -> SurveyStatus:
@@ -68,6 +68,7 @@ class OpenSurvey:
         for line in self.plan.notes:
             listener.say(line)
         begin(self.plan)
+        set_aside_others(self.plan, listener.say)
         if self.plan.search is not None:
             self.search(listener)
         plan = self.plan
@@ -95,7 +96,7 @@ class OpenSurvey:
         options = self.options
         best = found.run(self._executor, retry_failed=options.retry_failed, fresh=options.fresh)
         self.plan = extended(self.plan, best_rows(row, best), self.opener)
-        self.reader.cells = planned_cells(self.plan)
+        self.reader.cells = self.plan.planned
         return best
 
     @property

@@ -238,3 +238,13 @@ def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Pat
         "net-searched": 3,
         "trials": 3,
     }
+
+
+def test_the_row_of_another_search_is_not_compared_while_a_search_runs(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=2)
+    run(path, tmp_path / "s")
+    assert (tmp_path / "s" / "runs" / "net-searched-seed0").exists()
+    path.write_text(path.read_text().replace("1e-3, 1e-1", "1e-3, 1e-2"))
+    with pytest.raises(Killed):
+        run(path, tmp_path / "s", KillAfter(1))
+    assert [one.name for one in (tmp_path / "s" / "runs").iterdir()] == ["net-seed0"]

@@ -23,7 +23,9 @@ class BestRecipe:
     """What a search has found."""
 
     config: Config
-    """Resolved; it names the folds it was tuned on."""
+    """Resolved. It names the folds on which it was tuned and is tested."""
+    for_all: Config
+    """To be trained on any fold: it names all folds that it was tuned on."""
     fold: int | None
     """The tested fold that it is for; None: all."""
     values: dict[str, Any]
@@ -47,7 +49,7 @@ def write_trials(folder: SurveyFolder, spec: SearchSpec, studies: Mapping[int | 
 
 def write_best(folder: SurveyFolder, best: Sequence[BestRecipe]) -> None:
     """Writes search/best.yaml, or with the scheme `nested` a file for each tested fold, in place of earlier ones."""
-    texts = {f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml": resolved_yaml(one.config) for one in best}
+    texts = {f"best-fold-{one.fold}.yaml" if one.fold else "best.yaml": resolved_yaml(one.for_all) for one in best}
     for path in (folder.path / "search").glob("best*.yaml"):
         if path.name not in texts:
             path.unlink()

@@ -1,5 +1,6 @@
 """From the values of a trial to its config and cells, and to the recipe that a search has found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audiosurvey.config.root import Config
@@ -82,20 +83,25 @@ class TrialRecipes:
         )
 
     def best(self, fold: int | None, trial: Trial, score: float) -> BestRecipe:
-        """The recipe that the official folds are trained with. It names the folds that it was tuned on."""
-        config, tuned_on = self._config(trial), self.tuned_on
-        if tuned_on:
-            protocol = config.protocol.model_copy(update={"tuned_on": sorted({*config.protocol.tuned_on, *tuned_on})})
-            config = config.model_copy(update={"protocol": protocol})
-        return BestRecipe(self._fixed_length(config), fold, trial.values, score)
+        """The recipe that the official folds are trained with, or with the scheme `nested` fold `fold` alone."""
+        tuned_on = self._tuned_on(fold)
+        config = self._fixed_length(self._config(trial))
+        elsewhere = _tuned_on_also(config, tuned_on)
+        # Nested: the recipe is tested on `fold`, which had no part in choosing it.
+        return BestRecipe(config if fold else elsewhere, elsewhere, fold, trial.values, score)
 
-    @property
-    def tuned_on(self) -> list[int]:
-        """Folds on which a choice was made that the recipe is tested on too."""
-        if self.spec.scheme == "nested":
-            return []
-        # The validation fold of a split is the fold after the tested one.
-        return list(self._folds) if self.spec.scheme == "pooled" else [self._folds[1]]
+    def _tuned_on(self, fold: int | None) -> list[int]:
+        """Folds on which trials were scored: the validation fold of a split is the fold after the tested one."""
+        if self.spec.scheme == "pooled":
+            return list(self._folds)
+        tested = self._folds.index(fold) if fold else 0
+        return [self._folds[(tested + 1) % len(self._folds)]]
+
+
+def _tuned_on_also(config: Config, folds: Sequence[int]) -> Config:
+    """The config, marked as tuned on these folds too."""
+    protocol = config.protocol.model_copy(update={"tuned_on": sorted({*config.protocol.tuned_on, *folds})})
+    return config.model_copy(update={"protocol": protocol})
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
