@@ -390,6 +390,34 @@ def test_a_final_model_is_trained_with_the_threads_of_the_survey(make_survey: Ma
     assert found == [(2, [])]
 
 
+def test_a_final_model_needs_the_run_of_all_folds(make_survey: MakeSurvey, tmp_path: Path):
+    """It is made after a cell is done; a kill may come between them, and anyone may remove it."""
+    run(make_survey(configs="configs: [net.yaml]"), tmp_path / "s")
+    ours = tmp_path / "s" / "runs" / "net-seed0"
+    row = json.loads((ours / "row.json").read_text())
+    del row["cells"]["3"]
+    (ours / "row.json").write_text(json.dumps(row))
+    shutil.rmtree(ours / "fold-3")
+    with pytest.raises(UserError, match=r"net-seed0: missing or not up to date; run 'audiosurvey survey .*s', which"):
+        pipeline.train_final(tmp_path / "s", "net")
+    shutil.rmtree(ours)
+    with pytest.raises(UserError, match="net-seed0: missing or not up to date"):
+        pipeline.train_final(tmp_path / "s", "net")
+    run(tmp_path / "s", tmp_path / "s")
+    assert pipeline.train_final(tmp_path / "s", "net").results.done == [1, 2, 3]
+
+
+def test_a_final_model_where_clips_are_longer_than_a_window_and_no_models_were_kept(
+    make_survey: MakeSurvey, tmp_path: Path
+):
+    path = make_survey(configs="configs: [net.yaml]")
+    path.write_text(path.read_text().replace("clip_seconds: 0.5", "clip_seconds: 0.2"), encoding="utf-8")
+    run(path, tmp_path / "s")
+    model = pipeline.train_final(tmp_path / "s", "net").path
+    fitted_on = json.loads((model / "model.json").read_text())["calibration"]["fitted_on"]
+    assert fitted_on.endswith("; of long clips only the scores as a whole, since the folds kept no models")
+
+
 def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "thesis.txt").touch()

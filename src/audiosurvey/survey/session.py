@@ -12,6 +12,7 @@ from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.derived import derive_runs, run_name, set_aside_others
+from audiosurvey.survey.done import set_aside_damaged
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.listener import SurveyListener
@@ -30,6 +31,7 @@ def prepare_cells(
     plan: SurveyPlan, cells: Sequence[Cell], listener: SurveyListener, *, retry_failed: bool, fresh: bool
 ) -> list[Cell]:
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
+    set_aside_damaged(plan.folder, cells, listener.say)
     states = plan.folder.states()
     if fresh:
         set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done], listener)

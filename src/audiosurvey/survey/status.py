@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.runs.results.run_folder import RESULT
-from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import PlannedCell
 from audiosurvey.survey.claim import Owner, is_alive
+from audiosurvey.survey.done import DoneCell, read_done
 from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
 from audiosurvey.survey.place import survey_folder
 from audiosurvey.survey.search.asked import PlannedSearch, TrialCells, searched_name
@@ -107,19 +106,12 @@ class SurveyStatus:
         }
 
 
-@dataclass(frozen=True)
-class _Done:
-    score: float | None
-    seconds: float
-    version: str
-
-
 class StatusReader:
     """Reads the status of a survey again and again; each result is read once."""
 
     def __init__(self, folder: SurveyFolder, cells: Sequence[PlannedCell], search: PlannedSearch | None = None) -> None:
         self.folder, self.cells, self.search = folder, cells, search
-        self._results: dict[str, _Done] = {}
+        self._results: dict[str, DoneCell] = {}
         self._lock = threading.Lock()
         """Threads may read at the same time."""
 
@@ -163,11 +155,8 @@ class StatusReader:
         found = self._results[cell_id]
         return found.score, found.seconds
 
-    def _result(self, cell: PlannedCell) -> _Done:
-        path = self.folder.cells / cell.id / RESULT
-        found = read_json(path, "remove it; 'audiosurvey survey' then trains the cell again")
-        row = found["folds"][0]
-        return _Done(row.get("map" if found["multi_label"] else "accuracy"), row["seconds"], found.get("version", ""))
+    def _result(self, cell: PlannedCell) -> DoneCell:
+        return read_done(self.folder.cells / cell.id)
 
     def _running(self, cell: PlannedCell) -> RunningCell | None:
         folder = self.folder.cell(cell)

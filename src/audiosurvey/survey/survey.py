@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.errors import ArgumentError
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
+from audiosurvey.runs.results.row import read_row
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener, train
 from audiosurvey.survey.derived import derive_runs, leaving_models, run_name, set_aside_others
@@ -22,6 +23,7 @@ from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.place import find_survey, survey_folder
 from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan
 from audiosurvey.survey.reading import load_survey
+from audiosurvey.survey.replaced import holds
 from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
@@ -131,8 +133,8 @@ def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> Op
     return OpenSurvey(make_plan(survey, recipes, place.folder, opener), options, opener)
 
 
-def final_run(path: Path, name: str) -> Path:
-    """The run folder of a row of a survey: `NAME`, or `NAME-seedS`. All its folds must be done."""
+def final_run(path: Path, name: str) -> RunFolder:
+    """The run of a row of a survey: `NAME`, or `NAME-seedS`. All its folds must be done."""
     folder = survey_folder(path)
     cells = stored_cells(folder)
     known = {run_name(cell.row, cell.seed): cell for cell in cells}
@@ -145,9 +147,14 @@ def final_run(path: Path, name: str) -> Path:
     if missing:
         folds = ", ".join(map(str, missing))
         raise ArgumentError(f"{{final}}: fold {folds} is not done; run the survey to its end first", final=name)
-    run = folder.runs / run_name(found.row, found.seed)
-    results = RunFolder(run).read_results(remake=False)
-    if results is not None and results.own_recipes:
+    run = RunFolder(folder.runs / run_name(found.row, found.seed))
+    ids = {str(cell.fold): cell.id for cell in cells if (cell.row, cell.seed) == (found.row, found.seed)}
+    row = read_row(run.path)
+    if row is None or row.cells != ids or not holds(folder, run, ids):
+        again = f"run 'audiosurvey survey {folder.path.as_posix()}', which makes it from its cells"
+        raise UserError(f"{run.path.as_posix()}: missing or not up to date; {again}")
+    results = run.require_results()
+    if results.own_recipes:
         best = folder.path / "search" / "best-fold-*.yaml"
         raise ArgumentError(
             f"{{final}}: {OWN_RECIPES}; choose one of {best}, and train it as a config of its own", final=name
@@ -170,9 +177,8 @@ class FinalModel:
 
 def train_final(path: Path, row: str, listener: TrainListener = TrainListener()) -> FinalModel:
     """Trains one model of a row on the clips of all folds. Its own folds must be done; none is trained here."""
-    run = RunFolder(final_run(path, row))
-    results = run.read_results()
-    assert results is not None, "its folds are done"
+    run = final_run(path, row)
+    results = run.require_results()
     conditions = read_plan(survey_folder(path))["conditions"]
     # Those of its folds: with another number of threads the last digits would differ.
     number = run.begun_with().get("torch_threads", conditions["threads"])

@@ -190,6 +190,14 @@ def test_several_labels(tmp_path, train_tiny: Train, tones: Path):
     assert set(model.thresholds) == set(names)
 
 
+def test_a_missing_row_of_the_predictions_is_noticed(finished_run: Path, tmp_path: Path, train_tiny: Train):
+    shutil.copytree(finished_run, tmp_path / "run")
+    path = tmp_path / "run" / "fold-2" / "predictions.csv"
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"fold-2/predictions.csv: damaged, its rows are not the 8 test clips"):
+        train_tiny(tmp_path / "run", "train.epochs=6", "tracking=[tensorboard]", resume=True, final=True)
+
+
 def test_it_hears_the_share_of_the_clips_that_the_folds_were_trained_on(tmp_path, train_tiny: Train):
     train_tiny(tmp_path / "run", "protocol.train_share=0.5", "train.epochs=1", final=True, folds=[1, 2, 3])
     assert len(load_artefact(tmp_path / "run").heard.clips) == 12  # 3 of each of the 4 classes

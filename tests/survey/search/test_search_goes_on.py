@@ -248,3 +248,25 @@ def test_the_row_of_another_search_is_not_compared_while_a_search_runs(make_surv
     with pytest.raises(Killed):
         run(path, tmp_path / "s", KillAfter(1))
     assert [one.name for one in (tmp_path / "s" / "runs").iterdir()] == ["net-seed0"]
+
+
+@pytest.mark.parametrize("name", ["cells-*.json", "journal.log"])
+def test_a_damaged_file_of_a_search_costs_no_trial(make_survey: MakeSurvey, tmp_path: Path, name: str):
+    path = survey(make_survey, "nested", trials=3)
+    run(path, tmp_path / "s")
+    before, results = trials_of(tmp_path / "s"), results_of(tmp_path / "s")
+    (file,) = (tmp_path / "s" / "search").glob(name)
+    if name == "journal.log":
+        lines = file.read_bytes().splitlines(keepends=True)
+        file.write_bytes(b"".join(lines[:20]) + b"\0\0\0\n" + b"".join(lines[21:]))
+    else:
+        file.write_bytes(b"")
+    ended = Ended()
+    status = run(path, tmp_path / "s", ended)
+    assert ended.cells == []
+    assert {row.name: (row.done, row.cells) for row in status.rows} == {
+        "net": (3, 3),
+        "net-searched": (3, 3),
+        "trials": (9, 9),
+    }
+    assert (trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == (before, results)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosurvey.survey.search.spec import SearchSpec
-from audiosurvey.survey.search.study import STARTUP_TRIALS, Study, below_median
+from audiosurvey.survey.search.study import STARTUP_TRIALS, Study, below_median, journal_lock, repair_journal
 
 pytest.importorskip("optuna")
 
@@ -83,10 +83,38 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(tmp_path: Path):
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code":4,"worker_id":"ab')
     for number in (1, 2):
+        assert repair_journal(journal) is None
         study = Study(journal, "one", SPEC, minimise=True)
         assert journal.read_bytes().startswith(whole)
         study.tell(study.ask(), 2.0)
         assert [score for _, score, _ in study.scores()] == [1.0] + [2.0] * number
+
+
+def test_a_journal_is_cut_off_at_a_damaged_line(tmp_path: Path):
+    journal = tmp_path / "journal.log"
+    study = Study(journal, "one", SPEC, minimise=True)
+    for score in (1.0, 2.0):
+        study.tell(study.ask(), score)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if b'"values": [1.0]' in line or b'"values":[1.0]' in line)
+    damaged = b"".join(lines[: first + 1]) + b"\0\0\n" + b"".join(lines[first + 2 :])
+    journal.write_bytes(damaged)
+    line = f"{journal.as_posix()}: line {first + 2} is damaged; cut off before it; the whole is kept as"
+    assert repair_journal(journal) == f"{line} journal.log.damaged"
+    assert (tmp_path / "journal.log.damaged").read_bytes() == damaged
+    assert [score for _, score, _ in Study(journal, "one", SPEC, minimise=True).scores()] == [1.0]
+    assert repair_journal(journal) is None
+
+
+def test_the_lock_of_a_process_that_was_killed_while_it_wrote_is_removed(tmp_path: Path):
+    """Optuna would wait for it for ever."""
+    journal = tmp_path / "journal.log"
+    study = Study(journal, "one", SPEC, minimise=True)
+    link = tmp_path / "journal.log.lock"
+    link.symlink_to(journal)
+    with journal_lock(journal):
+        assert not link.is_symlink()
+        study.ask()
 
 
 def test_what_failed_or_was_pruned_is_no_best_trial(tmp_path: Path):

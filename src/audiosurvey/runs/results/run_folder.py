@@ -13,7 +13,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.errors import ArgumentError, Interrupted, UserError, some_of
 from audiosurvey.runs.results.recipes import differing
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
-from audiosurvey.runs.results.row import ROW
+from audiosurvey.runs.results.row import ROW, read_row
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class RunFolder:
         `remake` a missing results.json is written again. Raises UserError for a damaged file.
         """
         names = (path.parent.name.removeprefix("fold-") for path in self.path.glob(f"fold-*/{RESULT}"))
-        files = [self.fold_result(number) for number in sorted(int(name) for name in names if name.isdigit())]
-        parts = [read_results(path, self.mend(path)) for path in files]
+        folds = sorted(int(name) for name in names if name.isdigit())
+        parts = [read_results(self.fold_result(fold), self.mend_fold(fold)) for fold in folds]
         final = self._read_final()
         if not self.results_path.exists():
             if not parts:
@@ -76,7 +76,7 @@ class RunFolder:
                 with suppress(OSError):
                     write_json(self.results_path, found.as_json())
             return found
-        stored = read_results(self.results_path, self.mend(self.results_path))
+        stored = read_results(self.results_path, self._mend())
         others = stored.without_folds(parts) if parts else stored
         found = joined([*parts, others] if others.folds else parts) if parts else stored
         return found.changed(final=final or stored.final)
@@ -94,7 +94,8 @@ class RunFolder:
         path = self.final / RESULT
         if not path.exists():
             return None
-        return parse_part(FinalFacts, read_json(path, self.mend(path)), path, self.mend(path))
+        mend = "remove it, and train the final model again with --final: what of it is done is kept"
+        return parse_part(FinalFacts, read_json(path, mend), path, mend)
 
     def read_config(self) -> "Config":
         """The resolved config of the run. Raises UserError if this version cannot read it."""
@@ -103,17 +104,23 @@ class RunFolder:
 
         return read_stored(self.config_path, "put back a copy of it, or go on with the version that wrote it")
 
-    def mend(self, *paths: Path) -> str:
-        """Advice on damaged results, all of which can be made from the checkpoints of the folds."""
-        again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
-        if (self.path / ROW).is_file():
-            return f"remove {self.path.as_posix()}, and run the survey again, which makes it anew from its cells"
-        removed = " and ".join(path.as_posix() for path in paths)
-        return f"remove {removed}, and '{again}' writes it again without training"
-
     def mend_fold(self, number: int) -> str:
-        """Advice on another damaged file of a fold that has ended."""
-        return self.mend(self.fold_result(number), self.results_path)
+        """Advice on a damaged file of a fold that has ended."""
+        with suppress(UserError):
+            row = read_row(self.path)
+            if row is not None and (cell := row.cells.get(str(number))):
+                # The files of the run are links to those of its cell.
+                path = self.path.parent.parent / "cells" / cell
+                return f"remove {path.as_posix()}, and run the survey again, which trains this fold again"
+        return self._mend(self.fold_result(number))
+
+    def _mend(self, *paths: Path) -> str:
+        """Advice on results.json and on the files of a fold, which can be made from its checkpoint."""
+        removed = " and ".join(path.as_posix() for path in (*paths, self.results_path))
+        if (self.path / ROW).is_file():
+            return f"remove {removed}, and run the survey again, which writes it again"
+        again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
+        return f"remove {removed}, and '{again}' writes it again without training"
 
     def precision_on(self, device: "torch.device") -> "Precision | None":
         """The number format of the run; None if it began on another kind of device, or not at all."""

@@ -9,7 +9,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ from torch import nn
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.config.root import Config
+from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import UserError
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import Scored, calibrate_final
-from audiosurvey.runs.evaluation.heldout import score_with
+from audiosurvey.runs.evaluation.heldout import fold_split, score_with
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
 from audiosurvey.runs.results.predictions import read_predictions
@@ -94,6 +95,9 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
     if context.is_main:
         binary, several = stage.loss.binary, table.multi_label
         calibration = calibrate_final(scored, results.classes, binary=binary, multi_label=several)
+        if not all(_windows_known(context, fold) for fold in results.done):
+            as_whole = "; of long clips only the scores as a whole, since the folds kept no models"
+            calibration = replace(calibration, fitted_on=f"{calibration.fitted_on}{as_whole}")
     return FinalTraining(config, ready.network, clips, epochs, why, seconds, calibration)
 
 
@@ -153,7 +157,7 @@ def _held_out_scores(context: RunContext, fold: int) -> Scored:
     """Scores of a fold's test clips by its own model, and their labels.
 
     predictions.csv has them if each clip is one window; otherwise the clips are scored again, for the scores of their
-    windows are not stored.
+    windows are not stored. Without a model of the fold, the scores of whole clips stand for those of their windows.
     """
     sounds, run = context.sounds, context.run
     path, mend = run.fold(fold) / "predictions.csv", run.mend_fold(fold)
@@ -165,8 +169,26 @@ def _held_out_scores(context: RunContext, fold: int) -> Scored:
         raise UserError(f"{path}: missing or damaged; {mend}") from None
     if scores_NK.shape != (len(clips), len(sounds.table.classes)) or not np.isfinite(scores_NK).all():
         raise UserError(f"{path}: damaged, not a score for each class in each row; {mend}")
+    tested = fold_split(context.config, sounds.table, fold).test
+    if sorted(ids) != sorted(clip.id for clip in tested):
+        raise UserError(f"{path}: damaged, its rows are not the {len(tested)} test clips of fold {fold}; {mend}")
     truth_NK = truth(clips, len(sounds.table.classes))
-    if all(sounds.store.length(clip.id) <= sounds.window_samples for clip in clips):
+    if _single_windows(sounds, clips) or not _kept_model(run, fold):
         return ScoredWindows.single(scores_NK), truth_NK
     model = load_artefact(run.fold(fold) / "model")
     return score_with(model, sounds, clips, str(context.accelerator.device)), truth_NK
+
+
+def _windows_known(context: RunContext, fold: int) -> bool:
+    """Whether the test clips of a fold can be scored window by window."""
+    sounds = context.sounds
+    clips = fold_split(context.config, sounds.table, fold).test
+    return _single_windows(sounds, clips) or _kept_model(context.run, fold)
+
+
+def _single_windows(sounds: Sounds, clips: Sequence[Clip]) -> bool:
+    return all(sounds.store.length(clip.id) <= sounds.window_samples for clip in clips)
+
+
+def _kept_model(run: RunFolder, fold: int) -> bool:
+    return (run.fold(fold) / "model").is_dir()

@@ -13,6 +13,7 @@ from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions
+from audiosurvey.survey.done import set_aside_damaged
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.listener import SurveyListener
@@ -23,7 +24,7 @@ from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.recipes import TrialRecipes
 from audiosurvey.survey.search.spec import SearchSpec
-from audiosurvey.survey.search.study import Study, Trial, journal_lock
+from audiosurvey.survey.search.study import Study, Trial, journal_lock, repair_journal
 from audiosurvey.survey.session import forget_out_of_memory, of_other_versions, run_to_end, set_aside_older
 from audiosurvey.survey.work import Keeping, Outcome
 
@@ -61,9 +62,11 @@ class Search:
 
         Trials are asked for in rounds, one for each slot of the executor and search.
         """
+        set_aside_damaged(self.folder, self._asked.cells(), self.listener.say)
         if fresh:
             self._begin_anew()
         studies = self._studies()
+        self._restore_asked(studies)
         if retry_failed:
             self._forget_failures()
         if self.spec.prune:
@@ -99,10 +102,26 @@ class Search:
         }
         minimise, number = self._metric == "loss", self._asked.number
         with journal_lock(self._journal):
+            if line := repair_journal(self._journal):
+                self.listener.say(line)
             return {
                 fold: Study(self._journal, name, self.spec, minimise=minimise, number=number)
                 for fold, name in names.items()
             }
+
+    def _restore_asked(self, studies: dict[int | None, Study]) -> None:
+        """Names the cells of trials that were told, should the file of asked trials be lost."""
+        known, lost = self._asked.read(), dict[str, list[Cell]]()
+        for fold, study in studies.items():
+            for trial, _, state in study.scores():
+                name = trial_name(trial.number, fold)
+                if name not in known and state != "running":
+                    try:
+                        lost[name] = self._recipes.cells(fold, trial)
+                    except UserError:
+                        lost[name] = []
+        if lost:
+            self._asked.add(lost)
 
     def _forget_failures(self) -> None:
         """Failed trials are open again, since nothing was told about them."""

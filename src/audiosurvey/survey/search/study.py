@@ -1,9 +1,12 @@
 """Studies of Optuna: which values are tried next, given the trials so far. One file holds them all."""
 
+import json
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,6 @@ class Study:
         optuna = import_optuna()
         self._optuna, self._spec, self._name = optuna, spec, name
         journal.parent.mkdir(parents=True, exist_ok=True)
-        _drop_half_line(journal)
         backend = optuna.storages.journal.JournalFileBackend(str(journal))
         self._study = optuna.create_study(
             storage=optuna.storages.JournalStorage(backend),
@@ -119,18 +121,40 @@ class Study:
         return distributions.FloatDistribution(low, high, log=values.log is not None)
 
 
-def journal_lock(journal: Path) -> FileLock:
+@contextmanager
+def journal_lock(journal: Path) -> Iterator[None]:
     """Held by a process while it makes a study, asks or tells."""
     journal.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(journal.with_suffix(".lock"))
+    with FileLock(journal.with_suffix(".lock")):
+        # Optuna's own lock stays if its process is killed, and nobody would ever get it. Here nobody else holds it.
+        journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+        yield
 
 
-def _drop_half_line(journal: Path) -> None:
-    """A full disk or a power cut may leave half a line at the end, which the next one would be appended to."""
-    with suppress(FileNotFoundError):
-        content = journal.read_bytes()
-        if not content.endswith(b"\n"):
-            os.truncate(journal, content.rfind(b"\n") + 1)
+def repair_journal(journal: Path) -> str | None:
+    """Cuts a journal off at its first damaged line: trials that are lost with it are asked for and told again. Returns
+    a line about it, except for half a line at the end, which a full disk or a power cut may leave."""
+    if not journal.exists():
+        return None
+    lines = journal.read_bytes().splitlines(keepends=True)
+    good = list(takewhile(_is_record, lines))
+    if len(good) == len(lines):
+        return None
+    found, half = None, len(good) == len(lines) - 1 and not lines[-1].endswith(b"\n")
+    if not half:
+        kept = journal.with_name(journal.name + ".damaged")
+        shutil.copyfile(journal, kept)
+        line = f"{journal.as_posix()}: line {len(good) + 1} is damaged"
+        found = f"{line}; cut off before it; the whole is kept as {kept.name}"
+    os.truncate(journal, sum(map(len, good)))
+    return found
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and "op_code" in json.loads(line)
+    except (ValueError, TypeError):
+        return False
 
 
 def import_optuna() -> Any:

@@ -1,0 +1,62 @@
+"""What is shown of a cell that is done, and cells whose files are damaged, which are trained again."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from audiosurvey.errors import UserError
+from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.runs.results.stored import read_json
+from audiosurvey.survey.folder import Identified, SurveyFolder
+from audiosurvey.survey.replaced import Say
+
+MEND = "'audiosurvey survey' sets it aside, and trains the cell again"
+
+
+@dataclass(frozen=True)
+class DoneCell:
+    """The result of a cell."""
+
+    score: float | None
+    """Accuracy, or mAP for several labels."""
+    seconds: float
+    version: str
+    """Of audiosurvey."""
+
+
+def read_done(cell: Path) -> DoneCell:
+    """The result in the folder of a cell. Raises UserError if it is damaged."""
+    found = read_json(cell / RESULT, MEND)
+    try:
+        row = found["folds"][0]
+        score = row["map" if found["multi_label"] else "accuracy"]
+        return DoneCell(score, float(row["seconds"]), str(found.get("version", "")))
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise UserError(f"{cell / RESULT}: damaged, not the result of a fold; {MEND}") from None
+
+
+def set_aside_damaged(survey: SurveyFolder, cells: Sequence[Identified], say: Say) -> None:
+    """Sets aside those of these cells that are done, but whose result or predictions are damaged."""
+    # Several processes may begin at the same time.
+    with FileLock(survey.path / "plan.lock"):
+        done = survey.states().done
+        for cell in cells:
+            path = survey.cells / cell.id
+            if cell.id in done and (fault := _fault(path)):
+                target = survey.set_aside(path, "damaged")
+                say(f"{fault}; moved to {target.as_posix()}, and trained again")
+
+
+def _fault(cell: Path) -> str | None:
+    try:
+        read_done(cell)
+    except UserError as error:
+        return error.lines[0].removesuffix(f"; {MEND}")
+    predictions = cell / "predictions.csv"
+    with suppress(OSError):
+        if predictions.stat().st_size:
+            return None
+    return f"{predictions.as_posix()}: missing or empty"

@@ -1,0 +1,86 @@
+"""Cells whose files are damaged are set aside and trained again; everything that reads them says what to do."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from small_survey import MakeSurvey, results_of
+
+from audiosurvey import pipeline
+from audiosurvey.comparison.compare import compare
+from audiosurvey.errors import UserError
+from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.survey import SurveyOptions
+
+NET = "configs: [net.yaml]"
+
+
+class Said(SurveyListener):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.trained: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def ended(self, cell, outcome) -> None:
+        self.trained.append(cell.id)
+
+
+def run(path: Path) -> Said:
+    listener = Said()
+    pipeline.open_survey(path, SurveyOptions(Path("s"))).train(listener)
+    return listener
+
+
+def cell_of(fold: int) -> Path:
+    return Path("s/cells") / json.loads(Path("s/runs/net-seed0/row.json").read_text())["cells"][str(fold)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("result.json", ""),
+        ("result.json", "{}"),
+        ("result.json", '{"folds": [], "multi_label": false}'),
+        ("result.json", "[1]"),
+        ("predictions.csv", ""),
+        ("predictions.csv", None),
+    ],
+)
+def test_a_damaged_cell_is_trained_again(make_survey: MakeSurvey, name: str, text: str | None):
+    path = make_survey(configs=NET)
+    run(path)
+    before, cell = results_of(Path("s")), cell_of(2)
+    (cell / name).unlink()
+    if text is not None:
+        (cell / name).write_text(text)
+    if name == "result.json":
+        with pytest.raises(UserError, match=r"result.json: damaged, .*; 'audiosurvey survey' sets it aside"):
+            pipeline.survey_status(Path("s"))
+    again = run(path)
+    assert again.trained == [cell.name]
+    assert again.lines[0].startswith(f"{cell.as_posix()}/{name}: ")
+    assert again.lines[0].endswith(f"; moved to s/replaced/{cell.name}-damaged, and trained again")
+    assert results_of(Path("s")) == before
+    assert [one["model"] for one in compare("s")] == ["net"]
+    assert run(path).trained == []
+
+
+def test_the_advice_on_a_damaged_run_leads_out_of_it(make_survey: MakeSurvey):
+    """The files of a run are links to those of its cell: removing the run changes nothing."""
+    path = make_survey(configs=NET)
+    run(path)
+    result = cell_of(2) / "result.json"
+    stored = json.loads(result.read_text())
+    stored["classes"] = 3
+    result.write_text(json.dumps(stored))
+    with pytest.raises(UserError) as error:
+        compare("s")
+    assert error.value.lines[0].endswith(
+        f"remove {cell_of(2).as_posix()}, and run the survey again, which trains this fold again"
+    )
+    shutil.rmtree(cell_of(2))
+    run(path)
+    assert [one["model"] for one in compare("s")] == ["net"]
