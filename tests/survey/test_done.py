@@ -84,3 +84,19 @@ def test_the_advice_on_a_damaged_run_leads_out_of_it(make_survey: MakeSurvey):
     shutil.rmtree(cell_of(2))
     run(path)
     assert [one["model"] for one in compare("s")] == ["net"]
+
+
+def test_models_that_were_not_kept_are_told(make_survey: MakeSurvey):
+    run(make_survey("folds: [1, 2]", configs=NET))
+    more = make_survey("keep: model", configs=NET)
+    (line,) = pipeline.open_survey(more, SurveyOptions(Path("s"))).notes
+    first, second = sorted(path.name for path in Path("s/cells").iterdir())
+    assert line == (
+        "keep: model: 2 of 3 cells were trained without it and have no model; "
+        f"to train them again, remove {first}, {second} from s/cells"
+    )
+    assert run(more).lines == [line]
+    for path in (first, second):
+        shutil.rmtree(Path("s/cells") / path)
+    assert run(more).lines == []
+    assert len(list(Path("s/cells").glob("*/model"))) == 3

@@ -49,6 +49,47 @@ def test_a_survey_file_beside_other_files_is_no_survey_folder(make_survey: MakeS
         find_survey(tmp_path)
 
 
+def test_a_survey_folder_has_its_own_configs_in_every_working_directory(
+    make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Not those of the same name that lie there."""
+    run(make_survey(ONE_FOLD, configs=NET))
+    text = (tmp_path / "net.yaml").read_text(encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "net.yaml").write_text(text.replace("lr: 0.02", "lr: 0.5"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    opened = pipeline.open_survey(Path("../surveys/my"), SurveyOptions())
+    assert opened.plan.rows[0].config.train.lr == 0.02
+    (tmp_path / "elsewhere" / "net.yaml").unlink()
+    assert run(Path("../surveys/my")).complete
+
+
+def test_a_project_that_was_moved_is_worked_on_where_it_is(
+    make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "before").mkdir()
+    path = make_survey(ONE_FOLD, configs=NET)
+    for file in (path, tmp_path / "net.yaml"):
+        file.rename(tmp_path / "before" / file.name)
+    monkeypatch.chdir(tmp_path / "before")
+    run(Path("my.yaml"))
+    (tmp_path / "before").rename(tmp_path / "after")
+    monkeypatch.chdir(tmp_path / "after")
+    assert run(Path("surveys/my")).complete
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_the_copy_of_a_survey_file_is_utf_8(make_survey: MakeSurvey, encoding: str):
+    path = make_survey(ONE_FOLD, configs=NET)
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    run(path)
+    assert run(Path("surveys/my")).complete
+    # One that was damaged is written again.
+    Path("surveys/my/survey.yaml").write_bytes(b"configs: [net.yaml] # \xff\n")
+    assert run(path).complete
+    assert run(Path("surveys/my")).complete
+
+
 def test_another_survey_of_the_same_name_is_refused(make_survey: MakeSurvey, tmp_path: Path):
     run(make_survey(ONE_FOLD), Path("surveys/my"))
     before = files(tmp_path / "surveys")

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, some_of
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.folder import Identified, SurveyFolder
 from audiosurvey.survey.replaced import Say
 
+_SHOWN = 3
 MEND = "'audiosurvey survey' sets it aside, and trains the cell again"
 
 
@@ -48,6 +49,18 @@ def set_aside_damaged(survey: SurveyFolder, cells: Sequence[Identified], say: Sa
             if cell.id in done and (fault := _fault(path)):
                 target = survey.set_aside(path, "damaged")
                 say(f"{fault}; moved to {target.as_posix()}, and trained again")
+
+
+def models_not_kept(survey: SurveyFolder, cells: Sequence[Identified], keep: str) -> list[str]:
+    """A line if cells were trained while the survey file kept less than it does now."""
+    if keep == "predictions":
+        return []
+    done = survey.states().done
+    without = [cell.id for cell in cells if cell.id in done and not (survey.cells / cell.id / "model").is_dir()]
+    if not without:
+        return []
+    line = f"keep: {keep}: {len(without)} of {len(cells)} cells were trained without it and have no model"
+    return [f"{line}; to train them again, remove {some_of(sorted(without), _SHOWN)} from {survey.cells.as_posix()}"]
 
 
 def _fault(cell: Path) -> str | None:

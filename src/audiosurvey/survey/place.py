@@ -8,6 +8,21 @@ from audiosurvey.survey.folder import SurveyFolder, read_if_there
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where the configs of a survey file are looked for."""
+
+    file: Path
+    """The survey file: configs may lie beside it."""
+    directory: Path = Path()
+    """The working directory in which it was given: configs are looked for here first."""
+
+    def find(self, config: str) -> Path | None:
+        """The file of a config; None if it is not there, as for a preset."""
+        places = (self.directory / config, self.file.parent / config)
+        return next((path for path in places if path.is_file()), None)
+
+
+@dataclass(frozen=True)
 class SurveyPlace:
     """A survey file and the folder of its cells."""
 
@@ -15,12 +30,15 @@ class SurveyPlace:
     folder: SurveyFolder
 
     @property
-    def origin(self) -> Path:
-        """The file that the copy in a survey folder was made from, if it is known; else the file itself."""
+    def origin(self) -> Origin:
+        """Of the file that the copy in a survey folder was made from, if it is known; else of the file itself."""
         there = SurveyFolder(self.file.parent)
-        if self.file.name != there.spec.name or not _is_survey(there):
-            return self.file
-        return Path(str((read_if_there(there.plan) or {}).get("survey_file", self.file)))
+        stored = read_if_there(there.plan) if self.file.name == there.spec.name else None
+        if not stored or "survey_file" not in stored:
+            return Origin(self.file)
+        directory = Path(str(stored.get("directory", "")))
+        # A project that was moved or copied is worked on where it is now.
+        return Origin(Path(str(stored["survey_file"])), directory if directory.is_dir() else Path())
 
 
 def find_survey(path: Path, run_dir: Path | None = None) -> SurveyPlace:

@@ -219,7 +219,8 @@ def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> 
     content = {
         "schema": SCHEMA,
         "version": __version__,
-        "survey_file": plan.survey.origin.as_posix(),
+        "survey_file": plan.survey.origin.file.absolute().as_posix(),
+        "directory": plan.survey.origin.directory.absolute().as_posix(),
         "conditions": asdict(plan.conditions),
         "epochs": epochs,
         "search": asdict(plan.search) if plan.search else None,
@@ -228,7 +229,7 @@ def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> 
     if content != stored:
         _store(plan.folder, content)
     spec, text = plan.folder.spec, plan.survey.text
-    if not spec.exists() or spec.read_text(encoding="utf-8") != text:
+    if not spec.exists() or spec.read_bytes() != text.encode():
         write_text(spec, text)
 
 

@@ -1,6 +1,7 @@
 """The form of a survey file: which configs are trained on which data, how often, and with what budget."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -131,12 +132,8 @@ class SurveySpec(Section):
             raise ValueError("search: expected with one config, one seed and at most one data set, without a sweep")
         return self
 
-    def resolve_paths(self, folder: Path) -> "SurveySpec":
-        """The same with config files found beside the survey file, where they are not in the working directory."""
-        entries = [
-            entry.model_copy(update={"config": str(folder / entry.config)})
-            if not Path(entry.config).is_file() and (folder / entry.config).is_file()
-            else entry
-            for entry in self.configs
-        ]
+    def resolve_paths(self, find: Callable[[str], Path | None]) -> "SurveySpec":
+        """The same with the paths of config files. `find`: the file of a config; None for a preset."""
+        found = [str(find(entry.config) or entry.config) for entry in self.configs]
+        entries = [entry.model_copy(update={"config": path}) for entry, path in zip(self.configs, found, strict=True)]
         return self.model_copy(update={"configs": entries})

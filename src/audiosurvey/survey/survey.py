@@ -14,6 +14,7 @@ from audiosurvey.runs.results.row import read_row
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener, train
 from audiosurvey.survey.derived import derive_runs, leaving_models, run_name, set_aside_others
+from audiosurvey.survey.done import models_not_kept
 from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
@@ -67,7 +68,7 @@ class OpenSurvey:
     def train(self, listener: SurveyListener = SurveyListener()) -> SurveyStatus:
         """Searches if the survey says so, trains what is missing, and returns where the survey stands then."""
         options = self.options
-        for line in self.plan.notes:
+        for line in (*self.plan.notes, *self._not_kept):
             listener.say(line)
         begin(self.plan)
         set_aside_others(self.plan, listener.say)
@@ -104,7 +105,11 @@ class OpenSurvey:
     @property
     def notes(self) -> list[str]:
         """What a dry run has to say besides the forecast."""
-        return [*self.plan.notes, *leaving_models(self.plan)]
+        return [*self.plan.notes, *self._not_kept, *leaving_models(self.plan)]
+
+    @property
+    def _not_kept(self) -> list[str]:
+        return models_not_kept(self.plan.folder, self.plan.cells, self.plan.survey.spec.keep)
 
     def forecast(self, bar: OpenBar) -> SurveyForecast:
         """The cost of what is missing; a few steps of each config are trained."""

@@ -92,7 +92,7 @@ def read(text: str | bytes, name: str, *, kind: str = "config", example: str = "
     """Parse one YAML document whose root is a mapping. An empty file is an empty mapping. `kind` and `example`: what
     the file should be, for messages."""
     document = Document(name)
-    node = _compose(_decode(text, name, kind), name)
+    node = _compose(decode(text, name, kind), name)
     if node is None or (isinstance(node, ScalarNode) and node.tag == _TAG + "null"):
         return document
     if not isinstance(node, MappingNode):
@@ -117,7 +117,8 @@ def read_value(text: str) -> Any:
     return value
 
 
-def _decode(text: str | bytes, name: str, kind: str) -> str:
+def decode(text: str | bytes, name: str, kind: str) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark. Raises UserError for other content."""
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
     marked = text[:2] in (b"\xff\xfe", b"\xfe\xff")
