@@ -19,6 +19,10 @@ _IN_FLIGHT = 2
 """Tasks handed to Ray for each slot."""
 _MOST_RESTARTS = 5
 """Times that a local Ray is started again without a cell that has ended in between."""
+_MOST_LOST = 20
+"""Cells for each slot that may be lost with their node without one that has ended in between."""
+_PAUSE = 1.0
+"""Seconds after a cell was lost."""
 
 
 class RayExecutor:
@@ -35,7 +39,7 @@ class RayExecutor:
         self._ray = _connect(address, workers, threads)
         self.slots = self._slots_now()
         self._alone = False
-        self._restarts = 0
+        self._restarts = self._lost = 0
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Cell, Outcome]]:
         remote = self._remote()
@@ -53,7 +57,7 @@ class RayExecutor:
                     if outcome is None:
                         waiting.append(task)
                     else:
-                        self._restarts = 0
+                        self._restarts = self._lost = 0
                         yield task.cell, outcome
                 if not self._connected():
                     waiting.extend(running.values())
@@ -87,14 +91,24 @@ class RayExecutor:
             if isinstance(error.cause, DiskFull):
                 raise error.cause from None
             raise
-        except self._ray.exceptions.RayError:
-            time.sleep(1.0)
+        except self._ray.exceptions.RayError as error:
+            self._lost += 1
+            if self._lost > _MOST_LOST * self.slots:
+                reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                raise Interrupted(
+                    f"{{ray}}: {self._lost} cells were lost in a row, and none has ended; the last one by {reason}",
+                    ray=self._address,
+                ) from None
+            time.sleep(_PAUSE)
             return None
 
     def _connected(self) -> bool:
         """Whether the node of this process is there, through which all tasks are sent."""
-        own = self._ray.get_runtime_context().get_node_id()
-        return any(node["Alive"] for node in self._ray.nodes() if node["NodeID"] == own)
+        try:
+            own = self._ray.get_runtime_context().get_node_id()
+            return any(node["Alive"] for node in self._ray.nodes() if node["NodeID"] == own)
+        except (self._ray.exceptions.RayError, ConnectionError, RuntimeError):
+            return False
 
     def _restart(self) -> None:
         """Connects anew. A Ray on this machine is gone with its node, and is started again."""
