@@ -12,12 +12,14 @@ from sklearn.metrics import accuracy_score
 
 import audiosurvey
 from audiosurvey.analysis import robustness as module
-from audiosurvey.analysis.corruptions import Scene, corruptions
+from audiosurvey.analysis.corruptions import Corruption, Scene, corruptions
 from audiosurvey.analysis.robustness import corrupting, measure_robustness, other_class
 from audiosurvey.analysis.robustness_results import robustness_of
+from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import open_run
+from audiosurvey.runs.evaluation.conditions import Change
+from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
 FEW = ("white_noise", "other_class", "muted")
@@ -152,6 +154,29 @@ def test_a_fold_that_was_trained_again_does_not_count_until_it_is_measured(run: 
     other = results.changed(dataset=results.dataset.changed(hash="other"))
     with pytest.raises(UserError, match="was measured on other data"):
         robustness_of(RunFolder(run), other)
+
+
+@pytest.mark.usefixtures("few")
+def test_every_part_of_the_clips_takes_as_long(run: Path, monkeypatch: pytest.MonkeyPatch):
+    """So that the pace says how long the rest will take, whichever corruptions are slow."""
+    monkeypatch.setattr(module, "CLIPS_AT_ONCE", 2)
+    order: list[tuple[str, float]] = []
+    true = module.corrupting
+
+    def noted(one: Corruption, level: float, fold: FoldModel) -> Change:
+        def change(wave_S: np.ndarray, clip: Clip) -> np.ndarray:
+            order.append((one.name, level))
+            return true(one, level, fold)(wave_S, clip)
+
+        return change
+
+    monkeypatch.setattr(module, "corrupting", noted)
+    measure_robustness(run, device="cpu", folds=[1])
+    assert len(order) == 8 * 4 * 5
+    for begin in range(0, len(order), 2 * 4):
+        assert len({name for name, _ in order[begin : begin + 2 * 4]}) == 4
+    for begin in range(0, len(order), 2 * 4 * 5):
+        assert len(set(order[begin : begin + 2 * 4 * 5])) == 4 * 5
 
 
 @pytest.mark.usefixtures("few")

@@ -123,12 +123,6 @@ def test_damaged_runs_are_refused(make_run):
     assert "2-0.wav, 2-1.wav, 2-2.wav and 37 more in" in refused(run)
 
 
-def test_data_sets_of_a_survey_are_apart(make_survey, make_run):
-    rows = {("a", 0): {"dataset": "one"}, ("b", 0): {"dataset": "one"}, ("c", 0): {"dataset": "two"}}
-    found = made(make_survey(rows))
-    assert [(one.title, len(one.models)) for one in found] == [("one", 2), ("two", 1)]
-
-
 def test_several_labels_are_scored_by_map(make_foreign):
     changed = {f"{fold}-0.wav": {"label": "bark|rain"} for fold in range(1, 6)} | {"1-3.wav": {"label": ""}}
     (found,) = made(make_foreign("one", 0.9, **changed), make_foreign("two", 0.6, **changed))
@@ -136,24 +130,6 @@ def test_several_labels_are_scored_by_map(make_foreign):
     assert found.metric == "mAP"
     assert [model.name for model in found.models] == ["one", "two"]
     assert found.models[0].correct_SN is None
-
-
-def test_two_surveys_may_call_one_data_set_differently(make_survey):
-    one = make_survey({("a", 0): {"dataset": "esc10"}}, name="one")
-    other = make_survey({("b", 0): {}}, name="other")
-    (found,) = made(one, other)
-    assert sorted(model.name for model in found.models) == ["a", "b"]
-
-
-def test_data_sets_of_one_title_are_told_apart_by_their_contents(make_survey):
-    survey = make_survey({("a", 0): {}, ("b", 0): {}})
-    (other,) = survey.glob("runs/b-*")
-    for path in (other / "results.json", *other.glob("fold-*/predictions.csv")):
-        changed = path.read_text(encoding="utf-8").replace('"hash": "h"', '"hash": "x"').replace(".wav", ".flac")
-        path.write_text(changed, encoding="utf-8")
-    found = made(survey)
-    assert [[model.name for model in one.models] for one in found] == [["a"], ["b"]]
-    assert len({one.title for one in found}) == 2
 
 
 def test_the_share_of_test_clips_is_that_of_the_compared_folds(make_run):

@@ -37,6 +37,22 @@ def test_a_sweep_of_two_keys(make_survey):
     assert effects["loss.name", "ce"].difference.mean == pytest.approx(by_hand.mean())
 
 
+def test_models_of_two_surveys_are_not_paired(make_survey):
+    surveys = []
+    for number, (low, high) in enumerate(((0.5, 0.9), (0.8, 0.6))):
+        rows = {
+            ("a", 0): {"accuracy": low, "sweep": {"train.lr": 0.01}, "config": "one"},
+            ("b", 0): {"accuracy": high, "sweep": {"train.lr": 0.1}, "config": "one"},
+        }
+        surveys.append(make_survey(rows, name=f"survey-{number}"))
+    (found,) = make_benchmarks(find_rows(surveys), (), [].append)
+    scores = {model.name: model.fold_scores_J for model in found.models}
+    (effect,) = main_effects(found.models)
+    by_hand = [scores[f"survey-{number}/b"] - scores[f"survey-{number}/a"] for number in (0, 1)]
+    assert effect.pairs == 2
+    assert effect.difference.mean == pytest.approx(np.mean(by_hand))
+
+
 def test_values_that_are_lists_and_several_configs(make_survey):
     given = {
         ("a", 0): {"accuracy": 0.7, "sweep": {"x": [1, 2]}, "config": "one"},

@@ -40,11 +40,6 @@ def test_rows_of_a_survey_are_named_by_row_json(make_survey):
     assert rows[0].survey == survey
 
 
-def test_equal_names_get_their_folder_in_front(make_run, make_survey):
-    paths = [make_run("one/a", 0.8), make_run("two/a", 0.7), make_survey({("a", 0): {}})]
-    assert [row.name for row in find_rows(paths)] == ["one/a", "two/a", "survey/a"]
-
-
 def test_files_of_another_program(make_foreign, tmp_path):
     make_foreign("many/seed-3", seed=3)
     make_foreign("many/seed-12", seed=12)

@@ -107,6 +107,13 @@ def test_any_seed_of_a_model_may_have_been_measured(make_run: Callable[..., Path
     assert shown(*runs) == ({"a": 10}, [MEASURED])
 
 
+def test_models_of_one_name_have_their_own_times(make_survey: Callable[..., Path]):
+    surveys = [make_survey({("a", 0): {"dataset": name, "seconds": 1.0}}, name=name) for name in ("one", "two")]
+    for ms, survey in enumerate(surveys, 10):
+        store(next(survey.glob("runs/*")), ms)
+    assert shown(*surveys) == ({"one/a": 10, "two/a": 11}, [MEASURED])
+
+
 def test_predictions_of_other_programs_have_no_stored_times(make_foreign: Callable[..., Path]):
     theirs = make_foreign("theirs")
     store(theirs, 10)

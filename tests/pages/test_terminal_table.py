@@ -51,11 +51,44 @@ def test_a_wide_terminal_breaks_nothing():
     assert fitted([Column("one two", ("1",)), Column("model", ("m",), "name")], 200) == [7, 5]
 
 
+def test_long_words_of_a_text_break_before_other_columns_give_way():
+    columns = [Column("check", ("spoils a result\nunreadable",), "text"), Column("what", ("x" * 70 + " y",), "text")]
+    shown = lines(columns)
+    assert max(map(len, shown)) == 80
+    assert any(line.startswith("spoils a result x") for line in shown)
+    assert any(line.startswith("unreadable      x") for line in shown)
+
+
+def test_a_cell_of_several_lines_is_as_wide_as_the_longest():
+    assert fitted([Column("n", ("0.175\n-10 %",)), Column("what", ("one\nthree",), "text")], 80) == [5, 5]
+
+
+def test_totals_are_set_off():
+    columns = [Column("fold", ("1", "2", "mean"), "text"), Column("score", ("0.5", "0.7", "0.6"))]
+    file = io.StringIO()
+    Console(file=file, width=80).print(FittedTable(columns, totals=1))
+    shown = [line.strip() for line in file.getvalue().splitlines()]
+    assert shown == ["", "fold  score", "───────────", "1       0.5", "2       0.7", "", "mean    0.6", ""]
+
+
+def test_rows_may_stand_apart():
+    file = io.StringIO()
+    Console(file=file, width=80).print(FittedTable([Column("a", ("1", "2"), "text")], spaced=True))
+    assert [line.strip() for line in file.getvalue().splitlines()] == ["", "a", "─", "1", "", "2", ""]
+
+
 def test_verdicts_have_their_colour():
     file = io.StringIO()
     table = FittedTable([Column("verdict", ("worse",), "verdict")], {"worse": "red"})
     Console(file=file, width=80, force_terminal=True, color_system="standard").print(table)
     assert "\x1b[31mworse" in file.getvalue()
+
+
+def test_a_line_of_a_text_has_its_style():
+    file = io.StringIO()
+    table = FittedTable([Column("check", ("note\nclips", "note that"), "text")], {"note": "red"})
+    Console(file=file, width=80, force_terminal=True, color_system="standard").print(table)
+    assert file.getvalue().count("\x1b[31mnote") == 1
 
 
 @given(st.text(alphabet="ab1e-_/= ", max_size=60), st.integers(1, 40))

@@ -108,6 +108,18 @@ def test_a_share_that_is_done_tells_what_is_left(monkeypatch: pytest.MonkeyPatch
     assert text(console).splitlines() == ["predicting: 20 %, about 44 s left", "predicting: 60 %, about 20 s left"]
 
 
+def test_nothing_is_left_only_at_the_end(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr("audiosurvey.report.console.time.monotonic", lambda: now[0])
+    console = plain()
+    with progress_bar("clips", console) as moved:
+        for done, seconds in ((990, 11), (999, 22), (1000, 33)):
+            now[0] = 100.0 + seconds
+            moved(done, 1000)
+    lines = ["clips: 990 of 1000, about 1 s left", "clips: 999 of 1000, about 1 s left", "clips: 1000 of 1000"]
+    assert text(console).splitlines() == lines
+
+
 def test_a_share_on_a_terminal_is_a_bar():
     console = terminal()
     with share_bar("predicting", console) as moved:

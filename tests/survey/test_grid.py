@@ -1,6 +1,7 @@
 """Recipes: their number, their values and their names."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,20 @@ def test_configs_beside_the_survey_file_are_found(make_survey: MakeSurvey, tmp_p
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert [recipe.name for recipe in expand(load_survey(path))] == ["net", "wide"]
+
+
+def test_a_config_on_other_data_than_the_survey_has_names_that_data(
+    make_survey: MakeSurvey, tones: Path, tmp_path: Path
+):
+    other, copy = tmp_path / "other", tmp_path / "copy" / tones.name
+    for root in (other, copy):
+        shutil.copytree(tones, root)
+    entries = [
+        f"{{config: net.yaml, name: {root.parent.name}, set: {{dataset.root: '{root}'}}}}" for root in (other, copy)
+    ]
+    recipes = expand(load_survey(make_survey(configs=f"configs: [net.yaml, {', '.join(entries)}]")))
+    title = safe_name(tones.name)
+    assert [recipe.dataset for recipe in recipes] == [title, "other", title]
 
 
 @given(st.text())

@@ -352,6 +352,26 @@ def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
     assert not (tmp_path / "s" / "cells").exists()
 
 
+@pytest.mark.parametrize(
+    ("threads", "options", "busy", "most"),
+    [
+        (1, {}, False, 4),
+        (2, {}, False, 2),
+        (8, {}, False, 1),
+        (1, {}, True, 1),
+        (1, {"ray": "local"}, False, 1),
+        (1, {"shard": Shard(1, 2)}, False, 1),
+    ],
+)
+def test_the_cells_that_a_machine_can_train_at_a_time(
+    make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads, options, busy, most
+):
+    monkeypatch.setattr("audiosurvey.survey.dry_run.cpu_count", lambda: 4)
+    monkeypatch.setattr("audiosurvey.survey.dry_run.others_are_busy", lambda: busy)
+    path = make_survey("device: cpu", f"threads: {threads}", configs="configs: [net.yaml]")
+    assert pipeline.open_survey(path, SurveyOptions(tmp_path / "s", **options)).forecast(no_bar).most_slots == most
+
+
 def test_a_dry_run_leaves_the_plan_of_others(make_survey: MakeSurvey, tmp_path: Path):
     run(make_survey("folds: [1]"), tmp_path / "s")
     before = (tmp_path / "s" / "plan.json").read_bytes(), (tmp_path / "s" / "survey.yaml").read_bytes()

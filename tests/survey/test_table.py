@@ -27,6 +27,21 @@ def test_the_plan_keeps_names_whole():
     assert any("12 min" in line for line in lines) or any("13 min" in line for line in lines)
 
 
+def test_more_jobs_are_proposed_where_they_help():
+    def advice(seconds: float, pending: int, slots: int, most: int) -> str:
+        rows = [RowForecast("net", pending, pending, 1, 1, 2, seconds, 1)]
+        lines = printed(forecast_table(SurveyForecast(rows, slots, 10**9, 10**8, most)))
+        return next((line for line in lines if "--jobs" in line), "")
+
+    # 30 cells of 10 s: 300 s one after the other; in halves 150 s, after 10 s to begin.
+    assert advice(10, 30, 1, 2) == "with --jobs 2: about 3 min"
+    assert advice(10, 4, 1, 8) == "with --jobs 4: about 20 s"
+    assert advice(10, 30, 2, 4) == "with --jobs 4: about 85 s"
+    # No further core, as many jobs already, one cell, nothing to train, too short.
+    for one in ((10, 30, 1, 1), (10, 30, 2, 2), (99, 1, 1, 2), (10, 0, 1, 2), (1, 30, 1, 2)):
+        assert advice(*one) == ""
+
+
 def test_the_status_keeps_names_whole_and_leaves_out_what_is_empty():
     rows = [RowStatus(name, 10, 3, 0, 0, 0.8125, 12.0) for name in NAMES[:2]]
     lines = printed(status_table(SurveyStatus(rows, [], [], None)))

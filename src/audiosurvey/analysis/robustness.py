@@ -32,7 +32,7 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import ArgumentError, not_written
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.conditions import score_changed
+from audiosurvey.runs.evaluation.conditions import CLIPS_AT_ONCE, Change, score_changed
 from audiosurvey.runs.evaluation.heldout import FoldModel, open_run
 from audiosurvey.runs.listener import Advance, OpenBar, no_bar
 from audiosurvey.runs.results.results import RunResults
@@ -163,7 +163,12 @@ def _writing(run: RunFolder) -> Iterator[None]:
 def _of_fold(fold: FoldModel, suite: Sequence[Corruption], device: str, move: Callable[[int], None]) -> FoldRobustness:
     began = time.monotonic()
     fold.model.to(device)
-    clean = _cell(fold, 0, None, lambda wave_S, clip: wave_S, None, move)
+    severities = range(max(len(one.levels) for one in suite))
+    graded = [(one, place) for place in severities for one in suite if place < len(one.levels)]
+    changes = [_unchanged, *(corrupting(one, float(one.levels[place]), fold) for one, place in graded)]
+    clean_NK, *corrupted = _scored(fold, changes, move)
+    scores = {(one.name, place): scores_NK for (one, place), scores_NK in zip(graded, corrupted, strict=True)}
+    clean = _cell(fold, 0, None, clean_NK, None)
     rows = [
         CorruptionScores(
             name=one.name,
@@ -171,7 +176,7 @@ def _of_fold(fold: FoldModel, suite: Sequence[Corruption], device: str, move: Ca
             quantity=one.quantity,
             in_mean=one.in_mean,
             cells=[
-                _cell(fold, place + 1, level, corrupting(one, level, fold), clean.score, move)
+                _cell(fold, place + 1, level, scores[one.name, place], clean.score)
                 for place, level in enumerate(map(float, one.levels))
             ],
         )
@@ -188,7 +193,25 @@ def _of_fold(fold: FoldModel, suite: Sequence[Corruption], device: str, move: Ca
     )
 
 
-def corrupting(one: Corruption, level: float, fold: FoldModel) -> Callable[[np.ndarray, Clip], np.ndarray]:
+def _unchanged(wave_S: np.ndarray, clip: Clip) -> np.ndarray:
+    return wave_S
+
+
+def _scored(fold: FoldModel, changes: Sequence[Change], move: Callable[[int], None]) -> list[np.ndarray]:
+    """Scores (N, K) of the test clips after each change.
+
+    All changes of some clips, then of the next: the changes take very different times, and in this order the pace says
+    how long the rest will take.
+    """
+    found: list[list[np.ndarray]] = [[] for _ in changes]
+    for begin in range(0, len(fold.clips), CLIPS_AT_ONCE):
+        part = fold.clips[begin : begin + CLIPS_AT_ONCE]
+        for scores, change in zip(found, changes, strict=True):
+            scores.append(score_changed(fold.model, fold.sounds.store, part, change, move))
+    return [np.concatenate(scores) for scores in found]
+
+
+def corrupting(one: Corruption, level: float, fold: FoldModel) -> Change:
     """The corruption at a level, as a function of a test clip's wave (S) and the clip."""
     store, training = fold.sounds.store, fold.split.train
 
@@ -215,17 +238,9 @@ def other_class(clip: Clip, training: Sequence[Clip], store: Store, samples: int
     return None
 
 
-def _cell(
-    fold: FoldModel,
-    severity: int,
-    level: float | None,
-    change: Callable[[np.ndarray, Clip], np.ndarray],
-    clean: float | None,
-    move: Callable[[int], None],
-) -> Cell:
+def _cell(fold: FoldModel, severity: int, level: float | None, scores_NK: np.ndarray, clean: float | None) -> Cell:
     model, several = fold.model, fold.sounds.table.multi_label
     truth_NK = truth(fold.clips, len(model.labels))
-    scores_NK = score_changed(model, fold.sounds.store, fold.clips, change, move)
     score = mean_average_precision(scores_NK, truth_NK) if several else accuracy(scores_NK, truth_NK.argmax(axis=1))
     cell = make_cell(severity, level, score, expected_error(scores_NK, truth_NK, model.loss.binary), clean=clean)
     return cell if several else cell.changed(standard_error=standard_error(score, len(fold.clips)))

@@ -78,17 +78,16 @@ def describe(
     if as_json:
         print_json(asdict(description))
         return
-    from rich.table import Table
+    from audiosurvey.pages.columns import Column
+    from audiosurvey.pages.terminal_table import FittedTable
 
-    heading, *rows, total = table_rows(description)
-    table = Table(
-        title=f"{config}, {classes} classes, input {' x '.join(map(str, description.input_shape))}", show_footer=True
-    )
-    for index, title in enumerate(heading):
-        table.add_column(title, footer=total[index], justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    stdout().print(table)
+    heading, *rows = table_rows(description)
+    columns = [
+        Column(title, cells, "text" if title == "layer" else "number")
+        for title, cells in zip(heading, zip(*rows, strict=True), strict=True)
+    ]
+    print(f"{config}, {classes} classes, input {' x '.join(map(str, description.input_shape))}")
+    stdout().print(FittedTable(columns, totals=1))
 
 
 @app.command()

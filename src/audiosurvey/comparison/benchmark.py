@@ -3,8 +3,7 @@
 Axes: M models, S seeds, N clips, K classes, J folds.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,6 +11,8 @@ import numpy as np
 
 from audiosurvey.comparison import metrics
 from audiosurvey.comparison.bootstrap import recording_indices
+from audiosurvey.comparison.grouping import Loaded, by_data_set, titles
+from audiosurvey.comparison.names import distinct_names
 from audiosurvey.comparison.seed_scores import SeedScores, read_seed
 from audiosurvey.comparison.sources import RowSource
 from audiosurvey.errors import ArgumentError, UserError, some_of
@@ -24,6 +25,8 @@ _SHOWN = 3
 class ComparedModel:
     """One row of the leaderboard."""
 
+    name: str
+    """Different for each model of a data set."""
     source: RowSource
     """With the seeds that are compared."""
     scores_SNK: np.ndarray
@@ -33,10 +36,6 @@ class ComparedModel:
     """Accuracy, or mAP for several labels."""
     correct_SN: np.ndarray | None
     """None for several labels."""
-
-    @property
-    def name(self) -> str:
-        return self.source.name
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
@@ -87,79 +86,39 @@ def make_benchmarks(rows: Sequence[RowSource], folds: Sequence[int], leave_out: 
     `leave_out`; in runs that were named one by one this is an error. Raises UserError if clips, folds, labels or
     classes differ.
     """
-    loaded = [(row, [read_seed(seed) for seed in row.seeds]) for row in rows]
-    return [_benchmark(title, group, folds, leave_out) for title, group in _groups(loaded)]
+    groups = by_data_set([(row, [read_seed(seed) for seed in row.seeds]) for row in rows])
+    names = distinct_names([[row for row, _ in group] for group in groups])
+    return [
+        _benchmark(title, group, own, folds, leave_out)
+        for title, group, own in zip(titles(groups), groups, names, strict=True)
+    ]
 
 
-Loaded = tuple[RowSource, list[SeedScores]]
-
-
-def _groups(loaded: Sequence[Loaded]) -> Iterator[tuple[str, list[Loaded]]]:
-    """Rows by data set. Rows of surveys define the data sets; without a survey the first row does."""
-    groups: list[list[Loaded]] = []
-    for one in loaded:
-        if one[0].survey is not None:
-            group = next((group for group in groups if _same_data(group[0], one)), None)
-            if group is None:
-                groups.append(group := [])
-            group.append(one)
-    if not groups:
-        groups.append([next((one for one in loaded if one[0].dataset), loaded[0])])
-    placed = {id(row) for group in groups for row, _ in group}
-    for one in loaded:
-        if id(one[0]) not in placed:
-            _group_of(one, groups).append(one)
-    titles: list[str] = []
-    for group in groups:
-        title = next((row.dataset for row, _ in group if row.dataset), "")
-        number = sum(re.fullmatch(re.escape(title) + r"( \(\d+\))?", one) is not None for one in titles)
-        titles.append(f"{title} ({number + 1})" if number else title)
-    return zip(titles, groups, strict=True)
-
-
-def _same_data(one: Loaded, other: Loaded) -> bool:
-    """Whether two rows have the same data, whatever two surveys call it."""
-    if one[0].survey is not None and one[0].survey == other[0].survey and one[0].dataset != other[0].dataset:
-        return False
-    hashes = [row.seeds[0].results.dataset.hash for row, _ in (one, other) if row.seeds[0].results is not None]
-    same_hash = len(hashes) == 2 and hashes[0] == hashes[1]
-    return same_hash or set(one[1][0].clips) == set(other[1][0].clips)
-
-
-def _group_of(one: Loaded, groups: list[list[Loaded]]) -> list[Loaded]:
-    """The group of a run that belongs to no survey: the one with most of its clips."""
-    row, seeds = one
-    if same := next((group for group in groups if _same_data(group[0], one)), None):
-        return same
-    clips = set(seeds[0].clips)
-    shared = [len(clips.intersection(group[0][1][0].clips)) for group in groups]
-    best = max(range(len(groups)), key=lambda index: shared[index])
-    if not shared[best]:
-        other, data = groups[best][0][0], f" ({row.dataset})" if row.dataset else ""
-        raise UserError(f"{row.path.as_posix()}: has no clips{data} in common with {other.path.as_posix()}")
-    return groups[best]
-
-
-def _benchmark(title: str, group: Sequence[Loaded], folds: Sequence[int], leave_out: Say) -> Benchmark:
+def _benchmark(
+    title: str, group: Sequence[Loaded], names: Sequence[str], folds: Sequence[int], leave_out: Say
+) -> Benchmark:
     there = sorted({fold for _, seeds in group for seed in seeds for fold in seed.folds})
     if folds and (missing := [fold for fold in folds if fold not in there]):
         absent = some_of([*map(str, missing)], _SHOWN)
         raise ArgumentError(f"{{folds}}: no model has fold {absent}; there are {_list(there)}", folds=...)
     wanted = sorted(set(folds)) if folds else there
-    complete = [(row, _complete(row, seeds, wanted, leave_out)) for row, seeds in group]
-    kept = [(row, [seed.restricted(wanted) for seed in seeds]) for row, seeds in complete if seeds]
+    complete = [
+        (name, row, _complete(row, seeds, wanted, leave_out)) for name, (row, seeds) in zip(names, group, strict=True)
+    ]
+    kept = [(name, row, [seed.restricted(wanted) for seed in seeds]) for name, row, seeds in complete if seeds]
     if not kept:
         raise ArgumentError(
             f"{title}: no model has all of the folds {_list(wanted)}; compare fewer with {{folds}}",
             folds=_suggested(group, wanted) or ...,
         )
-    first = kept[0][1][0]
+    first = kept[0][2][0]
     ordered = first.taken(np.array(sorted(range(len(first.clips)), key=first.clips.__getitem__)))
-    aligned = [(row, [_aligned(seed, ordered) for seed in seeds]) for row, seeds in kept]
-    recording_N, known, notes = _recordings([seed for _, seeds in aligned for seed in seeds])
-    multi_label = any(seed.multi_label for _, seeds in aligned for seed in seeds)
+    aligned = [(name, row, [_aligned(seed, ordered) for seed in seeds]) for name, row, seeds in kept]
+    every = [seed for *_, seeds in aligned for seed in seeds]
+    recording_N, known, notes = _recordings(every)
+    multi_label = any(seed.multi_label for seed in every)
     fold_N = np.searchsorted(wanted, ordered.fold_N)
-    models = [_model(row, seeds, ordered.truth_NK, fold_N, multi_label) for row, seeds in aligned]
+    models = [_model(name, row, seeds, ordered.truth_NK, fold_N, multi_label) for name, row, seeds in aligned]
     return Benchmark(
         title or "predictions",
         tuple(wanted),
@@ -244,7 +203,7 @@ def _partition(seed: SeedScores) -> np.ndarray:
 
 
 def _model(
-    row: RowSource, seeds: Sequence[SeedScores], truth_NK: np.ndarray, fold_N: np.ndarray, multi_label: bool
+    name: str, row: RowSource, seeds: Sequence[SeedScores], truth_NK: np.ndarray, fold_N: np.ndarray, multi_label: bool
 ) -> ComparedModel:
     scores_SNK = np.stack([seed.scores_NK for seed in seeds])
     correct_SN = None if multi_label else metrics.share_correct(scores_SNK, truth_NK)
@@ -257,7 +216,7 @@ def _model(
     there = {seed.path for seed in seeds}
     kept = replace(row, seeds=tuple(seed for seed in row.seeds if seed.path in there))
     ratio = float(np.mean([seed.ratio for seed in seeds]))
-    return ComparedModel(kept, scores_SNK, ratio, fold_scores_SJ, correct_SN)
+    return ComparedModel(name, kept, scores_SNK, ratio, fold_scores_SJ, correct_SN)
 
 
 def _difference(here: set[str], there: set[str]) -> str:

@@ -78,10 +78,17 @@ def compare(
 
 
 def _check_baseline(benchmarks: Sequence[Benchmark], options: CompareOptions) -> None:
-    names = sorted({model.name for one in benchmarks for model in one.models})
-    if options.baseline is not None and options.baseline not in names:
-        there = some_of(names, 2 * _SHOWN)
-        raise ArgumentError(f"{{baseline}}: no such model; there are {there}", baseline=options.baseline)
+    models = [model for one in benchmarks for model in one.models]
+    names = sorted({model.name for model in models})
+    if options.baseline is None or options.baseline in names:
+        return
+    if meant := sorted({model.name for model in models if model.source.name == options.baseline}):
+        few = some_of(meant, 2 * _SHOWN)
+        raise ArgumentError(
+            f"{{baseline}}: several models have this name; give one of {few}", baseline=options.baseline
+        )
+    there = some_of(names, 2 * _SHOWN)
+    raise ArgumentError(f"{{baseline}}: no such model; there are {there}", baseline=options.baseline)
 
 
 def _with_baseline_note(options: CompareOptions) -> Callable[[DatasetResult], DatasetResult]:

@@ -27,8 +27,8 @@ class MainEffect:
 def main_effects(models: Sequence[ComparedModel]) -> list[MainEffect]:
     """Every value of every swept key against the first value of the key, in the order of numbers or names.
 
-    The differences of all pairs that agree in everything else are averaged in each fold; the interval is that of the
-    corrected t over the folds. A sweep over several configs has the key `config` too.
+    The differences of all pairs of one survey that agree in everything else are averaged in each fold; the interval is
+    that of the corrected t over the folds. A sweep over several configs has the key `config` too.
     """
     swept = [model for model in models if model.source.sweep]
     settings = [_settings(model) for model in swept]
@@ -48,6 +48,8 @@ def _effect(
     for model, one in zip(models, settings, strict=True):
         if key in one:
             rest = _text({name: other for name, other in one.items() if name != key})
+            # Configs of one name in two surveys need not be the same.
+            rest = f"{model.source.folder} {rest}"
             sides[rest][_text(one[key])] = model
     pairs = [side for side in sides.values() if _text(value) in side and _text(reference) in side]
     if not pairs:

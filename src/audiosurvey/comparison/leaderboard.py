@@ -14,15 +14,19 @@ from audiosurvey.comparison.benchmark import Benchmark, ComparedModel
 from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, draws_stream, interval, map_draws
 from audiosurvey.comparison.costs import costs_of, pareto_front
 from audiosurvey.comparison.effects import main_effects
+from audiosurvey.comparison.grouping import data_hash
 from audiosurvey.comparison.planning import folds_needed, seeds_needed, spread
 from audiosurvey.comparison.result import DatasetResult, Interval, ModelResult, More, PairResult, Protocol
 from audiosurvey.comparison.significance import corrected_t, mcnemar_p, sign_flip_p
 from audiosurvey.comparison.timing import Times
 from audiosurvey.comparison.verdicts import ALPHA, MARGIN, FoldTest, against, all_pairs, rank_ranges
-from audiosurvey.errors import UserError
+from audiosurvey.errors import UserError, some_of
 from audiosurvey.randomness import stream
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.validity import caveats
+
+_SHOWN = 5
+"""Models named in a note."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,10 @@ def _notes(benchmark: Benchmark, rows: Sequence[ModelResult]) -> list[str]:
         found.append("the runs were made by several versions of audiosurvey")
     if len({row.protocol.selection for row in rows if row.protocol.selection}) > 1:
         found.append("the epoch was not chosen in the same way in all runs; see the column selection")
-    hashes = {seed.results.dataset.hash for model in benchmark.models for seed in model.source.seeds if seed.results}
-    if len(hashes) > 1:
-        found.append("clips, folds and labels are the same, but the contents of the sound files or sources differ")
+    known = [(model.name, of_data) for model in benchmark.models if (of_data := data_hash(model.source))]
+    if others := [name for name, of_data in known if of_data != known[0][1]]:
+        found.append(
+            f"clips, folds and labels are the same, but the sound files or source recordings of "
+            f"{some_of(others, _SHOWN)} differ from those of {known[0][0]}"
+        )
     return found

@@ -4,7 +4,7 @@ A path is a survey folder, a run folder, a folder of run folders, or a folder wi
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ class RowSource:
     """One row: seeds of one recipe on one data set."""
 
     name: str
+    """Rows from different folders may have the same."""
     seeds: tuple[SeedSource, ...]
+    folder: Path
+    """The folder, or survey, that the row lies in; absolute."""
     survey: Path | None = None
     dataset: str | None = None
     """Title; None if the files do not tell."""
@@ -51,17 +54,13 @@ class RowSource:
 
 
 def find_rows(paths: Sequence[Path]) -> list[RowSource]:
-    """The rows in these paths, with different names within a data set.
+    """The rows in these paths.
 
-    Raises UserError for a path that is missing or holds nothing to compare, or for a damaged file.
+    Raises UserError for a path that is missing, given twice or holds nothing to compare, or for a damaged file.
     """
     rows: list[RowSource] = []
     loose: list[SeedSource] = []
-    seen: dict[Path, Path] = {}
     for path in paths:
-        if (place := path.resolve()) in seen:
-            raise UserError(f"{path.as_posix()}: given twice; a model is compared with others")
-        seen[place] = path
         if path.is_file():
             raise UserError(f"{path.as_posix()}: is a file; give its folder")
         if not path.is_dir():
@@ -74,7 +73,18 @@ def find_rows(paths: Sequence[Path]) -> list[RowSource]:
             loose += runs
         else:
             rows.append(_foreign_row(path))
-    return _with_own_names([*_rows_of_runs(loose), *rows])
+    found = [*_rows_of_runs(loose), *rows]
+    _refuse_twice(found)
+    return found
+
+
+def _refuse_twice(rows: Sequence[RowSource]) -> None:
+    """Raises UserError for a run that is in two of the paths, such as a survey and its folder of runs."""
+    seen: set[Path] = set()
+    for path in (seed.path for row in rows for seed in row.seeds):
+        if (place := path.resolve()) in seen:
+            raise UserError(f"{path.as_posix()}: given twice; a model is compared with others")
+        seen.add(place)
 
 
 def is_survey(path: Path) -> bool:
@@ -132,12 +142,14 @@ def _rows_of_runs(runs: Sequence[SeedSource]) -> list[RowSource]:
     return rows
 
 
-def _row(name: str, seeds: Sequence[SeedSource], survey: Path | None = None) -> RowSource:
+def _row(name: str, seeds: Sequence[SeedSource], survey: Path | None = None, folder: Path | None = None) -> RowSource:
+    """`folder`: where the row lies, if it is neither the survey nor the folder of its first seed."""
     ordered = sorted(seeds, key=lambda one: (one.seed is None, one.seed or 0, one.path))
     row = ordered[0].row
     return RowSource(
         name,
         tuple(ordered),
+        (survey or folder or ordered[0].path.resolve().parent).resolve(),
         survey,
         _title(ordered[0]),
         dict(row.sweep) if row else {},
@@ -176,15 +188,16 @@ def _common_name(runs: Sequence[SeedSource]) -> str:
 
 def _foreign_row(path: Path) -> RowSource:
     """Files of another program: `predictions.csv`, one in each `fold-N`, or one of these in a sub-folder a seed."""
+    place = path.resolve()
     files = _files_of_seed(path)
     if files:
-        return RowSource(path.resolve().name, (SeedSource(path, files),))
+        return _row(place.name, [SeedSource(path, files)])
     folders = sorted(folder for folder in path.glob("*/") if not (folder / "model.json").exists())
     found = [(folder, _files_of_seed(folder)) for folder in folders]
     seeds = [SeedSource(folder, files, _number(folder.name)) for folder, files in found if files]
     if not seeds:
         raise UserError(f"{path.as_posix()}: nothing to compare in it; {_WANTED}")
-    return _row(path.resolve().name, seeds)
+    return _row(place.name, seeds, folder=place.parent)
 
 
 def _files_of_seed(folder: Path) -> tuple[Path, ...]:
@@ -195,26 +208,3 @@ def _files_of_seed(folder: Path) -> tuple[Path, ...]:
 def _number(name: str) -> int | None:
     digits = name[len(name.rstrip("0123456789")) :]
     return int(digits) if digits else None
-
-
-def _with_own_names(rows: Sequence[RowSource]) -> list[RowSource]:
-    """Rows whose name is taken get the folder that they come from in front, and at last their path."""
-    renamed = list(rows)
-    for shown in (_with_parent, lambda row: row.path.as_posix()):
-        for index in _clashing(renamed):
-            renamed[index] = _renamed(renamed[index], shown(rows[index]))
-    return renamed
-
-
-def _with_parent(row: RowSource) -> str:
-    parent = (row.survey or row.path.resolve().parent).resolve().name
-    return f"{parent}/{row.name}"
-
-
-def _clashing(rows: Sequence[RowSource]) -> Iterable[int]:
-    keys = [(row.dataset, row.name) for row in rows]
-    return [index for index, key in enumerate(keys) if keys.count(key) > 1]
-
-
-def _renamed(row: RowSource, name: str) -> RowSource:
-    return RowSource(name, row.seeds, row.survey, row.dataset, row.sweep, row.config)

@@ -4,12 +4,12 @@ from collections import Counter
 from itertools import groupby
 
 from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from audiosurvey.doctor.audit import Diagnosis
 from audiosurvey.doctor.finding import SEVERITIES, Finding, Severity
 from audiosurvey.errors import some_of
+from audiosurvey.pages.columns import Column
+from audiosurvey.pages.terminal_table import FittedTable
 
 SHOWN = {"spoils a result": 5, "worth a look": 3, "note": 1}
 """Findings shown for each check, by severity."""
@@ -23,21 +23,31 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, *, everything: bool 
     for line in describe_data(diagnosis):
         console.print(line, soft_wrap=True, markup=False)
     if diagnosis.findings:
-        table = RichTable(title_justify="left", show_lines=True)
-        table.add_column("check", no_wrap=True)
-        table.add_column("found", justify="right")
-        table.add_column("what", overflow="fold")
-        for severity, check, findings in by_check(diagnosis):
-            shown = findings if everything else findings[: SHOWN[severity]]
-            # Text objects, because file names may look like markup.
-            lines = [Text(findings[0].title, "bold"), *(Text(finding_text(finding)) for finding in shown)]
-            if len(findings) > len(shown):
-                lines.append(Text(f"... and {len(findings) - len(shown)} more", "dim"))
-            lines.append(Text.assemble(("what to do:", "cyan"), f" {findings[0].remedy}"))
-            name = Text.assemble((severity, _STYLE[severity]), f"\n{check}")
-            table.add_row(name, str(len(findings)), Text("\n").join(lines))
-        console.print(table)
+        console.print(_table(diagnosis, everything=everything))
     console.print(summary(diagnosis), soft_wrap=True)
+
+
+def _table(diagnosis: Diagnosis, *, everything: bool) -> FittedTable:
+    checks, counts, cells = list[str](), list[str](), list[str]()
+    styles: dict[str, str] = dict(_STYLE)
+    for severity, check, findings in by_check(diagnosis):
+        shown = findings if everything else findings[: SHOWN[severity]]
+        lines = [findings[0].title, *map(finding_text, shown)]
+        styles[findings[0].title] = "bold"
+        if len(findings) > len(shown):
+            lines.append(f"... and {len(findings) - len(shown)} more")
+            styles[lines[-1]] = "dim"
+        lines.append(f"what to do: {findings[0].remedy}")
+        styles[lines[-1]] = "cyan"
+        checks.append(f"{severity}\n{check}")
+        counts.append(str(len(findings)))
+        cells.append("\n".join(lines))
+    columns = [
+        Column("check", tuple(checks), "text"),
+        Column("found", tuple(counts)),
+        Column("what", tuple(cells), "text"),
+    ]
+    return FittedTable(columns, styles, spaced=True)
 
 
 def describe_data(diagnosis: Diagnosis) -> list[str]:

@@ -1,6 +1,7 @@
 """Tables that fit the width of the terminal: headings and cells wrap between words, and names stay whole.
 
 A name breaks only if it is longer than 32 characters, or if nothing else can give way; then after `-`, `_` or `/`.
+Words of a text break if they are as long, such as paths, or if the table would be too wide otherwise.
 """
 
 import re
@@ -17,30 +18,43 @@ from audiosurvey.pages.columns import Column, shown_columns
 
 LONGEST = 32
 _NARROW = 12
-"""A name that has to give way keeps this width."""
+"""A name or text that has to give way keeps this width."""
 _PIECE = re.compile(r".+?(?:(?<!\de)[-_/ ]|$)")
 """Up to a place where a name may break; not within 1e-05."""
 
 
 @dataclass(frozen=True)
 class FittedTable:
-    """Columns as a table for rich; those that say nothing are left out."""
+    """Columns as a table for rich; those that say nothing are left out.
+
+    Cells may have several lines, except names.
+    """
 
     columns: Sequence[Column]
     styles: Mapping[str, str] = field(default_factory=dict)
-    """Of verdicts."""
+    """Of lines of text, such as verdicts."""
+    totals: int = 0
+    """So many rows at the end are set off from the others."""
+    spaced: bool = False
+    """With an empty line between rows."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         shown = shown_columns(self.columns)
         between = max(0, len(shown) - 1)
         roomy = sum(map(_narrow_heading, shown)) + 2 * between <= options.max_width
         widths = fitted(shown, options.max_width - between * (2 if roomy else 1))
-        table = Table(box=SIMPLE_HEAD, padding=(0, int(roomy), 0, 0), pad_edge=False, show_edge=False)
+        table = Table(
+            box=SIMPLE_HEAD, padding=(0, int(roomy), 0, 0), pad_edge=False, show_edge=False, show_lines=self.spaced
+        )
         for column, width in zip(shown, widths, strict=True):
             justify = "right" if column.kind == "number" else "left"
             table.add_column(Text(column.title), justify=justify, width=width, overflow="fold")
-        for cells in zip(*(column.cells for column in shown), strict=True):
-            table.add_row(*(self._cell(*one) for one in zip(shown, cells, widths, strict=True)))
+        rows = list(zip(*(column.cells for column in shown), strict=True))
+        for number, cells in enumerate(rows, start=1):
+            above_totals = number == len(rows) - self.totals
+            table.add_row(
+                *(self._cell(*one) for one in zip(shown, cells, widths, strict=True)), end_section=above_totals
+            )
         yield Text()
         yield table
         yield Text()
@@ -48,13 +62,15 @@ class FittedTable:
     def _cell(self, column: Column, cell: str, width: int) -> Text:
         if column.kind == "name":
             return Text("\n".join(broken(cell, width)))
-        return Text(cell, style=self.styles.get(cell, "") if column.kind == "verdict" else "")
+        if column.kind == "number":
+            return Text(cell)
+        return Text("\n").join(Text(line, self.styles.get(line, "")) for line in cell.split("\n"))
 
 
 def fitted(columns: Sequence[Column], available: int) -> list[int]:
     """A width for each column, `available` in all if that is possible without breaking words."""
     widths = [max(cell_len(column.title), _natural(column)) for column in columns]
-    for narrowest in (_narrow_heading, _narrow_cells, _narrow_name):
+    for narrowest in (_narrow_heading, _narrow_cells, _narrow_name, _narrow_text):
         _reduce(widths, [narrowest(column) for column in columns], available)
     return widths
 
@@ -72,7 +88,7 @@ def broken(name: str, width: int) -> list[str]:
 def _natural(column: Column) -> int:
     if column.kind == "name":
         return max((cell_len(line) for cell in column.cells for line in broken(cell, LONGEST)), default=0)
-    return max(map(cell_len, column.cells), default=0)
+    return max((cell_len(line) for cell in column.cells for line in cell.split("\n")), default=0)
 
 
 def _narrow_heading(column: Column) -> int:
@@ -80,7 +96,10 @@ def _narrow_heading(column: Column) -> int:
 
 
 def _narrow_cells(column: Column) -> int:
-    return _narrow_heading(column) if column.kind == "name" else _word([column.title, *column.cells])
+    if column.kind == "name":
+        return _narrow_heading(column)
+    word = _word([column.title, *column.cells])
+    return min(word, LONGEST) if column.kind == "text" else word
 
 
 def _narrow_name(column: Column) -> int:
@@ -88,6 +107,10 @@ def _narrow_name(column: Column) -> int:
         return _narrow_cells(column)
     pieces = [piece for cell in column.cells for piece in _PIECE.findall(cell)]
     return max(_word([column.title]), min(_natural(column), _NARROW), *map(cell_len, pieces))
+
+
+def _narrow_text(column: Column) -> int:
+    return min(_narrow_name(column), _NARROW) if column.kind == "text" else _narrow_name(column)
 
 
 def _word(texts: Sequence[str]) -> int:

@@ -80,8 +80,8 @@ def _lines(
         if now - last >= _SECONDS_BETWEEN_LINES:
             # At the pace since the last line: what was done before the program began took no time.
             left = ""
-            if total is not None and done > before:
-                left = f", about {(now - last) / (done - before) * (total - done):.0f} s left"
+            if total is not None and before < done < total:
+                left = f", about {max(1.0, (now - last) / (done - before) * (total - done)):.0f} s left"
             console.print(f"{title}: {amount(done, total)}{left}", soft_wrap=True, markup=False)
             last, before = now, done
 

@@ -1,9 +1,10 @@
 """Robustness of a run on the terminal: a row for each corruption, a column for each severity"""
 
 from rich.console import Console
-from rich.table import Table
 
 from audiosurvey.analysis.robustness_results import Cell, CorruptionScores, RobustnessResults
+from audiosurvey.pages.columns import Column
+from audiosurvey.pages.terminal_table import FittedTable
 
 
 def print_robustness(found: RobustnessResults, console: Console) -> None:
@@ -11,18 +12,16 @@ def print_robustness(found: RobustnessResults, console: Console) -> None:
     metric = "mAP" if found.metric == "map" else "accuracy"
     folds = [fold.fold for fold in found.folds]
     named = f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
-    table = Table(title=f"{metric} on corrupted test clips, {named}, and its change", title_justify="left")
-    table.add_column("corruption")
-    for severity in range(1, 6):
-        table.add_column(str(severity), justify="right")
-    table.add_column("cal. error", justify="right")
-    if found.baseline:
-        table.add_column("error / baseline", justify="right")
-    clean = ["none", _number(found.clean.score), *[""] * 4, _number(found.clean.calibration_error)]
-    table.add_row(*clean, *([""] if found.baseline else []))
-    for row in found.corruptions:
-        table.add_row(*_cells(row), *_against(found, row))
-    console.print(table)
+    console.print(f"{metric} on corrupted test clips, {named}, and its change", soft_wrap=True, markup=False)
+    clean = ["none", _number(found.clean.score), "", "", "", "", _number(found.clean.calibration_error), ""]
+    rows = [clean, *([*_cells(row), *_against(found, row)] for row in found.corruptions)]
+    titles = ("corruption", "1", "2", "3", "4", "5", "cal. error", "error / baseline")
+    cells = zip(*rows, strict=True)
+    columns = [
+        Column(title, own, "text" if title == "corruption" else "number")
+        for title, own in zip(titles, cells, strict=True)
+    ]
+    console.print(FittedTable(columns))
     for line in robustness_lines(found):
         console.print(line, soft_wrap=True, markup=False)
 
@@ -63,7 +62,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _against(found: RobustnessResults, row: CorruptionScores) -> list[str]:
-    return [_number(found.baseline.corruption_errors.get(row.name), 2)] if found.baseline else []
+    return [_number(found.baseline.corruption_errors.get(row.name), 2) if found.baseline else ""]
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from audiosurvey.errors import some_of
 from audiosurvey.pages.columns import Column
@@ -27,19 +26,19 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
 
     Notes on the data, skipped clips and the licence follow, unless they were shown before the run (`told`).
     """
-    names = list(results.mean)
+    names, folds, several = list(results.mean), results.folds, len(results.folds) > 1
     title = f"{results.dataset.title}, {len(results.classes)} classes, selection: {results.selection}"
-    table = RichTable(title=title, title_justify="left")
-    table.add_column("fold")
-    _add_columns(table, *(_TITLES[name] for name in names), "clips", "epochs", "seconds")
-    for row in results.folds:
-        cells = [_number(value) for value in row.metrics(names).values()]
-        table.add_row(str(row.fold), *cells, str(row.clips), str(row.epochs), f"{row.seconds:.0f}")
-    if len(results.folds) > 1:
-        table.add_section()
-        table.add_row("mean", *[_number(results.mean[name]) for name in names], "", "", f"{results.seconds:.0f}")
-        table.add_row("std", *[_number(results.std[name]) for name in names], "", "", "")
-    console.print(table)
+    rows = [row.metrics(names) for row in folds] + ([results.mean, results.std] if several else [])
+    below = ("", "") if several else ()
+    total = (f"{results.seconds:.0f}", "") if several else ()
+    columns = [
+        Column("fold", (*(str(row.fold) for row in folds), *(("mean", "std") if several else ())), "text"),
+        *(Column(_TITLES[name], tuple(_number(row[name]) for row in rows)) for name in names),
+        Column("clips", (*(str(row.clips) for row in folds), *below)),
+        Column("epochs", (*(str(row.epochs) for row in folds), *below)),
+        Column("seconds", (*(f"{row.seconds:.0f}" for row in folds), *total)),
+    ]
+    _print_titled(title, FittedTable(columns, totals=2 if several else 0), console)
     for line in caveats(results):
         console.print(line, soft_wrap=True)
     if told:
@@ -53,14 +52,15 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
 
 def print_evaluation(results: "EvaluationResult", console: Console) -> None:
     """A model's scores on other data, also without the clips that it was trained on."""
-    table = RichTable(title=f"{results.model} on {results.dataset.name}", title_justify="left")
-    table.add_column("")
-    _add_columns(table, "clips", *(_TITLES[name] for name in results.metrics))
     seen, unseen = results.trained_on, results.metrics_unseen
-    table.add_row("all", str(results.clips), *map(_number, results.metrics.values()))
-    if unseen:
-        table.add_row("not trained on", str(results.clips - len(seen)), *map(_number, unseen.values()))
-    console.print(table)
+    rows = [results.metrics, *([unseen] if unseen else [])]
+    clips = (str(results.clips), str(results.clips - len(seen)))
+    columns = [
+        Column("scored", ("all", "not trained on")[: len(rows)], "text"),
+        Column("clips", clips[: len(rows)]),
+        *(Column(_TITLES[name], tuple(_number(row[name]) for row in rows)) for name in results.metrics),
+    ]
+    _print_titled(f"{results.model} on {results.dataset.name}", FittedTable(columns), console)
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
         console.print(
@@ -103,11 +103,16 @@ def print_conditions(found: ConditionResults, console: Console) -> None:
     """One row per recording condition: the metric and the mean score of the best label, over the folds."""
     folds = [row.fold for row in found.folds]
     named = f"folds {', '.join(map(str, folds))}" if len(folds) > 1 else f"fold {folds[0]}"
-    table = RichTable(title=f"test clips recorded otherwise, {named}", title_justify="left")
-    table.add_column("condition")
-    _add_columns(table, _TITLES[found.metric], "mean score")
-    for row in found.mean:
-        table.add_row(row.name, _number(getattr(row, found.metric), 3), _number(row.mean_score, 2))
+    columns = [
+        Column("condition", tuple(row.name for row in found.mean), "text"),
+        Column(_TITLES[found.metric], tuple(_number(getattr(row, found.metric), 3) for row in found.mean)),
+        Column("mean score", tuple(_number(row.mean_score, 2) for row in found.mean)),
+    ]
+    _print_titled(f"test clips recorded otherwise, {named}", FittedTable(columns), console)
+
+
+def _print_titled(title: str, table: FittedTable, console: Console) -> None:
+    console.print(title, soft_wrap=True, markup=False)
     console.print(table)
 
 
@@ -119,11 +124,6 @@ def _score(results: RunResults | None) -> str:
         return "-"
     std = results.std.get(name)
     return f"{mean:.3f}" + (f" ± {std:.3f}" if std is not None else "") + (" mAP" if name == "map" else "")
-
-
-def _add_columns(table: RichTable, *titles: str) -> None:
-    for title in titles:
-        table.add_column(title, justify="right")
 
 
 def _print_skipped(clips: Iterable[LeftOutClip], console: Console) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
+from audiosurvey.pages.columns import Column
+from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.reproduce.differences import Difference
 from audiosurvey.reproduce.verdict import Reproduction
 
@@ -18,14 +19,14 @@ def difference_lines(differences: Sequence[Difference]) -> list[str]:
 
 def print_reproduction(found: Reproduction, console: Console) -> None:
     """A row per fold, then the verdict."""
-    table = Table(title=f"{_metric(found)} of {found.recorded.as_posix()}", title_justify="left")
-    table.add_column("fold")
-    for title in ("recorded", "now", "difference"):
-        table.add_column(title, justify="right")
-    for fold in found.folds:
-        difference = "equal" if fold.equal else f"{fold.difference:+.4f}"
-        table.add_row(str(fold.fold), f"{fold.recorded:.4f}", f"{fold.now:.4f}", difference)
-    console.print(table)
+    console.print(f"{_metric(found)} of {found.recorded.as_posix()}", soft_wrap=True, markup=False)
+    columns = [
+        Column("fold", tuple(str(fold.fold) for fold in found.folds), "text"),
+        Column("recorded", tuple(f"{fold.recorded:.4f}" for fold in found.folds)),
+        Column("now", tuple(f"{fold.now:.4f}" for fold in found.folds)),
+        Column("difference", tuple("equal" if fold.equal else f"{fold.difference:+.4f}" for fold in found.folds)),
+    ]
+    console.print(FittedTable(columns))
     console.print(verdict_line(found), soft_wrap=True, markup=False)
 
 

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import psutil
+
+from audiosurvey.data.readahead import cpu_count
+from audiosurvey.runs.forecast import others_are_busy
 from audiosurvey.runs.listener import OpenBar
 from audiosurvey.survey.budget import measure
 from audiosurvey.survey.cell import Cell
@@ -14,6 +18,10 @@ from audiosurvey.survey.status import TRIALS
 
 _PREDICTION_BYTES = 12
 """Bytes of a score in predictions.csv."""
+_START_SECONDS = 10.0
+"""Until processes side by side have loaded torch and the data."""
+_WORTH_IT = 0.8
+"""More jobs are proposed if they take at most this share of the time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,15 @@ class RowForecast:
 
 
 @dataclass(frozen=True)
+class MoreJobs:
+    """What `--jobs` would give."""
+
+    jobs: int
+    seconds: float
+    """Wall-clock time of the pending cells."""
+
+
+@dataclass(frozen=True)
 class SurveyForecast:
     """The cost of a survey on this machine."""
 
@@ -51,6 +68,8 @@ class SurveyForecast:
     """Memory of one process."""
     checkpoint_bytes: int
     """Disk space of checkpoints while cells are trained."""
+    most_slots: int = 1
+    """Cells that this machine could train at the same time; 1 also where this is not for `--jobs` to say."""
 
     @property
     def cells(self) -> int:
@@ -66,20 +85,43 @@ class SurveyForecast:
         return sum(row.seconds for row in self.rows) / self.slots
 
     @property
+    def more_jobs(self) -> MoreJobs | None:
+        """As many cells at a time as the machine and the pending cells allow.
+
+        None if that is hardly quicker, or if only patience ends a training.
+        """
+        jobs = min(self.most_slots, self.pending)
+        if jobs <= self.slots or any(not row.epochs for row in self.rows):
+            return None
+        seconds = _START_SECONDS + sum(row.seconds for row in self.rows) / jobs
+        return MoreJobs(jobs, seconds) if seconds <= _WORTH_IT * self.seconds else None
+
+    @property
     def disk_bytes(self) -> int:
         return sum(row.disk_bytes for row in self.rows)
 
     def as_json(self) -> dict[str, Any]:
         """The form of `survey --dry-run --json`."""
         totals = {name: getattr(self, name) for name in ("cells", "pending", "slots", "seconds", "disk_bytes")}
-        return totals | {"peak_bytes": self.peak_bytes, "rows": [asdict(row) for row in self.rows]}
+        more = self.more_jobs
+        totals |= {"peak_bytes": self.peak_bytes, "more_jobs": asdict(more) if more else None}
+        return totals | {"rows": [asdict(row) for row in self.rows]}
 
 
 def forecast_survey(
-    plan: SurveyPlan, cells: Sequence[Cell], slots: int, opener: Opener, bar: OpenBar, *, retry_failed: bool = False
+    plan: SurveyPlan,
+    cells: Sequence[Cell],
+    slots: int,
+    opener: Opener,
+    bar: OpenBar,
+    *,
+    retry_failed: bool = False,
+    propose_jobs: bool = False,
 ) -> SurveyForecast:
-    """Measures every recipe that has cells among `cells` (those of this shard). `retry_failed`: failed cells are
-    trained again."""
+    """Measures every recipe that has cells among `cells` (those of this shard).
+
+    `retry_failed`: failed cells are trained again; `propose_jobs`: also find out whether more jobs would help.
+    """
     states = plan.folder.states()
     ended = states.done if retry_failed else states.ended
     rows: list[RowForecast] = []
@@ -114,7 +156,16 @@ def forecast_survey(
     if rows:
         rows += _search_rows(plan, rows[0], states, retry_failed=retry_failed)
     slots = min(slots, max(1, sum(row.cells for row in rows)))
-    return SurveyForecast(rows, slots, peak, checkpoint * slots)
+    most = _most_slots(plan, peak) if propose_jobs else 1
+    return SurveyForecast(rows, slots, peak, checkpoint * slots, most)
+
+
+def _most_slots(plan: SurveyPlan, peak_bytes: int) -> int:
+    """How many cells the processor cores and the free memory of this machine are enough for."""
+    if plan.conditions.device != "cpu" or plan.search is not None or others_are_busy():
+        return 1
+    by_memory = psutil.virtual_memory().available // max(1, peak_bytes)
+    return max(1, min(cpu_count() // plan.conditions.threads, by_memory))
 
 
 def _search_rows(plan: SurveyPlan, row: RowForecast, states: CellStates, *, retry_failed: bool) -> list[RowForecast]:

@@ -83,9 +83,9 @@ def expand(survey: LoadedSurvey, overrides: Sequence[str] = ()) -> list[Recipe]:
                 except UserError as error:
                     faults += error.lines
                     continue
-                title = titles[number] if len(datasets) > 1 else None
-                row = _free(name + _suffix(point, points), f"@{title}" if title else "", taken)
-                title = titles[number] if dataset else None
+                title = _title_in(loaded.config, dataset, titles[number]) if dataset else None
+                ending = f"@{title}" if title and len(datasets) > 1 else ""
+                row = _free(name + _suffix(point, points), ending, taken)
                 recipes.append(
                     Recipe(row, name, title, point, loaded, entry, dataset, tuple(words), tuple(overrides), index)
                 )
@@ -169,11 +169,21 @@ def _config_names(survey: LoadedSurvey) -> list[str]:
 def _dataset_titles(datasets: Sequence[DatasetConfig]) -> list[str]:
     found: list[str] = []
     for dataset in datasets:
-        title = dataset.subset or (dataset.root.name if dataset.root and dataset.name in ("folder", "csv") else None)
-        title = safe_name(title or dataset.name)
+        title = _dataset_title(dataset)
         number = sum(re.fullmatch(re.escape(title) + r"(-\d+)?", one) is not None for one in found)
         found.append(f"{title}-{number + 1}" if number else title)
     return found
+
+
+def _dataset_title(dataset: DatasetConfig) -> str:
+    folder = dataset.root.name if dataset.root and dataset.name in ("folder", "csv") else None
+    return safe_name(dataset.subset or folder or dataset.name)
+
+
+def _title_in(config: Config, dataset: DatasetConfig, title: str) -> str:
+    """The title of a config's data set: that of the survey's `dataset`, unless it was overridden by other data."""
+    own = _dataset_title(config.dataset)
+    return title if own == _dataset_title(dataset) else own
 
 
 def _suffix(point: Point, points: Sequence[Point]) -> str:

@@ -115,7 +115,17 @@ class OpenSurvey:
         """The cost of what is missing; a few steps of each config are trained."""
         mine = self.options.shard.of_cells(self.plan.cells)
         options = self.options
-        return forecast_survey(self.plan, mine, options.jobs, self.opener, bar, retry_failed=options.retry_failed)
+        # A cluster, and tasks of a job array, have cores of their own.
+        alone = options.ray is None and options.shard == Shard()
+        return forecast_survey(
+            self.plan,
+            mine,
+            options.jobs,
+            self.opener,
+            bar,
+            retry_failed=options.retry_failed,
+            propose_jobs=alone,
+        )
 
     def _executor(self) -> Executor:
         options, conditions = self.options, self.plan.conditions

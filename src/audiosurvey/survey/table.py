@@ -119,7 +119,9 @@ def forecast_table(forecast: "SurveyForecast") -> Group:
     )
     by_patience = [row.name for row in forecast.rows if not row.epochs]
     notes = [Text(f"ended by patience, times of one epoch: {', '.join(by_patience)}")] if by_patience else []
-    return Group(FittedTable(columns), *notes, Text(total))
+    more = forecast.more_jobs
+    advice = [Text(f"with --jobs {more.jobs}: about {duration(more.seconds)}")] if more else []
+    return Group(FittedTable(columns), *notes, Text(total), *advice)
 
 
 class LiveTable(SurveyListener):

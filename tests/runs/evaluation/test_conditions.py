@@ -56,7 +56,7 @@ def test_clips_as_they_are_give_the_accuracy_of_the_run(run: Path):
 
 def test_noise_is_drawn_by_clip_so_that_groups_and_repetition_change_nothing(run: Path, monkeypatch):
     once = measure_conditions(open_run(RunFolder(run)), device="cpu").as_json()
-    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    monkeypatch.setattr(module, "CLIPS_AT_ONCE", 3)
     again = measure_conditions(open_run(RunFolder(run)), device="cpu").as_json()
     for one, other in zip(once["mean"], again["mean"], strict=True):
         assert one["accuracy"] == other["accuracy"]

@@ -26,8 +26,10 @@ from audiosurvey.version import __version__
 
 FILE = "conditions.json"
 SCHEMA = 1
-_AT_ONCE = 64
+CLIPS_AT_ONCE = 64
 """Clips held in memory."""
+Change = Callable[[np.ndarray, Clip], np.ndarray]
+"""The wave (S) of a clip, changed."""
 
 
 def measure_conditions(run: OpenRun, *, device: str = "auto", bar: OpenBar = no_bar) -> ConditionResults:
@@ -61,16 +63,16 @@ def score_changed(
     model: Model,
     store: Store,
     clips: Sequence[Clip],
-    change: Callable[[np.ndarray, Clip], np.ndarray],
+    change: Change,
     moved: Callable[[int], None],
 ) -> np.ndarray:
-    """Calibrated scores (N, K) of clips after `change`, a function of the wave (S) and the clip.
+    """Calibrated scores (N, K) of clips after `change`.
 
     `moved` is called with the number of clips that have been scored since its last call.
     """
     scores: list[np.ndarray] = []
-    for begin in range(0, len(clips), _AT_ONCE):
-        part = clips[begin : begin + _AT_ONCE]
+    for begin in range(0, len(clips), CLIPS_AT_ONCE):
+        part = clips[begin : begin + CLIPS_AT_ONCE]
         waves = [change(store.read(clip.id), clip) for clip in part]
         scores.append(score_waves(model, waves))
         moved(len(part))
@@ -97,7 +99,7 @@ def _of_fold(
     return FoldConditions(fold=fold.row.fold, clips=len(fold.clips), conditions=found)
 
 
-def _changing(condition: RecordingCondition) -> Callable[[np.ndarray, Clip], np.ndarray]:
+def _changing(condition: RecordingCondition) -> Change:
     return lambda wave_S, clip: condition.change(wave_S, stream("conditions", condition.name, clip.id))
 
 
