@@ -147,7 +147,7 @@ def test_what_cannot_be_read(run: Path, tmp_path: Path):
     with pytest.raises(UserError, match="no fold has ended yet"):
         write_suspects(tmp_path / "empty")
     (run / "fold-2/predictions.csv").write_text("clip,label\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"fold-2/predictions\.csv: damaged"):
+    with pytest.raises(UserError, match=r"fold-2/predictions\.csv: no rows below .*; remove .*/result\.json and"):
         write_suspects(run)
     (run / "fold-2/predictions.csv").unlink()
     with pytest.raises(UserError, match=r"fold-2/predictions\.csv: is missing"):

@@ -118,9 +118,20 @@ def test_damaged_runs_are_refused(make_run):
     file = run / "fold-1" / "predictions.csv"
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     file.write_text("".join(lines[:-1]), encoding="utf-8")
-    assert refused(run) == f"{file.as_posix()}: not the 40 clips of fold 1; copy it again"
+    assert refused(run).startswith(f"{file.as_posix()}: damaged, not the 40 clips of fold 1; remove {run.as_posix()}/")
     file.write_text((run / "fold-2" / "predictions.csv").read_text(encoding="utf-8"), encoding="utf-8")
-    assert "2-0.wav, 2-1.wav, 2-2.wav and 37 more in" in refused(run)
+    assert "damaged, not the 40 clips of fold 1; remove" in refused(run)
+    file.unlink()
+    assert refused(run).startswith(f"{file.as_posix()}: is missing; remove {run.as_posix()}/")
+
+
+def test_a_clip_is_tested_once(make_foreign):
+    theirs = make_foreign("theirs")
+    for fold in (1, 2):
+        (theirs / f"fold-{fold}").mkdir()
+        (theirs / f"fold-{fold}" / "predictions.csv").write_bytes((theirs / "predictions.csv").read_bytes())
+    (theirs / "predictions.csv").unlink()
+    assert "and 197 more in" in refused(theirs)
 
 
 def test_several_labels_are_scored_by_map(make_foreign):

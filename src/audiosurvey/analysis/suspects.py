@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import Field
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.predictions import SEPARATOR, PredictionTable, read_prediction_table
+from audiosurvey.runs.results.fold_predictions import read_fold_predictions
+from audiosurvey.runs.results.predictions import SEPARATOR
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import StoredPart, write_json
 from audiosurvey.version import __version__
@@ -96,7 +97,7 @@ def find_suspects(run: RunFolder) -> SuspectResults:
     Raises UserError if no fold has ended, or predictions are missing or damaged.
     """
     results = run.require_results()
-    tables = [_predictions(run, fold, results.classes) for fold in results.done]
+    tables = [read_fold_predictions(run, results, fold) for fold in results.done]
     truth_NK = np.concatenate([table.truth_NK for table in tables])
     scores_NK = np.concatenate([table.scores_NK for table in tables])
     rows = [(clip, int(fold)) for table in tables for clip, fold in zip(table.clips, table.folds_N, strict=True)]
@@ -127,19 +128,6 @@ def write_suspects(run: Path) -> SuspectResults:
 
 Rows = list[tuple[str, int]]
 """Clip and fold of each row of predictions."""
-
-
-def _predictions(run: RunFolder, fold: int, classes: Sequence[str]) -> PredictionTable:
-    path = run.fold(fold) / "predictions.csv"
-    if not path.exists():
-        raise UserError(f"{path}: is missing; {run.mend_fold(fold)}")
-    try:
-        table = read_prediction_table(path)
-    except UserError as error:
-        raise UserError(f"{path}: damaged ({error.lines[0]}); {run.mend_fold(fold)}") from None
-    if table.classes != tuple(classes):
-        raise UserError(f"{path}: damaged, not a column for each class; {run.mend_fold(fold)}")
-    return table
 
 
 def _one_label(

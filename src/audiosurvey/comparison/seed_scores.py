@@ -8,7 +8,9 @@ import numpy as np
 
 from audiosurvey.comparison.sources import SeedSource
 from audiosurvey.errors import UserError, some_of
+from audiosurvey.runs.results.fold_predictions import read_fold_predictions
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
+from audiosurvey.runs.results.run_folder import RunFolder
 
 _SHOWN = 3
 
@@ -61,13 +63,12 @@ class SeedScores:
 
 def read_seed(source: SeedSource) -> SeedScores:
     """Reads the files of a seed. Raises UserError for faults in a file, or files that contradict each other."""
-    tables = [read_prediction_table(path) for path in source.files]
-    _check_joined(tables)
-    if source.results is not None:
-        for row, table in zip(source.results.folds, tables, strict=True):
-            if set(table.folds_N.tolist()) != {row.fold} or len(table.clips) != row.clips:
-                raise UserError(f"{table.path.as_posix()}: not the {row.clips} clips of fold {row.fold}; copy it again")
     results = source.results
+    if results is None:
+        tables = [read_prediction_table(path) for path in source.files]
+    else:
+        tables = [read_fold_predictions(RunFolder(source.path), results, fold) for fold in results.done]
+    _check_joined(tables)
     fold_N = np.concatenate([table.folds_N for table in tables])
     return SeedScores(
         path=source.path,

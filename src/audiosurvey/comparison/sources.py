@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.recipes import without_places
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.row import SurveyRow, read_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 
-FILE = "predictions.csv"
 _WANTED = f"give survey folders, run folders, or folders with {FILE}"
 
 
@@ -112,9 +112,6 @@ def _run_source(path: Path) -> SeedSource:
     if results is None or not results.folds:
         raise UserError(f"{path.as_posix()}: no fold has ended; train one, or leave the run out")
     files = tuple(run.fold(fold) / FILE for fold in results.done)
-    for fold, file in zip(results.done, files, strict=True):
-        if not file.is_file():
-            raise UserError(f"{file.as_posix()}: is missing; {run.mend_fold(fold)}")
     return SeedSource(path, files, results.seed, results, read_row(path))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from audiosurvey.comparison import seed_scores
 from audiosurvey.errors import UserError
 from audiosurvey.pipeline import ReportOptions, report
+from audiosurvey.runs.results import fold_predictions
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
 
 NAMES = ("</script><b>", "$x$ {{ 7 }}")
@@ -84,7 +84,7 @@ def test_predictions_are_read_once(survey: Path, monkeypatch: pytest.MonkeyPatch
         read.append(path)
         return read_prediction_table(path)
 
-    monkeypatch.setattr(seed_scores, "read_prediction_table", reading)
+    monkeypatch.setattr(fold_predictions, "read_prediction_table", reading)
     report(survey)
     assert sorted(read) == sorted(survey.glob("runs/*/fold-*/predictions.csv"))
 

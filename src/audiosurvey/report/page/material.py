@@ -17,7 +17,8 @@ from audiosurvey.runs.evaluation.heldout import fold_split, prepare
 from audiosurvey.runs.listener import OpenBar
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.results.fold_log import read_history
-from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
+from audiosurvey.runs.results.fold_predictions import read_fold_predictions
+from audiosurvey.runs.results.predictions import PredictionTable
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.row import SurveyRow, read_row
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -113,12 +114,9 @@ def _or_absent(name: str, absent: dict[str, str], make: Callable[[], T]) -> T | 
 
 def _tables(run: RunFolder, results: RunResults, absent: dict[str, str]) -> list[PredictionTable]:
     try:
-        tables = [read_prediction_table(run.fold(fold) / "predictions.csv") for fold in results.done]
+        tables = [read_fold_predictions(run, results, fold) for fold in results.done]
     except (UserError, OSError) as error:
         absent["predictions"] = str(error).splitlines()[0]
-        return []
-    if any(table.classes != tuple(results.classes) for table in tables):
-        absent["predictions"] = f"{run.path}: predictions.csv is not of the classes in results.json"
         return []
     return tables
 
