@@ -5,7 +5,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from audiosurvey.features.mel import MelConfig, MelFrontEnd
+from audiosurvey.features.mel import MelConfig, MelFrontEnd, _reflected
 
 RATE = 16_000
 
@@ -250,3 +250,13 @@ def test_nothing_is_stored_with_the_weights():
 def test_wrong_settings(arguments, words):
     with pytest.raises(ValidationError, match=words):
         MelConfig(**arguments)
+
+
+@pytest.mark.parametrize("samples", [9, 16, 100])
+def test_reflection_is_that_of_torch(samples: int):
+    wave_BS = torch.randn(2, samples, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    expected = torch.nn.functional.pad(wave_BS.unsqueeze(1), (8, 8), mode="reflect").squeeze(1)
+    found = _reflected(wave_BS, 8)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    ours, theirs = (torch.autograd.grad(one.square().sum(), wave_BS)[0] for one in (found, expected))
+    torch.testing.assert_close(ours, theirs)
