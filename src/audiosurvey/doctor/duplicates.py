@@ -15,9 +15,10 @@ from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import in_order
 from audiosurvey.data.splits.folds import is_published_leak, spread_recordings
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, likely_short_pairs
+from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement
 from audiosurvey.doctor.clip_profile import ClipProfile
 from audiosurvey.doctor.finding import Finding, Severity
+from audiosurvey.doctor.likely_pairs import likely_pairs
 from audiosurvey.doctor.waveform_match import NO_MATCH, WaveformMatch, match
 
 AGREEMENT_LEAST = 0.3
@@ -78,7 +79,7 @@ def _matching_pairs(
 ) -> list[tuple[int, int, _Scores]]:
     """Pairs of clips of one recording, as positions in `clips`."""
     prints = [profiles[clip.id].print for clip in clips]
-    candidates = sorted({*likely_pairs(prints), *likely_short_pairs(prints, SHORT_AGREEMENT_LEAST)})
+    candidates = likely_pairs(prints, SHORT_AGREEMENT_LEAST)
     agreeing = ((one, other, agreement(prints[one], prints[other])) for one, other in candidates)
     beginning = lru_cache(_KEPT_WAVES)(_beginning)
     likely = [pair for pair in agreeing if pair[2] >= AGREEMENT_LEAST]
