@@ -107,15 +107,26 @@ def _beginning(clip: Clip) -> np.ndarray:
 
 
 def _groups(pairs: Iterable[tuple[int, int, _Scores]]) -> list[tuple[set[int], list[_Scores]]]:
-    """Connected components of the pairs, with the scores of all their pairs."""
-    group_of: dict[int, tuple[set[int], list[_Scores]]] = {}
+    """Connected components of the pairs (union-find), with the scores of all their pairs."""
+    above: dict[int, int] = {}
+
+    def root(member: int) -> int:
+        while (parent := above.setdefault(member, member)) != member:
+            above[member] = above[parent]
+            member = above[member]
+        return member
+
+    pairs = list(pairs)
+    for one, other, _ in pairs:
+        # The lowest member is the root.
+        low, high = sorted((root(one), root(other)))
+        above[high] = low
+    groups: dict[int, tuple[set[int], list[_Scores]]] = {}
     for one, other, scores in pairs:
-        mine, theirs = (group_of.get(member, ({member}, [])) for member in (one, other))
-        if mine is not theirs:
-            mine = (mine[0] | theirs[0], mine[1] + theirs[1])
-        mine[1].append(scores)
-        group_of |= dict.fromkeys(mine[0], mine)
-    return [group for member, group in sorted(group_of.items()) if member == min(group[0])]
+        members, collected = groups.setdefault(root(one), (set(), []))
+        members.update((one, other))
+        collected.append(scores)
+    return [group for _, group in sorted(groups.items())]
 
 
 def _group_finding(
@@ -135,7 +146,8 @@ def _group_finding(
         if cuts and len({_side(clip) for clip in clips}) == 1:
             # Each cut may contain what its own label names.
             return Finding("contradiction", "worth a look", ids, message, numbers, weight)
-        other_of = {clip.id: next(other.id for other in clips if other.labels != clip.labels) for clip in clips}
+        first, second = clips[0], next(clip for clip in clips if clip.labels != clips[0].labels)
+        other_of = {clip.id: (second if clip.labels == first.labels else first).id for clip in clips}
         quarantine = {clip_id: f"the same sound as {other}, with other labels" for clip_id, other in other_of.items()}
         return Finding("contradiction", "spoils a result", ids, message, numbers, weight, quarantine)
     severity, where = _severity(table, clips, check)
