@@ -13,7 +13,6 @@ _BLOCK_CLIPS = 512
 _MOST_COMPARED = 10_000
 """Sounds of which all pairs are compared, in a few seconds."""
 _SHORT_FRAMES, _FEWEST_SHORT_FRAMES, _MOST_SHORT = 64, 8, 4000
-_BLOCK_SHORT = 16
 
 
 def likely_pairs(prints: list[AudioFingerprint], short_least: float) -> list[tuple[int, int]]:
@@ -78,7 +77,8 @@ def _agreeing(
     for begin in range(0, len(near), _BLOCK_CLIPS):
         pairs = near[begin : begin + _BLOCK_CLIPS]
         one, other = (_short_spectra(prints, rows) for rows in pairs.T)
-        best = np.fft.irfft((one * other.conj()).sum(axis=2), 2 * _SHORT_FRAMES, axis=1).max(axis=1)
+        cross = np.einsum("ptf,ptf->pt", one, other.conj())
+        best = np.fft.irfft(cross, 2 * _SHORT_FRAMES, axis=1).max(axis=1)
         yield from map(_pair, pairs[best >= least])
 
 
@@ -86,14 +86,13 @@ def _agreeing_short_pairs(prints: list[AudioFingerprint], short: list[int], leas
     """Pairs of the sounds `short` that agree by at least `least`, from a comparison of all pairs."""
     if len(short) < 2:
         return []
-    spectra = np.ascontiguousarray(_short_spectra(prints, short).transpose(1, 0, 2))
+    spectra = _short_spectra(prints, short)
     pairs: list[tuple[int, int]] = []
-    for begin in range(0, len(short), _BLOCK_SHORT):
-        end = begin + _BLOCK_SHORT
-        cross = spectra[:, begin:end].conj() @ spectra[:, :end].transpose(0, 2, 1)
-        best = np.fft.irfft(cross, 2 * _SHORT_FRAMES, axis=0).max(axis=0)
-        rows, others = np.nonzero(np.tril(best >= least, begin - 1))
-        pairs += [(short[other], short[begin + row]) for row, other in zip(rows.tolist(), others.tolist(), strict=True)]
+    for row in range(1, len(short)):
+        # Not a matrix product: beside other busy processes, its threads wait for each other longer than they compute.
+        cross = np.einsum("ntf,tf->nt", spectra[:row], spectra[row].conj())
+        best = np.fft.irfft(cross, 2 * _SHORT_FRAMES, axis=1).max(axis=1)
+        pairs += [(short[int(other)], short[row]) for other in np.flatnonzero(best >= least)]
     return pairs
 
 
