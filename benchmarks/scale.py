@@ -146,10 +146,11 @@ def measure(size: Size, folder: Path, wanted: list[str]) -> dict[str, Cost]:
         if wanted and not any(name.startswith(one) for one in wanted):
             continue
         costs[name], text = measured(command, folder)
+        print(f"  {name}: {costs[name]}", file=sys.stderr, flush=True)
         if name == "doctor":
             for stage, (wall_s, cpu_s) in json.loads(text).items():
                 costs[f"doctor: {stage}"] = Cost(wall_s, cpu_s, math.nan)
-        print(f"  {name}: {costs[name]}", file=sys.stderr, flush=True)
+                print(f"    {stage}: {wall_s:.2f} s, {cpu_s:.2f} s of processors", file=sys.stderr, flush=True)
     return costs
 
 

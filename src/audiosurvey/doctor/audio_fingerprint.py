@@ -54,9 +54,10 @@ class AudioFingerprint:
 def audio_fingerprint(wave_S: np.ndarray) -> AudioFingerprint:
     """The fingerprint of a mono wave at 8 kHz."""
     level_db = _levels(wave_S[: round(LONGEST_S * PRINT_RATE)])
-    change_TF = _quantized(_change(level_db[::2]))
-    # Also half a frame later: frames of a copy may begin anywhere between those of the original.
-    keys = keys_of([_change(level_db[begin::2]) for begin in (0, 1)])
+    change = _change(level_db)
+    change_TF = _quantized(change)
+    # Also half a frame later, interpolated: frames of a copy may begin anywhere between those of the original.
+    keys = keys_of([change, (change[1:] + change[:-1]) / 2])
     found = AudioFingerprint(change_TF, np.zeros(_SPAN // 8 * change_TF.shape[1], np.float16), keys)
     enough = found.moving_frames >= _FEWEST_FRAMES
     return replace(found, outline=_outline(change_TF).astype(np.float16)) if enough else found
@@ -72,11 +73,9 @@ def agreement(one: AudioFingerprint, other: AudioFingerprint) -> float:
 
 
 def _levels(wave_S: np.ndarray) -> np.ndarray:
-    """Levels of bands in dB, (2 T, F): frames of 16 ms, and those half a frame later between them."""
+    """Levels of bands in dB, a frame every 16 ms, (T, F)."""
     padded_S = np.pad(wave_S.astype(np.float32), (_FFT // 2, _FFT // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded_S, _FFT)[:: _HOP // 2] * np.hanning(_FFT).astype(
-        np.float32
-    )
+    frames = np.lib.stride_tricks.sliding_window_view(padded_S, _FFT)[::_HOP] * np.hanning(_FFT).astype(np.float32)
     spectra = np.fft.rfft(frames, axis=1)
     power = spectra.real**2 + spectra.imag**2
     edges = np.round(_EDGES_HZ * _FFT / PRINT_RATE).astype(int)

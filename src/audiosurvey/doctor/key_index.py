@@ -37,22 +37,25 @@ def key_neighbours(keys: Sequence[np.ndarray]) -> np.ndarray:
     """int64 (P, 2), sorted: pairs of positions, the lower first, of which one is among the eight sounds that share
     most beginnings of keys with the other."""
     sounds = np.repeat(np.arange(len(keys)), [len(some) for some in keys])
-    every = np.concatenate([np.zeros(0, np.uint64), *keys])
-    order = np.argsort(every, kind="stable")
-    every, sounds = every[order], sounds[order]
+    found = np.concatenate([np.zeros(0, np.uint64), *keys])
+    order = np.argsort(found, kind="stable")
+    found, sounds = found[order], sounds[order]
     codes: list[np.ndarray] = []
-    shared: list[np.ndarray] = []
-    for step in range(1, min(_REACH, len(every) - 1) + 1):
+    for step in range(1, min(_REACH, len(found) - 1) + 1):
         one, other = sounds[:-step], sounds[step:]
-        symbols = _shared_symbols(every[:-step], every[step:])
+        symbols = _shared_symbols(found[:-step], found[step:])
         close = (symbols >= _LEAST_SHARED) & (one != other)
         one, other = one[close], other[close]
-        codes.append(np.minimum(one, other) * len(keys) + np.maximum(one, other))
-        shared.append(symbols[close])
-    if not codes:
+        pair = np.minimum(one, other) * len(keys) + np.maximum(one, other)
+        # The weight in the last bits, so that one sort in place orders both.
+        codes.append(pair * (_SYMBOLS + 1) + symbols[close])
+    every = np.concatenate([np.zeros(0, np.int64), *codes])
+    if not len(every):
         return np.zeros((0, 2), np.int64)
-    pairs, place = np.unique(np.concatenate(codes), return_inverse=True)
-    weight = np.bincount(place.ravel(), np.concatenate(shared), len(pairs))
+    every.sort()
+    begin = np.flatnonzero(np.diff(every // (_SYMBOLS + 1), prepend=-1))
+    pairs = every[begin] // (_SYMBOLS + 1)
+    weight = np.add.reduceat(every % (_SYMBOLS + 1), begin)
     return _nearest(np.stack([pairs // len(keys), pairs % len(keys)], axis=1), weight)
 
 
