@@ -1,7 +1,6 @@
 """The audit of a data set: one pass over all clips, then every check.
 
-Memory does not depend on the length of the recordings. It grows by up to 15 kB a clip, and by up to 40 kB while more
-than ten thousand clips are compared.
+Memory grows by about 40 kB a clip and does not depend on the length of the recordings.
 """
 
 import contextlib
