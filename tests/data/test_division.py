@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from counted_clips import counted
 
 from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.division import divided
 from audiosurvey.data.sounds import Sounds, prepare_sounds
 from audiosurvey.data.splits.folds import make_split
+from audiosurvey.data.store.store import Skipped
+from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 
 RATE = 8000
@@ -175,3 +179,33 @@ def test_classes_that_given_folds_or_sides_leave_untrained_are_told(folder: Path
     as_csv(folder, split=lambda n: ("train", "test")[n % 2] if n < 10 else "train")
     note = sounds_in(folder, name="csv").table.notes[-1]
     assert note == "classes without a clip marked 'test', which are never tested: b"
+
+
+class Different:
+    """The contents of clips that all differ; one was skipped."""
+
+    skipped = (Skipped("gone", "the file is empty"),)
+
+    def digest(self, clip_id: str) -> str:
+        return clip_id
+
+    def samples_digest(self, clip_id: str) -> str | None:
+        return clip_id
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_clips_are_not_visited_for_each_class(folded: bool) -> None:
+    passes = []
+    for classes in (3, 30):
+        clips = [
+            Clip(f"{label}-{n}", Path("x"), (label,), n % 2 + 1 if folded else None)
+            for label in range(classes)
+            for n in range(4)
+        ]
+        gone = Clip("gone", Path("x"), (0,), 1 if folded else None)
+        names = tuple(f"{label}" for label in range(classes))
+        whole, every = counted(Table("own", Path(), names, (*clips, gone)))
+        usable, left = counted(Table("own", Path(), names, tuple(clips)))
+        assert len(divided(whole, usable, Different(), 2).folds) == 2
+        passes.append((every.passes, left.passes))
+    assert passes[0] == passes[1]

@@ -1,41 +1,17 @@
 """Soundprints: copies of one sound are near, strangers are not."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-import soundfile
-import soxr
+from sound_copies import COPIES, RATE, low
 
-from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, audio_fingerprint, likely_pairs
+from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, audio_fingerprint
+from audiosurvey.doctor.duplicates import SHORT_AGREEMENT_LEAST
+from audiosurvey.doctor.likely_pairs import likely_pairs
 from audiosurvey.doctor.waveform_match import match
 
-RATE = 16_000
 Sound = Callable[..., np.ndarray]
-
-
-def low(wave: np.ndarray, rate: int = RATE) -> np.ndarray:
-    return soxr.resample(wave.astype(np.float32), rate, PRINT_RATE)
-
-
-def coded(wave: np.ndarray, format: str, subtype: str) -> np.ndarray:
-    file = io.BytesIO()
-    soundfile.write(file, wave, RATE, format=format, subtype=subtype)
-    return soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")[0]
-
-
-COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "itself": low,
-    "softer by 6 dB": lambda wave: low(0.5 * wave),
-    "upside down": lambda wave: low(-wave),
-    "later by 130 ms": lambda wave: low(np.pad(wave[:-2080], (2080, 0))),
-    "without its first 300 ms": lambda wave: low(wave[4800:]),
-    "at 11 kHz": lambda wave: low(soxr.resample(wave, RATE, 11_025), 11_025),
-    "as MP3": lambda wave: low(coded(wave, "MP3", "MPEG_LAYER_III")),
-    "as Ogg Vorbis": lambda wave: low(coded(wave, "OGG", "VORBIS")),
-    "as MP3, softer and later": lambda wave: low(coded(np.pad(0.5 * wave, (1234, 0)), "MP3", "MPEG_LAYER_III")),
-}
 
 
 @pytest.mark.parametrize("copy", COPIES)
@@ -43,7 +19,7 @@ def test_a_copy_is_known(copy: str, sound: Sound) -> None:
     strangers = [sound(seed, 3.0) for seed in range(30)]
     waves = [*map(low, strangers), COPIES[copy](strangers[7])]
     prints = list(map(audio_fingerprint, waves))
-    assert (7, 30) in likely_pairs(prints)
+    assert (7, 30) in likely_pairs(prints, SHORT_AGREEMENT_LEAST)
     assert agreement(prints[7], prints[30]) > 0.5
     assert match(waves[7], waves[30]).white > 0.4
     assert match(waves[7], waves[30]).same_recording
@@ -78,8 +54,8 @@ def test_what_holds_nothing_is_like_nothing(wave: np.ndarray) -> None:
     empty = audio_fingerprint(wave.astype(np.float32))
     assert not empty.outline.any()
     assert agreement(empty, empty) == 0.0
-    assert likely_pairs([empty, empty]) == []
-    assert likely_pairs([empty]) == likely_pairs([]) == []
+    assert likely_pairs([empty, empty], 0.36) == []
+    assert likely_pairs([empty], 0.36) == likely_pairs([], 0.36) == []
 
 
 def test_what_follows_ten_seconds_has_no_part(sound: Sound) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counted_clips import counted
 
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.doctor.audio_fingerprint import audio_fingerprint
@@ -185,3 +186,17 @@ def test_nothing_is_said_of_a_handful_of_clips_or_of_several_labels() -> None:
     assert told(check_shortcuts(few, facts(few, bandwidth_hz=edges))) == []
     some = table({"a": 20, "b": 20}, multi_label=True)
     assert told(check_shortcuts(some, facts(some, bandwidth_hz=[8000.0] * 20 + [22_050.0] * 20))) == []
+
+
+@pytest.mark.parametrize("folds", [(None,), (1, 2)])
+def test_clips_are_not_visited_for_each_class(folds: Sequence[int | None]) -> None:
+    passes = []
+    for classes in (5, 50):
+        names = {f"class {n:02}" * 2: 6 for n in range(classes)} | {"typo": 1, "typos": 30, "Typo": 2}
+        of, clips = counted(table(names, folds))
+        several = facts(of, seconds=[1.0 + n % 7 for n in range(len(of.clips))])
+        assert len(told(check_class_names(of))) == 3
+        list(check_class_sizes(of, 5))
+        list(check_shortcuts(of, several))
+        passes.append(clips.passes)
+    assert passes[0] == passes[1]

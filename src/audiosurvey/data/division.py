@@ -8,7 +8,7 @@ from audiosurvey.data.dataset import note_spread_recordings
 from audiosurvey.data.splits.folds import assign_folds
 from audiosurvey.data.splits.recordings import Contents, equal_contents, recordings_of
 from audiosurvey.data.store.store import Skipped
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Table, clips_by_class
 from audiosurvey.errors import UserError
 
 _SHOWN_FILES = 5
@@ -47,9 +47,10 @@ def divided(whole: Table, usable: Table, store: ContentsWithSkipped, num_folds: 
 def _refuse_lost_classes(whole: Table, usable: Table, skipped: Sequence[Skipped]) -> None:
     reasons = {bad.id: bad.reason for bad in skipped}
     lines: list[str] = []
-    for label, name in enumerate(whole.classes):
-        before = [clip for clip in whole.clips if label in clip.labels]
-        after = [clip for clip in usable.clips if label in clip.labels]
+    if not reasons:
+        return
+    sides = (clips_by_class(table.clips, len(whole.classes)) for table in (whole, usable))
+    for name, before, after in zip(whole.classes, *sides, strict=True):
         lost = [clip for clip in before if clip.id in reasons]
         if not lost or (after and (_is_divisible(after) or not _is_divisible(before))):
             continue
@@ -74,7 +75,7 @@ def _is_divisible(clips: Sequence[Clip]) -> bool:
 
 def _unbalanced(table: Table) -> list[str]:
     """Notes on classes that the table's own folds or sides leave untrained or untested."""
-    clips_of = {name: [c for c in table.clips if label in c.labels] for label, name in enumerate(table.classes)}
+    clips_of = dict(zip(table.classes, clips_by_class(table.clips, len(table.classes)), strict=True))
     if any(clip.side for clip in table.clips):
         notes = []
         for side, what in (("train", "tested without being trained"), ("test", "never tested")):

@@ -1,6 +1,6 @@
 """The one form that every data set takes: a table with a row per clip."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -86,6 +86,15 @@ class Table:
         if any(clip.side for clip in self.clips):
             return (1,)
         return tuple(sorted({clip.fold for clip in self.clips if clip.fold is not None}))
+
+
+def clips_by_class(clips: Iterable[Clip], num_classes: int) -> list[list[Clip]]:
+    """The clips of each class in their order, from one pass; a clip of several labels is in each of its classes."""
+    found: list[list[Clip]] = [[] for _ in range(num_classes)]
+    for clip in clips:
+        for label in clip.labels:
+            found[label].append(clip)
+    return found
 
 
 def truth(clips: Sequence[Clip], num_classes: int) -> np.ndarray:

@@ -3,7 +3,8 @@
 Two copies are found in three steps, from cheap to expensive:
 
 1. `outline`, the magnitudes of the fingerprint's spectrum along time. A shift does not change them, so that all pairs
-   are compared by one matrix product.
+   are compared by one matrix product; of very many sounds, only the pairs that share parts of their fingerprints are
+   (`likely_pairs`).
 2. `agreement`, the correlation of two fingerprints at their best shift.
 3. `waveform_match.match`, the correlation of the waveforms. Two takes of the same clock agree in step 2; only copies of
    one recording match in step 3.
@@ -12,9 +13,11 @@ The features are changes of level between neighbouring frames and bands, as in J
 robust audio fingerprinting system" (2002), with their magnitude rather than their sign alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from audiosurvey.doctor.key_index import keys_of
 
 PRINT_RATE = 8000
 """Hz. Content above 3.6 kHz is lost first by codecs and at low rates."""
@@ -29,73 +32,35 @@ _SPAN = 1024
 """Frames of the transform along time: at least twice those of 8 s, and more than the longest fingerprint."""
 _SMOOTH = 15
 _FEWEST_FRAMES = 12
-NEIGHBOURS = 5
-_OUTLINE_LEAST = 0.15
-_BLOCK_CLIPS = 512
-_SHORT_FRAMES, _FEWEST_SHORT_FRAMES, _MOST_SHORT = 64, 8, 4000
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFingerprint:
-    """About 5 kB for 5 seconds."""
+    """About 9 kB for 5 seconds, 15 kB at most."""
 
     change_TF: np.ndarray
     """int8: change of spectral shape, in multiples of its standard deviation; frames of 16 ms, 15 pairs of bands."""
     outline: np.ndarray
     """float16, of norm 1; zeros for a sound with too few frames that change."""
+    keys: np.ndarray
+    """uint64: 2 kB at most, see `key_index`."""
+
+    @property
+    def moving_frames(self) -> int:
+        """Number of frames with any change."""
+        return int(np.count_nonzero(np.any(self.change_TF != 0, axis=1)))
 
 
 def audio_fingerprint(wave_S: np.ndarray) -> AudioFingerprint:
     """The fingerprint of a mono wave at 8 kHz."""
-    change_TF = _change(wave_S[: round(LONGEST_S * PRINT_RATE)])
-    enough = _moving(change_TF) >= _FEWEST_FRAMES
-    outline = _outline(change_TF) if enough else np.zeros(_SPAN // 8 * change_TF.shape[1])
-    return AudioFingerprint(change_TF, outline.astype(np.float16))
-
-
-def likely_pairs(prints: list[AudioFingerprint]) -> list[tuple[int, int]]:
-    """Pairs of positions, the lower first, of which one is among the nearest neighbours of the other by outline.
-
-    Memory grows linearly with the number of sounds, time quadratically: ten thousand take seconds.
-    """
-    outlines = np.array([one.outline for one in prints], np.float16)
-    pairs: set[tuple[int, int]] = set()
-    for begin in range(0, len(prints), _BLOCK_CLIPS):
-        near = outlines[begin : begin + _BLOCK_CLIPS].astype(np.float32)
-        products = [
-            near @ outlines[other : other + _BLOCK_CLIPS].astype(np.float32).T
-            for other in range(0, len(prints), _BLOCK_CLIPS)
-        ]
-        likeness = np.concatenate(products, axis=1)
-        rows = np.arange(len(near))
-        likeness[rows, begin + rows] = -1
-        few = min(NEIGHBOURS, len(prints) - 1)
-        nearest = np.argpartition(-likeness, few - 1, axis=1)[:, :few] if few else np.empty((len(near), 0), int)
-        for row, column in zip(np.repeat(rows, few), nearest.ravel(), strict=True):
-            if likeness[row, column] >= _OUTLINE_LEAST:
-                one, other = sorted((begin + int(row), int(column)))
-                pairs.add((one, other))
-    return sorted(pairs)
-
-
-def likely_short_pairs(prints: list[AudioFingerprint], least: float) -> list[tuple[int, int]]:
-    """Like `likely_pairs`, for sounds of less than a second: pairs that agree by at least `least`.
-
-    Their outlines carry too little information. Instead all pairs of the first 4000 such sounds are compared; 700 take
-    seconds.
-    """
-    short = [row for row, one in enumerate(prints) if _moving(one.change_TF) >= _FEWEST_SHORT_FRAMES]
-    short = [row for row in short if len(prints[row].change_TF) <= _SHORT_FRAMES][:_MOST_SHORT]
-    if len(short) < 2:
-        return []
-    tables = [prints[row].change_TF.astype(np.float32) for row in short]
-    spectra = np.array([np.fft.rfft(t / np.linalg.norm(t), 2 * _SHORT_FRAMES, axis=0) for t in tables], np.complex64)
-    pairs: list[tuple[int, int]] = []
-    for row in range(1, len(short)):
-        cross = (spectra[:row] * spectra[row].conj()).sum(axis=2)
-        best = np.fft.irfft(cross, 2 * _SHORT_FRAMES, axis=1).max(axis=1)
-        pairs += [(short[int(other)], short[row]) for other in np.flatnonzero(best >= least)]
-    return pairs
+    level_db = _levels(wave_S[: round(LONGEST_S * PRINT_RATE)])
+    change = _change(level_db)
+    change_TF = _quantized(change)
+    # Also half a frame later, interpolated: frames of a copy may begin anywhere between those of the original.
+    keys = keys_of([change, (change[1:] + change[:-1]) / 2])
+    found = AudioFingerprint(change_TF, np.zeros(_SPAN // 8 * change_TF.shape[1], np.float16), keys)
+    enough = found.moving_frames >= _FEWEST_FRAMES
+    return replace(found, outline=_outline(change_TF).astype(np.float16)) if enough else found
 
 
 def agreement(one: AudioFingerprint, other: AudioFingerprint) -> float:
@@ -107,24 +72,29 @@ def agreement(one: AudioFingerprint, other: AudioFingerprint) -> float:
     return float(np.fft.irfft(product.sum(axis=1), span).max() / np.sqrt(energy)) if energy else 0.0
 
 
-def _moving(change_TF: np.ndarray) -> int:
-    """Number of frames with any change."""
-    return int(np.count_nonzero(np.any(change_TF != 0, axis=1)))
-
-
-def _change(wave_S: np.ndarray) -> np.ndarray:
-    """int8 (T, F): change from frame to frame of the level difference between neighbouring bands.
-
-    A gain adds the same number of dB to all bands, and a filter to all frames: both cancel.
-    """
+def _levels(wave_S: np.ndarray) -> np.ndarray:
+    """Levels of bands in dB, a frame every 16 ms, (T, F)."""
     padded_S = np.pad(wave_S.astype(np.float32), (_FFT // 2, _FFT // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded_S, _FFT)[::_HOP] * np.hanning(_FFT).astype(np.float32)
     spectra = np.fft.rfft(frames, axis=1)
     power = spectra.real**2 + spectra.imag**2
     edges = np.round(_EDGES_HZ * _FFT / PRINT_RATE).astype(int)
-    level_db = 10 * np.log10(np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) + 1e-12)
+    return 10 * np.log10(np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) + 1e-12)
+
+
+def _change(level_db: np.ndarray) -> np.ndarray:
+    """Change from frame to frame of the level difference between neighbouring bands, (T, F).
+
+    A gain adds the same number of dB to all bands, and a filter to all frames: both cancel.
+    """
+    if not len(level_db):
+        return np.zeros((0, len(_EDGES_HZ) - 2))
     level_db = np.maximum(level_db, level_db.max() - _RANGE_DB)
-    change = np.diff(np.diff(level_db, axis=1), axis=0)
+    return np.diff(np.diff(level_db, axis=1), axis=0)
+
+
+def _quantized(change: np.ndarray) -> np.ndarray:
+    """int8, in multiples of the standard deviation."""
     spread = float(change.std()) if change.size else 0.0
     if spread < 1e-6:
         return np.zeros(change.shape, np.int8)

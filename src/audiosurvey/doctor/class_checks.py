@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.table import Clip, Table, clips_by_class
 from audiosurvey.doctor.clip_profile import ClipProfile
 from audiosurvey.doctor.finding import Finding, Severity
 
@@ -27,11 +27,9 @@ LENGTH_RATIO = 1.5
 
 def check_class_sizes(table: Table, num_folds: int) -> Iterator[Finding]:
     """Classes that are too small to be trained and tested, missing from a fold, or of very different size."""
-    clips_of: dict[str, list[Clip]] = {name: [] for name in table.classes}
-    for clip in table.clips:
-        for label in clip.labels:
-            clips_of[table.classes[label]].append(clip)
+    clips_of = dict(zip(table.classes, clips_by_class(table.clips, len(table.classes)), strict=True))
     divided = any(clip.fold is not None or clip.side is not None for clip in table.clips)
+    sides = {clip.fold or clip.side for clip in table.clips}
     for name, clips in clips_of.items():
         ids = tuple(clip.id for clip in clips[:FEWEST_CLIPS])
         count = f"{len(clips)} clip{'' if len(clips) == 1 else 's'}"
@@ -41,7 +39,7 @@ def check_class_sizes(table: Table, num_folds: int) -> Iterator[Finding]:
             message = f"class '{name}' has {count} of {source}: it cannot be trained and tested"
             yield Finding("untrained", _untrained_severity(table), ids, message, class_name=name)
         elif divided:
-            yield from _check_sides(table, name, clips)
+            yield from _check_sides(table, name, clips, sides)
         elif recordings < num_folds:
             message = f"class '{name}' has {recordings} recordings for {num_folds} folds: some folds do not test it"
             numbers = {"recordings": recordings}
@@ -62,7 +60,8 @@ def check_class_sizes(table: Table, num_folds: int) -> Iterator[Finding]:
 
 def check_class_names(table: Table) -> Iterator[Finding]:
     """Pairs of class names that differ in case, spaces, a plural or a letter or two."""
-    count = Counter(table.classes[label] for clip in table.clips for label in clip.labels)
+    clips_of = dict(zip(table.classes, clips_by_class(table.clips, len(table.classes)), strict=True))
+    count = Counter({name: len(clips) for name, clips in clips_of.items()})
     for one, other in combinations(table.classes, 2):
         rare, usual = sorted((one, other), key=lambda name: (count[name], name))
         text = f"'{rare}' ({count[rare]} clips) and '{usual}' ({count[usual]})"
@@ -75,8 +74,7 @@ def check_class_names(table: Table) -> Iterator[Finding]:
             message = f"{text}: a typing error?"
         else:
             continue
-        label = table.classes.index(rare)
-        ids = tuple(clip.id for clip in table.clips if label in clip.labels)
+        ids = tuple(clip.id for clip in clips_of[rare])
         yield Finding("label", severity, ids, message, {rare: count[rare], usual: count[usual]}, class_name=rare)
 
 
@@ -92,11 +90,12 @@ def check_shortcuts(
     edge_N = np.array([min(one.bandwidth_hz, top_hz or np.inf) for one in found])
     level_N = np.array([one.level_db for one in found])
     seconds_N = np.array([one.seconds for one in found])
+    clips_of = clips_by_class(clips, len(table.classes))
     for label, name in enumerate(table.classes):
         inside = label_N == label
         if min(inside.sum(), (~inside).sum()) < FEWEST_TO_COMPARE:
             continue
-        ids = tuple(clip.id for clip in clips if clip.labels[0] == label)
+        ids = tuple(clip.id for clip in clips_of[label])
         yield from _check_band_limit(name, ids, edge_N[inside], edge_N[~inside])
         gap_db = float(np.median(level_N[inside]) - np.median(level_N[~inside]))
         if abs(gap_db) >= LEVEL_GAP_DB and _separated(np.sign(gap_db) * level_N, inside):
@@ -111,15 +110,15 @@ def check_shortcuts(
     yield from _check_encodings(table, clips, found)
 
 
-def _check_sides(table: Table, name: str, clips: list[Clip]) -> Iterator[Finding]:
-    """A class that is missing from a fold or side of the table."""
+def _check_sides(table: Table, name: str, clips: list[Clip], every: set[int | str | None]) -> Iterator[Finding]:
+    """A class that is missing from a fold or side; `every`: those of the table."""
     ids = tuple(clip.id for clip in clips[:FEWEST_CLIPS])
-    present, every = ({clip.fold or clip.side for clip in some} for some in (clips, table.clips))
+    present = {clip.fold or clip.side for clip in clips}
     ordered = sorted(every - present, key=lambda side: (isinstance(side, str), side or 0))
     missing = ", ".join(f"fold {side}" if isinstance(side, int) else str(side) for side in ordered)
     if not missing:
         return
-    sided = any(clip.side for clip in table.clips)
+    sided = any(isinstance(side, str) for side in every)
     if len(present) == 1 or (sided and not {"train", "test"} <= present):
         message = f"class '{name}' is missing from {missing}: it cannot be both trained and tested"
         yield Finding("untrained", _untrained_severity(table), ids, message, class_name=name)

@@ -15,9 +15,10 @@ from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import in_order
 from audiosurvey.data.splits.folds import is_published_leak, spread_recordings
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement, likely_pairs, likely_short_pairs
+from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement
 from audiosurvey.doctor.clip_profile import ClipProfile
 from audiosurvey.doctor.finding import Finding, Severity
+from audiosurvey.doctor.likely_pairs import likely_pairs
 from audiosurvey.doctor.waveform_match import NO_MATCH, WaveformMatch, match
 
 AGREEMENT_LEAST = 0.3
@@ -78,7 +79,7 @@ def _matching_pairs(
 ) -> list[tuple[int, int, _Scores]]:
     """Pairs of clips of one recording, as positions in `clips`."""
     prints = [profiles[clip.id].print for clip in clips]
-    candidates = sorted({*likely_pairs(prints), *likely_short_pairs(prints, SHORT_AGREEMENT_LEAST)})
+    candidates = likely_pairs(prints, SHORT_AGREEMENT_LEAST)
     agreeing = ((one, other, agreement(prints[one], prints[other])) for one, other in candidates)
     beginning = lru_cache(_KEPT_WAVES)(_beginning)
     likely = [pair for pair in agreeing if pair[2] >= AGREEMENT_LEAST]
@@ -106,15 +107,26 @@ def _beginning(clip: Clip) -> np.ndarray:
 
 
 def _groups(pairs: Iterable[tuple[int, int, _Scores]]) -> list[tuple[set[int], list[_Scores]]]:
-    """Connected components of the pairs, with the scores of all their pairs."""
-    group_of: dict[int, tuple[set[int], list[_Scores]]] = {}
+    """Connected components of the pairs (union-find), with the scores of all their pairs."""
+    above: dict[int, int] = {}
+
+    def root(member: int) -> int:
+        while (parent := above.setdefault(member, member)) != member:
+            above[member] = above[parent]
+            member = above[member]
+        return member
+
+    pairs = list(pairs)
+    for one, other, _ in pairs:
+        # The lowest member is the root.
+        low, high = sorted((root(one), root(other)))
+        above[high] = low
+    groups: dict[int, tuple[set[int], list[_Scores]]] = {}
     for one, other, scores in pairs:
-        mine, theirs = (group_of.get(member, ({member}, [])) for member in (one, other))
-        if mine is not theirs:
-            mine = (mine[0] | theirs[0], mine[1] + theirs[1])
-        mine[1].append(scores)
-        group_of |= dict.fromkeys(mine[0], mine)
-    return [group for member, group in sorted(group_of.items()) if member == min(group[0])]
+        members, collected = groups.setdefault(root(one), (set(), []))
+        members.update((one, other))
+        collected.append(scores)
+    return [group for _, group in sorted(groups.items())]
 
 
 def _group_finding(
@@ -134,7 +146,8 @@ def _group_finding(
         if cuts and len({_side(clip) for clip in clips}) == 1:
             # Each cut may contain what its own label names.
             return Finding("contradiction", "worth a look", ids, message, numbers, weight)
-        other_of = {clip.id: next(other.id for other in clips if other.labels != clip.labels) for clip in clips}
+        first, second = clips[0], next(clip for clip in clips if clip.labels != clips[0].labels)
+        other_of = {clip.id: (second if clip.labels == first.labels else first).id for clip in clips}
         quarantine = {clip_id: f"the same sound as {other}, with other labels" for clip_id, other in other_of.items()}
         return Finding("contradiction", "spoils a result", ids, message, numbers, weight, quarantine)
     severity, where = _severity(table, clips, check)

@@ -1,7 +1,7 @@
 """Stratified assignment of clips to folds. A unit is what has to stay together: the clips of one recording."""
 
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
@@ -36,23 +36,27 @@ def by_rarest_label(units: list[list[Clip]], num_folds: int, num_classes: int) -
     still lacks most of that label; among equals, to the one that lacks most clips. Source: K. Sechidis, G. Tsoumakas
     and I. Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011.
     """
-    # Columns: a count per class, and one of all clips, for clips without a label.
-    counts_UK = np.zeros((len(units), num_classes + 1), dtype=np.int64)
-    for row, unit in enumerate(units):
-        for clip in unit:
-            counts_UK[row, [*clip.labels, num_classes]] += 1
+    # Clips of each label in each unit. The label after the last stands for all clips, also those without a label.
+    counts = [Counter(label for clip in unit for label in {*clip.labels, num_classes}) for unit in units]
+    carriers: list[list[int]] = [[] for _ in range(num_classes + 1)]
+    for row, count in enumerate(counts):
+        for label in count:
+            carriers[label].append(row)
+    left = {label: len(rows) for label, rows in enumerate(carriers)}
+    total = [sum(counts[row][label] for row in rows) for label, rows in enumerate(carriers)]
     # What a fold still lacks, times num_folds, so that everything stays an integer.
-    lacking_NK = np.tile(counts_UK.sum(axis=0), (num_folds, 1))
-    folds = np.full(len(units), -1)
-    while (undecided := np.flatnonzero(folds < 0)).size:
-        left_K = (counts_UK[undecided] > 0).sum(axis=0)
-        label = min((k for k in range(num_classes + 1) if left_K[k]), key=lambda k: (left_K[k], k))
-        carriers = [row for row in undecided if counts_UK[row, label]]
-        for row in sorted(carriers, key=lambda row: -counts_UK[row, label]):
-            fold = max(range(num_folds), key=lambda n: (lacking_NK[n, label], lacking_NK[n, -1], -n))
+    lacking = [list(total) for _ in range(num_folds)]
+    folds = [-1] * len(units)
+    while labels := [label for label, number in left.items() if number]:
+        label = min(labels, key=lambda k: (left[k], k))
+        undecided = [row for row in carriers[label] if folds[row] < 0]
+        for row in sorted(undecided, key=lambda row: -counts[row][label]):
+            fold = max(range(num_folds), key=lambda n: (lacking[n][label], lacking[n][-1], -n))
             folds[row] = fold
-            lacking_NK[fold] -= num_folds * counts_UK[row]
-    return folds.tolist()
+            for other, number in counts[row].items():
+                lacking[fold][other] -= num_folds * number
+                left[other] -= 1
+    return folds
 
 
 def lonely_classes(clips: Sequence[Clip], folds: Sequence[int]) -> dict[int, int]:

@@ -1,8 +1,10 @@
 """Builds a new store: decodes each stretch of sound once, in parallel, and writes the samples one after another.
+Recordings that an earlier store holds are copied.
 
 A store is a folder with `samples.i16`, `index.json` and `report.json`, made under a temporary name and renamed when
 complete. Each recording is int16 with its own scale, its peak at 32767: loud floats do not clip and quiet recordings
-keep their bits. Memory grows neither with the number of clips nor with their length (`spool`).
+keep their bits. Memory does not grow with the length of the clips (`spool`). Now and then an index of what has been
+written so far is written too, from which a later build goes on if this one is stopped.
 """
 
 import contextlib
@@ -10,23 +12,24 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from audiosurvey.atomic import write_text
 from audiosurvey.data.audio.decoding import BadAudio, Mono
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import ProgressCallback, cpu_count, in_order
+from audiosurvey.data.store.earlier import INDEX, SAMPLES, StoredRecording, index_head
 from audiosurvey.data.store.spool import Spool
 
-FORMAT = 2
-"""Version of the store on disk, part of its key: a change of the format builds new stores."""
-SAMPLES = "samples.i16"
-INDEX = "index.json"
 REPORT = "report.json"
 TEMPORARY = ".building-"
+_FIRST_INDEX, _MORE = 1000, 1.25
+"""An unfinished store gets an index after so many recordings, and again whenever there are a quarter more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,21 @@ def build(
     mono: Mono,
     workers: int | None,
     progress: ProgressCallback | None,
+    earlier: Mapping[str, StoredRecording],
 ) -> None:
-    """Makes the store `folder`, which must not exist. Unreadable recordings are listed in its report."""
+    """Makes the store `folder`, which must not exist. Unreadable recordings are listed in its report.
+
+    `earlier`: recordings by name that need not be decoded. The store is the same with and without them.
+    """
     temporary = folder.with_name(f"{folder.name}{TEMPORARY}{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
     try:
-        _fill(temporary, recordings, sample_rate, mono, decoding_threads(workers), progress)
+        _fill(temporary, recordings, sample_rate, mono, decoding_threads(workers), progress, earlier)
         temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException as error:
+        if not (isinstance(error, KeyboardInterrupt) and (temporary / INDEX).exists()):
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def decoding_threads(workers: int | None) -> int:
@@ -71,33 +80,45 @@ def _fill(
     mono: Mono,
     workers: int,
     progress: ProgressCallback | None,
+    earlier: Mapping[str, StoredRecording],
 ) -> None:
     load = partial(_decoded, folder=folder, sample_rate=sample_rate, mono=mono)
     began = time.monotonic()
     clips: dict[str, tuple[int, int, float]] = {}
     digests: dict[str, str] = {}
     skipped: dict[str, str] = {}
-    place = 0
-    loaded = in_order(load, recordings, workers=workers, ahead=2 * workers)
+    place, next_index = 0, _FIRST_INDEX
+
+    def write_index() -> None:
+        index: dict[str, Any] = {"samples": place, "clips": clips, "digests": digests, "skipped": skipped}
+        write_text(folder / INDEX, json.dumps(index_head(sample_rate, mono) | index))
+
+    new = (recording for recording in recordings if recording.name not in earlier)
+    loaded = in_order(load, new, workers=workers, ahead=2 * workers)
     with contextlib.closing(loaded), (folder / SAMPLES).open("wb") as samples:
-        for done, (recording, result) in enumerate(zip(recordings, loaded, strict=True), 1):
+        for done, recording in enumerate(recordings, 1):
+            known = earlier.get(recording.name)
+            result = (known, known.scale) if known else next(loaded)
             if isinstance(result, str):
                 skipped[recording.name] = result
             else:
-                spool, scale = result
-                with spool:
-                    digest = spool.write_to(samples)
+                source, scale = result
+                with source:
+                    digest = source.write_to(samples)
                 if digest is not None:
                     digests[recording.name] = digest
-                clips[recording.name] = (place, spool.samples, scale)
-                place += spool.samples
+                clips[recording.name] = (place, source.samples, scale)
+                place += source.samples
+            if done >= next_index:
+                samples.flush()
+                write_index()
+                next_index = round(_MORE * done) + 1
             if progress:
                 progress(done, len(recordings))
-    about = {"sample_rate": sample_rate, "mono": mono}
-    index = {"format": FORMAT, **about, "samples": place, "clips": clips, "digests": digests, "skipped": skipped}
-    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    write_index()
     report = {
-        **about,
+        "sample_rate": sample_rate,
+        "mono": mono,
         "recordings": len(clips),
         "hours": round(place / sample_rate / 3600, 4),
         "bytes": 2 * place,

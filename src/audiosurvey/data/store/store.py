@@ -22,7 +22,8 @@ from audiosurvey.data.audio.content_hash import Fingerprint, fingerprints
 from audiosurvey.data.audio.decoding import Mono
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store import building
-from audiosurvey.data.store.building import INDEX, SAMPLES, TEMPORARY, Recording
+from audiosurvey.data.store.building import TEMPORARY, Recording
+from audiosurvey.data.store.earlier import FORMAT, INDEX, SAMPLES, earlier_recordings
 from audiosurvey.data.store.spool import IN_MEMORY
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError, not_written
@@ -131,6 +132,8 @@ def prepare(
 ) -> Store:
     """The store of a table at `sample_rate` Hz: the existing one where nothing changed, else a new one.
 
+    Recordings that another store in the same folder holds, or an unfinished one, are copied from there.
+
     `folder`: the folder of stores (None: in the user's cache), each in a folder named by its key. `workers`: decoding
     threads (None: one per processor). `progress` is called with (done, total) while a store is built. Clips that
     cannot be read are left out and listed in `Store.skipped`. Several processes may call it at once: one builds, the
@@ -144,9 +147,7 @@ def prepare(
     missing = [Skipped(clip.id, _absence(clip)) for clip in table.clips if clip.id not in names]
     if not names:
         raise _nothing(table, missing)
-    key = _digest(
-        {"format": building.FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))}
-    )
+    key = _digest({"format": FORMAT, "sample_rate": sample_rate, "mono": mono, "names": sorted(set(names.values()))})
     target = stores / key
     index = _index(target)
     if index is None:
@@ -157,9 +158,11 @@ def prepare(
                 index = _index(target)
                 if index is None:
                     shutil.rmtree(target, ignore_errors=True)
-                    _sweep(stores, key)
-                    _check_disk(stores, recordings, found, sample_rate, building.decoding_threads(workers))
-                    building.build(target, recordings, sample_rate, mono, workers, progress)
+                    content = [recording.name for recording in recordings]
+                    with earlier_recordings(stores, content, sample_rate, mono) as earlier:
+                        _sweep(stores, key)
+                        _check_disk(stores, recordings, found, sample_rate, building.decoding_threads(workers))
+                        building.build(target, recordings, sample_rate, mono, workers, progress, earlier)
                     index = json.loads((target / INDEX).read_text(encoding="utf-8"))
         except OSError as error:
             reason = f"the store cannot be written ({error.strerror or error})"
