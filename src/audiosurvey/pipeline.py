@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from audiosurvey.data.sounds import prepare_sounds as prepare
     from audiosurvey.demo.server import DemoOptions
     from audiosurvey.demo.server import serve as demo
+    from audiosurvey.detection.evaluation import evaluate_events
     from audiosurvey.doctor.audit import Diagnosis
     from audiosurvey.export.export import export_model as export
     from audiosurvey.model.describe import Description
@@ -49,9 +50,9 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [  # noqa: RUF022
     "init", "presets", "check", "describe", "download", "prepare", "preview", "train", "TrainOptions", "evaluate",
-    "runs", "merge", "open_survey", "SurveyOptions", "survey_status", "train_final", "compare", "CompareOptions",
-    "report", "ReportOptions", "robustness", "suspects", "reproduce", "ReproduceOptions", "doctor", "predict",
-    "PredictOptions", "export", "demo", "DemoOptions", "push",
+    "evaluate_events", "runs", "merge", "open_survey", "SurveyOptions", "survey_status", "train_final", "compare",
+    "CompareOptions", "report", "ReportOptions", "robustness", "suspects", "reproduce", "ReproduceOptions", "doctor",
+    "predict", "PredictOptions", "export", "demo", "DemoOptions", "push",
 ]
 # fmt: on
 _ELSEWHERE = {
@@ -64,6 +65,7 @@ _ELSEWHERE = {
     "TrainOptions": "runs.plan:TrainOptions",
     "compare": "comparison.compare:compare_paths",
     "demo": "demo.server:serve",
+    "evaluate_events": "detection.evaluation:evaluate_events",
     "export": "export.export:export_model",
     "init": "config.manual.starter:write_starter",
     "merge": "runs.results.merging:merge",

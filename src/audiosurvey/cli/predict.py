@@ -17,24 +17,24 @@ _Paths = Annotated[
 ]
 _Mic = Annotated[bool, typer.Option("--mic", help="Listen to the microphone, until Ctrl-C.")]
 _Whole = Annotated[bool, typer.Option("--whole", help="One prediction per sound, whatever its length.")]
-_Window = Annotated[float | None, typer.Option("--window", help="Predict all sounds in windows of this many seconds.")]
-_Hop = Annotated[float | None, typer.Option("--hop", help="Seconds from window to window; default: a window's length.")]
+Window = Annotated[float | None, typer.Option("--window", help="Predict all sounds in windows of this many seconds.")]
+Hop = Annotated[float | None, typer.Option("--hop", help="Seconds from window to window; default: a window's length.")]
 _Top = Annotated[
     int | None, typer.Option(min=1, help="Labels per prediction; default: 3 for whole sounds in a table, else 1.")
 ]
-_Threshold = Annotated[
+Threshold = Annotated[
     str | None, typer.Option(help="Minimum score of the best class, else 'unknown'; model: the model's own thresholds.")
 ]
-_Smooth = Annotated[
+Smooth = Annotated[
     str | None, typer.Option(help="Moving average over this many windows, such as 5; median:5 for the median.")
 ]
 _Events = Annotated[
     bool | None, typer.Option("--events/--no-events", help="Join windows to events; default: for table and audacity.")
 ]
-_On = Annotated[float | None, typer.Option(help="An event begins at this score; default: --threshold.")]
-_Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
-_MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop events of fewer seconds.")]
-_MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this many seconds apart.")]
+On = Annotated[float | None, typer.Option(help="An event begins at this score; default: --threshold.")]
+Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
+MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop events of fewer seconds.")]
+MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this many seconds apart.")]
 _Format = Annotated[str, typer.Option(help="table, csv, json or audacity (label track).")]
 _Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
 _Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
@@ -53,16 +53,16 @@ def predict(
     paths: _Paths = None,
     mic: _Mic = False,
     whole: _Whole = False,
-    window_s: _Window = None,
-    hop_s: _Hop = None,
+    window_s: Window = None,
+    hop_s: Hop = None,
     top: _Top = None,
-    threshold: _Threshold = None,
-    smooth: _Smooth = None,
+    threshold: Threshold = None,
+    smooth: Smooth = None,
     events: _Events = None,
-    on: _On = None,
-    off: _Off = None,
-    min_duration_s: _MinDuration = None,
-    min_gap_s: _MinGap = None,
+    on: On = None,
+    off: Off = None,
+    min_duration_s: MinDuration = None,
+    min_gap_s: MinGap = None,
     format: _Format = "table",
     scores: _Scores = False,
     output: _Output = None,

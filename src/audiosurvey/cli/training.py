@@ -9,6 +9,7 @@ from audiosurvey.cli.app import (
     ConfigArgument,
     DeviceOption,
     FoldsOption,
+    ForceOption,
     JsonOption,
     SetOption,
     app,
@@ -17,6 +18,8 @@ from audiosurvey.cli.app import (
     print_json,
     stdout,
 )
+from audiosurvey.cli.events import evaluate_events, refuse_event_options
+from audiosurvey.cli.predict import Hop, MinDuration, MinGap, Off, On, Smooth, Threshold, Window
 from audiosurvey.errors import UserError
 
 
@@ -71,11 +74,40 @@ def evaluate(
         typer.Option("--conditions", help="For a run: also on test clips made quieter, duller, shorter and noisier."),
     ] = False,
     reverse: Annotated[bool, typer.Option(help="Evaluate in reverse order; results must not change.")] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="For a model: table of events in recordings, or folder of recordings with their tables."),
+    ] = None,
+    window_s: Window = None,
+    hop_s: Hop = None,
+    threshold: Threshold = None,
+    smooth: Smooth = None,
+    on: On = None,
+    off: Off = None,
+    min_duration_s: MinDuration = None,
+    min_gap_s: MinGap = None,
+    onset_s: Annotated[float | None, typer.Option("--onset", help="Seconds that a start may be off; 1.5.")] = None,
+    offset_share: Annotated[
+        float | None, typer.Option(help="Share of its length that the end of an event may be off; default: any.")
+    ] = None,
+    segment_s: Annotated[float | None, typer.Option("--segment", help="Seconds of a segment; 1.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG file with the worst recordings: true events above those found.")
+    ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate the models of a run on their test folds, or a model on other data."""
+    """Evaluate the models of a run on their test folds, or a model on other data.
+
+    With --events: how well a model finds events in long recordings. Windows, thresholds and events as in predict.
+    """
+    given = dict(locals())
     if not target.exists():
         raise UserError(f"{target}: no such folder; expected a run or a model")
+    if events is not None:
+        evaluate_events(target, events, given)
+        return
+    refuse_event_options(given)
     from audiosurvey.pipeline import evaluate as measure
     from audiosurvey.report.console import progress_bar
     from audiosurvey.report.summary import print_conditions, print_evaluation, print_summary

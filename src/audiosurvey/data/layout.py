@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.data.csv_rows import read_rows
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.names import clip_id
 from audiosurvey.data.sets.csv_columns import ColumnsConfig
-from audiosurvey.data.sets.csv_rows import read_rows
 from audiosurvey.data.sets.folder import is_hidden, refuse_equal_ids, sound_files
 from audiosurvey.data.sets.registry import specs
 from audiosurvey.data.table import Clip, Table

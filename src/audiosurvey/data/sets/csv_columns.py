@@ -5,23 +5,10 @@ from pathlib import Path
 
 from pydantic import ValidationInfo, field_validator
 
+from audiosurvey.data.csv_rows import usual_column
 from audiosurvey.data.names import composed
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
-
-# Usual names of such columns, in lower case.
-_USUAL: dict[str, tuple[str, ...]] = {
-    "path": ("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio", "wav", "clip"),
-    "label": ("label", "labels", "class", "classes", "class_name", "category", "target", "tag", "tags", "species"),
-    "fold": ("fold", "kfold", "cv"),
-    "source": (
-        *("source", "recording", "recording_id", "record", "src_file", "speaker", "speaker_id", "subject"),
-        *("subject_id", "session", "session_id", "site", "device", "recorder", "location", "patient", "individual"),
-    ),
-    "start": ("start", "start_s", "start_time", "begin", "onset"),
-    "end": ("end", "end_s", "end_time", "stop", "offset"),
-    "split": ("split", "subset", "set", "partition"),
-}
 
 
 class ColumnsConfig(Section):
@@ -68,7 +55,9 @@ def need_own_columns(path: Path, header: Sequence[str], columns: ColumnsConfig) 
         return
     guesses = {}
     for key, name in columns:
-        if name in missing and (found := _looks_like(key, header, taken={*columns.present(header), *guesses.values()})):
+        if name in missing and (
+            found := usual_column(key, header, taken={*columns.present(header), *guesses.values()})
+        ):
             guesses[key] = found
     mend = "name them in dataset.columns"
     if guesses:
@@ -82,12 +71,7 @@ def unread_note(header: Sequence[str], columns: ColumnsConfig) -> list[str]:
     read = columns.present(header)
     unread = [name for name in header if name not in read]
     note = f"columns that are not read: {', '.join(unread)}"
-    if columns.source is not None and columns.source not in read and (source := _looks_like("source", unread, ())):
+    if columns.source is not None and columns.source not in read and (source := usual_column("source", unread, ())):
         mend = f"set dataset.columns.source: {source} to keep them on one side of every split"
         note += f"; if clips of one {source} belong together, {mend}"
     return [note] if unread else []
-
-
-def _looks_like(key: str, header: Sequence[str], taken: Collection[str]) -> str | None:
-    free = {name.lower().replace(" ", "_"): name for name in reversed(header) if name not in taken}
-    return next((free[name] for name in _USUAL[key] if name in free), None)

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audiosurvey.data.csv_rows import Faults, Row, number, read_rows, whole_number
 from audiosurvey.data.names import clip_id, composed, on_disk
 from audiosurvey.data.sets.csv_columns import ColumnsConfig, need_own_columns, unread_note
-from audiosurvey.data.sets.csv_rows import Faults, Row, number, read_rows, whole_number
 from audiosurvey.data.sets.folder import class_order
 from audiosurvey.data.table import Clip, Side, Table
 from audiosurvey.errors import UserError

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from audiosurvey.data.csv_rows import number
 from audiosurvey.data.names import as_text, clip_id, composed
-from audiosurvey.data.sets.csv_rows import number
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 

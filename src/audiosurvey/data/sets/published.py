@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiosurvey.data.sets.csv_rows import Faults, Row, need_columns, read_rows, whole_number
+from audiosurvey.data.csv_rows import Faults, Row, need_columns, read_rows, whole_number
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 

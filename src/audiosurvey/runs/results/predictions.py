@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from audiosurvey.atomic import replacing
-from audiosurvey.data.sets.csv_rows import Faults, Row, need_columns, number, read_rows, whole_number
+from audiosurvey.data.csv_rows import Faults, Row, need_columns, number, read_rows, whole_number
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 

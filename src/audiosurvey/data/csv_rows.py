@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,20 @@ from audiosurvey.plainfile import not_plain
 SHOWN_FAULTS = 50
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?\r?\n')
 """How Excel may state the delimiter, before the header."""
+
+USUAL_COLUMNS: dict[str, tuple[str, ...]] = {
+    "path": ("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio", "wav", "clip"),
+    "label": ("label", "labels", "class", "classes", "class_name", "category", "target", "tag", "tags", "species"),
+    "fold": ("fold", "kfold", "cv"),
+    "source": (
+        *("source", "recording", "recording_id", "record", "src_file", "speaker", "speaker_id", "subject"),
+        *("subject_id", "session", "session_id", "site", "device", "recorder", "location", "patient", "individual"),
+    ),
+    "start": ("start", "start_s", "start_time", "begin", "onset"),
+    "end": ("end", "end_s", "end_time", "stop", "offset"),
+    "split": ("split", "subset", "set", "partition"),
+}
+"""Usual names of columns with such content, in lower case with `_` between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +62,11 @@ class Faults:
         raise UserError(*lines[:SHOWN_FAULTS], *more)
 
 
-def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+def read_rows(path: Path, *, may_be_empty: bool = False) -> tuple[tuple[str, ...], list[Row]]:
     """The column names and the rows of a CSV file; blank lines are skipped, short rows are filled with "".
 
-    Raises UserError for a file that is not UTF-8 text, has no header or no rows, or has rows longer than the header.
+    Raises UserError for a file that is not UTF-8 text, has no header or, unless it `may_be_empty`, no rows, or has rows
+    longer than the header.
     """
     place = path.as_posix()
     if fault := not_plain(path):
@@ -73,7 +88,7 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
         raise UserError(f"{place}: empty; expected a first line with the names of the columns")
     if twice := sorted({column for column in named if named.count(column) > 1}):
         raise UserError(f"{place}:1: column {twice[0]} occurs twice")
-    if not rows:
+    if not rows and not may_be_empty:
         raise UserError(f"{place}: no rows below the line with the names of the columns")
     faults = Faults(path)
     for line, cells in rows:
@@ -88,6 +103,13 @@ def need_columns(path: Path, header: tuple[str, ...], columns: tuple[str, ...]) 
     """Raises UserError naming those of `columns` that the header lacks."""
     if missing := [column for column in columns if column not in header]:
         raise UserError(f"{path.as_posix()}:1: no column {', '.join(missing)}; there are {', '.join(header)}")
+
+
+def usual_column(key: str, header: Sequence[str], taken: Collection[str] = ()) -> str | None:
+    """The column of the header that is named like columns of `key` are (`start`: onset, begin, ...); None if there is
+    none. `taken`: columns that are known to hold something else."""
+    free = {name.lower().replace(" ", "_"): name for name in reversed(header) if name not in taken}
+    return next((free[name] for name in USUAL_COLUMNS[key] if name in free), None)
 
 
 def whole_number(text: str) -> int | None:

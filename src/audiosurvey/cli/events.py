@@ -1,0 +1,68 @@
+"""`evaluate --events`: how well a model finds events in long recordings."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from audiosurvey.cli.app import print_json, stdout
+from audiosurvey.errors import ArgumentError, UserError
+
+_FINDING = ("window_s", "hop_s", "threshold", "smooth", "on", "off", "min_duration_s", "min_gap_s")
+_MEASURE = ("onset_s", "offset_share", "segment_s")
+_MOST = {"onset_s": float("inf"), "offset_share": 1.0, "segment_s": float("inf")}
+
+
+def refuse_event_options(given: Mapping[str, Any]) -> None:
+    """Raises UserError for options that are for `--events` only. `given`: all options of `evaluate`."""
+    for name in (*_FINDING, *_MEASURE, "picture"):
+        if given[name] is not None:
+            text = f"{{{name}}}: is for {{events}}; leave it out, or give {{events}}"
+            raise ArgumentError(text, **{name: ..., "events": ...})
+
+
+def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -> None:
+    """`given`: all options of `evaluate`."""
+    for name in ("data", "conditions", "reverse"):
+        if given[name]:
+            raise ArgumentError(f"{{{name}}}: does not go with {{events}}; leave one out", **{name: ..., "events": ...})
+    for name in _MEASURE:
+        if (value := given[name]) is not None and not 0 < value <= _MOST[name]:
+            bounds = "a share above 0, up to 1" if name == "offset_share" else "seconds above 0"
+            raise ArgumentError(f"{{{name}}}: expected {bounds}", **{name: value})
+    from audiosurvey.detection.scoring import Measure
+    from audiosurvey.pipeline import PredictOptions
+    from audiosurvey.pipeline import evaluate_events as measure
+    from audiosurvey.report.console import progress_bar
+    from audiosurvey.report.detection import print_detection
+    from audiosurvey.targets import check_target
+
+    options = PredictOptions(device=given["device"], **{name: given[name] for name in _FINDING})
+    options.check()
+    if picture := given["picture"]:
+        if picture.suffix.lower() != ".png":
+            raise UserError(f"{picture}: the picture is a PNG file; give a name that ends in .png")
+        check_target("picture", picture, force=given["force"])
+    how = Measure(**{name: given[name] for name in _MEASURE if given[name] is not None})
+    with progress_bar("recordings") as advance:
+        found = measure(str(target), annotations, options, how, advance or (lambda done, of: None))
+    if picture:
+        _write_picture(picture, found)
+    if given["as_json"]:
+        print_json(found.as_json())
+    else:
+        print_detection(found, stdout())
+        if picture:
+            print(f"picture: {picture}")
+    for failed in found.failures:
+        print(f"left out: {failed.name}: {failed.reason}", file=sys.stderr)
+    if found.failures:
+        sys.exit(1)
+
+
+def _write_picture(path: Path, found: Any) -> None:
+    from audiosurvey.atomic import replacing
+    from audiosurvey.report.timelines import timelines_png
+
+    with replacing(path) as beside:
+        beside.write_bytes(timelines_png(found))

@@ -1,0 +1,1 @@
+"""Events in recordings, written down with their times: tables of several programs."""
