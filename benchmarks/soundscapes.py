@@ -26,7 +26,7 @@ FRAME = 1024
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("root", type=Path, nargs="?", default=Path("../shared/data/esc10"))
     parser.add_argument("--fold", type=int, default=1)

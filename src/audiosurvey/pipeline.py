@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from audiosurvey.demo.server import DemoOptions
     from audiosurvey.demo.server import serve as demo
     from audiosurvey.detection.evaluation import evaluate_events
+    from audiosurvey.detection.tuning import tune_detection
     from audiosurvey.doctor.audit import Diagnosis
     from audiosurvey.export.export import export_model as export
     from audiosurvey.model.describe import Description
@@ -50,9 +51,9 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [  # noqa: RUF022
     "init", "presets", "check", "describe", "download", "prepare", "preview", "train", "TrainOptions", "evaluate",
-    "evaluate_events", "runs", "merge", "open_survey", "SurveyOptions", "survey_status", "train_final", "compare",
-    "CompareOptions", "report", "ReportOptions", "robustness", "suspects", "reproduce", "ReproduceOptions", "doctor",
-    "predict", "PredictOptions", "export", "demo", "DemoOptions", "push",
+    "evaluate_events", "tune_detection", "runs", "merge", "open_survey", "SurveyOptions", "survey_status",
+    "train_final", "compare", "CompareOptions", "report", "ReportOptions", "robustness", "suspects", "reproduce",
+    "ReproduceOptions", "doctor", "predict", "PredictOptions", "export", "demo", "DemoOptions", "push",
 ]
 # fmt: on
 _ELSEWHERE = {
@@ -66,6 +67,7 @@ _ELSEWHERE = {
     "compare": "comparison.compare:compare_paths",
     "demo": "demo.server:serve",
     "evaluate_events": "detection.evaluation:evaluate_events",
+    "tune_detection": "detection.tuning:tune_detection",
     "export": "export.export:export_model",
     "init": "config.manual.starter:write_starter",
     "merge": "runs.results.merging:merge",

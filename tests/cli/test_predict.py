@@ -151,7 +151,7 @@ def test_the_table_says_three_labels_a_sound_or_unknown(command: Command, model:
 
 
 def test_a_long_sound_is_told_as_events(command: Command, model: Path, long: Path):
-    status, out, _ = command("predict", model, "long.wav", "--smooth", 5)
+    status, out, _ = command("predict", model, "long.wav", "--smooth", 5, "--on", 0)
     assert status == 0
     first, *lines = out.splitlines()
     assert first == "long.wav:"
@@ -325,7 +325,7 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["a.wav", "--threshold", "1.5"], "--threshold 1.5: expected a score from 0 to 1"),
         (["a.wav", "--threshold", "nan"], "--threshold nan: expected a score from 0 to 1"),
         (["a.wav", "--threshold", "model"], "this model has no thresholds; give a number"),
-        (["a.wav", "--off", "0.3"], "--off: needs a score at which events begin"),
+        (["a.wav", "--off", "0.7"], "--off 0.7: is above the score 0.5 at which events begin"),
         (["a.wav", "--on", "0.3", "--off", "0.5"], "--off 0.5: is above the score 0.3"),
         (["a.wav", "--smooth", "4"], "--smooth 4: expected an odd number"),
         (["a.wav", "--whole", "--window", "1"], "--window: is for windows, --whole gives one prediction per sound"),

@@ -15,7 +15,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.predict.options import PredictOptions
 
 RATE = 8000
-HOW = PredictOptions(window_s=0.5, hop_s=0.25)
+HOW = PredictOptions(window_s=0.5, hop_s=0.25, on=0.0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_labels_that_the_model_does_not_know(field: Path, finished_run: Path):
     text = field.read_text(encoding="utf-8")
     field.write_text(text + "\na.wav,8,9,owl\n", encoding="utf-8")
     found = evaluate_events(str(finished_run / "fold-1" / "model"), field, HOW)
-    assert found.notes == ["1 events with labels that the model does not know are left out: owl"]
+    assert found.notes == ["left out: 1 event with a label that the model does not know (owl)"]
     assert found.scores.events.true == 3
     field.write_text("path,start,end,label\na.wav,8,9,owl\n", encoding="utf-8")
     with pytest.raises(UserError, match="no event has a label of the model; it knows high, low, mid, noise, and"):
@@ -79,7 +79,7 @@ def test_a_recording_that_cannot_be_read_is_left_out(field: Path, finished_run: 
 
 def test_the_command(field: Path, finished_run: Path, command: Callable[..., tuple[int, str, str]]):
     model = finished_run / "fold-1" / "model"
-    words = ("evaluate", model, "--events", field, "--window", "0.5", "--hop", "0.25", "--onset", "0.3")
+    words = ("evaluate", model, "--events", field, "--window", "0.5", "--hop", "0.25", "--onset", "0.3", "--on", "0")
     status, out, _ = command(*words, "--picture", "worst.png")
     assert status == 0
     assert "2 recordings, 0.25 min, 3 events" in out

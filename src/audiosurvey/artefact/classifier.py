@@ -15,6 +15,7 @@ import numpy as np
 
 from audiosurvey.artefact.arrays import is_path, rate_of, several, wave_of
 from audiosurvey.artefact.decision import Thresholds, decide
+from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.artefact.temperature import Temperatures, tempered
 from audiosurvey.artefact.training_range import TrainingRange
 from audiosurvey.data.audio.decoding import BadAudio, decode, resample
@@ -60,6 +61,10 @@ class Classifier(ABC):
         known = binary is not None
         self.temperatures = Temperatures(binary, self.temperature, self.sound_temperature) if known else Temperatures()
         """Calibrate scores."""
+        found = facts.get("detection")
+        own = DetectionSettings.default(self.clip_samples / self.sample_rate)
+        self.detection = DetectionSettings.from_json(found) if found else own
+        """How events are found in long recordings."""
         self.training_range = TrainingRange.from_json(facts.get("training_range"))
         """Level, bandwidth, length and signal-to-noise ratio of the training clips; None for older models."""
 

@@ -25,6 +25,7 @@ from audiosurvey.artefact.arrays import several, waves_of
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.card import model_card
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.artefact.exported import is_exported
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import strictest
@@ -105,6 +106,17 @@ def save_artefact(
     facts["sha256"]["model.json"] = _digest(facts)
     write_text(folder / "README.md", model_card(facts, config, golden))
     write_text(folder / "model.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+
+def store_detection(path: Path, settings: DetectionSettings) -> Path:
+    """Writes settings into the model.json of a model, in place of those that it had. Returns the file."""
+    file = find_model(path) / "model.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    facts["detection"] = settings.as_json()
+    del facts["sha256"]["model.json"]
+    facts["sha256"]["model.json"] = _digest(facts)
+    write_text(file, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return file
 
 
 def load_artefact(path: str | Path) -> "Model":

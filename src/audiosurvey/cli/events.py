@@ -1,12 +1,17 @@
 """`evaluate --events`: how well a model finds events in long recordings."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audiosurvey.cli.app import print_json, stdout
 from audiosurvey.errors import ArgumentError, UserError
+
+if TYPE_CHECKING:
+    from audiosurvey.detection.evaluation import EventEvaluation
+    from audiosurvey.detection.scoring import Measure
+    from audiosurvey.predict.postprocessing import FailedSound
 
 _FINDING = ("window_s", "hop_s", "threshold", "smooth", "on", "off", "min_duration_s", "min_gap_s")
 _MEASURE = ("onset_s", "offset_share", "segment_s")
@@ -19,17 +24,13 @@ def refuse_event_options(given: Mapping[str, Any]) -> None:
         if given[name] is not None:
             text = f"{{{name}}}: is for {{events}}; leave it out, or give {{events}}"
             raise ArgumentError(text, **{name: ..., "events": ...})
+    if given["tune"]:
+        raise ArgumentError("{tune}: needs {events}, recordings to choose settings with", tune=True, events=...)
 
 
 def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -> None:
     """`given`: all options of `evaluate`."""
-    for name in ("data", "conditions", "reverse"):
-        if given[name]:
-            raise ArgumentError(f"{{{name}}}: does not go with {{events}}; leave one out", **{name: ..., "events": ...})
-    for name in _MEASURE:
-        if (value := given[name]) is not None and not 0 < value <= _MOST[name]:
-            bounds = "a share above 0, up to 1" if name == "offset_share" else "seconds above 0"
-            raise ArgumentError(f"{{{name}}}: expected {bounds}", **{name: value})
+    _refuse_others(given)
     from audiosurvey.detection.scoring import Measure
     from audiosurvey.pipeline import PredictOptions
     from audiosurvey.pipeline import evaluate_events as measure
@@ -40,12 +41,13 @@ def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -
     options = PredictOptions(device=given["device"], **{name: given[name] for name in _FINDING})
     options.check()
     if picture := given["picture"]:
-        if picture.suffix.lower() != ".png":
-            raise UserError(f"{picture}: the picture is a PNG file; give a name that ends in .png")
         check_target("picture", picture, force=given["force"])
     how = Measure(**{name: given[name] for name in _MEASURE if given[name] is not None})
+    if given["tune"]:
+        _tune(target, annotations, how, given)
+        return
     with progress_bar("recordings") as advance:
-        found = measure(str(target), annotations, options, how, advance or (lambda done, of: None))
+        found = measure(str(target), annotations, options, how, advance)
     if picture:
         _write_picture(picture, found)
     if given["as_json"]:
@@ -54,13 +56,46 @@ def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -
         print_detection(found, stdout())
         if picture:
             print(f"picture: {picture}")
-    for failed in found.failures:
+    _name_failures(found.failures)
+
+
+def _refuse_others(given: Mapping[str, Any]) -> None:
+    for name in ("data", "conditions", "reverse"):
+        if given[name]:
+            raise ArgumentError(f"{{{name}}}: does not go with {{events}}; leave one out", **{name: ..., "events": ...})
+    for name in _MEASURE:
+        if (value := given[name]) is not None and not 0 < value <= _MOST[name]:
+            bounds = "a share above 0, up to 1" if name == "offset_share" else "seconds above 0"
+            raise ArgumentError(f"{{{name}}}: expected {bounds}", **{name: value})
+    for name in (*_FINDING, "picture") if given["tune"] else ():
+        if given[name] is not None:
+            raise ArgumentError(f"{{{name}}}: does not go with {{tune}}; leave one out", **{name: ..., "tune": True})
+    if given["picture"] and given["picture"].suffix.lower() != ".png":
+        raise UserError(f"{given['picture']}: the picture is a PNG file; give a name that ends in .png")
+
+
+def _tune(target: Path, annotations: Path, how: "Measure", given: Mapping[str, Any]) -> None:
+    from audiosurvey.pipeline import tune_detection
+    from audiosurvey.report.console import progress_bar
+    from audiosurvey.report.detection import print_tuning
+
+    with progress_bar("recordings") as advance:
+        found = tune_detection(target, annotations, how, device=given["device"], progress=advance)
+    if given["as_json"]:
+        print_json(found.as_json())
+    else:
+        print_tuning(found, stdout())
+    _name_failures(found.failures)
+
+
+def _name_failures(failures: Sequence["FailedSound"]) -> None:
+    for failed in failures:
         print(f"left out: {failed.name}: {failed.reason}", file=sys.stderr)
-    if found.failures:
+    if failures:
         sys.exit(1)
 
 
-def _write_picture(path: Path, found: Any) -> None:
+def _write_picture(path: Path, found: "EventEvaluation") -> None:
     from audiosurvey.atomic import replacing
     from audiosurvey.report.timelines import timelines_png
 

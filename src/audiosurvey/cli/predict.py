@@ -18,7 +18,10 @@ _Paths = Annotated[
 _Mic = Annotated[bool, typer.Option("--mic", help="Listen to the microphone, until Ctrl-C.")]
 _Whole = Annotated[bool, typer.Option("--whole", help="One prediction per sound, whatever its length.")]
 Window = Annotated[float | None, typer.Option("--window", help="Predict all sounds in windows of this many seconds.")]
-Hop = Annotated[float | None, typer.Option("--hop", help="Seconds from window to window; default: a window's length.")]
+Hop = Annotated[
+    float | None,
+    typer.Option("--hop", help="Seconds from window to window; default: a window, or half of one for events."),
+]
 _Top = Annotated[
     int | None, typer.Option(min=1, help="Labels per prediction; default: 3 for whole sounds in a table, else 1.")
 ]
@@ -31,7 +34,7 @@ Smooth = Annotated[
 _Events = Annotated[
     bool | None, typer.Option("--events/--no-events", help="Join windows to events; default: for table and audacity.")
 ]
-On = Annotated[float | None, typer.Option(help="An event begins at this score; default: --threshold.")]
+On = Annotated[float | None, typer.Option(help="An event begins at this score; default: the model's, or 0.5.")]
 Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
 MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop events of fewer seconds.")]
 MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this many seconds apart.")]

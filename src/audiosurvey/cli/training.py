@@ -94,6 +94,9 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="PNG file with the worst recordings: true events above those found.")
     ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="With --events: choose windows and thresholds, and store them in the model.")
+    ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

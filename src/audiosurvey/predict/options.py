@@ -1,7 +1,7 @@
 """The options of the command `predict`, checked and converted for the stages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ from audiosurvey.targets import check_target
 if TYPE_CHECKING:
     from audiosurvey.artefact.classifier import Classifier
     from audiosurvey.artefact.decision import Threshold
+    from audiosurvey.artefact.detection import DetectionSettings
     from audiosurvey.predict.events import EventRule
     from audiosurvey.predict.pcm import PcmFormat
     from audiosurvey.predict.postprocessing import Postprocessing
+    from audiosurvey.predict.smoothing import Smoothing
     from audiosurvey.predict.sources import SoundSource
     from audiosurvey.predict.window_scoring import Windowing
 
@@ -73,9 +75,6 @@ class PredictOptions:
             raise _bad(of_windows[0], ..., text, whole=True)
         if self.events is False and of_events:
             raise _bad(of_events[0], ..., "is for events; leave {events} out", events=False)
-        if self.off is not None and self.on is None and self.threshold is None:
-            text = "needs a score at which events begin; give {on} or {threshold} too"
-            raise _bad("off", ..., text, on=..., threshold=...)
         begin = self.on if self.on is not None else self._threshold
         if self.off is not None and begin is not None and self.off > begin:
             raise _bad("off", self.off, f"is above the score {begin:g} at which events begin")
@@ -128,17 +127,38 @@ class PredictOptions:
             return self.events
         return self.format in ("table", "audacity") or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
 
-    def windowing(self) -> "Windowing":
+    def detection(self, model: "Classifier") -> "DetectionSettings":
+        """How long sounds are gone through: for events as the model says, except where options say otherwise; else in
+        its windows, without overlap."""
+        from audiosurvey.artefact.detection import DetectionSettings
+        from audiosurvey.predict.smoothing import Smoothing
+
+        own_s = model.clip_samples / model.sample_rate
+        found = model.detection if self.joins_events else DetectionSettings(own_s, own_s)
+        if self.window_s is not None:
+            # A hop that suits other windows does not suit these.
+            found = replace(found, window_s=self.window_s, hop_s=self.window_s / (2 if self.joins_events else 1))
+        if self.hop_s is not None:
+            found = replace(found, hop_s=self.hop_s)
+        if self.smooth is not None:
+            found = replace(found, smooth=Smoothing.parse(self.smooth).width)
+        on = self.on if self.on is not None else self._threshold
+        if on is not None or self.threshold is not None:
+            # An end that belongs to another beginning is left out.
+            found = replace(found, on=found.on if on is None else on, off=None)
+        return found if self.off is None else replace(found, off=self.off)
+
+    def windowing(self, model: "Classifier") -> "Windowing":
         from audiosurvey.predict.window_scoring import Windowing
 
         windows = self.window_s is not None or self.hop_s is not None
         mode = "whole" if self.whole else "windows" if windows else "auto"
-        return Windowing(mode, self.window_s, self.hop_s, self.batch_size)
+        found = self.detection(model)
+        return Windowing(mode, found.window_s, found.hop_s, self.batch_size)
 
     def postprocessing(self, model: "Classifier") -> "Postprocessing":
         """Raises UserError for the threshold `model` if the model has none."""
         from audiosurvey.predict.postprocessing import Postprocessing
-        from audiosurvey.predict.smoothing import Smoothing
 
         threshold = self._model_threshold(model)
         return Postprocessing(
@@ -146,9 +166,16 @@ class PredictOptions:
             threshold=threshold,
             multi_label=model.multi_label,
             temperatures=model.temperatures,
-            smoothing=Smoothing.parse(self.smooth) if self.smooth is not None else Smoothing(),
+            smoothing=self._smoothing(model),
             events=self._event_rule(model, threshold) if self.joins_events else None,
         )
+
+    def _smoothing(self, model: "Classifier") -> "Smoothing":
+        from audiosurvey.predict.smoothing import Smoothing
+
+        if self.smooth is not None:
+            return Smoothing.parse(self.smooth)
+        return Smoothing(self.detection(model).smooth)
 
     def _model_threshold(self, model: "Classifier") -> "Threshold | None":
         if self.threshold != "model":
@@ -158,13 +185,13 @@ class PredictOptions:
         return model.own_threshold
 
     def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
-        from audiosurvey.artefact.decision import SEVERAL_LABELS_ON
         from audiosurvey.predict.events import EventRule
 
-        on = self.on if self.on is not None else threshold
-        if on is None and model.multi_label:
-            on = SEVERAL_LABELS_ON
-        return EventRule(on, self.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
+        found = self.detection(model)
+        on = self.on if self.on is not None else threshold if threshold is not None else found.on
+        if isinstance(on, float) and found.off is not None and found.off > on:
+            raise _bad("off", found.off, f"is above the score {on:g} at which events begin")
+        return EventRule(on, found.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
 
     def pcm(self) -> "PcmFormat | None":
         """Format of raw samples on stdin; None if not given."""

@@ -4,14 +4,16 @@ With a log of an interrupted run, recorded sounds are not scored again; new scor
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.artefact.load import load
 from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
@@ -49,6 +51,9 @@ class PredictionListener:
     def resumed(self, done: int, sounds: int) -> None:
         """An interrupted prediction continues, which has scored `done` of the sounds."""
 
+    def windowed(self, how: DetectionSettings, *, events: bool) -> None:
+        """The first sound is gone through window by window; `events`: windows are joined to events."""
+
     def bar(self) -> AbstractContextManager[Callable[[float], None]]:
         """Progress, as the share of the work done. Not opened for a microphone or a stream."""
         return nullcontext(lambda share: None)
@@ -66,7 +71,12 @@ def predict(
         torch.set_num_threads(options.threads)
     model = load(path, trust=options.trust)
     model.to(options.device)
-    how, postprocessing, digest = options.windowing(), options.postprocessing(model), model_digest(model, Path(path))
+    how, postprocessing, digest = (
+        options.windowing(model),
+        options.postprocessing(model),
+        model_digest(model, Path(path)),
+    )
+    told = partial(listener.windowed, options.detection(model), events=options.joins_events)
     began = time.monotonic()
     with open_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)
@@ -79,7 +89,7 @@ def predict(
             with shown as advance, open_output(options.output) as file:
                 make = PREDICTION_WRITERS[options.format]
                 writer = make(file, postprocessing, model.labels, options.scores, model.training_range is not None)
-                summary = predict_sounds(model, sources, how, postprocessing, writer, log, advance)
+                summary = predict_sounds(model, sources, how, postprocessing, writer, log, advance, told)
     summary.elapsed_s = time.monotonic() - began
     return summary
 
@@ -92,16 +102,20 @@ def predict_sounds(
     writer: PredictionWriter,
     log: PredictionLog | None = None,
     progress: Callable[[float], None] = lambda share: None,
+    windowed: Callable[[], None] = lambda: None,
 ) -> PredictionSummary:
     """Score the sources and write each prediction as soon as it is known.
 
-    `progress` receives the share of work done, by file size. Raises UserError for a window or hop below one sample.
+    `progress` receives the share of work done, by file size; `windowed` is called before the first sound that is gone
+    through window by window. Raises UserError for a window or hop below one sample.
     """
     summary = PredictionSummary(len(sources))
     writer.begin()
     with closing(_groups(model, sources, how, log, summary, _ProgressMeter(sources, progress))) as groups:
         names = [source.name for source in sources]
-        for result in make_predictions(groups, names, model.labels, postprocessing, model.training_range):
+        for result in make_predictions(
+            _told(groups, windowed), names, model.labels, postprocessing, model.training_range
+        ):
             if isinstance(result, FailedSound):
                 summary.failures.append(result)
                 continue
@@ -112,6 +126,15 @@ def predict_sounds(
             writer.write(result)
     writer.end(summary.failures)
     return summary
+
+
+def _told(groups: Iterable[WindowGroup], windowed: Callable[[], None]) -> Iterator[WindowGroup]:
+    told = False
+    for group in groups:
+        if not (group.whole or told):
+            windowed()
+            told = True
+        yield group
 
 
 def _groups(

@@ -1,6 +1,6 @@
 """Scores of detected events on the terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
@@ -8,6 +8,7 @@ from audiosurvey.detection.counts import Counts
 from audiosurvey.detection.evaluation import EventEvaluation
 from audiosurvey.detection.psds import DTC, MOST_AN_HOUR
 from audiosurvey.detection.scoring import DetectionScores
+from audiosurvey.detection.tuning import TunedDetection
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 
@@ -17,9 +18,34 @@ def print_detection(found: EventEvaluation, console: Console) -> None:
     scores = found.scores
     minutes = f"{scores.seconds / 60:.3g} min"
     title = f"{found.model} on {len(scores.recordings)} recordings, {minutes}, {scores.events.true} events"
-    console.print(title, highlight=False, markup=False, soft_wrap=True)
-    console.print(FittedTable(_columns(scores), totals=1))
-    for line in (*_lines(scores), *found.notes):
+    _print_scores([title, found.how], scores, found.notes, console)
+
+
+def print_tuning(found: TunedDetection, console: Console) -> None:
+    """The scores on recordings that had no part in the choice, then the settings."""
+    if found.held_out is not None:
+        title = "each half of the recordings, with the settings that are best on the other half"
+        _print_scores([title], found.held_out, found.notes, console)
+    else:
+        lines = [*found.notes, "too few recordings to measure what the settings are worth on others"]
+        _print_scores([], None, lines, console)
+    for line in (
+        f"before: {found.earlier}: event F1 {_share(found.before.events.f1)}, "
+        f"segment F1 {_share(found.before.segments.f1)}",
+        f"chosen on all recordings: {found.settings}",
+        f"stored in {found.file.as_posix()}; predict uses these settings from now on",
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_scores(
+    titles: Sequence[str], scores: DetectionScores | None, notes: Sequence[str], console: Console
+) -> None:
+    for line in titles:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if scores is not None:
+        console.print(FittedTable(_columns(scores), totals=1))
+    for line in (*(_lines(scores) if scores else ()), *notes):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,0 +1,52 @@
+"""How a model finds events in long recordings: windows, smoothing, and the scores at which events begin and end.
+
+The settings are part of model.json, under `detection`; a model without them has the default ones.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+DEFAULT_ON = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSettings:
+    """The settings of `predict` for sounds that are longer than 30 s."""
+
+    window_s: float
+    """Length of a window in seconds."""
+    hop_s: float
+    """Seconds from window to window."""
+    smooth: int = 1
+    """Scores are averaged over so many windows, an odd number."""
+    on: float = DEFAULT_ON
+    """Score at which an event begins."""
+    off: float | None = None
+    """Score down to which it continues; None: as long as it could begin."""
+    tuned_on: str | None = None
+    """The recordings that the settings were chosen with; None: they are the default."""
+
+    @classmethod
+    def default(cls, window_s: float) -> "DetectionSettings":
+        """Those of a model with windows of this length: every stretch is in two of them, and what no class is likely
+        to explain is no event."""
+        return cls(window_s, window_s / 2)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "DetectionSettings":
+        """From model.json; settings of later versions that are not known here are ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in known})
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def of_windows(self) -> str:
+        """`windows of 5 s every 2.5 s`."""
+        return f"windows of {self.window_s:.3g} s every {self.hop_s:.3g} s"
+
+    def __str__(self) -> str:
+        smooth = f", smoothed over {self.smooth}" if self.smooth > 1 else ""
+        down = f" down to {self.off:.2g}" if self.off is not None else ""
+        return f"{self.of_windows}{smooth}; events from a score of {self.on:.2g}{down}"

@@ -1,0 +1,46 @@
+"""From the windows of a recording to the events found in it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.artefact.detection import DetectionSettings
+from audiosurvey.data.annotations.annotation import AnnotatedRecording, Annotation
+from audiosurvey.detection.psds import ScoredRecording
+from audiosurvey.detection.scoring import DetectedRecording
+from audiosurvey.predict.events import EventRule, find_events
+from audiosurvey.predict.smoothing import Smoothing
+from audiosurvey.predict.stream import WindowScores
+
+
+def events_in(
+    windows: Sequence[WindowScores], model: Classifier, smoothing: Smoothing, rule: EventRule
+) -> list[Annotation]:
+    """The events found in a recording, in the order of their ends."""
+    events = find_events(smoothing.apply(windows), model.labels, rule, model.temperatures)
+    return [Annotation(event.label, event.start_s, event.end_s) for event in events]
+
+
+def rule_of(settings: DetectionSettings, model: Classifier) -> tuple[Smoothing, EventRule]:
+    return Smoothing(settings.smooth), EventRule(settings.on, settings.off, model.multi_label)
+
+
+def detected(
+    recording: AnnotatedRecording,
+    windows: Sequence[WindowScores],
+    model: Classifier,
+    smoothing: Smoothing,
+    rule: EventRule,
+) -> DetectedRecording:
+    """The events found in a recording, and the calibrated scores of its windows."""
+    smoothed = list(smoothing.apply(windows))
+    scored = ScoredRecording(
+        np.array([window.start_s for window in smoothed]),
+        np.array([window.end_s for window in smoothed]),
+        np.stack([model.temperatures.apply(window.score_K, window.windows) for window in smoothed]),
+        recording.events,
+        smoothed[-1].end_s,
+    )
+    found = events_in(windows, model, smoothing, rule)
+    return DetectedRecording(recording.path.as_posix(), found, scored)
