@@ -29,7 +29,7 @@ from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
-from audiosurvey.survey.session import prepare_cells, work
+from audiosurvey.survey.session import prepare_cells, set_aside_damaged, work
 from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import StatusReader, SurveyStatus
 from audiosurvey.survey.stored_plan import read_plan, stored_cells
@@ -73,6 +73,8 @@ class OpenSurvey:
         begin(self.plan)
         set_aside_others(self.plan, listener.say)
         if self.plan.search is not None:
+            # Results of all rows are shown while it searches.
+            set_aside_damaged(self.plan.folder, self.plan.planned, listener)
             self.search(listener)
         plan = self.plan
         mine = options.shard.of_cells(plan.cells)
