@@ -102,6 +102,32 @@ def test_the_advice_on_a_damaged_run_leads_out_of_it(make_survey: MakeSurvey):
     assert [one["model"] for one in compare("s")] == ["net"]
 
 
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("config.yaml", True),
+        ("environment.json", True),
+        ("fold-2/predictions.csv", True),
+        ("fold-2/predictions.csv", False),
+        ("fold-2/result.json", False),
+    ],
+)
+def test_files_of_a_copied_survey_are_made_again_from_its_cells(make_survey: MakeSurvey, name: str, missing: bool):
+    """In a copy they are no links."""
+    run(make_survey(configs=NET))
+    shutil.copytree("s", "copy")
+    file = Path("copy/runs/net-seed0") / name
+    before = file.read_bytes()
+    file.unlink()
+    if not missing:
+        file.write_bytes(before[: len(before) // 2])
+    opened = pipeline.open_survey(Path("copy"), SurveyOptions())
+    opened.train(listener := Said())
+    assert listener.trained == []
+    assert file.read_bytes() == before
+    assert [one["model"] for one in compare("copy")] == ["net"]
+
+
 def test_models_that_were_not_kept_are_told(make_survey: MakeSurvey):
     run(make_survey("folds: [1, 2]", configs=NET))
     more = make_survey("keep: model", configs=NET)

@@ -80,7 +80,8 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], planned: dict[s
         cells={str(cell.fold): cell.id for cell in sorted(cells, key=lambda cell: cell.fold)},
     )
     before = read_if_there(path / ROW) or {}
-    if before == row.as_json() and run.results_path.exists() and holds(plan.folder, run, row.cells):
+    whole = all(file.exists() for file in (run.results_path, run.config_path, run.environment_path))
+    if before == row.as_json() and whole and holds(plan.folder, run, row.cells):
         return
     if path.exists() and _of_others(before, planned):
         set_aside_run(plan.folder, path, _CHANGED, say)
