@@ -143,8 +143,10 @@ def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> Op
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
     place = find_survey(path, options.run_dir)
     survey = load_survey(place.file, place.origin)
-    refuse_reserved(survey.spec, options.overrides)
-    recipes = expand(survey, options.overrides)
+    given = options.overrides
+    overrides = [*(word for word in place.overrides if word not in given), *given]
+    refuse_reserved(survey.spec, overrides)
+    recipes = expand(survey, overrides)
     check_space(survey, recipes[0])
     opener = Opener(bar)
     return OpenSurvey(make_plan(survey, recipes, place.folder, opener), options, opener)
