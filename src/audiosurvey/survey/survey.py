@@ -156,8 +156,15 @@ def final_run(path: Path, name: str) -> RunFolder:
     """The run of a row of a survey: `NAME`, or `NAME-seedS`. All its folds must be done."""
     folder = survey_folder(path)
     cells = stored_cells(folder)
-    known = {run_name(cell.row, cell.seed): cell for cell in cells}
-    found = known.get(name) or next((cell for cell in cells if cell.row == name), None)
+    of_run = {run_name(cell.row, cell.seed): cell for cell in cells}.get(name)
+    of_row = next((cell for cell in cells if cell.row == name), None)
+    if of_run is not None and of_row is not None:
+        raise ArgumentError(
+            f"{{final}}: is a row, and also seed {of_run.seed} of {of_run.row}; "
+            f"give {run_name(of_row.row, of_row.seed)} for the row, or another name to one of them in the survey file",
+            final=name,
+        )
+    found = of_run or of_row
     if found is None:
         rows = ", ".join(dict.fromkeys(cell.row for cell in cells))
         raise ArgumentError(f"{{final}}: no such row in {path}; its rows are {rows}", final=name)
