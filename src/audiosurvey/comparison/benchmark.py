@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from audiosurvey.comparison import metrics
-from audiosurvey.comparison.bootstrap import recording_indices
 from audiosurvey.comparison.grouping import Loaded, by_data_set, titles
 from audiosurvey.comparison.names import distinct_names
 from audiosurvey.comparison.seed_scores import SeedScores, read_seed
 from audiosurvey.comparison.sources import RowSource
+from audiosurvey.comparison.stats import metrics
+from audiosurvey.comparison.stats.bootstrap import recording_indices
 from audiosurvey.errors import ArgumentError, UserError, some_of
 
 Say = Callable[[str], None]
