@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.comparison.significance import corrected_t, holm
-from audiosurvey.comparison.verdicts import ALPHA, FoldTest, against, all_pairs
+from audiosurvey.comparison.stats.significance import corrected_t, holm
+from audiosurvey.comparison.stats.verdicts import ALPHA, FoldTest, against, all_pairs
 
 MODELS, FOLDS, RATIO = 6, 5, 1 / 4
 CLIPS, CLASSES, HIDDEN = 300, 5, 24

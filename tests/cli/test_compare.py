@@ -72,6 +72,15 @@ def test_mistakes_are_one_line(folders, monkeypatch, capsys, words, line):
     assert run(monkeypatch, capsys, *words) == (2, "", line + "\n")
 
 
+def test_what_is_compared_is_not_overwritten(folders, monkeypatch, capsys):
+    before = Path("good/predictions.csv").read_bytes()
+    words = ("good", "bad", "--csv", "good/predictions.csv", "--force")
+    status, _, err = run(monkeypatch, capsys, *words)
+    assert status == 2
+    assert err.startswith("--csv good/predictions.csv: is an input of this command and would be overwritten")
+    assert Path("good/predictions.csv").read_bytes() == before
+
+
 def test_a_fault_in_a_file_is_located(folders, monkeypatch, capsys):
     path = Path("bad/predictions.csv")
     path.write_text(path.read_text(encoding="utf-8").replace("7.wav,4,b,0.8", "7.wav,4,b,high", 1), encoding="utf-8")

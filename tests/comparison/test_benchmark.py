@@ -113,6 +113,28 @@ def test_folds_to_compare_are_suggested(make_survey):
     assert refused(none).endswith("no model has all of the folds 1, 2, 3; compare fewer with folds='1,3'")
 
 
+def test_a_data_set_without_a_model_on_all_folds_is_left_out(make_survey):
+    """The folds that are suggested for one data set need not be there for another."""
+    folds = {"a": ("one", [2]), "b": ("one", [1, 3]), "c": ("two", [4, 5]), "d": ("two", [2])}
+    some = make_survey({(row, 0): {"dataset": data, "folds": own} for row, (data, own) in folds.items()})
+    assert refused(some).endswith("one: no model has all of the folds 1, 2, 3; compare fewer with folds='1,3'")
+    left_out: list[str] = []
+    (found,) = made(some, folds=[1, 3], left_out=left_out)
+    assert [model.name for model in found.models] == ["b"]
+    assert left_out[-1] == "two: no model has fold 1, 3"
+    (found,) = made(some, folds=[4, 5], left_out=left_out)
+    assert [model.name for model in found.models] == ["c"]
+    assert [[model.name for model in one.models] for one in made(some, folds=[2])] == [["a"], ["d"]]
+
+
+def test_a_data_set_that_is_not_finished_does_not_hide_the_others(make_survey):
+    folds = {"a": ("one", [1, 2]), "b": ("two", [1]), "c": ("two", [2])}
+    some = make_survey({(row, 0): {"dataset": data, "folds": own} for row, (data, own) in folds.items()})
+    left_out: list[str] = []
+    assert [[model.name for model in one.models] for one in made(some, left_out=left_out)] == [["a"]]
+    assert left_out[-1] == "two: no model has all of the folds 1, 2"
+
+
 def test_damaged_runs_are_refused(make_run):
     run = make_run("run")
     file = run / "fold-1" / "predictions.csv"

@@ -81,6 +81,15 @@ def test_a_run_goes_to_the_data_set_with_its_contents(make_survey: Make, make_ru
     assert grouped(survey, run) == {"folder (a)": ["a"], "folder (b)": ["b", "run"]}
 
 
+def test_contents_count_before_names_of_clips_whatever_comes_first(make_survey: Make):
+    one = make_survey({("a", 0): {}}, name="one")
+    both = make_survey({("b", 0): {}, ("c", 0): {}}, name="both")
+    for run, root in ((next(one.glob("runs/a-*")), "old"), (next(both.glob("runs/c-*")), "old")):
+        on_data(run, root)
+    on_data(next(both.glob("runs/b-*")), "new")
+    assert grouped(one, both) == {"folder (old)": ["a", "c"], "folder (new)": ["b"]}
+
+
 def test_clips_of_two_data_sets_are_refused(make_survey: Make, make_foreign: Make):
     survey = make_survey({("a", 0): {}, ("b", 0): {}})
     for row in ("a", "b"):

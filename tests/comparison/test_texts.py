@@ -11,7 +11,7 @@ from audiosurvey.comparison.effects import MainEffect
 from audiosurvey.comparison.page import comparison_page
 from audiosurvey.comparison.records import markdown
 from audiosurvey.comparison.result import Comparison, DatasetResult, Interval, ModelResult, PairResult, Protocol
-from audiosurvey.comparison.significance import FoldEstimate
+from audiosurvey.comparison.stats.significance import FoldEstimate
 from audiosurvey.comparison.terminal import print_comparison
 from audiosurvey.comparison.texts import effect_text, model_texts, pair_text
 from audiosurvey.comparison.wording import interval_line

@@ -77,6 +77,13 @@ def test_rows_may_stand_apart():
     assert [line.strip() for line in file.getvalue().splitlines()] == ["", "a", "─", "1", "", "2", ""]
 
 
+def test_a_long_name_without_a_place_to_break_leaves_room_for_numbers():
+    columns = [Column("row", ("n" * 80,), "name"), *(Column(title, ("0.8125",)) for title in ("score", "low", "high"))]
+    shown = lines(columns)
+    assert any(line.endswith("0.8125  0.8125  0.8125") for line in shown)
+    assert max(map(len, shown)) <= 80
+
+
 def test_verdicts_have_their_colour():
     file = io.StringIO()
     table = FittedTable([Column("verdict", ("worse",), "verdict")], {"worse": "red"})

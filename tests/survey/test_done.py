@@ -11,6 +11,7 @@ from audiosurvey import pipeline
 from audiosurvey.comparison.compare import compare
 from audiosurvey.errors import UserError
 from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.survey import SurveyOptions
 
 NET = "configs: [net.yaml]"
@@ -28,9 +29,9 @@ class Said(SurveyListener):
         self.trained.append(cell.id)
 
 
-def run(path: Path) -> Said:
+def run(path: Path, **options) -> Said:
     listener = Said()
-    pipeline.open_survey(path, SurveyOptions(Path("s"))).train(listener)
+    pipeline.open_survey(path, SurveyOptions(Path("s"), **options)).train(listener)
     return listener
 
 
@@ -49,11 +50,14 @@ def cell_of(fold: int) -> Path:
         ("predictions.csv", None),
     ],
 )
-def test_a_damaged_cell_is_trained_again(make_survey: MakeSurvey, name: str, text: str | None):
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_damaged_cell_is_trained_again(make_survey: MakeSurvey, name: str, text: str | None, linked: bool):
+    """`linked`: the file in the run is the same, and damaged too."""
     path = make_survey(configs=NET)
     run(path)
     before, cell = results_of(Path("s")), cell_of(2)
-    (cell / name).unlink()
+    if text is None or not linked:
+        (cell / name).unlink()
     if text is not None:
         (cell / name).write_text(text)
     if name == "result.json":
@@ -66,6 +70,18 @@ def test_a_damaged_cell_is_trained_again(make_survey: MakeSurvey, name: str, tex
     assert results_of(Path("s")) == before
     assert [one["model"] for one in compare("s")] == ["net"]
     assert run(path).trained == []
+
+
+def test_a_shard_goes_on_beside_a_damaged_cell_of_another(make_survey: MakeSurvey):
+    path = make_survey(configs=NET)
+    run(path, shard=Shard(2, 3))
+    (cell,) = Path("s/cells").iterdir()
+    (cell / "result.json").write_text("")
+    again = run(path, shard=Shard(1, 3))
+    assert (len(again.trained), cell.name in again.trained) == (1, False)
+    assert again.lines[0].endswith(f"; moved to s/replaced/{cell.name}-damaged, and trained again")
+    assert len(run(path).trained) == 2
+    assert [one["model"] for one in compare("s")] == ["net"]
 
 
 def test_the_advice_on_a_damaged_run_leads_out_of_it(make_survey: MakeSurvey):
@@ -84,6 +100,32 @@ def test_the_advice_on_a_damaged_run_leads_out_of_it(make_survey: MakeSurvey):
     shutil.rmtree(cell_of(2))
     run(path)
     assert [one["model"] for one in compare("s")] == ["net"]
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("config.yaml", True),
+        ("environment.json", True),
+        ("fold-2/predictions.csv", True),
+        ("fold-2/predictions.csv", False),
+        ("fold-2/result.json", False),
+    ],
+)
+def test_files_of_a_copied_survey_are_made_again_from_its_cells(make_survey: MakeSurvey, name: str, missing: bool):
+    """In a copy they are no links."""
+    run(make_survey(configs=NET))
+    shutil.copytree("s", "copy")
+    file = Path("copy/runs/net-seed0") / name
+    before = file.read_bytes()
+    file.unlink()
+    if not missing:
+        file.write_bytes(before[: len(before) // 2])
+    opened = pipeline.open_survey(Path("copy"), SurveyOptions())
+    opened.train(listener := Said())
+    assert listener.trained == []
+    assert file.read_bytes() == before
+    assert [one["model"] for one in compare("copy")] == ["net"]
 
 
 def test_models_that_were_not_kept_are_told(make_survey: MakeSurvey):

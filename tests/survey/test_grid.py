@@ -89,6 +89,27 @@ def test_names_are_names_of_folders(text: str):
     assert not set(name) & set('<>:"/\\|?*\0')
 
 
+@pytest.mark.parametrize("letter", ["n", "日"])
+def test_long_names_of_rows_are_names_of_folders(make_survey: MakeSurvey, tmp_path: Path, letter: str):
+    """File systems allow 255 bytes."""
+    blocks = [{"conv_block": {"channels": 4, "layers": 1}}, *[{"dropout": 0.1}] * 9]
+    lists = [[*blocks, {"pooling": {"mode": mode}}] for mode in ("avg", "max")]
+    sweep = {"model.blocks": lists, "loss.name": ["cross_entropy", "bce"], "optimizer.name": ["adam", "sgd"]}
+    path = make_survey(f"sweep: {json.dumps(sweep)}", configs=f"configs: [{{config: net.yaml, name: {letter * 90}}}]")
+    path.write_text(path.read_text().replace("datasets: [", "datasets: [{name: toy}, "))
+    names = [recipe.name for recipe in expand(load_survey(path))]
+    assert len(set(names)) == len(names) == 16
+    assert sum("@toy" in name for name in names) == 8
+    for name in names:
+        (tmp_path / f"{name}-searched-seed4294967295-1").mkdir()
+
+
+def test_names_that_differ_in_case_only_are_numbered(make_survey: MakeSurvey):
+    """They are one folder on some systems."""
+    configs = "configs: [net.yaml, {config: net.yaml, name: Net, set: {train.lr: 0.5}}]"
+    assert [recipe.name for recipe in expand(load_survey(make_survey(configs=configs)))] == ["net", "Net-2"]
+
+
 @pytest.mark.parametrize("key", ["train.lr", "pretrain.lr"])
 def test_ambiguous_keys_are_written_out(make_survey: MakeSurvey, key: str):
     path = make_survey("sweep: {train.lr: [0.1], pretrain.lr: [0.2]}", configs="configs: [net.yaml]")

@@ -1,6 +1,7 @@
 """Which folder a survey has: its own one, and never that of another survey."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,50 @@ def test_a_project_that_was_moved_is_worked_on_where_it_is(
     (tmp_path / "before").rename(tmp_path / "after")
     monkeypatch.chdir(tmp_path / "after")
     assert run(Path("surveys/my")).complete
+
+
+def test_a_copy_of_a_project_has_its_own_configs(
+    make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Not those of the project that it was copied from."""
+    (tmp_path / "one").mkdir()
+    path = make_survey(ONE_FOLD, configs=NET)
+    for file in (path, tmp_path / "net.yaml"):
+        file.rename(tmp_path / "one" / file.name)
+    monkeypatch.chdir(tmp_path / "one")
+    run(Path("my.yaml"))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    config = tmp_path / "two" / "net.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("lr: 0.02", "lr: 0.5"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = [pipeline.open_survey(Path(name, "surveys/my"), SurveyOptions()).plan for name in ("one", "two")]
+    assert [plan.rows[0].config.train.lr for plan in found] == [0.02, 0.5]
+    # A copy of the survey folder alone has those of the project.
+    shutil.copytree(tmp_path / "one" / "surveys" / "my", tmp_path / "three" / "my")
+    assert pipeline.open_survey(Path("three/my"), SurveyOptions()).plan.rows[0].config.train.lr == 0.02
+
+
+def test_a_survey_folder_keeps_its_overrides(make_survey: MakeSurvey, tmp_path: Path):
+    """Messages name the folder, such as the one on how to train failed cells again."""
+    path = make_survey(ONE_FOLD, configs=NET)
+
+    def rate(place: Path, *overrides: str) -> float:
+        return pipeline.open_survey(place, SurveyOptions(overrides=overrides)).plan.rows[0].config.train.lr
+
+    run(path, overrides=["train.lr=0.1", "train.batch_size=4"])
+    there = Path("surveys/my")
+    assert (rate(there), rate(there, "train.lr=0.3"), rate(path)) == (0.1, 0.3, 0.02)
+    before = files(there)
+    assert run(there).complete
+    assert files(there) == before
+    assert run(there, overrides=["train.lr=0.3"]).complete
+    assert json.loads((there / "plan.json").read_text())["overrides"] == [
+        "train.lr=0.1",
+        "train.batch_size=4",
+        "train.lr=0.3",
+    ]
+    assert run(path).complete
+    assert rate(there) == 0.02
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])

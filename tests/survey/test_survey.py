@@ -11,14 +11,14 @@ import torch
 from small_survey import MakeSurvey, results_of
 
 from audiosurvey import pipeline
-from audiosurvey.errors import DiskFull, UserError
+from audiosurvey.errors import ArgumentError, DiskFull, UserError
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.train import TrainListener
 from audiosurvey.survey import work
 from audiosurvey.survey.listener import SurveyListener
 from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import SurveyStatus
-from audiosurvey.survey.survey import SurveyOptions
+from audiosurvey.survey.survey import SurveyOptions, final_run
 from audiosurvey.survey.work import CellTimeout, Keeping
 from audiosurvey.threads import threads
 
@@ -396,6 +396,17 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
     assert set(load(trained.path).predict(tones / "low" / "0.wav")) == {"low", "mid", "high", "noise"}
     # The folds of the row are not trained again, and the survey is as complete as before.
     assert run(path, tmp_path / "s")[1] == []
+
+
+def test_a_final_model_of_a_row_with_the_name_of_a_run(make_survey: MakeSurvey, tmp_path: Path):
+    configs = "configs: [net.yaml, {config: net.yaml, name: net-seed0, set: {train.lr: 0.5}}]"
+    pipeline.open_survey(make_survey("folds: [1]", configs=configs), SurveyOptions(tmp_path / "s")).train()
+    with pytest.raises(
+        ArgumentError, match="is a row, and also seed 0 of net; give net-seed0-seed0 for the row, or an"
+    ):
+        pipeline.train_final(tmp_path / "s", "net-seed0")
+    assert final_run(tmp_path / "s", "net-seed0-seed0").path.name == "net-seed0-seed0"
+    assert final_run(tmp_path / "s", "net").path.name == "net-seed0"
 
 
 def test_a_final_model_is_trained_with_the_threads_of_the_survey(make_survey: MakeSurvey, tmp_path: Path):

@@ -61,6 +61,13 @@ def test_rows_that_are_complete_come_first(capsys):
     assert shown == ["better", "worse", "two-folds", "none"]
 
 
+def test_rows_of_one_data_set_stand_together(capsys):
+    rows = [row("a@two", 5, 0.9), row("a@one", 5, 0.6), row("b@two", 5, 0.5), row("b@one", 5, 0.7)]
+    Console(width=100).print(status_table(SurveyStatus(rows, [], [], None)))
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if " of 5 " in line]
+    assert shown == ["b@one", "a@one", "a@two", "b@two"]
+
+
 def test_the_time_that_is_left():
     running = [RunningCell(PlannedCell("a", "b", "net", 0, 1, 2), "host", 1, 0)]
     line = "2 of 5 cells done"

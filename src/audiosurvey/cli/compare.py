@@ -43,7 +43,7 @@ def compare(
 
     given = dict(zip(OUTPUTS, (csv, long_csv, markdown, html), strict=True))
     targets = {option: path for option, path in given.items() if path is not None}
-    check_outputs(targets, force=force)
+    check_outputs(targets, paths, force=force)
     options = CompareOptions(baseline, pairs, margin / 100, tuple(fold_numbers(folds) or ()), cost)
     found = compare_models(paths, options, timing=timing, say=lambda line: print(line, file=sys.stderr))
     write_outputs(found, targets)

@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from audiosurvey.comparison import metrics
-from audiosurvey.comparison.bootstrap import recording_indices
 from audiosurvey.comparison.grouping import Loaded, by_data_set, titles
 from audiosurvey.comparison.names import distinct_names
 from audiosurvey.comparison.seed_scores import SeedScores, read_seed
 from audiosurvey.comparison.sources import RowSource
+from audiosurvey.comparison.stats import metrics
+from audiosurvey.comparison.stats.bootstrap import recording_indices
 from audiosurvey.errors import ArgumentError, UserError, some_of
 
 Say = Callable[[str], None]
@@ -83,15 +83,31 @@ def make_benchmarks(rows: Sequence[RowSource], folds: Sequence[int], leave_out: 
     """A benchmark for each data set.
 
     `folds`: compare on these only; empty: all. Rows and seeds of a survey that lack folds are left out, with a line to
-    `leave_out`; in runs that were named one by one this is an error. Raises UserError if clips, folds, labels or
-    classes differ.
+    `leave_out`, as are data sets on which no model has them all; in runs that were named one by one this is an error.
+    Raises UserError if clips, folds, labels or classes differ, and if all data sets are left out.
     """
     groups = by_data_set([(row, [read_seed(seed) for seed in row.seeds]) for row in rows])
     names = distinct_names([[row for row, _ in group] for group in groups])
-    return [
-        _benchmark(title, group, own, folds, leave_out)
-        for title, group, own in zip(titles(groups), groups, names, strict=True)
-    ]
+    found: list[Benchmark] = []
+    lacking: dict[str, _NoModel] = {}
+    for title, group, own in zip(titles(groups), groups, names, strict=True):
+        try:
+            found.append(_benchmark(title, group, own, folds, leave_out))
+        except _NoModel as error:
+            lacking[title] = error
+    if not found:
+        raise next(iter(lacking.values()))
+    for title, error in lacking.items():
+        leave_out(f"{title}: {error.reason}")
+    return found
+
+
+class _NoModel(ArgumentError):
+    """No model of a data set has all folds that are to be compared."""
+
+    def __init__(self, reason: str, line: str, folds: object) -> None:
+        super().__init__(line, folds=folds)
+        self.reason = reason
 
 
 def _benchmark(
@@ -100,17 +116,17 @@ def _benchmark(
     there = sorted({fold for _, seeds in group for seed in seeds for fold in seed.folds})
     if folds and (missing := [fold for fold in folds if fold not in there]):
         absent = some_of([*map(str, missing)], _SHOWN)
-        raise ArgumentError(f"{{folds}}: no model has fold {absent}; there are {_list(there)}", folds=...)
+        reason = f"no model has fold {absent}"
+        raise _NoModel(reason, f"{{folds}}: {reason}; there are {_list(there)}", ...)
     wanted = sorted(set(folds)) if folds else there
     complete = [
         (name, row, _complete(row, seeds, wanted, leave_out)) for name, (row, seeds) in zip(names, group, strict=True)
     ]
     kept = [(name, row, [seed.restricted(wanted) for seed in seeds]) for name, row, seeds in complete if seeds]
     if not kept:
-        raise ArgumentError(
-            f"{title}: no model has all of the folds {_list(wanted)}; compare fewer with {{folds}}",
-            folds=_suggested(group, wanted) or ...,
-        )
+        reason = f"no model has all of the folds {_list(wanted)}"
+        line = f"{title}: {reason}; compare fewer with {{folds}}"
+        raise _NoModel(reason, line, _suggested(group, wanted) or ...)
     first = kept[0][2][0]
     ordered = first.taken(np.array(sorted(range(len(first.clips)), key=first.clips.__getitem__)))
     aligned = [(name, row, [_aligned(seed, ordered) for seed in seeds]) for name, row, seeds in kept]

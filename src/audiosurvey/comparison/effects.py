@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.comparison.benchmark import ComparedModel
-from audiosurvey.comparison.significance import FoldEstimate, corrected_t
+from audiosurvey.comparison.stats.significance import FoldEstimate, corrected_t
 
 
 @dataclass(frozen=True, slots=True)

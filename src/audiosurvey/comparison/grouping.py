@@ -1,7 +1,7 @@
 """Rows of a comparison by data set, and a title for each data set."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from audiosurvey.comparison.seed_scores import SeedScores
@@ -22,7 +22,8 @@ def by_data_set(loaded: Sequence[Loaded]) -> list[Group]:
     groups: list[Group] = []
     for one in loaded:
         if one[0].survey is not None:
-            group = _group_of_survey_row(one, groups)
+            beside = {data_hash(row) for row, _ in loaded if row.survey == one[0].survey}
+            group = _group_of_survey_row(one, groups, beside)
             if group is None:
                 groups.append(group := [])
             group.append(one)
@@ -51,12 +52,16 @@ def data_hash(row: RowSource) -> str | None:
     return results.dataset.hash if results else None
 
 
-def _group_of_survey_row(one: Loaded, groups: Sequence[Group]) -> Group | None:
+def _group_of_survey_row(one: Loaded, groups: Sequence[Group], beside: Collection[str | None]) -> Group | None:
+    """The group of its contents, else of its clips; None if there is none yet. `beside`: contents of the data sets of
+    its survey."""
     row = one[0]
     # What a survey calls two data sets, or has with two contents, is not put together for another survey.
     open_to = [group for group in groups if not any(_apart(row, other) for other, _ in group)]
-    same = [group for group in open_to if data_hash(group[0][0]) == data_hash(row)]
-    return next(iter(same or [group for group in open_to if _same_clips(group, one)]), None)
+    hashes = [data_hash(group[0][0]) for group in open_to]
+    same = [group for group, known in zip(open_to, hashes, strict=True) if known == data_hash(row)]
+    alike = [group for group, known in zip(open_to, hashes, strict=True) if known not in beside]
+    return next(iter(same or [group for group in alike if _same_clips(group, one)]), None)
 
 
 def _apart(row: RowSource, other: RowSource) -> bool:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audiosurvey.analysis.robustness_results import robustness_of
-from audiosurvey.comparison import metrics
 from audiosurvey.comparison.benchmark import Benchmark, ComparedModel
-from audiosurvey.comparison.bootstrap import accuracy_draws, bootstrap_p, draws_stream, interval, map_draws
 from audiosurvey.comparison.costs import costs_of, pareto_front
 from audiosurvey.comparison.effects import main_effects
 from audiosurvey.comparison.grouping import data_hash
-from audiosurvey.comparison.planning import folds_needed, seeds_needed, spread
 from audiosurvey.comparison.result import DatasetResult, Interval, ModelResult, More, PairResult, Protocol
-from audiosurvey.comparison.significance import corrected_t, mcnemar_p, sign_flip_p
+from audiosurvey.comparison.stats import metrics
+from audiosurvey.comparison.stats.bootstrap import accuracy_draws, bootstrap_p, draws_stream, interval, map_draws
+from audiosurvey.comparison.stats.planning import folds_needed, seeds_needed, spread
+from audiosurvey.comparison.stats.significance import corrected_t, mcnemar_p, sign_flip_p
+from audiosurvey.comparison.stats.verdicts import ALPHA, MARGIN, FoldTest, against, all_pairs, rank_ranges
 from audiosurvey.comparison.timing import Times
-from audiosurvey.comparison.verdicts import ALPHA, MARGIN, FoldTest, against, all_pairs, rank_ranges
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.randomness import stream
 from audiosurvey.runs.results.run_folder import RunFolder

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from audiosurvey.comparison.costs import Costs
 from audiosurvey.comparison.effects import MainEffect
-from audiosurvey.comparison.significance import FoldEstimate
-from audiosurvey.comparison.verdicts import Verdict
+from audiosurvey.comparison.stats.significance import FoldEstimate
+from audiosurvey.comparison.stats.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)

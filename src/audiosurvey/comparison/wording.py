@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from audiosurvey.comparison.costs import COSTS, WATTS_PER_CORE, WATTS_PER_GPU
 from audiosurvey.comparison.result import DatasetResult, PairResult
-from audiosurvey.comparison.significance import FoldEstimate
+from audiosurvey.comparison.stats.significance import FoldEstimate
 
 
 def points(value: float | None, digits: int = 1) -> str:

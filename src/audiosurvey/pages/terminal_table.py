@@ -1,6 +1,7 @@
 """Tables that fit the width of the terminal: headings and cells wrap between words, and names stay whole.
 
-A name breaks only if it is longer than 32 characters, or if nothing else can give way; then after `-`, `_` or `/`.
+A name breaks only if it is longer than 32 characters, or if nothing else can give way; then after `-`, `_` or `/`, or
+after 32 characters without them.
 Words of a text break if they are as long, such as paths, or if the table would be too wide otherwise.
 """
 
@@ -19,7 +20,7 @@ from audiosurvey.pages.columns import Column, shown_columns
 LONGEST = 32
 _NARROW = 12
 """A name or text that has to give way keeps this width."""
-_PIECE = re.compile(r".+?(?:(?<!\de)[-_/ ]|$)")
+_PIECE = re.compile(rf".{{1,{LONGEST}}}?(?:(?<!\de)[-_/ ]|$)|.{{{LONGEST}}}")
 """Up to a place where a name may break; not within 1e-05."""
 
 

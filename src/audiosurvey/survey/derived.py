@@ -40,7 +40,18 @@ def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None
 
     If another process has begun to train a changed survey file in the same folder, the runs are those of that file.
     """
-    planned = _stored_runs(plan)
+    plan.folder.runs.mkdir(parents=True, exist_ok=True)
+    with FileLock(plan.folder.path / "runs.lock"):
+        planned = _stored_runs(plan)
+        for (row, seed), members in _done_by_run(plan, planned, only).items():
+            name = run_name(row, seed)
+            _derive(plan, plan.folder.runs / name, members, planned[name], say)
+        if only is None:
+            _set_aside_others(plan.folder, planned, say)
+
+
+def _done_by_run(plan: SurveyPlan, planned: Runs, only: Cell | None) -> dict[tuple[str, int], list[Cell]]:
+    """The cells that are done and `planned`, by row and seed; with `only`, those of its run."""
     cells = [
         cell
         for cell in plan.cells
@@ -52,13 +63,7 @@ def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None
     for cell in cells:
         if cell.id in done:
             groups[cell.row, cell.seed].append(cell)
-    plan.folder.runs.mkdir(parents=True, exist_ok=True)
-    with FileLock(plan.folder.path / "runs.lock"):
-        for (row, seed), members in groups.items():
-            name = run_name(row, seed)
-            _derive(plan, plan.folder.runs / name, members, planned[name], say)
-        if only is None:
-            _set_aside_others(plan.folder, planned, say)
+    return groups
 
 
 def set_aside_others(plan: SurveyPlan, say: Say) -> None:
@@ -80,7 +85,8 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], planned: dict[s
         cells={str(cell.fold): cell.id for cell in sorted(cells, key=lambda cell: cell.fold)},
     )
     before = read_if_there(path / ROW) or {}
-    if before == row.as_json() and run.results_path.exists() and holds(plan.folder, run, row.cells):
+    whole = all(file.exists() for file in (run.results_path, run.config_path, run.environment_path))
+    if before == row.as_json() and whole and holds(plan.folder, run, row.cells):
         return
     if path.exists() and _of_others(before, planned):
         set_aside_run(plan.folder, path, _CHANGED, say)

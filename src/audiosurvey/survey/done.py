@@ -1,17 +1,15 @@
-"""What is shown of a cell that is done, and cells whose files are damaged, which are trained again."""
+"""Cells that are done: their results, whether these are damaged, and whether models were kept."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from audiosurvey.errors import UserError, some_of
+from audiosurvey.runs.results.results import read_results
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.folder import Identified, SurveyFolder
-from audiosurvey.survey.replaced import Say
 
 _SHOWN = 3
 MEND = "'audiosurvey survey' sets it aside, and trains the cell again"
@@ -39,18 +37,6 @@ def read_done(cell: Path) -> DoneCell:
         raise UserError(f"{cell / RESULT}: damaged, not the result of a fold; {MEND}") from None
 
 
-def set_aside_damaged(survey: SurveyFolder, cells: Sequence[Identified], say: Say) -> None:
-    """Sets aside those of these cells that are done, but whose result or predictions are damaged."""
-    # Several processes may begin at the same time.
-    with FileLock(survey.path / "plan.lock"):
-        done = survey.states().done
-        for cell in cells:
-            path = survey.cells / cell.id
-            if cell.id in done and (fault := _fault(path)):
-                target = survey.set_aside(path, "damaged")
-                say(f"{fault}; moved to {target.as_posix()}, and trained again")
-
-
 def models_not_kept(survey: SurveyFolder, cells: Sequence[Identified], keep: str) -> list[str]:
     """A line if cells were trained while the survey file kept less than it does now."""
     if keep == "predictions":
@@ -63,9 +49,11 @@ def models_not_kept(survey: SurveyFolder, cells: Sequence[Identified], keep: str
     return [f"{line}; to train them again, remove {some_of(sorted(without), _SHOWN)} from {survey.cells.as_posix()}"]
 
 
-def _fault(cell: Path) -> str | None:
+def damage(cell: Path) -> str | None:
+    """What is wrong with the result or the predictions in the folder of a cell that is done; None if nothing is."""
     try:
         read_done(cell)
+        read_results(cell / RESULT, MEND)
     except UserError as error:
         return error.lines[0].removesuffix(f"; {MEND}")
     predictions = cell / "predictions.csv"

@@ -13,8 +13,7 @@ from audiosurvey.survey.budget import measure
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import CellStates
 from audiosurvey.survey.plan import Opener, SurveyPlan
-from audiosurvey.survey.search.asked import TrialCells, searched_name
-from audiosurvey.survey.status import TRIALS
+from audiosurvey.survey.search.asked import TRIALS, TrialCells, searched_name
 
 _PREDICTION_BYTES = 12
 """Bytes of a score in predictions.csv."""

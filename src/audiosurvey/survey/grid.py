@@ -19,6 +19,10 @@ from audiosurvey.survey.spec import ConfigEntry
 
 Point = dict[str, Any]
 """Swept keys and their values."""
+_MOST_BYTES = 200
+"""Of the name of a row. File systems allow 255; the folders of runs and what is set aside have longer names."""
+_MOST_PART_BYTES = 120
+"""Of the name of a config, a data set or a value."""
 
 
 @dataclass(frozen=True)
@@ -209,18 +213,25 @@ def _safe_value(value: Any) -> str:
 
 
 def _free(name: str, ending: str, taken: set[str]) -> str:
-    """The name with this ending, numbered if long values were cut to the same text; it is then taken."""
-    number, found = 1, name + ending
-    while found in taken:
+    """The name with this ending, cut to the length of a folder's name, and numbered if another row has it, also in
+    other case; it is then taken."""
+    number, mark = 1, ""
+    while (found := _cut(name, _MOST_BYTES - len((mark + ending).encode())) + mark + ending).casefold() in taken:
         number += 1
-        found = f"{name}-{number}{ending}"
-    taken.add(found)
+        mark = f"-{number}"
+    taken.add(found.casefold())
     return found
 
 
 def safe_name(text: str) -> str:
     """`text` as part of a folder's name on any system."""
-    return re.sub(r"[^\w.+=-]+", "-", text).strip("-.")[:80] or "unnamed"
+    found = re.sub(r"[^\w.+=-]+", "-", text).strip("-.")[:80]
+    return _cut(found, _MOST_PART_BYTES) or "unnamed"
+
+
+def _cut(text: str, most: int) -> str:
+    """As many characters as fit into so many bytes."""
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def refuse_same(survey: LoadedSurvey, one: Recipe, other: Recipe, same: str) -> None:

@@ -1,5 +1,6 @@
 """Which survey is meant: a survey file with the default folder, or a survey folder with its own copy of the file."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,33 @@ class SurveyPlace:
     @property
     def origin(self) -> Origin:
         """Of the file that the copy in a survey folder was made from, if it is known; else of the file itself."""
-        there = SurveyFolder(self.file.parent)
-        stored = read_if_there(there.plan) if self.file.name == there.spec.name else None
-        if not stored or "survey_file" not in stored:
+        stored = self._stored
+        if "survey_file" not in stored:
             return Origin(self.file)
-        directory = Path(str(stored.get("directory", "")))
+        file, directory = (Path(str(stored.get(name, ""))) for name in ("survey_file", "directory"))
         # A project that was moved or copied is worked on where it is now.
-        return Origin(Path(str(stored["survey_file"])), directory if directory.is_dir() else Path())
+        here = self._moved(file)
+        if here.is_file():
+            return Origin(here, self._moved(directory))
+        return Origin(file, directory if directory.is_dir() else Path())
+
+    @property
+    def overrides(self) -> list[str]:
+        """Those that the survey in a folder was begun with, as `KEY=VALUE`."""
+        found = self._stored.get("overrides")
+        return [str(word) for word in found] if isinstance(found, list) else []
+
+    @property
+    def _stored(self) -> dict[str, object]:
+        """plan.json, if the file is the copy in a survey folder; else empty."""
+        there = SurveyFolder(self.file.parent)
+        return (read_if_there(there.plan) if self.file.name == there.spec.name else None) or {}
+
+    def _moved(self, path: Path) -> Path:
+        """Where a path is now, if it was moved together with the survey folder."""
+        now = self.file.parent.absolute()
+        before = Path(str(self._stored.get("folder", now)))
+        return Path(os.path.normpath(now / os.path.relpath(path, before)))
 
 
 def find_survey(path: Path, run_dir: Path | None = None) -> SurveyPlace:

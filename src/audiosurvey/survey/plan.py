@@ -221,6 +221,8 @@ def _write(plan: SurveyPlan, epochs: dict[str, int], stored: dict[str, Any]) -> 
         "version": __version__,
         "survey_file": plan.survey.origin.file.absolute().as_posix(),
         "directory": plan.survey.origin.directory.absolute().as_posix(),
+        "folder": plan.folder.path.absolute().as_posix(),
+        "overrides": list(plan.rows[0].recipe.overrides),
         "conditions": asdict(plan.conditions),
         "epochs": epochs,
         "search": asdict(plan.search) if plan.search else None,

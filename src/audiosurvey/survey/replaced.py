@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from filecmp import cmp
 from pathlib import Path
 
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.row import ROW
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.survey.folder import SurveyFolder, read_if_there
@@ -32,12 +33,21 @@ def bring_back_run(survey: SurveyFolder, path: Path, cells: Mapping[str, str], s
 
 
 def holds(survey: SurveyFolder, run: RunFolder, cells: Mapping[str, str]) -> bool:
-    """Whether a run has the present results of these cells (id by fold): a cell may have been trained again."""
+    """Whether a run has the present results and predictions of these cells (id by fold): a cell may have been trained
+    again, and files of a run that was copied may be damaged."""
     for fold, cell in cells.items():
-        ours, theirs = run.fold(int(fold)) / RESULT, survey.cells / cell / RESULT
-        if not ours.exists() or not (ours.samefile(theirs) or cmp(ours, theirs, shallow=False)):
-            return False
+        for name in (RESULT, FILE):
+            ours, theirs = run.fold(int(fold)) / name, survey.cells / cell / name
+            if not _is_same(ours, theirs):
+                return False
     return True
+
+
+def _is_same(ours: Path, theirs: Path) -> bool:
+    try:
+        return ours.samefile(theirs) or cmp(ours, theirs, shallow=False)
+    except FileNotFoundError:
+        return False
 
 
 def _set_aside(survey: SurveyFolder, name: str) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """Works on a survey: trains what is missing, brings the run folders up to date, and says what became of each cell."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -8,11 +9,11 @@ from typing import TypeVar
 from filelock import FileLock
 
 from audiosurvey.errors import ArgumentError
-from audiosurvey.runs.results.run_folder import RESULT
+from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.derived import derive_runs, run_name, set_aside_others
-from audiosurvey.survey.done import set_aside_damaged
+from audiosurvey.survey.done import damage
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.listener import SurveyListener
@@ -31,7 +32,8 @@ def prepare_cells(
     plan: SurveyPlan, cells: Sequence[Cell], listener: SurveyListener, *, retry_failed: bool, fresh: bool
 ) -> list[Cell]:
     """The cells to train. `retry_failed`: also those that failed; `fresh`: also those that another version trained."""
-    set_aside_damaged(plan.folder, cells, listener.say)
+    # Those of other shards too: the runs are made from all cells.
+    set_aside_damaged(plan.folder, plan.cells, listener)
     states = plan.folder.states()
     if fresh:
         set_aside_older(plan.folder, [cell for cell in cells if cell.id in states.done], listener)
@@ -57,6 +59,21 @@ def set_aside_older(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell], l
             survey.set_aside(folder.path, _version(folder))
             if (run := survey.runs / run_name(cell.row, cell.seed)).exists():
                 set_aside_run(survey, run, "made from cells of another version", listener.say)
+
+
+def set_aside_damaged(survey: SurveyFolder, cells: Sequence[Cell | PlannedCell], listener: SurveyListener) -> None:
+    """Sets aside those of these cells that are done, but whose result or predictions are damaged, and removes them from
+    the runs."""
+    with FileLock(survey.path / "plan.lock"), FileLock(survey.path / "runs.lock"):
+        done = survey.states().done
+        for cell in cells:
+            path = survey.cells / cell.id
+            if cell.id in done and (fault := damage(path)):
+                run = RunFolder(survey.runs / run_name(cell.row, cell.seed))
+                shutil.rmtree(run.fold(cell.fold), ignore_errors=True)
+                run.results_path.unlink(missing_ok=True)
+                target = survey.set_aside(path, "damaged")
+                listener.say(f"{fault}; moved to {target.as_posix()}, and trained again")
 
 
 def work(

@@ -12,11 +12,8 @@ from audiosurvey.survey.claim import Owner, is_alive
 from audiosurvey.survey.done import DoneCell, read_done
 from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
 from audiosurvey.survey.place import survey_folder
-from audiosurvey.survey.search.asked import PlannedSearch, TrialCells, searched_name
+from audiosurvey.survey.search.asked import TRIALS, PlannedSearch, TrialCells, searched_name
 from audiosurvey.survey.stored_plan import stored_cells, stored_search
-
-TRIALS = "trials"
-"""Name of the row of all trials of a search."""
 
 
 @dataclass(frozen=True)

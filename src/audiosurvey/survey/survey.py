@@ -29,7 +29,7 @@ from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
-from audiosurvey.survey.session import prepare_cells, work
+from audiosurvey.survey.session import prepare_cells, set_aside_damaged, work
 from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import StatusReader, SurveyStatus
 from audiosurvey.survey.stored_plan import read_plan, stored_cells
@@ -73,6 +73,8 @@ class OpenSurvey:
         begin(self.plan)
         set_aside_others(self.plan, listener.say)
         if self.plan.search is not None:
+            # Results of all rows are shown while it searches.
+            set_aside_damaged(self.plan.folder, self.plan.planned, listener)
             self.search(listener)
         plan = self.plan
         mine = options.shard.of_cells(plan.cells)
@@ -141,8 +143,10 @@ def open_survey(path: Path, options: SurveyOptions, bar: OpenBar = no_bar) -> Op
     """Reads a survey file, checks every config and prepares the data. Raises UserError, located in the file."""
     place = find_survey(path, options.run_dir)
     survey = load_survey(place.file, place.origin)
-    refuse_reserved(survey.spec, options.overrides)
-    recipes = expand(survey, options.overrides)
+    given = options.overrides
+    overrides = [*(word for word in place.overrides if word not in given), *given]
+    refuse_reserved(survey.spec, overrides)
+    recipes = expand(survey, overrides)
     check_space(survey, recipes[0])
     opener = Opener(bar)
     return OpenSurvey(make_plan(survey, recipes, place.folder, opener), options, opener)
@@ -152,8 +156,15 @@ def final_run(path: Path, name: str) -> RunFolder:
     """The run of a row of a survey: `NAME`, or `NAME-seedS`. All its folds must be done."""
     folder = survey_folder(path)
     cells = stored_cells(folder)
-    known = {run_name(cell.row, cell.seed): cell for cell in cells}
-    found = known.get(name) or next((cell for cell in cells if cell.row == name), None)
+    of_run = {run_name(cell.row, cell.seed): cell for cell in cells}.get(name)
+    of_row = next((cell for cell in cells if cell.row == name), None)
+    if of_run is not None and of_row is not None:
+        raise ArgumentError(
+            f"{{final}}: is a row, and also seed {of_run.seed} of {of_run.row}; "
+            f"give {run_name(of_row.row, of_row.seed)} for the row, or another name to one of them in the survey file",
+            final=name,
+        )
+    found = of_run or of_row
     if found is None:
         rows = ", ".join(dict.fromkeys(cell.row for cell in cells))
         raise ArgumentError(f"{{final}}: no such row in {path}; its rows are {rows}", final=name)

@@ -33,7 +33,8 @@ _EVERY = 1.0
 
 
 def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
-    """One row per recipe: by their score those that are complete, then the others; then the cells that are running."""
+    """One row per recipe, by data set: by their score those that are complete, then the others; then the cells that are
+    running."""
     versions = {version for row in status.rows for version in row.versions}
     rows = sorted(status.rows, key=_rank)
     shown = rows[:most]
@@ -59,9 +60,11 @@ def _score(row: RowStatus) -> str:
     return "-" if row.score is None else f"{row.score:.4f}" + ("" if row.done == row.cells else " so far")
 
 
-def _rank(row: RowStatus) -> tuple[bool, float, str]:
-    """The score of a few folds says little about a row: those that are complete come first."""
-    return row.done < row.cells, -(row.score if row.score is not None else -1.0), row.name
+def _rank(row: RowStatus) -> tuple[str, bool, float, str]:
+    """Scores on different data sets do not compare, and the score of a few folds says little about a row: those that
+    are complete come first."""
+    dataset = row.name.partition("@")[2]
+    return dataset, row.done < row.cells, -(row.score if row.score is not None else -1.0), row.name
 
 
 def _running_lines(status: SurveyStatus) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from audiosurvey.analysis.suspects import find_suspects
-from audiosurvey.comparison.significance import corrected_t
+from audiosurvey.comparison.stats.significance import corrected_t
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.pipeline import ReportOptions, report
 from audiosurvey.report.page import writing

@@ -50,6 +50,13 @@ def test_the_faults_of_all_keys_of_the_space_are_reported_at_once(make_survey: M
     ]
 
 
+def test_a_config_has_not_the_name_of_the_trials(make_survey: MakeSurvey):
+    search = "search: {trials: 2, space: {train.lr: {log: [0.1, 0.2]}}}"
+    configs = "configs: [{config: net.yaml, name: trials}]"
+    with pytest.raises(UserError, match=r"my.yaml:1: configs.0: trials: is the row of all trials; give the config"):
+        open_survey(make_survey(search, "budget: {epochs: 2}", configs=configs), SurveyOptions())
+
+
 def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):
     path = survey(make_survey, "single", more=", objective: map")
     with pytest.raises(

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small_search import Ended, KillAfter, Killed, cells_of, run, survey, trials_of
 from small_survey import MakeSurvey, results_of
 
@@ -23,6 +25,7 @@ from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.search.study import Study
 from audiosurvey.survey.survey import SurveyOptions
+from audiosurvey.survey.table import LiveTable
 from audiosurvey.version import __version__
 
 pytest.importorskip("optuna")
@@ -222,6 +225,18 @@ def test_a_result_that_was_removed_is_trained_again(make_survey: MakeSurvey, tmp
     assert [cell.id for cell in ended.cells] == [removed.name]
     assert status.complete
     assert (trials_of(tmp_path / "s"), results_of(tmp_path / "s")) == (before, results)
+
+
+def test_a_damaged_fold_does_not_stop_a_search_that_goes_on(make_survey: MakeSurvey, tmp_path: Path):
+    """The results of all rows are read while trials are trained, to show where the survey stands."""
+    run(survey(make_survey, "single", trials=2), tmp_path / "s")
+    damaged = cells_of(tmp_path / "s", trial=False)[0]
+    (damaged / "result.json").write_text("")
+    opened = pipeline.open_survey(survey(make_survey, "single", trials=3), SurveyOptions(tmp_path / "s"))
+    shown = StringIO()
+    assert opened.train(LiveTable(opened.reader, Console(file=shown))).complete
+    assert f"replaced/{damaged.name}-damaged" in shown.getvalue()
+    assert "trial 2, seed 0, fold 1: score " in shown.getvalue()
 
 
 def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.comparison.significance import corrected_t
+from audiosurvey.comparison.stats.significance import corrected_t
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.pages.rendering import environment as templates
 from audiosurvey.report.page.audit_table import audit_table

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.artefact.calibration import BINS, expected_error
-from audiosurvey.comparison.bootstrap import (
+from audiosurvey.comparison.stats.bootstrap import (
     accuracy_interval,
     interval,
     recording_counts,

@@ -57,6 +57,8 @@ def trial_name(number: int, fold: int | None) -> str:
     return f"trial {number}" + (f"{_FOR_FOLD}{fold}" if fold else "")
 
 
+TRIALS = "trials"
+"""Name of the row of all trials of a search."""
 SEARCHED = "-searched"
 
 

@@ -9,7 +9,7 @@ from audiosurvey.survey.cell import Cell, Conditions, make_cell
 from audiosurvey.survey.grid import Recipe, load_with
 from audiosurvey.survey.plan import Opener, PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
-from audiosurvey.survey.search.asked import trial_name
+from audiosurvey.survey.search.asked import TRIALS, trial_name
 from audiosurvey.survey.search.found import BestRecipe
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Trial
@@ -105,10 +105,13 @@ def _tuned_on_also(config: Config, folds: Sequence[int]) -> Config:
 
 
 def check_space(survey: LoadedSurvey, recipe: Recipe) -> None:
-    """Raises UserError, located in the survey file, for keys and bounds that the config does not take."""
+    """Raises UserError, located in the survey file, for keys and bounds that the config does not take, and for a config
+    with the name of the row of all trials."""
     search = survey.spec.search
     if search is None:
         return
+    if recipe.name == TRIALS:
+        survey.refuse(("configs", 0), [f"{TRIALS}: is the row of all trials; give the config another name"])
     faults: list[str] = []
     for key, values in search.space.items():
         bounds = values.choice or values.log or values.uniform or [int(bound) for bound in values.int or []]

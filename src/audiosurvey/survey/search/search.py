@@ -13,7 +13,6 @@ from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
 from audiosurvey.survey.cell import Cell, Conditions
-from audiosurvey.survey.done import set_aside_damaged
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.listener import SurveyListener
@@ -25,7 +24,13 @@ from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.recipes import TrialRecipes
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study, Trial, journal_lock, repair_journal
-from audiosurvey.survey.session import forget_out_of_memory, of_other_versions, run_to_end, set_aside_older
+from audiosurvey.survey.session import (
+    forget_out_of_memory,
+    of_other_versions,
+    run_to_end,
+    set_aside_damaged,
+    set_aside_older,
+)
 from audiosurvey.survey.work import Keeping, Outcome
 
 
@@ -62,7 +67,7 @@ class Search:
 
         Trials are asked for in rounds, one for each slot of the executor and search.
         """
-        set_aside_damaged(self.folder, self._asked.cells(), self.listener.say)
+        set_aside_damaged(self.folder, self._asked.cells(), self.listener)
         if fresh:
             self._begin_anew()
         studies = self._studies()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiosurvey.comparison.verdicts import ALPHA
+from audiosurvey.comparison.stats.verdicts import ALPHA
 
 POWER = 0.8
 _MOST_SEEDS = 100

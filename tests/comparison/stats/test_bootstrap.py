@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from audiosurvey.comparison.bootstrap import (
+from audiosurvey.comparison.stats.bootstrap import (
     accuracy_draws,
     bootstrap_p,
     interval,
@@ -14,7 +14,7 @@ from audiosurvey.comparison.bootstrap import (
     weighted_average_precision,
     weighted_map,
 )
-from audiosurvey.comparison.metrics import fold_maps
+from audiosurvey.comparison.stats.metrics import fold_maps
 
 FOLDS, RECORDINGS, CLIPS = 5, 120, 4
 

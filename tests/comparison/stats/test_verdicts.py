@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from audiosurvey.comparison.verdicts import against, all_pairs, rank_ranges
+from audiosurvey.comparison.stats.verdicts import against, all_pairs, rank_ranges
 
 NOISE = np.array([0.004, -0.003, 0.002, -0.001, -0.002])
 CLEAR = np.stack([0.9 + NOISE, 0.8 - NOISE, 0.8 + 0.2 * NOISE])

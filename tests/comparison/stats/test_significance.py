@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from audiosurvey.comparison.significance import corrected_t, equivalence_p, holm, mcnemar_p, sign_flip_p
+from audiosurvey.comparison.stats.significance import corrected_t, equivalence_p, holm, mcnemar_p, sign_flip_p
 
 FOLDS = st.lists(st.floats(-0.2, 0.2).map(lambda x: round(x, 4)), min_size=2, max_size=10)
 DIFFERENCES = np.array([0.02, 0.035, -0.01, 0.015, 0.03])

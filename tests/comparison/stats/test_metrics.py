@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from audiosurvey.comparison import metrics
+from audiosurvey.comparison.stats import metrics
 
 RNG = np.random.default_rng(0)
 SCORES_SNK = RNG.dirichlet(np.ones(4), size=(2, 90))

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from audiosurvey.comparison.significance import FoldEstimate, corrected_t, equivalence_p, holm
+from audiosurvey.comparison.stats.significance import FoldEstimate, corrected_t, equivalence_p, holm
 
 Verdict = Literal["better", "worse", "the same", "undecided"]
 ALPHA = 0.05

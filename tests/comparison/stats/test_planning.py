@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiosurvey.comparison.planning import Spread, folds_needed, power, seeds_needed, spread
-from audiosurvey.comparison.significance import corrected_t
+from audiosurvey.comparison.stats.planning import Spread, folds_needed, power, seeds_needed, spread
+from audiosurvey.comparison.stats.significance import corrected_t
 
 
 def test_variances_by_hand():
