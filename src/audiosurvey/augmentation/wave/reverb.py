@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import fast_length
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.decoding import BadAudio, decode
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
 from audiosurvey.errors import UserError
 
 LEAD_SAMPLES = 64
@@ -34,8 +34,8 @@ class ReverbConfig(OperationConfig):
     """Adds reverberation, by convolution with a room impulse response."""
 
     folder: Path | None = None
-    """Folder of impulse responses, searched recursively, at any sample rate and in any format of libsndfile. null: a
-    fixed bank of synthesised rooms, which needs `pip install audiosurvey[rir]`."""
+    """Folder of impulse responses, searched recursively, at any sample rate and in any format. null: a fixed
+    bank of synthesised rooms, which needs `pip install audiosurvey[rir]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,9 @@ def missing_rooms(config: ReverbConfig, sample_rate: int) -> str | None:
 
 
 def _responses_in(folder: Path) -> list[Path]:
-    known = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
+    return (
+        sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS) if folder.is_dir() else []
+    )
 
 
 def _no_responses(folder: Path) -> str:

@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from audiosurvey.data.audio.decoding import BadAudio, Mono
+from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
+from audiosurvey.data.audio.decoding import Mono
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import ProgressCallback, cpu_count, in_order
 from audiosurvey.data.store.spool import Spool
+from audiosurvey.errors import UserError
 
 FORMAT = 2
 """Version of the store on disk, part of its key: a change of the format builds new stores."""
+READER = 2
+"""Version of what can be read: a store that skipped files is built again by a version that reads more formats."""
 SAMPLES = "samples.i16"
 INDEX = "index.json"
 REPORT = "report.json"
@@ -94,7 +98,15 @@ def _fill(
             if progress:
                 progress(done, len(recordings))
     about = {"sample_rate": sample_rate, "mono": mono}
-    index = {"format": FORMAT, **about, "samples": place, "clips": clips, "digests": digests, "skipped": skipped}
+    index = {
+        "format": FORMAT,
+        "reader": READER,
+        **about,
+        "samples": place,
+        "clips": clips,
+        "digests": digests,
+        "skipped": skipped,
+    }
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     report = {
         **about,
@@ -121,6 +133,9 @@ def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -
             for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
                 spool.add(wave_S)
             scale = spool.finish()
+        except MissingDecoder as missing:
+            # Skipping it would make the data depend on the packages of this machine.
+            raise UserError(f"{recording.clip_ids[0]}: {missing.reason}") from None
         except BadAudio as bad:
             return bad.reason
         stack.pop_all()

@@ -18,8 +18,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from audiosurvey.cache import cache_folder
+from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
 from audiosurvey.data.audio.content_hash import Fingerprint, fingerprints
-from audiosurvey.data.audio.decoding import Mono
+from audiosurvey.data.audio.decoding import Mono, probe
+from audiosurvey.data.audio.extensions import MEDIA_EXTENSIONS
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store import building
 from audiosurvey.data.store.building import INDEX, SAMPLES, TEMPORARY, Recording
@@ -151,6 +153,7 @@ def prepare(
     index = _index(target)
     if index is None:
         recordings = _recordings(table, names)
+        _check_decoder(recordings)
         try:
             stores.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{target}.lock"):
@@ -199,13 +202,14 @@ def _recordings(table: Table, names: Mapping[str, str]) -> list[Recording]:
 
 
 def _index(folder: Path) -> dict[str, Any] | None:
-    """The index of a complete store, None where there is none or it is damaged."""
+    """The index of a complete store; None where there is none, it is damaged, or it skipped what can be read today."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         whole = (folder / SAMPLES).stat().st_size == 2 * index["samples"]
+        current = not index["skipped"] or index.get("reader") == building.READER
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return index if whole else None
+    return index if whole and current else None
 
 
 def _sweep(stores: Path, key: str) -> None:
@@ -220,6 +224,20 @@ def _sweep(stores: Path, key: str) -> None:
                 shutil.rmtree(left, ignore_errors=True)
         except (Timeout, OSError):
             continue
+
+
+def _check_decoder(recordings: Sequence[Recording]) -> None:
+    """Raises UserError if formats need a package that is not installed, before anything is decoded."""
+    media = [one for one in recordings if one.path.suffix.lower() in MEDIA_EXTENSIONS]
+    for one in media:
+        try:
+            probe(one.path)
+        except MissingDecoder as missing:
+            others = f" ({len(media)} files of such formats)" if len(media) > 1 else ""
+            raise UserError(f"{one.clip_ids[0]}: {missing.reason}{others}") from None
+        except BadAudio:
+            continue
+        return
 
 
 def _check_disk(
