@@ -9,7 +9,7 @@ import json
 import mmap
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from audiosurvey.data.audio.extensions import MEDIA_EXTENSIONS
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store import building
 from audiosurvey.data.store.building import INDEX, SAMPLES, TEMPORARY, Recording
-from audiosurvey.data.store.spool import IN_MEMORY
+from audiosurvey.data.store.spool import FULL_SCALE, IN_MEMORY
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError, not_written
 from audiosurvey.plainfile import not_plain
@@ -82,6 +82,13 @@ class Store:
     def length(self, clip_id: str) -> int:
         """Samples of a clip, at the store's rate."""
         return self._places[clip_id][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def peak(self, clip_id: str) -> float:
+        """The highest magnitude of a clip; 0 for silence."""
+        return 0.0 if self.samples_digest(clip_id) is None else FULL_SCALE * self._places[clip_id][2]
 
     def digest(self, clip_id: str) -> str:
         """Hash of the clip's file and stretch: the same whatever its name."""
