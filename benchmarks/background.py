@@ -1,6 +1,6 @@
 """Processor time of `background` per clip beside that of `noise`: draw and render, one thread, in turns.
 
-    OMP_NUM_THREADS=1 python benchmarks/background.py
+OMP_NUM_THREADS=1 python benchmarks/background.py
 """
 
 import tempfile
