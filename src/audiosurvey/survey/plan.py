@@ -44,7 +44,6 @@ class Opener:
     bar: OpenBar = no_bar
     _sounds: dict[str, Sounds] = field(default_factory=dict)
     _weights: dict[str, PretrainedWeights | None] = field(default_factory=dict)
-    _backgrounds: dict[str, str | None] = field(default_factory=dict)
     _descriptions: dict[str, Description] = field(default_factory=dict)
 
     def sounds(self, dataset: DatasetConfig, sample_rate: int) -> Sounds:
@@ -77,23 +76,14 @@ class Opener:
 
     def key(self, config: Config) -> DataKey:
         on, weights = config.pretrain_dataset, self.weights(config)
+        sounds = self.sounds(config.dataset, config.sample_rate)
+        background = checked_background(config, sounds)
         return DataKey(
-            self.sounds(config.dataset, config.sample_rate).store.hash,
+            sounds.store.hash,
             self.sounds(on, config.sample_rate).store.hash if on else None,
             weights.report.sha256 if weights else None,
-            self.background_hash(config),
+            background.hash if background else None,
         )
-
-    def background_hash(self, config: Config) -> str | None:
-        """Hash of the recordings of `augmentation.background`; None if they are not used."""
-        background, dataset = config.augmentation.background, config.dataset
-        if background.p == 0:
-            return None
-        key = f"{config.sample_rate} {background.folder} {dataset.model_dump_json()}"
-        if key not in self._backgrounds:
-            found = checked_background(config, self.sounds(dataset, config.sample_rate))
-            self._backgrounds[key] = found.hash if found else None
-        return self._backgrounds[key]
 
 
 @dataclass(frozen=True)
