@@ -127,6 +127,7 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
         chances = [f"augmentation.{name}.p=0.5" for name in others]
         chances += [f"augmentation.{name}.p={0.8 if name == mixing else 0}" for name in mixings]
         common = [f"augmentation.reverb.folder={rooms.as_posix()}", f"augmentation.mix_waves={order}"]
+        common.append(f"augmentation.background.folder={rooms.as_posix()}")
         # Above a low cut-off, most cells would hold nothing but rounding.
         common.append("augmentation.low_pass.min_hz=7000")
         network = ["model={preset: tiny}", "train.batch_size=16"]

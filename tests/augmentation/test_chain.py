@@ -68,6 +68,7 @@ def config(rooms: Path) -> AugmentationConfig:
             "wave_masking": {"p": 0.5},
             "phase_noise": {"p": 0.5},
             "sine": {"p": 0.5},
+            "background": {"p": 0.5, "folder": rooms},
             "noise": {"p": 0.5, "min_snr_db": 30, "max_snr_db": 1, "colour": "random"},
             "low_pass": {"p": 0.5, "min_hz": 500},
             "clipping": {"p": 0.5},

@@ -10,6 +10,7 @@ import soxr
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import dataset_at, read_bare
+from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.doctor.audit import Diagnosis, as_json, audit_dataset, audit_table
 from audiosurvey.doctor.finding import CHECKS
 from audiosurvey.doctor.stray_files import find_stray_files
@@ -256,6 +257,18 @@ def test_json_has_every_finding_and_with_clips_the_facts(tmp_path: Path, sound: 
     assert value["counts"] == {"spoils a result": 1, "worth a look": 0, "note": 3}
     assert value["clips"]["a/0.wav"]["level_db"] is None
     assert value["clips"]["b/1.wav"]["seconds"] == 1.5
+
+
+def test_names_that_look_like_cuts_are_told_by_doctor_and_training(tmp_path: Path, sound: Sound) -> None:
+    for n in range(16):
+        write(tmp_path / "ab"[n % 2] / f"site{n % 4}_{n // 4:04}.wav", sound(n))
+    config = DatasetConfig(name="folder", root=tmp_path, num_folds=2)
+    (finding,) = [one for one in audit_dataset(config).findings if one.check == "cuts"]
+    assert finding.severity == "worth a look"
+    assert finding.message in prepare_sounds(config, 8000).table.notes
+    assert r"set dataset.source_pattern: '^(.+)[-_ ]\d+\.\w+$'" in finding.message
+    sourced = config.model_copy(update={"source_pattern": r"^(.+)[-_ ]\d+\.\w+$"})
+    assert not [one for one in audit_dataset(sourced).findings if one.check == "cuts"]
 
 
 def test_every_finding_belongs_to_a_check_that_the_manual_tells_of() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.survey.cell import Conditions, DataKey, make_cell, recipe_hash
+from audiosurvey.survey.cell import Conditions, DataKey, _identity, make_cell, recipe_hash
 
 CONDITIONS, KEY = Conditions("cpu", "fp32", 1), DataKey("data")
 
@@ -67,6 +67,16 @@ def test_weights_count_by_content():
     one, two = (make_cell("row", config, 1, CONDITIONS, key) for config in configs)
     assert one.id == two.id
     assert one.id != ident()
+
+
+def test_backgrounds_count_by_content_and_cells_without_one_keep_their_ids():
+    def of(folder: str, contents: str) -> str:
+        background = f"augmentation.background={{p: 0.5, folder: {folder}}}"
+        return ident(background, key=replace(KEY, background=contents))
+
+    assert of("here", "abc") == of("there", "abc")
+    assert len({of("here", "abc"), of("here", "xyz"), ident()}) == 3
+    assert not [name for name in _identity(load_config("tiny").config, CONDITIONS, KEY) if "background" in name]
 
 
 def test_folds_share_a_pretraining_and_so_do_learning_rates():

@@ -274,7 +274,8 @@ def test_no_step_waits_for_the_device(
         chances[mixing] = 0.8
     keys = [f"augmentation.{name}.p={p}" for name, p in chances.items()]
     keys += [f"train.{name}={value}" for name, value in settings.items()]
-    stage = on_tones("tiny", f"augmentation.reverb.folder={rooms.as_posix()}", *keys, "train.batch_size=8")
+    keys += [f"augmentation.{name}.folder={rooms.as_posix()}" for name in ("reverb", "background")]
+    stage = on_tones("tiny", *keys, "train.batch_size=8")
     step = stage.step(stage.build().train())
     batches = list(stage.batches.epoch(1))
     size = settings.get("accum_iter", 1)

@@ -34,7 +34,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end

@@ -1,9 +1,10 @@
 """All augmentation of a training run: the operations, their order, and the draws of each clip from its own streams.
 
 Enters: clips, then batches of them with their draws; leaves: draws, then the input of the network. Order: mixing of the
-waves, speed, polarity, gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise, noise,
-sine, low-pass, clipping, shorten (with `mix_waves: last` the waves are mixed here); band jitter, pitch and filters
-between the power spectrum and its compression; tempo, blocks, time masks, frequency masks; mixing of the spectrograms.
+waves, speed, polarity, gain, segment gain, shift, cyclic shift, reverb, time shift, wave masking, phase noise,
+background, noise, sine, low-pass, clipping, shorten (with `mix_waves: last` the waves are mixed here); band jitter,
+pitch and filters between the power spectrum and its compression; tempo, blocks, time masks, frequency masks; mixing of
+the spectrograms.
 
 What is done to a clip is a function of (seed, epoch, clip id, operation), of how often the epoch has used the clip
 before (balanced sampling) and, for mixing, of the set of training clips. It does not depend on the batch, nor on
@@ -13,6 +14,7 @@ threads, ranks or resuming.
 import inspect
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +42,9 @@ class Chain:
     """The augmentation of one training run.
 
     `seed`: of the run (and fold); `train_clips`: the set that partners are drawn from, in any order; `front_end`: of
-    the network, None if waves alone are rendered; `pad`: what follows a clip that is shorter than the window. Raises
-    UserError if there are no impulse responses for `reverb`.
+    the network, None if waves alone are rendered; `pad`: what follows a clip that is shorter than the window; `stores`:
+    where stores are (None: in the user's cache). Raises UserError if there are no impulse responses for `reverb`, or no
+    recordings for `background`.
     """
 
     def __init__(
@@ -54,13 +57,14 @@ class Chain:
         front_end: nn.Module | None,
         sampling: Sampling = "shuffle",
         pad: Pad = "zeros",
+        stores: Path | None = None,
     ) -> None:
         self.seed = seed
         self.front_end = front_end
         self.mel_front_end = None if front_end is None else mel_part(front_end)
         silence = self.mel_front_end.silence if self.mel_front_end else 0.0
         self.mixes_last = config.mix_waves == "last"
-        given = {"sample_rate": sample_rate, "silence": silence, "pad": pad}
+        given = {"sample_rate": sample_rate, "silence": silence, "pad": pad, "stores": stores}
         made = [_made(OPERATIONS[name], getattr(config, name), given) for name in AugmentationConfig.operations()]
         waves: list[WaveOperation] = [each for each in made if isinstance(each, WaveOperation)]
         bands: list[BandOperation[Any, Any]] = [each for each in made if isinstance(each, BandOperation)]

@@ -19,6 +19,7 @@ from audiosurvey.augmentation.mixing.mixing import MelMixing, MixingConfig, Wave
 from audiosurvey.augmentation.mixing.mixup import MixupConfig
 from audiosurvey.augmentation.mixing.phmix import PhmixConfig
 from audiosurvey.augmentation.mixing.timemix import TimemixConfig
+from audiosurvey.augmentation.wave.background import BackgroundConfig
 from audiosurvey.augmentation.wave.clipping import ClippingConfig
 from audiosurvey.augmentation.wave.cyclic_shift import CyclicShiftConfig
 from audiosurvey.augmentation.wave.gain import GainConfig
@@ -59,6 +60,7 @@ class AugmentationConfig(Section):
     time_shift: TimeShiftConfig = TimeShiftConfig()
     wave_masking: WaveMaskingConfig = WaveMaskingConfig()
     phase_noise: PhaseNoiseConfig = PhaseNoiseConfig()
+    background: BackgroundConfig = BackgroundConfig()
     noise: NoiseConfig = NoiseConfig()
     sine: SineConfig = SineConfig()
     low_pass: LowPassConfig = LowPassConfig()

@@ -82,7 +82,7 @@ class DatasetConfig(Section):
     """The CSV file, relative to the working directory or to `root`. null: the only CSV file in `root`."""
     columns: ColumnsConfig = ColumnsConfig()
     label_separator: str = "|"
-    """Separator of several labels in one cell."""
+    """Separator of several labels in one cell. A list in brackets and quotes, such as `['a', 'b']`, is read as one."""
     multi_label: bool | None = None
     """true: clips can have any number of labels, even none, and `dataset.classes` keeps clips without its classes as
     negatives; false: one label per clip. null: true if any row has several labels."""

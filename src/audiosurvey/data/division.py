@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from audiosurvey.data.dataset import note_spread_recordings
+from audiosurvey.data.splits.cut_names import find_cut_names
 from audiosurvey.data.splits.folds import assign_folds
 from audiosurvey.data.splits.recordings import Contents, equal_contents, recordings_of
 from audiosurvey.data.store.store import Skipped
@@ -36,6 +37,8 @@ def divided(whole: Table, usable: Table, store: ContentsWithSkipped, num_folds: 
     if usable.folds:
         notes += _unbalanced(usable)
     else:
+        if cuts := find_cut_names(usable):
+            notes.append(str(cuts))
         clips, made = assign_folds(clips, num_folds, usable.classes, recordings)
         notes += made
         if copies:

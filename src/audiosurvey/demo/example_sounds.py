@@ -8,7 +8,8 @@ import soundfile
 
 from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.folder import Model
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, is_hidden
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
+from audiosurvey.data.sets.folder import is_hidden
 from audiosurvey.errors import ArgumentError
 
 MOST = 12

@@ -17,7 +17,7 @@ from audiosurvey.data.table import Table, clips_by_class
 from audiosurvey.doctor.class_checks import check_class_names, check_class_sizes, check_shortcuts
 from audiosurvey.doctor.clip_checks import check_clip, check_durations, check_mixed_formats, unreadable_finding
 from audiosurvey.doctor.clip_profile import ClipProfile, UnreadableClip, profile_clip
-from audiosurvey.doctor.duplicates import check_duplicates, check_leaks
+from audiosurvey.doctor.duplicates import check_cut_names, check_duplicates, check_leaks
 from audiosurvey.doctor.finding import SEVERITIES, Finding, Severity, sort_findings
 from audiosurvey.doctor.stray_files import find_stray_files
 from audiosurvey.errors import UserError
@@ -125,6 +125,7 @@ def _check_table(
     yield from check_durations(profiles)
     yield from check_mixed_formats(profiles)
     yield from check_leaks(table)
+    yield from check_cut_names(table)
     yield from check_duplicates(table, profiles, threads)
     yield from check_class_names(table)
     yield from check_shortcuts(table, profiles, top_hz)

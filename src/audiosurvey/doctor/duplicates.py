@@ -13,6 +13,7 @@ import numpy as np
 from audiosurvey.data.audio.decoding import BadAudio
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import in_order
+from audiosurvey.data.splits.cut_names import find_cut_names
 from audiosurvey.data.splits.folds import is_published_leak, spread_recordings
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.doctor.audio_fingerprint import LONGEST_S, PRINT_RATE, agreement
@@ -31,6 +32,13 @@ COPY_SHIFT_S = 0.5
 
 _Scores = tuple[float, float, float]
 """Agreement of the fingerprints, coherence of the waveforms, shift in seconds."""
+
+
+def check_cut_names(table: Table) -> Iterator[Finding]:
+    """A finding if the file names look like cuts of some recordings, and nothing says which. `table`: without folds."""
+    if cuts := find_cut_names(table):
+        numbers = {"clips": cuts.clips, "recordings": cuts.recordings}
+        yield Finding("cuts", "worth a look", cuts.first, str(cuts), numbers)
 
 
 def check_leaks(table: Table) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "cancels": ("the channels cancel in their mean", "set dataset.mono to left, or invert one channel"),
     "contradiction": ("the same sound with different labels", "choose one label, or quarantine all copies"),
     "leak": ("one recording on both sides of a fold border", "put all clips of a recording into one fold"),
+    "cuts": ("names that look like cuts of one recording", "name the recordings, so that a split keeps them together"),
     "duplicate": ("identical samples", "quarantine the later copies"),
     "near-duplicate": ("the same recording twice", "quarantine the later copies, or give them one fold or source"),
     "band-limit": (

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS, OTHER_EXTENSIONS
 from audiosurvey.data.names import clip_id
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, is_hidden
+from audiosurvey.data.sets.folder import is_hidden
 from audiosurvey.data.table import Table
 from audiosurvey.doctor.finding import Finding
 

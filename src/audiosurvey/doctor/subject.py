@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
 from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.table import Table
 from audiosurvey.doctor.audit import Diagnosis, audit_dataset, audit_table

@@ -13,7 +13,7 @@ from audiosurvey.artefact.exported import ExportedModel, load_exported, silenced
 from audiosurvey.artefact.folder import Model, find_model, load_artefact
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.atomic import naming
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
 from audiosurvey.errors import ArgumentError, UserError, is_full
 from audiosurvey.export.formats import EXPORT_WRITERS, OPSET, SUFFIXES, Format
 from audiosurvey.export.graph import Scorer, exported_facts, least_samples

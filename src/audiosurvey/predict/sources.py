@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from audiosurvey.data.audio.decoding import BadAudio, Mono, probe, resampled_length
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS, OTHER_EXTENSIONS
 from audiosurvey.data.audio.sound_file import Stamp, stamp_of
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, OTHER_EXTENSIONS, is_hidden
+from audiosurvey.data.sets.folder import is_hidden
 from audiosurvey.errors import UserError
 from audiosurvey.plainfile import not_plain
 from audiosurvey.predict.stream import read_blocks

@@ -10,6 +10,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import UserError
 from audiosurvey.reproduce.record import Record
+from audiosurvey.runs.background_recordings import checked_background
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.listener import OpenBar
 from audiosurvey.runs.plan import TrainOptions
@@ -51,13 +52,22 @@ def look_for_differences(record: Record, config: Config, options: TrainOptions, 
         now = environment(accelerator, options.jobs)
     init = open_pretrained(config)
     sounds = prepare(config.dataset, config.sample_rate, bar)
-    return find_differences(record, now, sounds, init.report.sha256 if init else None, options)
+    background = checked_background(config, sounds)
+    return find_differences(
+        record, now, sounds, init.report.sha256 if init else None, options, background.hash if background else None
+    )
 
 
 def find_differences(
-    record: Record, here: Mapping[str, Any], sounds: Sounds, init_sha256: str | None, options: TrainOptions
+    record: Record,
+    here: Mapping[str, Any],
+    sounds: Sounds,
+    init_sha256: str | None,
+    options: TrainOptions,
+    background_hash: str | None = None,
 ) -> list[Difference]:
-    """`here`: the environment of this process; `init_sha256`: of the weights to begin with, None without any.
+    """`here`: the environment of this process; `init_sha256`: of the weights to begin with, None without any;
+    `background_hash`: of the recordings of `augmentation.background`, None without any.
 
     Raises UserError if the data have other classes, or not the folds of the record.
     """
@@ -75,6 +85,9 @@ def find_differences(
         found += [Difference(title, begun.get(key), here[key]) for key, title in _MEANS.items()]
     if init_sha256 is not None:
         found.append(Difference("initial weights (SHA-256)", record.init_sha256, init_sha256))
+    if background_hash is not None:
+        recorded = (begun or {}).get("background_hash")
+        found.append(Difference("hash of the background recordings", recorded, background_hash))
     return [one for one in found if one.recorded is None or one.recorded != one.now] + _threads(record, here, options)
 
 

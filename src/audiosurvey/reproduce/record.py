@@ -23,7 +23,7 @@ from audiosurvey.runs.resuming import fold_threads
 
 _CHANGEABLE = {name.removeprefix("config.") for name in PATHS_AND_SPEED} | {
     *("dataset.table", "dataset.ignore", "pretrain.dataset.table", "pretrain.dataset.ignore"),
-    *("augmentation.reverb.folder", "model.init"),
+    *("augmentation.reverb.folder", "augmentation.background.folder", "model.init"),
 }
 """Paths, and what changes nothing but speed. What the paths lead to is compared with the record."""
 _WANTED = "give a run folder with results, or a results.json file"

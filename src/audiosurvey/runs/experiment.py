@@ -8,6 +8,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.folds import Split, split_notes
 from audiosurvey.model.describe import Description, describe
+from audiosurvey.runs.background_recordings import checked_background
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.results.results import RunResults, new_results
 from audiosurvey.runs.stages.pretraining import check_length
@@ -26,6 +27,8 @@ class Experiment:
     init: PretrainedWeights | None
     """The weights of `model.init`."""
     pretrain_on: Sounds | None
+    background_hash: str | None
+    """Hash of the recordings of `augmentation.background`; None where they are not used."""
     splits: dict[int, Split]
     """The folds that were asked for."""
     description: Description
@@ -46,11 +49,12 @@ def open_experiment(
     """Checks a resolved config against its data. `folds` None: all of them; `description`: if it is known already.
 
     Raises UserError for a fold that does not exist, a recording on both sides of a split, class weights for unknown
-    classes, and pretraining clips that are too short for the network.
+    classes, pretraining clips that are too short for the network, and a background that contains clips.
     """
     asked = sorted(set(folds)) if folds else sounds.table.folds
     splits = {fold: fold_split(config, sounds.table, fold) for fold in asked}
-    notes = split_notes(sounds.table, splits.values())
+    background = checked_background(config, sounds)
+    notes = [*split_notes(sounds.table, splits.values()), *(background.notes() if background else ())]
     sounds = replace(sounds, table=replace(sounds.table, notes=(*sounds.table.notes, *notes)))
     # Raises for classes in loss.class_weights that the data does not have.
     class_weights(config.loss, sounds.table.classes, (), sounds.table.multi_label)
@@ -62,4 +66,4 @@ def open_experiment(
         check_length(config, pretrain_on)
     about = new_results(config, sounds.table, sounds.store, leaking=leaking)
     about = about.changed(parameters=description.parameters, macs=description.macs)
-    return Experiment(config, sounds, init, pretrain_on, splits, description, about)
+    return Experiment(config, sounds, init, pretrain_on, background and background.hash, splits, description, about)

@@ -77,6 +77,7 @@ def _chain(config: Config, clips: Sequence[Clip]) -> Chain:
         train_clips=clips,
         front_end=None,  # waves alone are rendered
         sampling=config.train.sampling,
+        stores=config.dataset.store,
     )
 
 

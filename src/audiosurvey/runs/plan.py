@@ -107,7 +107,8 @@ class RunPlan:
             return []
         self.folder.refuse(self.config, resume=self.options.resume)
         accelerator, jobs = self.context.accelerator, self.options.jobs
-        self.folder.start(self.resolved_yaml, environment(accelerator, jobs), self.context.sounds.store.hash)
+        data = self.context.sounds.store.hash, self.experiment.background_hash
+        self.folder.start(self.resolved_yaml, environment(accelerator, jobs), *data)
         if not self.pending and not self.final_pending:
             return []
         if self.context.init is not None:

@@ -42,6 +42,7 @@ def render_clip(
         front_end=front_end,
         sampling=config.train.sampling,
         pad=sounds.config.pad,
+        stores=config.dataset.store,
     )
     samples = config.train.heard_samples(sounds.window_samples, config.sample_rate)
     batches = TrainBatches(

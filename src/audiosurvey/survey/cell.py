@@ -40,6 +40,8 @@ class DataKey:
     pretrain_data: str | None = None
     init: str | None = None
     """SHA-256 of the weights of `model.init`."""
+    background: str | None = None
+    """Hash of the recordings of `augmentation.background`."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,14 @@ def recipe_hash(config: "Config", conditions: Conditions, key: DataKey) -> str:
     return _hash(_identity(config, conditions, key))
 
 
-ADDED_LATER: dict[str, Any] = {"config.protocol.tuned_on": [], "config.protocol.train_share": 1.0}
+ADDED_LATER: dict[str, Any] = {
+    "config.protocol.tuned_on": [],
+    "config.protocol.train_share": 1.0,
+    "config.augmentation.background.p": 0.0,
+    "config.augmentation.background.folder": None,
+    "config.augmentation.background.min_snr_db": 5.0,
+    "config.augmentation.background.max_snr_db": 30.0,
+}
 """Keys that were added after surveys were first released, with the value that reproduces the earlier behaviour: cells
 of earlier versions keep their ids."""
 _NOT_SHARED = ("config.train.", "config.protocol.", "config.tracking")
@@ -147,8 +156,10 @@ def _identity(config: "Config", conditions: Conditions, key: DataKey) -> dict[st
     unchanged = {name for name, value in ADDED_LATER.items() if settings.get(name, value) == value}
     settings = {name: value for name, value in settings.items() if name not in unchanged}
     if key.init is not None:
-        # The weights count, not where they lie.
+        # The weights and recordings count, not where they lie.
         settings["config.model.init"] = key.init
+    if key.background is not None:
+        settings["config.augmentation.background.folder"] = key.background
     return {
         **settings,
         "schema": SCHEMA,

@@ -18,6 +18,7 @@ from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.errors import ArgumentError, UserError, some_of
 from audiosurvey.model.describe import Description
+from audiosurvey.runs.background_recordings import checked_background
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.listener import OpenBar, no_bar
@@ -75,10 +76,13 @@ class Opener:
 
     def key(self, config: Config) -> DataKey:
         on, weights = config.pretrain_dataset, self.weights(config)
+        sounds = self.sounds(config.dataset, config.sample_rate)
+        background = checked_background(config, sounds)
         return DataKey(
-            self.sounds(config.dataset, config.sample_rate).store.hash,
+            sounds.store.hash,
             self.sounds(on, config.sample_rate).store.hash if on else None,
             weights.report.sha256 if weights else None,
+            background.hash if background else None,
         )
 
 

@@ -129,6 +129,8 @@ def _train(cell: Cell, folder: CellFolder, keeping: Keeping, opener: Opener, cla
             about = about.changed(search_trial=True)
         if not folder.config_path.exists():
             facts = environment(context.accelerator) | {"data_hash": experiment.sounds.store.hash}
+            if experiment.background_hash is not None:
+                facts["background_hash"] = experiment.background_hash
             write_json(folder.environment_path, facts | {"torch_threads": cell.conditions.threads})
             write_text(folder.config_path, resolved_yaml(cell.config))
         result = run_job(job, context, listener, [claim.stop_hook, folder.stop_hook])

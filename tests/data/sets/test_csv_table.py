@@ -62,6 +62,26 @@ def test_several_labels_make_the_table_multi_label(tmp_path: Path):
     assert not read(tmp_path, "path,label", "a.wav,x|y", "b.wav,z", separator=";").multi_label
 
 
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ("\"['a', 'b']\"", ("a", "b")),
+        ("\"['b']\"", ("b",)),
+        ('"[""a"", ""b""]"', ("a", "b")),
+        ("['a' 'b']", ("a", "b")),
+        ("\"[ 'a' , \n 'b' ]\"", ("a", "b")),
+        ("\"['it\\'s, a|b', 'a']\"", ("a", "it's, a|b")),
+        ("[]", ()),
+        ("[a]", ("[a]",)),
+        ("\"['a', b]\"", ("['a', b]",)),
+        ("['a'] or b", ("['a'] or b",)),
+    ],
+)
+def test_lists_of_labels(tmp_path: Path, cell: str, labels: tuple[str, ...]):
+    table = read(tmp_path, "path,label", f"x.wav,{cell}", "y.wav,c|d")
+    assert tuple(table.classes[label] for label in table.clips[0].labels) == labels
+
+
 def test_stretches_of_one_file_share_it_as_source(tmp_path: Path):
     lines = ("path,label,start,end", "a.wav,x,0,1.5", "a.wav,y,1.5,3", "a.wav,y,3,", "b.wav,x,,2", "c.wav,x,,")
     table = read(tmp_path, *lines)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.layout import read_bare
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, class_order, read_folder
+from audiosurvey.data.sets.folder import class_order, read_folder
 from audiosurvey.errors import UserError
 
 
@@ -39,12 +40,18 @@ def test_every_kind_of_file_libsndfile_reads_is_taken(tmp_path: Path):
     assert len(read_folder(tmp_path).clips) == len(kinds)
 
 
+def test_formats_of_pyav_are_taken_too(tmp_path: Path):
+    kinds = ("m4a", "mp4", "mov", "3gp", "aac", "wma", "webm", "mkv", "avi", "amr")
+    touch(tmp_path, *(f"a/{kind}.{kind}" for kind in kinds))
+    assert len(read_folder(tmp_path).clips) == len(kinds)
+
+
 def test_what_is_left_out_is_told(tmp_path: Path):
-    touch(tmp_path, "loose.wav", "a/x.wav", "a/y.m4a", "b/z.m4a", "b/z.WMA", "c/readme.txt")
+    touch(tmp_path, "loose.wav", "a/x.wav", "a/y.wv", "b/z.wv", "b/z.APE", "c/readme.txt")
     notes = " / ".join(read_folder(tmp_path).notes)
     assert "1 audio files directly in" in notes
     assert "no classes: b, c" in notes
-    assert "3 files of formats that cannot be read (.m4a, .wma)" in notes
+    assert "3 files of formats that cannot be read (.ape, .wv)" in notes
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,7 @@ def test_what_is_left_out_is_told(tmp_path: Path):
         ([], "no audio files found; expected one folder per class"),
         (["a/readme.txt"], "no audio files found; expected one folder per class"),
         (["a.wav", "b.wav"], "2 audio files but no class folders; expected one folder per class"),
-        (["a/x.m4a"], "only .m4a files, which cannot be read; convert them to wav or flac"),
+        (["a/x.ape"], "only .ape files, which cannot be read; convert them to wav or flac"),
         (["x/dog/a.wav", "x/cat/b.wav"], "'x' is the only class; classification needs at least two; its folders"),
         (["train/dog/a.wav", "test/dog/b.wav"], "test/ and train/ look like the sides of a split"),
     ],

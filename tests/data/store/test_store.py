@@ -387,3 +387,15 @@ def test_memory_does_not_grow_with_the_length_of_a_file(tmp_path: Path) -> None:
     of_prepare, of_doctor = map(float, told.stdout.split())
     assert of_prepare < 30
     assert of_doctor < 30
+
+
+def test_a_store_of_an_earlier_version_that_skipped_files_is_made_again(table: Table) -> None:
+    table.clips[0].path.write_bytes(b"not a sound")
+    folder = make(table).folder
+    index = json.loads((folder / "index.json").read_text())
+    del index["reader"]
+    skipped = dict(index["skipped"])
+    index["skipped"] = dict.fromkeys(skipped, "unknown format")
+    (folder / "index.json").write_text(json.dumps(index))
+    assert [skip.reason for skip in make(table).skipped] == list(skipped.values())
+    assert json.loads((folder / "index.json").read_text())["reader"]

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
@@ -17,7 +16,10 @@ from audiosurvey.augmentation.base import OperationConfig, WaveOperation
 from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import fast_length
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
-from audiosurvey.data.audio.decoding import BadAudio, decode
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
+from audiosurvey.data.names import clip_id
+from audiosurvey.data.store.store import prepare
+from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
 
 LEAD_SAMPLES = 64
@@ -34,8 +36,8 @@ class ReverbConfig(OperationConfig):
     """Adds reverberation, by convolution with a room impulse response."""
 
     folder: Path | None = None
-    """Folder of impulse responses, searched recursively, at any sample rate and in any format of libsndfile. null: a
-    fixed bank of synthesised rooms, which needs `pip install audiosurvey[rir]`."""
+    """Folder of impulse responses, searched recursively, at any sample rate and in any format. null: a fixed
+    bank of synthesised rooms, which needs `pip install audiosurvey[rir]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,12 @@ class Reverb(WaveOperation[ReverbConfig, ReverbDraw]):
 
     name = "reverb"
 
-    def __init__(self, config: ReverbConfig, *, sample_rate: int) -> None:
+    def __init__(self, config: ReverbConfig, *, sample_rate: int, stores: Path | None = None) -> None:
         super().__init__(config)
         named = {}
         if config.p > 0:
-            named = room_bank(sample_rate) if config.folder is None else read_folder(config.folder, sample_rate)
+            folder = config.folder
+            named = room_bank(sample_rate) if folder is None else read_folder(folder, sample_rate, stores)
         self.names = list(named)
         self.rooms = [align(response) for response in named.values()]
         self._kept: tuple[tuple[int, int, torch.device], Tensor] | None = None
@@ -138,8 +141,9 @@ def missing_rooms(config: ReverbConfig, sample_rate: int) -> str | None:
 
 
 def _responses_in(folder: Path) -> list[Path]:
-    known = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in known) if folder.is_dir() else []
+    return (
+        sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_EXTENSIONS) if folder.is_dir() else []
+    )
 
 
 def _no_responses(folder: Path) -> str:
@@ -148,18 +152,25 @@ def _no_responses(folder: Path) -> str:
     return f"no sound files in {folder}; expected a folder of impulse responses"
 
 
-def read_folder(folder: Path, sample_rate: int) -> dict[str, np.ndarray]:
-    """All impulse responses below a folder, by name, at `sample_rate`; of several channels, the first is used."""
+def read_folder(folder: Path, sample_rate: int, stores: Path | None = None) -> dict[str, np.ndarray]:
+    """All impulse responses below a folder, by name, at `sample_rate`; of several channels, the first is used.
+
+    They are decoded once, into a store in `stores` (None: in the user's cache).
+    """
     paths = _responses_in(folder)
     if not paths:
         raise UserError(f"augmentation.reverb.folder: {_no_responses(folder)}")
-    responses = {}
-    for path in paths:
-        try:
-            response = decode(path, mono="left", sample_rate=sample_rate)
-        except BadAudio as bad:
-            raise UserError(f"{path}: cannot be read as an impulse response ({bad}); repair or remove it") from None
-        if not np.any(response):
-            raise UserError(f"{path}: contains only silence, not an impulse response; remove it")
-        responses[path.relative_to(folder).as_posix()] = response
+    names = [clip_id(path.relative_to(folder)) for path in paths]
+    clips = tuple(Clip(name, path, (0,)) for name, path in zip(names, paths, strict=True))
+    table = Table(name="rooms", root=folder, classes=("room",), clips=clips)
+    try:
+        store = prepare(table, sample_rate=sample_rate, mono="left", folder=stores)
+    except UserError as error:
+        raise UserError(*(f"augmentation.reverb.folder: {line}" for line in error.lines)) from None
+    if store.skipped:
+        bad = store.skipped[0]
+        raise UserError(f"{folder / bad.id}: cannot be read as an impulse response ({bad.reason}); repair or remove it")
+    responses = {name: store.read(name) for name in names}
+    if silent := [name for name, response in responses.items() if not np.any(response)]:
+        raise UserError(f"{folder / silent[0]}: contains only silence, not an impulse response; remove it")
     return responses

@@ -8,6 +8,7 @@ yet is not judged.
 from collections.abc import Iterable
 from importlib.util import find_spec
 
+from audiosurvey.augmentation.wave.background import missing_background
 from audiosurvey.augmentation.wave.reverb import missing_rooms
 from audiosurvey.config.reading.document import Path
 from audiosurvey.config.root import Config
@@ -29,6 +30,7 @@ def obstacles(config: Config) -> list[Fault]:
         *_classes(config.dataset, ("dataset",)),
         *(_classes(config.pretrain.dataset, ("pretrain", "dataset")) if config.pretrain.dataset else ()),
         *_rooms(config),
+        *_background(config),
         *_trackers(config),
     ]
 
@@ -82,6 +84,12 @@ def _rooms(config: Config) -> Iterable[Fault]:
     reverb = config.augmentation.reverb
     if reverb.p > 0 and (missing := missing_rooms(reverb, config.sample_rate)) is not None:
         yield Fault(("augmentation", "reverb", "folder"), missing)
+
+
+def _background(config: Config) -> Iterable[Fault]:
+    background = config.augmentation.background
+    if background.p > 0 and (missing := missing_background(background)) is not None:
+        yield Fault(("augmentation", "background", "folder"), missing)
 
 
 def _trackers(config: Config) -> Iterable[Fault]:

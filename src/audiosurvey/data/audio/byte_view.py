@@ -33,6 +33,10 @@ class Part:
     """Bytes of a sample, for `lifted`."""
     lifted: int = 0
     """By how many bytes samples move up that are in the low bytes of wider containers."""
+    demuxer: str | None = None
+    """FFmpeg's name for the container of a file that PyAV decodes; None: libsndfile does."""
+    codecs: str = ""
+    """What the sound of such a file is usually encoded in."""
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""Sound files to waveforms: any format that libsndfile reads, any rate, any number of channels.
+"""Sound files to waveforms: any format that libsndfile or PyAV reads, any rate, any number of channels.
 
 Everything that cannot be read raises `BadAudio` with a plain reason.
 """
@@ -11,8 +11,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from audiosurvey.data.audio.bad_audio import BadAudio
 from audiosurvey.data.audio.plausibility import implausible
-from audiosurvey.data.audio.sound_file import UNKNOWN_FRAMES, AudioFile, BadAudio, Probe, SoundStreams, message, opened
+from audiosurvey.data.audio.sound_file import UNKNOWN_FRAMES, AudioFile, Probe, SoundStreams, message, opened
 
 Mono = Literal["mean", "left", "loudest"]
 BLOCK_FRAMES = 65_520
@@ -139,7 +140,7 @@ def _blocks(sound: SoundStreams, begin: int, end: int, fault: str | None) -> Ite
             continue
         with sound.part(number) as part, _decoding_errors():
             exact = part.subtype in _EXACT_SEEKS and part.format in _EXACT_CONTAINERS and part.frames < UNKNOWN_FRAMES
-            if exact and begin > place:
+            if exact and begin > place and isinstance(part, soundfile.SoundFile):
                 place += part.seek(begin - place)
             while place < end:
                 # Without exact seeks, blocks are decoded at the same places whatever stretch is wanted.

@@ -1,4 +1,4 @@
-"""The streams of a sound file, each as libsndfile reads it completely, and whether the end of the file is missing.
+"""The streams of a sound file, each as its decoder reads it completely, and whether the end of the file is missing.
 
 libsndfile believes headers: it reads a truncated file without complaint, stops where a wrong header says so, and after
 the first of several streams. Here the file is examined without decoding it.
@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from audiosurvey.data.audio.byte_view import Part, Window
 from audiosurvey.data.audio.flac_frames import flac_parts
+from audiosurvey.data.audio.media_containers import media_part
 from audiosurvey.data.audio.mp3_frames import after_tags, is_mpeg, mp3_begin, mp3_parts
 from audiosurvey.data.audio.ogg_pages import ogg_parts
 from audiosurvey.data.audio.promised_bytes import promise
@@ -29,6 +30,8 @@ def sound_parts(stream: BinaryIO) -> list[Part]:
     whole = [Part(((0, window.size),))]
     if head[:4] == b"OggS":
         return ogg_parts(window)
+    if (media := media_part(window)) is not None:
+        return [media]
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
         return wav_parts(stream, window) or whole
     if head[:4] == b"riff":

@@ -1,4 +1,4 @@
-"""One open sound file: its header, and the streams in which libsndfile reads its sound."""
+"""One open sound file: its header, and the streams in which libsndfile, or PyAV, reads its sound."""
 
 import io
 import os
@@ -10,8 +10,10 @@ from typing import Any, BinaryIO
 
 import soundfile
 
+from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
 from audiosurvey.data.audio.byte_view import Part, View
 from audiosurvey.data.audio.integrity import sound_parts
+from audiosurvey.data.audio.media_file import MediaFile
 from audiosurvey.plainfile import not_plain
 
 AudioFile = Path | str | bytes | BinaryIO
@@ -26,14 +28,6 @@ _NOT_AUDIO_CODES = (1, 7)
 """libsndfile's "format not recognised", and the code of its MP3 reader for a file without MP3 frames."""
 
 
-class BadAudio(Exception):
-    """A file, or a stretch of it, without usable sound; `reason` says why, without the path."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What the header says of a sound file."""
@@ -43,9 +37,9 @@ class Probe:
     sample_rate: int
     channels: int
     format: str
-    """Container, as libsndfile names it: WAV, FLAC, OGG, MP3, AIFF, ..."""
+    """Container: WAV, FLAC, OGG, MP3, AIFF, ... as libsndfile names it; MP4, WEBM, ASF, ... of PyAV."""
     subtype: str
-    """Encoding: PCM_16, FLOAT, VORBIS, ..."""
+    """Encoding: PCM_16, FLOAT, VORBIS, ... as libsndfile names it; AAC, OPUS, ... as FFmpeg does."""
 
     @property
     def seconds(self) -> float | None:
@@ -60,8 +54,12 @@ class _ForwardOnly(soundfile.SoundFile):
         return False
 
 
+Stream = _ForwardOnly | MediaFile
+"""An open stream of sound."""
+
+
 class SoundStreams:
-    """An open sound file: one stream of libsndfile, or several that follow each other."""
+    """An open sound file: one stream of libsndfile or PyAV, or several of libsndfile that follow each other."""
 
     def __init__(self, stream: BinaryIO, parts: Sequence[Part], path: str | bytes | None, fault: str | None) -> None:
         """`path`: of a file that libsndfile can open unchanged."""
@@ -70,7 +68,7 @@ class SoundStreams:
         """Why it is known to be cut short."""
         self.lengths: list[int | None] = []
         """Frames of each part, None where unknown."""
-        self._held: soundfile.SoundFile | None = None
+        self._held: Stream | None = None
         first: Probe | None = None
         for part in parts:
             sound = self._open(part)
@@ -95,7 +93,7 @@ class SoundStreams:
         self.about = replace(first, frames=sum(known) if len(known) == len(parts) else None)
 
     @contextmanager
-    def part(self, number: int) -> Iterator[soundfile.SoundFile]:
+    def part(self, number: int) -> Iterator[Stream]:
         """One of the streams, at its beginning."""
         sound, self._held = self._held or self._open(self._parts[number]), None
         with sound:
@@ -105,7 +103,15 @@ class SoundStreams:
         if self._held is not None:
             self._held.close()
 
-    def _open(self, part: Part) -> soundfile.SoundFile:
+    def _open(self, part: Part) -> Stream:
+        if part.demuxer is not None:
+            try:
+                return MediaFile(self._stream, part, UNKNOWN_FRAMES)
+            except MissingDecoder:
+                raise
+            except BadAudio as error:
+                # Without its index, a file that was cut short cannot be opened either.
+                raise BadAudio(part.fault or error.reason) from error
         target: Any = View(self._stream, part) if self._path is None else self._path
         try:
             return _ForwardOnly(target)

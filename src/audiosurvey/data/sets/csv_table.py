@@ -1,5 +1,6 @@
 """Your own table: a CSV with a row per clip, with folds, train/val/test sides, or neither."""
 
+import ast
 import math
 import os
 import re
@@ -22,6 +23,8 @@ _SIDES: dict[str, Side] = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})\s*(?:,\s*|(?=[\]'\"])))*\]")
 _FOLD = re.compile(r"fold[\s_-]*(?=\d)", re.IGNORECASE)
 
 
@@ -121,7 +124,7 @@ class _CsvReader:
         side = _SIDES.get(self.cell(row, columns.split).lower())
         if side is None and (text := self.cell(row, columns.split)):
             self.faults.add(row.line, str(columns.split), f"'{text}' is none of train, val, test")
-        parts = dict.fromkeys(composed(part.strip()) for part in row[columns.label].split(self.separator))
+        parts = dict.fromkeys(composed(part) for part in _labels(row[columns.label], self.separator))
         marks = [part for part in parts if part in MISSING and part not in self.named]
         file = _relative(self.root, self.cell(row, columns.path))
         name = clip_id(Path(file))
@@ -197,6 +200,14 @@ class _CsvReader:
                 marks = Counter(row[column] for row in rows if row[column] in MISSING)
                 if marks:
                     yield f"column {column}: {marks.total()} cells with {', '.join(sorted(marks))} are read as empty"
+
+
+def _labels(text: str, separator: str) -> list[str]:
+    """The labels in a cell: divided by the separator, or a list as Python, NumPy and JSON write it (`['a', 'b']`)."""
+    text = text.strip()
+    if not _LIST.fullmatch(text):
+        return [part.strip() for part in text.split(separator)]
+    return [str(ast.literal_eval(item)).strip() for item in _QUOTED.findall(text)]
 
 
 def _relative(root: Path, text: str) -> str:

@@ -7,25 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS, OTHER_EXTENSIONS
 from audiosurvey.data.csv_rows import number
 from audiosurvey.data.names import as_text, clip_id, composed
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
-
-AUDIO_EXTENSIONS = frozenset(
-    f".{name}"
-    for name in (
-        *("wav", "wave", "bwf", "rf64", "w64", "flac", "ogg", "oga", "opus", "mp3", "mp2"),
-        *("aif", "aiff", "aifc", "au", "snd", "caf", "voc", "sph", "nist", "avr", "paf", "pvf"),
-        *("svx", "8svx", "ircam", "sf", "wve", "xi"),
-    )
-)
-"""Extensions, in lower case, of files that libsndfile reads; without headerless samples (.raw)."""
-
-OTHER_EXTENSIONS = frozenset(
-    {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".ac3", ".amr", ".ape", ".wv", ".dsf", ".3gp"}
-)
-"""Extensions of sounds that libsndfile does not read: they get a note instead of being ignored silently."""
 
 _SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from audiosurvey.data.sets.folder import AUDIO_EXTENSIONS, sound_files
+from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
+from audiosurvey.data.sets.folder import sound_files
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.plainfile import not_plain

@@ -20,12 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.atomic import write_text
-from audiosurvey.data.audio.decoding import BadAudio, Mono
+from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
+from audiosurvey.data.audio.decoding import Mono
 from audiosurvey.data.audio.resampling import mono_blocks
 from audiosurvey.data.readahead import ProgressCallback, cpu_count, in_order
 from audiosurvey.data.store.earlier import INDEX, SAMPLES, StoredRecording, index_head
 from audiosurvey.data.store.spool import Spool
+from audiosurvey.errors import UserError
 
+READER = 2
+"""Version of what can be read: a store that skipped files is built again by a version that reads more formats."""
 REPORT = "report.json"
 TEMPORARY = ".building-"
 _FIRST_INDEX, _MORE = 1000, 1.25
@@ -90,7 +94,8 @@ def _fill(
     place, next_index = 0, _FIRST_INDEX
 
     def write_index() -> None:
-        index: dict[str, Any] = {"samples": place, "clips": clips, "digests": digests, "skipped": skipped}
+        index: dict[str, Any] = {"reader": READER, "samples": place, "clips": clips}
+        index |= {"digests": digests, "skipped": skipped}
         write_text(folder / INDEX, json.dumps(index_head(sample_rate, mono) | index))
 
     new = (recording for recording in recordings if recording.name not in earlier)
@@ -142,6 +147,9 @@ def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -
             for wave_S in mono_blocks(recording.path, start_s=begin, end_s=end, mono=mono, sample_rate=sample_rate):
                 spool.add(wave_S)
             scale = spool.finish()
+        except MissingDecoder as missing:
+            # Skipping it would make the data depend on the packages of this machine.
+            raise UserError(f"{recording.clip_ids[0]}: {missing.reason}") from None
         except BadAudio as bad:
             return bad.reason
         stack.pop_all()

@@ -9,7 +9,7 @@ import json
 import mmap
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from audiosurvey.cache import cache_folder
+from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
 from audiosurvey.data.audio.content_hash import Fingerprint, fingerprints
-from audiosurvey.data.audio.decoding import Mono
+from audiosurvey.data.audio.decoding import Mono, probe
+from audiosurvey.data.audio.extensions import MEDIA_EXTENSIONS
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store import building
 from audiosurvey.data.store.building import TEMPORARY, Recording
 from audiosurvey.data.store.earlier import FORMAT, INDEX, SAMPLES, earlier_recordings
-from audiosurvey.data.store.spool import IN_MEMORY
+from audiosurvey.data.store.spool import FULL_SCALE, IN_MEMORY
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError, not_written
 from audiosurvey.plainfile import not_plain
@@ -81,6 +83,13 @@ class Store:
     def length(self, clip_id: str) -> int:
         """Samples of a clip, at the store's rate."""
         return self._places[clip_id][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def peak(self, clip_id: str) -> float:
+        """The highest magnitude of a clip; 0 for silence."""
+        return 0.0 if self.samples_digest(clip_id) is None else FULL_SCALE * self._places[clip_id][2]
 
     def digest(self, clip_id: str) -> str:
         """Hash of the clip's file and stretch: the same whatever its name."""
@@ -152,6 +161,7 @@ def prepare(
     index = _index(target)
     if index is None:
         recordings = _recordings(table, names)
+        _check_decoder(recordings)
         try:
             stores.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{target}.lock"):
@@ -202,13 +212,14 @@ def _recordings(table: Table, names: Mapping[str, str]) -> list[Recording]:
 
 
 def _index(folder: Path) -> dict[str, Any] | None:
-    """The index of a complete store, None where there is none or it is damaged."""
+    """The index of a complete store; None where there is none, it is damaged, or it skipped what can be read today."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         whole = (folder / SAMPLES).stat().st_size == 2 * index["samples"]
+        current = not index["skipped"] or index.get("reader") == building.READER
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return index if whole else None
+    return index if whole and current else None
 
 
 def _sweep(stores: Path, key: str) -> None:
@@ -223,6 +234,20 @@ def _sweep(stores: Path, key: str) -> None:
                 shutil.rmtree(left, ignore_errors=True)
         except (Timeout, OSError):
             continue
+
+
+def _check_decoder(recordings: Sequence[Recording]) -> None:
+    """Raises UserError if formats need a package that is not installed, before anything is decoded."""
+    media = [one for one in recordings if one.path.suffix.lower() in MEDIA_EXTENSIONS]
+    for one in media:
+        try:
+            probe(one.path)
+        except MissingDecoder as missing:
+            others = f" ({len(media)} files of such formats)" if len(media) > 1 else ""
+            raise UserError(f"{one.clip_ids[0]}: {missing.reason}{others}") from None
+        except BadAudio:
+            continue
+        return
 
 
 def _check_disk(

@@ -159,15 +159,28 @@ class RunFolder:
                 f"{self.path}: cannot be written ({there} is read-only for you); give another {{run_dir}}", run_dir=...
             )
 
-    def start(self, resolved_yaml: str, environment: dict[str, Any], data_hash: str) -> None:
-        """Writes config and environment, unless they are there; raises UserError if the data were others then."""
+    def start(
+        self, resolved_yaml: str, environment: dict[str, Any], data_hash: str, background_hash: str | None = None
+    ) -> None:
+        """Writes config and environment, unless they are there; raises UserError if the data were others then.
+
+        `background_hash`: of the recordings of `augmentation.background`, where these are used.
+        """
         if self.config_path.exists():
-            if self.begun_with()["data_hash"] != data_hash:
+            begun = self.begun_with()
+            if begun.get("background_hash") != background_hash:
+                raise ArgumentError(
+                    f"{self.path}: the recordings in augmentation.background.folder changed since the run began; "
+                    "give another {run_dir}",
+                    run_dir=...,
+                )
+            if begun["data_hash"] != data_hash:
                 raise ArgumentError(
                     f"{self.path}: the data changed since the run began; give another {{run_dir}}", run_dir=...
                 )
             return
-        write_json(self.environment_path, environment | {"data_hash": data_hash})
+        hashes = {"data_hash": data_hash} | ({"background_hash": background_hash} if background_hash else {})
+        write_json(self.environment_path, environment | hashes)
         write_text(self.config_path, resolved_yaml)
 
     def begun_with(self) -> dict[str, Any]:

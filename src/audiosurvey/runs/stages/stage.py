@@ -68,6 +68,7 @@ class Stage:
             front_end=self.front_end,
             sampling=settings.sampling,
             pad=sounds.config.pad,
+            stores=config.dataset.store,
         )
         self.batches = TrainBatches(
             sounds.store,
