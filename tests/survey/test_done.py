@@ -48,6 +48,7 @@ def cell_of(fold: int) -> Path:
         ("result.json", "[1]"),
         ("predictions.csv", ""),
         ("predictions.csv", None),
+        ("predictions.csv", "clip,source,fold,label,predicted\n"),
     ],
 )
 @pytest.mark.parametrize("linked", [True, False])

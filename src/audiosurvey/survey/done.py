@@ -1,11 +1,11 @@
 """Cells that are done: their results, whether these are damaged, and whether models were kept."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiosurvey.errors import UserError, some_of
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.results import read_results
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import read_json
@@ -53,11 +53,15 @@ def damage(cell: Path) -> str | None:
     """What is wrong with the result or the predictions in the folder of a cell that is done; None if nothing is."""
     try:
         read_done(cell)
-        read_results(cell / RESULT, MEND)
+        clips = read_results(cell / RESULT, MEND).folds[0].clips
     except UserError as error:
         return error.lines[0].removesuffix(f"; {MEND}")
-    predictions = cell / "predictions.csv"
-    with suppress(OSError):
-        if predictions.stat().st_size:
-            return None
-    return f"{predictions.as_posix()}: missing or empty"
+    predictions = cell / FILE
+    try:
+        lines = predictions.read_bytes()
+    except OSError:
+        return f"{predictions.as_posix()}: missing"
+    # Names of clips may contain line breaks.
+    if lines.count(b"\n") <= clips or not lines.endswith(b"\n"):
+        return f"{predictions.as_posix()}: damaged, not the {clips} clips of its result"
+    return None

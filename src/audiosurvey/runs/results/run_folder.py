@@ -65,7 +65,7 @@ class RunFolder:
         """
         names = (path.parent.name.removeprefix("fold-") for path in self.path.glob(f"fold-*/{RESULT}"))
         folds = sorted(int(name) for name in names if name.isdigit())
-        parts = [read_results(self.fold_result(fold), self.mend_fold(fold)) for fold in folds]
+        parts = [read_results(self.fold_result(fold), self.mend_result(fold)) for fold in folds]
         final = self._read_final()
         if not self.results_path.exists():
             if not parts:
@@ -76,7 +76,7 @@ class RunFolder:
                 with suppress(OSError):
                     write_json(self.results_path, found.as_json())
             return found
-        stored = read_results(self.results_path, self._mend())
+        stored = read_results(self.results_path, self._mend(self.results_path))
         others = stored.without_folds(parts) if parts else stored
         found = joined([*parts, others] if others.folds else parts) if parts else stored
         return found.changed(final=final or stored.final)
@@ -104,19 +104,27 @@ class RunFolder:
 
         return read_stored(self.config_path, "put back a copy of it, or go on with the version that wrote it")
 
+    def mend_result(self, number: int) -> str:
+        """Advice on a damaged result of a fold."""
+        return self._mend_cell(number) or self._mend(self.fold_result(number))
+
     def mend_fold(self, number: int) -> str:
-        """Advice on a damaged file of a fold that has ended."""
+        """Advice on another damaged file of a fold that has ended."""
+        return self._mend_cell(number) or self._mend(self.fold_result(number), self.results_path)
+
+    def _mend_cell(self, number: int) -> str | None:
+        """Advice on a fold that is a cell of a survey; None if it is not."""
         with suppress(UserError):
             row = read_row(self.path)
             if row is not None and (cell := row.cells.get(str(number))):
                 # The files of the run are links to those of its cell.
                 path = self.path.parent.parent / "cells" / cell
                 return f"remove {path.as_posix()}, and run the survey again, which trains this fold again"
-        return self._mend(self.fold_result(number))
+        return None
 
     def _mend(self, *paths: Path) -> str:
         """Advice on results.json and on the files of a fold, which can be made from its checkpoint."""
-        removed = " and ".join(path.as_posix() for path in (*paths, self.results_path))
+        removed = " and ".join(path.as_posix() for path in paths)
         if (self.path / ROW).is_file():
             return f"remove {removed}, and run the survey again, which writes it again"
         again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
