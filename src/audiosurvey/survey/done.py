@@ -52,10 +52,12 @@ def models_not_kept(survey: SurveyFolder, cells: Sequence[Identified], keep: str
 def damage(cell: Path) -> str | None:
     """What is wrong with the result or the predictions in the folder of a cell that is done; None if nothing is."""
     try:
-        read_done(cell)
-        clips = read_results(cell / RESULT, MEND).folds[0].clips
+        folds = read_results(cell / RESULT, MEND).folds
     except UserError as error:
         return error.lines[0].removesuffix(f"; {MEND}")
+    if len(folds) != 1:
+        return f"{cell / RESULT}: damaged, not the result of a fold"
+    clips = folds[0].clips
     predictions = cell / FILE
     try:
         lines = predictions.read_bytes()
