@@ -53,7 +53,8 @@ def test_events_are_found_and_scored(field: Path, finished_run: Path):
     assert scores.psds == 1.0
     assert [one.name for one in scores.recordings] == ["field/a.wav", "field/b.wav"]
     assert sum(one.events.found for one in scores.recordings) == scores.events.found
-    assert Annotation("low", 2.0, 3.0) in found.recordings[0].found
+    # Windows of half a second overlap by half: each stands for its middle.
+    assert Annotation("low", 2.125, 2.875) in found.recordings[0].found
 
 
 def test_labels_that_the_model_does_not_know(field: Path, finished_run: Path):

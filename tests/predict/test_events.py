@@ -144,3 +144,11 @@ def test_events_of_a_label_lie_apart_and_hold_their_peaks(scores, on, share, gap
     for number, score in enumerate(scores):
         if float(np.float32(score)) >= on:
             assert any(event.start_s <= number < event.end_s for event in found)
+
+
+def test_overlapping_windows_meet_halfway():
+    found = windows((0.9, 0.1, 0), (0.9, 0.1, 0), (0.1, 0.9, 0), (0.1, 0.9, 0), length=2.0)
+    rule = EventRule(on=0.5, margin_s=0.5)
+    assert spans(found, rule) == [("dog", 0.0, 2.5), ("cat", 2.5, 5.0)]
+    # A sound of a single window is one stretch.
+    assert spans(found[:1], rule) == [("dog", 0.0, 2.0)]

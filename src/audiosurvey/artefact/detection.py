@@ -3,7 +3,8 @@
 The settings are part of model.json, under `detection`; a model without them has the default ones.
 """
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 DEFAULT_ON = 0.5
@@ -23,6 +24,8 @@ class DetectionSettings:
     """Score at which an event begins."""
     off: float | None = None
     """Score down to which it continues; None: as long as it could begin."""
+    labels: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Scores at which events of single labels begin, in place of `on`."""
     tuned_on: str | None = None
     """The recordings that the settings were chosen with; None: they are the default."""
 
@@ -35,11 +38,20 @@ class DetectionSettings:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "DetectionSettings":
         """From model.json; settings of later versions that are not known here are ignored."""
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in stored.items() if name in known})
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def margin_s(self) -> float:
+        """Half of the overlap of neighbouring windows; 0 without one."""
+        return max(0.0, self.window_s - self.hop_s) / 2
+
+    def threshold(self, labels: Sequence[str]) -> float | dict[str, float]:
+        """The score at which an event begins: one for all labels, or one for each."""
+        return {label: self.labels.get(label, self.on) for label in labels} if self.labels else self.on
 
     @property
     def of_windows(self) -> str:
@@ -49,4 +61,5 @@ class DetectionSettings:
     def __str__(self) -> str:
         smooth = f", smoothed over {self.smooth}" if self.smooth > 1 else ""
         down = f" down to {self.off:.2g}" if self.off is not None else ""
-        return f"{self.of_windows}{smooth}; events from a score of {self.on:.2g}{down}"
+        own = f" ({', '.join(f'{label} {on:.2g}' for label, on in self.labels.items())})" if self.labels else ""
+        return f"{self.of_windows}{smooth}; events from a score of {self.on:.2g}{own}{down}"

@@ -9,7 +9,7 @@ from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.data.annotations.annotation import AnnotatedRecording, Annotation
 from audiosurvey.detection.psds import ScoredRecording
 from audiosurvey.detection.scoring import DetectedRecording
-from audiosurvey.predict.events import EventRule, find_events
+from audiosurvey.predict.events import EventRule, find_events, middle
 from audiosurvey.predict.smoothing import Smoothing
 from audiosurvey.predict.stream import WindowScores
 
@@ -23,7 +23,8 @@ def events_in(
 
 
 def rule_of(settings: DetectionSettings, model: Classifier) -> tuple[Smoothing, EventRule]:
-    return Smoothing(settings.smooth), EventRule(settings.on, settings.off, model.multi_label)
+    on = settings.threshold(model.labels)
+    return Smoothing(settings.smooth), EventRule(on, settings.off, model.multi_label, margin_s=settings.margin_s)
 
 
 def detected(
@@ -35,9 +36,11 @@ def detected(
 ) -> DetectedRecording:
     """The events found in a recording, and the calibrated scores of its windows."""
     smoothed = list(smoothing.apply(windows))
+    middles_W2 = np.array([middle(window, rule.margin_s) for window in smoothed])
+    middles_W2[-1, 1] = smoothed[-1].end_s
     scored = ScoredRecording(
-        np.array([window.start_s for window in smoothed]),
-        np.array([window.end_s for window in smoothed]),
+        middles_W2[:, 0],
+        middles_W2[:, 1],
         np.stack([model.temperatures.apply(window.score_K, window.windows) for window in smoothed]),
         recording.events,
         smoothed[-1].end_s,

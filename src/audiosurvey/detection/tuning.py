@@ -26,9 +26,11 @@ from audiosurvey.predict.stream import WindowScores
 SHARES = (1.0, 0.5, 0.25)
 """Window lengths that are tried, as shares of the model's window, each with a hop of half a window."""
 SMOOTH = (1, 3, 5)
-ON = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+ON = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 OFF_SHARES = (None, 0.5)
 """An event continues down to this share of the score at which it begins; None: no lower."""
+LEAST_GAIN = 0.005
+"""A label gets a score of its own if that adds so much to the sum of both F1 scores."""
 _BATCH = 16
 
 
@@ -123,11 +125,33 @@ class _Search:
     measure: Measure
 
     def __post_init__(self) -> None:
-        self._counts = {settings: self._count(settings) for settings in self._candidates()}
+        every = range(len(self.recordings))
+        self._counts = {settings: [self._count(settings, row) for row in every] for settings in self._candidates()}
 
     def best(self, which: Sequence[int]) -> DetectionSettings:
-        """The best on these recordings; of equal ones, the first, which has the longest windows."""
-        return max(self._counts, key=lambda settings: self._value(settings, which))
+        """The best on these recordings: the best of each window length, improved label by label, and of these the best;
+        of equal ones, that with the longest windows."""
+
+        def value(settings: DetectionSettings) -> float:
+            return _value([self._counts[settings][row] for row in which])
+
+        of_length = [[one for one in self._counts if (one.window_s, one.hop_s) == length] for length in self.windows]
+        improved = [self._with_labels(max(some, key=value), which) for some in of_length]
+        return max(improved, key=lambda found: found[1])[0]
+
+    def _with_labels(self, settings: DetectionSettings, which: Sequence[int]) -> tuple[DetectionSettings, float]:
+        """The settings with scores of their own for the labels that gain by them, one label after the other, and what
+        they are worth."""
+        best = _value([self._counts[settings][row] for row in which])
+        for label in self.model.labels:
+            for on in ON:
+                if on == settings.on or (settings.off is not None and on < settings.off):
+                    continue
+                tried = replace(settings, labels={**settings.labels, label: on})
+                value = _value([self._count(tried, row) for row in which])
+                if value > best + LEAST_GAIN:
+                    best, settings = value, tried
+        return settings, best
 
     def held_out(self) -> DetectionScores | None:
         halves = range(0, len(self.recordings), 2), range(1, len(self.recordings), 2)
@@ -157,19 +181,17 @@ class _Search:
                         off = None if share is None else round(share * on, 3)
                         yield DetectionSettings(window_s, hop_s, smooth, on, off)
 
-    def _count(self, settings: DetectionSettings) -> list[tuple[Counts, Counts]]:
-        """The counts of events and segments in each recording."""
-        smoothing, rule = rule_of(settings, self.model)
-        found: list[tuple[Counts, Counts]] = []
-        for recording, windows in zip(self.recordings, self.windows[settings.window_s, settings.hop_s], strict=True):
-            events = events_in(windows, self.model, smoothing, rule)
-            labels = self.model.labels
-            of_events, _ = count_events(recording.events, events, labels, self.measure.collar)
-            of_segments, _ = count_segments(recording.events, events, labels, self.measure.segment_s)
-            found.append((of_events, of_segments))
-        return found
+    def _count(self, settings: DetectionSettings, row: int) -> tuple[Counts, Counts]:
+        """The counts of events and segments in a recording."""
+        recording, labels = self.recordings[row], self.model.labels
+        windows = self.windows[settings.window_s, settings.hop_s][row]
+        events = events_in(windows, self.model, *rule_of(settings, self.model))
+        of_events, _ = count_events(recording.events, events, labels, self.measure.collar)
+        of_segments, _ = count_segments(recording.events, events, labels, self.measure.segment_s)
+        return of_events, of_segments
 
-    def _value(self, settings: DetectionSettings, which: Sequence[int]) -> float:
-        counts = [self._counts[settings][row] for row in which]
-        events, segments = (sum(kind, Counts()) for kind in zip(*counts, strict=True))
-        return (events.f1 or 0.0) + (segments.f1 or 0.0)
+
+def _value(counts: Sequence[tuple[Counts, Counts]]) -> float:
+    """The sum of event F1 and segment F1."""
+    events, segments = (sum(kind, Counts()) for kind in zip(*counts, strict=True))
+    return (events.f1 or 0.0) + (segments.f1 or 0.0)

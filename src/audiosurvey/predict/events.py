@@ -1,7 +1,8 @@
 """From window scores to events: which label is present, from when to when, and with which score.
 
 An event of a label begins in a window where its score reaches `on` and it is among the `top` best labels. It continues
-while the score stays at `off` or above, and spans these windows from the start of the first to the end of the last.
+while the score stays at `off` or above, and spans these windows. Where windows overlap, each stands for its middle, so
+that neighbours meet halfway; the first and the last of a sound reach to its ends.
 Events of one label at most `min_gap_s` apart are joined; events shorter than `min_duration_s` are dropped.
 
 With exclusive classes a window belongs to at most one event: that of its best class, or else one that continues.
@@ -50,6 +51,8 @@ class EventRule:
     """With several labels: how many of the best in a window can begin an event; None: all."""
     min_duration_s: float = 0.0
     min_gap_s: float = 0.0
+    margin_s: float = 0.0
+    """Half of the overlap of neighbouring windows."""
 
 
 @dataclass(slots=True)
@@ -73,18 +76,29 @@ def find_events(
     """
     temperatures = temperatures or Temperatures()
     growing: dict[str, _OpenEvent] = {}
+    window: WindowScores | None = None
     for window in windows:
-        yield from _finished(growing, labels, rule, window.start_s)
+        start_s, end_s = middle(window, rule.margin_s)
+        yield from _finished(growing, labels, rule, start_s)
         continuing = {label for label, event in growing.items() if event.continues}
         present = _present_labels(window, temperatures, labels, rule, continuing)
         for label, event in growing.items():
             event.continues = label in present
         for label, score in present.items():
-            event = growing.setdefault(label, _OpenEvent(window.start_s, window.end_s))
-            event.end_s = max(event.end_s, window.end_s)
+            event = growing.setdefault(label, _OpenEvent(start_s, end_s))
+            event.end_s = max(event.end_s, end_s)
             event.scores.append(score)
             event.measures += [] if window.measures is None else [window.measures]
+    for event in growing.values():
+        if event.continues and window is not None:
+            event.end_s = window.end_s
     yield from _finished(growing, labels, rule, float("inf"))
+
+
+def middle(window: WindowScores, margin_s: float) -> tuple[float, float]:
+    """The stretch that a window stands for: without `margin_s` at its ends, except at the beginning of the sound."""
+    start_s = window.start_s + margin_s if window.start_s > 0 else 0.0
+    return start_s, max(start_s, window.end_s - margin_s)
 
 
 def _present_labels(

@@ -1,6 +1,6 @@
 """The options of the command `predict`, checked and converted for the stages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,8 +144,8 @@ class PredictOptions:
             found = replace(found, smooth=Smoothing.parse(self.smooth).width)
         on = self.on if self.on is not None else self._threshold
         if on is not None or self.threshold is not None:
-            # An end that belongs to another beginning is left out.
-            found = replace(found, on=found.on if on is None else on, off=None)
+            # What belongs to another beginning is left out.
+            found = replace(found, on=found.on if on is None else on, off=None, labels={})
         return found if self.off is None else replace(found, off=self.off)
 
     def windowing(self, model: "Classifier") -> "Windowing":
@@ -188,10 +188,19 @@ class PredictOptions:
         from audiosurvey.predict.events import EventRule
 
         found = self.detection(model)
-        on = self.on if self.on is not None else threshold if threshold is not None else found.on
-        if isinstance(on, float) and found.off is not None and found.off > on:
-            raise _bad("off", found.off, f"is above the score {on:g} at which events begin")
-        return EventRule(on, found.off, model.multi_label, self.top, self.min_duration_s or 0.0, self.min_gap_s or 0.0)
+        on = self.on if self.on is not None else threshold
+        on = found.threshold(model.labels) if on is None else on
+        if self.off is not None and (own := _lowest(on)) is not None and self.off > own:
+            raise _bad("off", self.off, f"is above the score {own:g} at which events begin")
+        return EventRule(
+            on,
+            found.off,
+            model.multi_label,
+            self.top,
+            self.min_duration_s or 0.0,
+            self.min_gap_s or 0.0,
+            found.margin_s,
+        )
 
     def pcm(self) -> "PcmFormat | None":
         """Format of raw samples on stdin; None if not given."""
@@ -200,6 +209,13 @@ class PredictOptions:
         if self.rate is None:
             return None
         return PcmFormat(self.rate, self.channels or 1, self.encoding or "s16le")
+
+
+def _lowest(threshold: "Threshold") -> float | None:
+    """The lowest score at which an event may begin; None for the thresholds of the model."""
+    if isinstance(threshold, Mapping):
+        return min(threshold.values(), default=None)
+    return threshold if isinstance(threshold, int | float) else None
 
 
 def _bad(name: str, value: object, text: str, **more: object) -> UserError:
