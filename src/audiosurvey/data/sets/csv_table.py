@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosurvey.data.csv_rows import Faults, Row, number, read_rows, whole_number
-from audiosurvey.data.names import clip_id, composed, on_disk
+from audiosurvey.data.names import clip_id, composed, on_disk, stretch_mark
 from audiosurvey.data.sets.csv_columns import ColumnsConfig, need_own_columns, unread_note
 from audiosurvey.data.sets.folder import class_order
 from audiosurvey.data.table import Clip, Side, Table
@@ -129,7 +129,7 @@ class _CsvReader:
         file = _relative(self.root, self.cell(row, columns.path))
         name = clip_id(Path(file))
         clip = Clip(
-            id=name + _stretch(start_s, end_s),
+            id=name + stretch_mark(start_s, end_s),
             path=on_disk(self.root / file),
             labels=(),
             fold=self._fold(row),
@@ -219,18 +219,6 @@ def _relative(root: Path, text: str) -> str:
         return Path(os.path.relpath(path, root)).as_posix()
     except ValueError:  # another drive on Windows
         return path.as_posix()
-
-
-def _stretch(start_s: float | None, end_s: float | None) -> str:
-    """`#1.500-3.000`; "end" where the stretch has none. Milliseconds unless the table is finer."""
-
-    def text(value: float) -> str:
-        short = f"{value:.3f}"
-        return short if float(short) == value else repr(value)
-
-    if start_s is None and end_s is None:
-        return ""
-    return f"#{text(start_s or 0.0)}-{'end' if end_s is None else text(end_s)}"
 
 
 def _label_notes(read: Sequence[_LabelledRow]) -> list[str]:
