@@ -16,13 +16,21 @@ from audiosurvey.targets import check_target
 _OWN: dict[str, dict[str, Any]] = {
     "folder": {"root": "sounds", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
     "csv": {"root": "sounds", "table": "sounds/clips.csv", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
+    "raven": {
+        "root": "recordings",
+        "clip_seconds": 5,
+        "pad": "repeat",
+        "num_folds": 5,
+        "windows": {"seconds": 5, "hop": 2.5},
+    },
 }
 _OPTIONS = {
     "folder": [("# source_pattern: '^(.+?)_'", "recording in a file name: clips of one recording stay together")],
     "csv": [("# columns: {path: file, label: class}", "if your columns have other names")],
+    "raven": [("# table: selections.txt", "one table that names its recordings")],
 }
 _COMMENTS = {
-    "dataset.name": f"{', '.join(BUILT_IN)}, folder (a folder per class) or csv",
+    "dataset.name": f"{', '.join(BUILT_IN)}, folder (a folder per class), csv or raven (selection tables)",
     "dataset.table": "one row per clip: path, label, and optionally fold, source, start, end",
     "mel_spectrogram.compression": "db: decibels; log10p1: log10(1 + x), as in the original system",
     "mel_spectrogram.standardize": "each band gets zero mean and unit variance, learned in training",
