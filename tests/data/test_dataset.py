@@ -50,6 +50,11 @@ def test_defaults(options: dict[str, Any], root: str, seconds: float):
         ({"name": "raven", "windows": {"seconds": 5}}, "root", "needed for name: raven"),
         ({"name": "raven", "root": "x"}, "windows", "needed for name: raven; such as windows: {seconds: 5}"),
         ({"name": "toy", "windows": {"seconds": 5}}, "windows", "applies to name: csv or raven, not to toy"),
+        (
+            {"name": "csv", "root": "x", "multi_label": False, "windows": {"seconds": 5}},
+            "windows",
+            "a window can have several labels; leave dataset.multi_label out",
+        ),
         ({"name": "csv"}, "table", "needed for name: csv; the CSV file, or set root"),
         ({"clip_seconds": 0}, "clip_seconds", "0 is not a length"),
         ({"clip_seconds": 5000}, "clip_seconds", "the unit is seconds (5000 ms are 5)"),

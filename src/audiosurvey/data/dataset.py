@@ -91,7 +91,8 @@ class DatasetConfig(Section):
     """true: clips can have any number of labels, even none, and `dataset.classes` keeps clips without its classes as
     negatives; false: one label per clip. null: true if any row has several labels."""
     windows: WindowsConfig | None = None
-    """Windows of annotated recordings, for `raven`, where they are needed, and for `csv`."""
+    """Windows of annotated recordings. For `raven`, where they are needed, and for `csv`, where rows with start
+    and end are then events, and not clips."""
     licence: str | None = None
     """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
     Public data sets have a known licence."""
@@ -126,6 +127,8 @@ class DatasetConfig(Section):
     def _raven_needs_windows(cls, value: WindowsConfig | None, info: ValidationInfo) -> WindowsConfig | None:
         if value is None and info.data.get("name") == "raven":
             raise ValueError("needed for name: raven; such as windows: {seconds: 5}")
+        if value is not None and info.data.get("multi_label") is False:
+            raise ValueError("a window can have several labels; leave dataset.multi_label out")
         return value
 
     @field_validator("table")
@@ -294,6 +297,7 @@ def _read(config: DatasetConfig) -> Table:
             config.label_separator,
             multi_label=config.multi_label,
             named={*(config.classes or ()), *(config.exclude_classes or ())},
+            windows=config.windows,
         )
     if not spec.generated and not root.is_dir():
         raise UserError(f"{root.as_posix()}: not found; {spec.how_to_get} or set dataset.root")
