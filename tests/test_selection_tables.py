@@ -133,7 +133,7 @@ def test_tables_in_and_tables_out(
         if start_ms <= middle_ms < end_ms
     }
     print(len(active & truth) / len(active | truth), len(active), len(truth))
-    assert len(active & truth) > 0.5 * len(active | truth)
+    assert len(active & truth) > 0.4 * len(active | truth)
     for row in rows:
         assert 0 <= float(row["Begin Time (s)"]) < float(row["End Time (s)"]) <= SECONDS
 
