@@ -18,7 +18,6 @@ _OWN: dict[str, dict[str, Any]] = {
     "csv": {"root": "sounds", "table": "sounds/clips.csv", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
     "raven": {
         "root": "recordings",
-        "clip_seconds": 5,
         "pad": "repeat",
         "num_folds": 5,
         "windows": {"seconds": 5, "hop": 2.5},
@@ -133,7 +132,8 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     if given.get("model", {}).get("init"):
         # The front end is that of the weights.
         merged = {key: value for key, value in merged.items() if key in given or key not in _FRONT_END}
-    if merged["train"].get("crop_seconds", 0) >= data["dataset"]["clip_seconds"]:
+    length_s = data["dataset"].get("clip_seconds") or data["dataset"]["windows"]["seconds"]
+    if merged["train"].get("crop_seconds", 0) >= length_s:
         # Clips of this data set are no longer than the sections that the recipe trains on.
         merged["train"] = {key: value for key, value in merged["train"].items() if key != "crop_seconds"}
     if given.get("train", {}).get("head_only"):
