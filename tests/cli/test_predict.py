@@ -19,6 +19,7 @@ import pytest
 import soundfile
 
 import audiosurvey
+from audiosurvey.data.annotations.reading import read_annotations
 
 Command = Callable[..., tuple[int, str, str]]
 RATE = 8000
@@ -188,6 +189,22 @@ def test_a_label_track_of_audacity(command: Command, model: Path, long: Path):
         start, end, label = line.split("\t")
         assert float(end) - float(start) >= 1
         assert label.rsplit(" ", 1)[0] in ("low", "mid", "high", "noise")
+
+
+def test_a_selection_table_of_several_recordings_is_read_back(command: Command, model: Path, long: Path):
+    Path("more").mkdir()
+    soundfile.write("more/other.wav", noise(40), RATE)
+    status, _, _ = command("predict", model, "long.wav", "more/other.wav", "--format", "raven", "--output", "a.txt")
+    assert status == 0
+    _, out, _ = command("predict", model, "long.wav", "more/other.wav", "--format", "json", "--events")
+    expected = [(row["path"], row["label"], row["start_s"], row["end_s"]) for row in json.loads(out)["results"]]
+    found = read_annotations(Path("a.txt"), lambda folder: sorted(folder.rglob("*.wav")))
+    events = [(one.path, event) for one in found for event in one.events]
+    names = [(path.relative_to(Path.cwd()).as_posix(), event.label) for path, event in events]
+    assert names == [(name, label) for name, label, _, _ in expected]
+    assert {name for name, _ in names} == {"long.wav", "more/other.wav"}
+    for (_, event), (_, _, start_s, end_s) in zip(events, expected, strict=True):
+        assert (event.start_s, event.end_s) == pytest.approx((start_s, end_s), abs=6e-4)
 
 
 def test_whole_makes_one_answer_of_a_long_sound_as_the_model_does(command: Command, model: Path, long: Path):

@@ -29,6 +29,13 @@ def test_esc50_and_esc10_alone(tmp_path: Path) -> None:
 def test_the_others(tmp_path: Path) -> None:
     assert dataset_at(touch(tmp_path / "u", "metadata/UrbanSound8K.csv")).name == "urbansound8k"
     assert dataset_at(touch(tmp_path / "f", "dog/1.wav", "notes.csv")).name == "folder"
+    touch(tmp_path / "r", "1.wav", "deep/2.wav", "deep/2.Table.1.selections.txt")
+    touch(tmp_path / "s", "1.wav", "2.wav", "notes.txt")
+    assert dataset_at(tmp_path / "s").name == "folder"
+    (tmp_path / "s" / "2.txt").write_text("Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n", encoding="utf-8")
+    for path in (tmp_path / "r", tmp_path / "s"):
+        found = dataset_at(path)
+        assert (found.name, found.root, found.resolved_clip_seconds()) == ("raven", path, 5)
     touch(tmp_path / "c", "1.wav")
     (tmp_path / "c" / "mine.csv").write_text("path,label\n1.wav,a\n", encoding="utf-8")
     for path in (tmp_path / "c", tmp_path / "c" / "mine.csv"):

@@ -275,3 +275,18 @@ def test_every_finding_belongs_to_a_check_that_the_manual_tells_of() -> None:
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
     for check in CHECKS:
         assert f"`{check}`" in page
+
+
+def test_windows_of_one_recording_may_overlap_and_differ_in_labels(tmp_path: Path, sound: Sound) -> None:
+    header = "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n"
+    for number in range(4):
+        write(tmp_path / f"{number}.wav", np.concatenate([sound(10 * number + part) for part in range(6)]))
+        events = "1\t0\t1\towl\n2\t0.8\t3\tfrog\n"
+        (tmp_path / f"{number}.Table.1.selections.txt").write_text(header + events, encoding="utf-8")
+    windows = {"seconds": 2, "hop": 0.25}
+    config = DatasetConfig.model_validate({"name": "raven", "root": tmp_path, "windows": windows})
+    diagnosis = audit_dataset(config)
+    assert not found(diagnosis, "contradiction") | found(diagnosis, "near-duplicate") | found(diagnosis, "leak")
+    assert len(found(diagnosis, "overlap")) == len(diagnosis.profiles) > 40
+    assert not diagnosis.spoilt
+    assert found(audit_dataset(dataset_at(tmp_path)), "contradiction") == set()

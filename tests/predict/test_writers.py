@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiosurvey.data.annotations.annotation import Annotation
+from audiosurvey.data.annotations.reading import read_annotations
 from audiosurvey.predict.events import EventRule
 from audiosurvey.predict.postprocessing import FailedSound, Postprocessing, Prediction
 from audiosurvey.predict.writers import PREDICTION_WRITERS, clock, open_output
@@ -24,7 +26,7 @@ FAILED = [FailedSound("e.wav", "cut short")]
 
 def written(name: str, *answers: Prediction, wording: Postprocessing | None = None, all_scores: bool = False) -> str:
     file = io.StringIO()
-    writer = PREDICTION_WRITERS[name](file, wording or Postprocessing(top=2), LABELS, all_scores)
+    writer = PREDICTION_WRITERS[name](file, wording or Postprocessing(top=2), LABELS, all_scores, top_hz=4000)
     writer.begin()
     for answer in answers:
         writer.write(answer)
@@ -65,6 +67,38 @@ def test_json_is_one_object_with_failures():
 
 def test_a_label_track_is_times_and_a_label_between_tabs():
     assert written("audacity", EVENT) == "61.500000\t3663.500000\tdog 0.90\n"
+
+
+def test_a_selection_table_of_raven_has_a_row_for_each_label(tmp_path: Path):
+    name = (tmp_path / "e.wav").as_posix()
+    Path(name).touch()
+    both = Prediction(name, 0.1234567, 2, (("dog", 0.9), ("cat", 0.8)))
+    head, *rows = csv.reader(io.StringIO(written("raven", EVENT, UNSURE, both)), delimiter="\t")
+    assert head[:7] == [
+        *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"),
+    ]
+    assert head[7:] == ["Begin Path", "Begin File", "Species", "Score"]
+    assert rows == [
+        ["1", "Spectrogram 1", "1", "61.500000", "3663.500000", "0.0", "4000.0", "d.wav", "d.wav", "dog", "0.900000"],
+        ["2", "Spectrogram 1", "1", "0.123457", "2.000000", "0.0", "4000.0", name, "e.wav", "dog", "0.900000"],
+        ["3", "Spectrogram 1", "1", "0.123457", "2.000000", "0.0", "4000.0", name, "e.wav", "cat", "0.800000"],
+    ]
+
+
+def test_a_selection_table_is_read_back_with_times_within_a_sample(tmp_path: Path):
+    starts = [place / 44100 for place in (1, 44101, 10_000_003)]
+    events = [Prediction(STRANGE, start, start + 1 / 3, (('a "b"', 0.9),), mean=0.8) for start in starts]
+    for name in (STRANGE, "d.wav"):
+        (tmp_path / name).touch()
+    table = tmp_path / "found.selections.txt"
+    table.write_text(written("raven", *events, EVENT), encoding="utf-8")
+    first, second = read_annotations(table, lambda folder: sorted(folder.glob("*.wav")))
+    assert [first.path.name, second.path.name] == [STRANGE, "d.wav"]
+    assert [event.label for event in first.events] == ['a "b"'] * 3
+    for event, start in zip(first.events, starts, strict=True):
+        assert abs(event.start_s - start) < 1 / 44100
+        assert abs(event.end_s - start - 1 / 3) < 1 / 44100
+    assert second.events == (Annotation("dog", 61.5, 3663.5),)
 
 
 def test_the_table_names_a_sound_once():

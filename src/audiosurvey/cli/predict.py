@@ -32,13 +32,14 @@ Smooth = Annotated[
     str | None, typer.Option(help="Moving average over this many windows, such as 5; median:5 for the median.")
 ]
 _Events = Annotated[
-    bool | None, typer.Option("--events/--no-events", help="Join windows to events; default: for table and audacity.")
+    bool | None,
+    typer.Option("--events/--no-events", help="Join windows to events; default: for table, audacity and raven."),
 ]
 On = Annotated[float | None, typer.Option(help="An event begins at this score; default: the model's, or 0.5.")]
 Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
 MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop events of fewer seconds.")]
 MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this many seconds apart.")]
-_Format = Annotated[str, typer.Option(help="table, csv, json or audacity (label track).")]
+_Format = Annotated[str, typer.Option(help="table, csv, json, audacity (label track) or raven (selection table).")]
 _Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
 _Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
 _Restart = Annotated[bool, typer.Option("--restart", help="Discard what an interrupted command left.")]

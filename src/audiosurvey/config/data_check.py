@@ -83,7 +83,7 @@ def _placed(loaded: LoadedConfig, told: Sequence[str], where: Path, name: str) -
     for line in told:
         if match := _OF_A_KEY.fullmatch(line):
             yield from _at(loaded, (*where, *match.group(1).split(".")), [match.group(2)])
-        elif name == "csv":
+        elif name in ("csv", "raven"):
             yield line
         else:
             yield from _at(loaded, (*where, "root"), [line])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
+from audiosurvey.data.annotations.windowing import WindowsConfig
 from audiosurvey.data.audio.windows import Pad
 from audiosurvey.data.names import composed
 from audiosurvey.data.sets.classes import kept_classes, select_classes, unknown_classes
@@ -15,6 +16,7 @@ from audiosurvey.data.sets.csv_table import read_csv
 from audiosurvey.data.sets.folder import read_folder
 from audiosurvey.data.sets.ignore import without_ignored
 from audiosurvey.data.sets.missing import look_for_files
+from audiosurvey.data.sets.raven import read_raven
 from audiosurvey.data.sets.registry import BUILT_IN, OWN, spec_of, specs
 from audiosurvey.data.splits.folds import assign_folds, is_published_leak, spread_recordings
 from audiosurvey.data.table import Table
@@ -27,19 +29,20 @@ else:
     Name = Literal[(*BUILT_IN, *OWN)]
     Subset = Literal[tuple(dict.fromkeys(subset for spec in specs() for subset in spec.subsets))]
 
-_OWN_CLIP_SECONDS = 5.0
+DEFAULT_CLIP_SECONDS = 5.0
 _NUM_FOLDS = 5
 _LONGEST_CLIP_SECONDS = 300.0
 # Options that apply to some data sets only.
 _APPLIES_TO: dict[str, tuple[str, ...]] = {
     "subset": tuple(spec.name for spec in specs() if spec.subsets),
-    "num_folds": ("folder", "csv"),
+    "num_folds": OWN,
     "source_pattern": ("folder",),
-    "table": ("csv",),
+    "table": ("csv", "raven"),
     "columns": ("csv",),
     "label_separator": ("csv",),
     "multi_label": ("csv",),
-    "licence": ("folder", "csv"),
+    "windows": ("csv", "raven"),
+    "licence": OWN,
 }
 
 
@@ -51,15 +54,15 @@ class DatasetConfig(Section):
     """The data set: its clips, folds and labels."""
 
     name: Name = "esc50"
-    """`esc50` or `urbansound8k`; `folder`: one folder per class; `csv`: a table of clips; `toy`: synthetic sounds,
-    generated when missing."""
+    """`esc50` or `urbansound8k`; `folder`: one folder per class; `csv`: a table of clips; `raven`: recordings with
+    selection tables of Raven beside them, cut into `windows`; `toy`: synthetic sounds, generated when missing."""
     root: Path | None = None
     """Folder of the data set, relative to the working directory. null: data/ESC-50, data/UrbanSound8K or data/toy."""
     subset: Subset | None = None
     """`esc10`: the 400 clips of ESC-50 that form ESC-10."""
     clip_seconds: float | None = None
     """Window length in seconds, at most 300: shorter clips are padded, longer ones are cut into windows. null: 4 for
-    urbansound8k, 1 for toy, otherwise 5."""
+    urbansound8k, 1 for toy, `windows.seconds` if given, otherwise 5."""
     pad: Pad = "repeat"
     """Padding of clips shorter than the window: `repeat` repeats the clip, `zeros` appends silence."""
     mono: Literal["mean", "left", "loudest"] = "mean"
@@ -79,20 +82,22 @@ class DatasetConfig(Section):
     """Regular expression whose first group (or whole match) in the file name is the source recording, such as `^(.+?)_`
     for `rec07_0012.wav`. Clips of the same recording are never split."""
     table: Path | None = None
-    """The CSV file, relative to the working directory or to `root`. null: the only CSV file in `root`."""
+    """The CSV file, relative to the working directory or to `root`. null: the only CSV file in `root`. With `raven`, a
+    table that names its recordings; null: the tables beside the recordings."""
     columns: ColumnsConfig = ColumnsConfig()
     label_separator: str = "|"
     """Separator of several labels in one cell. A list in brackets and quotes, such as `['a', 'b']`, is read as one."""
     multi_label: bool | None = None
     """true: clips can have any number of labels, even none, and `dataset.classes` keeps clips without its classes as
     negatives; false: one label per clip. null: true if any row has several labels."""
+    windows: WindowsConfig | None = None
+    """Windows of annotated recordings. For `raven`, where they are needed, and for `csv`, where rows with start
+    and end are then events, and not clips."""
     licence: str | None = None
     """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
     Public data sets have a known licence."""
 
-    @field_validator(
-        "subset", "num_folds", "source_pattern", "table", "columns", "label_separator", "multi_label", "licence"
-    )
+    @field_validator(*_APPLIES_TO)
     @classmethod
     def _applies(cls, value: Any, info: ValidationInfo) -> Any:
         field, name = str(info.field_name), info.data.get("name")
@@ -111,8 +116,19 @@ class DatasetConfig(Section):
     @field_validator("root")
     @classmethod
     def _folder_needs_root(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is None and info.data.get("name") == "folder":
-            raise ValueError("needed for name: folder; the folder that holds one folder per class")
+        name = info.data.get("name")
+        holds = {"folder": "one folder per class", "raven": "the recordings and their tables"}
+        if value is None and name in holds:
+            raise ValueError(f"needed for name: {name}; the folder that holds {holds[name]}")
+        return value
+
+    @field_validator("windows")
+    @classmethod
+    def _raven_needs_windows(cls, value: WindowsConfig | None, info: ValidationInfo) -> WindowsConfig | None:
+        if value is None and info.data.get("name") == "raven":
+            raise ValueError("needed for name: raven; such as windows: {seconds: 5}")
+        if value is not None and info.data.get("multi_label") is False:
+            raise ValueError("a window can have several labels; leave dataset.multi_label out")
         return value
 
     @field_validator("table")
@@ -189,7 +205,7 @@ class DatasetConfig(Section):
         return default_root(self.name) or self.resolved_table().parent
 
     def resolved_table(self) -> Path:
-        """The CSV of `name: csv`. Raises UserError if it does not exist, or is not the only one in root."""
+        """The table of `name: csv` or `raven`. Raises UserError if it is missing, or not the only one in root."""
         if self.table is not None:
             return self._found(self.table, self.root, "set dataset.table")
         root = None if self.root is None else self.root.expanduser()
@@ -210,7 +226,8 @@ class DatasetConfig(Section):
     def resolved_clip_seconds(self) -> float:
         """Length of the network's input in seconds."""
         spec = spec_of(self.name)
-        return self.clip_seconds or (float(spec.clip_seconds) if spec else _OWN_CLIP_SECONDS)
+        own = self.windows.seconds if self.windows else DEFAULT_CLIP_SECONDS
+        return self.clip_seconds or (float(spec.clip_seconds) if spec else own)
 
     @staticmethod
     def _found(file: Path, root: Path | None, mend: str) -> Path:
@@ -270,6 +287,9 @@ def _read(config: DatasetConfig) -> Table:
     if spec is None:
         if config.name == "folder":
             return read_folder(root, config.source_pattern)
+        if config.name == "raven":
+            assert config.windows is not None, "the config says so"
+            return read_raven(root, config.resolved_table() if config.table else None, config.windows)
         return read_csv(
             root,
             config.resolved_table(),
@@ -277,6 +297,7 @@ def _read(config: DatasetConfig) -> Table:
             config.label_separator,
             multi_label=config.multi_label,
             named={*(config.classes or ()), *(config.exclude_classes or ())},
+            windows=config.windows,
         )
     if not spec.generated and not root.is_dir():
         raise UserError(f"{root.as_posix()}: not found; {spec.how_to_get} or set dataset.root")

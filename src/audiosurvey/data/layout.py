@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from audiosurvey.data.annotations.table_rows import is_selection_table
 from audiosurvey.data.csv_rows import read_rows
-from audiosurvey.data.dataset import DatasetConfig
+from audiosurvey.data.dataset import DEFAULT_CLIP_SECONDS, DatasetConfig
 from audiosurvey.data.names import clip_id
 from audiosurvey.data.sets.csv_columns import ColumnsConfig
 from audiosurvey.data.sets.folder import is_hidden, refuse_equal_ids, sound_files
@@ -16,7 +17,7 @@ TABLES = (".csv", ".tsv")
 
 
 def dataset_at(path: Path) -> DatasetConfig:
-    """The section for the data set at `path`: a published set, or its subset; a CSV; else class folders.
+    """The section for the data set at `path`: a published set, a CSV, selection tables, else class folders.
 
     Raises UserError for a faulty table of a published set.
     """
@@ -28,6 +29,8 @@ def dataset_at(path: Path) -> DatasetConfig:
     tables = [entry for entry in sorted(path.iterdir()) if entry.suffix.lower() in TABLES and not is_hidden(entry.name)]
     if len(tables) == 1 and _has_our_columns(tables[0]):
         return _section(name="csv", root=path, table=tables[0])
+    if _has_selection_tables(path):
+        return _section(name="raven", root=path, windows={"seconds": DEFAULT_CLIP_SECONDS})
     return _section(name="folder", root=path)
 
 
@@ -53,6 +56,13 @@ def read_bare(root: Path) -> Table:
 
 def _section(**values: Any) -> DatasetConfig:
     return DatasetConfig.model_validate(values)
+
+
+def _has_selection_tables(root: Path) -> bool:
+    """Whether Raven's tables, by their usual name, are anywhere below `root`, or by their first line, in `root`."""
+    if next(root.rglob("*.selections.txt"), None):
+        return True
+    return any(is_selection_table(path) for path in sorted(root.glob("*.txt")) if not is_hidden(path.name))
 
 
 def _has_our_columns(path: Path) -> bool:

@@ -31,6 +31,21 @@ def clip_id(relative: Path) -> str:
     return composed(relative.as_posix())
 
 
+def stretch_mark(start_s: float | None, end_s: float | None) -> str:
+    """What the id of a stretch has after that of its file: `#1.500-3.000`, "end" where the stretch has none.
+
+    In milliseconds unless the times are finer.
+    """
+
+    def text(value: float) -> str:
+        short = f"{value:.3f}"
+        return short if float(short) == value else repr(value)
+
+    if start_s is None and end_s is None:
+        return ""
+    return f"#{text(start_s or 0.0)}-{'end' if end_s is None else text(end_s)}"
+
+
 def on_disk(path: Path) -> Path:
     """`path`, or if it does not exist, the same name with composed or decomposed accents, if that exists."""
     if not path.as_posix().isascii():

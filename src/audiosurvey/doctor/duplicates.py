@@ -70,7 +70,8 @@ def check_duplicates(table: Table, profiles: Mapping[str, ClipProfile], workers:
         clips = [different[member] for member in sorted(group)]
         one_source = len({clip.source for clip in clips}) == 1 and clips[0].source is not None
         apart = all(abs(shift_s) >= COPY_SHIFT_S for _, _, shift_s in scores)
-        if one_source and apart and _stays_together(clips) and len({clip.labels for clip in clips}) == 1:
+        alike = len({clip.labels for clip in clips}) == 1
+        if _are_windows(table, clips) or (one_source and apart and alike and _stays_together(clips)):
             overlapping += clips
             continue
         agrees, coherent, shift_s = min(scores)
@@ -80,6 +81,12 @@ def check_duplicates(table: Table, profiles: Mapping[str, ClipProfile], workers:
     if overlapping:
         ids = tuple(clip.id for clip in overlapping)
         yield Finding("overlap", "note", ids, f"{len(ids)} clips overlap other clips of the same recording")
+
+
+def _are_windows(table: Table, clips: Sequence[Clip]) -> bool:
+    """Whether these are stretches of one file in a multi-label table, which overlap and have labels of their own."""
+    one_file = len({clip.path for clip in clips}) == 1 and all(clip.start_s is not None for clip in clips)
+    return table.multi_label and one_file and _stays_together(clips)
 
 
 def _matching_pairs(

@@ -46,7 +46,7 @@ class Subject:
         everything = {"classes": None, "exclude_classes": None, "ignore": None, "subset": None}
         clips = load_table(dataset.model_copy(update=everything), divide=False).clips
         named = [self.path, dataset.resolved_ignore()]
-        if dataset.name == "csv":
+        if dataset.name == "csv" or dataset.table is not None:
             named.append(dataset.resolved_table())
         if (spec := spec_of(dataset.name)) and spec.marker:
             named.append(dataset.resolved_root() / spec.marker)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from audiosurvey.predict.sources import SoundSource
     from audiosurvey.predict.window_scoring import Windowing
 
-FORMATS = ("table", "csv", "json", "audacity")
+FORMATS = ("table", "csv", "json", "audacity", "raven")
+_OF_EVENTS = ("table", "audacity", "raven")
+"""Formats whose rows are events, unless options say otherwise."""
 _TABLE_LABELS = 3
 
 
@@ -104,7 +106,7 @@ class PredictOptions:
     def check_sources(self, sources: "Sequence[SoundSource]") -> None:
         """Raise UserError if the format does not support these sounds."""
         if self.format == "audacity" and len(sources) > 1:
-            text = f"a label track is for one sound, not {len(sources)}; give one sound, or csv"
+            text = f"a label track is for one sound, not {len(sources)}; give one sound, or raven or csv"
             raise _bad("format", self.format, text)
 
     def _given(self, *names: str) -> list[str]:
@@ -125,7 +127,7 @@ class PredictOptions:
         """Whether windows are joined into events."""
         if self.events is not None:
             return self.events
-        return self.format in ("table", "audacity") or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
+        return self.format in _OF_EVENTS or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
 
     def detection(self, model: "Classifier") -> "DetectionSettings":
         """How long sounds are gone through: for events as the model says, except where options say otherwise; else in

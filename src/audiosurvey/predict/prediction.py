@@ -88,7 +88,8 @@ def predict(
             shown = PredictionListener().bar() if live else listener.bar()
             with shown as advance, open_output(options.output) as file:
                 make = PREDICTION_WRITERS[options.format]
-                writer = make(file, postprocessing, model.labels, options.scores, model.training_range is not None)
+                notes, top_hz = model.training_range is not None, model.sample_rate / 2
+                writer = make(file, postprocessing, model.labels, options.scores, notes, top_hz)
                 summary = predict_sounds(model, sources, how, postprocessing, writer, log, advance, told)
     summary.elapsed_s = time.monotonic() - began
     return summary

@@ -1,4 +1,4 @@
-"""Predictions as text: a table for people, CSV and JSON for programs, label tracks for Audacity."""
+"""Predictions as text: for people, as CSV and JSON, as label tracks of Audacity, and as selection tables of Raven."""
 
 import csv
 import io
@@ -9,8 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from audiosurvey.artefact.decision import UNKNOWN
 from audiosurvey.atomic import replacing
 from audiosurvey.predict.postprocessing import FailedSound, Postprocessing, Prediction
+
+RAVEN_COLUMNS = (
+    *("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"),
+    *("Begin Path", "Begin File", "Species", "Score"),
+)
 
 
 class PredictionWriter:
@@ -23,11 +29,12 @@ class PredictionWriter:
         labels: Sequence[str],
         all_scores: bool = False,
         notes: bool = False,
+        top_hz: float = 0.0,
     ) -> None:
         """`all_scores`: also write the scores of all labels, where the format has room; `notes`: predictions may have
-        notes, because the model has a training range."""
+        notes, because the model has a training range; `top_hz`: the highest frequency that the model receives."""
         self.file, self.how, self.labels = file, how, labels
-        self.all_scores, self.notes = all_scores, notes
+        self.all_scores, self.notes, self.top_hz = all_scores, notes, top_hz
 
     def begin(self) -> None:
         """Write the beginning of the file."""
@@ -145,11 +152,36 @@ class AudacityWriter(PredictionWriter):
         print(f"{prediction.start_s:.6f}\t{prediction.end_s:.6f}\t{text}", file=self.file)
 
 
+class RavenWriter(PredictionWriter):
+    """A selection table for Raven: a row for each label, with times from the start of its recording.
+
+    The frequencies are all that the model receives, since it tells nothing of the band of a label. Stretches without a
+    label are left out.
+    """
+
+    _selection = 0
+
+    def begin(self) -> None:
+        self._table = csv.writer(self.file, delimiter="\t", lineterminator="\n")
+        self._table.writerow(RAVEN_COLUMNS)
+
+    def write(self, prediction: Prediction) -> None:
+        path = Path(prediction.name)
+        place = path.absolute() if path.is_file() else path
+        times = [f"{prediction.start_s:.6f}", f"{prediction.end_s:.6f}"]
+        for label, score in prediction.labels:
+            if label != UNKNOWN:
+                self._selection += 1
+                where = [self._selection, "Spectrogram 1", 1, *times, "0.0", f"{self.top_hz:.1f}"]
+                self._table.writerow([*where, place, path.name, label, f"{score:.6f}"])
+
+
 PREDICTION_WRITERS: dict[str, type[PredictionWriter]] = {
     "table": TableWriter,
     "csv": CsvWriter,
     "json": JsonWriter,
     "audacity": AudacityWriter,
+    "raven": RavenWriter,
 }
 
 

@@ -13,6 +13,7 @@ from audiosurvey.config.reading.document import Document, get
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import HEARD, DatasetConfig
+from audiosurvey.data.sets.registry import OWN
 from audiosurvey.errors import UserError
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.spec import ConfigEntry
@@ -180,7 +181,7 @@ def _dataset_titles(datasets: Sequence[DatasetConfig]) -> list[str]:
 
 
 def _dataset_title(dataset: DatasetConfig) -> str:
-    folder = dataset.root.name if dataset.root and dataset.name in ("folder", "csv") else None
+    folder = dataset.root.name if dataset.root and dataset.name in OWN else None
     return safe_name(dataset.subset or folder or dataset.name)
 
 

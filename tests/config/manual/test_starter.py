@@ -5,7 +5,7 @@ from audiosurvey.config.manual.starter import starter
 from audiosurvey.config.presets import preset_names
 from audiosurvey.errors import UserError
 
-DATASETS = ("esc50", "urbansound8k", "folder", "csv", "toy")
+DATASETS = ("esc50", "urbansound8k", "folder", "csv", "raven", "toy")
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

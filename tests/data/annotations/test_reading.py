@@ -71,3 +71,16 @@ def test_what_is_missing_is_named(tmp_path: Path):
         with pytest.raises(UserError, match=message) as error:
             read_annotations(path, sounds)
         assert len(error.value.lines) == 1
+
+
+def test_the_only_table_of_a_folder_may_name_its_recordings(tmp_path: Path):
+    make(tmp_path, sub__a_wav="", all_csv="path,start,end,label\nsub\\a.wav,0.5,1.25,robin\n")
+    assert read_annotations(tmp_path, sounds) == [AnnotatedRecording(tmp_path / "sub" / "a.wav", (EVENT,))]
+
+
+def test_a_recording_that_was_moved_is_found_by_its_name(tmp_path: Path):
+    make(tmp_path, sub__a_wav="", t_csv="path,start,end,label\nD:\\field\\a.wav,0.5,1.25,robin\n")
+    assert read_annotations(tmp_path / "t.csv", sounds) == [AnnotatedRecording(tmp_path / "sub" / "a.wav", (EVENT,))]
+    make(tmp_path, other__a_wav="")
+    with pytest.raises(UserError, match=r"no such recording: .*a\.wav"):
+        read_annotations(tmp_path / "t.csv", sounds)

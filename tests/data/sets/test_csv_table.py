@@ -361,7 +361,8 @@ def test_overlapping_stretches_with_different_labels_are_told(tmp_path: Path):
     table = read(tmp_path, "path,label,start,end", *rows)
     assert table.notes == (
         "2 pairs of stretches overlap and have different labels, first a.wav#0.000-3.000 (line 2) and "
-        "a.wav#2.000-4.000 (line 3)",
+        "a.wav#2.000-4.000 (line 3); set dataset.windows, such as {seconds: 5}, for windows with the labels of all "
+        "stretches in them",
     )
 
 

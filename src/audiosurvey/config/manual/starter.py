@@ -16,13 +16,20 @@ from audiosurvey.targets import check_target
 _OWN: dict[str, dict[str, Any]] = {
     "folder": {"root": "sounds", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
     "csv": {"root": "sounds", "table": "sounds/clips.csv", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
+    "raven": {
+        "root": "recordings",
+        "pad": "repeat",
+        "num_folds": 5,
+        "windows": {"seconds": 5, "hop": 2.5},
+    },
 }
 _OPTIONS = {
     "folder": [("# source_pattern: '^(.+?)_'", "recording in a file name: clips of one recording stay together")],
     "csv": [("# columns: {path: file, label: class}", "if your columns have other names")],
+    "raven": [("# table: selections.txt", "one table that names its recordings")],
 }
 _COMMENTS = {
-    "dataset.name": f"{', '.join(BUILT_IN)}, folder (a folder per class) or csv",
+    "dataset.name": f"{', '.join(BUILT_IN)}, folder (a folder per class), csv or raven (selection tables)",
     "dataset.table": "one row per clip: path, label, and optionally fold, source, start, end",
     "mel_spectrogram.compression": "db: decibels; log10p1: log10(1 + x), as in the original system",
     "mel_spectrogram.standardize": "each band gets zero mean and unit variance, learned in training",
@@ -125,7 +132,8 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     if given.get("model", {}).get("init"):
         # The front end is that of the weights.
         merged = {key: value for key, value in merged.items() if key in given or key not in _FRONT_END}
-    if merged["train"].get("crop_seconds", 0) >= data["dataset"]["clip_seconds"]:
+    length_s = data["dataset"].get("clip_seconds") or data["dataset"]["windows"]["seconds"]
+    if merged["train"].get("crop_seconds", 0) >= length_s:
         # Clips of this data set are no longer than the sections that the recipe trains on.
         merged["train"] = {key: value for key, value in merged["train"].items() if key != "crop_seconds"}
     if given.get("train", {}).get("head_only"):

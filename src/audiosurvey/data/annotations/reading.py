@@ -1,11 +1,14 @@
 """Recordings with their events, from one table or from a folder with a table beside each recording."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from audiosurvey.data.annotations.annotation import AnnotatedRecording, Annotation
 from audiosurvey.data.annotations.table_rows import read_table
+from audiosurvey.data.names import on_disk
 from audiosurvey.errors import UserError, some_of
 
 TABLES = (".csv", ".tsv", ".txt")
@@ -18,7 +21,7 @@ def read_annotations(path: Path, sounds_below: Callable[[Path], Iterable[Path]])
     A table names its recordings, relative to its own folder, in a column; one without it belongs to the recording of
     the same name beside it. In a folder, the table of `a.wav` is `a.csv`, `a.txt` or, from Raven,
     `a.Table.1.selections.txt`; recordings without a table are left out, and a table without rows means that nothing was
-    heard.
+    heard. If no recording has one, the only table in the folder is read, which then names its recordings.
 
     Raises UserError for a table that cannot be read, a recording that is missing, and a folder without tables.
     """
@@ -31,10 +34,12 @@ def _in_table(table: Path, sounds_below: Callable[[Path], Iterable[Path]]) -> li
     events: dict[Path, list[Annotation]] = defaultdict(list)
     own: Path | None = None
     missing: list[str] = []
+    sounds = cache(lambda: list(sounds_below(table.parent)))
+    named = cache(lambda name: _named(name, table.parent, sounds))
     for name, event in read_table(table):
         if name is None:
-            own = own or _beside(table, list(sounds_below(table.parent)))
-        recording = own if name is None else table.parent / name
+            own = own or _beside(table, sounds())
+        recording = own if name is None else named(name)
         assert recording is not None, "it is named or beside the table"
         if not recording.is_file():
             missing.append(recording.as_posix())
@@ -42,6 +47,16 @@ def _in_table(table: Path, sounds_below: Callable[[Path], Iterable[Path]]) -> li
     if missing:
         raise UserError(f"{table.as_posix()}: no such recording: {some_of(list(dict.fromkeys(missing)), _SHOWN)}")
     return [_recording(path, found) for path, found in sorted(events.items())]
+
+
+def _named(name: str, folder: Path, sounds: Callable[[], list[Path]]) -> Path:
+    """The recording of this name, relative to `folder`; one that was moved, or is named as on another machine, is
+    found by the name of its file, if there is one of that name below `folder`."""
+    place = on_disk(Path(os.path.normpath(folder / name.replace("\\", "/"))))
+    if place.is_file():
+        return place
+    moved = [sound for sound in sounds() if sound.name == place.name]
+    return moved[0] if len(moved) == 1 else place
 
 
 def _beside(table: Path, sounds: Sequence[Path]) -> Path:
@@ -67,6 +82,9 @@ def _in_folder(folder: Path, sounds: Sequence[Path]) -> list[AnnotatedRecording]
                     raise UserError(f"{sound.as_posix()}: has two tables, {tables[sound].name} and {table.name}")
                 tables[sound] = table
     if not tables:
+        alone = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLES and path.is_file()]
+        if len(alone) == 1:
+            return _in_table(alone[0], lambda _: sounds)
         raise UserError(
             f"{folder.as_posix()}: no recording with a table of events beside it, such as a.wav with a.csv or a.txt"
         )

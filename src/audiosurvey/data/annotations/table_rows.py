@@ -10,8 +10,11 @@ from audiosurvey.plainfile import not_plain
 
 _RAVEN_START, _RAVEN_END = "Begin Time (s)", "End Time (s)"
 _RAVEN_FILES = ("Begin Path", "Begin File")
+_RAVEN_OFFSET = "File Offset (s)"
+"""Where a selection begins in its own file. The other times count from the start of the first of several files."""
 _RAVEN_LABELS = ("species", "annotation", "label", "class", "tag", "species code", "common name")
 """Columns that people add to Raven's own ones, in lower case."""
+_LONGEST_HEADER = 10_000
 
 TableRow = tuple[str | None, Annotation | None]
 """The name of a recording, if the table has one, and an event; None: the recording is listed without one."""
@@ -29,6 +32,14 @@ def read_table(path: Path) -> list[TableRow]:
     if _RAVEN_START in header:
         return _raven_rows(path, header, rows)
     return _csv_rows(path, header, rows)
+
+
+def is_selection_table(path: Path) -> bool:
+    """Whether the first line of a file is that of a selection table of Raven."""
+    if not_plain(path):
+        return False
+    with path.open("rb") as file:
+        return _RAVEN_START in file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace").strip().split("\t")
 
 
 def _csv_rows(path: Path, header: Sequence[str], rows: Sequence[Row]) -> list[TableRow]:
@@ -56,11 +67,13 @@ def _raven_rows(path: Path, header: Sequence[str], rows: Sequence[Row]) -> list[
     views = {row["View"] for row in rows} if "View" in header else set()
     view = next((name for name in sorted(views) if name.startswith("Spectrogram")), None)
     faults = Faults(path)
-    found = [
-        (row[file] or None if file else None, _event(row, _RAVEN_START, _RAVEN_END, label, faults))
-        for row in rows
-        if view is None or row["View"] == view
-    ]
+    found: list[TableRow] = []
+    for row in rows:
+        if view is None or row["View"] == view:
+            event = _event(row, _RAVEN_START, _RAVEN_END, label, faults)
+            if event and file and _RAVEN_OFFSET in header and (start_s := number(row[_RAVEN_OFFSET])) is not None:
+                event = Annotation(event.label, start_s, start_s + event.seconds)
+            found.append((row[file] or None if file else None, event))
     faults.raise_all()
     return found
 

@@ -9,10 +9,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audiosurvey.data.annotations.windowing import WindowsConfig
 from audiosurvey.data.csv_rows import Faults, Row, number, read_rows, whole_number
-from audiosurvey.data.names import clip_id, composed, on_disk
+from audiosurvey.data.names import clip_id, composed, on_disk, stretch_mark
 from audiosurvey.data.sets.csv_columns import ColumnsConfig, need_own_columns, unread_note
+from audiosurvey.data.sets.csv_recordings import Stretch, recordings_of
 from audiosurvey.data.sets.folder import class_order
+from audiosurvey.data.sets.windowed import windowed_table
 from audiosurvey.data.table import Clip, Side, Table
 from audiosurvey.errors import UserError
 
@@ -56,18 +59,21 @@ def read_csv(
     *,
     multi_label: bool | None = None,
     named: Collection[str] = (),
+    windows: WindowsConfig | None = None,
 ) -> Table:
     """The table in the CSV `path`; its paths are relative to `root` (absolute ones are used as they are).
 
     `multi_label`: whether a clip may have several classes or none; None: if some row has two labels. `named`: classes
-    that the config names; only these may be called `NA`, `nan` or similar. Raises UserError with a line for every
+    that the config names; only these may be called `NA`, `nan` or similar. `windows`: the rows are events, and the
+    clips are windows of their recordings, with several labels. Raises UserError with a line for every
     fault of the file.
     """
     header, rows = read_rows(path)
     need_own_columns(path, header, columns)
     reader = _CsvReader(root, columns, columns.present(header), label_separator, named, Faults(path))
     read = [reader.read(row) for row in rows]
-    reader.refuse_repeated(read)
+    if windows is None:
+        reader.refuse_repeated(read)
     reader.refuse_gaps(rows)
     reader.faults.raise_all()
     divided = [column for column in (columns.fold, columns.split) if any(reader.cell(row, column) for row in rows)]
@@ -75,14 +81,23 @@ def read_csv(
         mend = "set dataset.columns.fold or dataset.columns.split to null"
         raise UserError(f"{path.as_posix()}: columns {' and '.join(map(str, divided))} both divide the clips; {mend}")
     several = any(len(row.labels) > 1 for row in read) if multi_label is None else multi_label
-    if not several:
+    if not several and windows is None:
         reader.refuse_other_than_one_label(read)
     reader.faults.raise_all()
 
-    notes = [*_label_notes(read), *reader.missing_notes(rows), *_overlaps(read), *unread_note(header, columns)]
+    notes = [*reader.missing_notes(rows), *unread_note(header, columns)]
+    if windows is None:
+        notes = [*_label_notes(read), *_overlaps(read), *notes]
     if min((row.clip.fold for row in read if row.clip.fold is not None), default=1) == 0:
         read = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
         notes.append(f"folds are counted from 1: column {columns.fold} counts from 0")
+    if windows is not None:
+        stretches = [Stretch(row.line, row.file, row.clip, row.labels) for row in read]
+        recordings = recordings_of(stretches, columns, reader.faults)
+        reader.faults.raise_all()
+        if not any(row.labels for row in read):
+            raise UserError(f"{path.as_posix()}: column {columns.label}: no row has a label; expected some")
+        return windowed_table("csv", root, recordings, windows, notes)
     classes = class_order({name for row in read for name in row.labels})
     index = {name: label for label, name in enumerate(classes)}
     clips = tuple(
@@ -129,7 +144,7 @@ class _CsvReader:
         file = _relative(self.root, self.cell(row, columns.path))
         name = clip_id(Path(file))
         clip = Clip(
-            id=name + _stretch(start_s, end_s),
+            id=name + stretch_mark(start_s, end_s),
             path=on_disk(self.root / file),
             labels=(),
             fold=self._fold(row),
@@ -221,18 +236,6 @@ def _relative(root: Path, text: str) -> str:
         return path.as_posix()
 
 
-def _stretch(start_s: float | None, end_s: float | None) -> str:
-    """`#1.500-3.000`; "end" where the stretch has none. Milliseconds unless the table is finer."""
-
-    def text(value: float) -> str:
-        short = f"{value:.3f}"
-        return short if float(short) == value else repr(value)
-
-    if start_s is None and end_s is None:
-        return ""
-    return f"#{text(start_s or 0.0)}-{'end' if end_s is None else text(end_s)}"
-
-
 def _label_notes(read: Sequence[_LabelledRow]) -> list[str]:
     unlabelled = [row for row in read if not row.labels]
     if not unlabelled:
@@ -254,7 +257,10 @@ def _overlaps(read: Sequence[_LabelledRow]) -> list[str]:
             if row.begin_s < longest.end_s and set(row.labels) != set(longest.labels):
                 pairs.append(f"{longest.clip.id} (line {longest.line}) and {row.clip.id} (line {row.line})")
             longest = max(longest, row, key=lambda row: row.end_s)
-    return [f"{len(pairs)} pairs of stretches overlap and have different labels, first {pairs[0]}"] if pairs else []
+    if not pairs:
+        return []
+    mend = "set dataset.windows, such as {seconds: 5}, for windows with the labels of all stretches in them"
+    return [f"{len(pairs)} pairs of stretches overlap and have different labels, first {pairs[0]}; {mend}"]
 
 
 def _sources(read: Sequence[_LabelledRow]) -> Iterator[str | None]:

@@ -16,7 +16,7 @@ BUILT_IN = (
     "toy",
 )
 """To add a data set, add the name of its module here."""
-OWN = ("folder", "csv")
+OWN = ("folder", "csv", "raven")
 """Values of `dataset.name` for the user's own data."""
 
 

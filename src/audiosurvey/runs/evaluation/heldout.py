@@ -256,6 +256,8 @@ def _dataset(data: str, model: Model) -> DatasetConfig:
         raise UserError(f"{data}: expected a config file or the root folder of a data set")
     if base.name == "csv" and base.multi_label is None and model.facts["multi_label"]:
         base = base.model_copy(update={"multi_label": True})
+    if base.name == "raven" and model.config.dataset.windows is not None:
+        base = base.model_copy(update={"windows": model.config.dataset.windows})
     window = model.clip_samples / model.sample_rate
     return base.model_copy(update={"mono": model.facts["mono"], "pad": model.facts["pad"], "clip_seconds": window})
 
