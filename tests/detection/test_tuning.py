@@ -13,7 +13,7 @@ import soundfile
 import audiosurvey
 from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.detection.evaluation import evaluate_events
-from audiosurvey.detection.scoring import Measure
+from audiosurvey.detection.scoring import DetectionScores, Measure
 from audiosurvey.detection.tuning import tune_detection
 from audiosurvey.errors import UserError
 from audiosurvey.predict.options import PredictOptions
@@ -47,19 +47,24 @@ def field(model: Path, tones: Path) -> Path:
     return Path("field/events.csv")
 
 
+def f1_of(scores: DetectionScores) -> tuple[float, float]:
+    assert scores.events.f1 is not None
+    assert scores.segments.f1 is not None
+    return scores.events.f1, scores.segments.f1
+
+
 def test_settings_are_chosen_and_stored(model: Path, field: Path):
     found = tune_detection(model, field, MEASURE)
     assert found.held_out is not None
     # Undertrained, it is sure of nothing: at 0.5 it finds no tone. Noise is a class that is not in the table.
     assert found.before.events.hits == 0
-    assert found.held_out.events.f1 > 0.9
-    assert found.held_out.segments.f1 > 0.9
+    assert min(f1_of(found.held_out)) > 0.9
     assert found.settings.labels
     assert found.settings.tuned_on == "4 recordings (events.csv)"
     # The model is whole, and has these settings.
     assert audiosurvey.load(model).detection == found.settings
     by_default = evaluate_events(str(model), field, PredictOptions(), MEASURE)
-    assert by_default.scores.events.f1 > 0.9
+    assert min(f1_of(by_default.scores)) > 0.9
     assert by_default.how == str(found.settings)
     # Tuning again begins with these.
     again = tune_detection(model, field, MEASURE)
