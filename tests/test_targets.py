@@ -145,3 +145,13 @@ def test_a_preview_replaces_its_pictures_on_force_only(command: Command, tiny_ya
     refused(command("preview", "tiny.yaml"), "already there", "--force")
     assert command("preview", "tiny.yaml", "--epoch", "2")[0] == 0
     assert command("preview", "tiny.yaml", "--force")[0] == 0
+
+
+def test_the_files_of_a_survey_are_not_written_over(tmp_path: Path):
+    for name in ("plan.json", "survey.yaml", "table.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "cells").mkdir()
+    for path in (tmp_path / "plan.json", tmp_path / "survey.yaml", tmp_path / "cells" / "table.csv"):
+        with pytest.raises(UserError, match=r"lies in the survey folder .*; give a path outside of it"):
+            check_target("output", path, force=True)
+    check_target("output", tmp_path / "table.csv", force=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from audiosurvey.errors import ArgumentError, UserError
 
+_SURVEY = ("plan.json", "survey.yaml")
 _BESIDE = (".tmp", ".journal", ".journal.lock")
 """Names that writers use beside a target while they work."""
 
@@ -67,8 +68,8 @@ def is_among(path: Path, inputs: Iterable[Path]) -> bool:
 
 
 def holder_of(path: Path, own_folder: Path | None) -> tuple[Path, str] | None:
-    """The run or model folder that `path` lies in, and what it is; None outside of any, and directly in
-    `own_folder`."""
+    """The run, model or survey folder that `path` lies in, and what it is; None outside of any, and directly in
+    `own_folder`. Directly in a survey folder, only its own files are taken."""
     folder = path.absolute().parent.resolve()
     if own_folder is not None and folder == own_folder.resolve():
         return None
@@ -77,6 +78,8 @@ def holder_of(path: Path, own_folder: Path | None) -> tuple[Path, str] | None:
             return place, "the model folder"
         if (place / "config.yaml").is_file() and (place / "environment.json").is_file():
             return place, "the run folder"
+        if all((place / name).is_file() for name in _SURVEY) and (folder != place or path.name in _SURVEY):
+            return place, "the survey folder"
     return None
 
 
