@@ -136,7 +136,7 @@ def test_models_that_were_not_kept_are_told(make_survey: MakeSurvey):
     first, second = sorted(path.name for path in Path("s/cells").iterdir())
     assert line == (
         "keep: model: 2 of 3 cells were trained without it and have no model; "
-        f"to train them again, remove {first}, {second} from s/cells"
+        f"to train them again, remove their folders from s/cells (those without a folder model, {first}, {second})"
     )
     assert run(more).lines == [line]
     for path in (first, second):

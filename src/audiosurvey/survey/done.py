@@ -46,7 +46,8 @@ def models_not_kept(survey: SurveyFolder, cells: Sequence[Identified], keep: str
     if not without:
         return []
     line = f"keep: {keep}: {len(without)} of {len(cells)} cells were trained without it and have no model"
-    return [f"{line}; to train them again, remove {some_of(sorted(without), _SHOWN)} from {survey.cells.as_posix()}"]
+    which = f"those without a folder model, {some_of(sorted(without), _SHOWN)}"
+    return [f"{line}; to train them again, remove their folders from {survey.cells.as_posix()} ({which})"]
 
 
 def damage(cell: Path) -> str | None:
