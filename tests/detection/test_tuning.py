@@ -12,6 +12,7 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.artefact.detection import DetectionSettings
+from audiosurvey.detection import tuning
 from audiosurvey.detection.evaluation import evaluate_events
 from audiosurvey.detection.scoring import DetectionScores, Measure
 from audiosurvey.detection.tuning import tune_detection
@@ -21,6 +22,14 @@ from audiosurvey.predict.options import PredictOptions
 RATE = 8000
 MEASURE = Measure(onset_s=0.3)
 Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "SHARES", (1.0, 0.5))
+    monkeypatch.setattr(tuning, "SMOOTH", (1, 3))
+    monkeypatch.setattr(tuning, "ON", (0.2, 0.3, 0.4, 0.5, 0.6))
+    monkeypatch.setattr(tuning, "OFF_SHARES", (None,))
 
 
 @pytest.fixture
