@@ -67,8 +67,9 @@ def test_the_best_class_or_unknown(
     status, out, _ = command("predict", changed, sound, "--no-events", *words)
     assert status == 0
     assert set(labels(out, format)) == {expected}
-    status, out, _ = command("predict", changed, sound, "--events", *words)
+    status, out, err = command("predict", changed, sound, "--events", *words)
     assert status == 0
+    assert err.splitlines()[0] == "windows of 0.5 s every 0.25 s; events from the model's own threshold of each class"
     assert set(labels(out, format)) == ({best} if passes else set())
     loaded = audiosurvey.load(changed)
     assert loaded.decide(sound) == [expected]

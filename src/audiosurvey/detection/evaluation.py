@@ -64,4 +64,6 @@ def evaluate_events(
         progress(done, len(recordings))
     if not found:
         raise UserError(*(f"{one.name}: {one.reason}" for one in failures))
-    return EventEvaluation(path, str(settings), score_detections(found, model.labels, measure), found, notes, failures)
+    return EventEvaluation(
+        path, options.described(model), score_detections(found, model.labels, measure), found, notes, failures
+    )

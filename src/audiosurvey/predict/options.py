@@ -150,6 +150,15 @@ class PredictOptions:
             found = replace(found, on=found.on if on is None else on, off=None, labels={})
         return found if self.off is None else replace(found, off=self.off)
 
+    def described(self, model: "Classifier") -> str:
+        """How long sounds are gone through, in a line."""
+        found = self.detection(model)
+        if not self.joins_events:
+            return found.of_windows
+        if self.threshold == "model" and self.on is None:
+            return f"{found.of_windows}; events from the model's own threshold of each class"
+        return str(found)
+
     def windowing(self, model: "Classifier") -> "Windowing":
         from audiosurvey.predict.window_scoring import Windowing
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.artefact.load import load
 from audiosurvey.predict.inputs import open_sources
 from audiosurvey.predict.options import PredictOptions
@@ -51,8 +50,8 @@ class PredictionListener:
     def resumed(self, done: int, sounds: int) -> None:
         """An interrupted prediction continues, which has scored `done` of the sounds."""
 
-    def windowed(self, how: DetectionSettings, *, events: bool) -> None:
-        """The first sound is gone through window by window; `events`: windows are joined to events."""
+    def windowed(self, how: str) -> None:
+        """The first sound is gone through window by window. `how`: windows, and what makes an event."""
 
     def bar(self) -> AbstractContextManager[Callable[[float], None]]:
         """Progress, as the share of the work done. Not opened for a microphone or a stream."""
@@ -76,7 +75,7 @@ def predict(
         options.postprocessing(model),
         model_digest(model, Path(path)),
     )
-    told = partial(listener.windowed, options.detection(model), events=options.joins_events)
+    told = partial(listener.windowed, options.described(model))
     began = time.monotonic()
     with open_sources(words, options.pcm(), whole=options.whole) as sources:
         options.check_sources(sources)

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.predict.prediction import PredictionListener, PredictionSummary
 from audiosurvey.report.console import share_bar
 from audiosurvey.report.units import duration
@@ -19,8 +18,8 @@ class TerminalPrediction(PredictionListener):
     def resumed(self, done: int, sounds: int) -> None:
         print(f"continuing: {done} of {sounds} sounds were scored before", file=sys.stderr)
 
-    def windowed(self, how: DetectionSettings, *, events: bool) -> None:
-        print(how if events else how.of_windows, file=sys.stderr)
+    def windowed(self, how: str) -> None:
+        print(how, file=sys.stderr)
 
     def bar(self) -> AbstractContextManager[Callable[[float], None]]:
         return share_bar("predicting")
