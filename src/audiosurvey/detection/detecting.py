@@ -10,40 +10,31 @@ from audiosurvey.data.annotations.annotation import AnnotatedRecording, Annotati
 from audiosurvey.detection.psds import ScoredRecording
 from audiosurvey.detection.scoring import DetectedRecording
 from audiosurvey.predict.events import EventRule, find_events, middle
-from audiosurvey.predict.smoothing import Smoothing
 from audiosurvey.predict.stream import WindowScores
 
 
-def events_in(
-    windows: Sequence[WindowScores], model: Classifier, smoothing: Smoothing, rule: EventRule
-) -> list[Annotation]:
-    """The events found in a recording, in the order of their ends."""
-    events = find_events(smoothing.apply(windows), model.labels, rule, model.temperatures)
+def events_in(windows: Sequence[WindowScores], model: Classifier, rule: EventRule) -> list[Annotation]:
+    """The events found in a recording, in the order of their ends. `windows`: smoothed."""
+    events = find_events(windows, model.labels, rule, model.temperatures)
     return [Annotation(event.label, event.start_s, event.end_s) for event in events]
 
 
-def rule_of(settings: DetectionSettings, model: Classifier) -> tuple[Smoothing, EventRule]:
+def rule_of(settings: DetectionSettings, model: Classifier) -> EventRule:
     on = settings.threshold(model.labels)
-    return Smoothing(settings.smooth), EventRule(on, settings.off, model.multi_label, margin_s=settings.margin_s)
+    return EventRule(on, settings.off, model.multi_label, margin_s=settings.margin_s)
 
 
 def detected(
-    recording: AnnotatedRecording,
-    windows: Sequence[WindowScores],
-    model: Classifier,
-    smoothing: Smoothing,
-    rule: EventRule,
+    recording: AnnotatedRecording, windows: Sequence[WindowScores], model: Classifier, rule: EventRule
 ) -> DetectedRecording:
-    """The events found in a recording, and the calibrated scores of its windows."""
-    smoothed = list(smoothing.apply(windows))
-    middles_W2 = np.array([middle(window, rule.margin_s) for window in smoothed])
-    middles_W2[-1, 1] = smoothed[-1].end_s
+    """The events found in a recording, and the calibrated scores of its windows. `windows`: smoothed."""
+    middles_W2 = np.array([middle(window, rule.margin_s) for window in windows])
+    middles_W2[-1, 1] = windows[-1].end_s
     scored = ScoredRecording(
         middles_W2[:, 0],
         middles_W2[:, 1],
-        np.stack([model.temperatures.apply(window.score_K, window.windows) for window in smoothed]),
+        np.stack([model.temperatures.apply(window.score_K, window.windows) for window in windows]),
         recording.events,
-        smoothed[-1].end_s,
+        windows[-1].end_s,
     )
-    found = events_in(windows, model, smoothing, rule)
-    return DetectedRecording(recording.path.as_posix(), found, scored)
+    return DetectedRecording(recording.path.as_posix(), events_in(windows, model, rule), scored)

@@ -1,6 +1,6 @@
 """A model on recordings whose events are known: windows, events, scores."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,12 @@ class EventEvaluation:
     failures: list[FailedSound] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        failed = [{"name": one.name, "reason": one.reason} for one in self.failures]
         return {
             "model": self.model,
             "how": self.how,
             **self.scores.as_json(),
             "notes": self.notes,
-            "failures": failed,
+            "failures": [asdict(one) for one in self.failures],
         }
 
 
@@ -60,7 +59,7 @@ def evaluate_events(
         if isinstance(windows, FailedSound):
             failures.append(windows)
         else:
-            found.append(detected(recording, windows, model, how.smoothing, how.events))
+            found.append(detected(recording, list(how.smoothing.apply(windows)), model, how.events))
         progress(done, len(recordings))
     if not found:
         raise UserError(*(f"{one.name}: {one.reason}" for one in failures))

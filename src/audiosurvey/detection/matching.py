@@ -3,6 +3,7 @@
 Mesaros, Heittola, Virtanen: Metrics for Polyphonic Sound Event Detection, 2016. The definitions are those of sed_eval.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,14 +54,11 @@ def count_events(
     hit_T = np.zeros(len(true), dtype=bool)
     hit_T[of_true_F[hit_F]] = True
     swapped = _substitutions(close_TF[~hit_T][:, ~hit_F])
-    by_label = {
-        label: Counts(
-            sum(event.label == label for event in true),
-            sum(event.label == label for event in found),
-            sum(event.label == label for event, hit in zip(found, hit_F, strict=True) if hit),
-        )
-        for label in labels
-    }
+    numbers = [
+        Counter(event.label for event in events)
+        for events in (true, found, [event for event, hit in zip(found, hit_F, strict=True) if hit])
+    ]
+    by_label = {label: Counts(*(number[label] for number in numbers)) for label in labels}
     return Counts(len(true), len(found), int(hit_F.sum()), swapped), by_label
 
 

@@ -5,7 +5,7 @@ measured on recordings that had no part in it: each half is scored with the sett
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from audiosurvey.detection.scoring import DetectionScores, Measure, score_detect
 from audiosurvey.detection.segments import count_segments
 from audiosurvey.errors import UserError
 from audiosurvey.predict.postprocessing import FailedSound
+from audiosurvey.predict.smoothing import Smoothing
 from audiosurvey.predict.stream import WindowScores
 
 SHARES = (1.0, 0.5, 0.25)
@@ -58,7 +59,7 @@ class TunedDetection:
             "held_out": self.held_out.as_json() if self.held_out else None,
             "file": self.file.as_posix(),
             "notes": self.notes,
-            "failures": [{"name": one.name, "reason": one.reason} for one in self.failures],
+            "failures": [asdict(one) for one in self.failures],
         }
 
 
@@ -126,6 +127,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         every = range(len(self.recordings))
+        self._smoothed: dict[tuple[float, float, int], list[list[WindowScores]]] = {}
         self._counts = {settings: [self._count(settings, row) for row in every] for settings in self._candidates()}
 
     def best(self, which: Sequence[int]) -> DetectionSettings:
@@ -154,21 +156,18 @@ class _Search:
         return settings, best
 
     def held_out(self) -> DetectionScores | None:
+        """The scores of each half of the recordings with the best settings of the other half; None if a half has no
+        events."""
         halves = range(0, len(self.recordings), 2), range(1, len(self.recordings), 2)
         if not all(any(self.recordings[row].events for row in half) for half in halves):
             return None
-        of_other = {row: self.best(half) for half, other in (halves, halves[::-1]) for row in other}
-        return self.scores(of_other)
+        first, second = map(self.best, halves)
+        return self.scores(dict.fromkeys(halves[0], second) | dict.fromkeys(halves[1], first))
 
     def scores(self, settings: dict[int, DetectionSettings]) -> DetectionScores:
         """With settings for each recording."""
         found = [
-            detected(
-                self.recordings[row],
-                self.windows[one.window_s, one.hop_s][row],
-                self.model,
-                *rule_of(one, self.model),
-            )
+            detected(self.recordings[row], self._windows(one)[row], self.model, rule_of(one, self.model))
             for row, one in sorted(settings.items())
         ]
         return score_detections(found, self.model.labels, self.measure)
@@ -181,11 +180,19 @@ class _Search:
                         off = None if share is None else round(share * on, 3)
                         yield DetectionSettings(window_s, hop_s, smooth, on, off)
 
+    def _windows(self, settings: DetectionSettings) -> list[list[WindowScores]]:
+        """The smoothed windows of each recording; many settings differ only in their scores."""
+        length = settings.window_s, settings.hop_s
+        key = (*length, settings.smooth)
+        if key not in self._smoothed:
+            smoothing = Smoothing(settings.smooth)
+            self._smoothed[key] = [list(smoothing.apply(windows)) for windows in self.windows[length]]
+        return self._smoothed[key]
+
     def _count(self, settings: DetectionSettings, row: int) -> tuple[Counts, Counts]:
         """The counts of events and segments in a recording."""
         recording, labels = self.recordings[row], self.model.labels
-        windows = self.windows[settings.window_s, settings.hop_s][row]
-        events = events_in(windows, self.model, *rule_of(settings, self.model))
+        events = events_in(self._windows(settings)[row], self.model, rule_of(settings, self.model))
         of_events, _ = count_events(recording.events, events, labels, self.measure.collar)
         of_segments, _ = count_segments(recording.events, events, labels, self.measure.segment_s)
         return of_events, of_segments
