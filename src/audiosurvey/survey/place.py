@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from audiosurvey.errors import ArgumentError, UserError
@@ -49,7 +50,7 @@ class SurveyPlace:
         found = self._stored.get("overrides")
         return [str(word) for word in found] if isinstance(found, list) else []
 
-    @property
+    @cached_property
     def _stored(self) -> dict[str, object]:
         """plan.json, if the file is the copy in a survey folder; else empty."""
         there = SurveyFolder(self.file.parent)

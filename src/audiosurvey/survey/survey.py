@@ -71,9 +71,9 @@ class OpenSurvey:
         for line in (*self.plan.notes, *self._not_kept):
             listener.say(line)
         begin(self.plan)
-        set_aside_others(self.plan, listener.say)
         if self.plan.search is not None:
             # Results of all rows are shown while it searches.
+            set_aside_others(self.plan, listener.say)
             set_aside_damaged(self.plan.folder, self.plan.planned, listener)
             self.search(listener)
         plan = self.plan

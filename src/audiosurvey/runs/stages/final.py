@@ -18,7 +18,6 @@ from torch import nn
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.config.root import Config
-from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import UserError
@@ -27,6 +26,7 @@ from audiosurvey.runs.evaluation.calibrating import Scored, calibrate_final
 from audiosurvey.runs.evaluation.heldout import fold_split, score_with
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -94,8 +94,9 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
     calibration = Calibration()
     if context.is_main:
         binary, several = stage.loss.binary, table.multi_label
-        calibration = calibrate_final(scored, results.classes, binary=binary, multi_label=several)
-        if not all(_windows_known(context, fold) for fold in results.done):
+        parts = {fold: held_out.scored for fold, held_out in scored.items()}
+        calibration = calibrate_final(parts, results.classes, binary=binary, multi_label=several)
+        if any(held_out.as_whole for held_out in scored.values()):
             as_whole = "; of long clips only the scores as a whole, since the folds kept no models"
             calibration = replace(calibration, fitted_on=f"{calibration.fitted_on}{as_whole}")
     return FinalTraining(config, ready.network, clips, epochs, why, seconds, calibration)
@@ -153,14 +154,23 @@ def _no_evaluation(network: Callable[[], nn.Module], epoch: int, last: bool) -> 
     return Evaluation({})
 
 
-def _held_out_scores(context: RunContext, fold: int) -> Scored:
+@dataclass(frozen=True)
+class _HeldOut:
+    """Scores of a fold's test clips."""
+
+    scored: Scored
+    as_whole: bool = False
+    """Of long clips, the scores as a whole stand for those of their windows."""
+
+
+def _held_out_scores(context: RunContext, fold: int) -> _HeldOut:
     """Scores of a fold's test clips by its own model, and their labels.
 
     predictions.csv has them if each clip is one window; otherwise the clips are scored again, for the scores of their
     windows are not stored. Without a model of the fold, the scores of whole clips stand for those of their windows.
     """
     sounds, run = context.sounds, context.run
-    path, mend = run.fold(fold) / "predictions.csv", run.mend_fold(fold)
+    path, mend = run.fold(fold) / FILE, run.mend_fold(fold)
     by_id = {clip.id: clip for clip in sounds.table.clips}
     try:
         ids, _, scores_NK = read_predictions(path)
@@ -173,22 +183,9 @@ def _held_out_scores(context: RunContext, fold: int) -> Scored:
     if sorted(ids) != sorted(clip.id for clip in tested):
         raise UserError(f"{path}: damaged, its rows are not the {len(tested)} test clips of fold {fold}; {mend}")
     truth_NK = truth(clips, len(sounds.table.classes))
-    if _single_windows(sounds, clips) or not _kept_model(run, fold):
-        return ScoredWindows.single(scores_NK), truth_NK
-    model = load_artefact(run.fold(fold) / "model")
-    return score_with(model, sounds, clips, str(context.accelerator.device)), truth_NK
-
-
-def _windows_known(context: RunContext, fold: int) -> bool:
-    """Whether the test clips of a fold can be scored window by window."""
-    sounds = context.sounds
-    clips = fold_split(context.config, sounds.table, fold).test
-    return _single_windows(sounds, clips) or _kept_model(context.run, fold)
-
-
-def _single_windows(sounds: Sounds, clips: Sequence[Clip]) -> bool:
-    return all(sounds.store.length(clip.id) <= sounds.window_samples for clip in clips)
-
-
-def _kept_model(run: RunFolder, fold: int) -> bool:
-    return (run.fold(fold) / "model").is_dir()
+    several = any(sounds.store.length(clip.id) > sounds.window_samples for clip in clips)
+    model = run.fold(fold) / "model"
+    if not several or not model.is_dir():
+        return _HeldOut((ScoredWindows.single(scores_NK), truth_NK), as_whole=several)
+    scored = score_with(load_artefact(model), sounds, clips, str(context.accelerator.device))
+    return _HeldOut((scored, truth_NK))
