@@ -1,6 +1,7 @@
 """A folder of recordings that are no clips, such as backgrounds: decoded once, into a store of its own."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def missing_recordings(folder: Path) -> str | None:
     return None
 
 
+def store_of(
+    folder: Path, paths: Sequence[Path], key: str, *, sample_rate: int, mono: Mono = "mean", stores: Path | None = None
+) -> Store:
+    """The store of sound files below a folder, by their paths relative to it. Raises UserError as `open_recordings`."""
+    clips = tuple(Clip(clip_id(path.relative_to(folder)), path, (0,)) for path in paths)
+    refuse_equal_ids(clips)
+    table = Table(name="recordings", root=folder, classes=("recording",), clips=clips)
+    try:
+        return prepare(table, sample_rate=sample_rate, mono=mono, folder=stores)
+    except UserError as error:
+        raise UserError(*(f"{key}: {line}" for line in error.lines)) from None
+
+
 def open_recordings(
     folder: Path, key: str, *, sample_rate: int, mono: Mono = "mean", stores: Path | None = None
 ) -> Recordings:
@@ -68,16 +82,10 @@ def open_recordings(
     """
     if fault := missing_recordings(folder):
         raise UserError(f"{key}: {fault}")
-    clips = tuple(Clip(clip_id(path.relative_to(folder)), path, (0,)) for path in sound_files(folder))
-    refuse_equal_ids(clips)
-    table = Table(name="recordings", root=folder, classes=("recording",), clips=clips)
-    try:
-        store = prepare(table, sample_rate=sample_rate, mono=mono, folder=stores)
-    except UserError as error:
-        raise UserError(*(f"{key}: {line}" for line in error.lines)) from None
-    silent = [clip.id for clip in clips if clip.id in store and store.peak(clip.id) == 0]
+    store = store_of(folder, list(sound_files(folder)), key, sample_rate=sample_rate, mono=mono, stores=stores)
+    silent = [name for name in store if store.peak(name) == 0]
     left_out = (*store.skipped, *(Skipped(name, "contains only silence") for name in silent))
-    names = tuple(sorted(clip.id for clip in clips if clip.id in store and clip.id not in set(silent)))
+    names = tuple(sorted(set(store) - set(silent)))
     if not names:
         raise UserError(f"{key}: {folder.as_posix()}: contains only silence; expected recordings with sound")
     return Recordings(folder, store, names, tuple(sorted(left_out, key=lambda skip: skip.id)))

@@ -17,11 +17,10 @@ from audiosurvey.augmentation.extent import Extent
 from audiosurvey.augmentation.tensors import fast_length
 from audiosurvey.augmentation.wave.rooms import NO_ROOMS, bank_is_there, room_bank
 from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
-from audiosurvey.data.names import clip_id
-from audiosurvey.data.store.store import prepare
-from audiosurvey.data.table import Clip, Table
+from audiosurvey.data.recordings import store_of
 from audiosurvey.errors import UserError
 
+FOLDER = "augmentation.reverb.folder"
 LEAD_SAMPLES = 64
 """Samples before the direct sound: a band-limited response starts slightly before its peak."""
 CLIPS_AT_ONCE = 8
@@ -159,18 +158,12 @@ def read_folder(folder: Path, sample_rate: int, stores: Path | None = None) -> d
     """
     paths = _responses_in(folder)
     if not paths:
-        raise UserError(f"augmentation.reverb.folder: {_no_responses(folder)}")
-    names = [clip_id(path.relative_to(folder)) for path in paths]
-    clips = tuple(Clip(name, path, (0,)) for name, path in zip(names, paths, strict=True))
-    table = Table(name="rooms", root=folder, classes=("room",), clips=clips)
-    try:
-        store = prepare(table, sample_rate=sample_rate, mono="left", folder=stores)
-    except UserError as error:
-        raise UserError(*(f"augmentation.reverb.folder: {line}" for line in error.lines)) from None
+        raise UserError(f"{FOLDER}: {_no_responses(folder)}")
+    store = store_of(folder, paths, FOLDER, sample_rate=sample_rate, mono="left", stores=stores)
     if store.skipped:
         bad = store.skipped[0]
         raise UserError(f"{folder / bad.id}: cannot be read as an impulse response ({bad.reason}); repair or remove it")
-    responses = {name: store.read(name) for name in names}
+    responses = {name: store.read(name) for name in store}
     if silent := [name for name, response in responses.items() if not np.any(response)]:
         raise UserError(f"{folder / silent[0]}: contains only silence, not an impulse response; remove it")
     return responses
