@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from audiosurvey.config.loader import load_config
+from audiosurvey.config.network import network_of
 from audiosurvey.features.mel import MelFrontEnd
-from audiosurvey.model.network import build_network
 
 
 def training_step(
@@ -18,13 +18,7 @@ def training_step(
     overrides = [f"dataset.clip_seconds={seconds:g}", f"train.batch_size={batch_size}", "augmentation={}"]
     config = load_config(name, overrides).config
     front_end = MelFrontEnd(config.mel_spectrogram, config.sample_rate)
-    network = build_network(
-        config.model,
-        input_shape=config.input_shape,
-        classes=50,
-        seed=0,
-        standardize=config.mel_spectrogram.standardize,
-    ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network = network_of(config, 50).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     network.use_checkpoint = checkpoint
     network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)

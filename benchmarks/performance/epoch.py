@@ -14,11 +14,11 @@ import numpy as np
 import soundfile
 import torch
 from clips import rooms
-from networks import network_of
 from rounds import Row, alternate, compared
 from torch.utils.data import DataLoader, Dataset
 
 from audiosurvey.config.loader import load_config
+from audiosurvey.config.network import network_of
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.accelerator import make_accelerator

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from networks import network_of
 from rounds import Row, alternate, compared
 
 from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.config.loader import load_config
+from audiosurvey.config.network import network_of
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.export.export import export
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from networks import network_of
 from rounds import Row, alternate, compared
 from torch import Tensor, nn
 
 from audiosurvey.config.loader import load_config
+from audiosurvey.config.network import network_of
 from audiosurvey.model.network import Network
 from audiosurvey.model.shapes import each_input
 from audiosurvey.training.precision import pick_precision

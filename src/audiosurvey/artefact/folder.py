@@ -31,6 +31,7 @@ from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import strictest
 from audiosurvey.artefact.training_range import TrainingRange
 from audiosurvey.atomic import write_text
+from audiosurvey.config.network import network_of
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import read_stored
@@ -39,7 +40,7 @@ from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.blocks.inputs import laid_out
-from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.network import Network
 from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
 from audiosurvey.training.devices import pick_device
 from audiosurvey.training.loss import Loss
@@ -220,13 +221,7 @@ class Model(Classifier):
         self.golden = golden
         """Windows with their expected logits; None in a model of an older version."""
         self.front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
-        self.network = build_network(
-            config.model,
-            input_shape=config.input_shape,
-            classes=len(self.labels),
-            seed=0,
-            standardize=config.mel_spectrogram.standardize,
-        )
+        self.network = network_of(config, len(self.labels))
         self.network.load_state_dict(tensors)
         self.network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -2,10 +2,11 @@
 
 import torch
 
+from audiosurvey.config.network import network_of
 from audiosurvey.config.root import Config
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.meta_device import without_compiler
-from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.network import Network
 
 
 def can_be_built(config: Config) -> bool:
@@ -16,10 +17,4 @@ def can_be_built(config: Config) -> bool:
 def meta_network(config: Config, classes: int = 2) -> Network:
     """The network with shapes but no data. Raises ShapeError where it cannot be built."""
     with torch.device("meta"), without_compiler():
-        return build_network(
-            config.model,
-            input_shape=config.input_shape,
-            classes=classes,
-            seed=0,
-            standardize=config.mel_spectrogram.standardize,
-        )
+        return network_of(config, classes)

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.augmentation.chain import Chain
+from audiosurvey.config.network import network_of
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import Batch, EvalBatches, TrainBatches
 from audiosurvey.data.sounds import Sounds
@@ -17,7 +18,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import make_front_end, mel_for_show
 from audiosurvey.model.blocks.inputs import by_input
 from audiosurvey.model.blocks.normalise import BandStatistics
-from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.network import Network
 from audiosurvey.model.shapes import InputShape
 from audiosurvey.randomness import torch_seed
 from audiosurvey.runs.evaluation.scores import score_windows
@@ -103,12 +104,11 @@ class Stage:
     def build(self) -> Network:
         """A new network on the device; fixed input statistics are those of this stage's training clips."""
         model = self.config.model
-        network = build_network(
-            model,
-            input_shape=self.input_shape,
-            classes=len(self.sounds.table.classes),
+        network = network_of(
+            self.config,
+            len(self.sounds.table.classes),
             seed=torch_seed(self.config.seed, self.name, self.fold, "init"),
-            standardize=self.config.mel_spectrogram.standardize,
+            input_shape=self.input_shape,
         )
         if isinstance(network.standardize, BandStatistics):
             network.standardize.set_statistics(*self.band_statistics())
