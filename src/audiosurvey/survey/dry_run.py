@@ -12,7 +12,8 @@ from audiosurvey.runs.listener import OpenBar
 from audiosurvey.survey.budget import measure
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import CellStates
-from audiosurvey.survey.plan import Opener, SurveyPlan
+from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.plan import SurveyPlan
 from audiosurvey.survey.search.asked import TRIALS, TrialCells, searched_name
 
 _PREDICTION_BYTES = 12

@@ -21,8 +21,9 @@ from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
 from audiosurvey.survey.grid import expand
 from audiosurvey.survey.listener import SurveyListener
+from audiosurvey.survey.opener import Opener
 from audiosurvey.survey.place import find_survey, survey_folder
-from audiosurvey.survey.plan import Opener, SurveyPlan, begin, extended, make_plan
+from audiosurvey.survey.plan import SurveyPlan, begin, extended, make_plan
 from audiosurvey.survey.reading import load_survey
 from audiosurvey.survey.replaced import holds
 from audiosurvey.survey.reserved import refuse_reserved

@@ -16,7 +16,8 @@ from audiosurvey.survey.cell import Cell, Conditions
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.listener import SurveyListener
-from audiosurvey.survey.plan import Opener, PlannedRow
+from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.plan import PlannedRow
 from audiosurvey.survey.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, trial_name
 from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
