@@ -104,6 +104,11 @@ def some_of(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def number_of(count: int, one: str, several: str | None = None) -> str:
+    """`1 clip`, `3 clips`. `several`: the plural, unless it ends in s."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of a config: `path` is the way to the key (`("model", "blocks", 7)`), `message` what is wrong."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.data.annotations.annotation import AnnotatedRecording
 from audiosurvey.data.annotations.reading import read_annotations
-from audiosurvey.errors import UserError, some_of
+from audiosurvey.errors import UserError, number_of, some_of
 from audiosurvey.predict.postprocessing import FailedSound
 from audiosurvey.predict.sources import FileSource, find_sources
 from audiosurvey.predict.stream import WindowScores
@@ -37,7 +37,7 @@ def known_recordings(annotations: Path, labels: Sequence[str]) -> tuple[list[Ann
     if not unknown:
         return kept, []
     named = some_of(sorted(set(unknown)), _UNKNOWN_SHOWN)
-    events = "1 event with a label" if len(unknown) == 1 else f"{len(unknown)} events with labels"
+    events = number_of(len(unknown), "event with a label", "events with labels")
     return kept, [f"left out: {events} that the model does not know ({named})"]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from audiosurvey.data.table import Clip, Table, clips_by_class
 from audiosurvey.doctor.clip_profile import ClipProfile
 from audiosurvey.doctor.finding import Finding, Severity
+from audiosurvey.errors import number_of
 
 FEWEST_CLIPS = 10
 IMBALANCE, IMBALANCE_NOTE = 10.0, 3.0
@@ -32,7 +33,7 @@ def check_class_sizes(table: Table, num_folds: int) -> Iterator[Finding]:
     sides = {clip.fold or clip.side for clip in table.clips}
     for name, clips in clips_of.items():
         ids = tuple(clip.id for clip in clips[:FEWEST_CLIPS])
-        count = f"{len(clips)} clip{'' if len(clips) == 1 else 's'}"
+        count = number_of(len(clips), "clip")
         recordings = len({clip.source or clip.id for clip in clips})
         if recordings < 2:
             source = "one recording" if recordings else "no recording"

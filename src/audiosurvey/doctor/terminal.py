@@ -7,7 +7,7 @@ from rich.console import Console
 
 from audiosurvey.doctor.audit import Diagnosis
 from audiosurvey.doctor.finding import SEVERITIES, Finding, Severity
-from audiosurvey.errors import some_of
+from audiosurvey.errors import number_of, some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 
@@ -58,9 +58,9 @@ def describe_data(diagnosis: Diagnosis) -> list[str]:
     if seconds < 60:
         length = f"{seconds:.1f} seconds"
     subset = f" ({table.subset})" if table.subset else ""
-    parts = [f"{table.name}{subset} in {table.root.as_posix()}: {_number(len(table.clips), 'clip')}, {length}"]
+    parts = [f"{table.name}{subset} in {table.root.as_posix()}: {number_of(len(table.clips), 'clip')}, {length}"]
     if table.classes:
-        parts.append(_number(len(table.classes), "class", "classes"))
+        parts.append(number_of(len(table.classes), "class", "classes"))
     if table.folds:
         parts.append(f"{len(table.folds)} folds" if len(table.folds) > 1 else "one split")
     for counts in (Counter(f"{one.sample_rate} Hz" for one in profiles), Counter(one.form for one in profiles)):
@@ -89,7 +89,3 @@ def summary(diagnosis: Diagnosis) -> str:
     if not diagnosis.findings:
         return "no findings"
     return "found: " + ", ".join(f"{diagnosis.counts[severity]} {COUNTED[severity]}" for severity in SEVERITIES)
-
-
-def _number(count: int, one: str, several: str | None = None) -> str:
-    return f"{count} {one if count == 1 else several or one + 's'}"

@@ -289,7 +289,7 @@ class MelFrontEnd(nn.Module):
 
 
 def _reflected(wave_BS: torch.Tensor, samples: int) -> torch.Tensor:
-    """As torch's padding mode `reflect`, four times faster: all but the ends is one copy."""
+    """As torch's padding mode `reflect`, faster: all but the ends is one copy."""
     before, after = wave_BS[:, 1 : samples + 1], wave_BS[:, -samples - 1 : -1]
     return torch.cat([before.flip(1), wave_BS, after.flip(1)], dim=1)
 

@@ -130,8 +130,8 @@ class PredictOptions:
         return self.format in _OF_EVENTS or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
 
     def detection(self, model: "Classifier") -> "DetectionSettings":
-        """How long sounds are gone through: for events as the model says, except where options say otherwise; else in
-        its windows, without overlap."""
+        """How long sounds are processed: for events as the model says, unless options say otherwise; else in windows
+        of the model without overlap."""
         from audiosurvey.artefact.detection import DetectionSettings
         from audiosurvey.predict.smoothing import Smoothing
 
@@ -151,7 +151,7 @@ class PredictOptions:
         return found if self.off is None else replace(found, off=self.off)
 
     def described(self, model: "Classifier") -> str:
-        """How long sounds are gone through, in a line."""
+        """How long sounds are processed, in a line."""
         found = self.detection(model)
         if not self.joins_events:
             return found.of_windows

@@ -51,7 +51,7 @@ class PredictionListener:
         """An interrupted prediction continues, which has scored `done` of the sounds."""
 
     def windowed(self, how: str) -> None:
-        """The first sound is gone through window by window. `how`: windows, and what makes an event."""
+        """The first sound is processed window by window. `how`: windows, and what makes an event."""
 
     def bar(self) -> AbstractContextManager[Callable[[float], None]]:
         """Progress, as the share of the work done. Not opened for a microphone or a stream."""

@@ -9,6 +9,7 @@ from audiosurvey.detection.evaluation import EventEvaluation
 from audiosurvey.detection.psds import DTC, MOST_AN_HOUR
 from audiosurvey.detection.scoring import DetectionScores
 from audiosurvey.detection.tuning import TunedDetection
+from audiosurvey.errors import number_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 
@@ -16,8 +17,8 @@ from audiosurvey.pages.terminal_table import FittedTable
 def print_detection(found: EventEvaluation, console: Console) -> None:
     """A row for each label and one for all, then what the numbers mean."""
     scores = found.scores
-    minutes = f"{scores.seconds / 60:.3g} min"
-    title = f"{found.model} on {len(scores.recordings)} recordings, {minutes}, {scores.events.true} events"
+    recordings = f"{number_of(len(scores.recordings), 'recording')}, {scores.seconds / 60:.3g} min"
+    title = f"{found.model} on {recordings}, {number_of(scores.events.true, 'event')}"
     _print_scores([title, found.how], scores, found.notes, console)
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from audiosurvey.errors import number_of
 from audiosurvey.predict.prediction import PredictionListener, PredictionSummary
 from audiosurvey.report.console import share_bar
 from audiosurvey.report.units import duration
@@ -32,8 +33,8 @@ def prediction_lines(result: PredictionSummary) -> list[str]:
         hours = result.scored_seconds / 3600
         # The speed of a short job is that of starting up.
         pace = f", {60 * hours / result.elapsed_s:.3g} hours per minute" if result.elapsed_s > _SHORT_S else ""
-        number = f"{result.sounds} sounds" if result.sounds > 1 else "1 sound"
-        lines.append(f"{number}, {duration(result.seconds)} of sound, in {duration(result.elapsed_s)}{pace}")
+        sounds = f"{number_of(result.sounds, 'sound')}, {duration(result.seconds)} of sound"
+        lines.append(f"{sounds}, in {duration(result.elapsed_s)}{pace}")
     if result.noted:
         sounds = f"{len(result.noted)} of {result.sounds} sounds"
         answers = f" ({result.noted_answers} of {result.answers} predictions)" if result.answers > result.sounds else ""

@@ -13,6 +13,7 @@ from audiosurvey.config.loader import LoadedConfig, load_text
 from audiosurvey.config.resolved import dump
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.plan import TrainOptions
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.recipes import PATHS_AND_SPEED
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults, read_results
@@ -182,7 +183,7 @@ def mean_over(results: RunResults, folds: Sequence[int], metric: str) -> float |
 
 def read_scores(run: RunFolder, fold: int) -> tuple[list[str], np.ndarray] | None:
     """Clip ids and scores (N, K) of a fold; None if they were not kept. Raises UserError for a damaged file."""
-    path = run.fold(fold) / "predictions.csv"
+    path = run.fold(fold) / FILE
     if not path.exists():
         return None
     try:

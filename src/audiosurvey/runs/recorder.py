@@ -14,6 +14,7 @@ from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
 from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.predictions import write_predictions
 from audiosurvey.runs.results.results import FinalFacts, RunResults
 from audiosurvey.runs.results.run_folder import RESULT
@@ -37,7 +38,7 @@ class Recorder:
         `model`: whether to keep the model.
         """
         run, row, table = self.context.run, result.row, self.context.sounds.table
-        path, scores_NK = run.fold(row.fold) / "predictions.csv", result.test.sounds_NK
+        path, scores_NK = run.fold(row.fold) / FILE, result.test.sounds_NK
         write_predictions(path, result.split.test, row.fold, table.classes, scores_NK, multi_label=table.multi_label)
         if model:
             self._save_fold_model(result)

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from audiosurvey.atomic import write_text
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.fold_predictions import FILE
 from audiosurvey.runs.results.row import ROW, SurveyRow, write_row
 from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.runs.results.stored import write_json
@@ -95,7 +96,7 @@ def _derive(plan: SurveyPlan, path: Path, cells: Sequence[Cell], planned: dict[s
     for cell in cells:
         source, target = plan.folder.cell(cell), run.fold(cell.fold)
         source.tidy(keep_checkpoint=plan.survey.spec.keep == "all")
-        for name in ("predictions.csv", "metrics.jsonl", RESULT):
+        for name in (FILE, "metrics.jsonl", RESULT):
             if (source.path / name).exists():
                 link(source.path / name, target / name)
         for folder in ("model", "checkpoint"):

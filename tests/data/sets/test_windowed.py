@@ -63,7 +63,7 @@ def test_events_that_no_window_can_have_are_told():
     late, apart = Annotation("owl", 4, 5), Annotation("dog", 1.5, 2.5)
     *_, beyond, unheard = table(recording("a.wav", late, apart), how=WindowsConfig(seconds=2, min_overlap=0.9)).notes
     assert beyond == (
-        "1 events begin after the end of their recording, first a.wav, 'owl' at 4 s of 3.0625 s; check that the table "
+        "1 event begins after the end of its recording, first a.wav, 'owl' at 4 s of 3.0625 s; check that the table "
         "belongs to the recording"
     )
     assert unheard == "no window has the label owl; lower dataset.windows.min_overlap or dataset.windows.hop"

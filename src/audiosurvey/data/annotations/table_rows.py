@@ -104,7 +104,7 @@ def _audacity_rows(path: Path) -> list[TableRow] | None:
     except (OSError, UnicodeDecodeError):
         return None
     # A line that begins with a backslash holds the frequencies of the label above it.
-    cells = [(number, line.split("\t")) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "\\"]
+    cells = [(place, line.split("\t")) for place, line in enumerate(lines, 1) if line.strip() and line[0] != "\\"]
     if not all(len(parts) >= 2 and number(parts[0]) is not None for _, parts in cells[:1]):
         return None
     return list(_label_track(path, cells))

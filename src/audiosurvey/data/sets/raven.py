@@ -11,7 +11,7 @@ from audiosurvey.data.names import clip_id
 from audiosurvey.data.sets.folder import refuse_equal_ids, sound_files
 from audiosurvey.data.sets.windowed import Recording, windowed_table
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.errors import UserError, some_of
+from audiosurvey.errors import UserError, number_of, some_of
 
 _SHOWN = 3
 
@@ -45,4 +45,5 @@ def _without_table(root: Path, annotated: Sequence[AnnotatedRecording]) -> list[
     if not others:
         return []
     mend = "an empty table says that nothing is heard"
-    return [f"{len(others)} recordings without a table are left out ({some_of(others, _SHOWN)}); {mend}"]
+    found = number_of(len(others), "recording without a table is", "recordings without a table are")
+    return [f"{found} left out ({some_of(others, _SHOWN)}); {mend}"]

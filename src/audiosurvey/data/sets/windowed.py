@@ -10,6 +10,7 @@ from audiosurvey.data.audio.decoding import BadAudio, blocks, probe
 from audiosurvey.data.names import stretch_mark
 from audiosurvey.data.sets.folder import class_order
 from audiosurvey.data.table import Clip, Table
+from audiosurvey.errors import number_of
 
 Extent = tuple[int, int]
 """The length of a recording in frames, and its sample rate in Hz."""
@@ -85,10 +86,9 @@ def _whole(recording: Recording, index: Mapping[str, int]) -> Clip:
 def _about_windows(clips: Sequence[Clip], recordings: Sequence[Recording], how: WindowsConfig) -> str:
     empty = sum(not clip.labels for clip in clips)
     share = "" if how.negatives == 1 else f" ({how.negatives:g} of them were kept)"
-    return (
-        f"{len(clips)} windows of {how.seconds:g} s from {len(recordings)} recordings: {len(clips) - empty} with "
-        f"labels, {empty} without{share}"
-    )
+    windows = f"{number_of(len(clips), 'window')} of {how.seconds:g} s"
+    recorded = number_of(len(recordings), "recording")
+    return f"{windows} from {recorded}: {len(clips) - empty} with labels, {empty} without{share}"
 
 
 def _beyond(recordings: Sequence[Recording], extents: Mapping[Path, Extent | None]) -> list[str]:
@@ -102,8 +102,10 @@ def _beyond(recordings: Sequence[Recording], extents: Mapping[Path, Extent | Non
                 for event in recording.events
                 if event.start_s >= seconds
             ]
-    mend = "check that the table belongs to the recording"
-    return [f"{len(found)} events begin after the end of their recording, first {found[0]}; {mend}"] if found else []
+    if not found:
+        return []
+    begin = number_of(len(found), "event begins after the end of its", "events begin after the end of their")
+    return [f"{begin} recording, first {found[0]}; check that the table belongs to the recording"]
 
 
 def _unheard(clips: Sequence[Clip], classes: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
+from audiosurvey.errors import number_of
 from audiosurvey.report.units import duration, size
 from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
 from audiosurvey.runs.results.results import RunResults
@@ -61,7 +62,7 @@ def machine(environment: Mapping[str, Any]) -> str:
     """`vm: x86_64, 2 processors, 1 thread, cpu, fp32`."""
     devices = ", ".join(environment.get("devices") or []) or str(environment.get("device", "unknown device"))
     counts = [
-        f"{environment[key]} {word}{'s' if environment[key] != 1 else ''}"
+        number_of(environment[key], word)
         for key, word in (("processors", "processor"), ("torch_threads", "thread"))
         if key in environment
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audiosurvey.analysis.robustness_results import Cell, CorruptionScores, RobustnessResults
+from audiosurvey.errors import number_of
 
 
 def robustness_table(results: RobustnessResults) -> dict[str, Any]:
@@ -11,7 +12,7 @@ def robustness_table(results: RobustnessResults) -> dict[str, Any]:
     metric = "mAP" if results.metric == "map" else "accuracy"
     severities = max((len(row.cells) for row in results.corruptions), default=0)
     counted = [row for row in results.corruptions if row.in_mean]
-    words = f"{len(counted)} corruption{'s' if len(counted) != 1 else ''}"
+    words = number_of(len(counted), "corruption")
     summary = f"{metric[0].upper()}{metric[1:]} {_number(results.clean.score)} on clean test clips, "
     summary += f"{_number(results.mean_score)} as the mean over {words} and {severities} severities"
     if results.mean_relative_loss is not None:
