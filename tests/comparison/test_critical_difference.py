@@ -5,7 +5,7 @@ from scipy import stats
 
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
-from audiosurvey.comparison.page import comparison_page
+from audiosurvey.comparison.output.page import comparison_page
 
 
 def survey(make_survey, datasets: int):

@@ -15,9 +15,9 @@ from statsmodels.stats.contingency_tables import mcnemar
 import audiosurvey
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
-from audiosurvey.comparison.page import comparison_page
-from audiosurvey.comparison.records import csv_text, long_records, markdown, records
-from audiosurvey.comparison.terminal import print_comparison
+from audiosurvey.comparison.output.page import comparison_page
+from audiosurvey.comparison.output.records import csv_text, long_records, markdown, records
+from audiosurvey.comparison.output.terminal import print_comparison
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.predictions import read_prediction_table
 

@@ -9,11 +9,11 @@ from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.grouping import by_data_set
 from audiosurvey.comparison.leaderboard import CompareOptions
 from audiosurvey.comparison.names import distinct_names
-from audiosurvey.comparison.page import page_values
-from audiosurvey.comparison.records import records
+from audiosurvey.comparison.output.page import page_values
+from audiosurvey.comparison.output.records import records
+from audiosurvey.comparison.output.texts import model_texts
 from audiosurvey.comparison.seed_scores import read_seed
 from audiosurvey.comparison.sources import find_rows
-from audiosurvey.comparison.texts import model_texts
 from audiosurvey.errors import UserError
 
 Make = Callable[..., Path]

@@ -12,7 +12,7 @@ from audiosurvey.analysis.timing_results import FILE, TimingResults, timing_of, 
 from audiosurvey.comparison import timing
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
-from audiosurvey.comparison.records import records
+from audiosurvey.comparison.output.records import records
 from audiosurvey.runs.results.run_folder import RunFolder
 
 MEASURED = "ms per clip: measured on vm (Some CPU), 2026-11-30 07:50 UTC"

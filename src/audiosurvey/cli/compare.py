@@ -37,8 +37,8 @@ def compare(
     Exit status 1 if runs of a survey had to be left out.
     """
     from audiosurvey.comparison.leaderboard import CompareOptions
-    from audiosurvey.comparison.outputs import OUTPUTS, check_outputs, write_outputs
-    from audiosurvey.comparison.terminal import print_comparison
+    from audiosurvey.comparison.output.outputs import OUTPUTS, check_outputs, write_outputs
+    from audiosurvey.comparison.output.terminal import print_comparison
     from audiosurvey.pipeline import compare as compare_models
 
     given = dict(zip(OUTPUTS, (csv, long_csv, markdown, html), strict=True))

@@ -42,7 +42,7 @@ def survey(
 ) -> None:
     """Train many configs on all folds and seeds, and go on where an earlier call stopped."""
     if schema:
-        from audiosurvey.survey.reading import schema_text
+        from audiosurvey.survey.planning.reading import schema_text
 
         print(schema_text(), end="")
         return
@@ -51,7 +51,7 @@ def survey(
     if final is not None:
         _train_final(run_dir or survey, final, as_json=as_json)
         return
-    from audiosurvey.survey.place import find_survey, read_survey_file, survey_folder
+    from audiosurvey.survey.planning.place import find_survey, read_survey_file, survey_folder
     from audiosurvey.survey.shard import Shard
 
     # Mistakes are told, and the status is read, before torch is loaded.

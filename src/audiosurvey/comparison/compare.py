@@ -9,7 +9,7 @@ from audiosurvey.comparison.benchmark import Benchmark, Say, make_benchmarks
 from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.critical_difference import critical_difference
 from audiosurvey.comparison.leaderboard import CompareOptions, make_leaderboard
-from audiosurvey.comparison.records import records
+from audiosurvey.comparison.output.records import records
 from audiosurvey.comparison.result import Comparison, DatasetResult
 from audiosurvey.comparison.sources import find_rows
 from audiosurvey.comparison.timing import measured_times, stored_times

@@ -8,7 +8,7 @@ import numpy as np
 
 from audiosurvey.data.audio.decoding import BadAudio, Mono, resampled_length
 from audiosurvey.data.audio.resampling import converted
-from audiosurvey.data.audio.wav_header import FLOAT, PCM, Readable, lies_low, read_wav_header
+from audiosurvey.data.containers.wav_header import FLOAT, PCM, Readable, lies_low, read_wav_header
 from audiosurvey.errors import ArgumentError, UserError
 
 ENCODINGS: dict[str, tuple[str, int]] = {

@@ -19,9 +19,9 @@ from audiosurvey.runs.results.run_folder import RESULT, RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.survey.cell import Cell, PlannedCell
 from audiosurvey.survey.folder import SurveyFolder, files_below, link, link_tree, read_if_there
-from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.planning.plan import SurveyPlan
+from audiosurvey.survey.planning.stored_plan import stored_cells
 from audiosurvey.survey.replaced import Say, bring_back_run, holds, set_aside_run
-from audiosurvey.survey.stored_plan import stored_cells
 
 _NO_ROW, _CHANGED = "no longer a row of the survey", "made from another config or data"
 """Why a run is set aside."""

@@ -9,11 +9,11 @@ import psutil
 from audiosurvey.data.readahead import cpu_count
 from audiosurvey.runs.forecast import others_are_busy
 from audiosurvey.runs.listener import OpenBar
-from audiosurvey.survey.budget import measure
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import CellStates
-from audiosurvey.survey.opener import Opener
-from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.planning.budget import measure
+from audiosurvey.survey.planning.opener import Opener
+from audiosurvey.survey.planning.plan import SurveyPlan
 from audiosurvey.survey.search.asked import TRIALS, TrialCells, searched_name
 
 _PREDICTION_BYTES = 12

@@ -17,7 +17,7 @@ from audiosurvey.survey.done import damage
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import CellFolder, Identified, SurveyFolder, read_if_there
 from audiosurvey.survey.listener import SurveyListener
-from audiosurvey.survey.plan import SurveyPlan
+from audiosurvey.survey.planning.plan import SurveyPlan
 from audiosurvey.survey.replaced import set_aside_run
 from audiosurvey.survey.work import Keeping, Outcome
 from audiosurvey.version import __version__

@@ -11,9 +11,9 @@ from audiosurvey.survey.cell import PlannedCell
 from audiosurvey.survey.claim import Owner, is_alive
 from audiosurvey.survey.done import DoneCell, read_done
 from audiosurvey.survey.folder import CellStates, SurveyFolder, read_if_there
-from audiosurvey.survey.place import survey_folder
+from audiosurvey.survey.planning.place import survey_folder
+from audiosurvey.survey.planning.stored_plan import stored_cells, stored_search
 from audiosurvey.survey.search.asked import TRIALS, PlannedSearch, TrialCells, searched_name
-from audiosurvey.survey.stored_plan import stored_cells, stored_search
 
 
 @dataclass(frozen=True)

@@ -19,21 +19,21 @@ from audiosurvey.survey.dry_run import SurveyForecast, forecast_survey
 from audiosurvey.survey.executors.executor import Executor
 from audiosurvey.survey.executors.inline import InlineExecutor
 from audiosurvey.survey.executors.processes import ProcessExecutor
-from audiosurvey.survey.grid import expand
 from audiosurvey.survey.listener import SurveyListener
-from audiosurvey.survey.opener import Opener
-from audiosurvey.survey.place import find_survey, survey_folder
-from audiosurvey.survey.plan import SurveyPlan, begin, extended, make_plan
-from audiosurvey.survey.reading import load_survey
+from audiosurvey.survey.planning.grid import expand
+from audiosurvey.survey.planning.opener import Opener
+from audiosurvey.survey.planning.place import find_survey, survey_folder
+from audiosurvey.survey.planning.plan import SurveyPlan, begin, extended, make_plan
+from audiosurvey.survey.planning.reading import load_survey
+from audiosurvey.survey.planning.reserved import refuse_reserved
+from audiosurvey.survey.planning.stored_plan import read_plan, stored_cells
 from audiosurvey.survey.replaced import holds
-from audiosurvey.survey.reserved import refuse_reserved
 from audiosurvey.survey.search.found import BestRecipe, best_rows
 from audiosurvey.survey.search.recipes import check_space
 from audiosurvey.survey.search.search import Search
 from audiosurvey.survey.session import prepare_cells, set_aside_damaged, work
 from audiosurvey.survey.shard import Shard
 from audiosurvey.survey.status import StatusReader, SurveyStatus
-from audiosurvey.survey.stored_plan import read_plan, stored_cells
 
 
 @dataclass(frozen=True)

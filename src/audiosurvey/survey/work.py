@@ -26,7 +26,7 @@ from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.claim import Claim, ClaimLost, claimed, this_host
 from audiosurvey.survey.folder import CellFolder, Pruned, SurveyFolder, read_if_there
-from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.planning.opener import Opener
 from audiosurvey.threads import threads
 from audiosurvey.training.listener import Listener, Record
 from audiosurvey.version import __version__

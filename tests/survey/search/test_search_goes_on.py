@@ -19,7 +19,7 @@ from audiosurvey import pipeline
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.results import results as run_results
 from audiosurvey.survey.folder import CellFolder
-from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.planning.opener import Opener
 from audiosurvey.survey.search import pruning
 from audiosurvey.survey.search.pruning import MedianPruning
 from audiosurvey.survey.search.search import Search

@@ -10,14 +10,14 @@ MP3 is never estimated: its frames are counted.
 
 from typing import BinaryIO
 
-from audiosurvey.data.audio.byte_view import Part, Window
-from audiosurvey.data.audio.flac_frames import flac_parts
-from audiosurvey.data.audio.media_containers import media_part
-from audiosurvey.data.audio.mp3_frames import after_tags, is_mpeg, mp3_begin, mp3_parts
-from audiosurvey.data.audio.ogg_pages import ogg_parts
-from audiosurvey.data.audio.promised_bytes import promise
-from audiosurvey.data.audio.wav_header import missing_bytes
-from audiosurvey.data.audio.wav_parts import w64_parts, wav_parts
+from audiosurvey.data.containers.byte_view import Part, Window
+from audiosurvey.data.containers.flac_frames import flac_parts
+from audiosurvey.data.containers.media_containers import media_part
+from audiosurvey.data.containers.mp3_frames import after_tags, is_mpeg, mp3_begin, mp3_parts
+from audiosurvey.data.containers.ogg_pages import ogg_parts
+from audiosurvey.data.containers.promised_bytes import promise
+from audiosurvey.data.containers.wav_header import missing_bytes
+from audiosurvey.data.containers.wav_parts import w64_parts, wav_parts
 
 
 def sound_parts(stream: BinaryIO) -> list[Part]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 
 from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
-from audiosurvey.data.audio.byte_view import Part, View
+from audiosurvey.data.containers.byte_view import Part, View
 
 if TYPE_CHECKING:
     from av import AudioFrame, CodecContext

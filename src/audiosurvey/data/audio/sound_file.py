@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 import soundfile
 
 from audiosurvey.data.audio.bad_audio import BadAudio, MissingDecoder
-from audiosurvey.data.audio.byte_view import Part, View
 from audiosurvey.data.audio.integrity import sound_parts
 from audiosurvey.data.audio.media_file import MediaFile
+from audiosurvey.data.containers.byte_view import Part, View
 from audiosurvey.plainfile import not_plain
 
 AudioFile = Path | str | bytes | BinaryIO

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 
 from audiosurvey.comparison.benchmark import Benchmark, ComparedModel
-from audiosurvey.comparison.page import page_values
+from audiosurvey.comparison.output.page import page_values
 from audiosurvey.comparison.result import Comparison
 from audiosurvey.pages.rendering import environment
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.planning.opener import Opener
 from audiosurvey.survey.work import Keeping, Outcome, train_cell
 
 

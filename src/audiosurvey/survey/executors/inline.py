@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.executor import Task, spare_collector
-from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.planning.opener import Opener
 from audiosurvey.survey.work import Outcome
 
 

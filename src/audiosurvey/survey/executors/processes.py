@@ -22,7 +22,7 @@ from audiosurvey.runs.executors.children import end, end_with_parent, ignoring_i
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.executor import Task, spare_collector
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.planning.opener import Opener
 from audiosurvey.survey.work import MOST_DEATHS, Outcome, record_failure
 
 _GRACE = 60.0

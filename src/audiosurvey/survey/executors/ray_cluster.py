@@ -12,7 +12,7 @@ from typing import Any
 from audiosurvey.errors import ArgumentError, DiskFull, Interrupted
 from audiosurvey.survey.cell import Cell
 from audiosurvey.survey.executors.executor import Task, spare_collector
-from audiosurvey.survey.opener import Opener
+from audiosurvey.survey.planning.opener import Opener
 from audiosurvey.survey.work import Outcome
 
 _IN_FLIGHT = 2

@@ -11,8 +11,8 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.survey.folder import SurveyFolder
-from audiosurvey.survey.grid import Recipe
-from audiosurvey.survey.plan import PlannedRow
+from audiosurvey.survey.planning.grid import Recipe
+from audiosurvey.survey.planning.plan import PlannedRow
 from audiosurvey.survey.search.asked import searched_name
 from audiosurvey.survey.search.spec import SearchSpec
 from audiosurvey.survey.search.study import Study

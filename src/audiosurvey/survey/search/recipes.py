@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
 from audiosurvey.survey.cell import Cell, Conditions, make_cell
-from audiosurvey.survey.grid import Recipe, load_with
-from audiosurvey.survey.opener import Opener
-from audiosurvey.survey.plan import PlannedRow
-from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.planning.grid import Recipe, load_with
+from audiosurvey.survey.planning.opener import Opener
+from audiosurvey.survey.planning.plan import PlannedRow
+from audiosurvey.survey.planning.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import TRIALS, trial_name
 from audiosurvey.survey.search.found import BestRecipe
 from audiosurvey.survey.search.spec import SearchSpec

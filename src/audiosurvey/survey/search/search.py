@@ -16,9 +16,9 @@ from audiosurvey.survey.cell import Cell, Conditions
 from audiosurvey.survey.executors.executor import Executor, Task
 from audiosurvey.survey.folder import SurveyFolder
 from audiosurvey.survey.listener import SurveyListener
-from audiosurvey.survey.opener import Opener
-from audiosurvey.survey.plan import PlannedRow
-from audiosurvey.survey.reading import LoadedSurvey
+from audiosurvey.survey.planning.opener import Opener
+from audiosurvey.survey.planning.plan import PlannedRow
+from audiosurvey.survey.planning.reading import LoadedSurvey
 from audiosurvey.survey.search.asked import AskedTrials, PlannedSearch, trial_name
 from audiosurvey.survey.search.found import BestRecipe, write_best, write_trials
 from audiosurvey.survey.search.pruning import MedianPruning

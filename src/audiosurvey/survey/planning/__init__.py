@@ -1,0 +1,1 @@
+"""From a survey file to a plan: which configs, folds and seeds there are, and what each may cost."""
