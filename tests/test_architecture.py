@@ -1,21 +1,18 @@
 """docs/architecture.md names every module and package as they are; files and folders stay small."""
 
-import importlib.util
 import re
 import tomllib
 from collections import Counter
 from pathlib import Path
+
+from scripts import load_script
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
 
 
 def test_the_tree_is_true():
-    spec = importlib.util.spec_from_file_location("tree", DOCS / "tree.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tree = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tree)
+    tree = load_script(DOCS / "tree.py")
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     assert tree.rewritten(text) == text, "run `python docs/tree.py`"
 

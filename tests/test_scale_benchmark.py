@@ -1,24 +1,17 @@
 """benchmarks/scale.py at a tiny size: every step runs, and exponents are those of known costs."""
 
-import importlib.util
 import math
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def scale() -> ModuleType:
     path = Path(__file__).parents[1] / "benchmarks" / "scale.py"
-    spec = importlib.util.spec_from_file_location("scale", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["scale"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script(path)
 
 
 def test_exponents_leave_out_the_cost_of_starting(scale: ModuleType) -> None:

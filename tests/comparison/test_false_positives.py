@@ -1,11 +1,11 @@
 """The rate of false verdicts among equal models, on fewer surveys than benchmarks/false_positives.py."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from scripts import load_script
 
 SURVEYS = 300
 BOUND = 0.08
@@ -15,12 +15,7 @@ BOUND = 0.08
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
     path = Path(__file__).parents[2] / "benchmarks" / "false_positives.py"
-    spec = importlib.util.spec_from_file_location("false_positives", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(path)
 
 
 @pytest.mark.slow

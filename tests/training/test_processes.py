@@ -1,6 +1,5 @@
 """Two processes on the CPU take the step that one takes, and their batch norms have seen the clips of both."""
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 from safetensors.torch import load_file
+from scripts import load_script
 
 from audiosurvey.training.accelerator import make_accelerator
 
@@ -20,12 +20,7 @@ Tensors = dict[str, torch.Tensor]
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("two_processes", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(SCRIPT)
 
 
 def free_port() -> int:
