@@ -10,7 +10,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,onnx]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,docs,onnx]"
 	touch $(STAMP)
 
 # Chromium for the tests of the web demo, which are skipped without it.
@@ -41,11 +41,12 @@ check: setup
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-# Files that are generated from the source.
+# Files that are generated from the source, then the documentation as a site: site/index.html.
 docs: setup
 	$(BIN)/python -m audiosurvey.config.manual.manual
 	$(BIN)/python -m audiosurvey.config.manual.schema
 	$(BIN)/python docs/tree.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # Speed compared with other packages: about ten minutes.
 # In an environment of its own, since some of these packages need other versions than training had.
@@ -55,4 +56,4 @@ bench:
 	$(VENV)-bench/bin/python benchmarks/performance --write docs/performance.md
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench runs build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bench runs build dist site .pytest_cache .ruff_cache .hypothesis
