@@ -11,8 +11,8 @@ from audiosurvey.analysis.robustness_results import (
     RobustnessResults,
     averaged,
     compare_with,
-    make_cell,
     read_robustness,
+    severity_score,
     standard_error,
 )
 from audiosurvey.errors import UserError
@@ -23,7 +23,7 @@ ABOUT = {"version": "1", "suite": 1, "data_hash": "abc", "sample_rate": 8000, "m
 
 def fold(number: int, clean: float, noise: list[float], mp3: list[float], clips: int = 100) -> FoldRobustness:
     def cell(severity: int, score: float):
-        made = make_cell(severity, 10.0 * severity, score, 0.1, clean=clean if severity else None)
+        made = severity_score(severity, 10.0 * severity, score, 0.1, clean=clean if severity else None)
         return made.changed(standard_error=standard_error(score, clips))
 
     def row(name: str, scores: list[float], in_mean: bool) -> CorruptionScores:

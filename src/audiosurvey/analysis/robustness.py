@@ -16,15 +16,15 @@ from audiosurvey.analysis.corruptions import SUITE, Corruption, Scene, corruptio
 from audiosurvey.analysis.measured_model import model_digest, still_has
 from audiosurvey.analysis.robustness_results import (
     FILE,
-    Cell,
     CorruptionScores,
     FoldRobustness,
     RobustnessResults,
+    SeverityScore,
     averaged,
     compare_with,
-    make_cell,
     read_baseline,
     read_robustness,
+    severity_score,
     standard_error,
 )
 from audiosurvey.artefact.calibration import expected_error
@@ -238,9 +238,11 @@ def other_class(clip: Clip, training: Sequence[Clip], store: Store, samples: int
     return None
 
 
-def _cell(fold: FoldModel, severity: int, level: float | None, scores_NK: np.ndarray, clean: float | None) -> Cell:
+def _cell(
+    fold: FoldModel, severity: int, level: float | None, scores_NK: np.ndarray, clean: float | None
+) -> SeverityScore:
     model, several = fold.model, fold.sounds.table.multi_label
     truth_NK = truth(fold.clips, len(model.labels))
     score = mean_average_precision(scores_NK, truth_NK) if several else accuracy(scores_NK, truth_NK.argmax(axis=1))
-    cell = make_cell(severity, level, score, expected_error(scores_NK, truth_NK, model.loss.binary), clean=clean)
+    cell = severity_score(severity, level, score, expected_error(scores_NK, truth_NK, model.loss.binary), clean=clean)
     return cell if several else cell.changed(standard_error=standard_error(score, len(fold.clips)))

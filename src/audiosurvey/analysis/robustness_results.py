@@ -20,7 +20,7 @@ _ABOUT = ("version", "suite", "data_hash", "sample_rate", "metric")
 """Fields that are not computed from the folds."""
 
 
-class Cell(StoredPart):
+class SeverityScore(StoredPart):
     """Scores of test clips, clean or at one severity of a corruption."""
 
     severity: int
@@ -46,7 +46,7 @@ class CorruptionScores(StoredPart):
     """What the levels measure, with its unit."""
     in_mean: bool
     """Whether it counts in means over corruptions."""
-    cells: list[Cell]
+    cells: list[SeverityScore]
 
     @property
     def error(self) -> float | None:
@@ -63,7 +63,7 @@ class FoldRobustness(StoredPart):
     model: str
     """SHA-256 of its weights."""
     seconds: float
-    clean: Cell
+    clean: SeverityScore
     corruptions: list[CorruptionScores]
 
 
@@ -93,7 +93,7 @@ class RobustnessResults(StoredPart):
     sample_rate: int | None = None
     """Of the model, at which clips were corrupted; None if an earlier version measured them."""
     metric: Literal["accuracy", "map"]
-    clean: Cell
+    clean: SeverityScore
     corruptions: list[CorruptionScores]
     mean_score: float | None
     """Over all corruptions that count in means, and all severities."""
@@ -106,7 +106,7 @@ class RobustnessResults(StoredPart):
     def seconds(self) -> float:
         return sum(fold.seconds for fold in self.folds)
 
-    def out_of_order(self) -> list[tuple[CorruptionScores, Cell]]:
+    def out_of_order(self) -> list[tuple[CorruptionScores, SeverityScore]]:
         """Severities that score better than the one before by more than a standard error (accuracy only)."""
         found = []
         for row in self.corruptions:
@@ -141,12 +141,14 @@ def averaged(about: dict[str, Any], folds: Sequence[FoldRobustness]) -> Robustne
     )
 
 
-def make_cell(
+def severity_score(
     severity: int, level: float | None, score: float | None, calibration_error: float | None, *, clean: float | None
-) -> Cell:
+) -> SeverityScore:
     """A cell with its relative loss; `clean`: the score of the clean clips, None for these themselves."""
     loss = (clean - score) / clean if clean and score is not None else None
-    return Cell(severity=severity, level=level, score=score, relative_loss=loss, calibration_error=calibration_error)
+    return SeverityScore(
+        severity=severity, level=level, score=score, relative_loss=loss, calibration_error=calibration_error
+    )
 
 
 def read_robustness(run: Path) -> RobustnessResults | None:
@@ -221,10 +223,10 @@ def read_baseline(baseline: Path, about: Mapping[str, Any], folds: Sequence[int]
     return other
 
 
-def _mean_cell(cells: Sequence[Cell], clips: int, clean: float | None) -> Cell:
+def _mean_cell(cells: Sequence[SeverityScore], clips: int, clean: float | None) -> SeverityScore:
     score = _mean([cell.score for cell in cells])
     calibration_error = _mean([cell.calibration_error for cell in cells])
-    mean = make_cell(cells[0].severity, cells[0].level, score, calibration_error, clean=clean)
+    mean = severity_score(cells[0].severity, cells[0].level, score, calibration_error, clean=clean)
     known = all(cell.standard_error is not None for cell in cells)
     return mean.changed(standard_error=standard_error(score, clips) if known else None)
 

@@ -93,7 +93,7 @@ def tune_detection(
 
 def _scored(
     model: Classifier, recordings: Sequence[AnnotatedRecording], measure: Measure, progress: Progress
-) -> tuple["_Search", list[FailedSound]]:
+) -> tuple["_SettingsSearch", list[FailedSound]]:
     """The search on the recordings that can be read, and the others."""
     own_s = model.clip_samples / model.sample_rate
     lengths = [(own_s * share, own_s * share / 2) for share in SHARES]
@@ -112,11 +112,11 @@ def _scored(
         length: [one for row, one in enumerate(found) if row in good and not isinstance(one, FailedSound)]
         for length, found in scored.items()
     }
-    return _Search(model, [recordings[row] for row in good], windows, measure), list(failures.values())
+    return _SettingsSearch(model, [recordings[row] for row in good], windows, measure), list(failures.values())
 
 
 @dataclass
-class _Search:
+class _SettingsSearch:
     """Tries settings on recordings that are scored; recordings are meant by their number."""
 
     model: Classifier

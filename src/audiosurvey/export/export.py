@@ -22,8 +22,8 @@ from audiosurvey.export.parity import (
     INT8_TOLERANCE,
     LENGTHS_S,
     TOLERANCE,
-    Comparison,
-    compare,
+    BatchDifference,
+    compare_batches,
     probes,
     processor_ms,
 )
@@ -43,7 +43,7 @@ class ExportResult:
     tolerance: float
     golden: float | None
     """Largest difference of the scores of the golden clips; None for a model without any."""
-    compared: list[Comparison]
+    compared: list[BatchDifference]
     same_label: float | None
     """For 8 bits: share of the calibration windows with the same best label as in the model."""
     ms: float
@@ -174,7 +174,7 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
     exported = load_exported(written, threads=1, trust=True)
     if windows_WS is None:
         same, tolerance = None, TOLERANCE
-        compared = compare(model, exported, _lengths(model, exported))
+        compared = compare_batches(model, exported, _lengths(model, exported))
     else:
         compared, same = _compare_windows(model, exported, windows_WS)
         tolerance = INT8_TOLERANCE
@@ -227,12 +227,14 @@ def _lengths(model: Model, exported: ExportedModel) -> tuple[int, ...]:
     return tuple(samples for samples in lengths if samples >= exported.facts["least_samples"])
 
 
-def _compare_windows(model: Model, exported: ExportedModel, windows_WS: np.ndarray) -> tuple[list[Comparison], float]:
+def _compare_windows(
+    model: Model, exported: ExportedModel, windows_WS: np.ndarray
+) -> tuple[list[BatchDifference], float]:
     """The mean over windows of the largest difference of scores, and the share with the same best label."""
     pairs = [(model.scores(window_S)[0], exported.scores(window_S)[0]) for window_S in windows_WS]
     difference = float(np.mean([np.abs(wanted_K - given_K).max() for wanted_K, given_K in pairs]))
     same = float(np.mean([wanted_K.argmax() == given_K.argmax() for wanted_K, given_K in pairs]))
-    return [Comparison(len(windows_WS), model.clip_samples / model.sample_rate, difference)], same
+    return [BatchDifference(len(windows_WS), model.clip_samples / model.sample_rate, difference)], same
 
 
 def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
@@ -253,7 +255,7 @@ def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
     return np.stack([model.windows(model.decoded(path))[0] for path in chosen])
 
 
-def _table(compared: Sequence[Comparison]) -> list[str]:
+def _table(compared: Sequence[BatchDifference]) -> list[str]:
     lengths = list(dict.fromkeys(row.seconds for row in compared))
     batches = list(dict.fromkeys(row.batch for row in compared))
     found = {(row.batch, row.seconds): row.difference for row in compared}

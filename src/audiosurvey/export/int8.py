@@ -27,7 +27,7 @@ def write_int8(float_path: Path, windows_WS: np.ndarray, path: Path) -> None:
         quantize_static(
             str(float_path),
             str(target),
-            _Windows(windows_WS),  # pyright: ignore[reportArgumentType]: asks for get_next, which it has
+            _CalibrationReader(windows_WS),  # pyright: ignore[reportArgumentType]: asks for get_next, which it has
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             nodes_to_quantize=_quantised(whole.graph.node),
@@ -53,7 +53,7 @@ def _groups(convolution: Any) -> int:
     return next((attribute.i for attribute in convolution.attribute if attribute.name == "group"), 1)
 
 
-class _Windows:
+class _CalibrationReader:
     """The inputs for the quantiser."""
 
     def __init__(self, windows_WS: np.ndarray) -> None:

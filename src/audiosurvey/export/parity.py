@@ -28,7 +28,7 @@ _REPEATS = 9
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BatchDifference:
     """One batch through both models."""
 
     batch: int
@@ -37,25 +37,25 @@ class Comparison:
     """The largest difference of scores; None if the batch was skipped as too slow."""
 
 
-def compare(model: Model, exported: Classifier, lengths: tuple[int, ...]) -> list[Comparison]:
+def compare_batches(model: Model, exported: Classifier, lengths: tuple[int, ...]) -> list[BatchDifference]:
     """Compare batches of BATCHES sounds of these lengths in samples, in order.
 
     A batch that would take the model more than 8 s, estimated from those before, is skipped.
     """
-    rows: list[Comparison] = []
+    rows: list[BatchDifference] = []
     pace = 0.0
     sounds = cycle(probes(model))
     for samples in lengths:
         for batch in BATCHES:
             seconds = samples / model.sample_rate
             if pace * batch * samples > _PATIENCE_S:
-                rows.append(Comparison(batch, seconds, None))
+                rows.append(BatchDifference(batch, seconds, None))
                 continue
             wave_BS = np.stack([np.resize(next(sounds), samples) for _ in range(batch)])
             begun = time.perf_counter()
             wanted_BK = model.scores(wave_BS)
             pace = (time.perf_counter() - begun) / wave_BS.size
-            rows.append(Comparison(batch, seconds, float(np.abs(exported.scores(wave_BS) - wanted_BK).max())))
+            rows.append(BatchDifference(batch, seconds, float(np.abs(exported.scores(wave_BS) - wanted_BK).max())))
     return rows
 
 

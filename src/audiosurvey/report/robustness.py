@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from audiosurvey.analysis.robustness_results import Cell, CorruptionScores, RobustnessResults
+from audiosurvey.analysis.robustness_results import CorruptionScores, RobustnessResults, SeverityScore
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 
@@ -57,7 +57,7 @@ def _cells(row: CorruptionScores) -> list[str]:
     return [f"{row.title}\n{row.quantity}: {levels}", *map(_cell, row.cells), _number(mean)]
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: SeverityScore) -> str:
     return f"{_number(cell.score)}\n{_percent(cell.relative_loss, negated=True)}"
 
 

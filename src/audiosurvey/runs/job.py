@@ -182,7 +182,7 @@ def _train(
     log: Listener,
     stop_hooks: Sequence[StopHook],
 ) -> FittedFold:
-    evaluator, network = _Evaluator(job.config, stage, split, tested="val" if job.trial else "test"), ready.network
+    evaluator, network = _FoldEvaluator(job.config, stage, split, tested="val" if job.trial else "test"), ready.network
     trainer = stage.trainer(network, evaluator, folder, log, stop_hooks)
     chosen = trainer.run(resume=True)
     # The chosen weights go back into the network itself: those of an average have their gradients switched off.
@@ -198,7 +198,7 @@ def _train(
 _Side = Literal["val", "test"]
 
 
-class _Evaluator:
+class _FoldEvaluator:
     """Evaluates held-out clips after an epoch; keeps the scores of the chosen epoch: nothing is scored twice."""
 
     def __init__(self, config: Config, stage: Stage, split: Split, tested: _Side = "test") -> None:

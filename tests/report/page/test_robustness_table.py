@@ -5,7 +5,7 @@ from audiosurvey.analysis.robustness_results import (
     CorruptionScores,
     FoldRobustness,
     averaged,
-    make_cell,
+    severity_score,
 )
 from audiosurvey.report.page.robustness_table import robustness_table
 
@@ -13,14 +13,14 @@ ABOUT = {"version": "1", "suite": 1, "data_hash": "abc", "sample_rate": 8000, "m
 
 
 def row(name: str, scores: list[float], *, in_mean: bool) -> CorruptionScores:
-    cells = [make_cell(place, 10.0, score, 0.1 * place, clean=0.5) for place, score in enumerate(scores, 1)]
+    cells = [severity_score(place, 10.0, score, 0.1 * place, clean=0.5) for place, score in enumerate(scores, 1)]
     return CorruptionScores(name=name, title=name.upper(), quantity="dB", in_mean=in_mean, cells=cells)
 
 
 def test_values_are_text_on_the_page():
     rows = [row("noise", [0.35, 0.5], in_mean=True), row("mp3", [0.55, 0.5], in_mean=False)]
     fold = FoldRobustness(
-        fold=2, clips=80, model="m", seconds=1.0, clean=make_cell(0, None, 0.5, 0.05, clean=None), corruptions=rows
+        fold=2, clips=80, model="m", seconds=1.0, clean=severity_score(0, None, 0.5, 0.05, clean=None), corruptions=rows
     )
     results = averaged(ABOUT, [fold])
     found = robustness_table(results)

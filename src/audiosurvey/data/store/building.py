@@ -37,7 +37,7 @@ _FIRST_INDEX, _MORE = 1000, 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class StoreEntry:
     """One stretch to be stored, named by its content."""
 
     name: str
@@ -50,7 +50,7 @@ class Recording:
 
 def build(
     folder: Path,
-    recordings: Sequence[Recording],
+    recordings: Sequence[StoreEntry],
     sample_rate: int,
     mono: Mono,
     workers: int | None,
@@ -79,7 +79,7 @@ def decoding_threads(workers: int | None) -> int:
 
 def _fill(
     folder: Path,
-    recordings: Sequence[Recording],
+    recordings: Sequence[StoreEntry],
     sample_rate: int,
     mono: Mono,
     workers: int,
@@ -138,7 +138,7 @@ def _fill(
     (folder / REPORT).write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 
-def _decoded(recording: Recording, folder: Path, sample_rate: int, mono: Mono) -> tuple[Spool, float] | str:
+def _decoded(recording: StoreEntry, folder: Path, sample_rate: int, mono: Mono) -> tuple[Spool, float] | str:
     """The int16 samples of a recording and their scale, or why there are none."""
     begin, end = recording.start_s, recording.end_s
     with ExitStack() as stack:

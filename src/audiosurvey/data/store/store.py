@@ -24,7 +24,7 @@ from audiosurvey.data.audio.decoding import Mono, probe
 from audiosurvey.data.audio.extensions import MEDIA_EXTENSIONS
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.store import building
-from audiosurvey.data.store.building import TEMPORARY, Recording
+from audiosurvey.data.store.building import TEMPORARY, StoreEntry
 from audiosurvey.data.store.earlier import FORMAT, INDEX, SAMPLES, earlier_recordings
 from audiosurvey.data.store.spool import FULL_SCALE, IN_MEMORY
 from audiosurvey.data.table import Clip, Table
@@ -199,14 +199,14 @@ def _name(clip: Clip, fingerprint: Fingerprint) -> str:
     return f"{fingerprint.digest}#{start}-{end}"
 
 
-def _recordings(table: Table, names: Mapping[str, str]) -> list[Recording]:
+def _recordings(table: Table, names: Mapping[str, str]) -> list[StoreEntry]:
     """Each sound once, in the table's order."""
     clips: dict[str, list[Clip]] = {}
     for clip in table.clips:
         if clip.id in names:
             clips.setdefault(names[clip.id], []).append(clip)
     return [
-        Recording(name, same[0].path, same[0].start_s, same[0].end_s, tuple(clip.id for clip in same))
+        StoreEntry(name, same[0].path, same[0].start_s, same[0].end_s, tuple(clip.id for clip in same))
         for name, same in clips.items()
     ]
 
@@ -236,7 +236,7 @@ def _sweep(stores: Path, key: str) -> None:
             continue
 
 
-def _check_decoder(recordings: Sequence[Recording]) -> None:
+def _check_decoder(recordings: Sequence[StoreEntry]) -> None:
     """Raises UserError if formats need a package that is not installed, before anything is decoded."""
     media = [one for one in recordings if one.path.suffix.lower() in MEDIA_EXTENSIONS]
     for one in media:
@@ -252,7 +252,7 @@ def _check_decoder(recordings: Sequence[Recording]) -> None:
 
 def _check_disk(
     stores: Path,
-    recordings: Sequence[Recording],
+    recordings: Sequence[StoreEntry],
     found: Mapping[Path, Fingerprint | None],
     sample_rate: int,
     workers: int,
@@ -269,7 +269,7 @@ def _check_disk(
         )
 
 
-def _likely_seconds(recording: Recording, fingerprint: Fingerprint | None) -> float:
+def _likely_seconds(recording: StoreEntry, fingerprint: Fingerprint | None) -> float:
     """The length of a recording by its header, limited by the size of its file."""
     try:
         most = os.path.getsize(recording.path) / _LEAST_BYTES_PER_S  # noqa: PTH202  (names need not be valid text)

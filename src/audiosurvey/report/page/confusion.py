@@ -14,7 +14,7 @@ _LISTED = 50
 
 
 @dataclass(frozen=True)
-class Cell:
+class ConfusionCell:
     """Clips of one class that were taken for one class."""
 
     count: int
@@ -27,7 +27,7 @@ class Cell:
 class Confusion:
     """The matrix, or with very many classes its largest cells off the diagonal."""
 
-    rows: tuple[tuple[str, int, float | None, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, int, float | None, tuple[ConfusionCell, ...]], ...]
     """For each true class its name, clips, recall, and a cell for each predicted class; empty with many classes."""
     largest: tuple[tuple[int, int, int], ...]
     """True class, predicted class and count, the most frequent confusions first."""
@@ -44,7 +44,7 @@ def confusion_table(counts_KK: np.ndarray, classes: Sequence[str]) -> Confusion:
     rows = []
     for i, name in enumerate(classes):
         total = int(counts_KK[i].sum())
-        cells = tuple(Cell(int(n), n / total if total else 0.0, i == j) for j, n in enumerate(counts_KK[i]))
+        cells = tuple(ConfusionCell(int(n), n / total if total else 0.0, i == j) for j, n in enumerate(counts_KK[i]))
         rows.append((name, total, counts_KK[i, i] / total if total else None, cells))
     return Confusion(tuple(rows), largest)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from audiosurvey.analysis.robustness_results import Cell, CorruptionScores, RobustnessResults
+from audiosurvey.analysis.robustness_results import CorruptionScores, RobustnessResults, SeverityScore
 from audiosurvey.errors import number_of
 
 
@@ -50,7 +50,7 @@ def _row(row: CorruptionScores, results: RobustnessResults) -> dict[str, Any]:
     }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _cell(cell: SeverityScore) -> dict[str, Any]:
     change = "" if cell.relative_loss is None else f" ({_change(cell.relative_loss)})"
     level = "" if cell.level is None else f"{cell.level:g}"
     loss = min(max(cell.relative_loss or 0.0, 0.0), 1.0)

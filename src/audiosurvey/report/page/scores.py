@@ -27,7 +27,7 @@ _Z = 1.959964
 
 
 @dataclass(frozen=True)
-class Interval:
+class ScoreEstimate:
     """A share with its 95 % interval."""
 
     value: float
@@ -43,7 +43,7 @@ class ClassScore:
     clips: int
     """Test clips with this class."""
     recordings: int
-    score: Interval | None
+    score: ScoreEstimate | None
     """Recall, or average precision of data with several labels; None for a class without clips, or in all clips."""
 
 
@@ -53,7 +53,7 @@ def tested_per_trained(results: RunResults) -> float:
     return float(np.mean(ratios)) if ratios else 0.0
 
 
-def wilson(share: float, trials: int) -> Interval:
+def wilson(share: float, trials: int) -> ScoreEstimate:
     """The 95 % Wilson interval of a share of `trials` independent trials, which need not be a whole number of them.
 
     Source: Wilson 1927 ("Probable inference, the law of succession, and statistical inference").
@@ -61,7 +61,7 @@ def wilson(share: float, trials: int) -> Interval:
     z2 = _Z**2 / trials
     centre = (share + z2 / 2) / (1 + z2)
     half = _Z / (1 + z2) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials))
-    return Interval(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
+    return ScoreEstimate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
 def class_scores(tables: Sequence[PredictionTable], multi_label: bool) -> list[ClassScore]:
@@ -95,11 +95,11 @@ def _bootstrap(recording_N: np.ndarray) -> np.ndarray:
     return np.concatenate(list(counts))[:, recording_N].astype(np.float64)
 
 
-def _average_precision(score_N: np.ndarray, truth_N: np.ndarray, weights_BN: np.ndarray) -> Interval:
+def _average_precision(score_N: np.ndarray, truth_N: np.ndarray, weights_BN: np.ndarray) -> ScoreEstimate:
     whole_BN = np.concatenate([np.ones((1, len(score_N))), weights_BN])
     value, *drawn = weighted_average_precision(score_N, truth_N, whole_BN).tolist()
     low, high = interval(np.array([one for one in drawn if math.isfinite(one)] or [value]))
-    return Interval(value, min(low, value), max(high, value))
+    return ScoreEstimate(value, min(low, value), max(high, value))
 
 
 def over_recordings(tables: Sequence[PredictionTable]) -> tuple[float, float]:
