@@ -1,4 +1,4 @@
-"""The page of a run: result, curves, classes, mistakes to hear, labels in doubt, data, robustness, costs, config."""
+"""The page of a run: result, curves, classes, mistakes to hear, probable label errors, data, robustness, costs, config."""
 
 import shlex
 from collections import defaultdict
@@ -99,7 +99,7 @@ def _sections(page: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("confusion", "Confusion", page["confusion"]),
         ("reliability", "Reliability", True),
         ("mistakes", "Mistakes", True),
-        ("suspects", "Labels in doubt", True),
+        ("suspects", "Probable label errors", True),
         ("audit", "Data audit", True),
         ("robustness", "Robustness", True),
         ("augmentation", "Augmentation", True),
