@@ -134,7 +134,7 @@ def evaluate(
 ) -> RunResults | EvaluationResult:
     """Evaluates a run: each fold's model on its own test fold; or a model on other `data`.
 
-    `conditions`: also on test clips recorded otherwise, for a run.
+    `conditions`: also on test clips under other recording conditions, for a run.
     """
     from audiosurvey.runs.evaluation import heldout
     from audiosurvey.runs.evaluation.conditions import measure_conditions

@@ -102,7 +102,7 @@ def test_folds_without_models_are_named(run: RunFolder, sounds: Sounds, mistakes
     (line,) = found.missing
     assert line == (
         f"{run.path.as_posix()}: the run keeps no model of fold 2: what models attended to and the nearest training "
-        "clips are not known there"
+        "clips are unknown for these folds"
     )
 
 

@@ -268,7 +268,7 @@ def test_what_cannot_be_measured(run: Path, tmp_path: Path, command):
     for words, told in (
         ([tmp_path / "nowhere"], "no such folder; expected a run"),
         ([run, "--folds", "7"], "no finished fold 7; finished folds: 1, 2, 3"),
-        ([run, "--folds", "one"], "expected numbers with commas"),
+        ([run, "--folds", "one"], "expected numbers separated by commas"),
         ([run, "--device", "abacus"], "abacus"),
     ):
         status, _, err = command("robustness", *words)

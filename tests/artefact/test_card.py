@@ -99,7 +99,7 @@ def test_a_final_model_has_no_score_of_its_own(final_run: Path):
     assert "mean over folds 1, 2, 3, each held out once" in body
     assert "own folds; there is no official protocol for this data" in body
     for metric in head["model-index"][0]["results"][0]["metrics"]:
-        assert "of the folds' models, not of this one" in metric["name"]
+        assert "of the fold models, not of this model" in metric["name"]
     facts = json.loads((final_run / "model" / "model.json").read_text(encoding="utf-8"))
     assert f"Logits are divided by {facts['calibration']['temperature']:.4f}" in body
     for label, threshold in facts["thresholds"].items():

@@ -173,8 +173,8 @@ def test_a_changed_file_is_named(folder: Path, tmp_path, name):
     [
         (lambda facts: facts | {"labels": facts["labels"][::-1]}, "model.json was changed"),
         (lambda facts: facts | {"schema": 99}, "model of schema 99"),
-        (lambda facts: {}, r"not the model\.json of a model"),
-        (lambda facts: [], r"not the model\.json of a model"),
+        (lambda facts: {}, r"its model\.json is not valid"),
+        (lambda facts: [], r"its model\.json is not valid"),
     ],
 )
 def test_changed_facts_are_refused(folder: Path, tmp_path, change, wrong):
@@ -215,7 +215,7 @@ def test_half_a_file_of_facts_is_refused(folder: Path, tmp_path):
     shutil.copytree(folder, tmp_path / "model")
     path = tmp_path / "model" / "model.json"
     path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
-    with pytest.raises(UserError, match=r"not the model\.json of a model"):
+    with pytest.raises(UserError, match=r"its model\.json is not valid"):
         audiosurvey.load(tmp_path / "model")
 
 

@@ -62,10 +62,10 @@ def test_all_outputs(folders, monkeypatch, capsys):
     ("words", "line"),
     [
         (("none",), "none: no such folder; give survey folders, run folders, or folders with predictions.csv"),
-        (("good", "bad", "--folds", "1,x"), "--folds 1,x: expected numbers with commas between them, such as 1,2"),
+        (("good", "bad", "--folds", "1,x"), "--folds 1,x: expected numbers separated by commas, such as 1,2"),
         (("good", "bad", "--baseline", "best"), "--baseline best: no such model; there are bad, good"),
-        (("good", "bad", "--csv", "x", "--html", "x"), "--csv x, --html x: are one file; give two"),
-        (("good", "good"), "good: given twice; a model is compared with others"),
+        (("good", "bad", "--csv", "x", "--html", "x"), "--csv x, --html x: are the same file; give different files"),
+        (("good", "good"), "good: given twice; list each model once"),
     ],
 )
 def test_mistakes_are_one_line(folders, monkeypatch, capsys, words, line):

@@ -14,7 +14,7 @@ CONFIG = "dataset: {{name: folder, root: '{root}', num_folds: 2, clip_seconds: 1
 
 @pytest.fixture
 def sounds(tmp_path: Path) -> Path:
-    """Two classes of three sounds, each in another format, and one that was cut short."""
+    """Two classes of three sounds, each in another format, and one that was truncated."""
     for name, kinds in {"film": ("mp4", "mkv", "mov"), "phone": ("m4a", "amr", "webm")}.items():
         (tmp_path / "set" / name).mkdir(parents=True)
         for kind in kinds:
@@ -28,7 +28,7 @@ def test_prepare_counts_and_skips_what_is_damaged(command: Command, sounds: Path
     status, out, said = command("prepare", sounds.parent / "my.yaml")
     assert status == 0, said
     assert "6 clips" in out
-    assert "film/cut.mp4: cut short" in out + said
+    assert "film/cut.mp4: truncated" in out + said
 
 
 def test_doctor_tells_of_what_is_cut_short(command: Command, sounds: Path) -> None:
@@ -42,7 +42,7 @@ def test_doctor_tells_of_what_is_cut_short(command: Command, sounds: Path) -> No
 def test_predict_of_files_and_folders(command: Command, finished_run: Path, sounds: Path) -> None:
     status, out, said = command("predict", finished_run / "fold-1" / "model", sounds, "--format", "csv")
     assert status == 1
-    assert "cut.mp4: cut short" in said + out
+    assert "cut.mp4: truncated" in said + out
     for name in ("one.mp4", "one.mkv", "one.mov", "one.m4a", "one.amr", "one.webm"):
         assert name in out
 

@@ -308,7 +308,7 @@ def test_a_long_file_that_breaks_off_says_what_was_heard_before(command: Command
     status, out, err = command("predict", model, "long.wav", "--format", "csv")
     assert status == 1
     assert len(rows(out)) >= 79
-    assert "long.wav: cut short" in err
+    assert "long.wav: truncated" in err
     status, out, _ = command("predict", model, "long.wav", "--format", "csv", "--whole")
     assert (status, rows(out)) == (1, [])
 
@@ -332,7 +332,7 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["gone.wav"], "gone.wav: no such file or folder"),
         (["*.xyz"], "*.xyz: no file matches this pattern"),
         (["empty"], "empty: no sound files in this folder"),
-        (["a.wav", "-"], "stdin goes alone"),
+        (["a.wav", "-"], "stdin cannot be combined with files and folders"),
         (["a.wav", "--format", "xml"], "--format xml: choose one of"),
         (["a.wav", "--window", "0"], "--window 0: expected seconds"),
         (["a.wav", "--hop", "nan"], "--hop nan: expected seconds"),
@@ -347,7 +347,7 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["a.wav", "--smooth", "4"], "--smooth 4: expected an odd number"),
         (["a.wav", "--whole", "--window", "1"], "--window: is for windows, --whole gives one prediction per sound"),
         (["a.wav", "--no-events", "--min-gap", "1"], "--min-gap: is for events"),
-        (["a.wav", "--scores"], "--scores: format table cannot hold the scores of all labels"),
+        (["a.wav", "--scores"], "--scores: format table has no place for the scores of all labels"),
         (["a.wav", "--restart"], "--restart: needs --output"),
         (["a.wav", "--output", "empty"], "--output empty: is a folder"),
         (["a.wav", "--output", "no/out.csv"], "the folder no is missing"),

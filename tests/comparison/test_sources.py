@@ -61,7 +61,7 @@ def test_what_is_no_model_is_refused(make_run, tmp_path):
     for paths, message in (
         ([tmp_path / "none"], "no such folder"),
         ([tmp_path / "empty"], "nothing to compare in it"),
-        ([tmp_path / "empty-survey"], "no run with a fold that has ended"),
+        ([tmp_path / "empty-survey"], "no run with a finished fold"),
         ([begun], "no fold has ended"),
         ([run, run], "given twice"),
     ):

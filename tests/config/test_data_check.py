@@ -39,7 +39,7 @@ def test_own_data_is_counted(here: Path):
     seen = see("dataset:\n  name: folder\n  root: sounds\n  clip_seconds: 1\n")
     assert seen.verdict == "folder, 12 clips, 2 classes, 5 folds"
     assert len(seen.notes) == 1
-    assert "5 stratified ones were made" in seen.notes[0]
+    assert "5 stratified folds were made" in seen.notes[0]
     # A network that hears 5 s at once hears mostly padding here.
     (_, short) = see("dataset: {name: folder, root: sounds}\n").notes
     assert short == (
@@ -50,7 +50,7 @@ def test_own_data_is_counted(here: Path):
 
 def test_a_root_that_was_named_and_is_not_there():
     assert refused("dataset:\n  name: folder\n  root: nowhere\n") == (
-        "x.yaml:3: dataset.root: nowhere: no such folder (looked for from the working folder)",
+        "x.yaml:3: dataset.root: nowhere: no such folder (relative to the working directory)",
     )
     (line,) = refused("dataset:\n  name: esc50\n  root: nowhere\n")
     assert line.startswith("x.yaml:3: dataset.root: nowhere: no such folder")

@@ -306,10 +306,10 @@ def test_a_data_set_without_a_preset_of_its_name_is_no_config(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("train: {optimizer: {name: sgd}}", "optimizer stands at the top level"),
-        ("train: {schedule: {}}", "schedule stands at the top level"),
-        ("train: {dataset: {}}", "dataset stands at the top level"),
-        ("train: {seed: 1}", "seed stands at the top level"),
+        ("train: {optimizer: {name: sgd}}", "optimizer is a top-level key"),
+        ("train: {schedule: {}}", "schedule is a top-level key"),
+        ("train: {dataset: {}}", "dataset is a top-level key"),
+        ("train: {seed: 1}", "seed is a top-level key"),
         ("train: {n_mels: 1}", "did you mean mel_spectrogram.n_mels?"),
     ],
 )

@@ -61,7 +61,7 @@ def test_defaults(options: dict[str, Any], root: str, seconds: float):
         ({"clip_seconds": 300.1}, "clip_seconds", "at most 300"),
         ({"name": "folder", "root": "x", "num_folds": 1}, "num_folds", "at least 2 folds"),
         ({"name": "folder", "root": "x", "source_pattern": "("}, "source_pattern", "not a regular expression"),
-        ({"name": "csv", "root": "x", "label_separator": " "}, "label_separator", "blanks occur inside labels"),
+        ({"name": "csv", "root": "x", "label_separator": " "}, "label_separator", "spaces occur inside labels"),
         (
             {"name": "csv", "root": "x", "columns": {"path": "label"}},
             "columns.label",

@@ -103,7 +103,7 @@ def test_predict_uses_them_unless_it_is_told_otherwise(model: Path, field: Path,
 def test_the_command(model: Path, field: Path, command: Command):
     status, out, _ = command("evaluate", model, "--events", field, "--tune", "--onset", "0.3")
     assert status == 0
-    assert out.startswith("each half of the recordings, with the settings that are best on the other half\n")
+    assert out.startswith("scores of each half of the recordings, with the settings that are best on the other half\n")
     assert "before: windows of 0.5 s every 0.25 s; events from a score of 0.5: event F1 0.000" in out
     assert "stored in model/model.json; predict uses these settings from now on" in out
     status, out, _ = command("evaluate", model, "--events", field, "--tune", "--json")
@@ -119,7 +119,7 @@ def test_one_recording_has_no_others_to_measure_on(model: Path, field: Path, com
     field.write_text("\n".join(line for line in lines if line[0] in "p0"), encoding="utf-8")
     status, out, _ = command("evaluate", model, "--events", field, "--tune")
     assert status == 0
-    assert out.startswith("too few recordings to measure what the settings are worth on others\n")
+    assert out.startswith("too few recordings to test the settings on others than those they were chosen on\n")
 
 
 def test_what_cannot_be_tuned_is_left_as_it_is(model: Path, field: Path):

@@ -181,7 +181,7 @@ def test_evaluation_on_other_data_counts_and_names_them(folder: Path, tmp_path: 
     assert results.outside == [{"clip": f"mid/{number}.wav", "note": SOFTER} for number in (1, 2)]
     print_evaluation(results, Console(width=200))
     said = capsys.readouterr().out
-    assert "2 of 3 clips lie outside what the model was trained on:" in said
+    assert "2 of 3 clips are outside the range that the model was trained on:" in said
     assert f"  mid/1.wav: {SOFTER}" in said
 
 

@@ -91,12 +91,12 @@ def test_a_whole_sound_that_fails_has_no_answer_and_windows_before_a_fault_have(
     for whole, starts in ((True, []), (False, [0, 1])):
         portions = [WindowGroup(0, whole, [window(0, 1, 0, 0), window(1, 1, 0, 0)], False)]
         portions += [
-            WindowGroup(0, whole, [], True, "cut short"),
+            WindowGroup(0, whole, [], True, "truncated"),
             WindowGroup(1, whole, [window(0, 1, 0, 0)], True),
         ]
         *before, failure, after = said(portions, Postprocessing())
         assert [one.start_s for one in before if isinstance(one, Prediction)] == starts
-        assert failure == FailedSound("a", "cut short")
+        assert failure == FailedSound("a", "truncated")
         assert isinstance(after, Prediction)
         assert after.name == "b"
 

@@ -86,7 +86,7 @@ def test_what_looks_like_a_sound_is_listed_and_says_what_it_is(folder):
             reasons[Path(source.name).name] = bad.reason
     assert reasons["folder.wav"] == "is a folder"
     assert reasons["lost.wav"] == "a link to a missing file"
-    assert reasons["phone.m4a"] == "cut short: its header promises 774778414 bytes, 12 are there"
+    assert reasons["phone.m4a"] == "truncated: 12 of 774778414 bytes according to its header"
     assert len(reasons) == 3
 
 

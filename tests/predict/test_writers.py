@@ -21,7 +21,7 @@ WHOLE = Prediction(
 )
 UNSURE = Prediction("d.wav", 3600.1, 3601.1, (("unknown", 0.5),), score_K=np.array([0.5, 0.5], np.float32))
 EVENT = Prediction("d.wav", 61.5, 3663.5, (("dog", 0.9),), mean=0.8)
-FAILED = [FailedSound("e.wav", "cut short")]
+FAILED = [FailedSound("e.wav", "truncated")]
 
 
 def written(name: str, *answers: Prediction, wording: Postprocessing | None = None, all_scores: bool = False) -> str:
@@ -50,7 +50,7 @@ def test_csv_of_events_has_their_mean():
 def test_json_is_one_object_with_failures():
     told = json.loads(written("json", WHOLE, EVENT, all_scores=True))
     assert told["schema"] == 1
-    assert told["failed"] == [{"path": "e.wav", "reason": "cut short"}]
+    assert told["failed"] == [{"path": "e.wav", "reason": "truncated"}]
     assert told["results"][0]["path"] == STRANGE
     assert told["results"][0]["labels"] == {"cat": 0.75, "dog": 0.25}
     assert told["results"][0]["scores"] == {"dog": 0.25, "cat": 0.75}

@@ -82,7 +82,7 @@ def test_what_was_told_before_the_run_is_not_told_again():
 def test_caveats_are_always_told(told):
     text = shown(results(optimistic=True, leaking=True, official=False, not_official="fold 1 of 5 only"), told=told)
     assert "optimistic: the epoch was chosen on the test fold" in text
-    assert "leaking: one recording stands on both sides" in text
+    assert "leaking: one recording is on both sides" in text
     assert "not the official protocol: fold 1 of 5 only" in text
     assert caveats(results()) == []
     assert "optimistic" not in shown(results(), told=told)
@@ -125,7 +125,7 @@ def test_a_model_on_other_data():
     assert "0.8750" in text
     assert next(line for line in text.splitlines() if "0.9000" in line).split()[0] == "all"
     assert "not trained on" in next(line for line in text.splitlines() if "0.8750" in line)
-    assert "trained on the recordings of 2 of these clips, so the score over all is no test" in text
+    assert "trained on the recordings of 2 of these clips, so the score over all is not a test" in text
 
 
 def listed(runs: list[ListedRun]) -> list[str]:

@@ -110,12 +110,12 @@ def test_means(recorded: Record):
 def test_what_is_no_record(tmp_path: Path, finished_run: Path):
     with pytest.raises(UserError, match="no such file or folder"):
         read_record(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="no fold of a run has ended here"):
+    with pytest.raises(UserError, match="no finished fold here"):
         read_record(tmp_path)
     (tmp_path / "x.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UserError, match="damaged"):
         read_record(tmp_path / "x.json")
     old = read_record(finished_run).results.as_json()
     write_json(tmp_path / "x.json", {key: value for key, value in old.items() if key != "config"})
-    with pytest.raises(UserError, match="holds no config"):
+    with pytest.raises(UserError, match="contains no config"):
         read_record(tmp_path / "x.json")

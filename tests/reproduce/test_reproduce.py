@@ -143,7 +143,7 @@ def test_other_data_is_refused(recorded: Path, tones: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"not the data of .*; set dataset.root to its place"):
         reproduce(recorded, [f"dataset.root={fewer.as_posix()}"], options)
     shutil.rmtree(fewer / "low")
-    with pytest.raises(UserError, match="for it has other classes"):
+    with pytest.raises(UserError, match="because it has other classes"):
         reproduce(recorded, [f"dataset.root={fewer.as_posix()}"], options)
     assert not (tmp_path / "new").exists()
 
@@ -167,7 +167,7 @@ def test_a_damaged_record_is_reported_before_anything_is_trained(recorded: Path,
     run = Path(shutil.copytree(recorded, tmp_path / "old"))
     path = run / "fold-2" / "predictions.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("0.", "zero."), encoding="utf-8")
-    with pytest.raises(UserError, match=r"predictions\.csv: damaged .*; put back a copy of it"):
+    with pytest.raises(UserError, match=r"predictions\.csv: damaged .*; restore a copy of it"):
         reproduce(run, [], ReproduceOptions(tmp_path / "new", device="cpu"))
     assert not (tmp_path / "new").exists()
 

@@ -33,7 +33,7 @@ def test_a_run_without_a_fold_and_what_is_no_run(tmp_path: Path, finished_run: P
     assert run.as_json()["folds"] == []
     assert run.as_json()["mean"] == {}
     assert said == [
-        f"{tmp_path / 'broken' / 'config.yaml'}: damaged, not the config of a run; put back a copy of it",
+        f"{tmp_path / 'broken' / 'config.yaml'}: damaged, not the config of a run; restore a copy of it",
     ]
 
 

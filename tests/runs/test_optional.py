@@ -26,7 +26,7 @@ def test_an_error_becomes_one_line():
     said: list[str] = []
     with optional("curves.png", said.append):
         broken()
-    assert said == ["curves.png: ValueError: no such font; the run goes on without it"]
+    assert said == ["curves.png: ValueError: no such font; the run continues without it"]
     with pytest.raises(KeyboardInterrupt), optional("curves.png", said.append):
         raise KeyboardInterrupt
 
@@ -42,7 +42,7 @@ def test_no_picture_ends_a_run(
     monkeypatch.setattr(listener, picture, broken)
     results = train_tiny(tmp_path / "run", "tracking=[tensorboard]", "train.epochs=1", folds=[1])
     assert json.loads((tmp_path / "run" / "results.json").read_text())["folds"] == results["folds"]
-    assert "ValueError: no such font; the run goes on without it" in capsys.readouterr().err
+    assert "ValueError: no such font; the run continues without it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", ["start", "log", "log_images", "finish"])
@@ -57,7 +57,7 @@ def test_no_tracker_ends_a_run(
     results = train_tiny(tmp_path / "run", "tracking=[tensorboard]", "train.epochs=2", folds=[1])
     assert len(results["folds"]) == 1
     err = capsys.readouterr().err
-    assert err.count("tracker tensorboard: ValueError: no such font; the run goes on without it") == 1
+    assert err.count("tracker tensorboard: ValueError: no such font; the run continues without it") == 1
 
 
 def test_the_hook_of_threads_is_put_back(tmp_path: Path):
@@ -86,7 +86,7 @@ def test_names_that_are_not_utf8_are_escaped_before_training(
     status, _, err = command(*words)
     assert status == 0, err
     assert "Traceback" not in err
-    assert "the run goes on without" not in err
+    assert "the run continues without" not in err
     assert "not valid UTF-8" in err
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert results["classes"] == ["$x_$", r"caf\xe9", "plain"]

@@ -52,12 +52,12 @@ def test_the_same_command_twice_and_with_reader_threads(tmp_path, train_tiny: Tr
 
 
 def test_what_is_ignored_takes_part_in_nothing_and_is_told(tmp_path, train_tiny: Train):
-    (tmp_path / "ignore.tsv").write_text("low/3.wav\tcut short\nnoise/0.wav\tsilent\n", encoding="utf-8")
+    (tmp_path / "ignore.tsv").write_text("low/3.wav\ttruncated\nnoise/0.wav\tsilent\n", encoding="utf-8")
     said: list[str] = []
     place = (tmp_path / "ignore.tsv").as_posix()
     found = train_tiny(tmp_path / "run", ONE, f"dataset.ignore={place}", say=said.append)
     assert found["ignored"] == [
-        {"clip": "low/3.wav", "reason": "cut short"},
+        {"clip": "low/3.wav", "reason": "truncated"},
         {"clip": "noise/0.wav", "reason": "silent"},
     ]
     assert found["dataset"]["clips"] == sum(fold["clips"] for fold in found["folds"]) == 22
@@ -327,7 +327,7 @@ def test_a_recording_on_both_sides_is_refused_or_marked(tmp_path, train_tiny: Tr
     assert results["leaking"] is True
     assert results["official"] is False
     _, shown, _ = command("evaluate", tmp_path / "leaking")
-    assert "leaking: one recording stands on both sides of a split" in shown
+    assert "leaking: one recording is on both sides of a split" in shown
     card = (tmp_path / "leaking" / "fold-1" / "model" / "README.md").read_text(encoding="utf-8")
     assert "leaking" in card
 

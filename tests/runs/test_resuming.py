@@ -46,7 +46,7 @@ def test_the_same_means_are_not_worth_a_word(run: RunFolder) -> None:
 def test_another_number_of_threads_is_told_and_recorded_once(run: RunFolder) -> None:
     (line,) = note_changes(run, now(1), FOLDS, [2, 3])
     assert line == (
-        "note: the run goes on with 1 thread a fold and began with 2 (--threads 2 keeps them); "
+        "note: the run began with 2 threads per fold and continues with 1 (--threads 2 keeps the number); "
         "results may differ in their last digits from an uninterrupted run"
     )
     (record,) = resumed(run)
@@ -61,7 +61,7 @@ def test_another_number_of_threads_is_told_and_recorded_once(run: RunFolder) -> 
 def test_folds_side_by_side_share_the_threads(run: RunFolder) -> None:
     assert fold_threads(FOLDS, 2, 4) == {1: 2, 2: 2, 3: 4}
     (line,) = note_changes(run, now(2, jobs=2), FOLDS, [1])
-    assert "with 1 thread a fold and began with 2 (--threads 2 --jobs 1 keeps them)" in line
+    assert "began with 2 threads per fold and continues with 1 (--threads 2 --jobs 1 keeps the number)" in line
     # The last fold has a round, and so all threads, to itself.
     assert note_changes(run, now(2, jobs=2), FOLDS, [3]) == []
 
@@ -75,8 +75,8 @@ def test_other_processes_and_packages_are_told_too(run: RunFolder) -> None:
     packages = now(2)["packages"] | {"torch": "99.0"}
     told = note_changes(run, now(2, processes=3, packages=packages), FOLDS, FOLDS)
     assert len(told) == 2
-    assert "other processes, 3, and began with 1" in told[0]
-    assert "another torch, 99.0, and began with" in told[1]
+    assert "the run began with processes 1 and continues with 3" in told[0]
+    assert "and continues with 99.0" in told[1]
 
 
 def test_a_run_of_an_earlier_version_is_compared_in_what_it_knows(run: RunFolder) -> None:
@@ -99,4 +99,4 @@ def test_train_says_so_and_takes_the_threads_it_is_given(tiny, tmp_path: Path) -
     begun = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
     assert begun["torch_threads"] == 2
     assert [record["torch_threads"] for record in begun["resumed"]] == [1]
-    assert sum("goes on with 1 thread a fold and began with 2" in line for line in seen) == 1
+    assert sum("began with 2 threads per fold and continues with 1" in line for line in seen) == 1

@@ -446,7 +446,7 @@ def test_a_final_model_where_clips_are_longer_than_a_window_and_no_models_were_k
     run(path, tmp_path / "s")
     model = pipeline.train_final(tmp_path / "s", "net").path
     fitted_on = json.loads((model / "model.json").read_text())["calibration"]["fitted_on"]
-    assert fitted_on.endswith("; of long clips only the scores as a whole, since the folds kept no models")
+    assert fitted_on.endswith("; for long clips only the scores of whole clips, because the fold models were not kept")
 
 
 def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):

@@ -89,7 +89,7 @@ def explain_mistakes(
 
 def _not_kept(run: RunFolder, folds: Sequence[int]) -> str:
     of = f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
-    without = "what models attended to and the nearest training clips are not known there"
+    without = "what models attended to and the nearest training clips are unknown for these folds"
     return f"{run.path.as_posix()}: the run keeps no model of {of}: {without}"
 
 

@@ -89,7 +89,7 @@ def add_conditions(
     else:
         numbers = ", ".join(map(str, folds))
         text = f"Mean over the test clips of fold{'s' if len(folds) > 1 else ''} {numbers}, {how}"
-        text += "\n\n**These are not scores of this model**, but of the models of the folds."
+        text += "\n\n**These are not scores of this model**, but of the fold models."
     table = [f"| condition | {METRICS[metric].title} | mean score |", "|---|---|---|"]
     table += [f"| {row['name']} | {_number(row[metric], 3)} | {_number(row['mean_score'], 2)} |" for row in rows]
     before, _, after = _split(card.read_text(encoding="utf-8"), "Other recording conditions")
@@ -125,7 +125,7 @@ def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
     known = spec.hub if spec else None
     hub_names = {name: metric.hub for name, metric in METRICS.items() if metric.hub}
     measured = {name: value for name, value in about["metrics"].items() if value is not None and name in hub_names}
-    owner = [] if about["fold"] is not None else ["of the folds' models, not of this one"]
+    owner = [] if about["fold"] is not None else ["of the fold models, not of this model"]
     caveats = "".join(f" ({caveat})" for caveat in [*owner, *about["caveats"]])
     results = {
         "task": {"type": "audio-classification", "name": "Audio classification"},

@@ -130,7 +130,7 @@ def load_artefact(path: str | Path) -> "Model":
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         schema, digests = facts["schema"], dict(facts["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{folder}: not the model.json of a model; copy the whole folder again") from None
+        raise UserError(f"{folder}: its model.json is not valid; copy the whole folder again") from None
     if schema not in _READ:
         raise UserError(
             f"{folder}: model of schema {schema}; this version of audiosurvey reads {', '.join(map(str, _READ))}"
@@ -143,7 +143,7 @@ def load_artefact(path: str | Path) -> "Model":
         if (_digest(facts) if name == "model.json" else _sha256(folder / name)) != digest:
             raise UserError(f"{folder}: {name} was changed since it was written; copy the whole folder again")
     if not facts.keys() >= set(_REQUIRED) or not digests.keys() >= set(_ALWAYS):
-        raise UserError(f"{folder}: not the model.json of a model; copy the whole folder again")
+        raise UserError(f"{folder}: its model.json is not valid; copy the whole folder again")
     wrote = f"use the version of audiosurvey that wrote it ({facts.get('version', 'unknown')})"
     config = read_stored(folder / "config.yaml", wrote)
     heard = Provenance.load(folder / "trained_on.json")

@@ -63,7 +63,7 @@ def push(model_path: Path, repo: str, *, private: bool = False) -> Pushed:
     other logits; also without a token or a network, and if the repository cannot be written.
     """
     if not is_repo(repo) or "@" in repo:
-        raise UserError(f"{repo}: not the name of a repository; expected one such as user/name")
+        raise UserError(f"{repo}: not the name of a repository; expected a name such as user/name")
     folder = find_model(model_path)
     model = load_artefact(folder)
     difference = check_golden(model)

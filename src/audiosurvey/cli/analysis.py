@@ -18,7 +18,7 @@ def robustness(
     baseline: Annotated[
         Path | None, typer.Option(help="A run to compare errors with, whose robustness was measured before.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure folds again that were measured before.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Also measure folds that were measured before.")] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:

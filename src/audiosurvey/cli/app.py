@@ -33,7 +33,7 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 FoldsOption = Annotated[str | None, typer.Option(help="Only these folds, such as 1,2; default: all.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Also open .pt2 files, which can run code of their author.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]
 
@@ -79,4 +79,4 @@ def fold_numbers(text: str | None) -> list[int] | None:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise UserError(f"--folds {text}: expected numbers with commas between them, such as 1,2") from None
+        raise UserError(f"--folds {text}: expected numbers separated by commas, such as 1,2") from None

@@ -17,7 +17,7 @@ def compare(
     ],
     baseline: Annotated[str | None, typer.Option(help="Model to compare with; default: the best one.")] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs.")] = False,
-    margin: Annotated[float, typer.Option(help="Differences below this many points count as none.")] = 1.0,
+    margin: Annotated[float, typer.Option(help="Models within this many points count as the same.")] = 1.0,
     folds: Annotated[str | None, typer.Option(help="Compare on these folds only, such as 1,2,3.")] = None,
     cost: Annotated[
         str, typer.Option(help="Cost of the Pareto front, such as macs, parameters, train_seconds, ms_per_clip.")

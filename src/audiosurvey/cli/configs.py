@@ -36,7 +36,7 @@ def check(
     """Validate a config and its data, and print it with every value filled in; the verdict goes to stderr."""
     if schema:
         if config is not None or overrides:
-            raise UserError("check --schema: prints what every config may hold, and reads none; leave CONFIG out")
+            raise UserError("check --schema: prints the schema of all configs and reads none; leave CONFIG out")
         from audiosurvey.config.manual.shipped import shipped_schema
 
         print(shipped_schema(), end="")

@@ -37,7 +37,7 @@ def doctor(
     from audiosurvey.report.console import STDERR, progress_bar
 
     if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
-        raise UserError(f"--html {html}, --quarantine {quarantine}: are the same file; give two")
+        raise UserError(f"--html {html}, --quarantine {quarantine}: are the same file; give different files")
     outputs = {"html": html, "quarantine": quarantine}
     with progress_bar("listening") as advance:
         diagnosis = audit(data, overrides or (), advance, outputs=outputs, force=force)

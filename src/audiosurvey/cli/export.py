@@ -32,7 +32,7 @@ def export(
 ) -> None:
     """Export a model to one file, from waveform to scores, after checking that it gives the same scores."""
     if int8 and format != "onnx":
-        raise UserError(f"--int8: goes with --format onnx, not {format}")
+        raise UserError(f"--int8: needs --format onnx, not {format}")
     if calibration is not None and not int8:
         raise UserError("--calibration: is for --int8, which measures ranges on these sounds; leave it out")
     from audiosurvey.config.reading.faults import nearest

@@ -20,7 +20,7 @@ _Whole = Annotated[bool, typer.Option("--whole", help="One prediction per sound,
 Window = Annotated[float | None, typer.Option("--window", help="Predict all sounds in windows of this many seconds.")]
 Hop = Annotated[
     float | None,
-    typer.Option("--hop", help="Seconds from window to window; default: a window, or half of one for events."),
+    typer.Option("--hop", help="Step between windows in seconds; default: a window, or half of one for events."),
 ]
 _Top = Annotated[
     int | None, typer.Option(min=1, help="Labels per prediction; default: 3 for whole sounds in a table, else 1.")
@@ -33,19 +33,19 @@ Smooth = Annotated[
 ]
 _Events = Annotated[
     bool | None,
-    typer.Option("--events/--no-events", help="Join windows to events; default: for table, audacity and raven."),
+    typer.Option("--events/--no-events", help="Join windows into events; default: for table, audacity and raven."),
 ]
 On = Annotated[float | None, typer.Option(help="An event begins at this score; default: the model's, or 0.5.")]
 Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
-MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop events of fewer seconds.")]
-MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this many seconds apart.")]
+MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop shorter events, in seconds.")]
+MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this far apart, in seconds.")]
 _Format = Annotated[str, typer.Option(help="table, csv, json, audacity (label track) or raven (selection table).")]
 _Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
 _Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
 _Restart = Annotated[bool, typer.Option("--restart", help="Discard what an interrupted command left.")]
 _Rate = Annotated[int | None, typer.Option(min=1, help="Sample rate of raw samples on stdin, in Hz.")]
 _Channels = Annotated[int | None, typer.Option(min=1, help="Channels of raw samples on stdin; default: 1.")]
-_Encoding = Annotated[str | None, typer.Option(help="Encoding of raw samples on stdin, as s16le (default), f32le.")]
+_Encoding = Annotated[str | None, typer.Option(help="Encoding of raw samples on stdin: s16le (default), f32le, ...")]
 _BatchSize = Annotated[int, typer.Option(min=1, help="Windows scored at once.")]
 _Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; default: all.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
@@ -99,7 +99,7 @@ def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> 
     if mic == bool(paths):
         raise UserError("which sounds? give files, folders, patterns or - for stdin; or --mic alone")
     if "-" in paths and len(paths) > 1:
-        raise UserError("-: stdin goes alone; give files and folders in a command of their own")
+        raise UserError("-: stdin cannot be combined with files and folders; use separate commands")
     # Threads of the network that spin while they wait take processors from decoding, which slows down a busy machine
     # tenfold. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -109,7 +109,7 @@ def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> 
     try:
         outcome = run(model, ["--mic"] if mic else paths, options, TerminalPrediction())
     except KeyboardInterrupt:
-        print("interrupted" + ("; the same command goes on from here" if options.output else ""), file=sys.stderr)
+        print("interrupted" + ("; the same command continues from here" if options.output else ""), file=sys.stderr)
         sys.exit(130)
     for line in prediction_lines(outcome):
         print(line, file=sys.stderr)

@@ -28,19 +28,19 @@ def survey(
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also train cells that failed before.")] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Train cells again that another version of audiosurvey has trained.")
+        bool, typer.Option("--fresh", help="Train again cells that another version of audiosurvey has trained.")
     ] = False,
     final: Annotated[
         str | None, typer.Option(metavar="ROW", help="Train one model of this row on all folds, for deployment.")
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a config key of every config; may be repeated."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every config; may be given several times."),
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of survey files instead.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train many configs on all folds and seeds, and go on where an earlier call stopped."""
+    """Train many configs on all folds and seeds, and continue where an earlier call stopped."""
     if schema:
         from audiosurvey.survey.planning.reading import schema_text
 

@@ -71,7 +71,7 @@ def evaluate(
     device: DeviceOption = "auto",
     conditions: Annotated[
         bool,
-        typer.Option("--conditions", help="For a run: also on test clips made quieter, duller, shorter and noisier."),
+        typer.Option("--conditions", help="For a run: also on softer, band-limited, shorter and noisier clips."),
     ] = False,
     reverse: Annotated[bool, typer.Option(help="Evaluate in reverse order; results must not change.")] = False,
     events: Annotated[
@@ -86,11 +86,11 @@ def evaluate(
     off: Off = None,
     min_duration_s: MinDuration = None,
     min_gap_s: MinGap = None,
-    onset_s: Annotated[float | None, typer.Option("--onset", help="Seconds that a start may be off; 1.5.")] = None,
+    onset_s: Annotated[float | None, typer.Option("--onset", help="Tolerance of starts in seconds; 1.5.")] = None,
     offset_share: Annotated[
-        float | None, typer.Option(help="Share of its length that the end of an event may be off; default: any.")
+        float | None, typer.Option(help="Tolerance of ends, as a fraction of the length; default: any.")
     ] = None,
-    segment_s: Annotated[float | None, typer.Option("--segment", help="Seconds of a segment; 1.")] = None,
+    segment_s: Annotated[float | None, typer.Option("--segment", help="Length of a segment in seconds; 1.")] = None,
     picture: Annotated[
         Path | None, typer.Option(help="PNG file with the worst recordings: true events above those found.")
     ] = None,

@@ -226,7 +226,8 @@ def _model(
     if correct_SN is None:
         fold_scores_SJ = metrics.fold_maps(scores_SNK, truth_NK, fold_N)
         if np.isnan(fold_scores_SJ).any():
-            raise UserError(f"{row.path.as_posix()}: a fold in which no class has both kinds of clips has no mAP")
+            line = "no mAP for a fold in which no class has both positive and negative clips"
+            raise UserError(f"{row.path.as_posix()}: {line}")
     else:
         fold_scores_SJ = metrics.fold_means(correct_SN.astype(float), fold_N)
     there = {seed.path for seed in seeds}

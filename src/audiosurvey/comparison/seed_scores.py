@@ -88,10 +88,12 @@ def _check_joined(tables: list[PredictionTable]) -> None:
     for table in tables:
         place = table.path.as_posix()
         if table.classes != tables[0].classes:
-            raise UserError(f"{place}: other p: columns than {tables[0].path.as_posix()}; files of one model agree")
+            raise UserError(
+                f"{place}: other p: columns than {tables[0].path.as_posix()}; a model has the same in all files"
+            )
         if twice := [clip for clip in table.clips if clip in seen]:
             other = seen[twice[0]].as_posix()
-            raise UserError(f"{place}: {some_of(twice, _SHOWN)} in {other} too; a clip is tested once")
+            raise UserError(f"{place}: {some_of(twice, _SHOWN)} in {other} too; each clip must be tested only once")
         seen |= dict.fromkeys(table.clips, table.path)
 
 

@@ -83,7 +83,7 @@ def _refuse_twice(rows: Sequence[RowSource]) -> None:
     seen: set[Path] = set()
     for path in (seed.path for row in rows for seed in row.seeds):
         if (place := path.resolve()) in seen:
-            raise UserError(f"{path.as_posix()}: given twice; a model is compared with others")
+            raise UserError(f"{path.as_posix()}: given twice; list each model once")
         seen.add(place)
 
 
@@ -110,7 +110,7 @@ def _run_source(path: Path) -> SeedSource:
     run = RunFolder(path)
     results = run.read_results(remake=False)
     if results is None or not results.folds:
-        raise UserError(f"{path.as_posix()}: no fold has ended; train one, or leave the run out")
+        raise UserError(f"{path.as_posix()}: no finished fold; train one, or leave the run out")
     files = tuple(run.fold(fold) / FILE for fold in results.done)
     return SeedSource(path, files, results.seed, results, read_row(path))
 
@@ -119,10 +119,10 @@ def _rows_of_survey(path: Path, runs: Sequence[SeedSource]) -> list[RowSource]:
     groups: dict[tuple[str, str | None], list[SeedSource]] = {}
     for run in runs:
         if run.row is None:
-            raise UserError(f"{run.path.as_posix()}: no row.json; run the survey again, which writes it anew")
+            raise UserError(f"{run.path.as_posix()}: no row.json; run the survey again, which writes it again")
         groups.setdefault((run.row.name, _title(run)), []).append(run)
     if not groups:
-        raise UserError(f"{path.as_posix()}: no run with a fold that has ended; run the survey first")
+        raise UserError(f"{path.as_posix()}: no run with a finished fold; run the survey first")
     return [_row(name, members, path) for (name, _), members in groups.items()]
 
 

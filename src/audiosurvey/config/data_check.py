@@ -75,7 +75,7 @@ def _missing_root(dataset: DatasetConfig, where: Path) -> Fault | None:
     if spec and (spec.generated or dataset.root == spec.root):
         return None
     mend = f"; leave it out and {spec.how_to_get}" if spec else ""
-    return Fault((*where, "root"), f"{place}: no such folder (looked for from the working folder){mend}")
+    return Fault((*where, "root"), f"{place}: no such folder (relative to the working directory){mend}")
 
 
 def _placed(loaded: LoadedConfig, told: Sequence[str], where: Path, name: str) -> Iterator[str]:
@@ -115,10 +115,10 @@ def _headers(table: Table, window_s: float) -> Iterator[str]:
             seconds += [] if length is None else [length]
     if bad:
         name, reason = next(iter(bad.items()))
-        told = f"{len(bad)} of {len(clips)} files that were opened cannot be read, {name} the first: {reason}"
+        told = f"{len(bad)} of {len(clips)} files that were opened cannot be read, such as {name}: {reason}"
         if len(bad) == len(clips):
             raise UserError(f"{table.root.as_posix()}: {told}")
-        yield f"{told}; 'audiosurvey doctor' looks at all of them"
+        yield f"{told}; 'audiosurvey doctor' checks all of them"
     if seconds and max(seconds) < window_s / 2:
         yield (
             f"the clips that were opened last {max(seconds):.2g} s at most, and the network hears {window_s:g} s at "
@@ -130,7 +130,7 @@ def _seconds(clip: Clip) -> float | None:
     """Length of a clip by the header of its file; None where that does not tell. Raises BadAudio."""
     about = probe(clip.path)
     if about.frames == 0:
-        raise BadAudio("holds no sound (zero frames)")
+        raise BadAudio("contains no sound (zero frames)")
     whole = None if about.frames is None else about.frames / about.sample_rate
     end_s = clip.end_s if clip.end_s is not None else whole
     return None if end_s is None else end_s - (clip.start_s or 0.0)

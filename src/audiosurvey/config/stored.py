@@ -30,7 +30,7 @@ def read_stored(path: Path, mend: str) -> Config:
         raise UserError(f"{error}; {mend}") from None
     if missing := [key for key in _ALWAYS_THERE if key not in document.data]:
         # What is left may well be a valid config: every key has a default.
-        raise UserError(f"{path}: cut off, for it has no {missing[0]}; {mend}")
+        raise UserError(f"{path}: truncated, because it has no {missing[0]}; {mend}")
     keep_meaning(document)
     checked = validate(Config, document)
     if found := lines(document, checked.faults):

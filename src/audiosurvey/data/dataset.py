@@ -161,7 +161,7 @@ class DatasetConfig(Section):
     @classmethod
     def _some_separator(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError("blanks occur inside labels; expected a mark such as | or ;")
+            raise ValueError("spaces occur inside labels; use a separator such as | or ;")
         return value
 
     @field_validator("source_pattern")
@@ -266,7 +266,7 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
         table = _note_division(table, config)
     if divide and len(table.folds) == 1 and not any(clip.side for clip in table.clips):
         mend = "; set dataset.columns.fold to null to have folds made" if config.name == "csv" else ""
-        raise UserError(f"{table.root.as_posix()}: every clip is in one fold, a test needs a second{mend}")
+        raise UserError(f"{table.root.as_posix()}: all clips are in one fold, but testing needs a second one{mend}")
     if divide and make_folds and not table.folds:
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))
@@ -331,7 +331,9 @@ def _note_division(table: Table, config: DatasetConfig) -> Table:
     column = getattr(config.columns, key)
     if config.num_folds not in (_NUM_FOLDS, len(table.folds)):
         mend = f"leave it out, or set dataset.columns.{key} to null to have folds made"
-        raise UserError(f"dataset.num_folds: {config.num_folds}, but column {column} of the table divides it; {mend}")
+        raise UserError(
+            f"dataset.num_folds: {config.num_folds}, but the table defines folds in column {column}; {mend}"
+        )
     what = "train, val and test" if key == "split" else f"{len(table.folds)} folds"
     note = f"column {column} divides the clips ({what}); dataset.num_folds is not used"
     return replace(table, notes=(*table.notes, note))
@@ -342,5 +344,5 @@ def note_spread_recordings(table: Table) -> Table:
     spread = spread_recordings(table)
     if not spread or not is_published_leak(table, spread):
         return table
-    note = f"{len(spread)} recordings have clips in two folds: where one is tested, its other clips do not train"
+    note = f"{len(spread)} recordings have clips in two folds: when one is tested, the others are not trained on"
     return replace(table, notes=(*table.notes, note))

@@ -22,10 +22,10 @@ Unreadable = Literal["missing", "empty", "truncated", "not-numbers", "implausibl
 _REASONS: dict[str, Unreadable] = {
     "file not found": "missing",
     "the file is empty": "empty",
-    "holds no sound": "empty",
-    "cut short": "truncated",
-    "holds samples that are not numbers": "not-numbers",
-    "holds samples up to": "implausible",
+    "contains no sound": "empty",
+    "truncated": "truncated",
+    "contains samples that are not numbers": "not-numbers",
+    "contains samples up to": "implausible",
 }
 """How the decoder's reasons begin, and the check that reports them."""
 

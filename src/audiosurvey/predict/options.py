@@ -83,10 +83,10 @@ class PredictOptions:
         if self.rate is None and (self.channels is not None or self.encoding is not None):
             raise ArgumentError("{rate} is needed for raw samples, such as 16000", rate=...)
         if self.scores and self.format not in ("csv", "json"):
-            text = f"format {self.format} cannot hold the scores of all labels; give {{format}} csv or json"
+            text = f"format {self.format} has no place for the scores of all labels; give {{format}} csv or json"
             raise _bad("scores", True, text, format=...)
         if self.restart and self.output is None:
-            text = "needs {output}, next to which an interrupted prediction leaves its journal"
+            text = "needs {output}: an interrupted prediction leaves its journal next to that file"
             raise _bad("restart", True, text, output=...)
 
     def _check_output(self) -> None:

@@ -134,7 +134,7 @@ class PcmSource:
             rest = rest[whole:]
             content = self._read(received)
         if self._promised is not None and received < self._promised:
-            raise BadAudio(f"cut short: its header promises {self._promised} bytes of sound, {received} are there")
+            raise BadAudio(f"truncated: {received} of {self._promised} bytes of sound according to its header")
 
     def _read(self, received: int) -> bytes:
         """What has arrived, at least one byte; nothing at the end."""

@@ -25,10 +25,10 @@ def print_detection(found: EventEvaluation, console: Console) -> None:
 def print_tuning(found: TunedDetection, console: Console) -> None:
     """The scores on recordings that had no part in the choice, then the settings."""
     if found.held_out is not None:
-        title = "each half of the recordings, with the settings that are best on the other half"
+        title = "scores of each half of the recordings, with the settings that are best on the other half"
         _print_scores([title], found.held_out, found.notes, console)
     else:
-        lines = [*found.notes, "too few recordings to measure what the settings are worth on others"]
+        lines = [*found.notes, "too few recordings to test the settings on others than those they were chosen on"]
         _print_scores([], None, lines, console)
     for line in (
         f"before: {found.earlier}: event F1 {_share(found.before.events.f1)}, "

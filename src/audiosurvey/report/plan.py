@@ -33,7 +33,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines += context.init.lines
     if plan.experiment.pretrain_on is not None:
         kept, left_out = outside(plan.experiment.pretrain_on, context.sounds)
-        also = f"; left out, being in {table.name} too: {len(left_out)} clips" if left_out else ""
+        also = f"; {len(left_out)} clips left out because {table.name} contains them too" if left_out else ""
         lines.append(f"pretraining: {_about(kept)}{also}{_licence(kept)}")
     lines += [
         f"protocol: selection {config.protocol.selection}; folds to train: "
@@ -41,7 +41,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         f"run folder: {plan.folder.path}",
     ]
     if config.protocol.selection == "validation":
-        lines.append("the next fold, cyclically, is held out of training to choose the epoch by")
+        lines.append("the next fold (cyclically) is held out of training to choose the epoch")
     if config.protocol.selection == "test":
         lines.append("optimistic: the epoch is chosen on the test fold itself")
     for sounds in filter(None, (context.sounds, plan.experiment.pretrain_on)):
@@ -70,7 +70,7 @@ def forecast_line(plan: RunPlan) -> str:
 
 def final_line(plan: RunPlan) -> str:
     clips = len(final_clips(plan.context.config, plan.context.sounds.table))
-    return f"final model: {clips} clips, all folds; its score is that of the folds"
+    return f"final model: {clips} clips, all folds; its expected score is that of the fold models"
 
 
 def _slowed(expected: Forecast, beside: int, threads_each: int, *, on_cpu: bool) -> Forecast:

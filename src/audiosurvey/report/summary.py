@@ -64,14 +64,14 @@ def print_evaluation(results: "EvaluationResult", console: Console) -> None:
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
         console.print(
-            f"the model was trained on the recordings of {len(seen)} of these clips, so the score over all is no test; "
-            f"{rest}",
+            f"the model was trained on the recordings of {len(seen)} of these clips, "
+            f"so the score over all is not a test; {rest}",
             soft_wrap=True,
         )
     _print_skipped(results.skipped, console)
     if outside := results.outside:
         more = "; --json lists all" if len(outside) > _SHOWN else ""
-        count = f"{len(outside)} of {results.clips} clips lie outside what the model was trained on{more}:"
+        count = f"{len(outside)} of {results.clips} clips are outside the range that the model was trained on{more}:"
         console.print(count, soft_wrap=True)
         for clip in outside[:_SHOWN]:
             console.print(f"  {clip['clip']}: {clip['note']}", soft_wrap=True, markup=False)
@@ -108,7 +108,7 @@ def print_conditions(found: ConditionResults, console: Console) -> None:
         Column(_TITLES[found.metric], tuple(_number(getattr(row, found.metric), 3) for row in found.mean)),
         Column("mean score", tuple(_number(row.mean_score, 2) for row in found.mean)),
     ]
-    _print_titled(f"test clips recorded otherwise, {named}", FittedTable(columns), console)
+    _print_titled(f"test clips under other recording conditions, {named}", FittedTable(columns), console)
 
 
 def _print_titled(title: str, table: FittedTable, console: Console) -> None:

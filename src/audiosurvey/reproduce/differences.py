@@ -108,10 +108,10 @@ def _refuse_other_data(record: Record, sounds: Sounds, folds: Sequence[int]) -> 
     at = f"{table.root}: not the data of {record.path}"
     mend = "set dataset.root to its place"
     if list(table.classes) != record.results.classes:
-        raise UserError(f"{at}, for it has other classes; {mend}")
+        raise UserError(f"{at}, because it has other classes; {mend}")
     if missing := [fold for fold in folds if fold not in table.folds]:
-        raise UserError(f"{at}, for it has no fold {missing[0]}; {mend}")
+        raise UserError(f"{at}, because it has no fold {missing[0]}; {mend}")
     tested = {fold: sum(clip.fold == fold for clip in table.clips) for fold in folds}
     for row in record.results.folds:
         if row.fold in folds and not any(clip.side for clip in table.clips) and tested[row.fold] != row.clips:
-            raise UserError(f"{at}, for fold {row.fold} has {tested[row.fold]} clips and had {row.clips}; {mend}")
+            raise UserError(f"{at}, because fold {row.fold} has {tested[row.fold]} clips, not {row.clips}; {mend}")

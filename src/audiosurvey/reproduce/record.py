@@ -146,7 +146,7 @@ def read_record(path: Path) -> Record:
         run = RunFolder(path)
         results = run.read_results(remake=False)
         if results is None or not results.folds:
-            raise UserError(f"{path}: no fold of a run has ended here; {_WANTED}")
+            raise UserError(f"{path}: no finished fold here; {_WANTED}")
         _refuse_own_recipes(path, results)
         run.read_config()
         environment = run.begun_with() if run.environment_path.exists() else None
@@ -161,7 +161,7 @@ def read_record(path: Path) -> Record:
     results = read_results(path, _WANTED)
     if not results.config or not results.folds:
         missing = "config" if not results.config else "folds"
-        raise UserError(f"{path}: cannot be reproduced, since it holds no {missing}; {_WANTED}")
+        raise UserError(f"{path}: cannot be reproduced, because it contains no {missing}; {_WANTED}")
     _refuse_own_recipes(path, results)
     return Record(path, results, dump(results.config))
 
@@ -169,8 +169,8 @@ def read_record(path: Path) -> Record:
 def _refuse_own_recipes(path: Path, results: RunResults) -> None:
     if results.own_recipes:
         raise UserError(
-            f"{path}: cannot be reproduced as one run, since {OWN_RECIPES}; 'audiosurvey survey' with the survey file "
-            "and a new folder trains all of it again"
+            f"{path}: cannot be reproduced as one run, because {OWN_RECIPES}; 'audiosurvey survey' with the survey "
+            "file and a new folder trains all of it again"
         )
 
 
@@ -190,7 +190,7 @@ def read_scores(run: RunFolder, fold: int) -> tuple[list[str], np.ndarray] | Non
         clips, _, scores_NK = read_predictions(path)
     except ValueError as error:
         raise UserError(
-            f"{path}: damaged ({error}); put back a copy of it, or remove it to compare metrics only"
+            f"{path}: damaged ({error}); restore a copy of it, or remove it to compare metrics only"
         ) from None
     return clips, scores_NK
 

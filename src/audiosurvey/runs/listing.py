@@ -68,5 +68,5 @@ def _listed(run: RunFolder) -> ListedRun:
         name = dataset["name"] + (f" ({dataset['subset']})" if dataset.get("subset") else "")
         network = model.get("preset") or f"{len(model.get('blocks') or [])} blocks"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-        raise UserError(f"{run.config_path}: damaged, not the config of a run; put back a copy of it") from None
+        raise UserError(f"{run.config_path}: damaged, not the config of a run; restore a copy of it") from None
     return ListedRun(run.path, run.read_results(), name, network)

@@ -18,7 +18,7 @@ def optional(what: str, say: Say = warn) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        say(f"{what}: {in_one_line(error)}; the run goes on without it")
+        say(f"{what}: {in_one_line(error)}; the run continues without it")
 
 
 def in_one_line(error: BaseException) -> str:

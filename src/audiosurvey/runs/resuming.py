@@ -51,16 +51,14 @@ def _other_threads(
     if other is None:
         return []
     mend = f"--threads {threads}" + (f" --jobs {jobs}" if jobs != now["jobs"] else "")
-    return [f"the run goes on with {_counted(other[1])} a fold and began with {other[0]} ({mend} keeps them)"]
+    return [f"the run began with {_counted(other[0])} per fold and continues with {other[1]} ({mend} keeps the number)"]
 
 
 def _other_means(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     pairs = {name: (begun.get(key), now[key]) for key, name in _NAMES.items()}
     pairs |= {name: (begun.get("packages", {}).get(name), now["packages"][name]) for name in _PACKAGES}
     return [
-        f"the run goes on with another {name}, {after}, and began with {before}"
-        if name not in ("processes", "GPUs")
-        else f"the run goes on with other {name}, {after}, and began with {before}"
+        f"the run began with {name} {before} and continues with {after}"
         for name, (before, after) in pairs.items()
         if before is not None and before != after
     ]

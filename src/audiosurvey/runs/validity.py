@@ -22,7 +22,7 @@ def marks(results: RunResults) -> list[str]:
     if results.optimistic:
         found.append("optimistic: the epoch was chosen on the test fold")
     if results.leaking:
-        found.append("leaking: one recording stands on both sides of a split")
+        found.append("leaking: one recording is on both sides of a split")
     if folds := results.tuned_on:
         found.append(f"tuned on fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}")
     return found

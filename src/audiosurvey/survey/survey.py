@@ -92,7 +92,7 @@ class OpenSurvey:
         """Runs the trials that are missing, and adds the rows of the recipes that were found to the plan."""
         if self.options.shard != Shard():
             raise ArgumentError(
-                "{shard}: does not go with a search, whose trials depend on each other; leave it out", shard=...
+                "{shard}: cannot be combined with a search, whose trials depend on each other; leave it out", shard=...
             )
         row = self.plan.rows[0]
         assert self.plan.search is not None, "there is a search"

@@ -105,7 +105,7 @@ def read_state(path: Path) -> tuple[TrainingState, list[Record] | None]:
 
 def anew(path: Path) -> str:
     """How to recover from a checkpoint that cannot be used."""
-    return f"remove the folder {path.parent.as_posix()}, and resuming trains this stage from its beginning"
+    return f"remove the folder {path.parent.as_posix()}, and resuming trains this stage from the start"
 
 
 def _progress(path: Path, metadata: Mapping[str, str]) -> tuple[TrainingState, list[Record] | None]:

@@ -199,7 +199,7 @@ def test_without_pyroomacoustics_the_mend_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_pipes_and_impossible_samples_among_the_responses_are_named(tmp_path: Path, named_pipe) -> None:
     soundfile.write(tmp_path / "far.wav", np.array([0.0, 1e29]), 8000, subtype="FLOAT")
-    with pytest.raises(UserError, match=r"far\.wav: holds samples up to 1e\+29"):
+    with pytest.raises(UserError, match=r"far\.wav: contains samples up to 1e\+29"):
         read_folder(tmp_path, 8000)
     (tmp_path / "far.wav").unlink()
     named_pipe(tmp_path / "pipe.wav")

@@ -241,7 +241,7 @@ def test_a_head_needs_a_body() -> None:
     text = "train: {head_only: true}\n"
     ((path, message),) = faults(text)
     assert path == "train.head_only"
-    assert message.endswith("give model.init, or a pretraining")
+    assert message.endswith("set model.init or pretrain.dataset")
     assert faults(text + "pretrain_urban: true\n") == []
     ((path, message),) = faults("pretrain: {head_only: true}\n")
     assert path == "pretrain.head_only"
@@ -313,7 +313,7 @@ def test_other_classes_of_the_same_data_may_come_first() -> None:
     ):
         ((path, message),) = faults(after + f"pretrain: {{dataset: {before}}}\n")
         assert path == "pretrain.dataset"
-        assert message.endswith("every test clip would be known")
+        assert message.endswith("every test clip would have been seen in pretraining")
 
 
 def cropped(seconds: float, flat: str = "true") -> str:

@@ -28,7 +28,7 @@ def told(text: str) -> list[tuple[str, str]]:
     ("idle", "key", "said", "acts"),
     [
         (ADAM % "momentum: 0.8", "optimizer.momentum", "optimizer.name: adamw", SGD % "momentum: 0.8"),
-        (ADAM % "nesterov: true", "optimizer.nesterov", "adamw; it is a key of sgd", SGD % "nesterov: true"),
+        (ADAM % "nesterov: true", "optimizer.nesterov", "adamw; only sgd uses it", SGD % "nesterov: true"),
         (SGD % "nesterov: true, momentum: 0", "optimizer.nesterov", "momentum: 0", ""),
         (SGD % "beta1: 0.8", "optimizer.beta1", "name: sgd", ADAM % "beta1: 0.8"),
         (SGD % "beta2: 0.8", "optimizer.beta2", "name: sgd", ADAM % "beta2: 0.8, beta1: 0.9"),

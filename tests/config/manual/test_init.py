@@ -98,7 +98,7 @@ def test_one_network_is_no_ensemble(mn04: str) -> None:
     for init in ("efficientat/mn04_as", mn04):
         (line,) = lines_of(f"model:\n  preset: mn04\n  init: {init}\n  members: 3\n")
         assert line == (
-            f"config.yaml:3: model.init: {init}: is no ensemble of 3 networks, as model.members: 3 asks for; "
+            f"config.yaml:3: model.init: {init}: is not an ensemble of 3 networks, as model.members: 3 asks for; "
             "leave model.init or model.members out"
         )
 

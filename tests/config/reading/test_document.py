@@ -125,8 +125,8 @@ def test_syntax_errors_are_one_located_line(text: str | bytes, line: int, words:
 def test_keys_given_twice_are_collected() -> None:
     document = read("a: 1\nb: {c: 1, c: 2}\na: 3\n", "config.yaml")
     assert [(place, fault.dotted, fault.message) for place, fault in document.faults] == [
-        (2, "b.c", "given twice, first in line 2; keep one"),
-        (3, "a", "given twice, first in line 1; keep one"),
+        (2, "b.c", "given twice, first on line 2; keep one"),
+        (3, "a", "given twice, first on line 1; keep one"),
     ]
     assert document.data["a"] == 1
 

@@ -64,7 +64,7 @@ def test_what_is_missing_is_named(tmp_path: Path):
     for path, message in (
         (tmp_path / "nowhere", "no such file or folder; expected a table of events"),
         (tmp_path / "t.csv", r"no such recording: .*none\.wav"),
-        (tmp_path / "alone.csv", "names no recordings, and there is none of its own name beside it; add a column path"),
+        (tmp_path / "alone.csv", "names no recordings, and none of the same name is next to it; add a column path"),
         (tmp_path / "two", r"a\.wav: has two tables, a\.csv and a\.txt"),
         (tmp_path / "bare", "no recording with a table of events beside it"),
     ):

@@ -213,7 +213,7 @@ def test_joined_streams_are_heard_to_the_end(tmp_path: Path, format: str, second
 @pytest.mark.parametrize("format", ["OGG", "FLAC", "MP3"])
 def test_joined_streams_of_different_forms_are_refused(format: str) -> None:
     one, other = written(wave(), format=format), written(wave(channels=2), format=format)
-    with pytest.raises(BadAudio, match="several sounds of different forms: 1 channels at 8000 Hz, then 2 channels"):
+    with pytest.raises(BadAudio, match="several streams of different formats: 1 channels at 8000 Hz, then 2 channels"):
         read(one + other)
 
 
@@ -292,7 +292,7 @@ def test_a_flac_that_promises_too_much_is_named_before_memory_is_taken(frames: i
         for call in (probe, read):
             if frames < 2**32 and content is not flac and call is probe:
                 continue  # the length is possible: only decoding shows that the end is missing
-            with pytest.raises(BadAudio, match=r"cut short: its header promises|cannot be decoded"):
+            with pytest.raises(BadAudio, match=r"truncated: .* frames according to its header|cannot be decoded"):
                 call(content)
 
 
@@ -303,7 +303,7 @@ def test_an_mp3_that_promises_too_little_is_read_whole(tmp_path: Path) -> None:
     heard_SC = same_everywhere(short, tmp_path)
     np.testing.assert_array_equal(heard_SC[:LENGTH], read(mp3)[0])
     long = mp3[:at] + struct.pack(">I", 900) + mp3[at + 4 :]
-    with pytest.raises(BadAudio, match=r"cut short: its header promises 900 MP3 frames, \d+ are there"):
+    with pytest.raises(BadAudio, match=r"truncated: \d+ of 900 MP3 frames according to its header"):
         read(long)
 
 
@@ -318,7 +318,7 @@ def test_containers_cut_short_are_named(format: str, lost: float) -> None:
             continue
         content = written(wave(), format=format, subtype=subtype, endian=endian)
         assert len(read(content)[0]) >= LENGTH
-        with pytest.raises(BadAudio, match="cut short: its header promises"):
+        with pytest.raises(BadAudio, match=r"truncated: .* according to its header"):
             read(content[: int(len(content) * (1 - lost))])
 
 
@@ -326,5 +326,5 @@ def test_containers_cut_short_are_named(format: str, lost: float) -> None:
 def test_a_sample_cut_in_two_shows_where_no_length_is_stated(format: str, subtype: str) -> None:
     content = written(wave(channels=2), format=format, subtype=subtype)
     assert len(read(content)[0]) == LENGTH
-    with pytest.raises(BadAudio, match="cut short"):
+    with pytest.raises(BadAudio, match="truncated"):
         read(content[:-1])

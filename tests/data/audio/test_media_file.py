@@ -77,7 +77,7 @@ def test_files_that_are_cut_short(kind: str, share: float) -> None:
     end = int(share * len(content))
     if kind == "amr":
         end += (end - 6) % 32 == 0  # within a frame: between two frames nothing shows it
-    with pytest.raises(BadAudio, match="cut short"):
+    with pytest.raises(BadAudio, match="truncated"):
         read(content[:end])
 
 
@@ -85,7 +85,7 @@ def test_what_is_there_of_a_file_that_was_cut_short() -> None:
     content = media("webm")
     whole_SC, _ = read(content)
     parts: list[np.ndarray] = []
-    with pytest.raises(BadAudio, match="cut short"), blocks(content[: len(content) // 2], cut=True) as (_, pieces):
+    with pytest.raises(BadAudio, match="truncated"), blocks(content[: len(content) // 2], cut=True) as (_, pieces):
         parts.extend(pieces)
     there_SC = np.concatenate(parts)
     assert 0.3 < len(there_SC) / len(whole_SC) < 0.7
@@ -102,13 +102,13 @@ def test_a_damaged_file() -> None:
 
 def test_a_damaged_index() -> None:
     content = media("m4a").replace(b"stsd", b"xxxx")
-    with pytest.raises(BadAudio, match=r"cannot be decoded \(|holds no sound"):
+    with pytest.raises(BadAudio, match=r"cannot be decoded \(|contains no sound"):
         read(content)
 
 
 @pytest.mark.parametrize("kind", VIDEOS)
 def test_a_video_without_sound(kind: str) -> None:
-    with pytest.raises(BadAudio, match="holds no sound: the file has no audio stream"):
+    with pytest.raises(BadAudio, match="contains no sound: the file has no audio stream"):
         read(media(kind, sound=False))
 
 

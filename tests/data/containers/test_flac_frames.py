@@ -36,7 +36,7 @@ def test_the_last_frame_tells_the_length(frames: int, channels: int, rate: int, 
     assert flac_parts(window, 0)[0].pieces == ((0, len(content)),)
     for total in (frames + 1, 2 * frames + 5):
         (part,) = flac_parts(Window(io.BytesIO(with_total(content, total))), 0)
-        assert part.fault == f"cut short: its header promises {total} frames, {frames} are there"
+        assert part.fault == f"truncated: {frames} of {total} frames according to its header"
         assert part.pieces[0] == content[:42]
     if frames > 1:
         (part,) = flac_parts(Window(io.BytesIO(with_total(content, frames - 1))), 0)

@@ -1,6 +1,7 @@
 """Walking MP3 frames: sizes by the standard, junk, tags, Xing headers."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_a_wrong_header_is_mended_and_a_missing_end_is_named() -> None:
     assert parts(plain)[0].fault is None
     cut = parts(plain[: len(plain) // 2])[0]
     assert cut.fault is not None
-    assert cut.fault.startswith("cut short: its header promises")
+    assert re.match(r"truncated: \d+ of \d+ MP3 frames according to its header", cut.fault)
 
 
 def test_each_xing_header_begins_a_part_and_text_has_none() -> None:

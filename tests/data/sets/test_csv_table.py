@@ -164,7 +164,7 @@ def test_a_long_list_of_faults_is_cut(tmp_path: Path):
         (["path,label"], "labels.csv: no rows below the line with the names of the columns"),
         ([""], "labels.csv: empty; expected a first line"),
         (["file,class", "a.wav,x"], "labels.csv:1: no column path, label; there are file, class; name them in"),
-        (["path,label,split", "a.wav,x,trian"], "labels.csv:2: split: 'trian' is none of train, val, test"),
+        (["path,label,split", "a.wav,x,trian"], "labels.csv:2: split: 'trian' is not one of train, val, test"),
         (["path,label,fold,split", "a.wav,x,1,train"], "labels.csv: columns fold and split both divide the clips"),
         (["path,label,fold", "a.wav,x,-1"], "labels.csv:2: fold: -1 is below 0"),
     ],
@@ -213,7 +213,7 @@ def test_where_the_table_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monke
 def test_folds_wanted_where_the_table_has_its_own(tmp_path: Path):
     read(tmp_path, "path,label,fold", "a.wav,x,1", "b.wav,y,2")
     (tmp_path / "a.wav").touch()
-    with pytest.raises(UserError, match=r"dataset.num_folds: 3, but column \w+ of the table divides it"):
+    with pytest.raises(UserError, match=r"dataset.num_folds: 3, but the table defines folds in column \w+"):
         load_table(DatasetConfig(name="csv", root=tmp_path, num_folds=3))
 
 
@@ -221,7 +221,9 @@ def test_a_single_fold_cannot_be_tested_but_can_be_scored(tmp_path: Path):
     read(tmp_path, "path,label,fold", "a.wav,x,1", "b.wav,y,1")
     (tmp_path / "a.wav").touch()
     config = DatasetConfig(name="csv", root=tmp_path)
-    with pytest.raises(UserError, match=r"every clip is in one fold, a test needs a second; set dataset.columns.fold"):
+    with pytest.raises(
+        UserError, match=r"all clips are in one fold, but testing needs a second one; set dataset.columns.fold"
+    ):
         load_table(config)
     assert len(load_table(config, divide=False).clips) == 2
 
@@ -247,7 +249,7 @@ def test_a_table_can_be_declared_multi_label(tmp_path: Path):
     header = ("path,label", *rows)
     for multi_label in (None, False):
         assert told(tmp_path, *header, multi_label=multi_label) == [
-            "labels.csv:3: label: empty; expected the name of a class; if a clip may be of no class, set "
+            "labels.csv:3: label: empty; expected the name of a class; if clips may have no label, set "
             "dataset.multi_label: true"
         ]
     (fault,) = told(tmp_path, "path,label", "a.wav,dog|cat", "b.wav,cat", multi_label=False)
@@ -316,7 +318,7 @@ def test_one_rule_for_tables_that_divide_their_clips(tmp_path: Path, column: str
     rows = (f"a.wav,x,{one}", f"b.wav,y,{one}", f"c.wav,x,{two}", f"d.wav,y,{two}")
     read(tmp_path, f"path,label,{column}", *rows)
     for num_folds in (3, 4):
-        with pytest.raises(UserError, match=rf"num_folds: {num_folds}, but column \w+ of the table divides it"):
+        with pytest.raises(UserError, match=rf"num_folds: {num_folds}, but the table defines folds in column \w+"):
             load_table(DatasetConfig(name="csv", root=tmp_path, num_folds=num_folds))
     table = load_table(DatasetConfig(name="csv", root=tmp_path))
     assert any(f"column {column} divides the clips" in note for note in table.notes)
@@ -360,9 +362,9 @@ def test_overlapping_stretches_with_different_labels_are_told(tmp_path: Path):
     rows = ("a.wav,x,0,3", "a.wav,y,2,4", "a.wav,y,4,5", "b.wav,x,0,9", "b.wav,x,1,2", "b.wav,y,8,")
     table = read(tmp_path, "path,label,start,end", *rows)
     assert table.notes == (
-        "2 pairs of stretches overlap and have different labels, first a.wav#0.000-3.000 (line 2) and "
+        "2 pairs of segments overlap and have different labels, first a.wav#0.000-3.000 (line 2) and "
         "a.wav#2.000-4.000 (line 3); set dataset.windows, such as {seconds: 5}, for windows with the labels of all "
-        "stretches in them",
+        "segments in them",
     )
 
 

@@ -133,7 +133,9 @@ def test_folds_are_made_with_recordings_together(tmp_path: Path):
     table = load_table(DatasetConfig(name="folder", root=tmp_path, source_pattern="^(.+?)_", num_folds=3))
     assert table.folds == (1, 2, 3)
     assert len({(clip.source, clip.fold) for clip in table.clips}) == 12
-    assert any("3 stratified ones were made, the clips of a source recording together" in note for note in table.notes)
+    assert any(
+        "3 stratified folds were made, keeping clips of one source recording together" in note for note in table.notes
+    )
 
 
 def test_folders_whose_names_differ_in_the_form_of_their_accents_are_one_class(tmp_path: Path):

@@ -23,7 +23,7 @@ def config(root: Path, ignore: Path) -> DatasetConfig:
 
 
 def test_a_list_reads_back(tmp_path: Path) -> None:
-    reasons = {"a/0.wav": "cut short: 3 frames", "ä b/#2.wav#1.500-3.000": "x\ty\nz", "#1.wav": "w"}
+    reasons = {"a/0.wav": "truncated: 3 frames", "ä b/#2.wav#1.500-3.000": "x\ty\nz", "#1.wav": "w"}
     write_ignore(tmp_path / "i.tsv", reasons)
     assert read_ignore(tmp_path / "i.tsv") == reasons | {"ä b/#2.wav#1.500-3.000": "x y z"}
     write_ignore(tmp_path / "i.tsv", {})
@@ -66,7 +66,7 @@ def test_an_empty_list_changes_nothing(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe\x00", "not UTF-8 text (byte 0); expected a clip id and a reason a line"),
+        (b"\xff\xfe\x00", "not UTF-8 text (byte 0); expected a clip id and a reason on each line"),
         (b"\tsilent\n", "i.tsv:1: no clip id before the tab"),
         (
             b"dog/1.wav\tsilent\n",

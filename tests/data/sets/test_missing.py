@@ -48,7 +48,8 @@ def test_what_the_paths_may_be_relative_to(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     make(Path("sounds/dog/a.wav"))
     assert (
-        mend(Path("sounds"), "sounds/dog/a.wav") == "the paths are relative to the working folder; set dataset.root: ."
+        mend(Path("sounds"), "sounds/dog/a.wav")
+        == "the paths are relative to the working directory; set dataset.root: ."
     )
     assert mend(Path(), "dog/a.wav", "dog/b.wav") == "sounds/dog/a.wav exists; set dataset.root: sounds"
     assert mend(tmp_path / "sounds", "a.wav") == (

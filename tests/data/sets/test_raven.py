@@ -50,7 +50,7 @@ def test_tables_beside_recordings(tmp_path: Path):
         ("silent.wav#2.000-4.000", (), "silent.wav"),
     ]
     assert found.notes == (
-        "1 recording without a table is left out (unheard.wav); an empty table says that nothing is heard",
+        "1 recording without a table is left out (unheard.wav); an empty table means that a recording has no events",
         "6 windows of 2 s from 3 recordings: 3 with labels, 3 without",
     )
 

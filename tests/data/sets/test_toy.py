@@ -115,7 +115,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path):
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path):
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(UserError, match="holds something else than the toy set"):
+    with pytest.raises(UserError, match="contains something other than the toy set"):
         read_toy(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 

@@ -33,7 +33,7 @@ def table_of(root: Path) -> Table:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Twelve sounds, one of them cut short, some silent."""
+    """Twelve sounds, one of them truncated, some silent."""
     for seed in range(12):
         write(tmp_path / "set" / f"{seed:02}.wav", seed)
     bad = tmp_path / "set" / "07.wav"
@@ -47,7 +47,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = building._decoded
 
-    def counting(recording: building.Recording, **options: object) -> object:
+    def counting(recording: building.StoreEntry, **options: object) -> object:
         names.append(recording.path.name)
         return real(recording, **options)  # pyright: ignore[reportArgumentType]
 

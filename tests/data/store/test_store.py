@@ -177,7 +177,7 @@ def test_bad_files_are_skipped_with_their_reasons(table: Table) -> None:
     assert list(reasons) == ["1.wav", "3.wav", "4.wav"]
     assert reasons["1.wav"] == "file not found"
     assert reasons["3.wav"].startswith("not a sound file")
-    assert reasons["4.wav"].startswith("cut short")
+    assert reasons["4.wav"].startswith("truncated")
     assert [clip.id for clip in kept(table, store).clips] == ["0.wav", "2.wav", "5.wav"]
     assert make(table).skipped == store.skipped
     report = json.loads((store.folder / "report.json").read_text(encoding="utf-8"))
@@ -306,7 +306,7 @@ def test_no_memory_and_no_disk_is_asked_for_what_a_header_promises(table: Table,
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 0, 10**8))
     store = make(table)
     assert [skip.id for skip in store.skipped] == ["2.wav"]
-    assert store.skipped[0].reason.startswith("cut short")
+    assert store.skipped[0].reason.startswith("truncated")
     assert len(store) == 5
 
 

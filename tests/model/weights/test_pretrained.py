@@ -100,7 +100,7 @@ def test_with_its_classifier_on_request(artefact: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda t: t.pop("blocks.1.project.conv.weight"), "holds nothing for blocks.1.project.conv.weight"),
+        (lambda t: t.pop("blocks.1.project.conv.weight"), "no weights for blocks.1.project.conv.weight"),
         (lambda t: t.update({"blocks.9.weight": torch.zeros(2)}), "blocks.9.weight (2) has no place"),
         (lambda t: t.update({"blocks.5.bias": torch.zeros(7)}), "blocks.5.bias (7) does not fit blocks.5.bias (12)"),
     ],
@@ -180,7 +180,7 @@ def test_a_network_without_a_hidden_layer(shared: Path) -> None:
 def test_a_family_that_is_not_known(tmp_path: Path) -> None:
     torch.save({"encoder.weight": torch.zeros(3)}, tmp_path / "other.pt")
     said = line(lambda: open_weights(str(tmp_path / "other.pt")))
-    assert "of no family that is known here" in said
+    assert "not weights of a known family" in said
     assert "encoder.weight" in said
     assert all(family.name in said for family in FAMILIES)
 
@@ -197,7 +197,7 @@ def test_an_ensemble_takes_one_of_as_many_networks(artefact: Callable[..., Path]
     assert report.fresh == ["classifier.weight", "classifier.bias"]
     assert all(torch.equal(value, theirs.blocks.state_dict()[name]) for name, value in own.blocks.state_dict().items())
     said = line(lambda: open_weights(folder).put_into(ensemble(3)))
-    assert said.startswith(f"model.init: {folder}: is no ensemble of 3 networks, as model.members: 3 asks for")
+    assert said.startswith(f"model.init: {folder}: is not an ensemble of 3 networks, as model.members: 3 asks for")
 
 
 def test_frozen_blocks_keep_weights_and_statistics() -> None:

@@ -146,7 +146,7 @@ def test_without_models_the_rest_is_there(run_copy: Path):
     assert f"What the models attended to is missing: {line}" in words(page)
     assert 'class="shade"' not in page
     assert "dim what the model did not attend to" not in page
-    assert "The model attended to" not in page
+    assert "that the model attended to" not in page
     assert "<audio" in page
     mistakes = re.findall(r'<article class="card mistake".*?</article>', page, re.DOTALL)
     assert mistakes

@@ -71,7 +71,7 @@ def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():
     given = calibrate_final({fold: (single(said), true) for fold, (said, true) in folds.items()}, LABELS, **KIND)
     all_NK, true_NK = (np.concatenate(arrays) for arrays in zip(*folds.values(), strict=True))
     assert given.temperature == fit_temperature(all_NK, true_NK, False)
-    assert given.fitted_on == "the 900 clips of folds 1, 2, 5, as scored by models that had not heard them"
+    assert given.fitted_on == "the 900 clips of folds 1, 2, 5, as scored by models that were not trained on them"
     after = []
     for fold, (said_NK, _) in folds.items():
         others = [folds[other] for other in folds if other != fold]
@@ -87,5 +87,5 @@ def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():
 def test_of_a_single_fold_it_is_said_that_nothing_else_was_there_to_measure():
     said_NK, labels = overconfident(np.random.default_rng(4), 100)
     given = calibrate_final({3: (single(said_NK), np.eye(3)[labels])}, LABELS, **KIND)
-    assert given.fitted_on == "the 100 clips of fold 3, as scored by models that had not heard them"
+    assert given.fitted_on == "the 100 clips of fold 3, as scored by models that were not trained on them"
     assert given.measured_on == "the same 100 clips"

@@ -112,5 +112,5 @@ def test_what_does_not_go_together(run: Path, tmp_path: Path):
         evaluate(run / "fold-1" / "model", None, "cpu", conditions=True)
     (tmp_path / "empty").mkdir()
     shutil.copy(run / "config.yaml", tmp_path / "empty")
-    with pytest.raises(UserError, match="no fold has ended yet"):
+    with pytest.raises(UserError, match="no finished fold yet"):
         evaluate(tmp_path / "empty", None, "cpu", conditions=True)

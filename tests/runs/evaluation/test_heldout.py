@@ -128,7 +128,7 @@ def test_what_does_not_go_together(finished_run: Path, tmp_path):
 
 def test_a_run_without_a_finished_fold(finished_run: Path, tmp_path):
     shutil.copy(finished_run / "config.yaml", tmp_path)
-    with pytest.raises(UserError, match="no fold has ended yet"):
+    with pytest.raises(UserError, match="no finished fold yet"):
         evaluate(tmp_path, None, "cpu")
 
 

@@ -89,7 +89,7 @@ def test_folds_stand_in_order_and_the_confusion_is_pooled():
         (table(), {"folds": (1, 3)}, "folds 1, 3 of 3 only"),
         (table(), {"folds": (2,)}, "fold 2 of 3 only"),
         (table(), {"skipped": (Skipped("x.wav", "no frames"),)}, "1 clip skipped"),
-        (table(), {"leaking": True}, "one recording stands on both sides of a split"),
+        (table(), {"leaking": True}, "one recording is on both sides of a split"),
         (table(official=False), {}, "not the whole data set as published"),
         (table("toy", official=False), {}, "this data set has none"),
         (table("folder", official=False), {}, "this data set has none"),

@@ -178,6 +178,6 @@ def test_a_nested_search_leaves_no_single_recipe(make_survey: MakeSurvey, tmp_pa
     with pytest.raises(UserError, match=r"net-searched'?: each fold was trained .* choose one of .*best-fold-\*.yaml"):
         pipeline.train_final(tmp_path / "s", "net-searched")
     for recorded in (found, found / "results.json"):
-        with pytest.raises(UserError, match=r": cannot be reproduced as one run, since each fold was trained with"):
+        with pytest.raises(UserError, match=r": cannot be reproduced as one run, because each fold was trained with"):
             pipeline.reproduce(recorded, [], ReproduceOptions(tmp_path / "again"))
     assert not (tmp_path / "again").exists()

@@ -30,7 +30,8 @@ def check_outputs(targets: Mapping[str, Path], paths: Sequence[Path], *, force: 
     for option, path in targets.items():
         check_target(option, path, inputs=inputs, force=force)
         if (other := seen.setdefault(path.absolute(), option)) != option:
-            raise ArgumentError(f"{{{other}}}, {{{option}}}: are one file; give two", **{other: path, option: path})
+            same = f"{{{other}}}, {{{option}}}: are the same file; give different files"
+            raise ArgumentError(same, **{other: path, option: path})
 
 
 def write_outputs(found: Comparison, targets: Mapping[str, Path]) -> None:

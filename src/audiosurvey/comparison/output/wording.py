@@ -83,7 +83,7 @@ def front_line(dataset: DatasetResult) -> str:
     """What it means to be on the Pareto front."""
     cost = COSTS[dataset.cost]
     if not any(model.pareto for model in dataset.models):
-        return f"front: {cost} is not known of any model" + (
+        return f"front: {cost} is not known for any model" + (
             ": measure it with --timing" if dataset.cost == "ms_per_clip" else ""
         )
     return f"front: no other model has at least this score at a lower cost ({cost}), or a higher score at this cost"

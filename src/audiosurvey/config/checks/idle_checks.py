@@ -47,12 +47,12 @@ def off(config: Config) -> Iterable[ConfigWarning]:
         section = getattr(config.augmentation, name)
         keys = getattr(section, "model_fields_set", set())
         if keys and getattr(section, "p", None) == 0 and "p" not in keys:
-            yield ConfigWarning(("augmentation", name), "is off: its chance p is 0 unless given")
+            yield ConfigWarning(("augmentation", name), "is off, because its probability p is 0 by default")
 
 
 def _of_sgd(config: Config, key: str) -> str | None:
     if config.optimizer.name != "sgd":
-        return f"has no effect with optimizer.name: {config.optimizer.name}; it is a key of sgd"
+        return f"has no effect with optimizer.name: {config.optimizer.name}; only sgd uses it"
     return "has no effect with momentum: 0" if key == "nesterov" and not config.optimizer.momentum else None
 
 
@@ -79,7 +79,7 @@ def _schedule_has_it(config: Config, key: str) -> str | None:
     if key in _OF_SCHEDULE[name]:
         return _schedule_moves(config, key)
     others = " and ".join(other for other, keys in _OF_SCHEDULE.items() if key in keys)
-    return f"has no effect with schedule.name: {name}; it is a key of {others}"
+    return f"has no effect with schedule.name: {name}; only {others} uses it"
 
 
 def _patience_sees_the_end(config: Config, key: str) -> str | None:
@@ -103,7 +103,7 @@ def _pretraining_is_asked(config: Config, key: str) -> str | None:
         return None
     if "pretrain_urban" in config.model_fields_set or "dataset" in config.pretrain.model_fields_set:
         return None
-    return "has no effect without a pretraining; give pretrain.dataset, or pretrain_urban: true"
+    return "has no effect without pretraining; give pretrain.dataset, or pretrain_urban: true"
 
 
 def _is_reached(config: Config, name: str) -> str | None:
@@ -117,7 +117,7 @@ def _something_is_mixed(config: Config, key: str) -> str | None:
     if not any(getattr(config.augmentation, name).p for name in _MIXINGS):
         return f"has no effect where no clip is mixed; give a p to one of augmentation.{', '.join(_MIXINGS)}"
     if key == "union_below" and config.loss.mixed != "union":
-        return f"has no effect with loss.mixed: {config.loss.mixed}; it is for union"
+        return f"has no effect with loss.mixed: {config.loss.mixed}; it applies to union"
     return None
 
 

@@ -27,7 +27,7 @@ def _patience_is_used(config: Config) -> Iterable[Fault]:
     if config.protocol.selection == "last" and config.train.patience:
         yield Fault(
             ("protocol", "selection"),
-            "last takes the weights after a fixed number of epochs and makes no use of train.patience; "
+            "last takes the weights after a fixed number of epochs and does not use train.patience; "
             "remove train.patience, or choose selection: validation",
         )
 
@@ -51,7 +51,9 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
     # Other classes of the same data set may come first, such as ESC-50 without the ten of ESC-10.
     before, after = builtin_classes(first) or (), builtin_classes(config.dataset) or ()
     if set(before) <= set(after):
-        yield Fault(path, f"pretraining and training both use {first.name}: every test clip would be known")
+        yield Fault(
+            path, f"pretraining and training both use {first.name}: all test clips would be seen in pretraining"
+        )
 
 
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:
@@ -74,7 +76,7 @@ def _end_is_known_to_swa(config: Config) -> Iterable[Fault]:
         if config.swa.start is not None and stage.open_ended:
             yield Fault(
                 ("swa", "start"),
-                f"a share of the steps, whose number is unknown if only {name}.patience ends them; give {name}.epochs",
+                f"a fraction of the steps, whose number is unknown with only {name}.patience; give {name}.epochs",
             )
 
 
@@ -85,7 +87,7 @@ def _head_has_a_body(config: Config) -> Iterable[Fault]:
         if getattr(config.train, key):
             yield Fault(
                 ("train", key),
-                "the network before the classifier would keep its random weights; give model.init, or a pretraining",
+                "the network before the classifier would keep its random weights; set model.init or pretrain.dataset",
             )
 
 

@@ -57,7 +57,7 @@ def _weights_fit(config: Config) -> Iterable[Fault]:
 def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
     if config.model.init is not None or config.pretrain_dataset is not None:
         return
-    mend = "give model.init, or a pretraining, or leave it out"
+    mend = "set model.init or pretrain.dataset, or leave it out"
     if config.model.freeze is not None:
         yield Fault(("model", "freeze"), f"frozen blocks would keep random weights; {mend}")
     if config.model.keep_statistics:

@@ -1,6 +1,6 @@
 """docs/config.md: every key of the config with its type, default and meaning, made from the JSON Schema.
 
-`python -m audiosurvey.config.manual.manual` rewrites docs/config.md in the working folder.
+`python -m audiosurvey.config.manual.manual` rewrites docs/config.md in the working directory.
 """
 
 from collections.abc import Iterator

@@ -195,7 +195,7 @@ class _Builder:
         for key, key_node, value_node in self._own(node):
             here = (*path, key)
             if key in data:
-                message = f"given twice, first in line {self.document.places[here]}; keep one"
+                message = f"given twice, first on line {self.document.places[here]}; keep one"
                 self.document.faults.append((_line(key_node), Fault(here, message)))
                 continue
             self.document.places[here] = _line(key_node)

@@ -21,7 +21,7 @@ def override(document: Document, word: str) -> None:
         if not equals:
             raise UserError("expected KEY=VALUE, as in --set train.lr=1e-3")
         if not all(path):
-            raise UserError("a name is empty; expected names with dots between, as in --set train.lr=1e-3")
+            raise UserError("a name is empty; expected names separated by dots, as in --set train.lr=1e-3")
         _put(document, path, read_value(text), place)
     except UserError as error:
         document.faults.append((place, Fault((), error.lines[0])))

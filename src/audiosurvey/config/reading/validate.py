@@ -186,7 +186,7 @@ def _message(model: type[BaseModel], problem: _Problem) -> str:
 def _unknown_key(model: type[BaseModel], path: Path) -> str:
     known, places = keys_at(model, path[:-1]), elsewhere(model, path)
     if path[-1] in places:
-        return f"unknown key here; {path[-1]} stands at the top level"
+        return f"unknown key here; {path[-1]} is a top-level key"
     if places:
         return f"unknown key here; did you mean {' or '.join(places)}?"
     return f"unknown key{did_you_mean(path[-1], known) or '; known here: ' + ', '.join(known)}"

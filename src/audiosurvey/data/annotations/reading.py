@@ -63,7 +63,7 @@ def _beside(table: Path, sounds: Sequence[Path]) -> Path:
     found = [sound for sound in sounds if sound.parent == table.parent and _is_table_of(table, sound)]
     if not found:
         raise UserError(
-            f"{table.as_posix()}: names no recordings, and there is none of its own name beside it; add a column path"
+            f"{table.as_posix()}: names no recordings, and none of the same name is next to it; add a column path"
         )
     return max(found, key=lambda sound: len(sound.stem))
 

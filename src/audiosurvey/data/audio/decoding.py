@@ -46,7 +46,7 @@ def decode(
     floating-point files may exceed it. An `end_s` beyond the end of the file stands for the end.
 
     Shape: (S,), where S = round(frames * sample_rate / own rate) for the `frames` of the stretch, halves up.
-    Raises BadAudio: unreadable or not audio, cut short, without frames, NaN or infinite samples, a stretch that begins
+    Raises BadAudio: unreadable or not audio, truncated, without frames, NaN or infinite samples, a stretch that begins
     after the end.
     """
     x_SC, rate = read(source, start_s=start_s, end_s=end_s)
@@ -118,11 +118,11 @@ def _bounds(about: Probe, start_s: float | None, end_s: float | None) -> tuple[i
     if about.frames is not None:
         end = min(end, about.frames)
         if about.frames == 0:
-            raise BadAudio("holds no sound (zero frames)")
+            raise BadAudio("contains no sound (zero frames)")
         if begin >= about.frames:
-            raise BadAudio(f"the stretch begins at {start_s:g} s, the file ends at {about.seconds:.3f} s")
+            raise BadAudio(f"the segment begins at {start_s:g} s, the file ends at {about.seconds:.3f} s")
     if begin < 0 or end <= begin:
-        raise BadAudio(f"the stretch from {start_s or 0:g} s to {end_s or 0:g} s holds no sound")
+        raise BadAudio(f"the segment from {start_s or 0:g} s to {end_s or 0:g} s contains no sound")
     return begin, end
 
 
@@ -155,12 +155,12 @@ def _blocks(sound: SoundStreams, begin: int, end: int, fault: str | None) -> Ite
                     empty = False
                     yield wanted_SC
         if frames is not None and place < min(first + frames, end):
-            raise BadAudio(f"cut short: {min(first + frames, end) - first} frames promised, {place - first} decoded")
+            raise BadAudio(f"truncated: {place - first} of {min(first + frames, end) - first} frames decoded")
     if empty and begin:
         rate = sound.about.sample_rate
-        raise BadAudio(f"the stretch begins at {begin / rate:g} s, the file ends at {place / rate:.3f} s")
+        raise BadAudio(f"the segment begins at {begin / rate:g} s, the file ends at {place / rate:.3f} s")
     if empty or fault:
-        raise BadAudio("holds no sound (zero frames)" if empty else str(fault))
+        raise BadAudio("contains no sound (zero frames)" if empty else str(fault))
 
 
 @contextmanager

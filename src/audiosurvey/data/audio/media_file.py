@@ -37,7 +37,7 @@ class MediaFile:
             )
         try:
             if not self._container.streams.audio:
-                raise BadAudio("holds no sound: the file has no audio stream")
+                raise BadAudio("contains no sound: the file has no audio stream")
             context: CodecContext | None = self._container.streams.audio[0].codec_context
             if context is None:
                 raise BadAudio("cannot be decoded (FFmpeg does not know the codec of its sound)")
@@ -48,7 +48,7 @@ class MediaFile:
             self.samplerate, self.channels = 0, 0
             first_SC = next(self._rest, None)
             if first_SC is None:
-                raise BadAudio("holds no sound (zero frames)")
+                raise BadAudio("contains no sound (zero frames)")
             self._waiting.append(first_SC)
         except BaseException:
             self._container.close()
@@ -97,13 +97,13 @@ class MediaFile:
         with _decoding_errors():
             for packet in self._container.demux(sound):
                 if packet.is_corrupt:
-                    raise BadAudio("cut short or damaged: a packet of its sound is incomplete")
+                    raise BadAudio("truncated or damaged: a packet of its sound is incomplete")
                 for frame in packet.decode():
                     form = frame.sample_rate, frame.layout.nb_channels
                     self.samplerate, self.channels = known = (self.samplerate, self.channels) if self.channels else form
                     if form != known:
                         raise BadAudio(
-                            f"holds several sounds of different forms: {known[1]} channels at {known[0]} Hz, "
+                            f"contains several streams of different formats: {known[1]} channels at {known[0]} Hz, "
                             f"then {form[1]} channels at {form[0]} Hz"
                         )
                     if frame.samples:

@@ -14,7 +14,7 @@ def implausible(x: np.ndarray) -> str | None:
     # The extremes carry any NaN or infinity, without a mask as long as the sound.
     peak = max(float(x.max()), -float(x.min()))
     if not np.isfinite(peak):
-        return "holds samples that are not numbers (NaN or infinity)"
+        return "contains samples that are not numbers (NaN or infinity)"
     if peak > MAX_MAGNITUDE:
-        return f"holds samples up to {peak:.3g}, where full scale is 1: damaged, or not sound"
+        return f"contains samples up to {peak:.3g}, where full scale is 1: damaged, or not sound"
     return None

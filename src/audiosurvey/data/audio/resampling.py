@@ -68,7 +68,7 @@ def _converted(blocks_SC: Iterable[np.ndarray], rate: int, sample_rate: int, mon
         if len(wave_S):
             yield wave_S
     if frames == 0:
-        raise BadAudio("holds no sound (zero frames)")
+        raise BadAudio("contains no sound (zero frames)")
     length = resampled_length(frames, rate, sample_rate)
     if length == 0:
         raise BadAudio(f"too short: {frames} frames at {rate} Hz are less than a sample at {sample_rate} Hz")

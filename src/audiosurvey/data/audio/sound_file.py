@@ -65,7 +65,7 @@ class SoundStreams:
         """`path`: of a file that libsndfile can open unchanged."""
         self._stream, self._parts, self._path = stream, parts, path
         self.fault = fault
-        """Why it is known to be cut short."""
+        """Why it is known to be truncated."""
         self.lengths: list[int | None] = []
         """Frames of each part, None where unknown."""
         self._held: Stream | None = None
@@ -84,11 +84,12 @@ class SoundStreams:
             first = first or about
             if (first.sample_rate, first.channels) != (about.sample_rate, about.channels):
                 raise BadAudio(
-                    f"holds several sounds of different forms: {first.channels} channels at {first.sample_rate} Hz, "
+                    "contains several streams of different formats: "
+                    f"{first.channels} channels at {first.sample_rate} Hz, "
                     f"then {about.channels} channels at {about.sample_rate} Hz"
                 )
         if first is None:
-            raise BadAudio("holds no sound (zero frames)")
+            raise BadAudio("contains no sound (zero frames)")
         known = [frames for frames in self.lengths if frames is not None]
         self.about = replace(first, frames=sum(known) if len(known) == len(parts) else None)
 
@@ -110,7 +111,7 @@ class SoundStreams:
             except MissingDecoder:
                 raise
             except BadAudio as error:
-                # Without its index, a file that was cut short cannot be opened either.
+                # Without its index, a file that was truncated cannot be opened either.
                 raise BadAudio(part.fault or error.reason) from error
         target: Any = View(self._stream, part) if self._path is None else self._path
         try:

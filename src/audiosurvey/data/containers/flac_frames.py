@@ -43,9 +43,9 @@ def _part(window: Window, begin: int, end: int) -> Part:
         return Part(((begin, end),))
     fault = None
     if there is None:
-        fault = f"cut short: its header promises {promised} frames, {end - begin} bytes cannot hold them"
+        fault = f"truncated: {promised} frames according to its header, too many for {end - begin} bytes"
     elif promised > there:
-        fault = f"cut short: its header promises {promised} frames, {there} are there"
+        fault = f"truncated: {there} of {promised} frames according to its header"
     # 0 stands for an unknown number.
     right = bytearray(header)
     right[21:26] = (int.from_bytes(header[21:26], "big") - promised + (there or 0)).to_bytes(5, "big")

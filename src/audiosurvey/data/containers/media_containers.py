@@ -1,7 +1,7 @@
 """Containers that PyAV reads (MP4, Matroska, ASF, AVI, AMR, ADTS): recognised by their first bytes, and whether their
 end is missing.
 
-FFmpeg's readers take a file that was cut short for a shorter one. Here the sizes in the containers are compared with
+FFmpeg's readers take a file that was truncated for a shorter one. Here the sizes in the containers are compared with
 the size of the file, without decoding. A size that was left open (a live recording) promises nothing.
 """
 
@@ -33,7 +33,7 @@ class Container:
     demuxer: str
     """FFmpeg's name for it."""
     fault: Callable[[Window], str | None]
-    """Why the file is known to be cut short; None where nothing is known to be missing."""
+    """Why the file is known to be truncated; None where nothing is known to be missing."""
 
 
 def media_part(window: Window) -> Part | None:
@@ -66,7 +66,7 @@ def _recognised(window: Window) -> Container | None:
 def _missing(promised_end: int, size: int) -> str | None:
     if promised_end <= size:
         return None
-    return f"cut short: its header promises {promised_end} bytes, {size} are there"
+    return f"truncated: {size} of {promised_end} bytes according to its header"
 
 
 def _mp4_fault(window: Window) -> str | None:
@@ -84,7 +84,7 @@ def _mp4_fault(window: Window) -> str | None:
         place += size
     if place > window.size and (fault := _missing(place, window.size)):
         return fault
-    return None if b"moov" in found else "cut short, or never finished: its index (the box moov) is missing"
+    return None if b"moov" in found else "truncated, or never finished: its index (the box moov) is missing"
 
 
 def _matroska_fault(window: Window) -> str | None:
@@ -133,7 +133,7 @@ def _amr_fault(window: Window) -> str | None:
     sizes, place = (_AMR_WB, 9) if wide else (_AMR_NB, 6)
     while place < window.size:
         place += sizes[window.get(place, 1)[0] >> 3 & 15]
-    return None if place == window.size else "cut short: the last frame is incomplete"
+    return None if place == window.size else "truncated: the last frame is incomplete"
 
 
 def _adts_fault(window: Window) -> str | None:
@@ -141,7 +141,7 @@ def _adts_fault(window: Window) -> str | None:
     place = 0
     while _is_adts(head := window.get(place, 7)):
         place += _adts_size(head)
-    return None if place <= window.size else "cut short: the last frame is incomplete"
+    return None if place <= window.size else "truncated: the last frame is incomplete"
 
 
 def _is_adts(head: bytes) -> bool:

@@ -132,7 +132,7 @@ def _part(stream: _Stream) -> Part:
         info[lame + 22] &= 0xF0
         info[lame + 23] = 0
     short = promised > stream.count and not right
-    fault = f"cut short: its header promises {promised} MP3 frames, {stream.count} are there" if short else None
+    fault = f"truncated: {stream.count} of {promised} MP3 frames according to its header" if short else None
     return Part((bytes(info), *ranges), fault=fault)
 
 

@@ -18,7 +18,7 @@ def ogg_parts(window: Window) -> list[Part]:
     while (place := window.find(b"OggS\0", place, window.size)) >= 0:
         size, page_flags = _page(window, place)
         if size is None:
-            fault = "cut short: the last page of the Ogg stream is incomplete"
+            fault = "truncated: the last page of the Ogg stream is incomplete"
             break
         if page_flags & _FIRST and sounding:
             # Streams that play together all have their first pages before any other page.
@@ -27,14 +27,14 @@ def ogg_parts(window: Window) -> list[Part]:
         sounding = sounding or not page_flags & _FIRST
         flags, found, place = page_flags, found + 1, place + size
     if found < 2 and window.size > 1 << 17:
-        fault = fault or "cut short or damaged: no page of the Ogg stream near its end"
+        fault = fault or "truncated or damaged: no page of the Ogg stream near its end"
     parts.append(_part(begin, window.size, flags, fault))
     return parts
 
 
 def _part(begin: int, end: int, flags: int, fault: str | None) -> Part:
     if fault is None and not flags & _LAST:
-        fault = "cut short: the Ogg stream has no end-of-stream page"
+        fault = "truncated: the Ogg stream has no end-of-stream page"
     return Part(((begin, end),), fault=fault)
 
 

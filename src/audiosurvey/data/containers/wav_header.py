@@ -106,11 +106,11 @@ def is_placeholder(promised: int) -> bool:
 
 
 def missing_bytes(size: int, begin: int, promised: int) -> str | None:
-    """Why a file of this size is cut short, whose sound begins at `begin`; None if it is complete."""
+    """Why a file of this size is truncated, whose sound begins at `begin`; None if it is complete."""
     there = max(0, size - begin)
     if promised <= there or is_placeholder(promised):
         return None
-    return f"cut short: its header promises {promised} bytes of sound, {there} are there"
+    return f"truncated: {there} of {promised} bytes of sound according to its header"
 
 
 def lies_low(content: bytes, width: int, loose: int) -> bool | None:

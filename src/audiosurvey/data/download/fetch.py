@@ -55,7 +55,7 @@ def fetch(
         if failures >= tries:
             raise UserError(
                 f"{url}: the download failed ({fault}); {_size(part) / 1e6:.1f} MB are kept in {part}, "
-                "run the command again to go on"
+                "run the command again to resume"
             )
         time.sleep(pause_s * 2 ** (failures - 1))
 

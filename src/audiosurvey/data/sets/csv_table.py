@@ -138,7 +138,7 @@ class _CsvReader:
             self.faults.add(row.line, str(columns.end), f"the clip ends at {end_s:g} s, where it begins or before")
         side = _SIDES.get(self.cell(row, columns.split).lower())
         if side is None and (text := self.cell(row, columns.split)):
-            self.faults.add(row.line, str(columns.split), f"'{text}' is none of train, val, test")
+            self.faults.add(row.line, str(columns.split), f"'{text}' is not one of train, val, test")
         parts = dict.fromkeys(composed(part) for part in _labels(row[columns.label], self.separator))
         marks = [part for part in parts if part in MISSING and part not in self.named]
         file = _relative(self.root, self.cell(row, columns.path))
@@ -201,7 +201,7 @@ class _CsvReader:
                 mend = f"list '{row.missing}' in dataset.classes or dataset.exclude_classes if it is a class"
                 fault = f"'{row.missing}' stands for a missing label; name the class, or {mend}"
             elif not row.labels:
-                mend = "if a clip may be of no class, set dataset.multi_label: true"
+                mend = "if clips may have no label, set dataset.multi_label: true"
                 fault = f"empty; expected the name of a class; {mend}"
             else:
                 continue
@@ -259,8 +259,8 @@ def _overlaps(read: Sequence[_LabelledRow]) -> list[str]:
             longest = max(longest, row, key=lambda row: row.end_s)
     if not pairs:
         return []
-    mend = "set dataset.windows, such as {seconds: 5}, for windows with the labels of all stretches in them"
-    return [f"{len(pairs)} pairs of stretches overlap and have different labels, first {pairs[0]}; {mend}"]
+    mend = "set dataset.windows, such as {seconds: 5}, for windows with the labels of all segments in them"
+    return [f"{len(pairs)} pairs of segments overlap and have different labels, first {pairs[0]}; {mend}"]
 
 
 def _sources(read: Sequence[_LabelledRow]) -> Iterator[str | None]:

@@ -64,7 +64,7 @@ def read_folder(root: Path, source_pattern: str | None = None) -> Table:
     if loose:
         notes.append(f"{loose} audio files directly in {place} belong to no class folder and are left out")
     if empty:
-        notes.append(f"folders without audio files are no classes: {', '.join(empty)}")
+        notes.append(f"folders without audio files are not classes: {', '.join(empty)}")
     if other:
         notes.append(f"{other.total()} files of formats that cannot be read ({formats}) are left out")
     if source_pattern is not None:

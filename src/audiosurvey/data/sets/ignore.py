@@ -27,7 +27,7 @@ def read_ignore(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        mend = "expected a clip id and a reason a line"
+        mend = "expected a clip id and a reason on each line"
         raise UserError(f"{place}: not UTF-8 text (byte {error.start}); {mend}") from None
     except OSError as error:
         raise UserError(f"{place}: cannot be read ({error.strerror}); set dataset.ignore") from None
@@ -62,7 +62,7 @@ def without_ignored(table: Table, path: Path, used: Collection[str]) -> Table:
     reasons, place = read_ignore(path), path.as_posix()
     ignored = tuple(Ignored(clip.id, reasons[clip.id]) for clip in table.clips if clip.id in reasons)
     if reasons and not ignored:
-        example = f", which look like '{table.clips[0].id}'" if table.clips else ""
+        example = f", which have the form '{table.clips[0].id}'" if table.clips else ""
         mend = f"is not a clip of this data set, and neither is any other line; expected ids{example}"
         raise UserError(f"{place}: '{next(iter(reasons))}' {mend}")
     if not ignored:

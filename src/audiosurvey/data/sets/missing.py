@@ -40,7 +40,7 @@ def _guesses(root: Path, missing: Path) -> Iterator[str]:
         return
     relative = missing.relative_to(root)
     if relative.is_file():
-        yield "the paths are relative to the working folder; set dataset.root: ."
+        yield "the paths are relative to the working directory; set dataset.root: ."
     if (root.parent / relative).is_file():
         yield f"the paths are relative to {root.parent.as_posix()}; set dataset.root to it"
     for extension in sorted(AUDIO_EXTENSIONS, key=lambda name: (name != ".wav", name)):

@@ -44,6 +44,6 @@ def _without_table(root: Path, annotated: Sequence[AnnotatedRecording]) -> list[
     others = [path.relative_to(root).as_posix() for path in sound_files(root) if path.resolve() not in known]
     if not others:
         return []
-    mend = "an empty table says that nothing is heard"
+    mend = "an empty table means that a recording has no events"
     found = number_of(len(others), "recording without a table is", "recordings without a table are")
     return [f"{found} left out ({some_of(others, _SHOWN)}); {mend}"]

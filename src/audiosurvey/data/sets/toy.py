@@ -69,7 +69,7 @@ def make_toy(root: Path, seed: int = 0) -> None:
     """
     place = root.as_posix()
     if root.exists() and not (root / _MARK).is_file() and not (root.is_dir() and not any(root.iterdir())):
-        raise UserError(f"{place}: holds something else than the toy set; set dataset.root to a new folder")
+        raise UserError(f"{place}: contains something other than the toy set; set dataset.root to a new folder")
     beside = root.absolute().with_name(f".{root.absolute().name}-{secrets.token_hex(6)}")
     old = beside.with_name(f"{beside.name}-old")
     try:

@@ -119,8 +119,8 @@ def assign_folds(
     for label, fold in lonely_classes(ordered, folds).items():
         notes.append(f"class '{classes[label]}' is only in fold {fold + 1}, where it is tested but never trained")
     fold_of = {clip.id: fold + 1 for clip, fold in zip(ordered, folds, strict=True)}
-    together = ", the clips of a source recording together" if kind == "source recordings" else ""
-    made = f"no folds in the data: {num_folds} stratified ones were made{together}"
+    together = ", keeping clips of one source recording together" if kind == "source recordings" else ""
+    made = f"the data has no folds: {num_folds} stratified folds were made{together}"
     return tuple(replace(clip, fold=fold_of[clip.id]) for clip in clips), (made, *notes)
 
 

@@ -94,7 +94,7 @@ def place(tensors: Mapping[str, Tensor], network: Network) -> Placed:
         elif name.startswith("classifier.5."):
             placed.put(name, name.replace("classifier.5.", "classifier."), tensor)
         else:
-            raise UserError(f"model.init: {name}: no such tensor belongs to this family")
+            raise UserError(f"model.init: {name}: not a tensor of this family")
     return placed
 
 

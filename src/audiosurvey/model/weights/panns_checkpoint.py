@@ -141,9 +141,7 @@ def _refuse_other_front_end(tensors: Mapping[str, Tensor]) -> None:
     trained, bank = _trained_with(tensors), tensors.get("logmel_extractor.melW")
     if bank is None:
         return
-    other = (
-        "model.init: the weights hold a mel bank or a transform other than PANNs'; they need a front end of their own"
-    )
+    other = "model.init: the weights have another mel filter bank or transform than PANNs and need their own front end"
     if (
         trained is None
         or trained.mel is None

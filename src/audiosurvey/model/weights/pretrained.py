@@ -149,11 +149,11 @@ class Weights:
             and (classifier or not name.startswith(_CLASSIFIER))
         ]
         if lacking:
-            raise UserError(f"model.init: {self.name}: holds nothing for {_some(lacking)} of the network{self._hint()}")
+            raise UserError(f"model.init: {self.name}: no weights for {_some(lacking)} of the network{self._hint()}")
 
     def _hint(self) -> str:
         preset = self.family.preset(self.tensors)
-        return f"; they are the weights of preset {preset}" if preset else "; the network is not the one they are from"
+        return f"; they are the weights of preset {preset}" if preset else "; they are from another network"
 
 
 def open_weights(init: str, progress: ProgressCallback | None = None) -> Weights:
@@ -167,7 +167,7 @@ def open_weights(init: str, progress: ProgressCallback | None = None) -> Weights
 def no_ensemble(init: str, members: int) -> str:
     """The message for weights that are not those of an ensemble of so many members."""
     return (
-        f"{init}: is no ensemble of {members} networks, as model.members: {members} asks for; leave model.init or "
+        f"{init}: is not an ensemble of {members} networks, as model.members: {members} asks for; leave model.init or "
         "model.members out"
     )
 
@@ -179,9 +179,7 @@ def read_pretrained(init: str, path: Path) -> Weights:
     family = next((family for family in FAMILIES if family.recognises(tensors)), None)
     if family is None:
         known = ", ".join(family.name for family in FAMILIES)
-        raise UserError(
-            f"model.init: {init}: weights of no family that is known here ({known}); it holds {_some(tensors)}"
-        )
+        raise UserError(f"model.init: {init}: not weights of a known family ({known}); it contains {_some(tensors)}")
     known = released(init) if family is not OURS else None
     return Weights(init, file, tensors, family, known.front_end if known else family.front_end(tensors))
 

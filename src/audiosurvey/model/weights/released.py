@@ -72,7 +72,7 @@ def _fetch(init: str, target: Path, progress: ProgressCallback | None, tries: in
             found = hashlib.file_digest(file, kind).hexdigest()
         if known.digest != f"{kind}:{found}":
             discard(part)
-            raise UserError(f"model.init: {init}: the file that came is another one ({kind} {found}); it was removed")
+            raise UserError(f"model.init: {init}: the download has the wrong checksum ({kind} {found}); it was removed")
     part.replace(target)
     discard(part)  # its note
 

@@ -1,4 +1,4 @@
-"""The page of a run: result, curves, classes, mistakes to hear, probable label errors, data, robustness, costs, config."""
+"""The page of a run: result, curves, classes, mistakes, probable label errors, data, robustness, costs, config."""
 
 import shlex
 from collections import defaultdict
@@ -200,7 +200,7 @@ def _reliability(material: RunMaterial) -> dict[str, Any] | None:
     what = "All scores of all classes" if several else "The highest score of each test clip"
     note = f"{what}, uncalibrated, in bins of equal width. Dots below the line are overconfident."
     if material.config is not None and not several and Loss(material.config.loss, False).binary:
-        note += " The network was trained with independent scores of the classes, which do not add up to 1."
+        note += " The network was trained with an independent score for each class; scores do not add up to 1."
     return {"chart": chart, "error": error, "note": note}
 
 

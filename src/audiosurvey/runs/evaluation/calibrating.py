@@ -48,7 +48,7 @@ def calibrate_final(
     scored, truth_NK = _joined(list(folds.values()))
     numbers = ", ".join(map(str, folds))
     heard = f"the {len(scored)} clips of fold{'s' if len(folds) > 1 else ''} {numbers}"
-    fitted_on = f"{heard}, as scored by models that had not heard them"
+    fitted_on = f"{heard}, as scored by models that were not trained on them"
     fitted = calibrate(scored, truth_NK, labels, binary=binary, multi_label=multi_label, fitted_on=fitted_on)
     if len(folds) == 1:
         parts, measured_on = [((scored, truth_NK), fitted.temperatures(binary))], f"the same {len(scored)} clips"

@@ -236,7 +236,7 @@ class RunResults(StoredPart):
         if not self.as_published:
             return "not the whole data set as published"
         if self.leaking:
-            return "one recording stands on both sides of a split"
+            return "one recording is on both sides of a split"
         if self.done != self.all_folds:
             folds = f"fold{'s' if len(self.done) > 1 else ''} {', '.join(map(str, self.done))}"
             return f"{folds} of {len(self.all_folds)} only"

@@ -28,7 +28,7 @@ def read_row(run: Path) -> SurveyRow | None:
     path = run / ROW
     if not path.is_file():
         return None
-    mend = "run the survey again, which writes it anew"
+    mend = "run the survey again, which writes it again"
     return parse_part(SurveyRow, read_json(path, mend), path, mend)
 
 

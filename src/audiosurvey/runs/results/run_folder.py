@@ -88,13 +88,13 @@ class RunFolder:
             return found
         if runs := sorted(config.parent.as_posix() for config in self.path.glob("runs/*/config.yaml")):
             raise UserError(f"{self.path}: not a run; runs here: {some_of(runs, 5)}")
-        raise UserError(f"{self.path}: no fold has ended yet; continue it with 'audiosurvey train --resume'")
+        raise UserError(f"{self.path}: no finished fold yet; continue it with 'audiosurvey train --resume'")
 
     def _read_final(self) -> FinalFacts | None:
         path = self.final / RESULT
         if not path.exists():
             return None
-        mend = "remove it, and train the final model again with --final: what of it is done is kept"
+        mend = "remove it, and train the final model again with --final; its finished epochs are kept"
         return parse_part(FinalFacts, read_json(path, mend), path, mend)
 
     def read_config(self) -> "Config":
@@ -102,7 +102,7 @@ class RunFolder:
         # Results can be read without the config classes, which load torch.
         from audiosurvey.config.stored import read_stored
 
-        return read_stored(self.config_path, "put back a copy of it, or go on with the version that wrote it")
+        return read_stored(self.config_path, "restore a copy of it, or use the version that wrote it")
 
     def mend_result(self, number: int) -> str:
         """Advice on a damaged result of a fold."""
@@ -164,7 +164,7 @@ class RunFolder:
         there = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         if not os.access(there, os.W_OK):
             raise ArgumentError(
-                f"{self.path}: cannot be written ({there} is read-only for you); give another {{run_dir}}", run_dir=...
+                f"{self.path}: cannot be written (no permission for {there}); give another {{run_dir}}", run_dir=...
             )
 
     def start(
@@ -194,7 +194,7 @@ class RunFolder:
     def begun_with(self) -> dict[str, Any]:
         """The environment in which the run began. Raises UserError if the file is missing or damaged."""
         path = self.environment_path
-        mend = "put back a copy of it; without it nobody knows on what data the run began: else begin another run"
+        mend = "restore a copy of it, or start another run: without it, the data of this run are unknown"
         begun = read_json(path, mend)
         if begun.get("precision") not in ("fp32", "bf16", "fp16") or "data_hash" not in begun or "device" not in begun:
             raise UserError(f"{path}: damaged, without device, precision or data_hash; {mend}")

@@ -64,7 +64,7 @@ class Tracking:
                 self._tell(name, error)
 
     def _tell(self, name: str, error: BaseException) -> None:
-        self._say(f"tracker {name}: {in_one_line(error)}; the run goes on without it")
+        self._say(f"tracker {name}: {in_one_line(error)}; the run continues without it")
 
     def _watch_threads(self) -> None:
         """Hides tracebacks of TensorBoard's own thread: the next call of the tracker fails with the same error."""

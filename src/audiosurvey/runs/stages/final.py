@@ -97,7 +97,7 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
         parts = {fold: held_out.scored for fold, held_out in scored.items()}
         calibration = calibrate_final(parts, results.classes, binary=binary, multi_label=several)
         if any(held_out.as_whole for held_out in scored.values()):
-            as_whole = "; of long clips only the scores as a whole, since the folds kept no models"
+            as_whole = "; for long clips only the scores of whole clips, because the fold models were not kept"
             calibration = replace(calibration, fitted_on=f"{calibration.fitted_on}{as_whole}")
     return FinalTraining(config, ready.network, clips, epochs, why, seconds, calibration)
 
@@ -121,7 +121,7 @@ def _probe(stage: Stage, ready: ReadyNetwork, log: Listener) -> float:
 def _begin(run: RunFolder, epochs: int) -> None:
     """Writes down the number of epochs; a checkpoint of another number is of no use and is removed."""
     plan: dict[str, Any] = {"epochs": epochs}
-    again = f"remove the folder {run.final.as_posix()}, and the final model is trained from its beginning"
+    again = f"remove the folder {run.final.as_posix()}, and the final model is trained from the start"
     if (run.final / PLAN).exists() and read_json(run.final / PLAN, again) != plan:
         shutil.rmtree(run.final)
     write_json(run.final / PLAN, plan)
@@ -130,7 +130,7 @@ def _begin(run: RunFolder, epochs: int) -> None:
 def final_epochs(config: Config, rows: Sequence[FoldRow]) -> tuple[int, str]:
     """The number of epochs, and where it is from: that of the config, or the median of what the folds chose."""
     if config.train.head_only:
-        return 1, "the classifier alone is fitted, at one go"
+        return 1, "only the classifier is fitted, in one step"
     if config.protocol.selection == "last":
         assert config.train.epochs, "without a patience the number of epochs is fixed"
         return config.train.epochs, "as the config says"
