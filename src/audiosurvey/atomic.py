@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their name, then renamed."""
+"""Atomic writes: files are written under a temporary name, then renamed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a user's mistake looks like: one clear line for each fault, exit status 2, no traceback."""
+"""Errors that are the user's: one clear line for each, exit status 2, no traceback."""
 
 import errno
 from collections.abc import Sequence

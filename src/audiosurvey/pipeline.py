@@ -132,7 +132,7 @@ def evaluate(
     conditions: bool = False,
     bar: OpenBar | None = None,
 ) -> RunResults | EvaluationResult:
-    """Evaluates a run: each fold's model on its own test fold; or a model on other `data`.
+    """Evaluates a run: each fold model on its own test fold; or a model on other `data`.
 
     `conditions`: also on test clips under other recording conditions, for a run.
     """

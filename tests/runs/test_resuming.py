@@ -75,8 +75,8 @@ def test_other_processes_and_packages_are_told_too(run: RunFolder) -> None:
     packages = now(2)["packages"] | {"torch": "99.0"}
     told = note_changes(run, now(2, processes=3, packages=packages), FOLDS, FOLDS)
     assert len(told) == 2
-    assert "the run began with processes 1 and continues with 3" in told[0]
-    assert "and continues with 99.0" in told[1]
+    assert "processes: 1 when the run began, 3 now" in told[0]
+    assert "when the run began, 99.0 now" in told[1]
 
 
 def test_a_run_of_an_earlier_version_is_compared_in_what_it_knows(run: RunFolder) -> None:

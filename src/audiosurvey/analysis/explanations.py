@@ -1,4 +1,4 @@
-"""Explanations of the mistakes of a run: what each fold's model attended to, and the nearest training clip of the class
+"""Explanations of the mistakes of a run: what each fold model attended to, and the nearest training clip of the class
 it chose.
 
 Stored in `RUN/analysis`: `nearest.json`, and spectrograms, masks and masked sounds in `saliency/fold-N.safetensors`.

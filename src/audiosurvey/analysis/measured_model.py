@@ -1,4 +1,4 @@
-"""Which model something was measured with: its weights by their digest, and whether the run still has them."""
+"""The model that something was measured with: the digest of its weights, and whether the run still has them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Robustness of a run: the model of each fold on corrupted clips of its own test fold.
+"""Robustness of a run: each fold model on corrupted clips of its own test fold.
 
 Clips come from the store and are corrupted as they are scored. Each fold is written when it has ended; folds that are
 there for the same model, data and corruptions are not measured again.

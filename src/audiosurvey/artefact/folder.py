@@ -158,7 +158,7 @@ def load_artefact(path: str | Path) -> "Model":
 def find_model(path: Path) -> Path:
     """The model folder at `path`: itself, or the final model of a run.
 
-    Raises UserError if there is none; for a run it names the models of the folds.
+    Raises UserError if there is none; for a run it names the fold models.
     """
     if is_exported(path) and not path.is_dir():
         raise UserError(f"{path}: has the name of an exported file; give the model folder that it was made from")

@@ -1,4 +1,4 @@
-"""What a model folder says about its weights, for runs that start from them.
+"""The provenance of the weights in a model folder, for runs that start from them.
 
 Each function takes the file of the weights; a file that is in no model folder has no origin that is known.
 """

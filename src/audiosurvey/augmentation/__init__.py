@@ -1,1 +1,1 @@
-"""What is done to training clips, drawn for each clip from its own random stream."""
+"""Augmentation of training clips, drawn for each clip from its own random stream."""

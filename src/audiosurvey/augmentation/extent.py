@@ -1,4 +1,4 @@
-"""Where in its window a clip sounds; the rest is padding, or silence that came in when the clip was moved.
+"""The extent of a clip in its window; the rest is padding, or silence from shifting the clip.
 
 The window is taken as a circle, since a cyclic shift can part a clip: its beginning then stands at the end of the
 window.

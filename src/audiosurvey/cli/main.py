@@ -1,4 +1,4 @@
-"""The console script: runs a command, and turns what goes wrong into lines and an exit status.
+"""The console script: runs a command, and turns errors into lines and an exit status.
 
 Exit status: 0 done; 1 done, but something failed or was found; 2 a user's mistake, in one clear line on stderr.
 """

@@ -1,4 +1,4 @@
-"""Models on the same clips: the scores of all rows in one order, or a refusal to compare what is not the same.
+"""Models on the same clips: the scores of all rows in one order, or an error if the rows are not comparable.
 
 Axes: M models, S seeds, N clips, K classes, J folds.
 """

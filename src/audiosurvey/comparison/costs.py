@@ -50,7 +50,7 @@ COSTS = {
 
 
 def costs_of(model: ComparedModel, folds: Collection[int], timing: TimingResults | None = None) -> Costs:
-    """Costs from results.json, environment.json and the folds' models.
+    """Costs from results.json, environment.json and the fold models.
 
     `folds`: those that are compared; time, energy and memory are of these. `timing`: what was measured for the model.
     """

@@ -1,4 +1,4 @@
-"""Names of models short enough for a place in a plot, and still different from each other."""
+"""Short names of models for plots, still different from each other."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Names of models that are different within each data set: where names are equal, folders are put in front."""
+"""Unique names of models within each data set: equal names are prefixed with folders."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""The config with which a run of an earlier version goes on.
+"""The config with which a run of an earlier version is resumed.
 
 Defaults change from version to version. A config file that leaves them out would name another experiment after an
 update, though nobody changed it.

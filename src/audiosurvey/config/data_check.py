@@ -1,4 +1,4 @@
-"""What `check` sees of the data that a config names, without decoding a sound.
+"""What `check` examines of the data of a config, without decoding any sound.
 
 In: a config that holds. Out: a line on the data and notes; a `UserError` for data that is named and is not there, or
 that no training can use. Data that is fetched or made when it is needed may be missing.

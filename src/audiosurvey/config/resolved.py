@@ -1,4 +1,4 @@
-"""A checked config as YAML that says every value, and reads back to the same config on any system."""
+"""A checked config as YAML with every value, which reads back as the same config on any system."""
 
 from pathlib import PurePath
 from typing import Any

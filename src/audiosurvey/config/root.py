@@ -1,4 +1,4 @@
-"""The whole config: the sections of all stages, and what they settle together."""
+"""The whole config: the sections of all stages, and values that depend on several of them."""
 
 from typing import Literal, TypeVar
 

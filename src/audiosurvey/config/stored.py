@@ -1,4 +1,4 @@
-"""The config that stands in a folder of ours, a run or a model, read back as it was written."""
+"""The config stored in a run or model folder, read back as it was written."""
 
 from pathlib import Path
 

@@ -86,13 +86,13 @@ class DatasetConfig(Section):
     table that names its recordings; null: the tables beside the recordings."""
     columns: ColumnsConfig = ColumnsConfig()
     label_separator: str = "|"
-    """Separator of several labels in one cell. A list in brackets and quotes, such as `['a', 'b']`, is read as one."""
+    """Separator of several labels in one cell. A list in brackets, such as `['a', 'b']`, is read as several labels, too."""
     multi_label: bool | None = None
-    """true: clips can have any number of labels, even none, and `dataset.classes` keeps clips without its classes as
+    """true: clips can have any number of labels, even none, and clips without any of `dataset.classes` are kept as
     negatives; false: one label per clip. null: true if any row has several labels."""
     windows: WindowsConfig | None = None
-    """Windows of annotated recordings. For `raven`, where they are needed, and for `csv`, where rows with start
-    and end are then events, and not clips."""
+    """Windows of annotated recordings: required for `raven`, optional for `csv`, where rows with start and end are
+    then events instead of clips."""
     licence: str | None = None
     """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
     Public data sets have a known licence."""

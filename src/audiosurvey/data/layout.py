@@ -1,4 +1,4 @@
-"""Which data set lies at a path: from the root of a data set, or a CSV, to the `dataset` section that reads it."""
+"""Recognises the data set at a path: from the root of a data set, or a CSV, to the `dataset` section that reads it."""
 
 from pathlib import Path
 from typing import Any

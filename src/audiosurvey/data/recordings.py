@@ -1,4 +1,4 @@
-"""A folder of recordings that are no clips, such as backgrounds: decoded once, into a store of its own."""
+"""A folder of recordings that are not clips, such as backgrounds: decoded once, into its own store."""
 
 from collections import Counter
 from collections.abc import Sequence

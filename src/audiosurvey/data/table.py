@@ -12,10 +12,10 @@ Side = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One row: a sound file, or a stretch of one, and what is known about it."""
+    """One row: a sound file, or a segment of one, and what is known about it."""
 
     id: str
-    """Path relative to the root, with forward slashes; `#1.500-3.000` (seconds) is appended for a stretch. Unique in
+    """Path relative to the root, with forward slashes; `#1.500-3.000` (seconds) is appended for a segment. Unique in
     the table, the same on every machine: random streams and predictions are keyed by it."""
     path: Path
     labels: tuple[int, ...]

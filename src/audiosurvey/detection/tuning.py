@@ -117,7 +117,7 @@ def _scored(
 
 @dataclass
 class _SettingsSearch:
-    """Tries settings on recordings that are scored; recordings are meant by their number."""
+    """Tries settings on scored recordings, which are referred to by their indices."""
 
     model: Classifier
     recordings: list[AnnotatedRecording]

@@ -1,4 +1,4 @@
-"""Which of very many fingerprints may be copies of each other, without comparing all with all.
+"""An index of fingerprints that finds possible copies without comparing all pairs.
 
 Each fingerprint has keys: for a frame, the bands that rise and fall most there and in later frames, as one number. Keys
 of all sounds are sorted, and each is compared with the next few: copies share the beginnings of many keys, strangers

@@ -1,4 +1,4 @@
-"""Whether two front ends hear alike: the settings in which they differ, as faults that name the key and the mend."""
+"""Comparison of two front ends: the settings that differ, as faults that name the key and the remedy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +9,15 @@ from audiosurvey.features.mel import WINDOWS, MelConfig
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A front end as data: what a network hears, or what weights were trained with."""
+    """A front end as data: that of a network, or the one that weights were trained with."""
 
     sample_rate: int
     """Hz."""
     mel: MelConfig | None
-    """None where waves are heard and no spectrogram."""
+    """None if the input is the waveform only."""
 
     def given(self) -> dict[str, Any]:
-        """The mel settings that differ from the defaults, as they would stand in the YAML."""
+        """The mel settings that differ from the defaults, as they would be written in YAML."""
         if self.mel is None:
             return {}
         default = MelConfig().model_dump(mode="json")
@@ -28,7 +28,7 @@ def disagreements(ours: FrontEnd, trained: FrontEnd, weights: str) -> list[Fault
     """A fault for each setting of `ours` that is not what the weights (named `weights`) were trained with.
 
     Settings that change nothing are not compared: the floor of a logarithm that is not used, the same length written in
-    another way; nor a spectrogram that only one of the two hears.
+    another way; nor a spectrogram that only one of the two uses.
     """
     differing: list[tuple[tuple[str, ...], str, str]] = []
     if ours.sample_rate != trained.sample_rate:

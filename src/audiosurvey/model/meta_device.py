@@ -1,4 +1,4 @@
-"""Passes on the meta device that do not load the compiler of torch, which takes longer than all else that they do."""
+"""Forward passes on the meta device without loading torch's compiler, which would take most of the time."""
 
 import sys
 import types

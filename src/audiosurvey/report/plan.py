@@ -1,4 +1,4 @@
-"""What a run is about to do, in lines: its data, network and protocol, and how long it will take."""
+"""The plan of a run in lines: its data, network and protocol, and how long it will take."""
 
 from collections.abc import Sequence
 from dataclasses import replace

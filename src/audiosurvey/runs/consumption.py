@@ -1,4 +1,4 @@
-"""Memory and energy that a piece of work takes, as far as the system measures them."""
+"""Memory and energy used by a piece of work, as far as the system measures them."""
 
 import re
 import threading

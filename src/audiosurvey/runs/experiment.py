@@ -1,4 +1,4 @@
-"""What a config trains on the data of this machine: its splits, its network, and its results before the first fold."""
+"""The experiment of a config on this machine: its splits, its network, and its results before the first fold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory it needs, measured in a few training steps on a copy."""
+"""Forecast of the time and memory of a run, measured in a few training steps on a copy."""
 
 import copy
 import time

@@ -1,4 +1,4 @@
-"""How a run tells what it does: the command hands in a listener, which may show progress and draw pictures."""
+"""The listener of a run, which a command passes in to show progress and draw pictures."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext

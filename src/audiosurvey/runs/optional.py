@@ -1,4 +1,4 @@
-"""Parts of a run that it can do without, pictures and trackers: an error in one becomes a warning."""
+"""Optional parts of a run, such as pictures and trackers: an error in one becomes a warning."""
 
 import sys
 import traceback

@@ -1,4 +1,4 @@
-"""Renders any training clip of any epoch again, as the network hears it."""
+"""Renders any training clip of any epoch again, as it enters the network."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -58,7 +58,7 @@ def _other_means(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     pairs = {name: (begun.get(key), now[key]) for key, name in _NAMES.items()}
     pairs |= {name: (begun.get("packages", {}).get(name), now["packages"][name]) for name in _PACKAGES}
     return [
-        f"the run began with {name} {before} and continues with {after}"
+        f"{name}: {before} when the run began, {after} now"
         for name, (before, after) in pairs.items()
         if before is not None and before != after
     ]

@@ -1,4 +1,4 @@
-"""How far the numbers of a run may be trusted: what has to be said wherever they are shown."""
+"""Caveats of the scores of a run, shown wherever the scores are shown."""
 
 from audiosurvey.data.sets.registry import is_published
 from audiosurvey.runs.results.results import RunResults

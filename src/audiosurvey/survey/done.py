@@ -1,4 +1,4 @@
-"""Cells that are done: their results, whether these are damaged, and whether models were kept."""
+"""Finished cells: their results, whether these are damaged, and whether models were kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a survey tells while it runs."""
+"""The listener of a survey."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

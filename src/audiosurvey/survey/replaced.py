@@ -1,4 +1,4 @@
-"""Runs that leave a survey are kept in its folder `replaced`, and come back with their cells and final model."""
+"""Runs that no longer belong to a survey are kept in its folder `replaced`, and moved back when they do again."""
 
 from collections.abc import Callable, Iterator, Mapping
 from filecmp import cmp

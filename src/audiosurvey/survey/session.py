@@ -1,4 +1,4 @@
-"""Works on a survey: trains what is missing, brings the run folders up to date, and says what became of each cell."""
+"""Works on a survey: trains missing cells, updates the run folders, and reports the outcome of each cell."""
 
 import shutil
 import time

@@ -1,4 +1,4 @@
-"""What of a survey is done, running and failed: read from its folder, also while processes work on it."""
+"""The status of a survey, cells done, running and failed: read from its folder, also while processes work on it."""
 
 import threading
 from collections import defaultdict

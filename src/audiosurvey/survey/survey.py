@@ -1,4 +1,4 @@
-"""The command `survey`: trains a survey, plans it, or shows where it stands."""
+"""The command `survey`: trains a survey, plans it, or shows its status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Trains one cell: claims it, goes on from its checkpoint, and leaves a result or a failure."""
+"""Trains one cell: claims it, continues from its checkpoint, and writes a result or a failure."""
 
 import json
 import time

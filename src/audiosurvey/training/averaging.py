@@ -23,7 +23,7 @@ class SwaConfig(Section):
     start: float | None = Field(default=None, ge=0, lt=1)
     """Fraction of the steps after which averaging starts; from then on, the weights after each step count equally
     (arXiv 1803.05407 averages once per epoch). Batch-norm statistics are recomputed for the averaged weights on
-    augmented training clips when they are evaluated or kept. null for no averaging; otherwise `ema` is off."""
+    augmented training clips before they are evaluated or saved. null for no averaging; otherwise `ema` is off."""
 
 
 class Average:

@@ -1,4 +1,4 @@
-"""Devices: which there are, and which one is chosen."""
+"""Devices: those available, and the choice of one."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Who follows a training: told of steps and epochs."""
+"""The interface of listeners, which follow the steps and epochs of training."""
 
 from typing import Any, Protocol
 

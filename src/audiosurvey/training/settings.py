@@ -20,10 +20,10 @@ class TrainConfig(Section):
     epochs: int | None = Field(default=None, ge=0)
     """Number of epochs. 0: until early stopping. null: 0 with a `patience`, otherwise 40."""
     patience: int | None = Field(default=None, ge=0)
-    """Early stopping: stop if the accuracy (mAP for multi-label data) has not improved for this many epochs, ties being
-    decided by the loss; `epochs` is then the maximum. null or 0: no early stopping."""
+    """Early stopping: stop if the accuracy (mAP for multi-label data) has not improved for this many epochs (the loss
+    decides ties); `epochs` is then the maximum. null or 0: no early stopping."""
     crop_seconds: float | None = Field(default=None, gt=0)
-    """Length in seconds of a random crop of each clip, drawn anew every epoch (arXiv 2106.01621); evaluation uses the
+    """Length in seconds of a random crop of each clip, drawn again every epoch (arXiv 2106.01621); evaluation uses the
     whole window, `dataset.clip_seconds`. For networks with inputs of any length. null: the whole window."""
     lr: float = Field(default=1e-3, gt=0)
     """Maximum learning rate."""

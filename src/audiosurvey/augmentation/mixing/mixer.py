@@ -1,4 +1,4 @@
-"""Which training clip is mixed, in which way, and with whom.
+"""Which training clips are mixed, how, and with which partner.
 
 Enters: clips, then waves or spectrograms of a batch and of its partners; leaves: draws, then mixtures and targets. A
 clip is mixed in one way at most. The way and the partner are a function of (seed, epoch, clip id), of the set of

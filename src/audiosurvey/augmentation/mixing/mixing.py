@@ -1,4 +1,4 @@
-"""What all mixings have in common: a second training clip enters, and the label says how much there is of each.
+"""What all mixings have in common: a second training clip is mixed in, with its share of the label.
 
 `draw` says how a clip is mixed, as plain data; `mix` is pure and batched, and gives the mixtures with the weight that
 the clip's own label keeps; its partner's has the rest. Both labels and the weight are kept as `Targets`, from which

@@ -1,4 +1,4 @@
-"""Background: stretches of other recordings are mixed in at a drawn signal-to-noise ratio. Works on waveforms (B, S).
+"""Background: excerpts of other recordings are mixed in at a drawn signal-to-noise ratio. Works on waveforms (B, S).
 
 The ratio refers to the mean power of the clip without padding, and to that of the background under it; the background
 fills the whole window. A silent clip stays silent. A recording that is shorter than the window is repeated.
@@ -27,7 +27,7 @@ NO_FOLDER = "give a folder of recordings, or set augmentation.background.p to 0"
 
 
 class BackgroundConfig(OperationConfig):
-    """Mixes in stretches of other recordings: rain, traffic, rooms, the sounds of the place of use."""
+    """Mixes in excerpts of other recordings: rain, traffic, rooms, the sounds of the place of use."""
 
     folder: Path | None = None
     """Folder of recordings, searched recursively, of any length and format. Each is equally likely, with a stretch from

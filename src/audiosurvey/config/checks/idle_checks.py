@@ -1,4 +1,4 @@
-"""Warnings about settings that were given and have no effect beside the others."""
+"""Warnings about settings that have no effect in combination with others."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What keeps a sound config from being trained on this machine: files and packages that are missing, classes too few.
+"""What prevents a valid config from being trained on this machine: missing files and packages, too few classes.
 
 In: a config that holds. Out: faults with the path of the key. They are for `check` and `train`; what only describes a
 network, or evaluates a model on the data of a config, can do without. Nothing is fetched, and data that is not there

@@ -1,4 +1,4 @@
-"""What rules across sections are made of, and which keys count as given."""
+"""The parts of rules across sections, and which keys count as given."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

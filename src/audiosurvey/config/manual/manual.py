@@ -43,7 +43,7 @@ class _Manual:
         """Sections that have their table, and the path where it stands."""
 
     def sections(self) -> Iterator[str]:
-        yield "## Keys at the top\n\n" + self.table(self.root, "")
+        yield "## Top-level keys\n\n" + self.table(self.root, "")
         for name, node in self.root["properties"].items():
             if section := self.section_of(node):
                 yield from self.section(name, section, str(node.get("description", "")), 2)

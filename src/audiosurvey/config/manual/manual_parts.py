@@ -78,7 +78,7 @@ Behaviour that the original leaves undefined:
   score is accuracy; ties are broken by the loss.
 - `noise`: the ratio is drawn uniformly between the two bounds, in either order, and refers to the mean power of the clip before padding.
 - `time_shift`: the clip is split at random points, and each part is stretched or compressed; the total length is unchanged.
-- `time_masking.tmp` counts frames, `freq_masking.fmp` bands; `num` masks, each with a uniformly drawn width below that.
+- `time_masking.tmp` counts frames, `freq_masking.fmp` bands; `num` masks are drawn, each with a uniformly distributed width below that.
 - An even kernel side of a `res` block gets dilation 2, so that 'same' padding is symmetric.
 - `swiglu` splits the last axis (bands of a map, or features) in half: the first half is the value, the second the gate.
 - `mel_spectrogram.n_fft` is the window length in samples unless given.

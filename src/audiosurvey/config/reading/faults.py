@@ -1,4 +1,4 @@
-"""Faults with their place, in the order of the file, and the known word that a misspelt one resembles.
+"""Faults with their position, in the order of the file, and the known word that a misspelt one resembles.
 
 The printed form is fixed: `config.yaml:34: augmentation.noise.min_snr: unknown key; did you mean min_snr_db?`, and
 `--set train.lrr: unknown key; did you mean lr?` for a value from the command line.

@@ -1,1 +1,1 @@
-"""Events in recordings, written down with their times: tables of several programs."""
+"""Annotated events in recordings: tables of several programs."""

@@ -21,18 +21,18 @@ _ROUNDING_S = 1e-9
 
 
 class WindowsConfig(Section):
-    """Cuts recordings with annotated events into windows, each with the labels of all events in it. A window lies
-    wholly in its recording, the last one ends with it, and a recording shorter than a window is one window."""
+    """Cuts recordings with annotated events into windows, each with the labels of all events in it. Windows do
+    not extend beyond the recording, and the last one ends with it. A recording shorter than a window is one window."""
 
     seconds: Annotated[float, Field(gt=0, le=300)]
     """Length of a window in seconds."""
     hop: Annotated[float, Field(gt=0)] | None = None
     """Seconds from the start of one window to the next. null: `seconds`, so that windows do not overlap."""
     min_overlap: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """A window has the label of an event if they overlap by this share of the shorter of the two: of the event, or of
-    the window if the event is longer."""
+    """A window gets the label of an event if they overlap by at least this fraction of the event (of the window, if the
+    event is longer)."""
     negatives: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of the windows without any label that are kept, drawn for each window with a fixed seed."""
+    """Fraction of the windows without labels that are kept; drawn for each window with a fixed seed."""
 
     def resolved_hop(self) -> float:
         """Seconds from window to window."""
@@ -41,7 +41,7 @@ class WindowsConfig(Section):
 
 @dataclass(frozen=True, slots=True)
 class LabelledWindow:
-    """A stretch of a recording and the labels heard in it."""
+    """A segment of a recording and its labels."""
 
     begin: int
     """Its first frame."""

@@ -2,7 +2,7 @@
 
 
 class BadAudio(Exception):
-    """A file, or a stretch of it, without usable sound; `reason` says why, without the path."""
+    """A file, or a segment of it, without usable sound; `reason` says why, without the path."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Clips as other recorders would have recorded them: softer, clipped, band-limited, shorter, noisy."""
+"""Simulated recording conditions of clips: softer, clipped, band-limited, shorter, noisy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

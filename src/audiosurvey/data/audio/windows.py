@@ -1,4 +1,4 @@
-"""How a sound is cut into windows of equal length: where they begin, and how short ones are padded.
+"""Windows of equal length over a sound: where they start, and how short ones are padded.
 
 Training, evaluation, prediction, streaming and golden clips all cut sounds here.
 """

@@ -1,4 +1,4 @@
-"""In which order the training clips of an epoch come, and how often each: a function of (seed, epoch) and the clips.
+"""The order of the training clips of an epoch, and how often each occurs: a function of (seed, epoch) and the clips.
 
 Enters: the clips of a fold's training side; leaves: as many clips in the order of the epoch.
 """

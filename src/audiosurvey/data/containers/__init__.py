@@ -1,1 +1,1 @@
-"""Containers of sound read by their bytes: where frames and streams begin and end, and what the headers promise."""
+"""Sound containers at the level of bytes: where frames and streams begin and end, and what headers declare."""

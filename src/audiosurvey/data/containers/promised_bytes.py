@@ -1,4 +1,4 @@
-"""How many bytes of sound the headers of rarer containers promise.
+"""The number of bytes of sound that the headers of rarer containers declare.
 
 libsndfile reads truncated files of all of these without complaint. IRCAM, PVF and PAF state no length, nor does XI
 always: of IRCAM and PVF only a sample cut in two shows.

@@ -1,4 +1,4 @@
-"""Downloads of published data sets: resumable, verified against their own tables, complete or not there at all.
+"""Downloads of published data sets: resumable, verified against their own tables, never partial.
 
 The archive and the unpacked folder have temporary names beside the target until everything is verified.
 """

@@ -1,4 +1,4 @@
-"""The stretches of your own CSV as events in recordings: with `dataset.windows`, recordings are cut instead of rows."""
+"""The rows of your own CSV as events in recordings: with `dataset.windows`, recordings are cut into windows."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""A built-in data set as one object: everything that is particular to it.
+"""A built-in data set as one object: everything that is specific to it.
 
 To add one, write a module in this folder with a `DatasetSpec` called `SPEC`, and add the module's name to
 `registry.py`.

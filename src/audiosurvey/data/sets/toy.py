@@ -1,4 +1,4 @@
-"""The toy set: 300 clips of one second, ten classes, five folds; synthesised where it is missing, the same everywhere.
+"""The toy set: 300 clips of one second, ten classes, five folds; synthesised if missing, identical on every machine.
 
 It has the layout of ESC-50 (`audio/*.wav`, `meta/esc50.csv`). Everything can be tried and tested on it without a
 download; scores on it mean nothing beyond that.

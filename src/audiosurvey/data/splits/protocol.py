@@ -19,12 +19,12 @@ class ProtocolConfig(Section):
     """Train even if a recording (same source, same file, or identical content) is on both sides of a split; the result
     is marked."""
     test_every: int = Field(default=1, ge=0)
-    """Evaluate the test fold every this many epochs, for the learning curves only; 0: only at the end. With
+    """Number of epochs between evaluations of the test fold, for the learning curves only; 0: only at the end. With
     `selection: test` it is evaluated every epoch."""
     train_share: float = Field(default=1.0, gt=0, le=1)
-    """Share of the training clips to train on, for learning curves over the amount of data: a stratified subset, drawn
-    with the seed, in which smaller shares are contained in larger ones. Test and validation folds stay whole. A final
-    model is trained on the same share of all clips."""
+    """Fraction of the training clips to train on, for learning curves over the amount of data: a stratified subset,
+    drawn with the seed; smaller subsets are contained in larger ones. Test and validation folds stay whole. A final
+    model is trained on the same fraction of all clips."""
     tuned_on: list[Annotated[int, Field(ge=1)]] = []
     """Folds whose scores helped to choose this recipe (learning rate, network, ...), by hand or by a search. Scores on
     these folds are too high on average, and results are marked with them wherever they are shown. A recipe chosen by

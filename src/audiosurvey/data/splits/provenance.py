@@ -1,4 +1,4 @@
-"""The clips that some weights were trained on, so that no clip of the same recordings is taken for unseen.
+"""The clips that weights were trained on, so that no clip of the same recordings counts as unseen.
 
 A recording is recognised by content (the bytes of its file, whatever stretch of it a clip is, or equal samples) and by
 a source whose name means the same in every data set: ESC-50's `src_file` and UrbanSound8K's `fsID` are both Freesound

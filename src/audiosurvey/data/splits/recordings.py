@@ -1,4 +1,4 @@
-"""Which clips are the same recording, so that a split never separates them.
+"""Groups of clips of the same recording, which a split never separates.
 
 Clips belong to one recording if they share a source, are cut from the same file (or copies of it), or have equal
 samples.

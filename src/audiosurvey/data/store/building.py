@@ -1,4 +1,4 @@
-"""Builds a new store: decodes each stretch of sound once, in parallel, and writes the samples one after another.
+"""Builds a new store: decodes each segment of sound once, in parallel, and writes the samples one after another.
 Recordings that an earlier store holds are copied.
 
 A store is a folder with `samples.i16`, `index.json` and `report.json`, made under a temporary name and renamed when
@@ -38,7 +38,7 @@ _FIRST_INDEX, _MORE = 1000, 1.25
 
 @dataclass(frozen=True, slots=True)
 class StoreEntry:
-    """One stretch to be stored, named by its content."""
+    """One segment of a file to be stored, named by its content."""
 
     name: str
     path: Path

@@ -1,4 +1,4 @@
-"""Recordings that earlier stores hold, or a build that was stopped: they are copied instead of decoded again.
+"""Recordings in earlier stores or an interrupted build, which are copied instead of decoded again.
 
 Recordings are named by their content, so that those of one name, sample rate and mixing have equal samples.
 """

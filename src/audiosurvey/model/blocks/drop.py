@@ -33,7 +33,7 @@ class DropConfig(Section):
 
 Numbers = Annotated[
     tuple[Chance, Rate, Side, Side],
-    takes("four numbers, [p: chance a clip, dp: mean share dropped, t: frames, f: bands of a block]", 4),
+    takes("four numbers, [p: probability, dp: mean fraction dropped, t: frames, f: bands of a block]", 4),
 ]
 _NUMBERS = TypeAdapter(Numbers)
 

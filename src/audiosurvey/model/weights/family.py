@@ -1,4 +1,4 @@
-"""What a family of networks offers so that its authors' checkpoints can be loaded: map of names, front end, files."""
+"""The description of a family of networks that is needed to load its authors' checkpoints: names, front end, files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

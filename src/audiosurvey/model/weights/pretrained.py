@@ -1,4 +1,4 @@
-"""Loads pretrained weights of known families into a network with a fresh classifier, and accounts for every tensor."""
+"""Loads pretrained weights of known families into a network with a new classifier, and accounts for every tensor."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""All that is known of a run: read from its folder, and explained from models and sounds where these are there."""
+"""What the page of a run shows: read from its folder, and computed from models and sounds where available."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a page is asked to show and where it goes, checked before anything is loaded."""
+"""The input and output of a report, checked before anything is loaded."""
 
 from dataclasses import dataclass
 from pathlib import Path

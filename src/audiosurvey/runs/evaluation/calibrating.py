@@ -25,7 +25,7 @@ def calibrate_fold(
     binary: bool,
     multi_label: bool,
 ) -> Calibration:
-    """Calibration of a fold's model: fitted on the validation clips, if any, and measured on the test clips."""
+    """Calibration of a fold model: fitted on the validation clips, if any, and measured on the test clips."""
     fitted = Calibration()
     if validation is not None:
         known_NK = truth(split.validation, len(labels))
@@ -40,7 +40,7 @@ def calibrate_fold(
 def calibrate_final(
     folds: Mapping[int, Scored], labels: Sequence[str], *, binary: bool, multi_label: bool
 ) -> Calibration:
-    """Calibration of a model trained on all folds: fitted on the scores of the folds' models for their test clips.
+    """Calibration of a model trained on all folds: fitted on the scores of the fold models for their test clips.
 
     `folds`: by number. The error is measured fold by fold, with the temperatures of the other folds; with a single fold
     it can only be measured on the clips of the fit.

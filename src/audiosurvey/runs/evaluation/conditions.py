@@ -1,6 +1,6 @@
-"""How well a run's models do when test clips are recorded otherwise: softer, band-limited, shorter, noisier.
+"""Scores of a run's models under simulated recording conditions: softer, band-limited, shorter, noisier test clips.
 
-The results go to `conditions.json` in the run folder and into the cards of the models. Each fold's model is tested on
+The results go to `conditions.json` in the run folder and into the cards of the models. Each fold model is tested on
 its own test clips, changed at the model's sample rate; noise is drawn by clip.
 """
 
@@ -111,7 +111,7 @@ def _mean(rows: Sequence[ConditionScores], metric: str) -> ConditionScores:
 
 
 def _fill_cards(run: RunFolder, found: ConditionResults) -> None:
-    """The card of each fold's model shows its own figures, that of the final model the mean."""
+    """The card of each fold model shows its own figures, that of the final model the mean."""
     stored = found.as_json()
     for row in stored["folds"]:
         add_conditions(_card(run.fold(row["fold"]) / "model"), row["conditions"], found.metric, fold=row["fold"])

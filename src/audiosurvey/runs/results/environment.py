@@ -1,4 +1,4 @@
-"""What equality to the last bit depends on, as a run stores it in environment.json."""
+"""The environment that bit-identical results depend on, as stored in environment.json."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Joins folds of one experiment that were trained at different times or on different machines."""
+"""Merges folds of one experiment that were trained at different times or on different machines."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""JSON files as typed data: parts of them, reading, and writing whole or not at all."""
+"""JSON files as typed data: reading, and atomic writing."""
 
 import json
 from pathlib import Path

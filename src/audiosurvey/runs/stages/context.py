@@ -1,4 +1,4 @@
-"""What all trainings of a run share in one process: data, devices, and the weights they start from."""
+"""What all stages of a run share in one process: data, devices, and initial weights."""
 
 import time
 from dataclasses import dataclass, replace

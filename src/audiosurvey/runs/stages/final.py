@@ -1,4 +1,4 @@
-"""The final model: trained as the folds were, on the clips of all of them; a model to use, not to score.
+"""The final model: trained like the fold models, but on all clips; a model to use, not to score.
 
 No clips are left to measure it: its score is the mean of the folds, and it is calibrated on the predictions of their
 models.

@@ -1,4 +1,4 @@
-"""What an executor does, and what all of them need to do it."""
+"""The interface of executors, and what all of them need."""
 
 import gc
 from collections.abc import Iterator, Sequence

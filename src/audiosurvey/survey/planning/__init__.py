@@ -1,1 +1,1 @@
-"""From a survey file to a plan: which configs, folds and seeds there are, and what each may cost."""
+"""From a survey file to a plan: its configs, folds and seeds, and the budget of each."""

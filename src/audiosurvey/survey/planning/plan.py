@@ -1,4 +1,4 @@
-"""From a survey file to its cells: configs are checked, data prepared, and what depends on the machine is settled.
+"""From a survey file to its cells: configs are checked, data prepared, and machine-dependent settings resolved.
 
 What is settled (kind of device, number format, epochs of a budget in seconds) is written into plan.json once; every
 other process that works on the survey reads it there.

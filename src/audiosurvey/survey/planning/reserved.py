@@ -1,4 +1,4 @@
-"""Keys of configs that the survey decides on: setting, sweeping or searching them would have no effect."""
+"""Keys of configs that the survey controls: setting, sweeping or searching them would have no effect."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress

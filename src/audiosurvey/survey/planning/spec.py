@@ -1,4 +1,4 @@
-"""The form of a survey file: which configs are trained on which data, how often, and with what budget."""
+"""The schema of a survey file: which configs are trained on which data, how often, and with what budget."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The file plan.json: the cells of a survey, and what was settled when it was planned."""
+"""The file plan.json: the cells of a survey, and what was decided when it was planned."""
 
 from collections.abc import Iterator
 from typing import Any

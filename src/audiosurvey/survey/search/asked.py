@@ -1,4 +1,4 @@
-"""The size of a search, and the cells of the trials that it has asked for: what plan, status and dry run know of it."""
+"""The size of a search and the cells of its trials so far, for the plan, the status and the dry run."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

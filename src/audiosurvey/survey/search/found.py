@@ -1,4 +1,4 @@
-"""What a search has found: its trials and best configs, as files and as rows of the survey."""
+"""The outcome of a search: its trials and best configs, as files and as rows of the survey."""
 
 import csv
 import io

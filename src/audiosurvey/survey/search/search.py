@@ -1,4 +1,4 @@
-"""Searches: trials are cells, so that they run on every executor and go on after an interruption.
+"""Searches: trials are cells, so they run on every executor and continue after an interruption.
 
 A trial trains on the training folds of a split without its validation fold, for a fixed number of epochs, and is scored
 on the validation fold. Neither the trial nor its log holds a score of the test fold.

@@ -1,4 +1,4 @@
-"""The section `search` of a survey file: what is varied, and on which folds it is judged."""
+"""The section `search` of a survey file: what is varied, and on which folds it is scored."""
 
 from typing import Annotated, Any, Literal
 
