@@ -87,7 +87,7 @@ def test_alone_it_shows_its_commands(command: Command):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trian", "toy"], "no such command 'trian'; did you mean 'train'? ('audiosurvey --help' lists the options)"),
+        (["trian", "toy"], "no such command 'trian'; did you mean 'train'? ('audiosurvey --help' shows the usage)"),
         (["train"], "missing argument 'CONFIG'"),
         (["train", "toy", "--nonsense"], "no such option: --nonsense"),
         (["train", "toy", "more"], "unexpected extra argument"),

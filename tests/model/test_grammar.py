@@ -112,7 +112,7 @@ def test_a_name_like_nothing_gets_the_menu() -> None:
         ({"res": 8}, ("res",), "takes two channel counts, [between the convolutions, out], not 8"),
         ({"res": [8, 0]}, ("res", 1), "Input should be greater than or equal to 1"),
         ({"max_pool": [2, 2, 2]}, ("max_pool",), "takes kernel and stride in frames, [kernel_t, stride_t], not 3"),
-        ({"drop": [0.2, 0.2, 8]}, ("drop",), "takes four numbers, [p: chance a clip, dp: mean share dropped"),
+        ({"drop": [0.2, 0.2, 8]}, ("drop",), "takes four numbers, [p: probability, dp: mean fraction dropped"),
         ({"drop": [1.5, 0.2, 8, 4]}, ("drop", 0), "Input should be less than or equal to 1"),
         ({"drop": [0.5, 1, 8, 4]}, ("drop", 1), "Input should be less than 1"),
         ({"dropout": -0.1}, ("dropout",), "Input should be greater than or equal to 0"),

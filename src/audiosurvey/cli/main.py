@@ -47,7 +47,7 @@ def main() -> None:
     except _UsageError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "audiosurvey"
-        _fail([f"{command}: {_one_line(error.format_message())} ('{command} --help' lists the options)"])
+        _fail([f"{command}: {_one_line(error.format_message())} ('{command} --help' shows the usage)"])
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nobody is left to tell.
         sys.stderr.close()

@@ -86,7 +86,7 @@ class DatasetConfig(Section):
     table that names its recordings; null: the tables beside the recordings."""
     columns: ColumnsConfig = ColumnsConfig()
     label_separator: str = "|"
-    """Separator of several labels in one cell. A list in brackets, such as `['a', 'b']`, is read as several labels, too."""
+    """Separator of several labels in one cell. A list in brackets, such as `['a', 'b']`, is also accepted."""
     multi_label: bool | None = None
     """true: clips can have any number of labels, even none, and clips without any of `dataset.classes` are kept as
     negatives; false: one label per clip. null: true if any row has several labels."""

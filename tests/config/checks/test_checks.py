@@ -160,7 +160,7 @@ def test_epochs_without_an_end() -> None:
         for text in ("{epochs: 0}", "{epochs: 0, patience: 0}"):
             ((path, message),) = faults(f"{stage}: {text}\n")
             assert path == f"{stage}.epochs"
-            assert message.startswith("0 means training until patience ends it, but no patience is set")
+            assert message.startswith("0 means training until early stopping, but no patience is set")
 
 
 def test_a_rule_that_reads_a_faulty_key_is_skipped() -> None:

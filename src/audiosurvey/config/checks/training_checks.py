@@ -35,7 +35,7 @@ def _patience_is_used(config: Config) -> Iterable[Fault]:
 def _stages_end(config: Config) -> Iterable[Fault]:
     for name, stage in (("train", config.train), ("pretrain", config.pretrain)):
         if stage.epochs == 0 and not stage.patience:
-            message = f"0 means training until patience ends it, but no patience is set; give {name}.patience or epochs"
+            message = f"0 means training until early stopping, but no patience is set; give {name}.patience or epochs"
             yield Fault((name, "epochs"), message)
 
 

@@ -41,7 +41,7 @@ def _put(document: Document, path: tuple[str, ...], value: Any, place: str) -> N
             if path[depth + 1].isdecimal():
                 name = ".".join(map(str, above))
                 whole = "give model.preset or the whole list" if name == "model.blocks" else "give the whole list"
-                raise UserError(f"this config has no {name} to change one of; {whole}")
+                raise UserError(f"this config has no list {name} with items to change; {whole}")
             document.put(above, {}, place)
 
 
