@@ -45,9 +45,9 @@ def test_plain_rules():
     Path("link.csv").symlink_to("sound.wav")
     check_target("output", Path("new.csv"))
     check_target("output", Path("old.csv"), force=True)
-    with pytest.raises(ArgumentError, match=r"^output='old\.csv': already there; .*force=True") as error:
+    with pytest.raises(ArgumentError, match=r"^output='old\.csv': already exists; .*force=True") as error:
         check_target("output", Path("old.csv"))
-    assert re.match(r"--output old\.csv: already there; .*--force", error.value.flag_lines[0])
+    assert re.match(r"--output old\.csv: already exists; .*--force", error.value.flag_lines[0])
     for name in ("sound.wav", "second.wav", "link.csv", "../" + Path.cwd().name + "/sound.wav"):
         with pytest.raises(UserError, match="is an input"):
             check_target("output", Path(name), inputs=[Path("sound.wav")], force=True)
@@ -130,7 +130,7 @@ def test_old_output_is_replaced_on_force_only(command: Command, own: tuple[Path,
     }
     for name, words in calls.items():
         Path(name).write_text("old")
-        refused(command(*words), name, "already there", "--force")
+        refused(command(*words), name, "already exists", "--force")
         assert Path(name).read_text() == "old"
         if name == "all.json":
             continue
@@ -142,7 +142,7 @@ def test_old_output_is_replaced_on_force_only(command: Command, own: tuple[Path,
 def test_a_preview_replaces_its_pictures_on_force_only(command: Command, tiny_yaml: str):
     Path("tiny.yaml").write_text(tiny_yaml)
     assert command("preview", "tiny.yaml")[0] == 0
-    refused(command("preview", "tiny.yaml"), "already there", "--force")
+    refused(command("preview", "tiny.yaml"), "already exists", "--force")
     assert command("preview", "tiny.yaml", "--epoch", "2")[0] == 0
     assert command("preview", "tiny.yaml", "--force")[0] == 0
 

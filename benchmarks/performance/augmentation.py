@@ -1,6 +1,6 @@
 """Single operations, and the chain of six with mel, compared with audiomentations and librosa, one thread.
 
-Operations have no exact counterpart everywhere: `time_shift` warps parts of a clip, its peer stretches the whole.
+Not every operation has an exact counterpart: `time_shift` warps parts of a clip, the other stretches all of it.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
-"""Training steps: the share of their time that the convolutions of their layers take alone.
+"""Training steps: the fraction of their time that is spent in convolutions.
 
 Each convolution of the network is timed by itself, forward and backward, with its own channels, map and memory layout.
-The sum is what a step would take if all else were free. Also the original's network, compared with its own way to
+The sum is the time of a step if everything else took no time. Also the original's network, compared with its own way to
 train: fp32, contiguous tensors.
 """
 

@@ -42,7 +42,7 @@ def check_target(
     if holder := holder_of(path, own_folder):
         raise _fault(argument, path, f"lies in {holder[1]} {holder[0]}; give a path outside of it")
     if path.exists() and not force:
-        raise _fault(argument, path, "already there; give another name, or {force} to overwrite it", force=True)
+        raise _fault(argument, path, "already exists; give another name, or {force} to overwrite it", force=True)
 
 
 def check_target_folder(argument: str, path: Path) -> None:

@@ -240,7 +240,7 @@ def test_presets_are_listed_and_init_writes_one_that_checks(command: Command, tm
     assert {"original", "toy", "esc10"} <= {line.split()[0] for line in out.splitlines()}
     assert command("init", "config.yaml", "--dataset", "toy")[0] == 0
     assert command("check", "config.yaml")[0] == 0
-    mistake(command("init", "config.yaml"), "already there")
+    mistake(command("init", "config.yaml"), "already exists")
     assert command("init", "config.yaml", "--force")[0] == 0
 
 
@@ -296,7 +296,7 @@ def test_optimistic_is_said_before_and_after(command: Command, config: Path):
 def test_an_existing_folder_is_left_alone(command: Command, config: Path):
     Path("run").mkdir()
     Path("run/notes.txt").write_text("mine", encoding="utf-8")
-    mistake(command("train", config, "--run-dir", "run"), "run: already there; give --resume")
+    mistake(command("train", config, "--run-dir", "run"), "run: already exists; give --resume")
     mistake(command("train", config, "--run-dir", "run", "--resume"), "not a run folder")
     assert [path.name for path in Path("run").iterdir()] == ["notes.txt"]
 
@@ -307,7 +307,7 @@ def test_resume_with_another_config_names_the_keys(command: Command, config: Pat
     assert command(*run)[0] == 0
     before = {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")}
     mistake(command(*run, "--resume", "--set", "train.lr=0.5", "--set", "seed=3"), "train.lr", "seed", lines=3)
-    mistake(command(*run), "already there")
+    mistake(command(*run), "already exists")
     assert {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")} == before
 
 

@@ -54,7 +54,7 @@ def test_all_outputs(folders, monkeypatch, capsys):
     assert Path("c.md").read_text(encoding="utf-8").count("|---") == 7
     assert Path("d.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     status, _, err = run(monkeypatch, capsys, "good", "bad", *words)
-    assert (status, err) == (2, "--csv a.csv: already there; give another name, or --force to overwrite it\n")
+    assert (status, err) == (2, "--csv a.csv: already exists; give another name, or --force to overwrite it\n")
     assert run(monkeypatch, capsys, "good", "bad", "--force", *words)[0] == 0
 
 

@@ -54,7 +54,7 @@ def test_onnx_beside_the_model_and_in_its_card(command: Command, folder: Path, t
 def test_json_and_a_second_time(command: Command, folder: Path, tmp_path: Path):
     target = tmp_path / "app.onnx"
     assert command("export", folder, "--output", target)[0] == 0
-    mistake(command("export", folder, "--output", target), "app.onnx", "already there", "--force")
+    mistake(command("export", folder, "--output", target), "app.onnx", "already exists", "--force")
     status, out, _ = command("export", folder, "--output", target, "--json", "--force")
     assert status == 0
     said = json.loads(out)

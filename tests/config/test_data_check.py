@@ -43,7 +43,7 @@ def test_own_data_is_counted(here: Path):
     # A network that hears 5 s at once hears mostly padding here.
     (_, short) = see("dataset: {name: folder, root: sounds}\n").notes
     assert short == (
-        "the clips that were opened last 1 s at most, and the network hears 5 s at once; set dataset.clip_seconds to "
+        "the clips that were opened are at most 1 s long, but a window has 5 s; set dataset.clip_seconds to "
         "about the length of a clip"
     )
 
@@ -112,7 +112,7 @@ def test_files_that_are_no_sounds(here: Path):
         Path(f"sounds/cat/{n}.wav").write_text("not a sound")
     text = "dataset: {name: folder, root: sounds, num_folds: 2, clip_seconds: 1}\n"
     told = see(text).notes[-1]
-    assert told.startswith("3 of 6 files that were opened cannot be read, cat/0.wav the first: ")
+    assert told.startswith("3 of 6 files that were opened cannot be read, such as cat/0.wav: ")
     for n in range(3):
         Path(f"sounds/dog/{n}.wav").write_text("not a sound")
     (line,) = refused(text)

@@ -273,7 +273,7 @@ def test_any_misspelt_key_is_found_at_its_line(
 
 def test_epochs_of_zero_are_told_where_they_were_given() -> None:
     (line,) = faults_of("seed: 1\ntrain: {lr: 0.1}\n", "train.epochs=0")
-    assert line.startswith("--set train.epochs: 0 means training until patience ends it")
+    assert line.startswith("--set train.epochs: 0 means training until early stopping")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_misspelt_preset_of_the_network_gets_a_mend(name: str, mend: str) -> N
 def test_a_block_of_a_config_without_blocks() -> None:
     (line,) = faults_of("seed: 1\n", "model.blocks.3.res=[64,64]")
     assert line == (
-        "--set model.blocks.3.res: this config has no model.blocks to change one of; "
+        "--set model.blocks.3.res: this config has no list model.blocks with items to change; "
         "give model.preset or the whole list"
     )
 

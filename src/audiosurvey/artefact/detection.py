@@ -19,7 +19,7 @@ class DetectionSettings:
     hop_s: float
     """Seconds from window to window."""
     smooth: int = 1
-    """Scores are averaged over so many windows, an odd number."""
+    """Number of windows to average scores over; odd."""
     on: float = DEFAULT_ON
     """Score at which an event begins."""
     off: float | None = None

@@ -64,7 +64,7 @@ class Extent:
         )
 
     def turned(self, by: int) -> "Extent":
-        """Later by so many cells, round the window."""
+        """Shifted later by this many cells, circularly."""
         return self if self.is_whole else Extent((self.first + by) % self.size, self.length, self.size)
 
     def joined(self, other: "Extent") -> "Extent":

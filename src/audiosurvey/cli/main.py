@@ -49,7 +49,7 @@ def main() -> None:
         command = context.command_path if context else "audiosurvey"
         _fail([f"{command}: {_one_line(error.format_message())} ('{command} --help' shows the usage)"])
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone; nobody is left to tell.
+        # The reader of our output (head, less) has ended; there is nobody left to report to.
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:

@@ -23,10 +23,10 @@ def report(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
+    """Write one HTML page: results with intervals, curves, classes, mistakes, sounds, costs, how to reproduce them."""
     from audiosurvey.report.page.target import ReportOptions, check_report
 
-    # A mistake is told before torch is loaded.
+    # Invalid input is reported before torch is loaded.
     options = ReportOptions(audio, runs, force, tuple(fold_numbers(folds) or ()))
     check_report(target, output, options)
     from audiosurvey.pipeline import report as write

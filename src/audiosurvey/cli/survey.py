@@ -54,7 +54,7 @@ def survey(
     from audiosurvey.survey.planning.place import find_survey, read_survey_file, survey_folder
     from audiosurvey.survey.shard import Shard
 
-    # Mistakes are told, and the status is read, before torch is loaded.
+    # Invalid input is reported, and the status is read, before torch is loaded.
     part = Shard.parse(shard) if shard else Shard()
     if status:
         from audiosurvey.survey.status import survey_status

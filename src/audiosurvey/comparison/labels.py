@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def shortened(names: Sequence[str], most: Sequence[int]) -> list[str]:
-    """Each name with at most so many characters (at least 4), where they are needed.
+    """Names cut to `most` characters (at least 4), if they are longer.
 
     The parts that all names begin with go first, then the middle. Names that would become equal get their number in
     front.

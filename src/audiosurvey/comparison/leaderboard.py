@@ -38,7 +38,7 @@ class CompareOptions:
     pairs: bool = False
     """All pairs too, not only against the baseline."""
     margin: float = MARGIN
-    """Differences below it count as none, as a share: 0.01 is one point."""
+    """Models within it count as the same; a fraction: 0.01 is one point."""
     folds: tuple[int, ...] = ()
     """Compare on these only; empty: all."""
     cost: str = "macs"

@@ -63,7 +63,7 @@ class PairResult:
     verdict: Verdict | None
     """None with one fold."""
     retrained: FoldEstimate
-    """Difference of the recipes, trained anew: corrected t over the folds."""
+    """Difference of the recipes, if trained again: corrected t over the folds."""
     p_holm: float | None
     p_equivalence: float | None
     p_as_trained: float

@@ -121,8 +121,8 @@ def _headers(table: Table, window_s: float) -> Iterator[str]:
         yield f"{told}; 'audiosurvey doctor' checks all of them"
     if seconds and max(seconds) < window_s / 2:
         yield (
-            f"the clips that were opened last {max(seconds):.2g} s at most, and the network hears {window_s:g} s at "
-            "once; set dataset.clip_seconds to about the length of a clip"
+            f"the clips that were opened are at most {max(seconds):.2g} s long, but a window has {window_s:g} s; "
+            "set dataset.clip_seconds to about the length of a clip"
         )
 
 

@@ -1,4 +1,4 @@
-"""The weights of `model.init` checked against a config. The front end of a model of ours is in the config beside it."""
+"""The weights of `model.init` checked against a config. The front end of a model folder is in its config."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -79,7 +79,7 @@ class Config(Section):
 
     @property
     def heard_mel(self) -> MelConfig | None:
-        """The mel spectrogram, if the network hears it."""
+        """The mel spectrogram, if it is an input of the network."""
         return self.mel_spectrogram if self.hears_mel else None
 
     @property
@@ -88,7 +88,7 @@ class Config(Section):
         return self.input_shape_of(self.clip_samples)
 
     def input_shape_of(self, samples: int) -> InputShape:
-        """What the network is given of so many samples: (1, samples) of a wave, (1, frames, mel bands) of a
+        """The shape of the network's input for this many samples: (1, samples) of a wave, (1, frames, mel bands) of a
         spectrogram, or both in this order."""
         wave: Shape = (1, samples)
         mel: Shape = (1, self.mel_spectrogram.num_frames(samples, self.sample_rate), self.mel_spectrogram.n_mels)

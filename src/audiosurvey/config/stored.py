@@ -62,7 +62,7 @@ def keep_meaning(document: Document) -> None:
 
 
 def is_resolved(document: Document) -> bool:
-    """Whether it holds every key that a resolved config of any recent version has, and nobody writes by hand."""
+    """Whether it has the keys that every resolved config of a recent version has, and that nobody writes by hand."""
     operations = AugmentationConfig.model_fields.keys() - _SINCE_SHORTEN
     augmentation = document.data.get("augmentation")
     complete = isinstance(augmentation, dict) and augmentation.keys() >= operations

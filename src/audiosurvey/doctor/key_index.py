@@ -18,7 +18,7 @@ _NONE = 255
 _MOST_KEYS = 256
 """Keys of one sound. Those kept of longer sounds are the same in both copies, since the key decides."""
 _REACH = 4
-"""Every key is compared with so many next ones."""
+"""Every key is compared with this many of the following ones."""
 _LEAST_SHARED = 2
 _KEPT = 8
 """Candidates of one sound."""

@@ -96,7 +96,7 @@ def find_events(
 
 
 def middle(window: WindowScores, margin_s: float) -> tuple[float, float]:
-    """The stretch that a window stands for: without `margin_s` at its ends, except at the beginning of the sound."""
+    """The time span that a window stands for: without `margin_s` at its ends, except at the beginning of the sound."""
     start_s = window.start_s + margin_s if window.start_s > 0 else 0.0
     return start_s, max(start_s, window.end_s - margin_s)
 

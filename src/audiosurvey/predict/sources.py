@@ -80,7 +80,7 @@ class FileSource:
 def find_sources(words: Sequence[str]) -> list[FileSource]:
     """The sound files that paths, folders and patterns stand for, in their order; folders are sorted by name.
 
-    Raises UserError for a word that stands for no sound file.
+    Raises UserError for a word without any sound file.
     """
     found: dict[Path, FileSource] = {}
     for word in words:

@@ -1,6 +1,6 @@
 """Scores of the windows of a sound of any length in bounded memory.
 
-Files, pipes and microphones take the same way: mono blocks at the model's rate, then windows, then scores. At most a
+Files, pipes and microphones are processed alike: mono blocks at the model's rate, then windows, then scores. At most a
 window and a block are kept.
 """
 

@@ -94,7 +94,7 @@ def _in_words(expected: Forecast, rounds: Sequence[Round], where: str, epochs: i
     took = duration(expected.seconds)
     if not epochs:
         return f"about {took} an epoch on {where}; the patience of {patience} ends it; {memory}{busy}"
-    total = f", {duration(expected.seconds * len(rounds))} in all" if number > 1 else ""
+    total = f", {duration(expected.seconds * len(rounds))} in total" if number > 1 else ""
     return f"about {took} a fold{total} on {where}; {memory}{busy}"
 
 

@@ -1,4 +1,4 @@
-"""The whole of a run: pretraining, the folds, the final model."""
+"""A whole run: pretraining, the folds, the final model."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext

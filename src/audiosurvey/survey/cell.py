@@ -10,7 +10,7 @@ from audiosurvey.runs.results.recipes import without_places
 from audiosurvey.runs.results.results import SCHEMA
 
 if TYPE_CHECKING:
-    # Both load torch, which nobody needs who only reads where a survey stands.
+    # Both load torch, which is not needed to read the status of a survey.
     from audiosurvey.config.root import Config
     from audiosurvey.training.precision import Precision
 

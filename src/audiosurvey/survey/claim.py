@@ -133,7 +133,7 @@ def is_alive(path: Path) -> bool:
 
 
 def _create(path: Path, owner: Owner, *, taken_over: bool = False) -> Claim | None:
-    """Links a complete file to the name, which fails if it is there: nobody ever reads half a claim."""
+    """Links a complete file to the name, which fails if it exists: a claim is never read while it is incomplete."""
     beside = path.with_name(f"{path.name}.{owner.token}")
     try:
         beside.write_text(json.dumps(asdict(owner)), encoding="utf-8")

@@ -37,7 +37,7 @@ Runs = dict[str, dict[str, str]]
 
 def derive_runs(plan: SurveyPlan, say: Say, *, only: Cell | None = None) -> None:
     """Brings the run folders up to date with the cells that are done; with `only`, the one that a cell belongs to.
-    `say` is told what becomes of final models.
+    `say` gets a line on what becomes of each final model.
 
     If another process has begun to train a changed survey file in the same folder, the runs are those of that file.
     """

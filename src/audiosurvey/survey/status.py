@@ -113,7 +113,7 @@ class StatusReader:
         """Threads may read at the same time."""
 
     def forget(self) -> None:
-        """Reads every result anew, after some of them were set aside."""
+        """Reads every result again, after some of them were set aside."""
         with self._lock:
             self._results.clear()
 

@@ -197,7 +197,7 @@ def _refuse_deaths(folder: CellFolder, claim: Claim) -> None:
 
 
 class _Killed(UserError):
-    """The processes of the cell die."""
+    """The processes of the cell die repeatedly."""
 
 
 def _kind(error: BaseException) -> Kind:

@@ -59,13 +59,13 @@ class CheckpointSchedule:
     """When the state is saved, apart from the end of training."""
 
     epochs: int = 1
-    """After every so many epochs."""
+    """Number of epochs from one save to the next."""
     steps: int | None = None
-    """Also after every so many optimizer steps, within an epoch too."""
+    """Also save after this many optimizer steps, even within an epoch."""
 
 
 def patience_hook(patience: int) -> StopHook:
-    """Ends training when the monitored score has not improved for so many epochs."""
+    """Ends training when the monitored score has not improved for this many epochs."""
     return lambda record, state: state.best is not None and state.epoch - state.best_epoch >= patience
 
 

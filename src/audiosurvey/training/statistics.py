@@ -1,6 +1,4 @@
-"""Running statistics of batch norms: how they begin, and how they are counted anew for weights that no step of training
-has run through.
-"""
+"""Running statistics of batch norms: their initial values, and their recomputation for averaged weights."""
 
 from collections.abc import Iterable
 
@@ -19,7 +17,7 @@ class FirstBatches:
     MobileNetV3, a sixtieth of that variance is left after 400 batches: more than the true one of a depthwise layer, and
     a network that fits its training clips scores by chance. So the share of the n-th batch is m / (1 - (1 - m)^n), 1 at
     first and m in the end: the same average over the batches alone, corrected as the moments of Adam (arXiv 1412.6980,
-    section 3). Norms that hold statistics already go on from there.
+    section 3). Norms that already have statistics continue from these.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -52,7 +50,7 @@ def _was_given(norm: _BatchNorm) -> bool:
 def count_statistics(network: nn.Module, shown: Iterable[NetworkInput], like: nn.Module) -> None:
     """Running means and variances of `network` become those of the batches, each weighed by its clips.
 
-    `shown`: the training clips as the network hears them. Everything else is as in evaluation, dropout too, but that a
+    `shown`: the training clips as they enter the network. Everything else is as in evaluation, dropout too, but that a
     clip is seen once, as in training, not in several views. `like`, the network that is trained, says which norms take
     part: those that are in training mode there, as frozen ones are not.
     """

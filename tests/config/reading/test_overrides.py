@@ -72,7 +72,7 @@ def test_what_cannot_be_set(word: str, message: str) -> None:
 def test_an_item_of_a_list_that_is_not_there() -> None:
     _, faults = applied("dataset.classes.0=dog")
     assert faults == [
-        "--set dataset.classes.0: this config has no dataset.classes to change one of; give the whole list"
+        "--set dataset.classes.0: this config has no list dataset.classes with items to change; give the whole list"
     ]
 
 

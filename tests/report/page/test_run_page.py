@@ -210,7 +210,7 @@ def test_a_file_is_replaced_only_by_force(finished_run: Path, tmp_path: Path):
     shutil.copy(finished_run / "results.json", tmp_path)
     other = tmp_path / "other.html"
     other.write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match="already there"):
+    with pytest.raises(UserError, match="already exists"):
         report(tmp_path, other)
     assert other.read_text(encoding="utf-8") == "mine"
     assert report(tmp_path, other, ReportOptions(force=True)).path == other

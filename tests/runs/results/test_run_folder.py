@@ -54,7 +54,7 @@ def test_a_run_is_refused_without_resume_and_left_alone(tmp_path):
     run = begun(tmp_path / "run")
     (run.path / "lock").unlink(missing_ok=True)
     before = inside(run.path)
-    with pytest.raises(UserError, match="already there; give resume=True") as error:
+    with pytest.raises(UserError, match="already exists; give resume=True") as error:
         run.refuse(CONFIG, resume=False)
     assert len(error.value.lines) == 1
     assert inside(run.path) == before
@@ -64,7 +64,7 @@ def test_a_run_is_refused_without_resume_and_left_alone(tmp_path):
 
 def test_other_things_in_the_folder_are_refused_either_way(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(UserError, match="already there"):
+    with pytest.raises(UserError, match="already exists"):
         RunFolder(tmp_path).refuse(CONFIG, resume=False)
     with pytest.raises(UserError, match="not a run folder"):
         RunFolder(tmp_path).refuse(CONFIG, resume=True)

@@ -56,7 +56,7 @@ def test_what_is_lost_is_told(make_survey: MakeSurvey):
     path = make_survey("folds: [1]", "budget: {seconds: 0.01}", configs=NET)
     run(path)
     PLAN.write_text("{")
-    assert "; the budget in seconds was measured anew, and cells with another number of epochs" in run(path)[0]
+    assert "; the budget in seconds was measured again, and cells with another number of epochs" in run(path)[0]
 
 
 def test_the_plan_of_another_version_is_left_alone(make_survey: MakeSurvey):

@@ -14,7 +14,7 @@ Record = dict[str, Any]
 
 
 def records(comparison: Comparison) -> list[Record]:
-    """One record a model and data set. Scores are shares, not percentages; None stands for what is not known."""
+    """One record per model and data set. Scores are fractions, not percentages; None stands for unknown values."""
     return [_record(dataset, model) for dataset in comparison.datasets for model in dataset.models]
 
 

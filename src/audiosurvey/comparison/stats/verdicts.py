@@ -20,7 +20,7 @@ MARGIN = 0.01
 
 @dataclass(frozen=True, slots=True)
 class FoldTest:
-    """The difference of two models, trained anew on other data: the first less the second."""
+    """The difference of two models, if trained again on other data: the first minus the second."""
 
     first: int
     second: int

@@ -17,7 +17,7 @@ class ConfigWarning(Fault):
 class Rule:
     """A rule across sections, and the dotted keys that it reads.
 
-    It is skipped where one of these keys is faulty, since it would judge a default that nobody asked for.
+    It is skipped where one of these keys is faulty, because it would check a default instead of the given value.
     """
 
     reads: tuple[str, ...]

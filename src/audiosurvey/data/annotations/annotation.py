@@ -23,4 +23,4 @@ class AnnotatedRecording:
 
     path: Path
     events: tuple[Annotation, ...]
-    """In the order of their starts; none if nothing was heard in it."""
+    """In the order of their starts; empty for a recording without events."""

@@ -21,7 +21,7 @@ _SILENT_SHARE = 1e-9
 _GATE = 0.1
 """Frames more than 10 dB below the mean power do not count for level and bandwidth."""
 _MOST_SPECTRA = 64
-"""The spectrum is averaged over at most so many frames, evenly spread."""
+"""The spectrum is averaged over at most this many frames, evenly spread."""
 _LEAST_FRAMES = 10
 """Fewer frames say nothing about background noise."""
 

@@ -32,7 +32,7 @@ class Archive:
     archive_bytes: int
     unpacked_bytes: int
     md5: str | None
-    """Of the archive; None where its server packs it anew for each request."""
+    """Of the archive; None if its server packs it again for each request."""
     table: str
     """The table in the unpacked folder, a CSV with a row per clip."""
     clips: int

@@ -28,7 +28,7 @@ class Split:
     leaking: tuple[str, ...] = ()
     """Recordings with clips on more than one side, which only `allow_leakage` permits; the result is marked."""
     left_out: tuple[Clip, ...] = ()
-    """Clips of published folds that do not train, because another clip of their recording is tested or validates."""
+    """Clips of published folds that are left out of training, because their recording is also tested or validated."""
 
 
 def make_split(table: Table, fold: int, selection: Selection, allow_leakage: bool = False) -> Split:

@@ -33,7 +33,7 @@ READER = 2
 REPORT = "report.json"
 TEMPORARY = ".building-"
 _FIRST_INDEX, _MORE = 1000, 1.25
-"""An unfinished store gets an index after so many recordings, and again whenever there are a quarter more."""
+"""An unfinished store gets an index after this many recordings, and again whenever there are a quarter more."""
 
 
 @dataclass(frozen=True, slots=True)

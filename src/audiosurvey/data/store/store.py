@@ -33,7 +33,7 @@ from audiosurvey.plainfile import not_plain
 
 _RESIDENT_BYTES = 1 << 26
 _LEAST_BYTES_PER_S = 500
-"""A header may claim at most a second for so many bytes (4 kb/s; speech codecs need 6 kb/s) when disk space is
+"""A header may claim at most a second per this many bytes (4 kb/s; speech codecs need 6 kb/s) when disk space is
 estimated. For longer sounds (lossless silence) a full disk is noticed only while writing."""
 
 

@@ -99,7 +99,7 @@ def place(tensors: Mapping[str, Tensor], network: Network) -> Placed:
 
 
 def _inside(tensors: Mapping[str, Tensor], found: re.Match[str], block: nn.Module) -> str:
-    """The name within a block of ours. Theirs numbers its stages in the order in which they are there."""
+    """The name within our block. EfficientAT numbers the stages of a block in order, without absent ones."""
     layer, stage, rest = found[1], found[2], found[3]
     if stage is None:
         return _conv_or_norm(rest)

@@ -11,7 +11,7 @@ from audiosurvey.model.network import Network
 
 @dataclass
 class Placed:
-    """The tensors of a checkpoint under the names of a network of ours; nothing is left unsaid."""
+    """The tensors of a checkpoint under the names of our network; every tensor is accounted for."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     """By our names, in our layout."""

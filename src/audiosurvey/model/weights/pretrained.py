@@ -165,7 +165,7 @@ def open_weights(init: str, progress: ProgressCallback | None = None) -> Weights
 
 
 def no_ensemble(init: str, members: int) -> str:
-    """The message for weights that are not those of an ensemble of so many members."""
+    """The message for weights that are not those of an ensemble with this number of members."""
     return (
         f"{init}: is not an ensemble of {members} networks, as model.members: {members} asks for; leave model.init or "
         "model.members out"

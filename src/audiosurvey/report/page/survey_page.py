@@ -30,7 +30,7 @@ class ModelClasses:
 
     name: str
     scores: tuple[float | None, ...]
-    """None for a class that is in no clip, or in all."""
+    """None for a class without clips, or in all clips."""
     runs: tuple[RunLink, ...]
 
 

@@ -10,7 +10,7 @@ from audiosurvey.targets import check_target
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What goes on a page."""
+    """The options of a page."""
 
     audio: bool = True
     """With sounds, on the page of a run."""

@@ -150,7 +150,7 @@ class RunFolder:
         if self.path.is_dir() and any(entry.name not in _BEFORE_THE_CONFIG for entry in self.path.iterdir()):
             if not resume:
                 raise ArgumentError(
-                    f"{self.path}: already there; give {{resume}} to continue it, or another {{run_dir}}",
+                    f"{self.path}: already exists; give {{resume}} to continue it, or another {{run_dir}}",
                     resume=True,
                     run_dir=...,
                 )

@@ -1,6 +1,6 @@
 """Cells side by side: each in one of several processes, which live as long as the survey.
 
-A process that is killed is replaced, and its cell goes on from its last epoch.
+A process that is killed is replaced, and its cell continues from its last epoch.
 """
 
 import multiprocessing
@@ -55,7 +55,7 @@ class ProcessExecutor:
                     if isinstance(outcome, UserError):
                         raise outcome
                     if outcome is None:
-                        # Killed: the cell goes on in a new process, which counts how often that happens to a claim.
+                        # Killed: the cell continues in a new process, which counts how often that happens to a claim.
                         workers.replace(worker)
                         if self._dies_before_its_claim(task):
                             yield task.cell, "failed"

@@ -1,7 +1,7 @@
 """Cells as tasks of a Ray cluster, or of a Ray that is started on this machine.
 
-Ray starts a task again when its process or its node has died; the cell then goes on from its last epoch. Tasks exchange
-nothing but descriptions: results are files, so all nodes need the same file system.
+Ray restarts a task whose process or node has died; its cell then continues from its last epoch. Tasks exchange only
+descriptions: results are files, so all nodes need the same file system.
 """
 
 import time
@@ -111,7 +111,7 @@ class RayExecutor:
             return False
 
     def _restart(self) -> None:
-        """Connects anew. A Ray on this machine is gone with its node, and is started again."""
+        """Connects again. A local Ray has ended with its node, and is started again."""
         self._restarts += 1
         if self._restarts > _MOST_RESTARTS:
             raise Interrupted(

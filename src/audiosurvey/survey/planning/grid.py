@@ -145,7 +145,7 @@ def _load(
 
 
 def _put_dataset(document: Document, dataset: DatasetConfig) -> None:
-    """Replaces the section `dataset` of a config, except keys on how clips are heard that `dataset` does not give."""
+    """Replaces the section `dataset` of a config, except `clip_seconds`, `pad` and `mono` if `dataset` lacks them."""
     own = document.data.get("dataset")
     paths = [("dataset", key) for key in HEARD if isinstance(own, dict) and key in own]
     kept = [(path, get(document.data, path), document.place(path)) for path in paths]
@@ -231,7 +231,7 @@ def safe_name(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """As many characters as fit into so many bytes."""
+    """As many characters as fit into this many bytes."""
     return text.encode()[:most].decode(errors="ignore")
 
 

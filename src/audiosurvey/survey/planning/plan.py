@@ -221,7 +221,7 @@ def _keep_damaged(survey: LoadedSurvey, folder: SurveyFolder) -> str:
     kept = folder.plan.replace(folder.plan.with_name(folder.plan.name + ".damaged"))
     line = f"{folder.plan}: damaged; kept as {kept.name} and written again"
     if survey.spec.budget is not None and survey.spec.budget.seconds is not None:
-        line += "; the budget in seconds was measured anew, and cells with another number of epochs are trained again"
+        line += "; the budget in seconds was measured again, and cells with another number of epochs are trained again"
     return line
 
 
@@ -291,5 +291,5 @@ def _check(rows: Sequence[PlannedRow], cells: Sequence[Cell], done: set[str], op
 
 
 def _with_epochs(config: Config, epochs: int) -> Config:
-    """The config with exactly so many epochs: patience would end some trainings earlier."""
+    """The config with a fixed number of epochs and no patience, which would end some trainings earlier."""
     return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs, "patience": None})})

@@ -71,7 +71,7 @@ class AskedTrials:
     """The file search/cells-IDENTITY.json: the trials so far, by name, each with its cells (none if its values do not
     fit together). Each search has its own, so that one can be taken up again after another.
 
-    A search that was begun anew is in cells-IDENTITY-2.json, and so on.
+    A search that was started over is in cells-IDENTITY-2.json, and so on.
     """
 
     def __init__(self, folder: SurveyFolder, search: PlannedSearch) -> None:

@@ -64,7 +64,7 @@ class Search:
         self, executor: Callable[[], Executor], *, retry_failed: bool = False, fresh: bool = False
     ) -> list[BestRecipe]:
         """Runs the trials that are missing, with `retry_failed` also those that failed; writes search/trials.csv and
-        the best configs. `fresh`: begins anew if another version has trained some of the trials.
+        the best configs. `fresh`: starts over if another version has trained some of the trials.
 
         Trials are asked for in rounds, one for each slot of the executor and search.
         """

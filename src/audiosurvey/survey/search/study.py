@@ -30,10 +30,10 @@ class Trial:
 
 
 class Study:
-    """One search. All that has happened is in the journal, so that a search goes on where it was stopped.
+    """One search. Its whole state is in the journal, so that a search continues where it was stopped.
 
-    The sampler is made anew before every question, with a seed that depends on the number of trials: an interrupted
-    search asks for the same values as one that was not interrupted.
+    The sampler is created again before every suggestion, with a seed that depends on the number of trials: an
+    interrupted search asks for the same values as one that was not interrupted.
 
     One process at a time may make a study, ask or tell: there is a lock for this, `journal_lock`.
     """
