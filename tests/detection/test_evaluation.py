@@ -99,7 +99,7 @@ def test_the_command(field: Path, finished_run: Path, command: Callable[..., tup
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data", "toy"], "--data: does not go with --events; leave one out"),
+        (["--data", "toy"], "--data: cannot be combined with --events; leave one out"),
         (["--onset", "-1"], "--onset -1: expected seconds above 0"),
         (["--offset-share", "2"], "--offset-share 2: expected a share above 0, up to 1"),
         (["--picture", "worst.jpg"], "worst.jpg: the picture is a PNG file; give a name that ends in .png"),

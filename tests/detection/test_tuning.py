@@ -109,7 +109,7 @@ def test_the_command(model: Path, field: Path, command: Command):
     status, out, _ = command("evaluate", model, "--events", field, "--tune", "--json")
     assert json.loads(out)["settings"]["tuned_on"] == "4 recordings (events.csv)"
     status, _, err = command("evaluate", model, "--events", field, "--tune", "--hop", "1")
-    assert (status, err.strip()) == (2, "--hop: does not go with --tune; leave one out")
+    assert (status, err.strip()) == (2, "--hop: cannot be combined with --tune; leave one out")
     status, _, err = command("evaluate", model, "--tune")
     assert (status, err.strip()) == (2, "--tune: needs --events, recordings to choose settings with")
 

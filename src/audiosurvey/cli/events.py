@@ -62,14 +62,18 @@ def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -
 def _refuse_others(given: Mapping[str, Any]) -> None:
     for name in ("data", "conditions", "reverse"):
         if given[name]:
-            raise ArgumentError(f"{{{name}}}: does not go with {{events}}; leave one out", **{name: ..., "events": ...})
+            raise ArgumentError(
+                f"{{{name}}}: cannot be combined with {{events}}; leave one out", **{name: ..., "events": ...}
+            )
     for name in _MEASURE:
         if (value := given[name]) is not None and not 0 < value <= _MOST[name]:
             bounds = "a share above 0, up to 1" if name == "offset_share" else "seconds above 0"
             raise ArgumentError(f"{{{name}}}: expected {bounds}", **{name: value})
     for name in (*_FINDING, "picture") if given["tune"] else ():
         if given[name] is not None:
-            raise ArgumentError(f"{{{name}}}: does not go with {{tune}}; leave one out", **{name: ..., "tune": True})
+            raise ArgumentError(
+                f"{{{name}}}: cannot be combined with {{tune}}; leave one out", **{name: ..., "tune": True}
+            )
     if given["picture"] and given["picture"].suffix.lower() != ".png":
         raise UserError(f"{given['picture']}: the picture is a PNG file; give a name that ends in .png")
 

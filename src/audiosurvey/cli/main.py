@@ -58,8 +58,8 @@ def main() -> None:
 
 
 _INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
-# The base of typer's complaints about what stands on the command line; typer does not export it by name.
+"""The exception that typer raises for Ctrl-C."""
+# The base class of typer's usage errors, which typer does not export by name.
 _UsageError: Any = typer.BadParameter.__base__
 
 
@@ -70,7 +70,7 @@ def _fail(lines: Sequence[str], status: int = 2) -> NoReturn:
 
 
 def _one_line(message: str) -> str:
-    """A complaint of typer's as one clause: its second sentence joined on, its words for a broken range ours."""
+    """An error message of typer as one clause, with our words for values out of range."""
     words = " ".join(message.split()).rstrip(".")
     words = words.replace(". Did you mean", "; did you mean").replace("Input should be", "must be")
     words = words.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")

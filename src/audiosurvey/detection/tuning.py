@@ -25,19 +25,19 @@ from audiosurvey.predict.smoothing import Smoothing
 from audiosurvey.predict.stream import WindowScores
 
 SHARES = (1.0, 0.5, 0.25)
-"""Window lengths that are tried, as shares of the model's window, each with a hop of half a window."""
+"""Window lengths that are tried, as fractions of the model's window, each with a hop of half a window."""
 SMOOTH = (1, 3, 5)
 ON = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 OFF_SHARES = (None, 0.5)
-"""An event continues down to this share of the score at which it begins; None: no lower."""
+"""An event continues down to this fraction of the score at which it begins; None: no lower."""
 LEAST_GAIN = 0.005
-"""A label gets a score of its own if that adds so much to the sum of both F1 scores."""
+"""A label gets its own score if that adds at least this much to the sum of both F1 scores."""
 _BATCH = 16
 
 
 @dataclass(frozen=True)
 class TunedDetection:
-    """Settings, and what they are worth."""
+    """Settings and their scores."""
 
     settings: DetectionSettings
     earlier: DetectionSettings

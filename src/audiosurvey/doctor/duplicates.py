@@ -84,7 +84,7 @@ def check_duplicates(table: Table, profiles: Mapping[str, ClipProfile], workers:
 
 
 def _are_windows(table: Table, clips: Sequence[Clip]) -> bool:
-    """Whether these are stretches of one file in a multi-label table, which overlap and have labels of their own."""
+    """Whether these are segments of one file in a multi-label table, which overlap and have labels of their own."""
     one_file = len({clip.path for clip in clips}) == 1 and all(clip.start_s is not None for clip in clips)
     return table.multi_label and one_file and _stays_together(clips)
 

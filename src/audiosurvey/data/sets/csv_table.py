@@ -246,7 +246,7 @@ def _label_notes(read: Sequence[_LabelledRow]) -> list[str]:
 
 
 def _overlaps(read: Sequence[_LabelledRow]) -> list[str]:
-    """A note on stretches of one file that overlap and have different labels."""
+    """A note on segments of one file that overlap and have different labels."""
     by_file: defaultdict[str, list[_LabelledRow]] = defaultdict(list)
     for row in read:
         by_file[row.file].append(row)
