@@ -13,10 +13,10 @@ import numpy as np
 import soundfile
 import torch
 
-from audiosurvey.augmentation.base import WaveOperation
-from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.wave.background import Background, BackgroundConfig
-from audiosurvey.augmentation.wave.noise import Noise, NoiseConfig
+from audiosurvey.augment.base import WaveOperation
+from audiosurvey.augment.extent import Extent
+from audiosurvey.augment.wave.background import Background, BackgroundConfig
+from audiosurvey.augment.wave.noise import Noise, NoiseConfig
 from audiosurvey.randomness import stream
 
 RATE, SECONDS, BATCH, ROUNDS = 32_000, 5, 32, 40

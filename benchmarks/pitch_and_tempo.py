@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from audiosurvey.augmentation.band.pitch import Pitch, PitchConfig
-from audiosurvey.augmentation.extent import Extent
-from audiosurvey.augmentation.mel.tempo import Tempo, TempoConfig
-from audiosurvey.augmentation.wave.speed import Speed, SpeedConfig
+from audiosurvey.augment.band.pitch import Pitch, PitchConfig
+from audiosurvey.augment.extent import Extent
+from audiosurvey.augment.mel.tempo import Tempo, TempoConfig
+from audiosurvey.augment.wave.speed import Speed, SpeedConfig
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.randomness import stream
 

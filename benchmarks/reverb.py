@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
-from audiosurvey.augmentation.wave.reverb import CLIPS_AT_ONCE, LEAD_SAMPLES, reverberate
+from audiosurvey.augment.wave.reverb import CLIPS_AT_ONCE, LEAD_SAMPLES, reverberate
 from audiosurvey.randomness import stream
 
 Convolve = Callable[[Tensor, Tensor], Tensor]

@@ -157,8 +157,8 @@ def measure(size: Size, folder: Path, wanted: list[str]) -> dict[str, Cost]:
 def doctor_stages(root: Path) -> dict[str, tuple[float, float]]:
     """Seconds on the clock, and of processors, of each stage of an audit."""
     from audiosurvey.data.layout import dataset_at
-    from audiosurvey.doctor import duplicates
-    from audiosurvey.doctor.audit import audit_dataset
+    from audiosurvey.diagnosis import duplicates
+    from audiosurvey.diagnosis.audit import audit_dataset
 
     marks = {"begin": _now()}
     within: dict[str, tuple[float, float]] = {}
@@ -188,7 +188,7 @@ def doctor_stages(root: Path) -> dict[str, tuple[float, float]]:
 
 
 def plan_survey(file: Path) -> None:
-    from audiosurvey.survey.survey import SurveyOptions, open_survey
+    from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
     open_survey(file, SurveyOptions(run_dir=Path("survey")))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 PACKAGE = DOCS.parent / "src" / "audiosurvey"
-STAGES = ["data", "features", "augmentation", "model", "training", "config", "artefact", "runs"]
-STAGES += ["doctor", "predict", "export", "demo", "analysis", "comparison", "report", "survey", "pages", "cli"]
+STAGES = ["data", "features", "augment", "model", "training", "config", "artefact", "runs"]
+STAGES += ["diagnosis", "prediction", "exporting", "demo", "analysis", "comparison", "reporting", "surveys"]
+STAGES += ["pages", "cli"]
 BEGIN, END = "<!-- tree: begin -->", "<!-- tree: end -->"
 
 

@@ -118,7 +118,7 @@ def augmented(on_tones: Callable[..., Any], rooms: Path) -> Callable[..., Any]:
     other mixings, whose waves are mixed first or last: what the network hears, and the targets, both on the CPU."""
     import torch
 
-    from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
+    from audiosurvey.augment.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
 
     mixings = WAVE_MIXINGS + MEL_MIXINGS
     others = [name for name, part in AugmentationConfig() if hasattr(part, "p") and name not in mixings]
@@ -216,7 +216,7 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
     from audiosurvey.pipeline import TrainOptions, train
-    from audiosurvey.report.listener import TerminalListener
+    from audiosurvey.reporting.listener import TerminalListener
     from audiosurvey.threads import one_thread
 
     # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.

@@ -31,12 +31,12 @@ class Addition(NamedTuple):
 ADDITIONS = {
     "an augmentation": Addition(
         new={
-            "augmentation/wave/halve.py": """
+            "augment/wave/halve.py": """
 import numpy as np
 from torch import Tensor
 from dataclasses import dataclass
-from audiosurvey.augmentation.base import OperationConfig, WaveOperation
-from audiosurvey.augmentation.extent import Extent
+from audiosurvey.augment.base import OperationConfig, WaveOperation
+from audiosurvey.augment.extent import Extent
 
 class HalveConfig(OperationConfig):
     factor: float = 0.5
@@ -56,8 +56,8 @@ class Halve(WaveOperation[HalveConfig, HalveDraw]):
 """
         },
         lines={
-            "augmentation/settings.py": {
-                "from audiosurvey.section": "from audiosurvey.augmentation.wave.halve import HalveConfig\n",
+            "augment/settings.py": {
+                "from audiosurvey.section": "from audiosurvey.augment.wave.halve import HalveConfig\n",
                 "    low_pass: LowPassConfig": "    halve: HalveConfig = HalveConfig()\n",
             }
         },
@@ -70,12 +70,12 @@ assert operation.apply(torch.ones(1, 4), [operation.draw(stream("a"), 4, 4)], [4
     ),
     "a band operation": Addition(
         new={
-            "augmentation/band/louder.py": """
+            "augment/band/louder.py": """
 import numpy as np
 from torch import Tensor
 from dataclasses import dataclass
-from audiosurvey.augmentation.band.operation import BandOperation
-from audiosurvey.augmentation.base import OperationConfig
+from audiosurvey.augment.band.operation import BandOperation
+from audiosurvey.augment.base import OperationConfig
 
 class LouderConfig(OperationConfig):
     pass
@@ -95,13 +95,13 @@ class Louder(BandOperation[LouderConfig, LouderDraw]):
 """
         },
         lines={
-            "augmentation/settings.py": {
-                "from audiosurvey.section": "from audiosurvey.augmentation.band.louder import LouderConfig\n",
+            "augment/settings.py": {
+                "from audiosurvey.section": "from audiosurvey.augment.band.louder import LouderConfig\n",
                 "    tempo: TempoConfig": "    louder: LouderConfig = LouderConfig()\n",
             }
         },
         use="""
-from audiosurvey.augmentation.band.operation import spectrogram
+from audiosurvey.augment.band.operation import spectrogram
 operation, = augmented({"louder": {"p": 1}}).band_operations
 front_end = MelFrontEnd(MelConfig(compression="db", n_mels=8), 8000)
 wave_BS = torch.randn(1, 8000)
@@ -236,8 +236,8 @@ import contextlib, io, sys
 from pathlib import Path
 import numpy as np, pytest, soundfile, torch
 import audiosurvey
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.settings import AugmentationConfig
 from audiosurvey.pipeline import describe
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig, load_table

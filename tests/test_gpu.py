@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from audiosurvey.artefact.load import load
-from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
+from audiosurvey.augment.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.training.step import read_results
 

@@ -22,8 +22,8 @@ def test_another_name_is_an_error():
     ("used", "not_loaded"),
     [
         ("__all__", ["torch", "numpy"]),
-        ("train", ["matplotlib", "sklearn", "audiosurvey.report", "audiosurvey.comparison"]),
-        ("open_survey", ["matplotlib", "ray", "optuna", "audiosurvey.report", "audiosurvey.analysis"]),
+        ("train", ["matplotlib", "sklearn", "audiosurvey.reporting", "audiosurvey.comparison"]),
+        ("open_survey", ["matplotlib", "ray", "optuna", "audiosurvey.reporting", "audiosurvey.analysis"]),
     ],
 )
 def test_commands_do_not_wait_for_what_they_do_not_need(used: str, not_loaded: list[str]):

@@ -131,7 +131,7 @@ def test_pt2_among_other_models_is_left_to_whoever_asks_for_it(
 def test_pt2_of_ones_own_is_opened_on_trust(
     model_of_tones: Model, tmp_path: Path, command: Command, tones: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from audiosurvey.export.export import export
+    from audiosurvey.exporting.export import export
 
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     path = tmp_path / "own.pt2"
@@ -309,7 +309,7 @@ def test_a_checkpoint_of_a_run_runs_nothing(mark: Path, payload: bytes, tmp_path
 
 def test_the_cache_runs_nothing(tones: Path, mark: Path, payload: bytes, tmp_cache: Path):
     """Stores, content hashes and rooms are found again by name: whoever can write there must not run anything."""
-    from audiosurvey.augmentation.wave.rooms import _bank_file, room_bank
+    from audiosurvey.augment.wave.rooms import _bank_file, room_bank
     from audiosurvey.pipeline import prepare
 
     config = load_text(f"dataset: {{name: folder, root: '{tones.as_posix()}'}}", "c.yaml").config

@@ -131,7 +131,7 @@ def test_windows_as_answers_have_the_temperature_of_windows(command, run: Path, 
 def test_demo_exports_and_every_mode_of_predict_agree(command, run: Path, mixtures: Path, tmp_path: Path):
     from audiosurvey.artefact.exported import ExportedModel
     from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
-    from audiosurvey.export.graph import Scorer, exported_facts
+    from audiosurvey.exporting.graph import Scorer, exported_facts
 
     model: Any = audiosurvey.load(run)
     path = mixtures / "mid" / "03.wav"

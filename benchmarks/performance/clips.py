@@ -6,8 +6,8 @@ import numpy as np
 import soundfile
 import torch
 
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.settings import AugmentationConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.features.mel import MelConfig, MelFrontEnd

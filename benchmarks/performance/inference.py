@@ -19,7 +19,7 @@ from audiosurvey.artefact.folder import Model
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.network import network_of
 from audiosurvey.data.splits.provenance import Provenance
-from audiosurvey.export.export import export
+from audiosurvey.exporting.export import export
 
 CLASSES, SECONDS = 50, 5
 

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from audiosurvey.demo.server import serve as demo
     from audiosurvey.detection.evaluation import evaluate_events
     from audiosurvey.detection.tuning import tune_detection
-    from audiosurvey.doctor.audit import Diagnosis
-    from audiosurvey.export.export import export_model as export
+    from audiosurvey.diagnosis.audit import Diagnosis
+    from audiosurvey.exporting.export import export_model as export
     from audiosurvey.model.describe import Description
-    from audiosurvey.predict.options import PredictOptions
-    from audiosurvey.predict.prediction import predict
-    from audiosurvey.report.page.target import ReportOptions
-    from audiosurvey.report.page.writing import write_report as report
-    from audiosurvey.report.preview import write_previews as preview
-    from audiosurvey.reproduce.record import ReproduceOptions
-    from audiosurvey.reproduce.reproduce import reproduce
+    from audiosurvey.prediction.options import PredictOptions
+    from audiosurvey.prediction.prediction import predict
+    from audiosurvey.reporting.page.target import ReportOptions
+    from audiosurvey.reporting.page.writing import write_report as report
+    from audiosurvey.reporting.preview import write_previews as preview
+    from audiosurvey.reproduction.record import ReproduceOptions
+    from audiosurvey.reproduction.reproduce import reproduce
     from audiosurvey.runs.evaluation.heldout import EvaluationResult
     from audiosurvey.runs.listener import Advance, OpenBar
     from audiosurvey.runs.listing import list_runs as runs
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from audiosurvey.runs.results.merging import merge
     from audiosurvey.runs.results.results import RunResults
     from audiosurvey.runs.train import train
-    from audiosurvey.survey.status import survey_status
-    from audiosurvey.survey.survey import SurveyOptions, open_survey, train_final
+    from audiosurvey.surveys.status import survey_status
+    from audiosurvey.surveys.survey import SurveyOptions, open_survey, train_final
 
 # fmt: off
 __all__ = [  # noqa: RUF022
@@ -163,7 +163,7 @@ def doctor(
     `outputs`: by argument, files that will be written afterwards; they are checked first.
     """
     from audiosurvey.config.loader import load_config
-    from audiosurvey.doctor.subject import Subject, find_subject
+    from audiosurvey.diagnosis.subject import Subject, find_subject
 
     subject = find_subject(data, overrides)
     if subject is None:

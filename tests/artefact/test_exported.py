@@ -11,7 +11,7 @@ import audiosurvey
 from audiosurvey.artefact.exported import ExportedModel, load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.errors import UserError
-from audiosurvey.export.export import export
+from audiosurvey.exporting.export import export
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

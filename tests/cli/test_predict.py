@@ -268,13 +268,13 @@ def test_a_microphone_says_what_the_file_of_the_same_sound_says(
 
     card = Card(InputStream=Stream, query_devices=lambda kind: {"default_samplerate": RATE})
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr("audiosurvey.predict.microphone._QUEUED", 0)
+    monkeypatch.setattr("audiosurvey.prediction.microphone._QUEUED", 0)
     how = ["--format", "csv", "--batch-size", 1]
     _, wanted, _ = command("predict", model, "a.wav", *how)
     wanted = rows(wanted)
 
     # Ctrl-C as soon as all that was said has been heard.
-    from audiosurvey.predict.writers import CsvWriter
+    from audiosurvey.prediction.writers import CsvWriter
 
     write, said = CsvWriter.write, []
 

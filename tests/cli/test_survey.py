@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey
 
-from audiosurvey.survey import work
+from audiosurvey.surveys import work
 
 NET = "configs: [net.yaml]"
 Command = Callable[..., tuple[int, str, str]]

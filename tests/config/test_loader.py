@@ -5,7 +5,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augment.settings import AugmentationConfig
 from audiosurvey.config.loader import LoadedConfig, load_config, load_text
 from audiosurvey.config.presets import preset_names, preset_text
 from audiosurvey.config.reading.keys import keys_at

@@ -15,7 +15,7 @@ from audiosurvey.artefact.decision import Thresholds
 from audiosurvey.demo.sound_analysis import SoundAnalysis
 from audiosurvey.demo.view import error_html, model_html, round_steps, sound_html, text
 from audiosurvey.features.mel import MelConfig
-from audiosurvey.predict.stream import WindowScores
+from audiosurvey.prediction.stream import WindowScores
 
 
 def heard(**changes: Any) -> SoundAnalysis:

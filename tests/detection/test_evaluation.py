@@ -12,7 +12,7 @@ from audiosurvey.data.annotations.annotation import Annotation
 from audiosurvey.detection.evaluation import evaluate_events
 from audiosurvey.detection.scoring import Measure
 from audiosurvey.errors import UserError
-from audiosurvey.predict.options import PredictOptions
+from audiosurvey.prediction.options import PredictOptions
 
 RATE = 8000
 HOW = PredictOptions(window_s=0.5, hop_s=0.25, on=0.0)

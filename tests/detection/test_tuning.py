@@ -17,7 +17,7 @@ from audiosurvey.detection.evaluation import evaluate_events
 from audiosurvey.detection.scoring import DetectionScores, Measure
 from audiosurvey.detection.tuning import tune_detection
 from audiosurvey.errors import UserError
-from audiosurvey.predict.options import PredictOptions
+from audiosurvey.prediction.options import PredictOptions
 
 RATE = 8000
 MEASURE = Measure(onset_s=0.3)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from audiosurvey.augmentation.band.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
-from audiosurvey.augmentation.band.operation import spectrogram
+from audiosurvey.augment.band.band_jitter import BandJitter, BandJitterConfig, BandJitterDraw
+from audiosurvey.augment.band.operation import spectrogram
 from audiosurvey.config.presets import preset_document
 from audiosurvey.features.filters import empty_filters
 from audiosurvey.features.mel import MelConfig, MelFrontEnd

@@ -9,12 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.table import Clip
-from audiosurvey.doctor.audit import audit_dataset
-from audiosurvey.doctor.figures import overview, spectra
+from audiosurvey.diagnosis.audit import audit_dataset
+from audiosurvey.diagnosis.figures import overview, spectra
 from audiosurvey.pages.plain_figure import PlainFigure
-from audiosurvey.report import figures as report_figures
-from audiosurvey.report.figures import draw_batch, draw_confusion, draw_curves
-from audiosurvey.report.preview import write_preview
+from audiosurvey.reporting import figures as report_figures
+from audiosurvey.reporting.figures import draw_batch, draw_confusion, draw_curves
+from audiosurvey.reporting.preview import write_preview
 
 NAMES = ["$x_$", "a$b$", "$$", r"$\frac$", "100$ {", "a_b^c", r"\alpha", "caf\udce9", "日本", "a\nb", ""]
 PACKAGE = Path(report_figures.__file__).resolve().parent.parent

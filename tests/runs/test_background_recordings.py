@@ -17,7 +17,7 @@ from audiosurvey.runs.background_recordings import checked_background
 from audiosurvey.runs.experiment import open_experiment
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.survey.planning.opener import Opener
+from audiosurvey.surveys.planning.opener import Opener
 from audiosurvey.training.accelerator import make_accelerator
 
 

@@ -85,7 +85,7 @@ def test_on_a_busy_machine_one_thread_is_tried_too(tiny, monkeypatch, busy, numb
 
 
 def test_the_quicker_way_is_said():
-    from audiosurvey.report.plan import one_thread_words
+    from audiosurvey.reporting.plan import one_thread_words
 
     assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
     assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
@@ -109,7 +109,7 @@ def test_a_program_that_works_is_seen():
 
 
 def test_seconds_of_a_fold_are_said_in_words(tiny):
-    from audiosurvey.report.units import duration, size
+    from audiosurvey.reporting.units import duration, size
 
     assert Forecast(0.5, 100, 10.0, 0, 0).seconds == 60
     assert [duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]

@@ -31,7 +31,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
         return true_scored(self, network, clips)
 
     monkeypatch.setattr(Stage, "scored", scored)
-    monkeypatch.setattr("audiosurvey.report.listener.forecast_line", lambda plan: "")
+    monkeypatch.setattr("audiosurvey.reporting.listener.forecast_line", lambda plan: "")
     return looks
 
 

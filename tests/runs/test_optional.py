@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from audiosurvey.report import listener
+from audiosurvey.reporting import listener
 from audiosurvey.runs.optional import optional
 from audiosurvey.runs.results.tracking import LOGGER_TYPE_TO_CLASS, Tracking
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.settings import AugmentationConfig
-from audiosurvey.augmentation.wave.shorten import ShortenConfig
+from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.settings import AugmentationConfig
+from audiosurvey.augment.wave.shorten import ShortenConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.grammar import ModelConfig

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from audiosurvey.augmentation.mixing.mixing import Targets
+from audiosurvey.augment.mixing.mixing import Targets
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.training.loss import Loss, LossConfig, class_weights

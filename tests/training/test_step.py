@@ -11,9 +11,9 @@ from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
-from audiosurvey.augmentation.wave.shorten import ShortenConfig
+from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.settings import MEL_MIXINGS, WAVE_MIXINGS, AugmentationConfig
+from audiosurvey.augment.wave.shorten import ShortenConfig
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError

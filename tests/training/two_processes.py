@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from safetensors.torch import save_file
 from torch import nn
 
-from audiosurvey.augmentation.chain import AugmentationConfig, Chain
+from audiosurvey.augment.chain import AugmentationConfig, Chain
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.table import Clip
 from audiosurvey.model.blocks.normalise import BandBatchNorm

@@ -5,7 +5,7 @@ from typing import Any
 
 from audiosurvey.analysis.explanations import FOLDER
 from audiosurvey.config.root import Config
-from audiosurvey.doctor.audit import as_json, audit_dataset
+from audiosurvey.diagnosis.audit import as_json, audit_dataset
 from audiosurvey.errors import UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.run_folder import RunFolder

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from audiosurvey.analysis import mp3
-from audiosurvey.augmentation.wave.clipping import Clipping, ClippingConfig, ClippingDraw
-from audiosurvey.augmentation.wave.low_pass import LowPass, LowPassConfig, LowPassDraw
-from audiosurvey.augmentation.wave.noise import TABLE_SAMPLES, Colour, Noise, NoiseConfig, NoiseDraw
-from audiosurvey.augmentation.wave.reverb import LEAD_SAMPLES, align, reverberate
+from audiosurvey.augment.wave.clipping import Clipping, ClippingConfig, ClippingDraw
+from audiosurvey.augment.wave.low_pass import LowPass, LowPassConfig, LowPassDraw
+from audiosurvey.augment.wave.noise import TABLE_SAMPLES, Colour, Noise, NoiseConfig, NoiseDraw
+from audiosurvey.augment.wave.reverb import LEAD_SAMPLES, align, reverberate
 from audiosurvey.data.audio.degradations import band_limited
 
 SUITE = 1

@@ -27,8 +27,8 @@ def robustness(
     if not run.is_dir():
         raise UserError(f"{run}: no such folder; expected a run")
     from audiosurvey.pipeline import robustness as measure
-    from audiosurvey.report.console import progress_bar
-    from audiosurvey.report.robustness import print_robustness
+    from audiosurvey.reporting.console import progress_bar
+    from audiosurvey.reporting.robustness import print_robustness
     from audiosurvey.training.devices import check_device
 
     check_device(device)

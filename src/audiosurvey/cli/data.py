@@ -16,7 +16,7 @@ def download(
 ) -> None:
     """Download a data set; interrupted downloads resume, and checksums are verified."""
     from audiosurvey.pipeline import download as fetch
-    from audiosurvey.report.console import progress_bar
+    from audiosurvey.reporting.console import progress_bar
 
     with progress_bar(f"downloading {name}") as moved:
         print(fetch(name, root, url, moved).text)
@@ -31,7 +31,7 @@ def prepare(
     """Decode and resample a data set once, into the cache that training reads."""
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import prepare as prepare_data
-    from audiosurvey.report.console import progress_bar
+    from audiosurvey.reporting.console import progress_bar
 
     dataset = loaded.config.dataset
     with progress_bar(f"preparing {dataset.name}") as advance:
@@ -59,7 +59,7 @@ def preview(
     check_target_folder("output", output)
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import preview as render
-    from audiosurvey.report.console import progress_bar
+    from audiosurvey.reporting.console import progress_bar
 
     for path in render(loaded.config, clip or [], epoch or [1], output, force, progress_bar):
         print(path)

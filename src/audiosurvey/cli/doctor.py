@@ -31,10 +31,10 @@ def doctor(
     Exit status 1 if anything was found that would invalidate results.
     """
     from audiosurvey.data.sets.ignore import write_ignore
-    from audiosurvey.doctor.audit import as_json as in_json
-    from audiosurvey.doctor.terminal import print_diagnosis
+    from audiosurvey.diagnosis.audit import as_json as in_json
+    from audiosurvey.diagnosis.terminal import print_diagnosis
     from audiosurvey.pipeline import doctor as audit
-    from audiosurvey.report.console import STDERR, progress_bar
+    from audiosurvey.reporting.console import STDERR, progress_bar
 
     if html is not None and quarantine is not None and html.absolute() == quarantine.absolute():
         raise UserError(f"--html {html}, --quarantine {quarantine}: are the same file; give different files")
@@ -43,7 +43,7 @@ def doctor(
         diagnosis = audit(data, overrides or (), advance, outputs=outputs, force=force)
     said: list[str] = []
     if html is not None:
-        from audiosurvey.doctor.page import write_page
+        from audiosurvey.diagnosis.page import write_page
 
         write_page(html, diagnosis)
         said.append(f"page: {html}")

@@ -11,7 +11,7 @@ from audiosurvey.errors import ArgumentError, UserError
 if TYPE_CHECKING:
     from audiosurvey.detection.evaluation import EventEvaluation
     from audiosurvey.detection.scoring import Measure
-    from audiosurvey.predict.postprocessing import FailedSound
+    from audiosurvey.prediction.postprocessing import FailedSound
 
 _FINDING = ("window_s", "hop_s", "threshold", "smooth", "on", "off", "min_duration_s", "min_gap_s")
 _MEASURE = ("onset_s", "offset_share", "segment_s")
@@ -34,8 +34,8 @@ def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -
     from audiosurvey.detection.scoring import Measure
     from audiosurvey.pipeline import PredictOptions
     from audiosurvey.pipeline import evaluate_events as measure
-    from audiosurvey.report.console import progress_bar
-    from audiosurvey.report.detection import print_detection
+    from audiosurvey.reporting.console import progress_bar
+    from audiosurvey.reporting.detection import print_detection
     from audiosurvey.targets import check_target
 
     options = PredictOptions(device=given["device"], **{name: given[name] for name in _FINDING})
@@ -80,8 +80,8 @@ def _refuse_others(given: Mapping[str, Any]) -> None:
 
 def _tune(target: Path, annotations: Path, how: "Measure", given: Mapping[str, Any]) -> None:
     from audiosurvey.pipeline import tune_detection
-    from audiosurvey.report.console import progress_bar
-    from audiosurvey.report.detection import print_tuning
+    from audiosurvey.reporting.console import progress_bar
+    from audiosurvey.reporting.detection import print_tuning
 
     with progress_bar("recordings") as advance:
         found = tune_detection(target, annotations, how, device=given["device"], progress=advance)
@@ -101,7 +101,7 @@ def _name_failures(failures: Sequence["FailedSound"]) -> None:
 
 def _write_picture(path: Path, found: "EventEvaluation") -> None:
     from audiosurvey.atomic import replacing
-    from audiosurvey.report.timelines import timelines_png
+    from audiosurvey.reporting.timelines import timelines_png
 
     with replacing(path) as beside:
         beside.write_bytes(timelines_png(found))

@@ -36,7 +36,7 @@ def export(
     if calibration is not None and not int8:
         raise UserError("--calibration: is for --int8, which measures ranges on these sounds; leave it out")
     from audiosurvey.config.reading.faults import nearest
-    from audiosurvey.export.formats import SUFFIXES, Format
+    from audiosurvey.exporting.formats import SUFFIXES, Format
     from audiosurvey.pipeline import export as write
 
     known: dict[str, Format] = {name: name for name in SUFFIXES}

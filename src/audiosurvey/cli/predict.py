@@ -92,7 +92,7 @@ def predict(
 
 def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> None:
     """`given`: the values of the options, by the names in `PredictOptions`."""
-    from audiosurvey.predict.options import PredictOptions
+    from audiosurvey.prediction.options import PredictOptions
 
     options = PredictOptions(**{name: given[name] for name in PredictOptions.__dataclass_fields__})
     options.check()
@@ -104,7 +104,7 @@ def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> 
     # tenfold. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from audiosurvey.pipeline import predict as run
-    from audiosurvey.report.prediction import TerminalPrediction, prediction_lines
+    from audiosurvey.reporting.prediction import TerminalPrediction, prediction_lines
 
     try:
         outcome = run(model, ["--mic"] if mic else paths, options, TerminalPrediction())

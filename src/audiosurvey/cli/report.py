@@ -24,14 +24,14 @@ def report(
     force: ForceOption = False,
 ) -> None:
     """Write one HTML page: results with intervals, curves, classes, mistakes, sounds, costs, how to reproduce them."""
-    from audiosurvey.report.page.target import ReportOptions, check_report
+    from audiosurvey.reporting.page.target import ReportOptions, check_report
 
     # Invalid input is reported before torch is loaded.
     options = ReportOptions(audio, runs, force, tuple(fold_numbers(folds) or ()))
     check_report(target, output, options)
     from audiosurvey.pipeline import report as write
-    from audiosurvey.report.console import STDERR, progress_bar
-    from audiosurvey.report.units import size
+    from audiosurvey.reporting.console import STDERR, progress_bar
+    from audiosurvey.reporting.units import size
 
     written = write(target, output, options, progress_bar)
     for line in written.absent:

@@ -33,8 +33,8 @@ def reproduce(
     numbers = fold_numbers(folds)
     from audiosurvey.pipeline import ReproduceOptions
     from audiosurvey.pipeline import reproduce as train_again
-    from audiosurvey.report.listener import TerminalListener
-    from audiosurvey.reproduce.wording import print_reproduction
+    from audiosurvey.reporting.listener import TerminalListener
+    from audiosurvey.reproduction.wording import print_reproduction
 
     options = ReproduceOptions(run_dir, numbers, jobs, threads, device)
     found = train_again(recorded, overrides or (), options, TerminalListener())

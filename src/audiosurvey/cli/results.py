@@ -19,7 +19,7 @@ def runs(
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
     from audiosurvey.pipeline import runs as list_runs
-    from audiosurvey.report.summary import print_runs
+    from audiosurvey.reporting.summary import print_runs
 
     left_out: list[str] = []
     found = list_runs(folder, left_out.append)
@@ -42,7 +42,7 @@ def merge(
 ) -> None:
     """Merge the folds of runs with the same config, data and version."""
     from audiosurvey.pipeline import merge as join
-    from audiosurvey.report.summary import print_summary
+    from audiosurvey.reporting.summary import print_summary
 
     merged = join(results, output, force=force)
     if as_json:

@@ -10,7 +10,7 @@ from audiosurvey.cli.app import JsonOption, app, print_json, stdout
 from audiosurvey.errors import UserError
 
 if TYPE_CHECKING:
-    from audiosurvey.survey.status import SurveyStatus
+    from audiosurvey.surveys.status import SurveyStatus
 
 
 @app.command()
@@ -42,7 +42,7 @@ def survey(
 ) -> None:
     """Train many configs on all folds and seeds, and continue where an earlier call stopped."""
     if schema:
-        from audiosurvey.survey.planning.reading import schema_text
+        from audiosurvey.surveys.planning.reading import schema_text
 
         print(schema_text(), end="")
         return
@@ -51,21 +51,21 @@ def survey(
     if final is not None:
         _train_final(run_dir or survey, final, as_json=as_json)
         return
-    from audiosurvey.survey.planning.place import find_survey, read_survey_file, survey_folder
-    from audiosurvey.survey.shard import Shard
+    from audiosurvey.surveys.planning.place import find_survey, read_survey_file, survey_folder
+    from audiosurvey.surveys.shard import Shard
 
     # Invalid input is reported, and the status is read, before torch is loaded.
     part = Shard.parse(shard) if shard else Shard()
     if status:
-        from audiosurvey.survey.status import survey_status
+        from audiosurvey.surveys.status import survey_status
 
         folder = survey_folder(run_dir or survey).path
         _print_status(survey_status(folder), folder, as_json=as_json)
         return
     read_survey_file(find_survey(survey, run_dir).file)
     from audiosurvey.pipeline import SurveyOptions, open_survey
-    from audiosurvey.report.console import STDERR, progress_bar
-    from audiosurvey.survey.table import LiveTable, forecast_table
+    from audiosurvey.reporting.console import STDERR, progress_bar
+    from audiosurvey.surveys.table import LiveTable, forecast_table
 
     options = SurveyOptions(run_dir, jobs, ray, part, retry_failed=retry_failed, fresh=fresh, overrides=overrides or ())
     opened = open_survey(survey, options, progress_bar)
@@ -91,7 +91,7 @@ def survey(
 
 def _train_final(survey: Path, row: str, *, as_json: bool) -> None:
     from audiosurvey.pipeline import train_final
-    from audiosurvey.report.listener import TerminalListener
+    from audiosurvey.reporting.listener import TerminalListener
 
     trained = train_final(survey, row, TerminalListener())
     if as_json:
@@ -102,7 +102,7 @@ def _train_final(survey: Path, row: str, *, as_json: bool) -> None:
 
 def _print_status(found: "SurveyStatus", folder: Path, *, as_json: bool) -> None:
     """The table to stdout, then the failed cells to stderr."""
-    from audiosurvey.survey.table import failure_lines, status_table
+    from audiosurvey.surveys.table import failure_lines, status_table
 
     if as_json:
         print_json(found.as_json())

@@ -48,8 +48,8 @@ def train(
     loaded = load_config(config, overrides)
     from audiosurvey.pipeline import TrainOptions
     from audiosurvey.pipeline import train as run
-    from audiosurvey.report.listener import TerminalListener
-    from audiosurvey.report.summary import print_summary
+    from audiosurvey.reporting.listener import TerminalListener
+    from audiosurvey.reporting.summary import print_summary
 
     options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs, threads=threads)
     trained = run(loaded, options, TerminalListener())
@@ -112,8 +112,8 @@ def evaluate(
         return
     refuse_event_options(given)
     from audiosurvey.pipeline import evaluate as measure
-    from audiosurvey.report.console import progress_bar
-    from audiosurvey.report.summary import print_conditions, print_evaluation, print_summary
+    from audiosurvey.reporting.console import progress_bar
+    from audiosurvey.reporting.summary import print_conditions, print_evaluation, print_summary
     from audiosurvey.runs.results.results import RunResults
     from audiosurvey.training.devices import check_device
 

@@ -4,7 +4,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field
 
-from audiosurvey.augmentation.settings import AugmentationConfig, robust_augmentation
+from audiosurvey.augment.settings import AugmentationConfig, robust_augmentation
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.splits.protocol import ProtocolConfig
 from audiosurvey.features.mel import MelConfig

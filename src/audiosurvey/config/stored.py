@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augment.settings import AugmentationConfig
 from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import lines
 from audiosurvey.config.reading.validate import validate

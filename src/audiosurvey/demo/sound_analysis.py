@@ -16,7 +16,7 @@ from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import mel_for_show
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
-from audiosurvey.predict.stream import WindowScores, read_blocks, score_sounds, score_stream
+from audiosurvey.prediction.stream import WindowScores, read_blocks, score_sounds, score_stream
 
 COLUMNS = 1000
 """Largest width of plots."""

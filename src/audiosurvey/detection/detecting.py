@@ -9,8 +9,8 @@ from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.data.annotations.annotation import AnnotatedRecording, Annotation
 from audiosurvey.detection.psds import ScoredRecording
 from audiosurvey.detection.scoring import DetectedRecording
-from audiosurvey.predict.events import EventRule, find_events, middle
-from audiosurvey.predict.stream import WindowScores
+from audiosurvey.prediction.events import EventRule, find_events, middle
+from audiosurvey.prediction.stream import WindowScores
 
 
 def events_in(windows: Sequence[WindowScores], model: Classifier, rule: EventRule) -> list[Annotation]:

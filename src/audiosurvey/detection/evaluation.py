@@ -9,8 +9,8 @@ from audiosurvey.detection.detecting import detected
 from audiosurvey.detection.recordings import Progress, known_recordings, windows_of
 from audiosurvey.detection.scoring import DetectedRecording, DetectionScores, Measure, score_detections
 from audiosurvey.errors import UserError
-from audiosurvey.predict.options import PredictOptions
-from audiosurvey.predict.postprocessing import FailedSound
+from audiosurvey.prediction.options import PredictOptions
+from audiosurvey.prediction.postprocessing import FailedSound
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.data.annotations.annotation import AnnotatedRecording
 from audiosurvey.data.annotations.reading import read_annotations
 from audiosurvey.errors import UserError, number_of, some_of
-from audiosurvey.predict.postprocessing import FailedSound
-from audiosurvey.predict.sources import FileSource, find_sources
-from audiosurvey.predict.stream import WindowScores
-from audiosurvey.predict.window_scoring import Windowing, score_sources
+from audiosurvey.prediction.postprocessing import FailedSound
+from audiosurvey.prediction.sources import FileSource, find_sources
+from audiosurvey.prediction.stream import WindowScores
+from audiosurvey.prediction.window_scoring import Windowing, score_sources
 
 Progress = Callable[[int, int], None]
 """Called with the recordings that are done, and their number."""

@@ -20,9 +20,9 @@ from audiosurvey.detection.recordings import Progress, known_recordings, windows
 from audiosurvey.detection.scoring import DetectionScores, Measure, score_detections
 from audiosurvey.detection.segments import count_segments
 from audiosurvey.errors import UserError
-from audiosurvey.predict.postprocessing import FailedSound
-from audiosurvey.predict.smoothing import Smoothing
-from audiosurvey.predict.stream import WindowScores
+from audiosurvey.prediction.postprocessing import FailedSound
+from audiosurvey.prediction.smoothing import Smoothing
+from audiosurvey.prediction.stream import WindowScores
 
 SHARES = (1.0, 0.5, 0.25)
 """Window lengths that are tried, as fractions of the model's window, each with a hop of half a window."""

@@ -1,6 +1,6 @@
 """The recordings of `augmentation.background`, checked against the data set: none of them may be one of its clips."""
 
-from audiosurvey.augmentation.wave.background import FOLDER, open_background
+from audiosurvey.augment.wave.background import FOLDER, open_background
 from audiosurvey.config.root import Config
 from audiosurvey.data.recordings import Recordings
 from audiosurvey.data.sounds import Sounds

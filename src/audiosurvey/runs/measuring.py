@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from audiosurvey.artefact.training_range import TrainingRange
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.draws import BatchDraws
+from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.draws import BatchDraws
 from audiosurvey.config.root import Config
 from audiosurvey.data.audio.measures import measure
 from audiosurvey.data.batches.batches import Batch, TrainBatches

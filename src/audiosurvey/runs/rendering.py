@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from audiosurvey.augmentation.chain import Chain
-from audiosurvey.augmentation.draws import BatchDraws
+from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.draws import BatchDraws
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import TrainBatches
 from audiosurvey.data.names import composed

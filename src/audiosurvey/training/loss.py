@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, field_validator
 
-from audiosurvey.augmentation.mixing.mixing import Targets
+from audiosurvey.augment.mixing.mixing import Targets
 from audiosurvey.data.names import composed_keys
 from audiosurvey.data.sets.classes import unknown_classes
 from audiosurvey.data.table import Clip

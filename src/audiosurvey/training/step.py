@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augment.chain import Chain
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.features.front_end import NetworkInput

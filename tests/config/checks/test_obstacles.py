@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosurvey.augmentation.wave import reverb
+from audiosurvey.augment.wave import reverb
 from audiosurvey.config.checks import obstacles
 from audiosurvey.config.loader import LoadedConfig, load_text
 from audiosurvey.data.sets.toy import CLASSES

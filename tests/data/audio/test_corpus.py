@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 from audiosurvey.data.audio.decoding import BadAudio, blocks, decode, probe, read
-from audiosurvey.predict.inputs import open_stdin
+from audiosurvey.prediction.inputs import open_stdin
 
 RATE = 8000
 LENGTH = 9_011

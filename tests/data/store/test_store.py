@@ -355,7 +355,7 @@ def test_long_recordings_wait_on_disk_and_are_stored_alike(table: Table, monkeyp
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from audiosurvey.doctor.clip_profile import profile_clip
+from audiosurvey.diagnosis.clip_profile import profile_clip
 from audiosurvey.data.store.store import prepare
 from audiosurvey.data.table import Clip, Table
 

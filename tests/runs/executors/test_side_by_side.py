@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from measured import without_measured
 
-from audiosurvey.report.listener import TerminalListener
+from audiosurvey.reporting.listener import TerminalListener
 from audiosurvey.runs.executors.side_by_side import rounds
 from audiosurvey.runs.results.results import DatasetFacts, FoldRow, RunResults
 

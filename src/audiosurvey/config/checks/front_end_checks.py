@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from audiosurvey.augmentation.settings import MEL_MIXINGS, MEL_OPERATIONS
+from audiosurvey.augment.settings import MEL_MIXINGS, MEL_OPERATIONS
 from audiosurvey.config.checks.rule import ConfigWarning, Rule
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault

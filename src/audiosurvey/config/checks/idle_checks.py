@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from audiosurvey.augmentation.settings import MEL_MIXINGS, WAVE_MIXINGS
+from audiosurvey.augment.settings import MEL_MIXINGS, WAVE_MIXINGS
 from audiosurvey.config.checks.rule import ConfigWarning, Rule, defaults_beside, is_given
 from audiosurvey.config.root import Config
 from audiosurvey.training.settings import PretrainConfig

@@ -8,8 +8,8 @@ yet is not judged.
 from collections.abc import Iterable
 from importlib.util import find_spec
 
-from audiosurvey.augmentation.wave.background import missing_background
-from audiosurvey.augmentation.wave.reverb import missing_rooms
+from audiosurvey.augment.wave.background import missing_background
+from audiosurvey.augment.wave.reverb import missing_rooms
 from audiosurvey.config.reading.document import Path
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig, builtin_classes, load_table

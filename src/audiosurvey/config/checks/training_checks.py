@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from audiosurvey.augmentation.settings import AugmentationConfig
+from audiosurvey.augment.settings import AugmentationConfig
 from audiosurvey.config.checks.meta_network import can_be_built, meta_network
 from audiosurvey.config.checks.rule import ConfigWarning, Rule, defaults_beside, is_given
 from audiosurvey.config.root import Config

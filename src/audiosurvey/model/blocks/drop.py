@@ -8,7 +8,7 @@ from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidatorFunctionWrapHan
 from pydantic_core import CoreSchema, core_schema
 from torch import nn
 
-from audiosurvey.augmentation.mel.dropblock import cover, solve_gamma
+from audiosurvey.augment.mel.dropblock import cover, solve_gamma
 from audiosurvey.model.blocks.fields import Chance, Rate, Side, takes
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.shapes import Shape, is_map, map_sizes

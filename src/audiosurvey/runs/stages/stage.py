@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from audiosurvey.augmentation.chain import Chain
+from audiosurvey.augment.chain import Chain
 from audiosurvey.config.network import network_of
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import Batch, EvalBatches, TrainBatches

@@ -1,0 +1,130 @@
+"""From window scores to events: which label is present, from when to when, and with which score.
+
+An event of a label begins in a window where its score reaches `on` and it is among the `top` best labels. It continues
+while the score stays at `off` or above, and spans these windows. Where windows overlap, each stands for its middle, so
+that neighbours meet halfway; the first and the last of a sound reach to its ends.
+Events of one label at most `min_gap_s` apart are joined; events shorter than `min_duration_s` are dropped.
+
+With exclusive classes a window belongs to at most one event: that of its best class, or else one that continues.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from audiosurvey.artefact.decision import Threshold, reaches
+from audiosurvey.artefact.temperature import Temperatures
+from audiosurvey.data.audio.measures import Measures, median
+from audiosurvey.prediction.stream import WindowScores
+
+_TOLERANCE_S = 1e-6
+"""Rounding error of times, which are whole samples converted to seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One label over a stretch of time."""
+
+    label: str
+    start_s: float
+    end_s: float
+    peak: float
+    """The highest score of its windows."""
+    mean: float
+    """The mean score of its windows."""
+    measures: Measures | None = None
+    """The median over its windows; None if they have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What makes an event."""
+
+    on: Threshold | None = None
+    """Score at which an event begins; None: the best label always begins one."""
+    off: float | None = None
+    """Score above which an event continues (at most `on`); None: it continues while it could begin."""
+    multi_label: bool = False
+    """Whether several labels can be present at once; else classes are exclusive."""
+    top: int | None = None
+    """With several labels: how many of the best in a window can begin an event; None: all."""
+    min_duration_s: float = 0.0
+    min_gap_s: float = 0.0
+    margin_s: float = 0.0
+    """Half of the overlap of neighbouring windows."""
+
+
+@dataclass(slots=True)
+class _OpenEvent:
+    """An event that may still grow."""
+
+    start_s: float
+    end_s: float
+    scores: list[float] = field(default_factory=list)
+    measures: list[Measures] = field(default_factory=list)
+    continues: bool = True
+    """Whether the last window belonged to it, so that `off` suffices."""
+
+
+def find_events(
+    windows: Iterable[WindowScores], labels: Sequence[str], rule: EventRule, temperatures: Temperatures | None = None
+) -> Iterator[Event]:
+    """The events of one sound in the order of their ends, each as soon as it is final.
+
+    `temperatures` calibrate the scores; None: scores are used as they are.
+    """
+    temperatures = temperatures or Temperatures()
+    growing: dict[str, _OpenEvent] = {}
+    window: WindowScores | None = None
+    for window in windows:
+        start_s, end_s = middle(window, rule.margin_s)
+        yield from _finished(growing, labels, rule, start_s)
+        continuing = {label for label, event in growing.items() if event.continues}
+        present = _present_labels(window, temperatures, labels, rule, continuing)
+        for label, event in growing.items():
+            event.continues = label in present
+        for label, score in present.items():
+            event = growing.setdefault(label, _OpenEvent(start_s, end_s))
+            event.end_s = max(event.end_s, end_s)
+            event.scores.append(score)
+            event.measures += [] if window.measures is None else [window.measures]
+    for event in growing.values():
+        if event.continues and window is not None:
+            event.end_s = window.end_s
+    yield from _finished(growing, labels, rule, float("inf"))
+
+
+def middle(window: WindowScores, margin_s: float) -> tuple[float, float]:
+    """The time span that a window stands for: without `margin_s` at its ends, except at the beginning of the sound."""
+    start_s = window.start_s + margin_s if window.start_s > 0 else 0.0
+    return start_s, max(start_s, window.end_s - margin_s)
+
+
+def _present_labels(
+    window: WindowScores, temperatures: Temperatures, labels: Sequence[str], rule: EventRule, continuing: set[str]
+) -> dict[str, float]:
+    """The labels whose events begin or continue in this window, with their scores."""
+    calibrated_K = temperatures.apply(window.score_K, window.windows)
+    order = [int(k) for k in np.argsort(-window.score_K, kind="stable")]
+    best = {labels[k] for k in order[: rule.top if rule.multi_label else 1]}
+    present: dict[str, float] = {}
+    for k in order:
+        label, score = labels[k], float(calibrated_K[k])
+        begins = label in best and reaches(label, score, rule.on, window.windows, multi_label=rule.multi_label)
+        if begins or (rule.off is not None and label in continuing and score >= rule.off):
+            present[label] = score
+            if not rule.multi_label:
+                break
+    return present
+
+
+def _finished(growing: dict[str, _OpenEvent], labels: Sequence[str], rule: EventRule, now_s: float) -> Iterator[Event]:
+    """Remove the events that windows from `now_s` on cannot extend, and yield those that are long enough."""
+    over = [label for label, event in growing.items() if now_s - event.end_s > rule.min_gap_s + _TOLERANCE_S]
+    for label in sorted(over, key=lambda label: (growing[label].end_s, growing[label].start_s, labels.index(label))):
+        event = growing.pop(label)
+        if event.end_s - event.start_s >= rule.min_duration_s - _TOLERANCE_S:
+            mean = float(np.mean(event.scores))
+            measures = median(event.measures) if event.measures else None
+            yield Event(label, event.start_s, event.end_s, max(event.scores), mean, measures)

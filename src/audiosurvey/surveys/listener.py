@@ -1,0 +1,22 @@
+"""The listener of a survey."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from audiosurvey.surveys.cell import Cell
+
+if TYPE_CHECKING:
+    from audiosurvey.surveys.work import Outcome
+
+
+class SurveyListener:
+    """Follows a survey. This one stays silent."""
+
+    def say(self, line: str) -> None:
+        """One line about what happens."""
+
+    def ended(self, cell: Cell, outcome: "Outcome") -> None:
+        """A cell is done or has failed."""
+
+    def waiting(self, cells: Sequence[Cell]) -> None:
+        """All cells that are left are trained by other processes."""

@@ -1,0 +1,94 @@
+"""The pictures of a run folder: that they are drawn, show what they are given, and close their figures."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from audiosurvey.reporting import figures
+from audiosurvey.reporting.figures import draw_batch, draw_confusion, draw_curves
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("classes", [2, 10, 50])
+def test_a_confusion_of_any_size_is_readable(tmp_path, classes):
+    counts = np.eye(classes, dtype=int) * 38 + 1
+    names = [f"a_rather_long_name_{k}" for k in range(classes)]
+    draw_confusion(tmp_path / "confusion.png", counts.tolist(), names, "esc50, folds 1, 2: accuracy 0.500 (optimistic)")
+    picture = pixels(tmp_path / "confusion.png")
+    height, width, _ = picture.shape
+    assert min(height, width) >= 12 * classes + 200
+    # The diagonal is the darkest blue.
+    assert (picture == picture.reshape(-1, 3).min(axis=0)).any()
+    assert [path.name for path in tmp_path.iterdir()] == ["confusion.png"]
+
+
+def test_a_class_without_clips_is_no_division_by_zero(tmp_path):
+    with np.errstate(all="raise"):
+        draw_confusion(tmp_path / "confusion.png", [[0, 0], [1, 3]], ["a", "b"], "x")
+    assert pixels(tmp_path / "confusion.png").size
+
+
+def history(epochs: int, side: str = "test", metric: str = "accuracy") -> list[dict[str, Any]]:
+    return [
+        {"epoch": e, "train_loss": 1 / e, "train_accuracy": 0.5, f"{side}_loss": 2 / e, f"{side}_{metric}": 0.4}
+        for e in range(1, epochs + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "histories",
+    [
+        {1: history(5), 2: history(5)},
+        {1: history(1)},
+        {1: history(5, "val"), 2: history(9, "val")},
+        {1: history(4, metric="map")},
+        {1: [{"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.5}]},
+        {},
+    ],
+)
+def test_curves_of_every_kind_of_run(tmp_path, histories):
+    draw_curves(tmp_path / "curves.png", histories, "toy, folds 1, 2")
+    assert pixels(tmp_path / "curves.png").shape[1] > 600
+
+
+def test_more_epochs_draw_something_else(tmp_path):
+    for epochs in (3, 30):
+        draw_curves(tmp_path / f"{epochs}.png", {1: history(epochs)}, "toy")
+    assert not np.array_equal(pixels(tmp_path / "3.png"), pixels(tmp_path / "30.png"))
+
+
+@pytest.mark.parametrize("clips", [1, 3, 8, 12])
+def test_a_batch_is_a_picture(clips):
+    mel_BCTF = np.random.default_rng(0).random((clips, 1, 50, 16)).astype(np.float32)
+    picture = draw_batch(mel_BCTF, [f"a/very/long/way/to/a/clip-{n}.wav" for n in range(clips)])
+    assert picture.dtype == np.uint8
+    assert picture.ndim == 3
+    assert picture.shape[2] == 3
+    assert len(np.unique(picture)) > 20
+
+
+def test_no_figure_is_left_in_the_global_state(tmp_path):
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    draw_curves(tmp_path / "curves.png", {1: history(3)}, "x")
+    assert pyplot.get_fignums() == before
+    assert matplotlib.get_backend()
+
+
+def test_the_ticks_of_a_single_epoch_are_whole(tmp_path, monkeypatch):
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure))
+    draw_curves(tmp_path / "curves.png", {1: history(1)}, "x")
+    for axes in drawn[0].axes:
+        low, high = axes.get_xlim()
+        assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]

@@ -1,0 +1,74 @@
+"""The preview can be opened, holds what was rendered, and names what was drawn."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from matplotlib.image import imread
+
+from audiosurvey.data.table import Clip
+from audiosurvey.reporting.preview import draw_figure, file_name, in_words, write_preview
+
+DRAWN = [{"operation": "noise", "snr_db": 12.3456}, {"operation": "time_masking", "covered_frames": [[1, 4]]}]
+
+
+def test_writes_four_files_that_can_be_opened(tmp_path: Path) -> None:
+    before, after = torch.linspace(-0.5, 0.5, 800), torch.linspace(-2, 2, 800)
+    mel_before, mel_after = torch.rand(40, 16), torch.rand(40, 16)
+    clip = Clip("audio/dog 1.wav", Path("dog 1.wav"), (0,))
+    paths = write_preview(tmp_path / "out", clip, 3, before, after, 8000, mel_before, mel_after, DRAWN, 0.01)
+    assert sorted(paths) == sorted((tmp_path / "out").iterdir()), "nothing unfinished is left"
+    for path, wave in zip(paths[:2], (before, after), strict=True):
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert rate == 8000
+        np.testing.assert_array_equal(samples, wave.numpy())
+    picture = imread(paths[2])
+    assert picture.shape[0] > 400
+    assert picture[..., :3].std() > 0.05
+    facts = json.loads(paths[3].read_text(encoding="utf-8"))
+    assert facts == {"clip": "audio/dog 1.wav", "epoch": 3, "sample_rate": 8000, "drawn": DRAWN}
+    assert {path.suffix for path in paths} == {".wav", ".png", ".json"}
+
+
+def test_both_maps_are_drawn_on_the_same_scales() -> None:
+    quiet, loud = np.zeros((50, 8), np.float32), np.full((50, 8), 3.0, np.float32)
+    figure = draw_figure("title", quiet, loud, DRAWN, 0.02)
+    upper, lower = figure.axes[:2]
+    assert upper.images[0].get_clim() == lower.images[0].get_clim() == (0, 3)
+    assert upper.get_xlim() == lower.get_xlim()
+    assert np.allclose(upper.get_xlim(), (-0.01, 0.99)), "50 frames of 20 ms"
+    assert np.array_equal(np.asarray(lower.images[0].get_array()), loud.T)
+
+
+def test_titles_and_units() -> None:
+    map_TF = np.zeros((50, 8), np.float32)
+    upper, lower, bar = draw_figure("title", map_TF, map_TF, [], 0.02, "dB").axes
+    assert (upper.get_title("left"), lower.get_title("left")) == ("before", "after")
+    assert upper.get_ylabel() == lower.get_ylabel() == "mel band"
+    assert bar.get_ylabel() == "dB"
+    assert draw_figure("title", map_TF, map_TF, [], 0.02).axes[2].get_ylabel() == "value on the spectrogram"
+
+
+def test_an_even_map_can_be_drawn() -> None:
+    figure = draw_figure("silence", np.zeros((5, 4), np.float32), np.zeros((5, 4), np.float32), [], 0.01)
+    low, high = figure.axes[0].images[0].get_clim()
+    assert low < high
+
+
+def test_words() -> None:
+    assert in_words(DRAWN) == "noise (snr_db 12.3); time_masking (frames 1 to 4)"
+    bands = [{"operation": "freq_masking", "covered_bands": [[33, 38], [40, 40], [61, 63]]}]
+    assert in_words(bands) == "freq_masking (bands 33 to 38, 40, 61 to 63)"
+    assert in_words([{"operation": "freq_masking", "covered_bands": []}]) == "freq_masking (bands none)"
+    assert in_words([]) == "nothing drawn: the clip is left as it is"
+
+
+def test_file_names_are_safe_and_tell_clips_apart() -> None:
+    assert file_name("audio/1-100032-A-0.wav") == "audio__1-100032-A-0"
+    assert file_name("a.flac#1.500-3.000") == "a.flac#1.500-3.000"
+    names = {file_name(name) for name in ("a b", "a:b", "a?b", "a_b", "x" * 500, "x" * 501, "../../etc")}
+    assert len(names) == 7
+    assert all(len(name) < 140 and not set(name) & set('/\\:*?"<>| ') for name in names)
+    assert not any(name.startswith(".") for name in names)
