@@ -62,7 +62,7 @@ def test_what_is_no_model_is_refused(make_run, tmp_path):
         ([tmp_path / "none"], "no such folder"),
         ([tmp_path / "empty"], "nothing to compare in it"),
         ([tmp_path / "empty-survey"], "no run with a finished fold"),
-        ([begun], "no fold has ended"),
+        ([begun], "no finished fold"),
         ([run, run], "given twice"),
     ):
         with pytest.raises(UserError, match=message) as caught:

@@ -189,7 +189,7 @@ def many(per_class: int, num_classes: int, per_source: int = 1) -> list[Clip]:
 def test_made_folds_have_like_shares_of_every_class(per_source: int):
     clips, notes = assign_folds(many(30, 4, per_source), 5, "abcd")
     assert set(Counter((clip.labels, clip.fold) for clip in clips).values()) == {6}
-    assert "5 stratified ones" in notes[0]
+    assert "5 stratified folds" in notes[0]
 
 
 def test_made_folds_do_not_depend_on_the_order_of_listing():

@@ -182,5 +182,5 @@ def _check_best(
     for row, (index,), score_K in zip(rows, predicted, scores_NK, strict=True):
         if score_K[index] < score_K.max():
             highest = classes[int(score_K.argmax())]
-            message = f"'{classes[index]}' does not have the highest score, but '{highest}'; correct or remove it"
+            message = f"'{classes[index]}' does not have the highest score, '{highest}' has; correct or remove it"
             faults.add(row.line, "predicted", message)
