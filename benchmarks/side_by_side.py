@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.pipeline import TrainOptions, train
+from audiosurvey.runs.plan import TrainOptions
+from audiosurvey.runs.train import train
 
 EPOCHS, ROUNDS = 4, 2
 

@@ -19,8 +19,9 @@ import numpy as np
 
 import audiosurvey
 from audiosurvey.config.loader import load_config
-from audiosurvey.pipeline import TrainOptions, train
 from audiosurvey.reporting.listener import TerminalListener
+from audiosurvey.runs.plan import TrainOptions
+from audiosurvey.runs.train import train
 from audiosurvey.threads import one_thread
 
 NAMES = ("tiny", "small", "base", "toy", "mn04", "mn05", "mobilenetv1", "mobilenetv2", "erann-0-1", "cnn6")

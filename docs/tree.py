@@ -11,7 +11,7 @@ DOCS = Path(__file__).resolve().parent
 PACKAGE = DOCS.parent / "src" / "audiosurvey"
 STAGES = ["data", "features", "augment", "model", "training", "config", "artefact", "runs"]
 STAGES += ["diagnosis", "prediction", "exporting", "demo", "analysis", "comparison", "reporting", "surveys"]
-STAGES += ["pages", "cli"]
+STAGES += ["pages", "api", "cli"]
 BEGIN, END = "<!-- tree: begin -->", "<!-- tree: end -->"
 
 
@@ -28,7 +28,7 @@ def lines(folder: Path) -> list[str]:
 
 def make_tree() -> str:
     """The Markdown between the two marks."""
-    names = ("pipeline", "section", "errors", "atomic", "randomness", "threads", "version", "__main__")
+    names = ("section", "errors", "atomic", "randomness", "threads", "version", "__main__")
     alone = [PACKAGE / f"{name}.py" for name in names]
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:

@@ -97,7 +97,7 @@ def on_tones(tones: Path) -> Callable[..., Any]:
     """`on_tones("eat", "train.lr=1", ..., device="cpu")`: the first stage of a shipped config on the tones, padded to a
     second, in batches of four, in float32."""
     from audiosurvey.config.loader import load_config
-    from audiosurvey.pipeline import prepare
+    from audiosurvey.data.sounds import prepare_sounds as prepare
     from audiosurvey.runs.stages.stage import Stage
     from audiosurvey.training.accelerator import make_accelerator
 
@@ -215,8 +215,9 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
-    from audiosurvey.pipeline import TrainOptions, train
     from audiosurvey.reporting.listener import TerminalListener
+    from audiosurvey.runs.plan import TrainOptions
+    from audiosurvey.runs.train import train
     from audiosurvey.threads import one_thread
 
     # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.

@@ -138,7 +138,7 @@ class SquareItem(BlockItem):
         use="""
 blocks = [{"square": True}, {"pooling": {"mode": "avg", "flat": False}}]
 config = Config.model_validate({"dataset": {"name": "toy"}, "model": {"blocks": blocks}})
-assert any("square: true" in layer.name for layer in describe(config, 3).layers)
+assert any("square: true" in layer.name for layer in describe(config, classes=3).layers)
 """,
     ),
     "a data set": Addition(
@@ -169,19 +169,22 @@ assert (table.classes, table.folds, len(table.clips)) == (("low", "high"), (1, 2
     "a command": Addition(
         new={
             "cli/rate.py": '''
-from audiosurvey.cli.app import ConfigArgument, app, load_config
+import audiosurvey
+from audiosurvey.cli.app import ConfigArgument, app
 
 @app.command()
 def rate(config: ConfigArgument) -> None:
     """Print the sample rate."""
-    from audiosurvey.pipeline import rate_of
-
-    print(rate_of(load_config(config, None).config))
+    print(audiosurvey.rate_of(config))
 '''
         },
         lines={
-            "pipeline.py": {
-                "def describe(": "def rate_of(config: Config) -> int:\n    return config.sample_rate\n\n\n"
+            "api/configs.py": {
+                "def presets(": "def rate_of(config: str) -> int:\n    return loaded(config).config.sample_rate\n\n\n"
+            },
+            "__init__.py": {
+                '    "api.configs": (': '    "api.configs": ("rate_of", ',
+                '    "load_config",': '    "rate_of",\n',
             },
             "cli/main.py": {"from audiosurvey.cli.app": "from audiosurvey.cli import rate  # noqa: F401\n"},
         },
@@ -238,7 +241,7 @@ import numpy as np, pytest, soundfile, torch
 import audiosurvey
 from audiosurvey.augment.chain import Chain
 from audiosurvey.augment.settings import AugmentationConfig
-from audiosurvey.pipeline import describe
+from audiosurvey.api.configs import describe
 from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.features.mel import MelConfig, MelFrontEnd

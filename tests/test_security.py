@@ -310,7 +310,7 @@ def test_a_checkpoint_of_a_run_runs_nothing(mark: Path, payload: bytes, tmp_path
 def test_the_cache_runs_nothing(tones: Path, mark: Path, payload: bytes, tmp_cache: Path):
     """Stores, content hashes and rooms are found again by name: whoever can write there must not run anything."""
     from audiosurvey.augment.wave.rooms import _bank_file, room_bank
-    from audiosurvey.pipeline import prepare
+    from audiosurvey.data.sounds import prepare_sounds as prepare
 
     config = load_text(f"dataset: {{name: folder, root: '{tones.as_posix()}'}}", "c.yaml").config
     store = prepare(config.dataset, 8000).store

@@ -1,24 +1,92 @@
-"""audiosurvey: train, compare and ship audio classifiers from one YAML file."""
+"""audiosurvey: train, compare and ship audio classifiers from one YAML file.
 
+Everything that is listed here is public (docs/python.md) and loaded when it is used first.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from audiosurvey.version import __version__
 
 if TYPE_CHECKING:
+    from audiosurvey.api.comparing import compare as compare
+    from audiosurvey.api.comparing import list_runs as list_runs
+    from audiosurvey.api.comparing import merge as merge
+    from audiosurvey.api.comparing import report as report
+    from audiosurvey.api.configs import check as check
+    from audiosurvey.api.configs import describe as describe
+    from audiosurvey.api.configs import init as init
+    from audiosurvey.api.configs import load_config as load_config
+    from audiosurvey.api.configs import presets as presets
+    from audiosurvey.api.data import doctor as doctor
+    from audiosurvey.api.data import download as download
+    from audiosurvey.api.data import prepare as prepare
+    from audiosurvey.api.data import preview as preview
+    from audiosurvey.api.evaluation import evaluate as evaluate
+    from audiosurvey.api.evaluation import evaluate_events as evaluate_events
+    from audiosurvey.api.evaluation import robustness as robustness
+    from audiosurvey.api.evaluation import suspects as suspects
+    from audiosurvey.api.evaluation import tune_events as tune_events
+    from audiosurvey.api.models import export as export
+    from audiosurvey.api.models import push as push
+    from audiosurvey.api.models import serve_demo as serve_demo
+    from audiosurvey.api.prediction import SoundPrediction as SoundPrediction
+    from audiosurvey.api.prediction import predict as predict
+    from audiosurvey.api.predictions import RunPredictions as RunPredictions
+    from audiosurvey.api.progress import Progress as Progress
+    from audiosurvey.api.run import Fold as Fold
+    from audiosurvey.api.run import Run as Run
+    from audiosurvey.api.run import open_run as open_run
+    from audiosurvey.api.surveying import survey as survey
+    from audiosurvey.api.surveying import survey_forecast as survey_forecast
+    from audiosurvey.api.surveying import survey_status as survey_status
+    from audiosurvey.api.surveying import train_final as train_final
+    from audiosurvey.api.training import reproduce as reproduce
+    from audiosurvey.api.training import train as train
+    from audiosurvey.artefact.classifier import Classifier as Classifier
     from audiosurvey.artefact.load import load as load
-    from audiosurvey.comparison.compare import compare as compare
+    from audiosurvey.errors import UserError as UserError
 
-__all__ = ["__version__", "compare", "load"]
+_PLACES = {
+    "api.comparing": ("compare", "list_runs", "merge", "report"),
+    "api.configs": ("check", "describe", "init", "load_config", "presets"),
+    "api.data": ("doctor", "download", "prepare", "preview"),
+    "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events"),
+    "api.models": ("export", "push", "serve_demo"),
+    "api.prediction": ("SoundPrediction", "predict"),
+    "api.predictions": ("RunPredictions",),
+    "api.progress": ("Progress",),
+    "api.run": ("Fold", "Run", "open_run"),
+    "api.surveying": ("survey", "survey_forecast", "survey_status", "train_final"),
+    "api.training": ("reproduce", "train"),
+    "artefact.classifier": ("Classifier",),
+    "artefact.load": ("load",),
+    "errors": ("UserError",),
+}
+"""Where public names are defined, by module."""
+_MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
+
+# fmt: off
+__all__ = [  # noqa: RUF022  (in the order of docs/python.md)
+    "__version__", "UserError", "Progress",
+    "load_config", "init", "presets", "check", "describe",
+    "download", "prepare", "doctor", "preview",
+    "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce",
+    "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
+    "evaluate", "evaluate_events", "tune_events", "robustness", "suspects",
+    "survey", "survey_status", "survey_forecast", "train_final", "compare", "report",
+]
+# fmt: on
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use, so that `import audiosurvey` and the command line's --help do not wait for torch.
-    if name == "load":
-        from audiosurvey.artefact.load import load
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = found
+    return found
 
-        return load
-    if name == "compare":
-        from audiosurvey.comparison.compare import compare
 
-        return compare
-    raise AttributeError(f"module 'audiosurvey' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ _FLAGS = {"overrides": "--set"}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """A mistake of the user's: bad input, a missing file, an impossible request.
 
     The command line prints each line of `lines` as it stands and exits with status 2. A line names the place

@@ -302,7 +302,8 @@ def test_several_labels_are_measured_by_map(train_tiny, tones: Path, tmp_path: P
 def test_no_severity_is_better_than_the_one_before(tmp_path: Path):
     """On the toy set, by more than a standard error."""
     from audiosurvey.config.loader import load_config
-    from audiosurvey.pipeline import TrainOptions, train
+    from audiosurvey.runs.plan import TrainOptions
+    from audiosurvey.runs.train import train
 
     train(load_config("toy", ["train.epochs=8"]), TrainOptions(tmp_path / "run", [1, 2], threads=1, device="cpu"))
     found = measure_robustness(tmp_path / "run", device="cpu")

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosurvey.analysis.suspects import confident_learning, find_suspects, write_suspects
+from audiosurvey.analysis.suspects import write_suspects as suspects
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import suspects
 from audiosurvey.randomness import stream
 from audiosurvey.runs.results.run_folder import RunFolder
 
@@ -161,7 +161,8 @@ def test_most_of_twelve_swapped_labels_of_esc10_are_found(shared: Path, tmp_path
     if not root.is_dir() or not weights.is_file():
         pytest.skip("no ESC-10, or no weights")
     from audiosurvey.config.loader import load_config
-    from audiosurvey.pipeline import TrainOptions, train
+    from audiosurvey.runs.plan import TrainOptions
+    from audiosurvey.runs.train import train
 
     (tmp_path / "data/meta").mkdir(parents=True)
     shutil.copytree(root / "audio", tmp_path / "data/audio", copy_function=lambda a, b: Path(b).symlink_to(a))

@@ -352,7 +352,7 @@ def test_interruption_is_told(command: Command, config: Path, monkeypatch):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("audiosurvey.pipeline.train", interrupt)
+    monkeypatch.setattr("audiosurvey.train", interrupt)
     status, out, err = command("train", config, "--run-dir", "run")
     assert (status, out) == (130, "")
     assert err.splitlines()[-1] == "interrupted; run the same command again to continue (train: with --resume)"

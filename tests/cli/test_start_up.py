@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey
 
-from audiosurvey.pipeline import SurveyOptions, open_survey
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 HEAVY = (
     "torch",

@@ -13,7 +13,7 @@ from audiosurvey.diagnosis.audit import audit_dataset
 from audiosurvey.diagnosis.figures import overview, spectra
 from audiosurvey.pages.plain_figure import PlainFigure
 from audiosurvey.reporting import figures as report_figures
-from audiosurvey.reporting.figures import draw_batch, draw_confusion, draw_curves
+from audiosurvey.reporting.figures import confusion_figure, curves_figure, draw_batch, save_figure
 from audiosurvey.reporting.preview import write_preview
 
 NAMES = ["$x_$", "a$b$", "$$", r"$\frac$", "100$ {", "a_b^c", r"\alpha", "caf\udce9", "日本", "a\nb", ""]
@@ -23,8 +23,8 @@ HISTORY = [{"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.5, "test_loss": 0
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_picture_takes_any_name(name: str, tmp_path: Path):
-    draw_confusion(tmp_path / "confusion.png", [[1, 2], [3, 4]], [name, "b"], f"{name}: accuracy 0.5")
-    draw_curves(tmp_path / "curves.png", {1: HISTORY}, name)
+    save_figure(confusion_figure([[1, 2], [3, 4]], [name, "b"], f"{name}: accuracy 0.5"), tmp_path / "confusion.png")
+    save_figure(curves_figure({1: HISTORY}, name), tmp_path / "curves.png")
     assert draw_batch(np.random.default_rng(0).random((2, 1, 20, 8)), [name, "b"]).std() > 0
     wave_S, mel_TF = np.zeros(80, np.float32), np.random.default_rng(0).random((20, 8))
     clip = Clip(name, Path("a.wav"), (0,))

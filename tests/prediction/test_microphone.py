@@ -126,8 +126,9 @@ def test_a_card_without_a_clock_loses_a_block_at_least(card: type[Stream], monke
 
 
 def test_what_the_queue_had_no_room_for_is_a_gap_too(
-    card: type[Stream], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    card: type[Stream], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("INFO", "audiosurvey")
     monkeypatch.setattr("audiosurvey.prediction.microphone._QUEUED", 4)
     microphone = Microphone()
     blocks = microphone.blocks(16000, "mean")
@@ -138,7 +139,7 @@ def test_what_the_queue_had_no_room_for_is_a_gap_too(
     np.testing.assert_array_equal(np.concatenate(heard)[:6400], card.heard[:6400])
     np.testing.assert_array_equal(heard[4], 0)
     assert microphone.lost == 9600
-    assert "0.60 s of sound lost at 0.4 s" in capsys.readouterr().err
+    assert "0.60 s of sound lost at 0.4 s" in caplog.text
     blocks.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from audiosurvey.reporting import figures
-from audiosurvey.reporting.figures import draw_batch, draw_confusion, draw_curves
+from audiosurvey.reporting.figures import confusion_figure, curves_figure, draw_batch, save_figure
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -22,7 +21,10 @@ def pixels(path: Path) -> np.ndarray:
 def test_a_confusion_of_any_size_is_readable(tmp_path, classes):
     counts = np.eye(classes, dtype=int) * 38 + 1
     names = [f"a_rather_long_name_{k}" for k in range(classes)]
-    draw_confusion(tmp_path / "confusion.png", counts.tolist(), names, "esc50, folds 1, 2: accuracy 0.500 (optimistic)")
+    save_figure(
+        confusion_figure(counts.tolist(), names, "esc50, folds 1, 2: accuracy 0.500 (optimistic)"),
+        tmp_path / "confusion.png",
+    )
     picture = pixels(tmp_path / "confusion.png")
     height, width, _ = picture.shape
     assert min(height, width) >= 12 * classes + 200
@@ -33,7 +35,7 @@ def test_a_confusion_of_any_size_is_readable(tmp_path, classes):
 
 def test_a_class_without_clips_is_no_division_by_zero(tmp_path):
     with np.errstate(all="raise"):
-        draw_confusion(tmp_path / "confusion.png", [[0, 0], [1, 3]], ["a", "b"], "x")
+        save_figure(confusion_figure([[0, 0], [1, 3]], ["a", "b"], "x"), tmp_path / "confusion.png")
     assert pixels(tmp_path / "confusion.png").size
 
 
@@ -56,13 +58,13 @@ def history(epochs: int, side: str = "test", metric: str = "accuracy") -> list[d
     ],
 )
 def test_curves_of_every_kind_of_run(tmp_path, histories):
-    draw_curves(tmp_path / "curves.png", histories, "toy, folds 1, 2")
+    save_figure(curves_figure(histories, "toy, folds 1, 2"), tmp_path / "curves.png")
     assert pixels(tmp_path / "curves.png").shape[1] > 600
 
 
 def test_more_epochs_draw_something_else(tmp_path):
     for epochs in (3, 30):
-        draw_curves(tmp_path / f"{epochs}.png", {1: history(epochs)}, "toy")
+        save_figure(curves_figure({1: history(epochs)}, "toy"), tmp_path / f"{epochs}.png")
     assert not np.array_equal(pixels(tmp_path / "3.png"), pixels(tmp_path / "30.png"))
 
 
@@ -80,15 +82,14 @@ def test_no_figure_is_left_in_the_global_state(tmp_path):
     from matplotlib import pyplot
 
     before = pyplot.get_fignums()
-    draw_curves(tmp_path / "curves.png", {1: history(3)}, "x")
+    save_figure(curves_figure({1: history(3)}, "x"), tmp_path / "curves.png")
     assert pyplot.get_fignums() == before
     assert matplotlib.get_backend()
 
 
-def test_the_ticks_of_a_single_epoch_are_whole(tmp_path, monkeypatch):
-    drawn: list[Any] = []
-    monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure))
-    draw_curves(tmp_path / "curves.png", {1: history(1)}, "x")
-    for axes in drawn[0].axes:
+def test_the_ticks_of_a_single_epoch_are_whole(tmp_path):
+    figure = curves_figure({1: history(1)}, "x")
+    save_figure(figure, tmp_path / "curves.png")
+    for axes in figure.axes:
         low, high = axes.get_xlim()
         assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]

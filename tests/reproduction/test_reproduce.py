@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import ReproduceOptions, reproduce
-from audiosurvey.reproduction.record import read_record
+from audiosurvey.reproduction.record import ReproduceOptions, read_record
+from audiosurvey.reproduction.reproduce import reproduce
 from audiosurvey.reproduction.verdict import judge
 from audiosurvey.reproduction.wording import verdict_line
 from audiosurvey.runs.results.row import SurveyRow, write_row

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import torch
 
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import prepare
 from audiosurvey.runs.background_recordings import checked_background
 from audiosurvey.runs.experiment import open_experiment
 from audiosurvey.runs.rendering import render_clip

@@ -7,7 +7,7 @@ import psutil
 import pytest
 import torch
 
-from audiosurvey.pipeline import prepare
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.runs.forecast import Forecast, forecast, others_are_busy
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import threads

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from measured import without_measured
 
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.data.splits.folds import make_split
-from audiosurvey.pipeline import prepare
 from audiosurvey.runs.evaluation.heldout import evaluate_run, open_run
 from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.job import clips_to_evaluate

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosurvey.pipeline import prepare
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.runs import measuring
 from audiosurvey.runs.measuring import training_range
 

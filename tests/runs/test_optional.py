@@ -31,18 +31,18 @@ def test_an_error_becomes_one_line():
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("picture", ["draw_confusion", "draw_curves", "draw_batch"])
+@pytest.mark.parametrize("picture", ["confusion_of", "curves_of", "draw_batch"])
 def test_no_picture_ends_a_run(
     picture: str,
     train_tiny: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setattr(listener, picture, broken)
     results = train_tiny(tmp_path / "run", "tracking=[tensorboard]", "train.epochs=1", folds=[1])
     assert json.loads((tmp_path / "run" / "results.json").read_text())["folds"] == results["folds"]
-    assert "ValueError: no such font; the run continues without it" in capsys.readouterr().err
+    assert "ValueError: no such font; the run continues without it" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["start", "log", "log_images", "finish"])
@@ -51,12 +51,12 @@ def test_no_tracker_ends_a_run(
     train_tiny: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setattr(LOGGER_TYPE_TO_CLASS["tensorboard"], method, broken)
     results = train_tiny(tmp_path / "run", "tracking=[tensorboard]", "train.epochs=2", folds=[1])
     assert len(results["folds"]) == 1
-    err = capsys.readouterr().err
+    err = caplog.text
     assert err.count("tracker tensorboard: ValueError: no such font; the run continues without it") == 1
 
 

@@ -13,10 +13,11 @@ from measured import without_measured
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.root import Config
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import TrainOptions, train
 from audiosurvey.runs.executors import inline
 from audiosurvey.runs.job import FoldJob
+from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.predictions import read_predictions
+from audiosurvey.runs.train import train
 
 Train = Callable[..., dict[str, Any]]
 ONE = "train.epochs=1"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import prepare
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.accelerator import make_accelerator

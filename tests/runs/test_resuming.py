@@ -87,8 +87,9 @@ def test_a_run_of_an_earlier_version_is_compared_in_what_it_knows(run: RunFolder
 
 
 def test_train_says_so_and_takes_the_threads_it_is_given(tiny, tmp_path: Path) -> None:
-    from audiosurvey.pipeline import TrainOptions, train
     from audiosurvey.reporting.listener import TerminalListener
+    from audiosurvey.runs.plan import TrainOptions
+    from audiosurvey.runs.train import train
 
     config, before = tiny("train.epochs=1"), torch.get_num_threads()
     seen: list[str] = []

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
 from audiosurvey.comparison.compare import compare
 from audiosurvey.errors import UserError
 from audiosurvey.surveys.listener import SurveyListener
 from audiosurvey.surveys.shard import Shard
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.status import survey_status
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 NET = "configs: [net.yaml]"
 
@@ -31,7 +31,7 @@ class Said(SurveyListener):
 
 def run(path: Path, **options) -> Said:
     listener = Said()
-    pipeline.open_survey(path, SurveyOptions(Path("s"), **options)).train(listener)
+    open_survey(path, SurveyOptions(Path("s"), **options)).train(listener)
     return listener
 
 
@@ -63,7 +63,7 @@ def test_a_damaged_cell_is_trained_again(make_survey: MakeSurvey, name: str, tex
         (cell / name).write_text(text)
     if name == "result.json":
         with pytest.raises(UserError, match=r"result.json: damaged, .*; 'audiosurvey survey' sets it aside"):
-            pipeline.survey_status(Path("s"))
+            survey_status(Path("s"))
     again = run(path)
     assert again.trained == [cell.name]
     assert again.lines[0].startswith(f"{cell.as_posix()}/{name}: ")
@@ -122,7 +122,7 @@ def test_files_of_a_copied_survey_are_made_again_from_its_cells(make_survey: Mak
     file.unlink()
     if not missing:
         file.write_bytes(before[: len(before) // 2])
-    opened = pipeline.open_survey(Path("copy"), SurveyOptions())
+    opened = open_survey(Path("copy"), SurveyOptions())
     opened.train(listener := Said())
     assert listener.trained == []
     assert file.read_bytes() == before
@@ -132,7 +132,7 @@ def test_files_of_a_copied_survey_are_made_again_from_its_cells(make_survey: Mak
 def test_models_that_were_not_kept_are_told(make_survey: MakeSurvey):
     run(make_survey("folds: [1, 2]", configs=NET))
     more = make_survey("keep: model", configs=NET)
-    (line,) = pipeline.open_survey(more, SurveyOptions(Path("s"))).notes
+    (line,) = open_survey(more, SurveyOptions(Path("s"))).notes
     first, second = sorted(path.name for path in Path("s/cells").iterdir())
     assert line == (
         "keep: model: 2 of 3 cells were trained without it and have no model; "

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey
 
-from audiosurvey import pipeline
 from audiosurvey.surveys.listener import SurveyListener
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 NET = "configs: [net.yaml]"
 BOTH = "configs: [net.yaml, {config: net.yaml, name: wide, set: {model.blocks.0.conv_block.channels: 8}}]"
@@ -24,7 +23,7 @@ class Said(SurveyListener):
 
 def run(path: Path, **options) -> list[str]:
     listener = Said()
-    pipeline.open_survey(path, SurveyOptions(Path("s"), **options)).train(listener)
+    open_survey(path, SurveyOptions(Path("s"), **options)).train(listener)
     return listener.lines
 
 
@@ -45,9 +44,9 @@ def test_a_run_comes_back_with_its_model(make_survey: MakeSurvey, tmp_path: Path
     run(survey(BOTH))
     give_model(ours)
     there = "s/replaced/wide-seed0-1"
-    told = pipeline.open_survey(survey(without), SurveyOptions(Path("s"))).notes
+    told = open_survey(survey(without), SurveyOptions(Path("s"))).notes
     assert told == [f"{ours.as_posix()}: {reason}; training moves it with its final model to replaced"]
-    assert pipeline.open_survey(survey(BOTH), SurveyOptions(Path("s"))).notes == []
+    assert open_survey(survey(BOTH), SurveyOptions(Path("s"))).notes == []
     assert run(survey(without)) == [f"{ours.as_posix()}: {reason}; moved with its final model to {there}"]
     assert (Path(there) / "model" / "weights").exists()
     assert not (ours / "model").exists()
@@ -95,7 +94,7 @@ def test_runs_of_an_earlier_config_are_gone_before_new_cells_are_trained(
 
     changed = make_survey("folds: [1]", "budget: {epochs: 3}", configs=BOTH)
     with pytest.raises(KeyboardInterrupt):
-        pipeline.open_survey(changed, SurveyOptions(Path("s"))).train(Stopped())
+        open_survey(changed, SurveyOptions(Path("s"))).train(Stopped())
     # Of the two rows, the one that was trained anew is there; the other is not compared with it.
     assert len(list(Path("s/runs").iterdir())) == 1
 
@@ -110,7 +109,7 @@ def test_a_run_holds_the_folds_of_one_config(make_survey: MakeSurvey, tmp_path: 
 
 
 def test_a_process_that_began_with_an_earlier_file_leaves_the_runs_of_the_present_one(make_survey: MakeSurvey):
-    earlier = pipeline.open_survey(make_survey("folds: [1]", configs=BOTH), SurveyOptions(Path("s")))
+    earlier = open_survey(make_survey("folds: [1]", configs=BOTH), SurveyOptions(Path("s")))
     present = make_survey("folds: [1]", configs=CHANGED.replace("net.yaml,", "{config: net.yaml, name: narrow},", 1))
 
     class StartsTheOther(Said):

@@ -10,15 +10,16 @@ import pytest
 import torch
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
+from audiosurvey.api.evaluation import evaluate
 from audiosurvey.errors import ArgumentError, DiskFull, UserError
 from audiosurvey.runs.listener import no_bar
-from audiosurvey.runs.train import TrainListener
+from audiosurvey.runs.listing import list_runs
+from audiosurvey.runs.train import TrainListener, train
 from audiosurvey.surveys import work
 from audiosurvey.surveys.listener import SurveyListener
 from audiosurvey.surveys.shard import Shard
-from audiosurvey.surveys.status import SurveyStatus
-from audiosurvey.surveys.survey import SurveyOptions, final_run
+from audiosurvey.surveys.status import SurveyStatus, survey_status
+from audiosurvey.surveys.survey import SurveyOptions, final_run, open_survey, train_final
 from audiosurvey.surveys.work import CellTimeout, Keeping
 from audiosurvey.threads import threads
 
@@ -37,7 +38,7 @@ class Recording(SurveyListener):
 
 def run(path: Path, folder: Path, **options) -> tuple[SurveyStatus, Ended]:
     listener = Recording()
-    status = pipeline.open_survey(path, SurveyOptions(folder, **options)).train(listener)
+    status = open_survey(path, SurveyOptions(folder, **options)).train(listener)
     return status, listener.cells
 
 
@@ -65,7 +66,7 @@ def test_a_cell_is_the_fold_that_train_trains(make_survey: MakeSurvey, tmp_path:
     from audiosurvey.runs.plan import TrainOptions
 
     data = f"dataset={{name: folder, root: '{tones.as_posix()}', num_folds: 3, clip_seconds: 0.5}}"
-    pipeline.train(load_config("net.yaml", [data]), TrainOptions(tmp_path / "run", folds=[2], threads=1))
+    train(load_config("net.yaml", [data]), TrainOptions(tmp_path / "run", folds=[2], threads=1))
     theirs, ours = tmp_path / "run" / "fold-2", tmp_path / "s" / "runs" / "net-seed0" / "fold-2"
     assert (ours / "predictions.csv").read_bytes() == (theirs / "predictions.csv").read_bytes()
 
@@ -75,9 +76,9 @@ def test_run_folders_are_those_of_train(make_survey: MakeSurvey, tmp_path: Path)
     folder = tmp_path / "s" / "runs" / "wide-seed0"
     before = json.loads((folder / "results.json").read_text())
     assert [row["fold"] for row in before["folds"]] == [1, 2, 3]
-    after = pipeline.evaluate(folder)
+    after = evaluate(folder)
     assert after.mean["accuracy"] == before["mean"]["accuracy"]
-    assert [found.path for found in pipeline.runs(tmp_path / "s", print)] == [
+    assert [found.path for found in list_runs(tmp_path / "s", print)] == [
         tmp_path / "s" / "runs" / "net-seed0",
         folder,
     ]
@@ -174,7 +175,7 @@ def test_the_forecast_counts_failed_cells_if_they_are_retried(make_survey: MakeS
         failing(patch, fold2=RuntimeError("no"))
         run(path, tmp_path / "s")
     for retry, pending in ((False, 0), (True, 2)):
-        opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", retry_failed=retry))
+        opened = open_survey(path, SurveyOptions(tmp_path / "s", retry_failed=retry))
         assert opened.forecast(no_bar).pending == pending
 
 
@@ -227,7 +228,7 @@ def test_ctrl_c_leaves_it_resumable(make_survey: MakeSurvey, tmp_path: Path, mon
     monkeypatch.setattr(work._CellListener, "on_epoch", on_epoch)
     with pytest.raises(KeyboardInterrupt):
         run(path, tmp_path / "s")
-    status = pipeline.survey_status(tmp_path / "s")
+    status = survey_status(tmp_path / "s")
     assert (status.done, status.running, status.failed) == (3, [], [])
     assert (tmp_path / "s" / "runs" / "net-seed0" / "results.json").exists()
     run(path, tmp_path / "s")
@@ -243,7 +244,7 @@ def test_fresh_trains_cells_of_other_versions_again(make_survey: MakeSurvey, tmp
     status, ended = run(path, tmp_path / "s")
     assert ended == []
     assert {version for row in status.rows for version in row.versions} >= {"0.0.1"}
-    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", fresh=True))
+    opened = open_survey(path, SurveyOptions(tmp_path / "s", fresh=True))
     # As a table does that is refreshed from the beginning.
     opened.reader.read()
     listener = Recording()
@@ -289,7 +290,7 @@ def test_a_full_disk_stops_the_survey_and_leaves_its_cells_open(
         patch.setattr(work, where, full)
         with pytest.raises(DiskFull, match=r"state\.safetensors: No space left on device; free some space"):
             run(path, tmp_path / "s")
-    status = pipeline.survey_status(tmp_path / "s")
+    status = survey_status(tmp_path / "s")
     assert (status.failed, status.running) == ([], [])
     status, ended = run(path, tmp_path / "s")
     assert status.complete
@@ -309,7 +310,7 @@ def test_a_process_that_lost_its_claim_leaves_the_cell_alone(make_survey: MakeSu
 
     with monkeypatch.context() as patch:
         patch.setattr(work._CellListener, "on_epoch", robbed)
-        opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s"))
+        opened = open_survey(path, SurveyOptions(tmp_path / "s"))
         (cell,) = opened.plan.cells
         assert work.train_cell(cell, opened.plan.folder, Keeping(), opened.opener) == "busy"
     assert not list((tmp_path / "s" / "cells").glob("*/failure.json"))
@@ -317,17 +318,17 @@ def test_a_process_that_lost_its_claim_leaves_the_cell_alone(make_survey: MakeSu
 
 def test_a_budget_in_steps_and_in_seconds(make_survey: MakeSurvey, tmp_path: Path, tones: Path):
     # 16 training clips in batches of 8: two steps an epoch.
-    opened = pipeline.open_survey(make_survey("budget: {steps: 6}"), SurveyOptions(tmp_path / "steps"))
+    opened = open_survey(make_survey("budget: {steps: 6}"), SurveyOptions(tmp_path / "steps"))
     assert {cell.epochs for cell in opened.plan.cells} == {3}
     path = make_survey("budget: {seconds: 1}")
-    first = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+    first = open_survey(path, SurveyOptions(tmp_path / "s")).plan
     assert min(cell.epochs for cell in first.cells) > 3
     # Measured once: whoever works on the survey later trains the same cells.
-    assert pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan.cells == first.cells
+    assert open_survey(path, SurveyOptions(tmp_path / "s")).plan.cells == first.cells
     # Nor does it matter where the data are.
     shutil.copytree(tones, tmp_path / "moved")
     path.write_text(path.read_text().replace(str(tones), str(tmp_path / "moved")))
-    moved = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+    moved = open_survey(path, SurveyOptions(tmp_path / "s")).plan
     assert [cell.id for cell in moved.cells] == [cell.id for cell in first.cells]
 
 
@@ -335,12 +336,12 @@ def test_a_budget_is_the_length_of_configs_with_patience_too(make_survey: MakeSu
     path = make_survey("budget: {epochs: 4}", configs="configs: [{config: net.yaml, set: {train.lr: 0.01}}]")
     text = (tmp_path / "net.yaml").read_text()
     (tmp_path / "net.yaml").write_text(text.replace("epochs: 2,", "epochs: 9, patience: 1,"))
-    plan = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+    plan = open_survey(path, SurveyOptions(tmp_path / "s")).plan
     assert {(cell.config.train.epochs, cell.config.train.patience) for cell in plan.cells} == {(4, None)}
 
 
 def test_the_cost_is_told_before(make_survey: MakeSurvey, tmp_path: Path):
-    opened = pipeline.open_survey(make_survey("seeds: [0, 1]"), SurveyOptions(tmp_path / "s", jobs=2))
+    opened = open_survey(make_survey("seeds: [0, 1]"), SurveyOptions(tmp_path / "s", jobs=2))
     found = opened.forecast(no_bar)
     assert [(row.name, row.cells, row.pending, row.epochs) for row in found.rows] == [
         ("net", 6, 6, 2),
@@ -369,16 +370,16 @@ def test_the_cells_that_a_machine_can_train_at_a_time(
     monkeypatch.setattr("audiosurvey.surveys.dry_run.cpu_count", lambda: 4)
     monkeypatch.setattr("audiosurvey.surveys.dry_run.others_are_busy", lambda: busy)
     path = make_survey("device: cpu", f"threads: {threads}", configs="configs: [net.yaml]")
-    assert pipeline.open_survey(path, SurveyOptions(tmp_path / "s", **options)).forecast(no_bar).most_slots == most
+    assert open_survey(path, SurveyOptions(tmp_path / "s", **options)).forecast(no_bar).most_slots == most
 
 
 def test_a_dry_run_leaves_the_plan_of_others(make_survey: MakeSurvey, tmp_path: Path):
     run(make_survey("folds: [1]"), tmp_path / "s")
     before = (tmp_path / "s" / "plan.json").read_bytes(), (tmp_path / "s" / "survey.yaml").read_bytes()
-    assert pipeline.open_survey(make_survey(), SurveyOptions(tmp_path / "s")).forecast(no_bar).cells == 6
+    assert open_survey(make_survey(), SurveyOptions(tmp_path / "s")).forecast(no_bar).cells == 6
     assert before == ((tmp_path / "s" / "plan.json").read_bytes(), (tmp_path / "s" / "survey.yaml").read_bytes())
     # What was measured is kept.
-    opened = pipeline.open_survey(make_survey("budget: {seconds: 1}"), SurveyOptions(tmp_path / "s"))
+    opened = open_survey(make_survey("budget: {seconds: 1}"), SurveyOptions(tmp_path / "s"))
     stored = json.loads((tmp_path / "s" / "plan.json").read_text())
     assert sorted(stored["epochs"].values()) == sorted({cell.row: cell.epochs for cell in opened.plan.cells}.values())
     assert stored["cells"] == json.loads(before[0])["cells"]
@@ -388,8 +389,8 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
     path = make_survey()
     run(path, tmp_path / "s")
     with pytest.raises(UserError, match=r"no such row .*; its rows are net, wide$"):
-        pipeline.train_final(tmp_path / "s", "wid")
-    trained = pipeline.train_final(tmp_path / "s", "wide")
+        train_final(tmp_path / "s", "wid")
+    trained = train_final(tmp_path / "s", "wide")
     from audiosurvey import load
 
     assert trained.results.done == [1, 2, 3]
@@ -400,11 +401,11 @@ def test_a_final_model_of_a_row(make_survey: MakeSurvey, tmp_path: Path, tones: 
 
 def test_a_final_model_of_a_row_with_the_name_of_a_run(make_survey: MakeSurvey, tmp_path: Path):
     configs = "configs: [net.yaml, {config: net.yaml, name: net-seed0, set: {train.lr: 0.5}}]"
-    pipeline.open_survey(make_survey("folds: [1]", configs=configs), SurveyOptions(tmp_path / "s")).train()
+    open_survey(make_survey("folds: [1]", configs=configs), SurveyOptions(tmp_path / "s")).train()
     with pytest.raises(
         ArgumentError, match="is a row, and also seed 0 of net; give net-seed0-seed0 for the row, or an"
     ):
-        pipeline.train_final(tmp_path / "s", "net-seed0")
+        train_final(tmp_path / "s", "net-seed0")
     assert final_run(tmp_path / "s", "net-seed0-seed0").path.name == "net-seed0-seed0"
     assert final_run(tmp_path / "s", "net").path.name == "net-seed0"
 
@@ -417,7 +418,7 @@ def test_a_final_model_is_trained_with_the_threads_of_the_survey(make_survey: Ma
     found: list[tuple[int, list[str]]] = []
     run(make_survey("folds: [1]", "threads: 2", configs="configs: [net.yaml]"), tmp_path / "s")
     with threads(1):
-        pipeline.train_final(tmp_path / "s", "net", Notes())
+        train_final(tmp_path / "s", "net", Notes())
     assert found == [(2, [])]
 
 
@@ -430,12 +431,12 @@ def test_a_final_model_needs_the_run_of_all_folds(make_survey: MakeSurvey, tmp_p
     (ours / "row.json").write_text(json.dumps(row))
     shutil.rmtree(ours / "fold-3")
     with pytest.raises(UserError, match=r"net-seed0: missing or not up to date; run 'audiosurvey survey .*s', which"):
-        pipeline.train_final(tmp_path / "s", "net")
+        train_final(tmp_path / "s", "net")
     shutil.rmtree(ours)
     with pytest.raises(UserError, match="net-seed0: missing or not up to date"):
-        pipeline.train_final(tmp_path / "s", "net")
+        train_final(tmp_path / "s", "net")
     run(tmp_path / "s", tmp_path / "s")
-    assert pipeline.train_final(tmp_path / "s", "net").results.done == [1, 2, 3]
+    assert train_final(tmp_path / "s", "net").results.done == [1, 2, 3]
 
 
 def test_a_final_model_where_clips_are_longer_than_a_window_and_no_models_were_kept(
@@ -444,7 +445,7 @@ def test_a_final_model_where_clips_are_longer_than_a_window_and_no_models_were_k
     path = make_survey(configs="configs: [net.yaml]")
     path.write_text(path.read_text().replace("clip_seconds: 0.5", "clip_seconds: 0.2"), encoding="utf-8")
     run(path, tmp_path / "s")
-    model = pipeline.train_final(tmp_path / "s", "net").path
+    model = train_final(tmp_path / "s", "net").path
     fitted_on = json.loads((model / "model.json").read_text())["calibration"]["fitted_on"]
     assert fitted_on.endswith("; for long clips only the scores of whole clips, because the fold models were not kept")
 
@@ -455,4 +456,4 @@ def test_not_a_survey_folder(make_survey: MakeSurvey, tmp_path: Path):
     with pytest.raises(UserError, match="contains something other than a survey; give another run_dir"):
         run(make_survey(), tmp_path / "s")
     with pytest.raises(UserError, match=r"is not a survey folder \(no plan.json in it\)"):
-        pipeline.survey_status(tmp_path / "s")
+        survey_status(tmp_path / "s")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import DeviceOption, FoldsOption, JsonOption, app, fold_numbers, print_json, stdout
-from audiosurvey.errors import UserError
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -23,18 +23,13 @@ def robustness(
     as_json: JsonOption = False,
 ) -> None:
     """Test the models of a run on corrupted clips of their test folds: noise, filters, reverberation, MP3, ..."""
-    numbers = fold_numbers(folds)
-    if not run.is_dir():
-        raise UserError(f"{run}: no such folder; expected a run")
-    from audiosurvey.pipeline import robustness as measure
-    from audiosurvey.reporting.console import progress_bar
-    from audiosurvey.reporting.robustness import print_robustness
-    from audiosurvey.training.devices import check_device
-
-    check_device(device)
-    found = measure(run, numbers, baseline=baseline, device=device, fresh=fresh, bar=progress_bar)
+    found = audiosurvey.robustness(
+        run, folds=fold_numbers(folds), baseline=baseline, fresh=fresh, device=device, progress=True
+    )
     if as_json:
         print_json(found.as_json())
     else:
+        from audiosurvey.reporting.robustness import print_robustness
+
         print_robustness(found, stdout())
         print(f"results: {run / 'analysis' / 'robustness.json'}")

@@ -4,17 +4,13 @@ Commands import what they run inside their functions, so that --help does not wa
 """
 
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
-
-if TYPE_CHECKING:
-    from audiosurvey.config.loader import LoadedConfig
 
 app = typer.Typer(
     name="audiosurvey",
@@ -48,16 +44,6 @@ def _root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-def load_config(config: str, overrides: list[str] | None) -> "LoadedConfig":
-    """The config of a command; its warnings go to stderr."""
-    from audiosurvey.config.loader import load_config
-
-    loaded = load_config(config, overrides or ())
-    for line in loaded.warnings:
-        print(f"warning: {line}", file=sys.stderr)
-    return loaded
 
 
 def stdout() -> Any:

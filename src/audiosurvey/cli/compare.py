@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import ForceOption, JsonOption, app, fold_numbers, print_json, stdout
 
 
@@ -36,16 +37,21 @@ def compare(
 
     Exit status 1 if runs of a survey had to be left out.
     """
-    from audiosurvey.comparison.leaderboard import CompareOptions
     from audiosurvey.comparison.output.outputs import OUTPUTS, check_outputs, write_outputs
     from audiosurvey.comparison.output.terminal import print_comparison
-    from audiosurvey.pipeline import compare as compare_models
 
     given = dict(zip(OUTPUTS, (csv, long_csv, markdown, html), strict=True))
     targets = {option: path for option, path in given.items() if path is not None}
     check_outputs(targets, paths, force=force)
-    options = CompareOptions(baseline, pairs, margin / 100, tuple(fold_numbers(folds) or ()), cost)
-    found = compare_models(paths, options, timing=timing, say=lambda line: print(line, file=sys.stderr))
+    found = audiosurvey.compare(
+        paths,
+        baseline=baseline,
+        pairs=pairs,
+        margin=margin / 100,
+        folds=fold_numbers(folds),
+        cost=cost,
+        timing=timing,
+    )
     write_outputs(found, targets)
     if as_json:
         print_json(found.as_json())

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, load_config, print_json, stdout
+import audiosurvey
+from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, print_json, stdout
 from audiosurvey.data.sets.registry import BUILT_IN, OWN
 from audiosurvey.errors import UserError
 
@@ -20,9 +21,7 @@ def init(
     force: ForceOption = False,
 ) -> None:
     """Write a commented starter config."""
-    from audiosurvey.pipeline import init as write
-
-    write(path, dataset, preset, force=force)
+    audiosurvey.init(path, dataset, preset, force=force)
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 
@@ -43,10 +42,8 @@ def check(
         return
     if config is None:
         raise UserError("check: which config? give a file or a preset's name, or --schema")
-    loaded = load_config(config, overrides)
-    from audiosurvey.pipeline import check as check_config
-
-    data = check_config(loaded)
+    loaded = audiosurvey.load_config(config, overrides or ())
+    data = audiosurvey.check(loaded)
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
@@ -66,18 +63,11 @@ def describe(
     as_json: JsonOption = False,
 ) -> None:
     """Print the layers of the network: shapes, parameters, MACs, receptive field."""
-    loaded = load_config(config, overrides)
-    from audiosurvey.data.dataset import builtin_classes, load_table
-    from audiosurvey.model.describe import table_rows
-    from audiosurvey.pipeline import describe as describe_model
-
-    if classes is None:
-        names = builtin_classes(loaded.config.dataset)
-        classes = len(names if names is not None else load_table(loaded.config.dataset, make_folds=False).classes)
-    description = describe_model(loaded.config, classes)
+    description = audiosurvey.describe(config, overrides or (), classes=classes)
     if as_json:
         print_json(asdict(description))
         return
+    from audiosurvey.model.describe import table_rows
     from audiosurvey.pages.columns import Column
     from audiosurvey.pages.terminal_table import FittedTable
 
@@ -86,15 +76,12 @@ def describe(
         Column(title, cells, "text" if title == "layer" else "number")
         for title, cells in zip(heading, zip(*rows, strict=True), strict=True)
     ]
-    print(f"{config}, {classes} classes, input {' x '.join(map(str, description.input_shape))}")
+    print(f"{config}, {description.classes} classes, input {' x '.join(map(str, description.input_shape))}")
     stdout().print(FittedTable(columns, totals=1))
 
 
 @app.command()
 def presets() -> None:
     """List the shipped presets."""
-    # Not through the pipeline, which loads torch.
-    from audiosurvey.config.presets import preset_titles
-
-    for name, title in preset_titles().items():
+    for name, title in audiosurvey.presets().items():
         print(f"{name:<24}{title}")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from audiosurvey.cli.app import ConfigArgument, ForceOption, SetOption, app, load_config
+import audiosurvey
+from audiosurvey.cli.app import ConfigArgument, ForceOption, SetOption, app
 
 
 @app.command()
@@ -15,11 +16,7 @@ def download(
     url: Annotated[str | None, typer.Option(help="A mirror of the archive; its checksum is verified too.")] = None,
 ) -> None:
     """Download a data set; interrupted downloads resume, and checksums are verified."""
-    from audiosurvey.pipeline import download as fetch
-    from audiosurvey.reporting.console import progress_bar
-
-    with progress_bar(f"downloading {name}") as moved:
-        print(fetch(name, root, url, moved).text)
+    print(audiosurvey.download(name, root, url=url, progress=True).text)
 
 
 @app.command()
@@ -29,13 +26,7 @@ def prepare(
     workers: Annotated[int | None, typer.Option(min=1, help="Decoding threads; default: one per processor.")] = None,
 ) -> None:
     """Decode and resample a data set once, into the cache that training reads."""
-    loaded = load_config(config, overrides)
-    from audiosurvey.pipeline import prepare as prepare_data
-    from audiosurvey.reporting.console import progress_bar
-
-    dataset = loaded.config.dataset
-    with progress_bar(f"preparing {dataset.name}") as advance:
-        sounds = prepare_data(dataset, loaded.config.sample_rate, workers=workers, progress=advance)
+    sounds = audiosurvey.prepare(config, overrides or (), workers=workers, progress=True)
     store = sounds.store
     print(f"{len(sounds.table.clips)} clips, {len(store.skipped)} skipped, {store.nbytes / 1e6:.1f} MB: {store.folder}")
     for bad in store.skipped:
@@ -54,12 +45,7 @@ def preview(
     force: ForceOption = False,
 ) -> None:
     """Render the augmentation of a clip: WAV files before and after, a picture, and the random parameters."""
-    from audiosurvey.targets import check_target_folder
-
-    check_target_folder("output", output)
-    loaded = load_config(config, overrides)
-    from audiosurvey.pipeline import preview as render
-    from audiosurvey.reporting.console import progress_bar
-
-    for path in render(loaded.config, clip or [], epoch or [1], output, force, progress_bar):
+    for path in audiosurvey.preview(
+        config, overrides or (), clips=clip or (), epochs=epoch or 1, output=output, force=force, progress=True
+    ):
         print(path)

@@ -1,11 +1,13 @@
 """The command demo: a local web page to try a model on."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import TrustOption, app
 
 
@@ -28,11 +30,17 @@ def demo(
     trust: TrustOption = False,
 ) -> None:
     """Serve a local web page: drop or record a sound, see its spectrogram and scores. Works offline."""
-    from audiosurvey.demo.server import DemoOptions
-    from audiosurvey.demo.sound_analysis import UploadLimits
-    from audiosurvey.pipeline import demo as serve
-
     if host not in ("127.0.0.1", "localhost", "::1"):
         print(f"note: listening on {host}; anyone who can reach this address can use the page", file=sys.stderr)
-    options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, examples, trust)
-    serve(target, options, lambda line: print(line, flush=True))
+    audiosurvey.serve_demo(
+        target,
+        host=host,
+        port=port,
+        max_mb=max_mb,
+        max_minutes=max_minutes,
+        threshold=threshold,
+        top=top,
+        examples=examples,
+        trust=trust,
+        opened=partial(print, flush=True),
+    )

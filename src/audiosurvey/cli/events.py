@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import audiosurvey
 from audiosurvey.cli.app import print_json, stdout
 from audiosurvey.errors import ArgumentError, UserError
 
 if TYPE_CHECKING:
     from audiosurvey.detection.evaluation import EventEvaluation
-    from audiosurvey.detection.scoring import Measure
     from audiosurvey.prediction.postprocessing import FailedSound
 
 _FINDING = ("window_s", "hop_s", "threshold", "smooth", "on", "off", "min_duration_s", "min_gap_s")
@@ -31,28 +31,25 @@ def refuse_event_options(given: Mapping[str, Any]) -> None:
 def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -> None:
     """`given`: all options of `evaluate`."""
     _refuse_others(given)
-    from audiosurvey.detection.scoring import Measure
-    from audiosurvey.pipeline import PredictOptions
-    from audiosurvey.pipeline import evaluate_events as measure
-    from audiosurvey.reporting.console import progress_bar
-    from audiosurvey.reporting.detection import print_detection
+    from audiosurvey.prediction.options import PredictOptions
     from audiosurvey.targets import check_target
 
-    options = PredictOptions(device=given["device"], **{name: given[name] for name in _FINDING})
-    options.check()
+    finding = {name: given[name] for name in _FINDING}
+    PredictOptions(device=given["device"], **finding).check()
     if picture := given["picture"]:
         check_target("picture", picture, force=given["force"])
-    how = Measure(**{name: given[name] for name in _MEASURE if given[name] is not None})
+    how = {name: given[name] for name in _MEASURE if given[name] is not None}
     if given["tune"]:
         _tune(target, annotations, how, given)
         return
-    with progress_bar("recordings") as advance:
-        found = measure(str(target), annotations, options, how, advance)
+    found = audiosurvey.evaluate_events(target, annotations, **finding, **how, device=given["device"], progress=True)
     if picture:
         _write_picture(picture, found)
     if given["as_json"]:
         print_json(found.as_json())
     else:
+        from audiosurvey.reporting.detection import print_detection
+
         print_detection(found, stdout())
         if picture:
             print(f"picture: {picture}")
@@ -78,13 +75,10 @@ def _refuse_others(given: Mapping[str, Any]) -> None:
         raise UserError(f"{given['picture']}: the picture is a PNG file; give a name that ends in .png")
 
 
-def _tune(target: Path, annotations: Path, how: "Measure", given: Mapping[str, Any]) -> None:
-    from audiosurvey.pipeline import tune_detection
-    from audiosurvey.reporting.console import progress_bar
+def _tune(target: Path, annotations: Path, how: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    found = audiosurvey.tune_events(target, annotations, **how, device=given["device"], progress=True)
     from audiosurvey.reporting.detection import print_tuning
 
-    with progress_bar("recordings") as advance:
-        found = tune_detection(target, annotations, how, device=given["device"], progress=advance)
     if given["as_json"]:
         print_json(found.as_json())
     else:

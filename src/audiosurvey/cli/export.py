@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import ForceOption, JsonOption, ModelArgument, app, print_json
-from audiosurvey.errors import UserError
 
 
 @app.command()
@@ -31,21 +31,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export a model to one file, from waveform to scores, after checking that it gives the same scores."""
-    if int8 and format != "onnx":
-        raise UserError(f"--int8: needs --format onnx, not {format}")
-    if calibration is not None and not int8:
-        raise UserError("--calibration: is for --int8, which measures ranges on these sounds; leave it out")
-    from audiosurvey.config.reading.faults import nearest
-    from audiosurvey.exporting.formats import SUFFIXES, Format
-    from audiosurvey.pipeline import export as write
-
-    known: dict[str, Format] = {name: name for name in SUFFIXES}
-    if format not in known:
-        near = nearest(format, list(known))
-        other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
-        mend = f"did you mean {near}?" if near else other
-        raise UserError(f"--format {format}: not one of {', '.join(known)}; {mend}")
-    outcome = write(model, known[format], output, int8=int8, calibration=calibration, force=force)
+    outcome = audiosurvey.export(model, format, output=output, int8=int8, calibration=calibration, force=force)
     if as_json:
         print_json(outcome.as_json())
         return

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import JsonOption, ModelArgument, app, print_json
 
 
@@ -15,9 +16,7 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Publish a model on the Hugging Face Hub, after checking that it still gives the expected scores."""
-    from audiosurvey.pipeline import push as publish
-
-    pushed = publish(model, repo, private=private)
+    pushed = audiosurvey.push(model, repo, private=private)
     if as_json:
         print_json({"url": pushed.url, "golden_difference": pushed.difference, "licence": pushed.licence})
         return

@@ -28,6 +28,7 @@ from audiosurvey.cli import (  # noqa: F401
     training,
 )
 from audiosurvey.cli.app import app
+from audiosurvey.cli.messages import printed_messages
 from audiosurvey.cli.streams import set_up_streams
 from audiosurvey.cli.waiting import wait_without_spinning
 from audiosurvey.errors import ArgumentError, UserError, of_the_system
@@ -38,7 +39,8 @@ def main() -> None:
     wait_without_spinning(os.environ)
     set_up_streams()
     try:
-        status = app(standalone_mode=False)
+        with printed_messages():
+            status = app(standalone_mode=False)
         if status == _INTERRUPTED:
             print("interrupted; run the same command again to continue (train: with --resume)", file=sys.stderr)
         sys.exit(status)

@@ -103,7 +103,7 @@ def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> 
     # Threads of the network that spin while they wait take processors from decoding, which slows down a busy machine
     # tenfold. OpenMP reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from audiosurvey.pipeline import predict as run
+    from audiosurvey.prediction.prediction import predict as run
     from audiosurvey.reporting.prediction import TerminalPrediction, prediction_lines
 
     try:

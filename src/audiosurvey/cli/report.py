@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import ForceOption, app, fold_numbers
 
 
@@ -23,17 +24,13 @@ def report(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write one HTML page: results with intervals, curves, classes, mistakes, sounds, costs, how to reproduce them."""
-    from audiosurvey.reporting.page.target import ReportOptions, check_report
-
-    # Invalid input is reported before torch is loaded.
-    options = ReportOptions(audio, runs, force, tuple(fold_numbers(folds) or ()))
-    check_report(target, output, options)
-    from audiosurvey.pipeline import report as write
-    from audiosurvey.reporting.console import STDERR, progress_bar
+    """Write one HTML page: results with intervals, curves, classes, mistakes to hear, costs, how to reproduce them."""
+    written = audiosurvey.report(
+        target, output, audio=audio, runs=runs, folds=fold_numbers(folds), force=force, progress=True
+    )
+    from audiosurvey.reporting.console import STDERR
     from audiosurvey.reporting.units import size
 
-    written = write(target, output, options, progress_bar)
     for line in written.absent:
         STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)
     print(f"report: {written.path} ({size(written.size)})")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import DeviceOption, FoldsOption, JsonOption, SetOption, app, fold_numbers, print_json, stdout
 
 
@@ -30,14 +31,18 @@ def reproduce(
 
     --set takes paths only, such as dataset.root=FOLDER.
     """
-    numbers = fold_numbers(folds)
-    from audiosurvey.pipeline import ReproduceOptions
-    from audiosurvey.pipeline import reproduce as train_again
-    from audiosurvey.reporting.listener import TerminalListener
+    found = audiosurvey.reproduce(
+        recorded,
+        overrides or (),
+        run_dir=run_dir,
+        folds=fold_numbers(folds),
+        jobs=jobs,
+        threads=threads,
+        device=device,
+        progress=True,
+    )
     from audiosurvey.reproduction.wording import print_reproduction
 
-    options = ReproduceOptions(run_dir, numbers, jobs, threads, device)
-    found = train_again(recorded, overrides or (), options, TerminalListener())
     if as_json:
         print_json(found.as_json())
     else:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json, stdout
-from audiosurvey.errors import UserError
 
 
 @app.command()
@@ -16,13 +16,10 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List runs and their results."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; 'audiosurvey train' makes runs, in runs/ unless --run-dir is given")
-    from audiosurvey.pipeline import runs as list_runs
+    left_out: list[str] = []
+    found = audiosurvey.list_runs(folder, unreadable=left_out.append)
     from audiosurvey.reporting.summary import print_runs
 
-    left_out: list[str] = []
-    found = list_runs(folder, left_out.append)
     if as_json:
         print_json([run.as_json() for run in found])
     elif found:
@@ -41,13 +38,12 @@ def merge(
     as_json: JsonOption = False,
 ) -> None:
     """Merge the folds of runs with the same config, data and version."""
-    from audiosurvey.pipeline import merge as join
-    from audiosurvey.reporting.summary import print_summary
-
-    merged = join(results, output, force=force)
+    merged = audiosurvey.merge(results, output, force=force)
     if as_json:
         print_json(merged.as_json())
         return
+    from audiosurvey.reporting.summary import print_summary
+
     print_summary(merged, stdout())
     if output is not None:
         print(f"results: {output}")

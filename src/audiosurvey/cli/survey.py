@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import JsonOption, app, print_json, stdout
 from audiosurvey.errors import UserError
 
@@ -51,37 +52,30 @@ def survey(
     if final is not None:
         _train_final(run_dir or survey, final, as_json=as_json)
         return
-    from audiosurvey.surveys.planning.place import find_survey, read_survey_file, survey_folder
-    from audiosurvey.surveys.shard import Shard
-
-    # Invalid input is reported, and the status is read, before torch is loaded.
-    part = Shard.parse(shard) if shard else Shard()
     if status:
-        from audiosurvey.surveys.status import survey_status
+        from audiosurvey.surveys.planning.place import survey_folder
+        from audiosurvey.surveys.shard import Shard
 
-        folder = survey_folder(run_dir or survey).path
-        _print_status(survey_status(folder), folder, as_json=as_json)
+        if shard:
+            Shard.parse(shard)
+        _print_status(
+            audiosurvey.survey_status(run_dir or survey), survey_folder(run_dir or survey).path, as_json=as_json
+        )
         return
-    read_survey_file(find_survey(survey, run_dir).file)
-    from audiosurvey.pipeline import SurveyOptions, open_survey
-    from audiosurvey.reporting.console import STDERR, progress_bar
-    from audiosurvey.surveys.table import LiveTable, forecast_table
-
-    options = SurveyOptions(run_dir, jobs, ray, part, retry_failed=retry_failed, fresh=fresh, overrides=overrides or ())
-    opened = open_survey(survey, options, progress_bar)
+    given = {"run_dir": run_dir, "jobs": jobs, "ray": ray, "shard": shard, "retry_failed": retry_failed, "fresh": fresh}
     if dry_run:
-        for line in opened.notes:
-            print(line, file=sys.stderr)
-        forecast = opened.forecast(progress_bar)
+        forecast = audiosurvey.survey_forecast(survey, overrides or (), **given, progress=True)
         if as_json:
             print_json(forecast.as_json())
-        else:
-            stdout().print(forecast_table(forecast))
+            return
+        from audiosurvey.surveys.table import forecast_table
+
+        stdout().print(forecast_table(forecast))
         return
-    table = LiveTable(opened.reader, STDERR)
-    with table.shown():
-        found = opened.train(table)
-    folder = opened.plan.folder.path
+    found = audiosurvey.survey(survey, overrides or (), **given, progress=True)
+    from audiosurvey.surveys.planning.place import find_survey
+
+    folder = find_survey(survey, run_dir).folder.path
     _print_status(found, folder, as_json=as_json)
     if found.done and not as_json:
         print(f"compare: audiosurvey compare {folder}")
@@ -90,10 +84,7 @@ def survey(
 
 
 def _train_final(survey: Path, row: str, *, as_json: bool) -> None:
-    from audiosurvey.pipeline import train_final
-    from audiosurvey.reporting.listener import TerminalListener
-
-    trained = train_final(survey, row, TerminalListener())
+    trained = audiosurvey.train_final(survey, row, progress=True)
     if as_json:
         print_json(trained.as_json())
     else:

@@ -1,10 +1,12 @@
 """Commands that train and measure: train, evaluate."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import audiosurvey
 from audiosurvey.cli.app import (
     ConfigArgument,
     DeviceOption,
@@ -14,7 +16,6 @@ from audiosurvey.cli.app import (
     SetOption,
     app,
     fold_numbers,
-    load_config,
     print_json,
     stdout,
 )
@@ -45,23 +46,30 @@ def train(
     if resume and run_dir is None:
         raise UserError("--resume: which run? give its --run-dir")
     numbers = fold_numbers(folds)
-    loaded = load_config(config, overrides)
-    from audiosurvey.pipeline import TrainOptions
-    from audiosurvey.pipeline import train as run
-    from audiosurvey.reporting.listener import TerminalListener
-    from audiosurvey.reporting.summary import print_summary
-
-    options = TrainOptions(run_dir, numbers, resume, device, final=final, jobs=jobs, threads=threads)
-    trained = run(loaded, options, TerminalListener())
-    if trained is None:
+    run = audiosurvey.train(
+        config,
+        overrides or (),
+        run_dir=run_dir,
+        folds=numbers,
+        resume=resume,
+        final=final,
+        device=device,
+        jobs=jobs,
+        threads=threads,
+        progress=True,
+    )
+    if os.environ.get("RANK", "0") != "0":
+        # Of several processes (torchrun) one prints.
         return
     if as_json:
-        print_json(trained.results.as_json())
-    else:
-        print_summary(trained.results, stdout(), told=True)
-        print(f"results: {trained.folder / 'results.json'}")
-        if trained.results.final:
-            print(f"final model: {trained.folder / trained.results.final.model}")
+        print_json(run.results.as_json())
+        return
+    from audiosurvey.reporting.summary import print_summary
+
+    print_summary(run.results, stdout(), told=True)
+    print(f"results: {run.path / 'results.json'}")
+    if run.results.final:
+        print(f"final model: {run.path / run.results.final.model}")
 
 
 @app.command()
@@ -111,14 +119,10 @@ def evaluate(
         evaluate_events(target, events, given)
         return
     refuse_event_options(given)
-    from audiosurvey.pipeline import evaluate as measure
-    from audiosurvey.reporting.console import progress_bar
+    results = audiosurvey.evaluate(target, data, device=device, conditions=conditions, reverse=reverse, progress=True)
     from audiosurvey.reporting.summary import print_conditions, print_evaluation, print_summary
     from audiosurvey.runs.results.results import RunResults
-    from audiosurvey.training.devices import check_device
 
-    check_device(device)
-    results = measure(target, data, device, reverse, conditions, progress_bar)
     if as_json:
         print_json(results.as_json())
     elif isinstance(results, RunResults):

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from audiosurvey.comparison.benchmark import Benchmark, Say, make_benchmarks
 from audiosurvey.comparison.costs import COSTS
 from audiosurvey.comparison.critical_difference import critical_difference
 from audiosurvey.comparison.leaderboard import CompareOptions, make_leaderboard
-from audiosurvey.comparison.output.records import records
 from audiosurvey.comparison.result import Comparison, DatasetResult
 from audiosurvey.comparison.sources import find_rows
 from audiosurvey.comparison.timing import measured_times, stored_times
@@ -54,27 +52,6 @@ def compare_benchmarks(
     found = [make_leaderboard(one, options, of) for one, of in zip(benchmarks, times, strict=True)]
     comparison = Comparison(tuple(map(_with_baseline_note(options), found)), tuple(left_out))
     return critical_difference(comparison)
-
-
-def compare(
-    paths: str | Path | Sequence[str | Path],
-    *,
-    baseline: str | None = None,
-    margin: float = 0.01,
-    folds: Sequence[int] = (),
-    cost: str = "macs",
-    timing: bool = False,
-) -> list[dict[str, Any]]:
-    """Compares models on the same clips; returns one record for each model and data set, best first.
-
-    `paths`: survey folders, run folders, or folders with predictions.csv; `baseline`: the model that verdicts are
-    against (None: the best one); `margin`: differences below it count as none, as a share; `folds`: compare on these
-    only; `cost`: that of the Pareto front; `timing`: measure the time per clip now, and store it beside the runs.
-    Incomplete runs of surveys are left out. Raises UserError for what cannot be read or compared.
-    """
-    places = [paths] if isinstance(paths, str | Path) else paths
-    options = CompareOptions(baseline, False, margin, tuple(folds), cost)
-    return records(compare_paths([Path(place) for place in places], options, timing=timing))
 
 
 def _check_baseline(benchmarks: Sequence[Benchmark], options: CompareOptions) -> None:

@@ -1,8 +1,9 @@
 """The comparison as typed data: for each data set a leaderboard, tests of pairs, and main effects of a sweep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, overload
 
 from audiosurvey.comparison.costs import Costs
 from audiosurvey.comparison.effects import MainEffect
@@ -133,8 +134,8 @@ class DatasetResult:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The result of `audiosurvey compare`."""
+class Comparison(Sequence[dict[str, Any]]):
+    """The result of `audiosurvey compare`. As a sequence, it holds the records of its models."""
 
     datasets: tuple[DatasetResult, ...]
     left_out: tuple[str, ...] = ()
@@ -147,3 +148,22 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """One dict a model and data set, best first: the rows of `compare --csv`. Scores are shares."""
+        from audiosurvey.comparison.output.records import records
+
+        return records(self)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return self.records[index]
+
+    def __len__(self) -> int:
+        return len(self.records)

@@ -1,8 +1,9 @@
 """Loads a config: a file or a preset, `--set` overrides, presets and front ends filled in, everything checked."""
 
 import errno
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +15,8 @@ from audiosurvey.config.init_weights import front_end_of
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import did_you_mean, lines, refuse
-from audiosurvey.config.reading.overrides import override
+from audiosurvey.config.reading.mapping import document_of
+from audiosurvey.config.reading.overrides import override, override_value
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
@@ -57,20 +59,33 @@ class LoadedConfig:
         return resolved_yaml(self.config)
 
 
-def load_config(source: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Read, override and check a config. `source` is a file or a preset's name, an override is `KEY=VALUE`.
+ConfigSource = str | Path | Mapping[str, Any] | Config | LoadedConfig
+"""What a config is read from: a file, the name of a preset, a mapping, or a config that was read before."""
+Overrides = Sequence[str] | Mapping[str, Any]
+"""`["train.lr=1e-3"]`, or `{"train.lr": 1e-3}`."""
 
-    Raises UserError with one line a fault, by line of the file, those of `--set` last.
+
+def load_config(source: ConfigSource, overrides: Overrides = ()) -> LoadedConfig:
+    """Read, override and check a config.
+
+    `source`: a file, a preset's name, or a mapping; `overrides`: `KEY=VALUE` texts, or a mapping of keys to values.
+    Raises UserError with one line a fault, by line of the file, those of the overrides last.
     """
+    if isinstance(source, LoadedConfig):
+        if not overrides:
+            return source
+        return load_document(replace(deepcopy(source.document), overrides=[], faults=[]), overrides)
+    if isinstance(source, Mapping | Config):
+        return load_document(document_of(source), overrides)
     return load_document(open_document(source), overrides)
 
 
-def load_text(text: str | bytes, name: str, overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_text(text: str | bytes, name: str, overrides: Overrides = ()) -> LoadedConfig:
     """As `load_config`, for a config's text; `name` stands for the file in messages."""
     return load_document(read(text, name), overrides)
 
 
-def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_document(document: Document, overrides: Overrides = ()) -> LoadedConfig:
     if "configs" in document.data:
         raise UserError(
             f"{document.name}: is a survey file, not a config; 'audiosurvey survey {document.name}' trains it"
@@ -80,7 +95,11 @@ def load_document(document: Document, overrides: Sequence[str] = ()) -> LoadedCo
         keep_meaning(document)
     fill_preset(document)
     for word in overrides:
-        override(document, word)
+        if isinstance(overrides, Mapping):
+            document.override_word = "overrides"
+            override_value(document, word, overrides[word])
+        else:
+            override(document, word)
         fill_preset(document)
     fill_front_end(document)
     checked = validate(Config, document)
@@ -111,14 +130,9 @@ def open_document(source: str | Path) -> Document:
     if path.suffix.lower() in (".csv", ".tsv") and path.is_file():
         mend = "'audiosurvey init my.yaml --dataset csv' writes a config for it"
         raise UserError(f"{name}: is a table, not a config file; {mend}")
-    try:
-        return read(path.read_bytes(), name)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
-        pass
-    except OSError as error:
-        # A folder, to Windows, is a file that may not be read.
-        if not _is_dir(path) and error.errno != errno.ENAMETOOLONG:
-            raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    text = _content(path, name)
+    if text is not None:
+        return read(text, name)
     if name in preset_names():
         return preset_document(name)
     if _is_dir(path):
@@ -130,6 +144,19 @@ def open_document(source: str | Path) -> Document:
         mend = f"'audiosurvey init --dataset {name}' writes a config for it"
         raise UserError(f"{name}: is a data set, not a config; {mend}")
     raise UserError(f"{name}: no such file or folder, and no preset of that name{_near_source(path, name)}")
+
+
+def _content(path: Path, name: str) -> bytes | None:
+    """The content of a file; None where there is none of this name."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        # A folder, to Windows, is a file that may not be read.
+        if not _is_dir(path) and error.errno != errno.ENAMETOOLONG:
+            raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+        return None
 
 
 def fill_preset(document: Document) -> None:

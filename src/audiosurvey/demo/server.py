@@ -41,7 +41,7 @@ class DemoOptions:
     trust: bool = False
 
 
-def serve(target: str, options: DemoOptions, say: Callable[[str], None]) -> None:
+def serve(target: str, options: DemoOptions, say: Callable[[str], object]) -> None:
     """Serve the page until Ctrl-C. `say` receives the address once it can be opened.
 
     Raises UserError without Gradio or a model, and for an address that cannot be used.

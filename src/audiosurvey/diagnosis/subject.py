@@ -1,6 +1,6 @@
 """The data to audit: the data set of a config, the root of a data set, a CSV, or a bare folder of sounds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Subject:
         return [*(place for place in named if place is not None), *(clip.path for clip in clips)]
 
 
-def find_subject(data: str, overrides: Sequence[str] = ()) -> Subject | None:
+def find_subject(data: str, overrides: Sized = ()) -> Subject | None:
     """The data set in a folder or CSV, or the sounds of a folder without the layout of a data set; None for a config.
 
     Raises UserError for a single sound, and for `overrides` of something that is not a config.

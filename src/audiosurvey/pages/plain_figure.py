@@ -25,7 +25,10 @@ def drawable(text: str) -> str:
 
 
 class PlainFigure(Figure):
-    """A matplotlib figure whose titles, labels and tick labels are plain text."""
+    """A matplotlib figure whose titles, labels and tick labels are plain text. Notebooks show it."""
+
+    def _repr_png_(self) -> bytes:
+        return figure_png(self)
 
     def draw(self, renderer: Any) -> None:
         for text in self.findobj(Text):

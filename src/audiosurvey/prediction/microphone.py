@@ -6,9 +6,9 @@ sound, and blocks dropped by the card are lost. The gap is filled with silence, 
 
 import contextlib
 import importlib
+import logging
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ _QUEUED = 600
 _BLOCK_S = 0.1
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
+def _to_log(line: str) -> None:
+    logging.getLogger(__name__).info("%s", line)
 
 
 class Microphone:
@@ -35,7 +35,7 @@ class Microphone:
     name = "microphone"
     live = True
 
-    def __init__(self, say: Callable[[str], None] = _to_stderr) -> None:
+    def __init__(self, say: Callable[[str], None] = _to_log) -> None:
         """`say` receives a line for each gap. Raises UserError without sounddevice, PortAudio or an input."""
         self._sounddevice = _import_sounddevice()
         self.lost = 0

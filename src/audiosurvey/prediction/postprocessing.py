@@ -75,8 +75,20 @@ def make_predictions(
     The last result of a sound that fails is its failure. A sound with a single prediction then has none; predictions
     for windows and events before the fault remain. `training_range`: used for notes; None: no notes.
     """
+    for _, of_sound in predictions_by_sound(groups, names, labels, how, training_range):
+        yield from of_sound
+
+
+def predictions_by_sound(
+    groups: Iterable[WindowGroup],
+    names: Sequence[str],
+    labels: Sequence[str],
+    how: Postprocessing,
+    training_range: TrainingRange | None = None,
+) -> Iterator[tuple[str, Iterator[Prediction | FailedSound]]]:
+    """The name of each sound with the results of `make_predictions` for it, to be read before the next sound."""
     for sound, of_sound in itertools.groupby(groups, lambda group: group.sound):
-        yield from _of_sound(of_sound, names[sound], labels, how, training_range)
+        yield names[sound], _of_sound(of_sound, names[sound], labels, how, training_range)
 
 
 def _of_sound(

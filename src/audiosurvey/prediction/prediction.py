@@ -21,6 +21,7 @@ from audiosurvey.prediction.prediction_log import PredictionLog, model_digest, o
 from audiosurvey.prediction.sources import FileSource, SoundSource
 from audiosurvey.prediction.window_scoring import WindowGroup, Windowing, score_sources
 from audiosurvey.prediction.writers import PREDICTION_WRITERS, PredictionWriter, open_output
+from audiosurvey.threads import threads
 from audiosurvey.training.devices import check_device
 
 
@@ -65,9 +66,14 @@ def predict(
 
     `words`: paths, `-`, or `--mic`. Raises UserError for options that do not fit the sounds or the model.
     """
+    with threads(options.threads or torch.get_num_threads()):
+        return _predict(path, words, options, listener)
+
+
+def _predict(
+    path: str, words: Sequence[str], options: PredictOptions, listener: PredictionListener
+) -> PredictionSummary:
     check_device(options.device)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
     model = load(path, trust=options.trust)
     model.to(options.device)
     how, postprocessing, digest = (

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
@@ -26,6 +27,11 @@ STDERR = Console(stderr=True, highlight=False)
 _SECONDS_BETWEEN_LINES = 10
 
 
+def shows_bars(console: Console) -> bool:
+    """Whether bars can move: on a terminal, and in a notebook that can show widgets."""
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+
+
 def bars(console: Console, count: ProgressColumn | None = None, **options: Any) -> Progress:
     """Bars one below the other; `count` is the column that shows how much is done."""
     return Progress(
@@ -44,7 +50,7 @@ def bars(console: Console, count: ProgressColumn | None = None, **options: Any) 
 @contextmanager
 def progress_bar(title: str, console: Console = STDERR) -> Iterator[Advance]:
     """A function to call with (done, total): it moves a bar, or prints a line now and then."""
-    if not console.is_terminal:
+    if not shows_bars(console):
         yield _lines(title, console, lambda done, total: f"{done:g} of {total:g}" if total else f"{done:g}")
         return
     with bars(console) as shown:
@@ -58,7 +64,7 @@ def share_bar(title: str, console: Console = STDERR) -> Iterator[Callable[[float
 
     What is printed to stdout meanwhile stands above the bar, if both go to the terminal.
     """
-    if not console.is_terminal:
+    if not shows_bars(console):
         say = _lines(title, console, lambda done, total: f"{100 * done:.0f} %")
         yield lambda share: say(share, 1)
         return

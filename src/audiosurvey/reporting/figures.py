@@ -15,7 +15,7 @@ from audiosurvey.atomic import replacing
 from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure, drawable
 
 
-def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> None:
+def confusion_figure(confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> PlainFigure:
     """Rows are true classes, columns predictions; the shade is the share of the row, the number the count."""
     counts = np.asarray(confusion_KK)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -37,10 +37,10 @@ def draw_confusion(path: Path, confusion_KK: Sequence[Sequence[int]], classes: S
     axes.set_ylabel("true")
     axes.spines[:].set_visible(False)
     _head(figure, title)
-    _save(figure, path)
+    return figure
 
 
-def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]], title: str) -> None:
+def curves_figure(histories: Mapping[int, Sequence[Mapping[str, Any]]], title: str) -> PlainFigure:
     """Loss and score over the epochs: a thin line for each fold, their mean on top."""
     figure = PlainFigure(figsize=(9.5, 3.8), layout="constrained")
     loss, score = figure.subplots(1, 2)
@@ -61,7 +61,7 @@ def draw_curves(path: Path, histories: Mapping[int, Sequence[Mapping[str, Any]]]
     if loss.get_legend_handles_labels()[0]:
         loss.legend(frameon=False, fontsize=9)
     _head(figure, title)
-    _save(figure, path)
+    return figure
 
 
 def draw_batch(mel_BCTF: np.ndarray, titles: Sequence[str]) -> np.ndarray:
@@ -105,7 +105,8 @@ def _head(figure: Figure, title: str) -> None:
     figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG, whole or not at all."""
     FigureCanvasAgg(figure)
     with replacing(path) as beside:
         figure.savefig(beside, dpi=130, format="png")

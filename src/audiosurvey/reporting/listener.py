@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 from rich.console import Console
 
-from audiosurvey.reporting.console import STDERR, StageDisplay, bars, progress_bar
-from audiosurvey.reporting.figures import draw_batch, draw_confusion, draw_curves
+from audiosurvey.reporting.console import STDERR, StageDisplay, bars, progress_bar, shows_bars
+from audiosurvey.reporting.figures import draw_batch, save_figure
 from audiosurvey.reporting.plan import final_line, forecast_line, plan_lines
+from audiosurvey.reporting.run_figures import confusion_of, curves_of
 from audiosurvey.runs.listener import Advance
 from audiosurvey.runs.optional import optional
 from audiosurvey.runs.plan import RunPlan
-from audiosurvey.runs.results.fold_log import read_history
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.train import TrainListener
@@ -21,13 +21,18 @@ from audiosurvey.training.listener import Listener
 class TerminalListener(TrainListener):
     """Shows a run on a terminal or in a log, and draws its pictures.
 
-    `say`: where lines go, by default to `console`; `quiet`: without progress.
+    `say`: where lines go, by default to `console`; `quiet`: without progress; `forecasts`: say how long the folds will
+    take, after some trial steps.
     """
 
     def __init__(
-        self, console: Console = STDERR, say: Callable[[str], None] | None = None, quiet: bool = False
+        self,
+        console: Console = STDERR,
+        say: Callable[[str], None] | None = None,
+        quiet: bool = False,
+        forecasts: bool = True,
     ) -> None:
-        self._console, self._quiet = console, quiet
+        self._console, self._quiet, self._forecasts = console, quiet, forecasts
         self._say = say or (lambda line: console.print(line, soft_wrap=True, markup=False))
         self.draw_batch = draw_batch
 
@@ -39,6 +44,8 @@ class TerminalListener(TrainListener):
             self.say(line)
 
     def before_folds(self, plan: RunPlan) -> None:
+        if not self._forecasts:
+            return
         line = forecast_line(plan)
         if plan.context.is_main:
             self.say(line)
@@ -55,7 +62,7 @@ class TerminalListener(TrainListener):
             if self._quiet:
                 yield stack.enter_context(super().stages(titles, epochs))
                 return
-            shown = stack.enter_context(bars(self._console)) if self._console.is_terminal else None
+            shown = stack.enter_context(bars(self._console)) if shows_bars(self._console) else None
             yield [StageDisplay(title, epochs, self._console, shown) for title in titles]
 
     def recorded(self, run: RunFolder, results: RunResults) -> None:
@@ -64,21 +71,8 @@ class TerminalListener(TrainListener):
 
 def draw_run(run: RunFolder, results: RunResults) -> None:
     """Draws confusion.png and curves.png of the folds that have ended."""
-    words = f"{results.dataset.subset or results.dataset.name}, {_folds_in_words(results.done)}"
-    marked = [name for name in ("optimistic", "leaking") if getattr(results, name)]
-    suffix = f" ({', '.join(marked)})" if marked else ""
     if results.confusion:
-        title = f"{words}: accuracy {results.mean['accuracy']:.3f}{suffix}"
         with optional("confusion.png"):
-            draw_confusion(run.path / "confusion.png", results.confusion, results.classes, title)
+            save_figure(confusion_of(results), run.path / "confusion.png")
     with optional("curves.png"):
-        histories = {fold: read_history(run.fold(fold)) for fold in results.done}
-        draw_curves(run.path / "curves.png", histories, words + suffix)
-
-
-def _folds_in_words(folds: Sequence[int]) -> str:
-    """`fold 3`, `folds 1 to 5`, `folds 1, 3, 4`."""
-    if len(folds) == 1:
-        return f"fold {folds[0]}"
-    whole = len(folds) > 2 and list(folds) == list(range(folds[0], folds[-1] + 1))
-    return f"folds {folds[0]} to {folds[-1]}" if whole else f"folds {', '.join(map(str, folds))}"
+        save_figure(curves_of(run, results), run.path / "curves.png")

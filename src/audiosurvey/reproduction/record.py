@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.config.loader import LoadedConfig, load_text
+from audiosurvey.config.loader import LoadedConfig, Overrides, load_text
 from audiosurvey.config.resolved import dump
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.plan import TrainOptions
@@ -73,7 +73,7 @@ class Record:
     def name(self) -> str:
         return self.path.absolute().name if self.run else self.path.stem
 
-    def load(self, overrides: Sequence[str]) -> LoadedConfig:
+    def load(self, overrides: Overrides) -> LoadedConfig:
         """The config, with other paths. Raises UserError for an override that would make it another experiment."""
         for word in overrides:
             key = word.partition("=")[0].strip()

@@ -1,8 +1,8 @@
 """Trains a recorded run again, and compares the results with those recorded."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from audiosurvey.config.loader import Overrides
 from audiosurvey.reproduction.differences import look_for_differences
 from audiosurvey.reproduction.record import ReproduceOptions, read_record
 from audiosurvey.reproduction.verdict import Reproduction, judge
@@ -11,7 +11,7 @@ from audiosurvey.runs.train import TrainListener, train
 
 
 def reproduce(
-    path: Path, overrides: Sequence[str], options: ReproduceOptions, listener: TrainListener = TrainListener()
+    path: Path, overrides: Overrides, options: ReproduceOptions, listener: TrainListener = TrainListener()
 ) -> Reproduction:
     """Trains the run of a run folder or of a results.json again in a new folder.
 
@@ -23,5 +23,4 @@ def reproduce(
     for line in difference_lines(differences):
         listener.say(line)
     trained = train(loaded, settings, listener)
-    assert trained is not None, "one process"
     return judge(record, trained.folder, trained.results, differences, settings.folds)

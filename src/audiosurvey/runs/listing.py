@@ -38,7 +38,7 @@ class ListedRun:
         }
 
 
-def list_runs(folder: Path, leave_out: Callable[[str], None]) -> list[ListedRun]:
+def list_runs(folder: Path, leave_out: Callable[[str], object]) -> list[ListedRun]:
     """Every run in `folder` or below it, sorted by name.
 
     `leave_out` is called for each that cannot be read, with a line that gives the reason.

@@ -1,6 +1,6 @@
 """Optional parts of a run, such as pictures and trackers: an error in one becomes a warning."""
 
-import sys
+import logging
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,11 @@ from contextlib import contextmanager
 Say = Callable[[str], None]
 
 
+_log = logging.getLogger(__name__)
+
+
 def warn(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr)
+    _log.warning("%s", line)
 
 
 @contextmanager

@@ -24,10 +24,10 @@ class TrainListener(RunListener):
         """The final model is about to be trained."""
 
 
-def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener = TrainListener()) -> TrainResult | None:
+def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener = TrainListener()) -> TrainResult:
     """Pretrains if the config says so, then trains one model per fold, and with `options.final` one on all folds.
 
-    Of several processes (torchrun) only the main one writes, calls the listener, and returns a result.
+    Of several processes (torchrun) only the main one writes and calls the listener.
     """
     with threads(options.threads or torch.get_num_threads()):
         plan = plan_run(loaded, options, listener.bar)
@@ -50,4 +50,4 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener =
             results = plan.results()
             if not pending:
                 listener.recorded(plan.folder, results)
-        return TrainResult(plan.folder.path, results) if main else None
+        return TrainResult(plan.folder.path, results)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.reporting.console import shows_bars
 from audiosurvey.reporting.units import duration, size
 from audiosurvey.runs.background import in_background
 from audiosurvey.surveys.cell import Cell
@@ -130,15 +131,17 @@ def forecast_table(forecast: "SurveyForecast") -> Group:
 class LiveTable(SurveyListener):
     """Shows a survey while it runs: a table that refreshes itself, or a line for each cell if that is impossible."""
 
-    def __init__(self, reader: StatusReader, console: Console) -> None:
+    def __init__(self, reader: StatusReader, console: Console, say: Callable[[str], None] | None = None) -> None:
+        """`say`: where lines go, by default to `console`."""
         self._reader, self._console = reader, console
+        self._say = say or (lambda line: console.print(line, soft_wrap=True, markup=False))
         self._told_waiting = False
 
     def say(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, markup=False)
+        self._say(line)
 
     def ended(self, cell: Cell, outcome: "Outcome") -> None:
-        if self._console.is_terminal:
+        if shows_bars(self._console):
             return
         status = self._reader.read()
         words = outcome
@@ -150,14 +153,14 @@ class LiveTable(SurveyListener):
         self.say(f"{cell.title}: {words} ({summary_line(status)})")
 
     def waiting(self, cells: Sequence[Cell]) -> None:
-        if not self._told_waiting and not self._console.is_terminal:
+        if not self._told_waiting and not shows_bars(self._console):
             self.say(f"waiting for {len(cells)} cells that other processes train")
         self._told_waiting = True
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Refreshes the table during the block."""
-        if not self._console.is_terminal:
+        if not shows_bars(self._console):
             yield
             return
         with (

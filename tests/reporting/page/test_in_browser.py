@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audiosurvey.pipeline import report
+from audiosurvey.reporting.page.writing import write_report as report
 
 CLASS = "<script>alert(1)<"
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from audiosurvey.pipeline import CompareOptions, compare, report, suspects
+from audiosurvey.analysis.suspects import write_suspects as suspects
+from audiosurvey.comparison.compare import compare_paths as compare
+from audiosurvey.comparison.leaderboard import CompareOptions
 from audiosurvey.reporting.page.material import RunMaterial, gather
+from audiosurvey.reporting.page.writing import write_report as report
 from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.results.run_folder import RunFolder

@@ -15,10 +15,11 @@ import pytest
 from audiosurvey.analysis.suspects import find_suspects
 from audiosurvey.comparison.stats.significance import corrected_t
 from audiosurvey.errors import ArgumentError, UserError
-from audiosurvey.pipeline import ReportOptions, report
 from audiosurvey.reporting.page import writing
 from audiosurvey.reporting.page.material import gather
 from audiosurvey.reporting.page.run_page import run_page
+from audiosurvey.reporting.page.target import ReportOptions
+from audiosurvey.reporting.page.writing import write_report as report
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import ReportOptions, report
+from audiosurvey.reporting.page.target import ReportOptions
+from audiosurvey.reporting.page.writing import write_report as report
 from audiosurvey.runs.results import fold_predictions
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import audiosurvey
+from audiosurvey.api.evaluation import evaluate
 from audiosurvey.data.audio.degradations import conditions
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.data.splits.folds import make_split
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import evaluate, prepare
 from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation import conditions as module
 from audiosurvey.runs.evaluation.conditions import measure_conditions
@@ -107,10 +108,10 @@ def test_several_labels_are_measured_by_map(train_tiny, tones: Path, tmp_path: P
 
 def test_what_does_not_go_together(run: Path, tmp_path: Path):
     with pytest.raises(UserError, match=r"^conditions: is for a run"):
-        evaluate(run, "toy", "cpu", conditions=True)
+        evaluate(run, "toy", device="cpu", conditions=True)
     with pytest.raises(UserError, match="not a run folder; conditions is for a run"):
-        evaluate(run / "fold-1" / "model", None, "cpu", conditions=True)
+        evaluate(run / "fold-1" / "model", None, device="cpu", conditions=True)
     (tmp_path / "empty").mkdir()
     shutil.copy(run / "config.yaml", tmp_path / "empty")
     with pytest.raises(UserError, match="no finished fold yet"):
-        evaluate(tmp_path / "empty", None, "cpu", conditions=True)
+        evaluate(tmp_path / "empty", None, device="cpu", conditions=True)

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 import yaml
 
+from audiosurvey.api.evaluation import evaluate
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import evaluate
 from audiosurvey.runs.evaluation.heldout import evaluate_model, evaluate_run, open_run
 from audiosurvey.runs.results.run_folder import RunFolder
 
@@ -42,7 +42,7 @@ def test_evaluation_is_float32_whatever_the_training_was(train_tiny, tmp_path):
 
 
 def test_a_model_on_the_data_it_comes_from_marks_what_it_was_trained_on(finished_run: Path, tones: Path):
-    results = evaluate(finished_run / "fold-1" / "model", str(tones), "cpu").as_json()
+    results = evaluate(finished_run / "fold-1" / "model", str(tones), device="cpu").as_json()
     first = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))["folds"][0]
     assert (results["clips"], len(results["trained_on"])) == (24, 16)
     assert results["metrics_unseen"]["accuracy"] == first["accuracy"]
@@ -114,22 +114,22 @@ def test_data_by_a_config(finished_run: Path, tiny_yaml: str, tmp_path):
 
 def test_what_does_not_go_together(finished_run: Path, tmp_path):
     with pytest.raises(UserError, match="data is for a model"):
-        evaluate(finished_run, "toy", "cpu")
+        evaluate(finished_run, "toy", device="cpu")
     with pytest.raises(UserError, match="give data, the root"):
-        evaluate(finished_run / "fold-1" / "model", None, "cpu")
+        evaluate(finished_run / "fold-1" / "model", None, device="cpu")
     with pytest.raises(UserError, match="not a model; expected"):
-        evaluate(tmp_path, None, "cpu")
+        evaluate(tmp_path, None, device="cpu")
     (tmp_path / "data.txt").write_text("x")
     with pytest.raises(UserError, match="expected a config file or the root folder"):
-        evaluate(finished_run / "fold-1" / "model", str(tmp_path / "data.txt"), "cpu")
+        evaluate(finished_run / "fold-1" / "model", str(tmp_path / "data.txt"), device="cpu")
     with pytest.raises(UserError, match="no such file"):
-        evaluate(finished_run / "fold-1" / "model", str(tmp_path / "nowhere"), "cpu")
+        evaluate(finished_run / "fold-1" / "model", str(tmp_path / "nowhere"), device="cpu")
 
 
 def test_a_run_without_a_finished_fold(finished_run: Path, tmp_path):
     shutil.copy(finished_run / "config.yaml", tmp_path)
     with pytest.raises(UserError, match="no finished fold yet"):
-        evaluate(tmp_path, None, "cpu")
+        evaluate(tmp_path, None, device="cpu")
 
 
 def test_a_run_whose_data_changed(train_tiny, tones: Path, tmp_path):
@@ -137,7 +137,7 @@ def test_a_run_whose_data_changed(train_tiny, tones: Path, tmp_path):
     train_tiny(tmp_path / "run", f"dataset.root='{(tmp_path / 'tones').as_posix()}'", "train.epochs=1", folds=[1])
     soundfile.write(tmp_path / "tones" / "low" / "0.wav", np.zeros(4000), 8000)
     with pytest.raises(UserError, match="the data changed since the run"):
-        evaluate(tmp_path / "run", None, "cpu")
+        evaluate(tmp_path / "run", None, device="cpu")
 
 
 def test_one_label_a_clip_is_not_asked_of_clips_with_several(finished_run: Path, tones: Path, tmp_path: Path):

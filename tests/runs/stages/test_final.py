@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
+from audiosurvey.api.evaluation import evaluate
 from audiosurvey.artefact.calibration import fit_temperature
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import evaluate
 from audiosurvey.runs import recorder
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.results import FoldRow
@@ -68,11 +68,11 @@ def test_calibration_changes_no_accuracy(final_run: Path, tones: Path):
 
 
 def test_a_run_with_one_stands_for_it(final_run: Path, tones: Path):
-    results = evaluate(final_run, str(tones), "cpu").as_json()
+    results = evaluate(final_run, str(tones), device="cpu").as_json()
     assert (results["clips"], len(results["trained_on"])) == (24, 24)
     assert results["metrics_unseen"] is None
     # Without --data it is the run that is evaluated, fold by fold.
-    again = evaluate(final_run, None, "cpu").as_json()
+    again = evaluate(final_run, None, device="cpu").as_json()
     assert again["final"] == written(final_run)["final"]
     assert again["mean"]["accuracy"] == written(final_run)["mean"]["accuracy"]
 

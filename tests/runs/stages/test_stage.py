@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from audiosurvey.pipeline import prepare
+from audiosurvey.data.sounds import prepare_sounds as prepare
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.accelerator import make_accelerator

@@ -9,16 +9,15 @@ import pytest
 from killing import DyingTask, workers_killed
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
 from audiosurvey.surveys import session
 from audiosurvey.surveys.executors.processes import ProcessExecutor
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 
 def test_side_by_side_is_one_after_the_other(make_survey: MakeSurvey, tmp_path: Path):
     path = make_survey()
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "inline")).train(session.SurveyListener())
-    status = pipeline.open_survey(path, SurveyOptions(tmp_path / "two", jobs=2)).train(session.SurveyListener())
+    open_survey(path, SurveyOptions(tmp_path / "inline")).train(session.SurveyListener())
+    status = open_survey(path, SurveyOptions(tmp_path / "two", jobs=2)).train(session.SurveyListener())
     assert status.complete
     assert results_of(tmp_path / "two") == results_of(tmp_path / "inline")
     logs = [path.read_text() for path in (tmp_path / "two").glob("cells/*/log.txt")]
@@ -30,12 +29,12 @@ def test_side_by_side_is_one_after_the_other(make_survey: MakeSurvey, tmp_path: 
 def test_killed_workers_are_replaced(make_survey: MakeSurvey, tmp_path: Path):
     """Every worker is killed once in a while; epochs that have ended are not trained again."""
     path = make_survey("budget: {epochs: 400}", "folds: [1, 2]")
-    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", jobs=2))
+    opened = open_survey(path, SurveyOptions(tmp_path / "s", jobs=2))
     with workers_killed(tmp_path / "s", every=2.5) as killed:
         status = opened.train(session.SurveyListener())
     assert killed
     assert status.complete
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train(session.SurveyListener())
+    open_survey(path, SurveyOptions(tmp_path / "calm")).train(session.SurveyListener())
     assert results_of(tmp_path / "s") == results_of(tmp_path / "calm")
 
 
@@ -43,7 +42,7 @@ def test_killed_workers_are_replaced(make_survey: MakeSurvey, tmp_path: Path):
 def test_a_cell_whose_process_always_dies_fails(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):
     """A stub kills its process, as the system does when memory is short; the other cells are done."""
     path = make_survey("folds: [1, 2]", configs="configs: [net.yaml]")
-    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", jobs=2))
+    opened = open_survey(path, SurveyOptions(tmp_path / "s", jobs=2))
     monkeypatch.setattr(session, "Task", DyingTask)
     status = opened.train(session.SurveyListener())
     assert (status.done, len(status.failed)) == (1, 1)
@@ -62,11 +61,11 @@ def test_the_driver_is_killed_and_started_again(make_survey: MakeSurvey, tmp_pat
     driver.kill()
     driver.communicate()
     before = {path: path.stat().st_mtime for path in tmp_path.glob("s/cells/*/result.json")}
-    status = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", jobs=2)).train(session.SurveyListener())
+    status = open_survey(path, SurveyOptions(tmp_path / "s", jobs=2)).train(session.SurveyListener())
     assert status.complete
     # No cell that was done is trained again.
     assert before == {path: path.stat().st_mtime for path in before}
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train(session.SurveyListener())
+    open_survey(path, SurveyOptions(tmp_path / "calm")).train(session.SurveyListener())
     assert results_of(tmp_path / "s") == results_of(tmp_path / "calm")
 
 

@@ -7,10 +7,9 @@ import pytest
 from killing import local_node_killed, workers_killed
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
 from audiosurvey.errors import Interrupted, UserError
 from audiosurvey.surveys.executors import ray_cluster
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 ray = pytest.importorskip("ray")
 
@@ -18,8 +17,8 @@ ray = pytest.importorskip("ray")
 @pytest.mark.slow
 def test_ray_is_one_after_the_other(make_survey: MakeSurvey, tmp_path: Path):
     path = make_survey()
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "inline")).train()
-    status = pipeline.open_survey(path, SurveyOptions(tmp_path / "ray", ray="local", jobs=2)).train()
+    open_survey(path, SurveyOptions(tmp_path / "inline")).train()
+    status = open_survey(path, SurveyOptions(tmp_path / "ray", ray="local", jobs=2)).train()
     assert status.complete
     assert results_of(tmp_path / "ray") == results_of(tmp_path / "inline")
 
@@ -27,29 +26,29 @@ def test_ray_is_one_after_the_other(make_survey: MakeSurvey, tmp_path: Path):
 @pytest.mark.slow
 def test_killed_workers_are_replaced(make_survey: MakeSurvey, tmp_path: Path):
     path = make_survey("budget: {epochs: 300}", "folds: [1, 2]")
-    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", ray="local", jobs=2))
+    opened = open_survey(path, SurveyOptions(tmp_path / "s", ray="local", jobs=2))
     with workers_killed(tmp_path / "s", every=3) as killed:
         status = opened.train()
     assert killed
     assert status.complete
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train()
+    open_survey(path, SurveyOptions(tmp_path / "calm")).train()
     assert results_of(tmp_path / "s") == results_of(tmp_path / "calm")
 
 
 @pytest.mark.slow
 def test_a_local_ray_that_ends_is_started_again(make_survey: MakeSurvey, tmp_path: Path):
     path = make_survey("budget: {epochs: 100}", "folds: [1, 2]")
-    opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", ray="local", jobs=2))
+    opened = open_survey(path, SurveyOptions(tmp_path / "s", ray="local", jobs=2))
     with local_node_killed(tmp_path / "s") as killed:
         status = opened.train()
     assert len(killed) == 1
     assert status.complete
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "calm")).train()
+    open_survey(path, SurveyOptions(tmp_path / "calm")).train()
     assert results_of(tmp_path / "s") == results_of(tmp_path / "calm")
 
 
 def test_no_cluster_is_one_line(make_survey: MakeSurvey, tmp_path: Path):
-    opened = pipeline.open_survey(make_survey(), SurveyOptions(tmp_path / "s", ray="nowhere"))
+    opened = open_survey(make_survey(), SurveyOptions(tmp_path / "s", ray="nowhere"))
     with pytest.raises(UserError, match=r"^ray='nowhere': no cluster there \(.*\); start one with 'ray start --head'$"):
         opened.train()
 
@@ -101,6 +100,6 @@ def test_a_cluster_that_loses_every_cell_is_left(
 ):
     monkeypatch.setattr(ray_cluster, "_connect", lambda *address: LosesEverything(connected))
     monkeypatch.setattr(ray_cluster, "_PAUSE", 0.0)
-    opened = pipeline.open_survey(make_survey(), SurveyOptions(tmp_path / "s", ray="auto"))
+    opened = open_survey(make_survey(), SurveyOptions(tmp_path / "s", ray="auto"))
     with pytest.raises(Interrupted, match=f"^ray='auto': {message}"):
         opened.train()

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey
 
-from audiosurvey import pipeline
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.surveys.planning.place import find_survey
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 ONE_FOLD = "folds: [1]"
 NET = "configs: [net.yaml]"
@@ -18,7 +17,7 @@ OTHER = "configs: [{config: net.yaml, name: other, set: {train.lr: 0.5}}]"
 
 
 def run(path: Path, folder: Path | None = None, **options):
-    return pipeline.open_survey(path, SurveyOptions(folder, **options)).train()
+    return open_survey(path, SurveyOptions(folder, **options)).train()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -59,7 +58,7 @@ def test_a_survey_folder_has_its_own_configs_in_every_working_directory(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "net.yaml").write_text(text.replace("lr: 0.02", "lr: 0.5"), encoding="utf-8")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    opened = pipeline.open_survey(Path("../surveys/my"), SurveyOptions())
+    opened = open_survey(Path("../surveys/my"), SurveyOptions())
     assert opened.plan.rows[0].config.train.lr == 0.02
     (tmp_path / "elsewhere" / "net.yaml").unlink()
     assert run(Path("../surveys/my")).complete
@@ -93,11 +92,11 @@ def test_a_copy_of_a_project_has_its_own_configs(
     config = tmp_path / "two" / "net.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("lr: 0.02", "lr: 0.5"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    found = [pipeline.open_survey(Path(name, "surveys/my"), SurveyOptions()).plan for name in ("one", "two")]
+    found = [open_survey(Path(name, "surveys/my"), SurveyOptions()).plan for name in ("one", "two")]
     assert [plan.rows[0].config.train.lr for plan in found] == [0.02, 0.5]
     # A copy of the survey folder alone has those of the project.
     shutil.copytree(tmp_path / "one" / "surveys" / "my", tmp_path / "three" / "my")
-    assert pipeline.open_survey(Path("three/my"), SurveyOptions()).plan.rows[0].config.train.lr == 0.02
+    assert open_survey(Path("three/my"), SurveyOptions()).plan.rows[0].config.train.lr == 0.02
 
 
 def test_a_survey_folder_keeps_its_overrides(make_survey: MakeSurvey, tmp_path: Path):
@@ -105,7 +104,7 @@ def test_a_survey_folder_keeps_its_overrides(make_survey: MakeSurvey, tmp_path: 
     path = make_survey(ONE_FOLD, configs=NET)
 
     def rate(place: Path, *overrides: str) -> float:
-        return pipeline.open_survey(place, SurveyOptions(overrides=overrides)).plan.rows[0].config.train.lr
+        return open_survey(place, SurveyOptions(overrides=overrides)).plan.rows[0].config.train.lr
 
     run(path, overrides=["train.lr=0.1", "train.batch_size=4"])
     there = Path("surveys/my")
@@ -140,15 +139,15 @@ def test_another_survey_of_the_same_name_is_refused(make_survey: MakeSurvey, tmp
     before = files(tmp_path / "surveys")
     other = make_survey(ONE_FOLD, configs=OTHER)
     with pytest.raises(ArgumentError) as error:
-        pipeline.open_survey(other, SurveyOptions())
+        open_survey(other, SurveyOptions())
     folder = Path("surveys/my")
     assert error.value.flag_lines == (f"{folder}: holds another survey (rows net, wide); give another --run-dir",)
     assert files(tmp_path / "surveys") == before
 
 
 def test_a_survey_that_has_trained_nothing_is_replaced(make_survey: MakeSurvey, tmp_path: Path):
-    pipeline.open_survey(make_survey(ONE_FOLD), SurveyOptions())
-    opened = pipeline.open_survey(make_survey(ONE_FOLD, configs=OTHER), SurveyOptions())
+    open_survey(make_survey(ONE_FOLD), SurveyOptions())
+    opened = open_survey(make_survey(ONE_FOLD, configs=OTHER), SurveyOptions())
     assert {cell["row"] for cell in json.loads(Path("surveys/my/plan.json").read_text())["cells"]} == {"other"}
     assert opened.plan.folder.path == Path("surveys/my")
 
@@ -167,6 +166,6 @@ def test_a_survey_that_is_refused_leaves_no_folder(make_survey: MakeSurvey, tmp_
         (tmp_path / "surveys").mkdir()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UserError, match="no fold 7"):
-        pipeline.open_survey(make_survey("folds: [7]"), SurveyOptions())
+        open_survey(make_survey("folds: [7]"), SurveyOptions())
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != "my.yaml"] == before
     assert not there or list((tmp_path / "surveys").iterdir()) == []

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.surveys.listener import SurveyListener
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.status import survey_status
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 NET = "configs: [net.yaml]"
 PLAN = Path("s/plan.json")
@@ -26,7 +26,7 @@ class Said(SurveyListener):
 
 def run(path: Path) -> list[str]:
     listener = Said()
-    assert pipeline.open_survey(path, SurveyOptions(Path("s"))).train(listener).complete
+    assert open_survey(path, SurveyOptions(Path("s"))).train(listener).complete
     return listener.lines
 
 
@@ -45,7 +45,7 @@ def test_a_damaged_plan_is_written_again(make_survey: MakeSurvey, damage):
     before, results = PLAN.read_text(), results_of(Path("s"))
     PLAN.write_text(text := damage())
     with pytest.raises(UserError, match=f"^{PLAN}: damaged, .*; {MEND}$"):
-        pipeline.survey_status(Path("s"))
+        survey_status(Path("s"))
     assert run(path) == [f"{PLAN}: damaged; kept as plan.json.damaged and written again"]
     assert (PLAN.read_text(), Path("s/plan.json.damaged").read_text()) == (before, text)
     assert results_of(Path("s")) == results

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey
 
-from audiosurvey import pipeline
 from audiosurvey.errors import UserError
 from audiosurvey.surveys import work
 from audiosurvey.surveys.listener import SurveyListener
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 pytest.importorskip("optuna")
 
@@ -19,7 +18,7 @@ def run(make: MakeSurvey, folder: Path, scheme: str, *lines: str) -> None:
     space = "{train.lr: {log: [1e-3, 1e-1]}}"
     search = f"search: {{trials: 2, scheme: {scheme}, space: {space}}}"
     path = make(search, "budget: {epochs: 1}", *lines, configs="configs: [net.yaml]")
-    pipeline.open_survey(path, SurveyOptions(folder)).train(SurveyListener())
+    open_survey(path, SurveyOptions(folder)).train(SurveyListener())
 
 
 def test_the_trials_are_listed_though_none_succeeded(make_survey: MakeSurvey, tmp_path: Path, monkeypatch):

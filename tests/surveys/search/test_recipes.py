@@ -8,7 +8,7 @@ from small_search import Ended, cells_of, run, survey
 from small_survey import MakeSurvey
 
 from audiosurvey.errors import UserError
-from audiosurvey.pipeline import SurveyOptions, open_survey
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
 pytest.importorskip("optuna")
 

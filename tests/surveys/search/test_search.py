@@ -9,15 +9,16 @@ import pytest
 from small_search import KillAfter, Killed, ThreeSlots, cells_of, run, survey, trials_of
 from small_survey import MakeSurvey
 
-from audiosurvey import pipeline
 from audiosurvey.errors import UserError
 from audiosurvey.reproduction.record import ReproduceOptions
+from audiosurvey.reproduction.reproduce import reproduce
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.surveys import work
 from audiosurvey.surveys.folder import SurveyFolder
 from audiosurvey.surveys.search import pruning
 from audiosurvey.surveys.search.search import Search
-from audiosurvey.surveys.survey import OpenSurvey, SurveyOptions
+from audiosurvey.surveys.status import survey_status
+from audiosurvey.surveys.survey import OpenSurvey, SurveyOptions, open_survey, train_final
 
 pytest.importorskip("optuna")
 
@@ -131,14 +132,14 @@ def test_trials_are_part_of_the_forecast_and_the_status(make_survey: MakeSurvey,
     path = survey(make_survey, "nested", trials=2)
 
     def forecast() -> list[tuple[str, int, int]]:
-        found = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+        found = open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
         return [(row.name, row.cells, row.pending) for row in found.rows]
 
     assert forecast() == [("net", 3, 3), ("trials", 6, 6), ("net-searched", 3, 3)]
     with pytest.raises(Killed):
         run(path, tmp_path / "s", KillAfter(4))
     assert forecast() == [("net", 3, 3), ("trials", 6, 2), ("net-searched", 3, 3)]
-    status = pipeline.survey_status(tmp_path / "s")
+    status = survey_status(tmp_path / "s")
     assert [(row.name, row.done, row.cells) for row in status.rows] == [
         ("net", 0, 3),
         ("net-searched", 0, 3),
@@ -158,7 +159,7 @@ def test_a_running_trial_is_shown(make_survey: MakeSurvey, tmp_path: Path):
     true_run, running = work.run_job, set[str]()
 
     def run_job(*job):
-        running.update(one.cell.title for one in pipeline.survey_status(tmp_path / "s").running)
+        running.update(one.cell.title for one in survey_status(tmp_path / "s").running)
         return true_run(*job)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -176,8 +177,8 @@ def test_a_nested_search_leaves_no_single_recipe(make_survey: MakeSurvey, tmp_pa
     assert notes[1:] == ["each fold was trained with a recipe of its own, found by a nested search"]
     assert json.loads((found.parent / "net-seed0" / "results.json").read_text())["notes"] == notes[:1]
     with pytest.raises(UserError, match=r"net-searched'?: each fold was trained .* choose one of .*best-fold-\*.yaml"):
-        pipeline.train_final(tmp_path / "s", "net-searched")
+        train_final(tmp_path / "s", "net-searched")
     for recorded in (found, found / "results.json"):
         with pytest.raises(UserError, match=r": cannot be reproduced as one run, because each fold was trained with"):
-            pipeline.reproduce(recorded, [], ReproduceOptions(tmp_path / "again"))
+            reproduce(recorded, [], ReproduceOptions(tmp_path / "again"))
     assert not (tmp_path / "again").exists()

@@ -7,12 +7,11 @@ import pytest
 from small_search import Ended, KillAfter, Killed, ThreeSlots, failing, run, survey, trials_of
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
 from audiosurvey.errors import UserError
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.surveys import work
 from audiosurvey.surveys.search.recipes import TrialRecipes
-from audiosurvey.surveys.survey import OpenSurvey, SurveyOptions
+from audiosurvey.surveys.survey import OpenSurvey, SurveyOptions, open_survey
 
 pytest.importorskip("optuna")
 
@@ -135,7 +134,7 @@ def test_the_forecast_counts_what_will_be_tried(make_survey: MakeSurvey, tmp_pat
         run(path, tmp_path / "s")
 
     def pending(**options) -> list[int]:
-        opened = pipeline.open_survey(path, SurveyOptions(tmp_path / "s", **options))
+        opened = open_survey(path, SurveyOptions(tmp_path / "s", **options))
         return [row.pending for row in opened.forecast(no_bar).rows]
 
     assert pending() == [0, 0, 0]

@@ -15,7 +15,6 @@ from rich.console import Console
 from small_search import Ended, KillAfter, Killed, cells_of, run, survey, trials_of
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey import pipeline
 from audiosurvey.runs.listener import no_bar
 from audiosurvey.runs.results import results as run_results
 from audiosurvey.surveys.folder import CellFolder
@@ -24,7 +23,8 @@ from audiosurvey.surveys.search import pruning
 from audiosurvey.surveys.search.pruning import MedianPruning
 from audiosurvey.surveys.search.search import Search
 from audiosurvey.surveys.search.study import Study
-from audiosurvey.surveys.survey import SurveyOptions
+from audiosurvey.surveys.status import survey_status
+from audiosurvey.surveys.survey import SurveyOptions, open_survey
 from audiosurvey.surveys.table import LiveTable
 from audiosurvey.version import __version__
 
@@ -56,7 +56,7 @@ def test_two_processes_ask_for_no_more_trials_than_there_are(make_survey: MakeSu
     monkeypatch.setattr(Study, "ask", ask)
 
     def names(_: int) -> list[int]:
-        plan = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).plan
+        plan = open_survey(path, SurveyOptions(tmp_path / "s")).plan
         assert plan.search is not None
         search = Search(plan.survey, plan.folder, plan.rows[0], plan.conditions, plan.search, Opener())
         return [trial.number for _, trial in search._ask(search._studies(), slots=1)]
@@ -184,7 +184,7 @@ def test_trials_are_counted_for_each_tested_fold(make_survey: MakeSurvey, tmp_pa
         return path
 
     def forecast(path: Path) -> tuple[int, int]:
-        rows = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar).rows
+        rows = open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar).rows
         return next((row.cells, row.pending) for row in rows if row.name == "trials")
 
     run(change("[1]", 4), tmp_path / "s")
@@ -205,7 +205,7 @@ def test_an_earlier_search_is_as_complete_as_before(make_survey: MakeSurvey, tmp
     path.write_text(text.replace("1e-3, 1e-1", "1e-3, 1e-2"))
     run(path, tmp_path / "s")
     path.write_text(text)
-    forecast = pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+    forecast = open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
     assert [(row.name, row.cells, row.pending) for row in forecast.rows][1] == ("trials", 2, 0)
     ended = Ended()
     status = run(path, tmp_path / "s", ended)
@@ -232,7 +232,7 @@ def test_a_damaged_fold_does_not_stop_a_search_that_goes_on(make_survey: MakeSur
     run(survey(make_survey, "single", trials=2), tmp_path / "s")
     damaged = cells_of(tmp_path / "s", trial=False)[0]
     (damaged / "result.json").write_text("")
-    opened = pipeline.open_survey(survey(make_survey, "single", trials=3), SurveyOptions(tmp_path / "s"))
+    opened = open_survey(survey(make_survey, "single", trials=3), SurveyOptions(tmp_path / "s"))
     shown = StringIO()
     assert opened.train(LiveTable(opened.reader, Console(file=shown))).complete
     assert f"replaced/{damaged.name}-damaged" in shown.getvalue()
@@ -243,12 +243,12 @@ def test_what_was_found_stays_in_the_plan(make_survey: MakeSurvey, tmp_path: Pat
     path = survey(make_survey, "single", trials=2)
     run(path, tmp_path / "s")
     before = (tmp_path / "s" / "plan.json").read_bytes()
-    pipeline.open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
+    open_survey(path, SurveyOptions(tmp_path / "s")).forecast(no_bar)
     assert (tmp_path / "s" / "plan.json").read_bytes() == before
     # A call that is stopped in its search has written the plan too.
     with pytest.raises(Killed):
         run(survey(make_survey, "single", trials=3), tmp_path / "s", KillAfter(1))
-    assert {row.name: row.done for row in pipeline.survey_status(tmp_path / "s").rows} == {
+    assert {row.name: row.done for row in survey_status(tmp_path / "s").rows} == {
         "net": 3,
         "net-searched": 3,
         "trials": 3,

@@ -65,6 +65,10 @@ class Document:
     faults: list[tuple[Place, Fault]] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
     """The keys of `--set`, in the order given."""
+    override_word: str = "--set"
+    """What stands before these keys in messages."""
+    has_lines: bool = True
+    """Whether it was read from text, so that faults have lines."""
 
     def place(self, path: Path) -> Place:
         """Where `path` was given, or else the nearest section above it; line 1 if neither was."""

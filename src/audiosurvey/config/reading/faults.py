@@ -11,13 +11,14 @@ from audiosurvey.config.reading.document import Document, Place
 from audiosurvey.errors import Fault, UserError
 
 
-def located(name: str, place: Place, fault: Fault) -> str:
+def located(document: Document, place: Place, fault: Fault) -> str:
     """One fault as a line for the user."""
     if isinstance(place, int):
-        return f"{name}:{place}: {fault.dotted}: {fault.message}" if fault.path else f"{name}:{place}: {fault.message}"
+        where = f"{document.name}:{place}" if document.has_lines else document.name
+        return f"{where}: {fault.dotted}: {fault.message}" if fault.path else f"{where}: {fault.message}"
     if fault.path and fault.dotted != place:
-        return f"--set {place}: {fault.dotted}: {fault.message}"
-    return f"--set {place}: {fault.message}"
+        return f"{document.override_word} {place}: {fault.dotted}: {fault.message}"
+    return f"{document.override_word} {place}: {fault.message}"
 
 
 def lines(document: Document, faults: Iterable[Fault]) -> tuple[str, ...]:
@@ -28,7 +29,7 @@ def lines(document: Document, faults: Iterable[Fault]) -> tuple[str, ...]:
         place = item[0]
         return (0, place) if isinstance(place, int) else (1, document.overrides.index(place))
 
-    return tuple(dict.fromkeys(located(document.name, *item) for item in sorted(placed, key=order)))
+    return tuple(dict.fromkeys(located(document, *item) for item in sorted(placed, key=order)))
 
 
 def refuse(document: Document, faults: Iterable[Fault]) -> None:

@@ -1,8 +1,10 @@
 """`--set KEY=VALUE`: changing any key of a config from the command line."""
 
+from collections.abc import Callable
 from typing import Any
 
 from audiosurvey.config.reading.document import Document, get, read_value
+from audiosurvey.config.reading.mapping import plain_value
 from audiosurvey.errors import Fault, UserError
 
 
@@ -15,14 +17,25 @@ def override(document: Document, word: str) -> None:
     key, equals, text = word.partition("=")
     key = key.strip()
     place = key or word
+    if not equals:
+        document.overrides.append(place)
+        document.faults.append((place, Fault((), "expected KEY=VALUE, as in --set train.lr=1e-3")))
+        return
+    _set(document, place, key, lambda: read_value(text))
+
+
+def override_value(document: Document, key: str, value: Any) -> None:
+    """As `override`, for a value of Python: `override_value(document, "train.lr", 1e-3)`."""
+    _set(document, key, key, lambda: plain_value(value, key))
+
+
+def _set(document: Document, place: str, key: str, read: Callable[[], Any]) -> None:
     path = tuple(key.split("."))
     document.overrides.append(place)
     try:
-        if not equals:
-            raise UserError("expected KEY=VALUE, as in --set train.lr=1e-3")
         if not all(path):
             raise UserError("a name is empty; expected names separated by dots, as in --set train.lr=1e-3")
-        _put(document, path, read_value(text), place)
+        _put(document, path, read(), place)
     except UserError as error:
         document.faults.append((place, Fault((), error.lines[0])))
 

@@ -4,6 +4,7 @@ A small network keeps few threads busy, so folds side by side end sooner than fo
 threads. Each process writes the folder of its own fold; the process that started it collects the results.
 """
 
+import logging
 import math
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from audiosurvey.runs.executors.children import PATIENCE, end, end_with_parent, 
 from audiosurvey.runs.job import FoldJob, open_context, run_job
 from audiosurvey.runs.listener import DrawBatch, RunListener
 from audiosurvey.runs.recorder import Recorder
+
+_log = logging.getLogger("audiosurvey")
 
 
 def rounds(folds: Sequence[int], jobs: int) -> list[tuple[int, ...]]:
@@ -99,6 +102,8 @@ def _run_round(jobs: Sequence[FoldJob], recorder: Recorder, listener: RunListene
                     shown[fold].on_step(*content)
                 elif kind == "epoch":
                     shown[fold].on_epoch(content)
+                elif kind == "log":
+                    _log.log(*content)
                 elif kind == "done":
                     listener.recorded(recorder.context.run, recorder.collect())
                     del running[connection]
@@ -151,6 +156,17 @@ def _how_it_ended(fold: int, process: BaseProcess, number: int) -> str:
     return f"fold {fold}: its process ended with status {status}, for the reason above; continue with {{resume}}"
 
 
+class _LogRelay(logging.Handler):
+    """Sends what is logged to the process that started this one."""
+
+    def __init__(self, sender: Connection) -> None:
+        super().__init__()
+        self._sender = sender
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._sender.send(("log", (record.levelno, "%s", record.getMessage())))
+
+
 class _Relay(RunListener):
     """Sends the progress of a fold to the process that started this one."""
 
@@ -171,6 +187,7 @@ class _Relay(RunListener):
 def _work(job: FoldJob, draw: DrawBatch | None, sender: Connection, alive: Connection) -> None:
     """A process from beginning to end: trains and records its fold, and reports that it is done or what went wrong."""
     end_with_parent(alive)
+    _log.addHandler(_LogRelay(sender))
     torch.set_num_threads(job.threads)
     try:
         context = open_context(job)

@@ -1,0 +1,174 @@
+"""Data sets: downloading, decoding, auditing, and listening to their augmentation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiosurvey.api.arguments import PathLike, loaded, path_or_none
+from audiosurvey.api.progress import ShowProgress, say
+from audiosurvey.api.state import keeps_state
+from audiosurvey.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from audiosurvey.config.loader import ConfigSource, Overrides
+    from audiosurvey.data.download.datasets import Downloaded
+    from audiosurvey.data.sounds import Sounds
+    from audiosurvey.diagnosis.audit import Diagnosis
+
+
+@keeps_state
+def download(
+    name: str, root: PathLike | None = None, *, url: str | None = None, progress: ShowProgress = False
+) -> "Downloaded":
+    """Downloads a built-in data set; an interrupted download is resumed, and checksums are verified.
+
+    Args:
+        name: `esc50` or `urbansound8k`.
+        root: the folder to download to; None: where configs look for it.
+        url: a mirror of the archive.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The folder, the number of clips and the licence.
+
+    Raises:
+        UserError: for an unknown name, and if the download fails.
+    """
+    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.data.download import datasets
+    from audiosurvey.data.sets.registry import downloadable
+
+    spec, archive = downloadable(name)
+    with bar_of(progress)(f"downloading {name}") as moved:
+        return datasets.download(archive, path_or_none(root) or spec.root, url=url, progress=moved)
+
+
+@keeps_state
+def prepare(
+    config: "ConfigSource",
+    overrides: "Overrides" = (),
+    *,
+    workers: int | None = None,
+    progress: ShowProgress = False,
+) -> "Sounds":
+    """Decodes and resamples the data set of a config once, into the store that training reads.
+
+    Args:
+        config: as in `load_config`.
+        overrides: as in `load_config`.
+        workers: decoding threads; None: one per processor.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The data set: its table of clips, with folds and recordings, and its store.
+
+    Raises:
+        UserError: if the data is missing, its table is faulty, or none of its clips can be read.
+    """
+    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.data.sounds import prepare_sounds
+
+    found = loaded(config, overrides).config
+    with bar_of(progress)(f"preparing {found.dataset.name}") as advance:
+        return prepare_sounds(found.dataset, found.sample_rate, workers=workers, progress=advance)
+
+
+@keeps_state
+def doctor(
+    data: "PathLike | Any",
+    overrides: "Overrides" = (),
+    *,
+    html: PathLike | None = None,
+    quarantine: PathLike | None = None,
+    force: bool = False,
+    progress: ShowProgress = False,
+) -> "Diagnosis":
+    """Audits a data set: broken, silent, clipped, duplicate, leaking and mislabelled clips, shortcuts to classes.
+
+    Args:
+        data: a config, the name of a preset, the root of a data set, a CSV, a folder of sounds, or a table in memory.
+        overrides: as in `load_config`, for a config.
+        html: file to write a page with plots and sounds to.
+        quarantine: file to write a list of clips to exclude to, for `dataset.ignore`.
+        force: overwrite existing files.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The findings, the most severe first; `spoilt` is true if one of them would invalidate results.
+
+    Raises:
+        UserError: if the data cannot be read, or a file must not be written.
+    """
+    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.data.sets.ignore import write_ignore
+
+    page, listed = path_or_none(html), path_or_none(quarantine)
+    if page is not None and listed is not None and page.absolute() == listed.absolute():
+        raise ArgumentError("{html}, {quarantine}: are the same file; give two", html=page, quarantine=listed)
+    subject = _subject(data, overrides)
+    subject.check_outputs({"html": page, "quarantine": listed}, force=force)
+    with bar_of(progress)("listening") as advance:
+        diagnosis = subject.audit(advance)
+    if page is not None:
+        from audiosurvey.diagnosis.page import write_page
+
+        write_page(page, diagnosis)
+        say(f"page: {page}")
+    if listed is not None:
+        reasons, kept = diagnosis.quarantine()
+        write_ignore(listed, reasons)
+        say(f"quarantined: {len(reasons)} clips; exclude them with 'dataset: {{ignore: {listed.as_posix()}}}'")
+        for line in kept:
+            say(f"not quarantined: {line}")
+    return diagnosis
+
+
+def _subject(data: Any, overrides: "Overrides") -> Any:
+    from audiosurvey.diagnosis.subject import Subject, find_subject
+
+    if isinstance(data, str | Path):
+        subject = find_subject(str(data), overrides)
+        if subject is not None:
+            return subject
+    found = loaded(data, overrides).config
+    return Subject(Path(str(data)), found.dataset, found.mel_spectrogram.limits_hz(found.sample_rate)[1])
+
+
+@keeps_state
+def preview(
+    config: "ConfigSource",
+    overrides: "Overrides" = (),
+    *,
+    clips: str | Sequence[str] = (),
+    epochs: int | Sequence[int] = 1,
+    output: PathLike = "preview",
+    force: bool = False,
+    progress: ShowProgress = False,
+) -> list[Path]:
+    """Renders the augmentation of clips: sound files before and after, a picture, and the drawn parameters.
+
+    Args:
+        config: as in `load_config`.
+        overrides: as in `load_config`.
+        clips: ids of clips; none: the first clip.
+        epochs: the epochs to render, counted from 1.
+        output: folder to write into.
+        force: overwrite existing files.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        UserError: for a clip that is not there or cannot be read, and if a file must not be written.
+    """
+    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.reporting.preview import write_previews
+    from audiosurvey.targets import check_target_folder
+
+    folder = Path(output)
+    check_target_folder("output", folder)
+    found = loaded(config, overrides).config
+    wanted = [clips] if isinstance(clips, str) else list(clips)
+    times = [epochs] if isinstance(epochs, int) else list(epochs)
+    return write_previews(found, wanted, times, folder, force, bar_of(progress))

@@ -1,0 +1,120 @@
+"""Models: exporting, publishing and demonstrating them. `audiosurvey.load` is in artefact/load.py."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosurvey.api.arguments import PathLike, path_or_none
+from audiosurvey.api.progress import say
+from audiosurvey.api.state import keeps_state
+from audiosurvey.errors import ArgumentError, UserError
+
+if TYPE_CHECKING:
+    from audiosurvey.artefact.hub import Pushed
+    from audiosurvey.exporting.export import ExportResult
+
+
+@keeps_state
+def export(
+    model: PathLike,
+    format: str = "onnx",
+    *,
+    output: PathLike | None = None,
+    int8: bool = False,
+    calibration: PathLike | None = None,
+    force: bool = False,
+) -> "ExportResult":
+    """Exports a model to one file, from waveform to scores, after checking that it gives the same scores.
+
+    Args:
+        model: a model folder, or a run with a final model.
+        format: `onnx`, `torch` or `executorch`.
+        output: the file to write; None: model.onnx, model.int8.onnx, ... in the model folder.
+        int8: ONNX with 8-bit integers, about a third of the size.
+        calibration: with `int8`: a folder of sounds to calibrate on; None: the model's golden clips.
+        force: overwrite an existing file.
+
+    Returns:
+        The file, and its differences to the model.
+
+    Raises:
+        UserError: if there is no such model, a package is missing, or the scores differ.
+    """
+    if int8 and format != "onnx":
+        raise ArgumentError("{int8}: goes with {format} onnx, not " + format, int8=True, format=...)
+    if calibration is not None and not int8:
+        text = "{calibration}: is for {int8}, which measures ranges on these sounds; leave it out"
+        raise ArgumentError(text, calibration=..., int8=True)
+    from audiosurvey.config.reading.faults import nearest
+    from audiosurvey.exporting.export import export_model
+    from audiosurvey.exporting.formats import SUFFIXES, Format
+
+    known: dict[str, Format] = {name: name for name in SUFFIXES}
+    if format not in known:
+        near = nearest(format, list(known))
+        other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
+        mend = f"did you mean {near}?" if near else other
+        raise ArgumentError(f"{{format}}: not one of {', '.join(known)}; {mend}", format=format)
+    return export_model(
+        Path(model), known[format], path_or_none(output), int8=int8, calibration=path_or_none(calibration), force=force
+    )
+
+
+@keeps_state
+def push(model: PathLike, repo: str, *, private: bool = False) -> "Pushed":
+    """Publishes a model on the Hugging Face Hub, after checking it with its golden clips.
+
+    Args:
+        model: a model folder, or a run with a final model.
+        repo: `user/name`; it is created if necessary.
+        private: visible to you only.
+
+    Returns:
+        The address, and what was published under which licence.
+
+    Raises:
+        UserError: for a damaged model, without a token or a network, and if the repository cannot be written.
+    """
+    from audiosurvey.artefact.hub import push as upload
+
+    return upload(Path(model), repo, private=private)
+
+
+@keeps_state
+def serve_demo(
+    model: PathLike,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    max_mb: float = 100,
+    max_minutes: float = 10,
+    threshold: float | None = None,
+    top: int = 5,
+    examples: PathLike | None = None,
+    trust: bool = False,
+    opened: Callable[[str], object] = say,
+) -> None:
+    """Serves a local web page for trying models, until Ctrl-C. The function of the command `demo`.
+
+    Args:
+        model: a model, an exported file, or a folder with several.
+        host: address to listen on; `0.0.0.0` allows other computers.
+        port: port to listen on; 0: any free one.
+        max_mb: largest upload in MB.
+        max_minutes: longest sound in minutes.
+        threshold: least score of the best class, else `unknown`; None: the model's own.
+        top: classes to show.
+        examples: folder of example sounds.
+        trust: also open .pt2 files, which can run code of their author.
+        opened: called with the address once it can be opened; by default it is logged.
+
+    Raises:
+        UserError: without Gradio or a model, and for an address that cannot be used.
+    """
+    from audiosurvey.demo.server import DemoOptions, serve
+    from audiosurvey.demo.sound_analysis import UploadLimits
+
+    if not 0 <= port <= 65535:
+        raise UserError(f"port: {port}; expected a number from 0 to 65535")
+    options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, path_or_none(examples), trust)
+    serve(str(model), options, opened)

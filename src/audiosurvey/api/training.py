@@ -1,0 +1,106 @@
+"""Training: runs of a config, and recorded runs trained again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audiosurvey.api.arguments import PathLike, loaded, numbers, path_or_none
+from audiosurvey.api.progress import ShowProgress
+from audiosurvey.api.state import keeps_state
+from audiosurvey.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from audiosurvey.api.run import Run
+    from audiosurvey.config.loader import ConfigSource, Overrides
+    from audiosurvey.reproduction.verdict import Reproduction
+
+
+@keeps_state
+def train(
+    config: "ConfigSource",
+    overrides: "Overrides" = (),
+    *,
+    run_dir: PathLike | None = None,
+    folds: int | Sequence[int] | None = None,
+    resume: bool = False,
+    final: bool = False,
+    device: str = "auto",
+    jobs: int = 1,
+    threads: int | None = None,
+    progress: ShowProgress = False,
+) -> "Run":
+    """Cross-validates a config: trains one model per fold, after a pretraining if the config says so.
+
+    Everything is written to the run folder as it comes; after an interruption (also Ctrl-C) the same call with
+    `resume=True` continues, with equal results. In a program, folds side by side (`jobs`) need the usual
+    `if __name__ == "__main__":`.
+
+    Args:
+        config: as in `load_config`.
+        overrides: as in `load_config`.
+        run_dir: folder of the run; None: `runs/NAME-TIME`.
+        folds: train these folds only; None: all.
+        resume: continue the run in `run_dir`.
+        final: after the folds, train one model on the clips of all of them, for use.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        jobs: folds trained side by side, each in a process with its share of the threads.
+        threads: processor threads of all jobs; None: as many as torch uses now. They change the last digits.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The run, with its results so far.
+
+    Raises:
+        UserError: for faults of the config or the data, for a folder that holds something else, and for a loss that
+            is not finite.
+    """
+    from audiosurvey.api.listeners import listener_of
+    from audiosurvey.api.run import Run
+    from audiosurvey.runs.plan import TrainOptions
+    from audiosurvey.runs.train import train as train_run
+
+    if resume and run_dir is None:
+        raise ArgumentError("{resume}: which run? give its {run_dir}", resume=True, run_dir=...)
+    options = TrainOptions(
+        path_or_none(run_dir), numbers(folds), resume, device, final=final, jobs=jobs, threads=threads
+    )
+    trained = train_run(loaded(config, overrides), options, listener_of(progress))
+    return Run(trained.folder, trained.results)
+
+
+@keeps_state
+def reproduce(
+    recorded: PathLike,
+    overrides: "Overrides" = (),
+    *,
+    run_dir: PathLike | None = None,
+    folds: int | Sequence[int] | None = None,
+    jobs: int | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    progress: ShowProgress = False,
+) -> "Reproduction":
+    """Trains a recorded run again, and compares the results with those recorded.
+
+    Args:
+        recorded: a run folder, or a file in the form of results.json.
+        overrides: other paths, such as `{"dataset.root": "sounds"}`; nothing else may be changed.
+        run_dir: the new run folder, continued if it is there; None: `runs/NAME-reproduced`.
+        folds: train these folds only; None: all that were recorded.
+        jobs: folds trained side by side; None: as recorded.
+        threads: processor threads of all jobs; None: as recorded.
+        device: as in `train`.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The verdict (`equal`, `reproduced` or `different`), the scores of each fold, and what differs.
+
+    Raises:
+        UserError: if there is no such run, it cannot be trained again, or an override would change the experiment.
+    """
+    from audiosurvey.api.listeners import listener_of
+    from audiosurvey.reproduction.record import ReproduceOptions
+    from audiosurvey.reproduction.reproduce import reproduce as train_again
+
+    options = ReproduceOptions(path_or_none(run_dir), numbers(folds), jobs, threads, device)
+    return train_again(Path(recorded), overrides, options, listener_of(progress))
