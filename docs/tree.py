@@ -28,7 +28,18 @@ def lines(folder: Path) -> list[str]:
 
 def make_tree() -> str:
     """The Markdown between the two marks."""
-    names = ("section", "errors", "atomic", "randomness", "threads", "version", "__main__")
+    names = (
+        "losses",
+        "metrics",
+        "splits",
+        "section",
+        "errors",
+        "atomic",
+        "randomness",
+        "threads",
+        "version",
+        "__main__",
+    )
     alone = [PACKAGE / f"{name}.py" for name in names]
     parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:

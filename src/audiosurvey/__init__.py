@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 from audiosurvey.version import __version__
 
 if TYPE_CHECKING:
+    from audiosurvey import losses as losses
+    from audiosurvey import metrics as metrics
+    from audiosurvey import splits as splits
+    from audiosurvey.api.augmentations import Augmentation as Augmentation
+    from audiosurvey.api.augmentations import augmentation as augmentation
     from audiosurvey.api.comparing import compare as compare
     from audiosurvey.api.comparing import list_runs as list_runs
     from audiosurvey.api.comparing import merge as merge
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from audiosurvey.api.data import download as download
     from audiosurvey.api.data import prepare as prepare
     from audiosurvey.api.data import preview as preview
+    from audiosurvey.api.datasets import ClipDataset as ClipDataset
+    from audiosurvey.api.datasets import batches as batches
+    from audiosurvey.api.datasets import scores as scores
     from audiosurvey.api.evaluation import evaluate as evaluate
     from audiosurvey.api.evaluation import evaluate_events as evaluate_events
     from audiosurvey.api.evaluation import robustness as robustness
@@ -30,6 +38,11 @@ if TYPE_CHECKING:
     from audiosurvey.api.models import export as export
     from audiosurvey.api.models import push as push
     from audiosurvey.api.models import serve_demo as serve_demo
+    from audiosurvey.api.parts import average as average
+    from audiosurvey.api.parts import front_end as front_end
+    from audiosurvey.api.parts import learning_rate as learning_rate
+    from audiosurvey.api.parts import network as network
+    from audiosurvey.api.parts import optimizer as optimizer
     from audiosurvey.api.prediction import SoundPrediction as SoundPrediction
     from audiosurvey.api.prediction import predict as predict
     from audiosurvey.api.predictions import RunPredictions as RunPredictions
@@ -46,13 +59,17 @@ if TYPE_CHECKING:
     from audiosurvey.artefact.classifier import Classifier as Classifier
     from audiosurvey.artefact.load import load as load
     from audiosurvey.errors import UserError as UserError
+    from audiosurvey.training.statistics import FirstBatches as FirstBatches
 
 _PLACES = {
+    "api.augmentations": ("Augmentation", "augmentation"),
     "api.comparing": ("compare", "list_runs", "merge", "report"),
     "api.configs": ("check", "describe", "init", "load_config", "presets"),
     "api.data": ("doctor", "download", "prepare", "preview"),
+    "api.datasets": ("ClipDataset", "batches", "scores"),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events"),
     "api.models": ("export", "push", "serve_demo"),
+    "api.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
     "api.prediction": ("SoundPrediction", "predict"),
     "api.predictions": ("RunPredictions",),
     "api.progress": ("Progress",),
@@ -62,8 +79,10 @@ _PLACES = {
     "artefact.classifier": ("Classifier",),
     "artefact.load": ("load",),
     "errors": ("UserError",),
+    "training.statistics": ("FirstBatches",),
 }
 """Where public names are defined, by module."""
+_MODULES = ("losses", "metrics", "splits")
 _MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
 
 # fmt: off
@@ -75,12 +94,16 @@ __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
     "evaluate", "evaluate_events", "tune_events", "robustness", "suspects",
     "survey", "survey_status", "survey_forecast", "train_final", "compare", "report",
+    "front_end", "augmentation", "Augmentation", "network", "optimizer", "learning_rate", "average", "FirstBatches",
+    "ClipDataset", "batches", "scores", "losses", "metrics", "splits",
 ]
 # fmt: on
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use, so that `import audiosurvey` and the command line's --help do not wait for torch.
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

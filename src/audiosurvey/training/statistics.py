@@ -18,6 +18,9 @@ class FirstBatches:
     a network that fits its training clips scores by chance. So the share of the n-th batch is m / (1 - (1 - m)^n), 1 at
     first and m in the end: the same average over the batches alone, corrected as the moments of Adam (arXiv 1412.6980,
     section 3). Norms that already have statistics continue from these.
+
+    Args:
+        network: the network to train, in training mode.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -26,7 +29,7 @@ class FirstBatches:
         self.momenta = {norm: norm.momentum or 0.0 for norm in self.seen}
 
     def next_batch(self) -> None:
-        """Call before each batch that the network is trained on."""
+        """Sets the momentum of each norm. Call it before each batch that the network is trained on."""
         for norm in list(self.seen):
             if norm.training:
                 self.seen[norm] += 1
