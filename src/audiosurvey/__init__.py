@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from audiosurvey.api.data import download as download
     from audiosurvey.api.data import prepare as prepare
     from audiosurvey.api.data import preview as preview
+    from audiosurvey.api.data import table as table
     from audiosurvey.api.datasets import ClipDataset as ClipDataset
     from audiosurvey.api.datasets import batches as batches
     from audiosurvey.api.datasets import scores as scores
@@ -65,7 +66,7 @@ _PLACES = {
     "api.augmentations": ("Augmentation", "augmentation"),
     "api.comparing": ("compare", "list_runs", "merge", "report"),
     "api.configs": ("check", "describe", "init", "load_config", "presets"),
-    "api.data": ("doctor", "download", "prepare", "preview"),
+    "api.data": ("doctor", "download", "prepare", "preview", "table"),
     "api.datasets": ("ClipDataset", "batches", "scores"),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events"),
     "api.models": ("export", "push", "serve_demo"),
@@ -89,7 +90,7 @@ _MODULE_OF = {name: module for module, names in _PLACES.items() for name in name
 __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "__version__", "UserError", "Progress",
     "load_config", "init", "presets", "check", "describe",
-    "download", "prepare", "doctor", "preview",
+    "download", "prepare", "table", "doctor", "preview",
     "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce",
     "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
     "evaluate", "evaluate_events", "tune_events", "robustness", "suspects",

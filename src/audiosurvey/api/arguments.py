@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audiosurvey.api.progress import warn
 
 if TYPE_CHECKING:
     from audiosurvey.config.loader import ConfigSource, LoadedConfig, Overrides
+    from audiosurvey.data.dataset import DatasetConfig
 
 PathLike = str | os.PathLike[str]
 
@@ -27,6 +28,15 @@ def numbers(folds: int | Sequence[int] | None) -> list[int] | None:
     if folds is None:
         return None
     return [folds] if isinstance(folds, int) else list(folds)
+
+
+def data_of(data: Any) -> "str | DatasetConfig | None":
+    """Data that are given by name, or as a table in memory or a config, whose data set is meant."""
+    if data is None or isinstance(data, str | os.PathLike):
+        return None if data is None else os.fspath(data)
+    from audiosurvey.data.sets.in_memory import is_table
+
+    return loaded({"dataset": data} if is_table(data) else data).config.dataset
 
 
 def loaded(config: "ConfigSource", overrides: "Overrides" = ()) -> "LoadedConfig":

@@ -1,6 +1,6 @@
 """Data sets: downloading, decoding, auditing, and listening to their augmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from audiosurvey.data.download.datasets import Downloaded
     from audiosurvey.data.sounds import Sounds
     from audiosurvey.diagnosis.audit import Diagnosis
+    from audiosurvey.diagnosis.subject import Subject
 
 
 @keeps_state
@@ -123,15 +124,45 @@ def doctor(
     return diagnosis
 
 
-def _subject(data: Any, overrides: "Overrides") -> Any:
+def _subject(data: Any, overrides: "Overrides") -> "Subject":
+    from audiosurvey.data.sets.in_memory import is_table
     from audiosurvey.diagnosis.subject import Subject, find_subject
 
     if isinstance(data, str | Path):
         subject = find_subject(str(data), overrides)
         if subject is not None:
             return subject
-    found = loaded(data, overrides).config
-    return Subject(Path(str(data)), found.dataset, found.mel_spectrogram.limits_hz(found.sample_rate)[1])
+    if is_table(data):
+        dataset = loaded({"dataset": data}, overrides).config.dataset
+        return Subject(dataset.resolved_table(), dataset)
+    read = loaded(data, overrides)
+    found = read.config
+    return Subject(Path(read.source), found.dataset, found.mel_spectrogram.limits_hz(found.sample_rate)[1])
+
+
+def table(
+    data: Any, *, root: PathLike | None = None, columns: Mapping[str, str | None] | None = None
+) -> dict[str, Any]:
+    """The `dataset` section of a config for a table in memory, which may also be given in its place.
+
+    The table is written to the user's cache, with the sounds that are no files, so that runs can be continued.
+
+    Args:
+        data: a data frame (pandas, Polars, Arrow, ...), a list of dicts, or a `datasets.Dataset` with an `Audio`
+            column. Columns are those of a CSV: `path` (or `audio`, `file`, ...) and `label`, and optionally `fold`,
+            `source`, `start`, `end` and `split`. A sound is a path, or a dict with `array` and `sampling_rate`.
+        root: the folder that paths are relative to; None: the working folder.
+        columns: other names of columns, as in `dataset.columns`.
+
+    Returns:
+        The section: `{"dataset": audiosurvey.table(frame)}`.
+
+    Raises:
+        UserError: without rows or a column of sounds, and for a cell that is no sound.
+    """
+    from audiosurvey.data.sets.in_memory import table_section
+
+    return table_section(data, root=root, columns=columns)
 
 
 @keeps_state

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audiosurvey.api.arguments import PathLike, numbers, path_or_none
+from audiosurvey.api.arguments import PathLike, data_of, numbers, path_or_none
 from audiosurvey.api.progress import ShowProgress
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import ArgumentError, UserError
@@ -55,7 +55,7 @@ def evaluate(
     if not path.exists():
         raise UserError(f"{path}: no such folder; expected a run or a model")
     check_device(device)
-    other = heldout.data_for_model(path, data, conditions=conditions)
+    other = heldout.data_for_model(path, data_of(data), conditions=conditions)
     if other is not None:
         return heldout.evaluate_model(path, other, device=device, reverse=reverse, bar=bar)
     run = heldout.open_run(RunFolder(path), bar)

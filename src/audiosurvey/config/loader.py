@@ -21,6 +21,7 @@ from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
 from audiosurvey.config.stored import is_resolved, keep_meaning
+from audiosurvey.config.tables import overrides_with_sections, with_sections
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.mel import MelConfig
@@ -75,6 +76,8 @@ def load_config(source: ConfigSource, overrides: Overrides = ()) -> LoadedConfig
         if not overrides:
             return source
         return load_document(replace(deepcopy(source.document), overrides=[], faults=[]), overrides)
+    if isinstance(source, Mapping):
+        source = with_sections(source)
     if isinstance(source, Mapping | Config):
         return load_document(document_of(source), overrides)
     return load_document(open_document(source), overrides)
@@ -94,6 +97,8 @@ def load_document(document: Document, overrides: Overrides = ()) -> LoadedConfig
         # That of a run or a model, given as a config again.
         keep_meaning(document)
     fill_preset(document)
+    if isinstance(overrides, Mapping):
+        overrides = overrides_with_sections(overrides)
     for word in overrides:
         if isinstance(overrides, Mapping):
             document.override_word = "overrides"

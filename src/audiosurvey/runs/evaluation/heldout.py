@@ -28,6 +28,9 @@ from audiosurvey.training.devices import pick_device
 from audiosurvey.training.metrics import Metrics, confusion, evaluate, recall
 from audiosurvey.training.sound_scores import ScoredWindows
 
+Data = str | DatasetConfig
+"""A config file, the root of a data set, or the section of one."""
+
 
 @dataclass(frozen=True)
 class FoldModel:
@@ -87,7 +90,7 @@ class EvaluationResult(StoredPart):
     skipped: list[LeftOutClip]
 
 
-def data_for_model(target: Path, data: str | None, *, conditions: bool) -> str | None:
+def data_for_model(target: Path, data: Data | None, *, conditions: bool) -> Data | None:
     """The `data` on which the model `target` is to be evaluated; None if `target` is evaluated as a run.
 
     Raises UserError for arguments that do not fit it.
@@ -135,9 +138,9 @@ def evaluate_run(run: OpenRun, *, device: str = "auto", reverse: bool = False) -
 
 
 def evaluate_model(
-    path: Path, data: str, *, device: str = "auto", reverse: bool = False, bar: OpenBar = no_bar
+    path: Path, data: Data, *, device: str = "auto", reverse: bool = False, bar: OpenBar = no_bar
 ) -> EvaluationResult:
-    """Evaluates a model on `data`: a config file, or the root of a data set whose layout is recognised.
+    """Evaluates a model on `data`: a config file, the root of a data set whose layout is recognised, or a section.
 
     Classes are matched by name; one that the model does not know is an error. Clips of recordings that the model was
     trained on, by content or source, are listed: a score over them is not a test. So are clips outside the range of the
@@ -145,14 +148,14 @@ def evaluate_model(
     """
     model = load_artefact(path)
     sounds = prepare(_dataset(data, model), model.sample_rate, bar, divide=False)
-    table = sounds.table
+    table, named = sounds.table, data if isinstance(data, str) else data.name
     unknown = [name for name in table.classes if name not in model.labels]
     if unknown:
         labels = ", ".join(model.labels)
-        raise UserError(f"{data}: classes that the model does not know: {', '.join(unknown)}; it knows {labels}")
+        raise UserError(f"{named}: classes that the model does not know: {', '.join(unknown)}; it knows {labels}")
     if table.multi_label and not model.facts["multi_label"]:
         raise UserError(
-            f"{data}: clips have several labels, but the model predicts one class per clip; give clips with one label"
+            f"{named}: clips have several labels, but the model predicts one class per clip; give clips with one label"
         )
     column = [model.labels.index(name) for name in table.classes]
     clips = tuple(_relabel(clip, column) for clip in table.clips)
@@ -242,24 +245,25 @@ def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict
     return [{"clip": clip, "note": "; ".join(notes)} for clip, notes in found if notes]
 
 
-def _dataset(data: str, model: Model) -> DatasetConfig:
+def _dataset(data: Data, model: Model) -> DatasetConfig:
     """The data set named by `data`, read as for the training (mono, padding, length of a window)."""
-    path = Path(data)
-    if path.is_dir():
-        base = dataset_at(path)
-        own = model.config.dataset
-        if base.name == own.name and own.subset:
-            base = base.model_copy(update={"subset": own.subset})
-    elif path.suffix in (".yaml", ".yml") or not path.exists():
-        base = load_config(data).config.dataset
-    else:
-        raise UserError(f"{data}: expected a config file or the root folder of a data set")
+    base = data if isinstance(data, DatasetConfig) else _named_dataset(data, model)
     if base.name == "csv" and base.multi_label is None and model.facts["multi_label"]:
         base = base.model_copy(update={"multi_label": True})
     if base.name == "raven" and model.config.dataset.windows is not None:
         base = base.model_copy(update={"windows": model.config.dataset.windows})
     window = model.clip_samples / model.sample_rate
     return base.model_copy(update={"mono": model.facts["mono"], "pad": model.facts["pad"], "clip_seconds": window})
+
+
+def _named_dataset(data: str, model: Model) -> DatasetConfig:
+    path = Path(data)
+    if path.is_dir():
+        base, own = dataset_at(path), model.config.dataset
+        return base.model_copy(update={"subset": own.subset}) if base.name == own.name and own.subset else base
+    if path.suffix in (".yaml", ".yml") or not path.exists():
+        return load_config(data).config.dataset
+    raise UserError(f"{data}: expected a config file or the root folder of a data set")
 
 
 def prepare(dataset: DatasetConfig, sample_rate: int, bar: OpenBar = no_bar, *, divide: bool = True) -> Sounds:
