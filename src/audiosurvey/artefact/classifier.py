@@ -70,41 +70,93 @@ class Classifier(ABC):
 
     @abstractmethod
     def scores(self, wave: Any) -> np.ndarray:
-        """Calibrated probabilities (B, K) of waves (S) or (B, S) at `sample_rate`; the whole input is one window."""
+        """Calibrated probabilities; the whole input is one window.
+
+        Args:
+            wave: samples (S), (B, S) or (S, C) at `sample_rate`.
+
+        Returns:
+            Probabilities (B, K), float32, in the order of `labels`.
+
+        Raises:
+            UserError: for arrays that are no sounds.
+        """
 
     def uncalibrated(self, wave: Any) -> np.ndarray:
-        """Uncalibrated probabilities (B, K), float32, of waves (S) or (B, S) at `sample_rate`."""
+        """As `scores`, without the temperature.
+
+        Args:
+            wave: as in `scores`.
+
+        Returns:
+            Probabilities (B, K), float32.
+
+        Raises:
+            UserError: as `scores` does.
+        """
         scores_BK = self.scores(wave)
         if self.temperatures.window == 1:
             return scores_BK
         return tempered(scores_BK, 1 / self.temperatures.window, self.temperatures.binary).astype(np.float32)
 
     def logits(self, wave: Any) -> np.ndarray:
-        """Logits (B, K) of waves (S) or (B, S) at `sample_rate`. Raises UserError for an exported file."""
+        """The logits of the network.
+
+        Args:
+            wave: as in `scores`.
+
+        Returns:
+            Logits (B, K), float32.
+
+        Raises:
+            UserError: as `scores` does, and for an exported file.
+        """
         raise UserError("logits: an exported file gives scores only; load the model folder it was made from")
 
     def to(self, device: str) -> None:
-        """Move the model to a device (`auto`: a GPU if available). Sounds and scores stay on the CPU.
+        """Moves the model to a device. Sounds and scores stay on the CPU.
 
-        Raises UserError for an exported file and any device but the CPU.
+        Args:
+            device: `auto` (a GPU if available), `cpu`, `cuda`, `cuda:1` or `mps`.
+
+        Raises:
+            UserError: for a device that is not there, and for an exported file and any device but the CPU.
         """
         if device not in ("auto", "cpu"):
             raise ArgumentError("{device}: an exported file runs on the CPU only; leave it out", device=device)
 
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
-        """The features before the classifier, of sounds as in `predict`. Raises UserError for an exported file.
+        """The features before the classifier.
 
-        Shape: (N) for a path or an array (S); (B, N) for a list or an array (B, S).
+        Args:
+            sound: as in `predict`.
+            sample_rate: as in `predict`.
+
+        Returns:
+            Features (N), float32, for one sound; (B, N) for several.
+
+        Raises:
+            UserError: as `predict` does, and for an exported file.
         """
         raise UserError("embed: an exported file gives scores only; load the model folder it was made from")
 
     def predict(self, sound: Any, sample_rate: int | None = None) -> Any:
-        """`{label: score}`, highest first, for a path or an array (S) or (S, C); a list of them for a list or (B, S).
+        """The labels of sounds with their scores.
 
-        `sample_rate`: of arrays, in Hz (default: that of the model). Integers are PCM, floats have full scale 1. An
-        array with at most 32 columns and more rows contains channels, which are mixed down. Long sounds are cut into
-        windows as in evaluation, and the mean of their scores is calibrated. Windows of several sounds are scored
-        together. Raises UserError for a sound that cannot be read.
+        Long sounds are cut into windows as in evaluation, and the mean of their scores is calibrated. Windows of
+        several sounds are scored together.
+
+        Args:
+            sound: a path, or samples (S) or (S, C); a list of these, or samples (B, S), for several sounds. Integers
+                are PCM, floats have full scale 1. An array with at most 32 columns and more rows contains channels,
+                which are mixed down.
+            sample_rate: of arrays, in Hz; None: that of the model.
+
+        Returns:
+            `{label: score}`, highest first; a list of them for several sounds.
+
+        Raises:
+            UserError: for a sound that cannot be read.
         """
         sounds, alone = several(sound)
         means = self._means(self.uncalibrated, sounds, sample_rate)
@@ -115,19 +167,32 @@ class Classifier(ABC):
         return ranked[0] if alone else ranked
 
     def notes(self, sound: Any, sample_rate: int | None = None) -> Any:
-        """How a sound differs from the training clips: `["24 dB softer than the training clips"]`.
+        """How sounds differ from the training clips.
 
-        Sounds as in `predict`; a list of lists for several. Empty for a sound like the training clips, and for a model
-        without a training range.
+        Args:
+            sound: as in `predict`.
+            sample_rate: as in `predict`.
+
+        Returns:
+            Texts such as `["24 dB softer than the training clips"]`; empty for a sound like the training clips, and
+            for a model without a training range. A list of lists for several sounds.
+
+        Raises:
+            UserError: as `predict` does.
         """
         sounds, alone = several(sound)
         found = [self._notes(self.measured(self._wave(one, sample_rate))) for one in sounds]
         return found[0] if alone else found
 
     def measured(self, wave_S: np.ndarray) -> Measures | None:
-        """Recording conditions of a sound (S) at the model's rate, the median over its windows.
+        """Recording conditions of a sound, the median over its windows.
 
-        None for a model without a training range."""
+        Args:
+            wave_S: samples (S) at `sample_rate`.
+
+        Returns:
+            Level, bandwidth, length and signal-to-noise ratio; None for a model without a training range.
+        """
         if self.training_range is None:
             return None
         starts = window_starts(len(wave_S), self.clip_samples)
@@ -137,10 +202,19 @@ class Classifier(ABC):
         return [] if measures is None or self.training_range is None else self.training_range.notes(measures)
 
     def decide(self, sound: Any, sample_rate: int | None = None, *, threshold: float | None = None) -> Any:
-        """The labels of a sound, or of each of several sounds, as in `predict`: `["siren"]`, or `["unknown"]`.
+        """The labels of sounds, or `unknown`.
 
-        One of exclusive classes; with several labels any number, best first. `threshold`: the score to reach; None: the
-        thresholds of the model.
+        Args:
+            sound: as in `predict`.
+            sample_rate: as in `predict`.
+            threshold: the score to reach; None: the thresholds of the model.
+
+        Returns:
+            `["siren"]`, or `["unknown"]`: one of exclusive classes, with several labels any number, best first. A list
+            of lists for several sounds.
+
+        Raises:
+            UserError: as `predict` does.
         """
         sounds, alone = several(sound)
         least = self.own_threshold if threshold is None else threshold
@@ -156,19 +230,44 @@ class Classifier(ABC):
         return Thresholds(self.thresholds, self.sound_thresholds) if self.thresholds else None
 
     def ranked(self, score_K: np.ndarray, windows: int) -> dict[str, float]:
-        """Labels with calibrated scores, best first, from the uncalibrated mean of `windows` windows."""
+        """Labels with calibrated scores, from uncalibrated ones.
+
+        Args:
+            score_K: the uncalibrated mean (K) over windows.
+            windows: their number.
+
+        Returns:
+            `{label: score}`, best first.
+        """
         calibrated_K = self.temperatures.apply(score_K, windows)
         return {self.labels[k]: float(calibrated_K[k]) for k in np.argsort(-score_K, kind="stable")}
 
     def decoded(self, path: Path) -> np.ndarray:
-        """A sound file as a mono wave (S) at the model's rate. Raises UserError for a file that cannot be read."""
+        """A sound file at the model's rate.
+
+        Args:
+            path: the file.
+
+        Returns:
+            Mono samples (S), float32 with full scale 1.
+
+        Raises:
+            UserError: for a file that cannot be read.
+        """
         try:
             return decode(path, mono=self.facts["mono"], sample_rate=self.sample_rate)
         except BadAudio as error:
             raise UserError(f"{path}: {error.reason}") from None
 
     def windows(self, wave_S: np.ndarray) -> np.ndarray:
-        """The windows (W, S) of a sound of any length, cut as in evaluation and padded as in training."""
+        """The windows of a sound of any length, cut as in evaluation and padded as in training.
+
+        Args:
+            wave_S: samples (S) at `sample_rate`.
+
+        Returns:
+            Windows (W, S), float32.
+        """
         # Rounded to the 16 bits of the store as in training: in decibels rounding is visible in silence.
         stored_S, scale = quantize(wave_S)
         return split_windows(stored_S * np.float32(scale), self.clip_samples, self.facts["pad"])

@@ -19,12 +19,18 @@ _AT_ONCE = 4
 
 
 def load(path: str | Path, *, trust: bool = False) -> Classifier:
-    """Load a model folder or an exported file (.onnx, .pt2, .pte) on the CPU, ready to predict.
+    """Loads a model folder or an exported file (.onnx, .pt2, .pte) on the CPU, ready to predict.
 
-    `path`: also `user/name` or `user/name@revision` of a repository on the Hugging Face Hub, if there is no such path.
-    `trust`: also open .pt2 files, which can run code of their author. Nothing else that is opened here runs code.
+    Args:
+        path: a model folder, a run with a final model, an exported file, or, if there is no such path, `user/name` or
+            `user/name@revision` of a repository on the Hugging Face Hub.
+        trust: also open .pt2 files, which can run code of their author. Nothing else that is opened here runs code.
 
-    Raises UserError for a model that is incomplete, was changed, or cannot be downloaded, and for anything else.
+    Returns:
+        The model.
+
+    Raises:
+        UserError: for a model that is incomplete, was changed, or cannot be downloaded, and for anything else.
     """
     path = Path(path) if Path(path).exists() else path
     if is_exported(Path(path)) and not Path(path).is_dir():

@@ -62,7 +62,15 @@ class Loss:
         self.union_below = config.union_below if config.mixed == "union" else None
 
     def of(self, logits_BK: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """Loss per clip (B,), mixed or not."""
+        """The loss of clips, mixed or not.
+
+        Args:
+            logits_BK: logits (B, K).
+            targets: labels of the clips and of what was mixed into them, as an augmentation gives them.
+
+        Returns:
+            One value per clip (B).
+        """
         loss_B = self(logits_BK, targets.weighted_BK)
         if self.union_below is None:
             return loss_B
@@ -92,18 +100,36 @@ class Loss:
         return -(target_BK * F.log_softmax(logits_BK, dim=1)).sum(dim=1)
 
     def scores(self, logits_BK: torch.Tensor) -> torch.Tensor:
-        """Probabilities by softmax, or by a sigmoid per class."""
+        """Probabilities by softmax, or by a sigmoid per class.
+
+        Args:
+            logits_BK: logits (B, K).
+
+        Returns:
+            Probabilities (B, K), float32.
+        """
         return logits_BK.float().sigmoid() if self.binary else logits_BK.float().softmax(dim=1)
 
 
 def class_weights(
     config: LossConfig, classes: Sequence[str], train_clips: Sequence[Clip], multi_label: bool
 ) -> torch.Tensor | None:
-    """Class weights (K), float32, or None if all are equal.
+    """Class weights of a config.
 
     The balanced weight of a class with n of N clips is N / (K n), or (N - n) / n for multi-label data; it is 1 for a
-    class without clips, and for multi-label data also for one present in all clips. Raises UserError for unknown
-    classes.
+    class without clips, and for multi-label data also for one present in all clips.
+
+    Args:
+        config: the section `loss`.
+        classes: names of the K classes.
+        train_clips: the training clips.
+        multi_label: whether clips may have several labels.
+
+    Returns:
+        Weights (K), float32, or None if all are equal.
+
+    Raises:
+        UserError: for unknown classes.
     """
     asked = config.class_weights
     if asked is None:

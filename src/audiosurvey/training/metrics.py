@@ -14,12 +14,29 @@ Metrics = dict[str, float | None]
 
 
 def accuracy(scores_NK: np.ndarray, target_N: np.ndarray) -> float:
-    """Share of clips whose highest score is the true class."""
+    """Share of clips whose highest score is the true class.
+
+    Args:
+        scores_NK: scores (N, K).
+        target_N: numbers of the true classes (N).
+
+    Returns:
+        From 0 to 1.
+    """
     return float((scores_NK.argmax(axis=1) == target_N).mean())
 
 
 def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float | None:
-    """Share of clips whose true class is among the `k` highest scores; None where k classes are nearly all (K <= k)."""
+    """Share of clips whose true class is among the `k` highest scores.
+
+    Args:
+        scores_NK: scores (N, K).
+        target_N: numbers of the true classes (N).
+        k: how many of the highest scores count.
+
+    Returns:
+        From 0 to 1; None where k classes are nearly all (K <= k).
+    """
     if scores_NK.shape[1] <= k:
         return None
     true_N1 = np.take_along_axis(scores_NK, target_N[:, None], axis=1)
@@ -30,14 +47,30 @@ def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float
 
 
 def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present."""
+    """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present.
+
+    Args:
+        scores_NK: scores (N, K).
+        truth_NK: 1 for each label of a clip, else 0.
+
+    Returns:
+        From 0 to 1; None if there is no such class.
+    """
     from sklearn.metrics import roc_auc_score
 
     return _macro(roc_auc_score, scores_NK, truth_NK)
 
 
 def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    """Average precision of each class, mean over the classes with both kinds of clips present (mAP)."""
+    """Average precision of each class, mean over the classes with both kinds of clips present (mAP).
+
+    Args:
+        scores_NK: scores (N, K).
+        truth_NK: 1 for each label of a clip, else 0.
+
+    Returns:
+        From 0 to 1; None if there is no such class.
+    """
     from sklearn.metrics import average_precision_score
 
     return _macro(average_precision_score, scores_NK, truth_NK)
@@ -46,7 +79,13 @@ def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float
 def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> float:
     """Mean negative log-likelihood of the truth under the scores, without smoothing; scores bounded at 1e-7.
 
-    `binary`: scores are a probability for each class by itself (sigmoid), and the mean goes over the classes too.
+    Args:
+        scores_NK: probabilities (N, K).
+        truth_NK: 1 for each label of a clip, else 0.
+        binary: scores are a probability for each class by itself (sigmoid), and the mean goes over the classes too.
+
+    Returns:
+        In nats.
     """
     p = np.clip(scores_NK.astype(np.float64), 1e-7, 1 - 1e-7)
     if binary:
@@ -55,14 +94,29 @@ def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> 
 
 
 def confusion(scores_NK: np.ndarray, target_N: np.ndarray) -> np.ndarray:
-    """Counts (K, K): row the true class, column the one that scored highest."""
+    """The confusion matrix.
+
+    Args:
+        scores_NK: scores (N, K).
+        target_N: numbers of the true classes (N).
+
+    Returns:
+        Counts (K, K): row the true class, column the one that scored highest.
+    """
     classes = scores_NK.shape[1]
     pairs = target_N * classes + scores_NK.argmax(axis=1)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def recall(confusion_KK: np.ndarray) -> list[float | None]:
-    """Share of each class's clips that were recognised; None for a class without clips."""
+    """Share of the clips of each class that were recognised.
+
+    Args:
+        confusion_KK: as from `confusion`.
+
+    Returns:
+        From 0 to 1 for each class; None for a class without clips.
+    """
     totals = confusion_KK.sum(axis=1)
     hits = confusion_KK.diagonal()
     return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
@@ -107,7 +161,17 @@ def names_for(multi_label: bool) -> list[str]:
 
 
 def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool, binary: bool) -> Metrics:
-    """All metrics of a set of clips, under their names in results.json; `binary` as in `cross_entropy`."""
+    """All metrics of a set of clips.
+
+    Args:
+        scores_NK: probabilities (N, K).
+        truth_NK: 1 for each label of a clip, else 0.
+        multi_label: whether clips may have several labels.
+        binary: as in `cross_entropy`.
+
+    Returns:
+        Values by their names in results.json; None where the data cannot give one.
+    """
     return {name: METRICS[name].compute(scores_NK, truth_NK, binary) for name in names_for(multi_label)}
 
 
