@@ -113,6 +113,10 @@ def test_mistakes_are_value_errors_with_a_line_each():
         "config: trian: unknown key; did you mean train?",
         "overrides train.lr: 'fast' is not a number",
     )
+    with pytest.raises(UserError, match="jobs=0: expected a whole number, at least 1"):
+        audiosurvey.train("toy", jobs=0)
+    with pytest.raises(UserError, match="folds='1,2': expected numbers of folds"):
+        audiosurvey.train("toy", folds="1,2")  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="resume=True: which run\\? give its run_dir"):
         audiosurvey.train("toy", resume=True)
 

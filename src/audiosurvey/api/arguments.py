@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiosurvey.api.progress import warn
+from audiosurvey.errors import ArgumentError
 
 if TYPE_CHECKING:
     from audiosurvey.config.loader import ConfigSource, LoadedConfig, Overrides
@@ -24,10 +26,20 @@ def several(paths: PathLike | Iterable[PathLike]) -> list[Path]:
 
 
 def numbers(folds: int | Sequence[int] | None) -> list[int] | None:
-    """One number of a fold or several as a list; None for all."""
+    """One number of a fold or several as a list; None for all. Raises UserError for anything but whole numbers."""
     if folds is None:
         return None
-    return [folds] if isinstance(folds, int) else list(folds)
+    found = [folds] if isinstance(folds, Integral | str) else list(folds)
+    if not all(isinstance(fold, Integral) and not isinstance(fold, bool) for fold in found):
+        raise ArgumentError("{folds}: expected numbers of folds, such as [1, 2]", folds=folds)
+    return [int(fold) for fold in found]
+
+
+def need_at_least(least: int, **arguments: int | None) -> None:
+    """Raises UserError for an argument that is not a whole number, or less than that; None is none."""
+    for name, value in arguments.items():
+        if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
+            raise ArgumentError(f"{{{name}}}: expected a whole number, at least {least}", **{name: value})
 
 
 def data_of(data: Any) -> "str | DatasetConfig | None":

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.api.arguments import PathLike, loaded
+from audiosurvey.api.arguments import PathLike, loaded, need_at_least
 from audiosurvey.api.state import keeps_state
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def describe(config: "ConfigSource", overrides: "Overrides" = (), *, classes: in
     from audiosurvey.data.dataset import builtin_classes, load_table
     from audiosurvey.model.describe import describe as layer_table
 
+    need_at_least(1, classes=classes)
     found = loaded(config, overrides).config
     if classes is None:
         names = builtin_classes(found.dataset)

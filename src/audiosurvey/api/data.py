@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audiosurvey.api.arguments import PathLike, loaded, path_or_none
+from audiosurvey.api.arguments import PathLike, loaded, need_at_least, path_or_none
 from audiosurvey.api.progress import ShowProgress, say
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import ArgumentError
@@ -69,6 +69,7 @@ def prepare(
     from audiosurvey.api.listeners import bar_of
     from audiosurvey.data.sounds import prepare_sounds
 
+    need_at_least(1, workers=workers)
     found = loaded(config, overrides).config
     with bar_of(progress)(f"preparing {found.dataset.name}") as advance:
         return prepare_sounds(found.dataset, found.sample_rate, workers=workers, progress=advance)
@@ -202,4 +203,6 @@ def preview(
     found = loaded(config, overrides).config
     wanted = [clips] if isinstance(clips, str) else list(clips)
     times = [epochs] if isinstance(epochs, int) else list(epochs)
+    for number in times:
+        need_at_least(1, epochs=number)
     return write_previews(found, wanted, times, folder, force, bar_of(progress))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.api.arguments import PathLike, path_or_none
+from audiosurvey.api.arguments import PathLike, need_at_least, path_or_none
 from audiosurvey.api.progress import say
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import ArgumentError, UserError
@@ -114,6 +114,7 @@ def serve_demo(
     from audiosurvey.demo.server import DemoOptions, serve
     from audiosurvey.demo.sound_analysis import UploadLimits
 
+    need_at_least(1, top=top)
     if not 0 <= port <= 65535:
         raise UserError(f"port: {port}; expected a number from 0 to 65535")
     options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, path_or_none(examples), trust)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from audiosurvey.api.arguments import loaded
+from audiosurvey.api.arguments import loaded, need_at_least
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import UserError
 
@@ -68,6 +68,7 @@ def network(
     from audiosurvey.randomness import torch_seed
     from audiosurvey.runs.stages.starting import open_pretrained
 
+    need_at_least(1, classes=classes, fold=fold)
     source: Any = model
     if isinstance(model, Sequence) and not isinstance(model, str):
         source = {"model": {"blocks": list(model)}}

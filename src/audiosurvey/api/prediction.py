@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from audiosurvey.api.arguments import PathLike
+from audiosurvey.api.arguments import PathLike, need_at_least
 from audiosurvey.api.progress import ShowProgress
 from audiosurvey.api.state import keeps_state, stepwise
 
@@ -108,6 +108,7 @@ def predict(
     from audiosurvey.prediction.options import PredictOptions
     from audiosurvey.training.devices import check_device
 
+    need_at_least(1, top=top, batch_size=batch_size, threads=threads)
     options = PredictOptions(
         whole=whole,
         window_s=window_s,

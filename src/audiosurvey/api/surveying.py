@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.api.arguments import PathLike, path_or_none
+from audiosurvey.api.arguments import PathLike, need_at_least, path_or_none
 from audiosurvey.api.progress import ShowProgress, say
 from audiosurvey.api.state import keeps_state
 
@@ -150,6 +150,7 @@ def _opened(
     from audiosurvey.surveys.planning.place import find_survey, read_survey_file
     from audiosurvey.surveys.shard import Shard
 
+    need_at_least(1, jobs=jobs)
     # Mistakes are told before torch is loaded.
     part = Shard.parse(shard) if shard else Shard()
     read_survey_file(find_survey(Path(survey), path_or_none(run_dir)).file)

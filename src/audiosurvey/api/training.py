@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.api.arguments import PathLike, loaded, numbers, path_or_none
+from audiosurvey.api.arguments import PathLike, loaded, need_at_least, numbers, path_or_none
 from audiosurvey.api.progress import ShowProgress
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import ArgumentError
@@ -61,6 +61,7 @@ def train(
 
     if resume and run_dir is None:
         raise ArgumentError("{resume}: which run? give its {run_dir}", resume=True, run_dir=...)
+    need_at_least(1, jobs=jobs, threads=threads)
     options = TrainOptions(
         path_or_none(run_dir), numbers(folds), resume, device, final=final, jobs=jobs, threads=threads
     )
@@ -102,5 +103,6 @@ def reproduce(
     from audiosurvey.reproduction.record import ReproduceOptions
     from audiosurvey.reproduction.reproduce import reproduce as train_again
 
+    need_at_least(1, jobs=jobs, threads=threads)
     options = ReproduceOptions(path_or_none(run_dir), numbers(folds), jobs, threads, device)
     return train_again(Path(recorded), overrides, options, listener_of(progress))
