@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup setup-browser train test test-slow test-gpu check docs bench clean
+.PHONY: setup setup-browser train test test-slow test-gpu check docs bench bench-scale clean
 
 setup: $(STAMP)
 
@@ -48,12 +48,18 @@ docs: setup
 	$(BIN)/python docs/tree.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-# Speed compared with other packages: about ten minutes.
+# Speed compared with other packages, each also beside a busy process: about half an hour.
 # In an environment of its own, since some of these packages need other versions than training had.
 bench:
 	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[onnx,bench]"
-	$(VENV)-bench/bin/python benchmarks/performance --write docs/performance.md
+	$(VENV)-bench/bin/python benchmarks/performance --busy --write docs/performance.md
+
+# How cost grows with the number of clips, the batch size and the number of folds; prints tables.
+bench-scale: setup
+	$(BIN)/python benchmarks/scale.py clips=400,4000,40000
+	$(BIN)/python benchmarks/scale.py batch=8,32,128 --clips 2000 --step train
+	$(BIN)/python benchmarks/scale.py folds=2,4,8 --clips 400 --step train
 
 clean:
 	rm -rf $(VENV) $(VENV)-bench runs build dist site .pytest_cache .ruff_cache .hypothesis

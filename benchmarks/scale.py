@@ -2,10 +2,10 @@
 
     python benchmarks/scale.py [AXIS=N,N,...] [--step NAME ...] [--folder FOLDER]
 
-AXIS is `clips` (default: 400,4000,40000), `seconds`, `batch`, `classes` or `cells`; all else stays the same. Each step
-runs in a process of its own. Exponents are slopes between the last two sizes, on logarithmic axes, after the time (or
-memory) of the first size is taken off both as the cost of starting: 1 is linear. The data are made in FOLDER (a
-temporary one by default) and removed.
+AXIS is `clips` (default: 400,4000,40000), `seconds`, `batch`, `classes`, `folds` or `cells`; all else stays the same.
+Each step runs in a process of its own. Exponents are slopes between the last two sizes, on logarithmic axes, after the
+time (or memory) of the first size is taken off both as the cost of starting: 1 is linear. The data are made in FOLDER
+(a temporary one by default) and removed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 import soundfile
 
-RATE, FOLDS = 16_000, 2
+RATE = 16_000
 COMMAND = [sys.executable, "-m", "audiosurvey"]
 SURVEY = """
 configs: [tiny]
@@ -43,6 +43,8 @@ class Size:
     seconds: float = 0.5
     batch: int = 32
     classes: int = 10
+    folds: int = 2
+    """Made folds. Where this axis varies, all of them are trained, otherwise the first."""
     cells: int = 20
 
 
@@ -107,19 +109,23 @@ def _watch(pid: int, peak: list[int], ended: threading.Event) -> None:
         peak[0] = max(peak[0], sum(memory))
 
 
-def steps(size: Size, folder: Path) -> Iterator[tuple[str, list[str], Callable[[], None] | None]]:
+def steps(
+    size: Size, folder: Path, all_folds: bool = False
+) -> Iterator[tuple[str, list[str], Callable[[], None] | None]]:
     """Name, command, and what is done before it."""
     root = folder / "clips"
-    dataset = f"dataset={{name: folder, root: '{root.as_posix()}', num_folds: {FOLDS}, clip_seconds: {size.seconds}}}"
+    dataset = (
+        f"dataset={{name: folder, root: '{root.as_posix()}', num_folds: {size.folds}, clip_seconds: {size.seconds}}}"
+    )
     config = ["tiny", "--set", dataset, "--set", f"train.batch_size={size.batch}", "--set", "train.epochs=1"]
     added = range(size.clips, size.clips + max(1, size.clips // 100))
-    seeds = list(range(size.cells // FOLDS))
+    seeds = list(range(size.cells // size.folds))
 
     def add() -> None:
         write_clips(root, size, added)
 
     def survey() -> None:
-        text = SURVEY.format(root=root.as_posix(), folds=FOLDS, seconds=size.seconds, seeds=seeds)
+        text = SURVEY.format(root=root.as_posix(), folds=size.folds, seconds=size.seconds, seeds=seeds)
         (folder / "survey.yaml").write_text(text, encoding="utf-8")
 
     yield "prepare", [*COMMAND, "prepare", *config[:3]], None
@@ -127,20 +133,21 @@ def steps(size: Size, folder: Path) -> Iterator[tuple[str, list[str], Callable[[
     yield "prepare, 1 % more files", [*COMMAND, "prepare", *config[:3]], add
     yield "check", [*COMMAND, "check", *config], None
     yield "doctor", [sys.executable, __file__, "--doctor", str(root)], None
-    train = [*COMMAND, "train", *config, "--set", "tracking=[]", "--folds", "1", "--run-dir", "run"]
-    yield "train, one epoch of tiny, one fold", train, None
+    trained = [] if all_folds else ["--folds", "1"]
+    train = [*COMMAND, "train", *config, "--set", "tracking=[]", *trained, "--run-dir", "run"]
+    yield f"train, one epoch of tiny, {'all folds' if all_folds else 'one fold'}", train, None
     yield "evaluate", [*COMMAND, "evaluate", "run"], None
     yield "report", [*COMMAND, "report", "run", "--force"], None
     yield "predict", [*COMMAND, "predict", "run/fold-1/model", str(root), "--output", "predicted.csv"], None
     yield "plan of a survey", [sys.executable, __file__, "--plan", "survey.yaml"], survey
 
 
-def measure(size: Size, folder: Path, wanted: list[str]) -> dict[str, Cost]:
+def measure(size: Size, folder: Path, wanted: list[str], all_folds: bool = False) -> dict[str, Cost]:
     """The cost of each step. `doctor` tells the processor time of its own steps."""
     folder.mkdir(parents=True, exist_ok=True)
     write_clips(folder / "clips", size, range(size.clips))
     costs: dict[str, Cost] = {}
-    for name, command, before in steps(size, folder):
+    for name, command, before in steps(size, folder, all_folds):
         if before:
             before()
         if wanted and not any(name.startswith(one) for one in wanted):
@@ -254,7 +261,7 @@ def main() -> None:
     for number in sizes:
         print(f"{axis}={number:g}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
-            costs.append(measure(replace(base, **{axis: number}), Path(name), options.step))
+            costs.append(measure(replace(base, **{axis: number}), Path(name), options.step, axis == "folds"))
     print("\n".join(table(axis, [float(size) for size in sizes], costs)))
 
 

@@ -1,8 +1,9 @@
 """Training steps: the fraction of their time that is spent in convolutions.
 
 Each convolution of the network is timed by itself, forward and backward, with its own channels, map and memory layout.
-The sum is the time of a step if everything else took no time. Also the original's network, compared with its own way to
-train: fp32, contiguous tensors.
+The sum is the time of a step if everything else took no time. One thread and processor time. Also the gradient of the
+input of the first convolution, compared with torch's own; torch.compile; and the original's network, compared with its
+own way to train: fp32, contiguous tensors.
 """
 
 import os
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.network import network_of
+from audiosurvey.model.blocks.input_gradient import input_gradient
 from audiosurvey.model.network import Network
 from audiosurvey.model.shapes import each_input
 from audiosurvey.training.precision import pick_precision
@@ -83,7 +85,8 @@ def measure() -> list[Row]:
         for precision in ("fp32", "bf16"):
             network, heard = prepared(name)
             ways = {"convolutions alone": convolutions(network, heard, precision)}
-            taken = alternate(ways | {"step": stepping(network, heard, precision)}, rounds=5)
+            rounds = 3 if name == "cnn10" else 5
+            taken = alternate(ways | {"step": stepping(network, heard, precision)}, rounds, time.process_time)
             shares = [alone / step for alone, step in zip(*taken.values(), strict=True)]
             row = compared("", taken, items=BATCH)[0]
             share = sorted(shares)[len(shares) // 2]
@@ -96,9 +99,34 @@ def measure() -> list[Row]:
                     share,
                     min(shares),
                     max(shares),
+                    row.other_memory_mb,
+                    row.memory_mb,
                 )
             )
+    rows += first_gradient()
+    torch.set_num_threads(2)
     return [*rows, *compiled(), *original()]
+
+
+def first_gradient() -> list[Row]:
+    """The gradient of the input of the first convolution, for the batch-norm before it."""
+    rows = []
+    for name in ("tiny", "small"):
+        network, heard = prepared(name)
+        conv: Any = network.blocks[0][0]  # pyright: ignore[reportIndexIssue]
+        gradient = torch.randn_like(conv(heard)).contiguous(memory_format=torch.channels_last)
+        weight, size = conv.weight.detach(), (heard.shape[2], heard.shape[3])
+
+        def ours(gradient=gradient, conv=conv, weight=weight, size=size) -> None:
+            input_gradient(gradient, weight, size, conv.stride, conv.padding)
+
+        def torchs(gradient=gradient, conv=conv, weight=weight, heard=heard) -> None:
+            settings = (conv.stride, conv.padding, conv.dilation, False, (0, 0), 1, (True, False, False))
+            torch.ops.aten.convolution_backward(gradient, heard, weight, None, *settings)
+
+        taken = alternate({"ours": ours, "torch": torchs}, clock=time.process_time)
+        rows += compared(f"gradient of the input of `{name}`, fp32, one clip", taken, items=BATCH)
+    return rows
 
 
 def compiled() -> list[Row]:
@@ -121,7 +149,9 @@ def _compiled(network: Network, other: Network, heard: Tensor) -> list[Row]:
     spent = time.perf_counter() - begin
     taken = alternate({"compiled": step, "as it is": stepping(network, heard, "fp32")}, rounds=5)
     (row,) = compared(
-        f"step of `small`, fp32, with torch.compile ({spent:.0f} s to compile), one clip", taken, items=BATCH
+        f"step of `small`, fp32, two threads, with torch.compile ({spent:.0f} s to compile), one clip",
+        taken,
+        items=BATCH,
     )
     return [row]
 
@@ -139,4 +169,4 @@ def original() -> list[Row]:
         "fp32, contiguous": stepping(network_of(config, CLASSES), heard, "fp32"),
     }
     taken = alternate(ways, 3, time.perf_counter)
-    return compared(f"step of the original's network, {precision}, one clip", taken, items=4)
+    return compared(f"step of the original's network, {precision}, two threads, one clip", taken, items=4)

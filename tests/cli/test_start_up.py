@@ -12,6 +12,7 @@ from audiosurvey.surveys.survey import SurveyOptions, open_survey
 HEAVY = (
     "torch",
     "torch._dynamo",
+    "sympy",
     "accelerate",
     "matplotlib",
     "scipy",

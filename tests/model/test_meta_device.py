@@ -15,7 +15,7 @@ def passes():
 
 with without_compiler():
     assert passes() == (4, 3)
-assert "torch._dynamo" not in sys.modules
+assert not {{"torch._dynamo", "torch.fx.experimental.symbolic_shapes", "sympy"}} & set(sys.modules)
 assert not hasattr(torch._refs.cat, "__dynamo_disable")
 {then}
 """
@@ -50,6 +50,29 @@ with without_compiler():
     assert torch._dynamo.config is not None
     assert "config" in dir(sys.modules["torch._dynamo"])
     assert passes() == (4, 3)
+assert passes() == (4, 3)
+"""
+    )
+
+
+def test_symbols_work_afterwards():
+    """A function of torch that is kept from inside the block, or that the block does not have, is torch's own."""
+    check(
+        """
+with without_compiler():
+    from torch.fx.experimental.symbolic_shapes import guard_or_false, sym_and, sym_eq, sym_or
+    assert guard_or_false(True) is True and guard_or_false(False) is False
+    assert sym_eq((2, 3), (2, 3)) is True and sym_eq((2, 3), (2, 4)) is False
+    assert sym_and(True, True, False) is False and sym_or(False, False, True) is True
+    assert "sympy.core" not in sys.modules
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+    assert sys.modules["sympy"].__path__
+import torch.fx.experimental.symbolic_shapes as own
+assert own.ShapeEnv is ShapeEnv and own.guard_or_false is not guard_or_false
+import sympy
+assert isinstance(sympy.Symbol("x"), sympy.Basic)
+symbol = ShapeEnv().create_unbacked_symint()
+assert guard_or_false(symbol == 7) is False
 assert passes() == (4, 3)
 """
     )

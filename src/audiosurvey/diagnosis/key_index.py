@@ -22,6 +22,9 @@ _REACH = 4
 _LEAST_SHARED = 2
 _KEPT = 8
 """Candidates of one sound."""
+_WEIGHTS = _SYMBOLS + 1
+_PART = 2**19
+"""Codes of pairs that are ranked at once: about 100 MB."""
 
 
 def keys_of(changes: Sequence[np.ndarray]) -> np.ndarray:
@@ -40,23 +43,54 @@ def key_neighbours(keys: Sequence[np.ndarray]) -> np.ndarray:
     found = np.concatenate([np.zeros(0, np.uint64), *keys])
     order = np.argsort(found, kind="stable")
     found, sounds = found[order], sounds[order]
-    codes: list[np.ndarray] = []
+    del order
+    every = _pair_codes(found, sounds, len(keys))
+    del found, sounds
+    every.sort()
+    return _pairs_of(_heaviest(every, len(keys)), len(keys))
+
+
+def _pair_codes(found: np.ndarray, sounds: np.ndarray, count: int) -> np.ndarray:
+    """int64: a code for each two close keys of two sounds: the pair, and in the last digit the symbols they share, so
+    that one sort orders both."""
+    codes = [np.zeros(0, np.int64)]
     for step in range(1, min(_REACH, len(found) - 1) + 1):
         one, other = sounds[:-step], sounds[step:]
         symbols = _shared_symbols(found[:-step], found[step:])
         close = (symbols >= _LEAST_SHARED) & (one != other)
         one, other = one[close], other[close]
-        pair = np.minimum(one, other) * len(keys) + np.maximum(one, other)
-        # The weight in the last bits, so that one sort in place orders both.
-        codes.append(pair * (_SYMBOLS + 1) + symbols[close])
-    every = np.concatenate([np.zeros(0, np.int64), *codes])
-    if not len(every):
-        return np.zeros((0, 2), np.int64)
-    every.sort()
-    begin = np.flatnonzero(np.diff(every // (_SYMBOLS + 1), prepend=-1))
-    pairs = every[begin] // (_SYMBOLS + 1)
-    weight = np.add.reduceat(every % (_SYMBOLS + 1), begin)
-    return _nearest(np.stack([pairs // len(keys), pairs % len(keys)], axis=1), weight)
+        pair = np.minimum(one, other) * count + np.maximum(one, other)
+        codes.append(pair * _WEIGHTS + symbols[close])
+    return np.concatenate(codes)
+
+
+def _heaviest(every: np.ndarray, count: int) -> np.ndarray:
+    """The pairs, as numbers, that are among the heaviest of one of their sounds. `every`: sorted codes.
+
+    Part by part, since what ranks the pairs takes twenty times the memory of their codes. A pair that is among the
+    heaviest of all is so in its part, too.
+    """
+    pairs, weight = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    begin = 0
+    while begin < len(every):
+        end = min(begin + _PART, len(every))
+        # A pair is not divided.
+        end = int(np.searchsorted(every, (every[end - 1] // _WEIGHTS + 1) * _WEIGHTS))
+        part = every[begin:end]
+        first = np.flatnonzero(np.diff(part // _WEIGHTS, prepend=-1))
+        part_weight = np.add.reduceat(part % _WEIGHTS, first)
+        part_pairs = part[first] // _WEIGHTS
+        kept = _nearest(_pairs_of(part_pairs, count), part_weight)
+        pairs, weight = np.concatenate([pairs, part_pairs[kept]]), np.concatenate([weight, part_weight[kept]])
+        if len(pairs) > 2 * _KEPT * count:
+            kept = _nearest(_pairs_of(pairs, count), weight)
+            pairs, weight = pairs[kept], weight[kept]
+        begin = end
+    return pairs[_nearest(_pairs_of(pairs, count), weight)]
+
+
+def _pairs_of(numbers: np.ndarray, count: int) -> np.ndarray:
+    return np.stack([numbers // count, numbers % count], axis=1)
 
 
 def _keys(change_TF: np.ndarray) -> np.ndarray:
@@ -83,10 +117,10 @@ def _shared_symbols(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _nearest(pairs: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The pairs that are among the heaviest of one of their two sounds."""
+    """Indices of the pairs that are among the heaviest of one of their two sounds."""
     rows = np.tile(np.arange(len(pairs)), 2)
     sounds = pairs.T.ravel()
     order = np.lexsort((-weight[rows], sounds))
     begin = np.flatnonzero(np.diff(sounds[order], prepend=-1))
     rank = np.arange(len(order)) - np.repeat(begin, np.diff(begin, append=len(order)))
-    return pairs[np.unique(rows[order[rank < _KEPT]])]
+    return np.unique(rows[order[rank < _KEPT]])

@@ -55,11 +55,11 @@ def trace(network: nn.Module, input_shape: InputShape, layers: Sequence[nn.Modul
         handles.append(layer.register_forward_hook(_noting_shape(layer, shapes)))
         handles += [part.register_forward_hook(_adding_macs(layer, macs)) for part in layer.modules()]
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shadows = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
     was_training = network.training
     try:
         network.eval()
         with torch.no_grad(), without_compiler():
+            shadows = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
             functional_call(network, shadows, (_without_values(input_shape),))
     finally:
         network.train(was_training)

@@ -6,19 +6,23 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
 from audiosurvey.model.blocks.fields import Sides, Width
+from audiosurvey.model.blocks.input_gradient import has_fast_gradient, with_input_gradient
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.shapes import Reach, Shape, ShapeError, strided_shape
 from audiosurvey.section import Section
 
 
 class Conv2d(nn.Conv2d):
-    """`nn.Conv2d` that applies the stride of a 1 x 1 kernel by slicing the input first; the results are the same.
+    """`nn.Conv2d` with a faster gradient for spectrograms of one channel (`input_gradient.py`).
 
+    It also applies the stride of a 1 x 1 kernel by slicing the input first; the results are the same.
     With the stride in the convolution, oneDNN's bf16 weight gradient writes out of bounds for fewer than 16 channels
     (torch 2.13, CPUs with AVX-512 BF16).
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if has_fast_gradient(self, input):
+            return with_input_gradient(self, input)
         if self.kernel_size != (1, 1) or self.stride == (1, 1) or self.padding != (0, 0):
             return super().forward(input)
         stride_t, stride_f = self.stride
