@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.api.progress import warn
+from audiosurvey.api.progress import say, warn
 
 if TYPE_CHECKING:
     from audiosurvey.config.loader import ConfigSource, LoadedConfig, Overrides
@@ -30,11 +30,13 @@ def numbers(folds: int | Sequence[int] | None) -> list[int] | None:
 
 
 def loaded(config: "ConfigSource", overrides: "Overrides" = ()) -> "LoadedConfig":
-    """The checked config; its warnings are logged, unless it was loaded before."""
+    """The checked config; its warnings and notes are logged, unless it was loaded before."""
     from audiosurvey.config.loader import LoadedConfig, load_config
 
     found = load_config(config, overrides)
     if not isinstance(config, LoadedConfig) or overrides:
         for line in found.warnings:
             warn(line)
+        for line in found.notes:
+            say(f"note: {line}")
     return found
