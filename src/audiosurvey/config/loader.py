@@ -18,6 +18,7 @@ from audiosurvey.config.reading.overrides import override, override_value
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
+from audiosurvey.config.set_file import fill_set
 from audiosurvey.config.stored import is_resolved, keep_meaning
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
@@ -100,6 +101,7 @@ def load_document(document: Document, overrides: Overrides = ()) -> LoadedConfig
         else:
             override(document, word)
         fill_preset(document)
+    fill_set(document)
     taken = fill_from_weights(document)
     checked = validate(Config, document)
     if checked.config is None:
