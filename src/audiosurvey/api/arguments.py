@@ -6,7 +6,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audiosurvey.api.progress import warn
+from audiosurvey.api.progress import say, warn
 from audiosurvey.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ def data_of(data: Any) -> "str | DatasetConfig | None":
 
 
 def loaded(config: "ConfigSource", overrides: "Overrides" = ()) -> "LoadedConfig":
-    """The checked config; its warnings are logged, unless it was loaded before."""
+    """The checked config; its warnings and notes are logged, unless it was loaded before."""
     from audiosurvey.config.loader import LoadedConfig, load_config
 
     found = load_config(config, overrides)
     if not isinstance(config, LoadedConfig) or overrides:
         for line in found.warnings:
             warn(line)
+        for line in found.notes:
+            say(f"note: {line}")
     return found

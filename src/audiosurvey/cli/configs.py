@@ -16,7 +16,9 @@ from audiosurvey.errors import UserError
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
-    dataset: Annotated[str, typer.Option(help=f"One of {', '.join((*BUILT_IN, *OWN))}.")] = "esc50",
+    dataset: Annotated[
+        str, typer.Option(help=f"One of {', '.join((*BUILT_IN, *OWN))}, or a file for dataset.spec.")
+    ] = "esc50",
     preset: Annotated[str | None, typer.Option(help="Preset to start from; see 'audiosurvey presets'.")] = None,
     force: ForceOption = False,
 ) -> None:

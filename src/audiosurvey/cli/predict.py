@@ -42,6 +42,10 @@ MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join eve
 _Format = Annotated[str, typer.Option(help="table, csv, json, audacity (label track) or raven (selection table).")]
 _Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
 _Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
+_Clips = Annotated[Path | None, typer.Option(help="Also write events as sound files, with a table, into this folder.")]
+_ClipsPerLabel = Annotated[
+    int | None, typer.Option(min=1, help="Most clips of a label, half the best and half the lowest; default: 20.")
+]
 _Restart = Annotated[bool, typer.Option("--restart", help="Discard what an interrupted command left.")]
 _Rate = Annotated[int | None, typer.Option(min=1, help="Sample rate of raw samples on stdin, in Hz.")]
 _Channels = Annotated[int | None, typer.Option(min=1, help="Channels of raw samples on stdin; default: 1.")]
@@ -70,6 +74,8 @@ def predict(
     format: _Format = "table",
     scores: _Scores = False,
     output: _Output = None,
+    clips: _Clips = None,
+    clips_per_label: _ClipsPerLabel = None,
     force: ForceOption = False,
     restart: _Restart = False,
     rate: _Rate = None,

@@ -1,4 +1,4 @@
-"""Loads a config: a file or a preset, `--set` overrides, presets and front ends filled in, everything checked."""
+"""Loads a config: a file or a preset, `--set` overrides, presets and what weights determine filled in, all checked."""
 
 import errno
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
-
 from audiosurvey.config.checks.checks import cross_faults
 from audiosurvey.config.checks.obstacles import device_obstacles, obstacles
-from audiosurvey.config.init_weights import front_end_of
+from audiosurvey.config.from_weights import fill_from_weights
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.document import Document, read
 from audiosurvey.config.reading.faults import did_you_mean, lines, refuse
@@ -20,11 +18,11 @@ from audiosurvey.config.reading.overrides import override, override_value
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import resolved_yaml
 from audiosurvey.config.root import Config
+from audiosurvey.config.set_file import fill_set
 from audiosurvey.config.stored import is_resolved, keep_meaning
 from audiosurvey.config.tables import overrides_with_sections, with_sections
 from audiosurvey.data.dataset import Name as DatasetName
 from audiosurvey.errors import Fault, UserError
-from audiosurvey.features.mel import MelConfig
 
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 
@@ -39,6 +37,8 @@ class LoadedConfig:
     """CONFIG as the user typed it."""
     warnings: tuple[str, ...]
     """Located lines on what runs but is likely a mistake; the command line writes them to stderr."""
+    notes: tuple[str, ...]
+    """Located lines on what was filled in from the model of `model.init`; they are written there too."""
     document: Document = field(repr=False)
     """What it was read from, where each key has its line."""
 
@@ -106,7 +106,8 @@ def load_document(document: Document, overrides: Overrides = ()) -> LoadedConfig
         else:
             override(document, word)
         fill_preset(document)
-    fill_front_end(document)
+    fill_set(document)
+    taken = fill_from_weights(document)
     checked = validate(Config, document)
     if checked.config is None:
         refuse(document, checked.faults)
@@ -115,7 +116,7 @@ def load_document(document: Document, overrides: Overrides = ()) -> LoadedConfig
     crossed, warnings = cross_faults(config, checked.replaced)
     refuse(document, [*checked.faults, *crossed])
     told = lines(document, [*_front_end_changed(document), *warnings])
-    return LoadedConfig(config, document.name, told, document)
+    return LoadedConfig(config, document.name, told, lines(document, taken), document)
 
 
 def _front_end_changed(document: Document) -> list[Fault]:
@@ -185,40 +186,6 @@ def fill_preset(document: Document) -> None:
                 document.put(("model", key), value, place)
         if "preset" not in preset:
             del model["preset"]
-
-
-def fill_front_end(document: Document) -> None:
-    """With `model.init`, what the config leaves out of the front end is that of the weights, if they are here."""
-    model, mel = document.data.get("model"), document.data.get("mel_spectrogram")
-    init = model.get("init") if isinstance(model, dict) else None
-    if not isinstance(init, str) or not isinstance(mel, dict | None):
-        return
-    try:
-        trained = front_end_of(init)
-    except UserError:
-        # The check of the weights reports it, with its position.
-        return
-    if trained is None:
-        return
-    place = document.place(("model", "init"))
-    if document.data.get("sample_rate") is None:
-        document.put(("sample_rate",), trained.sample_rate, place)
-    if mel is None and trained.mel is not None:
-        document.put(("mel_spectrogram",), {}, place)
-    if mel and _is_mel(mel) and not _is_mel({**trained.given(), **mel}):
-        # The two front ends cannot be mixed; the check of the weights reports it.
-        return
-    for key, value in trained.given().items():
-        if key not in document.data["mel_spectrogram"]:
-            document.put(("mel_spectrogram", key), value, place)
-
-
-def _is_mel(section: dict[str, Any]) -> bool:
-    try:
-        MelConfig.model_validate(section)
-    except ValidationError:
-        return False
-    return True
 
 
 def _cannot_fill(model: dict[str, object], name: str, seen: list[str]) -> str | None:

@@ -13,11 +13,12 @@ from audiosurvey.data.names import composed
 from audiosurvey.data.sets.classes import kept_classes, select_classes, unknown_classes
 from audiosurvey.data.sets.csv_columns import ColumnsConfig
 from audiosurvey.data.sets.csv_table import read_csv
-from audiosurvey.data.sets.folder import read_folder
+from audiosurvey.data.sets.folder import deeper_classes, read_folder
 from audiosurvey.data.sets.ignore import without_ignored
 from audiosurvey.data.sets.missing import look_for_files
 from audiosurvey.data.sets.raven import read_raven
 from audiosurvey.data.sets.registry import BUILT_IN, OWN, spec_of, specs
+from audiosurvey.data.sets.set_facts import SetFacts, SetSpec
 from audiosurvey.data.splits.folds import assign_folds, is_published_leak, spread_recordings
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
@@ -42,6 +43,7 @@ _APPLIES_TO: dict[str, tuple[str, ...]] = {
     "label_separator": ("csv",),
     "multi_label": ("csv",),
     "windows": ("csv", "raven"),
+    "spec": ("csv",),
     "licence": OWN,
 }
 
@@ -96,6 +98,10 @@ class DatasetConfig(Section):
     licence: str | None = None
     """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
     Public data sets have a known licence."""
+    spec: SetSpec = None
+    """A file that describes a published data set with a table, `spec: commands.yaml`. It gives `name`, `table` and
+    `columns`, and `root`, its folder, where that is not set. Its contents become part of the stored config, here its
+    facts: `name`, `title`, `citation`, `url`, `official`, `classes`, `clips` and `table_sha256`."""
 
     @field_validator(*_APPLIES_TO)
     @classmethod
@@ -259,7 +265,7 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
     table = select_classes(table, config.classes, config.exclude_classes)
     if divide and len(table.classes) < (1 if table.multi_label else 2):
         only = f"'{table.classes[0]}' is the only class" if table.classes else "no class is left"
-        deeper = _deeper_classes(table) if config.name == "folder" else None
+        deeper = deeper_classes(table) if config.name == "folder" else None
         mend = f"; its folders look like classes, set dataset.root: {deeper.as_posix()}" if deeper else ""
         raise UserError(f"{table.root.as_posix()}: {only}; classification needs at least two{mend}")
     if config.name in OWN and table.folds:
@@ -290,15 +296,17 @@ def _read(config: DatasetConfig) -> Table:
         if config.name == "raven":
             assert config.windows is not None, "the config says so"
             return read_raven(root, config.resolved_table() if config.table else None, config.windows)
-        return read_csv(
+        path = config.resolved_table()
+        table = read_csv(
             root,
-            config.resolved_table(),
+            path,
             config.columns,
             config.label_separator,
             multi_label=config.multi_label,
             named={*(config.classes or ()), *(config.exclude_classes or ())},
             windows=config.windows,
         )
+        return config.spec.of(table, path) if isinstance(config.spec, SetFacts) else table
     if not spec.generated and not root.is_dir():
         raise UserError(f"{root.as_posix()}: not found; {spec.how_to_get} or set dataset.root")
     return replace(
@@ -312,14 +320,6 @@ def _read(config: DatasetConfig) -> Table:
 def _all_classes(name: str | None, subset: str | None) -> tuple[str, ...] | None:
     spec = spec_of(name or "")
     return None if spec is None else spec.subsets.get(subset or "", spec.classes)
-
-
-def _deeper_classes(table: Table) -> Path | None:
-    """The only class folder, where all its sounds are in several folders of its own: those may be the classes."""
-    inner = {clip.path.relative_to(table.root).parts[1:-1] for clip in table.clips}
-    if table.classes and all(inner) and len({parts[0] for parts in inner}) > 1:
-        return table.root / table.clips[0].path.relative_to(table.root).parts[0]
-    return None
 
 
 def _note_division(table: Table, config: DatasetConfig) -> Table:

@@ -40,7 +40,8 @@ class ModelConfig(Section):
     init: str | None = Field(default=None, min_length=1)
     """Pretrained weights: a file, a model folder, a URL, or a name such as `efficientat/mn04_as`. The classifier is
     newly initialised. The front end must match the weights: keys not set in the config are taken from them, and
-    conflicting values are an error."""
+    conflicting values are an error. A model of audiosurvey, such as `runs/x/model`, also gives the network, unless
+    `blocks` or `preset` is set."""
     freeze: Freeze = None
     """Blocks that are not trained: `body` (all but the classifier), the number of blocks counted from the first, or a
     list of block numbers as printed by `describe`."""

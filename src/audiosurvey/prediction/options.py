@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosurvey.errors import ArgumentError, UserError
-from audiosurvey.targets import check_target
+from audiosurvey.targets import check_target, check_target_folder
 
 if TYPE_CHECKING:
     from audiosurvey.artefact.classifier import Classifier
@@ -23,6 +23,7 @@ FORMATS = ("table", "csv", "json", "audacity", "raven")
 _OF_EVENTS = ("table", "audacity", "raven")
 """Formats whose rows are events, unless options say otherwise."""
 _TABLE_LABELS = 3
+_CLIPS_PER_LABEL = 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class PredictOptions:
     format: str = "table"
     scores: bool = False
     output: Path | None = None
+    clips: Path | None = None
+    clips_per_label: int | None = None
     restart: bool = False
     force: bool = False
     rate: int | None = None
@@ -67,6 +70,7 @@ class PredictOptions:
             if value is not None and not 0 <= value <= 1:
                 raise _bad(name, value, "expected a score from 0 to 1")
         self._check_pairs()
+        self._check_clips()
         self._check_output()
 
     def _check_pairs(self) -> None:
@@ -89,6 +93,19 @@ class PredictOptions:
             text = "needs {output}: an interrupted prediction leaves its journal next to that file"
             raise _bad("restart", True, text, output=...)
 
+    def _check_clips(self) -> None:
+        if self.clips is None:
+            if self.clips_per_label is not None:
+                raise _bad("clips_per_label", ..., "is for {clips}; leave it out", clips=...)
+            return
+        if self.events is False:
+            raise _bad("clips", ..., "are of events; leave {events} out", events=False)
+        check_target_folder("clips", self.clips)
+        if self.clips.is_dir() and any(self.clips.iterdir()):
+            raise _bad(
+                "clips", self.clips, "already there, perhaps with labels that were corrected; give another folder"
+            )
+
     def _check_output(self) -> None:
         if self.output is None:
             if self.force:
@@ -96,6 +113,25 @@ class PredictOptions:
             return
         # Existing files are checked once the sounds are known, since the output may be one of them.
         check_target("output", self.output, force=True)
+
+    def check_clips(self, words: Sequence[str]) -> None:
+        """Raise UserError if clips cannot be cut out of these sounds, or would be taken for recordings the next time.
+
+        `words`: the paths to predict, `-` or `--mic`.
+        """
+        if self.clips is None:
+            return
+        if not {"-", "--mic"}.isdisjoint(words):
+            raise _bad("clips", ..., "are cut out of sound files; give files instead of a pipe or a microphone")
+        for folder in (Path(word).resolve() for word in words if Path(word).is_dir()):
+            if self.clips.resolve().is_relative_to(folder):
+                text = f"lies in {folder.as_posix()}, whose sounds are predicted; give a folder outside of it"
+                raise _bad("clips", self.clips, text)
+
+    @property
+    def most_clips(self) -> int:
+        """The most clips of a label."""
+        return self.clips_per_label or _CLIPS_PER_LABEL
 
     def check_target(self, model: Path, sources: "Sequence[SoundSource]") -> None:
         """Raise UserError if the output would overwrite the model or one of the sounds."""
@@ -127,7 +163,8 @@ class PredictOptions:
         """Whether windows are joined into events."""
         if self.events is not None:
             return self.events
-        return self.format in _OF_EVENTS or bool(self._given("on", "off", "min_duration_s", "min_gap_s"))
+        given = self._given("on", "off", "min_duration_s", "min_gap_s")
+        return self.format in _OF_EVENTS or bool(given) or (self.clips is not None and not self.whole)
 
     def detection(self, model: "Classifier") -> "DetectionSettings":
         """How long sounds are processed: for events as the model says, unless options say otherwise; else in windows

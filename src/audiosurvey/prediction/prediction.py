@@ -14,6 +14,8 @@ import torch
 
 from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.load import load
+from audiosurvey.prediction.clip_choice import ClipChoice
+from audiosurvey.prediction.clip_files import ChoosingWriter, WrittenClips, new_folder, write_clips
 from audiosurvey.prediction.inputs import open_sources
 from audiosurvey.prediction.options import PredictOptions
 from audiosurvey.prediction.postprocessing import FailedSound, Postprocessing, make_predictions
@@ -41,6 +43,8 @@ class PredictionSummary:
     """Number of predictions with notes."""
     noted: set[str] = field(default_factory=set)
     """Names of the sounds that have such a prediction."""
+    clips: WrittenClips | None = None
+    """Of `--clips`."""
     elapsed_s: float = 0.0
     """Time it took, without loading the model."""
 
@@ -74,6 +78,7 @@ def _predict(
     path: str, words: Sequence[str], options: PredictOptions, listener: PredictionListener
 ) -> PredictionSummary:
     check_device(options.device)
+    options.check_clips(words)
     model = load(path, trust=options.trust)
     model.to(options.device)
     how, postprocessing, digest = (
@@ -91,11 +96,20 @@ def _predict(
             if log is not None and log.num_done:
                 listener.resumed(log.num_done, len(sources))
             shown = PredictionListener().bar() if live else listener.bar()
-            with shown as advance, open_output(options.output) as file:
+            # The folder of clips appears at last: until then, the same command goes on from its log.
+            folder = nullcontext(Path()) if options.clips is None else new_folder(options.clips)
+            with shown as advance, folder as beside, open_output(options.output) as file:
                 make = PREDICTION_WRITERS[options.format]
                 notes, top_hz = model.training_range is not None, model.sample_rate / 2
                 writer = make(file, postprocessing, model.labels, options.scores, notes, top_hz)
+                choice = ClipChoice(options.most_clips)
+                if options.clips is not None:
+                    writer = ChoosingWriter(writer, choice)
                 summary = predict_sounds(model, sources, how, postprocessing, writer, log, advance, told)
+                if options.clips is not None:
+                    files = [source for source in sources if isinstance(source, FileSource)]
+                    summary.clips = write_clips(beside, options.clips, choice, files)
+                    summary.failures += summary.clips.failures
     summary.elapsed_s = time.monotonic() - began
     return summary
 

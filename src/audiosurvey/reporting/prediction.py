@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from audiosurvey.errors import number_of
+from audiosurvey.prediction.clip_files import TABLE, WrittenClips
 from audiosurvey.prediction.prediction import PredictionListener, PredictionSummary
 from audiosurvey.reporting.console import share_bar
 from audiosurvey.reporting.units import duration
@@ -39,7 +40,16 @@ def prediction_lines(result: PredictionSummary) -> list[str]:
         sounds = f"{len(result.noted)} of {result.sounds} sounds"
         answers = f" ({result.noted_answers} of {result.answers} predictions)" if result.answers > result.sounds else ""
         lines.append(f"{sounds}{answers} are outside the range of the training clips: see their notes")
+    if result.clips is not None:
+        lines.append(_clips_line(result.clips))
     if result.failures:
         lines.append(f"{len(result.failures)} of {result.sounds} failed:")
         lines += [f"  {failure.name}: {failure.reason}" for failure in result.failures]
     return lines
+
+
+def _clips_line(clips: WrittenClips) -> str:
+    if not clips.num_clips:
+        return "no events, so no clips were written"
+    many = f"{number_of(clips.num_clips, 'clip')} of {number_of(clips.num_labels, 'label')}"
+    return f"{many}: {(clips.folder / TABLE).as_posix()}"

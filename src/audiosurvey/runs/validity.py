@@ -1,13 +1,12 @@
 """Caveats of the scores of a run, shown wherever the scores are shown."""
 
-from audiosurvey.data.sets.registry import is_published
 from audiosurvey.runs.results.results import RunResults
 
 
 def caveats(results: RunResults) -> list[str]:
     """What has to be said of the mean."""
     found = marks(results)
-    if not is_published(results.dataset.name):
+    if not results.published:
         found.append("own folds; there is no official protocol for this data")
     elif not results.official:
         found.append("not the official protocol" + (f": {results.not_official}" if results.not_official else ""))

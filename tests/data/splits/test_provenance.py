@@ -43,6 +43,9 @@ HEARD = Provenance.of([clip("a", "7"), clip("b"), clip("c", "day1", False)], Fil
         ("f4~s1", None, True),
         ("f4~s2", None, False),
         ("f4", "day1", False),
+        ("f9", "file:f1", True),
+        ("f9", "file:f2", True),
+        ("f9", "file:f3", False),
     ],
     ids=[
         "file",
@@ -56,6 +59,9 @@ HEARD = Provenance.of([clip("a", "7"), clip("b"), clip("c", "day1", False)], Fil
         "the same samples in another format",
         "other samples",
         "a source that is a file name elsewhere",
+        "cut out of the file",
+        "cut out of a file of which a stretch is known",
+        "cut out of another file",
     ],
 )
 def test_a_recording_is_known_again(digest: str, source: str | None, known: bool):
@@ -104,3 +110,10 @@ def test_json_of_something_else_is_refused(value: object):
 
 def test_the_file_of_a_digest():
     assert (file_of("ab"), file_of("ab#0.0-1.0")) == ("ab", "ab")
+
+
+def test_a_file_is_known_by_what_was_cut_out_of_it() -> None:
+    cut = Provenance.of([clip("cut", "file:f1")], Files(cut="f7"))
+    recordings = [clip("whole"), clip("part", "day1", False), clip("other"), clip("again", "file:f1")]
+    files = Files(whole="f1", part="f1#2.0-3.0", other="f2", again="f8")
+    assert cut.known(recordings, files) == {"whole", "part", "again"}

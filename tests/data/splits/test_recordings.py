@@ -51,6 +51,16 @@ CASES = {
         Files(a="f1#0.0-1.0", b="f1"),
         True,
     ),
+    "a cut in a file of its own, and the recording": (
+        [clip("a", "file:f2", named=True), clip("b")],
+        Files(a="f1", b="f2"),
+        True,
+    ),
+    "a cut in a file of its own, and another recording": (
+        [clip("a", "file:f2", named=True), clip("b")],
+        Files(a="f1", b="f3"),
+        False,
+    ),
 }
 
 

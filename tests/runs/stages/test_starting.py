@@ -6,7 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from audiosurvey.config.loader import load_text
@@ -98,6 +100,40 @@ def test_other_stretches_of_files_that_the_weights_know_are_refused(
     with pytest.raises(UserError, match="was trained on the recordings of 16 clips that are to be tested on"):
         train_tiny(tmp_path / "run", f"dataset={data}", init, folds=[2])
     train_tiny(tmp_path / "run", f"dataset={data}", init, "train.epochs=1", folds=[1])
+
+
+def test_a_model_alone_and_sounds_of_other_classes(
+    tmp_path: Path, finished_run: Path, tones: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    """`model: {init: RUN}` is a whole section; the test clips of the new data are not those of the model."""
+    model = (finished_run / "fold-1" / "model").as_posix()
+    for name, seed in {"hiss": 1, "rumble": 2}.items():
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number in range(4):
+            wave = 0.1 * np.random.default_rng(10 * seed + number).standard_normal(4000)
+            soundfile.write(tmp_path / "own" / name / f"{number}.wav", wave.cumsum() / 50 if seed == 2 else wave, 8000)
+    text = """\
+dataset: {{name: folder, root: '{root}', num_folds: 2, clip_seconds: 0.5}}
+train: {{epochs: 1, batch_size: 8, num_workers: 0}}
+tracking: []
+model: {{init: '{model}'}}
+"""
+    config = tmp_path / "own.yaml"
+    config.write_text(text.format(root=(tmp_path / "own").as_posix(), model=model), encoding="utf-8")
+    note = f"note: {config}:4: model.init: network of 3 blocks, sample rate of 8000 Hz, mel spectrogram of {model}"
+    status, _, told = command("check", config)
+    assert (status, told.splitlines()[0]) == (0, note)
+    status, _, told = command("train", config, "--run-dir", tmp_path / "run", "--device", "cpu")
+    assert (status, told.splitlines()[0]) == (0, note)
+    assert "init: dropped, a classifier for 4 classes" in told
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    assert (results["classes"], results["leaking"]) == (["hiss", "rumble"], False)
+
+    config.write_text(text.format(root=tones.as_posix(), model=model), encoding="utf-8")
+    status, _, told = command("train", config, "--run-dir", tmp_path / "leak", "--device", "cpu")
+    assert status == 2
+    assert "clips that are to be tested on" in told.splitlines()[-1]
+    assert not (tmp_path / "leak").exists()
 
 
 def test_weights_that_went_missing_stop_the_run_at_once(tmp_path: Path, train_tiny: Train) -> None:

@@ -9,6 +9,8 @@ from audiosurvey.config.manual.flow import flow
 from audiosurvey.config.manual.shipped import description_of
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.faults import did_you_mean
+from audiosurvey.config.set_file import read_set
+from audiosurvey.data.dataset import DEFAULT_CLIP_SECONDS
 from audiosurvey.data.sets.registry import BUILT_IN, spec_of
 from audiosurvey.errors import ArgumentError, not_written
 from audiosurvey.targets import check_target
@@ -30,6 +32,7 @@ _OPTIONS = {
 }
 _COMMENTS = {
     "dataset.name": f"{', '.join(BUILT_IN)}, folder (a folder per class), csv or raven (selection tables)",
+    "dataset.spec": "the file that describes the data set",
     "dataset.table": "one row per clip: path, label, and optionally fold, source, start, end",
     "mel_spectrogram.compression": "db: decibels; log10p1: log10(1 + x), as in the original system",
     "mel_spectrogram.standardize": "each band gets zero mean and unit variance, learned in training",
@@ -65,10 +68,15 @@ def write_starter(path: Path, dataset: str, preset: str | None = None, *, force:
 def starter(dataset: str, preset: str | None = None) -> str:
     """The text of a starter config. Raises UserError for an unknown data set or preset."""
     names = [*BUILT_IN, *_OWN]
-    if dataset not in names:
+    if dataset.endswith((".yaml", ".yml")):
+        described = read_set(Path(dataset))
+        own = {"spec": Path(dataset).as_posix(), "clip_seconds": described.clip_seconds or DEFAULT_CLIP_SECONDS}
+        data = _values(dataset, own)
+    elif dataset in names:
+        data = _values(dataset)
+    else:
         near = did_you_mean(dataset, names)
         raise ArgumentError(f"{{dataset}}: expected one of {', '.join(names)}{near}", dataset=dataset)
-    data = _values(dataset)
     if preset is not None:
         data = _with_preset(data, preset)
     what = f"Data set {dataset}" + (f", preset {preset}." if preset else ".")
@@ -80,17 +88,19 @@ def starter(dataset: str, preset: str | None = None) -> str:
         section = isinstance(value, dict)
         lines += _entry((key,), value)
         if key == "dataset":
-            lines += [_line(f"  {text}", words) for text, words in (spec.starter_lines if spec else _OPTIONS[dataset])]
+            lines += [
+                _line(f"  {text}", words) for text, words in (spec.starter_lines if spec else _OPTIONS.get(dataset, []))
+            ]
     return "\n".join(lines) + "\n"
 
 
-def _values(dataset: str) -> dict[str, Any]:
+def _values(dataset: str, own: dict[str, Any] | None = None) -> dict[str, Any]:
     spec = spec_of(dataset)
+    if own is None:
+        given = {"root": spec.root.as_posix(), "clip_seconds": spec.clip_seconds} if spec else _OWN[dataset]
+        own = {"name": dataset, **given}
     return {
-        "dataset": {
-            "name": dataset,
-            **({"root": spec.root.as_posix(), "clip_seconds": spec.clip_seconds} if spec else _OWN[dataset]),
-        },
+        "dataset": own,
         "sample_rate": spec.sample_rate if spec else 32_000,
         "mel_spectrogram": {
             "win_length": 0.032,
@@ -140,7 +150,7 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
         # No training steps are taken, so there is nothing to augment.
         merged = {key: value for key, value in merged.items() if key in given or key not in _OF_STEPS}
     first = given.get("pretrain", {}).get("dataset")
-    if first and first["name"] == data["dataset"]["name"]:
+    if first and first["name"] == data["dataset"].get("name"):
         # Pretraining on other classes of the same data set: the recipe says which ones are left.
         merged["dataset"] = given["dataset"]
     return {**merged, "model": {"preset": preset}}

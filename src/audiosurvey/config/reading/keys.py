@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from audiosurvey.config.reading.document import Path
 from audiosurvey.config.reading.faults import nearest
 
+_IN_A_FILE = "spec"
+"""Section that is usually a file of its own."""
 _FEW = 3
 """A key that may stand in more sections, such as `p`, is not told where it belongs."""
 
@@ -39,7 +41,8 @@ def elsewhere(model: type[BaseModel], path: Path) -> list[str]:
     """
     if any(isinstance(part, int) for part in path) or _in_other_number(str(path[-1]), keys_at(model, path[:-1])):
         return []
-    found = [".".join(place) for place in all_paths(model, ()) if place[-1] == str(path[-1])]
+    places = (place for place in all_paths(model, ()) if _IN_A_FILE not in place[:-1])
+    found = [".".join(place) for place in places if place[-1] == str(path[-1])]
     first = [place for place in found if place.startswith("pretrain.") == (path[0] == "pretrain")] or found
     return first if len(first) <= _FEW else []
 

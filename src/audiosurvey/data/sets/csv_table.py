@@ -225,6 +225,12 @@ def _labels(text: str, separator: str) -> list[str]:
     return [str(ast.literal_eval(item)).strip() for item in _QUOTED.findall(text)]
 
 
+def label_cell(labels: Sequence[str]) -> str:
+    """The cell that is read as these labels, with the usual separator."""
+    text = "|".join(labels)
+    return text if _labels(text, "|") == list(labels) else f"[{', '.join(map(repr, labels))}]"
+
+
 def _relative(root: Path, text: str) -> str:
     """The path in a cell, relative to the root: `./a\\b.wav` is a/b.wav wherever the table was written."""
     path = Path(text.replace("\\", "/"))

@@ -129,3 +129,11 @@ def _refuse_split_folders(root: Path, by_class: dict[str, list[Path]]) -> None:
     names = " and ".join(f"{name}/" for name in sorted(by_class))
     mend = "use `name: csv` with a split column, or set dataset.root to one of them"
     raise UserError(f"{root.as_posix()}: {names} look like the sides of a split, not like classes; {mend}")
+
+
+def deeper_classes(table: Table) -> Path | None:
+    """The only class folder, where all its sounds are in several folders of its own: those may be the classes."""
+    inner = {clip.path.relative_to(table.root).parts[1:-1] for clip in table.clips}
+    if table.classes and all(inner) and len({parts[0] for parts in inner}) > 1:
+        return table.root / table.clips[0].path.relative_to(table.root).parts[0]
+    return None

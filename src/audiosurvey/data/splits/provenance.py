@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from audiosurvey.atomic import write_text
-from audiosurvey.data.splits.recordings import Contents, file_of, recordings_of
+from audiosurvey.data.splits.recordings import Contents, file_in, file_of, recordings_of
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 
@@ -92,16 +92,17 @@ class Provenance:
         files, sources, samples = self._keys
         return (
             file_of(contents.digest(clip.id)) in files
+            or file_in(clip.source) in files
             or (clip.global_source and clip.source in sources)
             or contents.samples_digest(clip.id) in samples
         )
 
     @cached_property
-    def _keys(self) -> tuple[set[str], set[str | None], set[str | None]]:
-        """Files, sources and samples of the clips."""
+    def _keys(self) -> tuple[set[str | None], set[str | None], set[str | None]]:
+        """Files, sources and samples of the clips. Files are those of the clips, and those they were cut out of."""
         entries = self.clips.values()
         return (
-            {file_of(entry.digest) for entry in entries},
+            {file_of(entry.digest) for entry in entries} | {file_in(entry.source) for entry in entries} - {None},
             {entry.source for entry in entries} - {None},
             {entry.samples for entry in entries} - {None},
         )

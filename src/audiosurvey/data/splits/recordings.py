@@ -1,7 +1,7 @@
 """Groups of clips of the same recording, which a split never separates.
 
 Clips belong to one recording if they share a source, are cut from the same file (or copies of it), or have equal
-samples.
+samples. A source such as `file:1f9a...` names the file that a clip was cut out of, by the hash of its content.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Protocol
 
 from audiosurvey.data.table import Clip
 
+_OF_FILE = "file:"
 Link = tuple[str, Hashable]
 """The id of a clip, and what it shares with other clips."""
 
@@ -49,6 +50,16 @@ def file_of(digest: str) -> str:
     return digest.split("#")[0]
 
 
+def source_of_file(digest: str) -> str:
+    """The name of a recording that is a whole file of this hash, for clips that were cut out of it."""
+    return f"{_OF_FILE}{file_of(digest)}"
+
+
+def file_in(source: str | None) -> str | None:
+    """The hash of the file that a source names by its content; None for other sources."""
+    return source.removeprefix(_OF_FILE) if source is not None and source.startswith(_OF_FILE) else None
+
+
 def _equal(clips: Iterable[Clip], contents: Contents) -> Iterator[Link]:
     for clip in clips:
         yield clip.id, ("content", contents.digest(clip.id))
@@ -60,6 +71,8 @@ def _related(clips: Iterable[Clip], contents: Contents) -> Iterator[Link]:
     for clip in clips:
         if clip.source is not None:
             yield clip.id, ("source", clip.source)
+        if (file := file_in(clip.source)) is not None:
+            yield clip.id, ("file", file)
         # One file may hold several recordings, if the table says which one a stretch is of.
         if not clip.global_source or (clip.start_s is None and clip.end_s is None):
             yield clip.id, ("file", file_of(contents.digest(clip.id)))

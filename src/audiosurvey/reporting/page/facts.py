@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosurvey.analysis.timing_results import TimingResults
-from audiosurvey.config.loader import fill_front_end, fill_preset
+from audiosurvey.config.from_weights import fill_from_weights
+from audiosurvey.config.loader import fill_preset
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import plain
@@ -94,7 +95,7 @@ def _preset(name: str) -> Config:
     """The config of a preset, without the checks that take long."""
     document = preset_document(name)
     fill_preset(document)
-    fill_front_end(document)
+    fill_from_weights(document)
     checked = validate(Config, document)
     assert checked.config is not None, "presets are valid"
     return checked.config.resolved()

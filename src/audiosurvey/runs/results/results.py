@@ -224,10 +224,16 @@ class RunResults(StoredPart):
         recalls = dict(zip(self.classes, recall(pooled_KK), strict=True))
         return added.changed(confusion=pooled_KK.tolist(), recall=recalls)
 
+    @property
+    def published(self) -> bool:
+        """Whether complete runs on this data set compare with the literature."""
+        spec = ((self.config or {}).get("dataset") or {}).get("spec") or {}
+        return is_published(self.dataset.name) or bool(spec.get("official"))
+
     def _why_not_official(self) -> str | None:
         if self.search_trial:
             return "scores of a validation fold, in a search"
-        if not is_published(self.dataset.name):
+        if not self.published:
             return "this data set has none"
         if skipped := len(self.skipped):
             return f"{skipped} clip{'s' if skipped > 1 else ''} skipped"
