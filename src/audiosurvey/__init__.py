@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from audiosurvey import losses as losses
     from audiosurvey import metrics as metrics
     from audiosurvey import splits as splits
-    from audiosurvey.api.augmentations import Augmentation as Augmentation
-    from audiosurvey.api.augmentations import augmentation as augmentation
     from audiosurvey.api.comparing import compare as compare
     from audiosurvey.api.comparing import list_runs as list_runs
     from audiosurvey.api.comparing import merge as merge
@@ -28,22 +26,24 @@ if TYPE_CHECKING:
     from audiosurvey.api.data import prepare as prepare
     from audiosurvey.api.data import preview as preview
     from audiosurvey.api.data import table as table
-    from audiosurvey.api.datasets import ClipDataset as ClipDataset
-    from audiosurvey.api.datasets import batches as batches
-    from audiosurvey.api.datasets import scores as scores
     from audiosurvey.api.evaluation import evaluate as evaluate
     from audiosurvey.api.evaluation import evaluate_events as evaluate_events
     from audiosurvey.api.evaluation import robustness as robustness
     from audiosurvey.api.evaluation import suspects as suspects
     from audiosurvey.api.evaluation import tune_events as tune_events
+    from audiosurvey.api.loop.augmentations import Augmentation as Augmentation
+    from audiosurvey.api.loop.augmentations import augmentation as augmentation
+    from audiosurvey.api.loop.datasets import ClipDataset as ClipDataset
+    from audiosurvey.api.loop.datasets import batches as batches
+    from audiosurvey.api.loop.datasets import scores as scores
+    from audiosurvey.api.loop.parts import average as average
+    from audiosurvey.api.loop.parts import front_end as front_end
+    from audiosurvey.api.loop.parts import learning_rate as learning_rate
+    from audiosurvey.api.loop.parts import network as network
+    from audiosurvey.api.loop.parts import optimizer as optimizer
     from audiosurvey.api.models import export as export
     from audiosurvey.api.models import push as push
     from audiosurvey.api.models import serve_demo as serve_demo
-    from audiosurvey.api.parts import average as average
-    from audiosurvey.api.parts import front_end as front_end
-    from audiosurvey.api.parts import learning_rate as learning_rate
-    from audiosurvey.api.parts import network as network
-    from audiosurvey.api.parts import optimizer as optimizer
     from audiosurvey.api.prediction import SoundPrediction as SoundPrediction
     from audiosurvey.api.prediction import predict as predict
     from audiosurvey.api.predictions import RunPredictions as RunPredictions
@@ -63,14 +63,14 @@ if TYPE_CHECKING:
     from audiosurvey.training.statistics import FirstBatches as FirstBatches
 
 _PLACES = {
-    "api.augmentations": ("Augmentation", "augmentation"),
+    "api.loop.augmentations": ("Augmentation", "augmentation"),
     "api.comparing": ("compare", "list_runs", "merge", "report"),
     "api.configs": ("check", "describe", "init", "load_config", "presets"),
     "api.data": ("doctor", "download", "prepare", "preview", "table"),
-    "api.datasets": ("ClipDataset", "batches", "scores"),
+    "api.loop.datasets": ("ClipDataset", "batches", "scores"),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events"),
     "api.models": ("export", "push", "serve_demo"),
-    "api.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
+    "api.loop.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
     "api.prediction": ("SoundPrediction", "predict"),
     "api.predictions": ("RunPredictions",),
     "api.progress": ("Progress",),

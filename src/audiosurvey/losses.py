@@ -1,6 +1,6 @@
 """Losses: one value per clip, from logits (B, K) and possibly mixed targets. Public."""
 
-from audiosurvey.api.losses import loss
+from audiosurvey.api.loop.losses import loss
 from audiosurvey.augment.mixing.mixing import Targets
 from audiosurvey.training.loss import Loss, LossConfig, class_weights
 

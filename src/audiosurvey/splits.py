@@ -1,5 +1,5 @@
 """Splits: official folds, and stratified ones that never separate the clips of a recording. Public."""
 
-from audiosurvey.api.splits import Split, split, splits, stratified_folds
+from audiosurvey.api.loop.splits import Split, split, splits, stratified_folds
 
 __all__ = ["Split", "split", "splits", "stratified_folds"]

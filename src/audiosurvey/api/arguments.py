@@ -29,7 +29,7 @@ def numbers(folds: int | Sequence[int] | None) -> list[int] | None:
     """One number of a fold or several as a list; None for all. Raises UserError for anything but whole numbers."""
     if folds is None:
         return None
-    found = [folds] if isinstance(folds, Integral | str) else list(folds)
+    found = list(folds) if isinstance(folds, Sequence) and not isinstance(folds, str) else [folds]
     if not all(isinstance(fold, Integral) and not isinstance(fold, bool) for fold in found):
         raise ArgumentError("{folds}: expected numbers of folds, such as [1, 2]", folds=folds)
     return [int(fold) for fold in found]

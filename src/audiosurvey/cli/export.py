@@ -1,4 +1,4 @@
-"""The command that turns a model into one file for other runtimes: export."""
+"""Commands that pass a model on: export to one file, push to the Hugging Face Hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -38,3 +38,19 @@ def export(
     for line in outcome.lines():
         print(line)
     print(f"wrote {outcome.path}")
+
+
+@app.command()
+def push(
+    model: ModelArgument,
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Repository on the Hub, such as user/name.")],
+    private: Annotated[bool, typer.Option("--private", help="If the repository is new, make it private.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a model on the Hugging Face Hub, after checking that it still gives the expected scores."""
+    pushed = audiosurvey.push(model, repo, private=private)
+    if as_json:
+        print_json({"url": pushed.url, "golden_difference": pushed.difference, "licence": pushed.licence})
+        return
+    for line in pushed.lines:
+        print(line)

@@ -19,7 +19,6 @@ from audiosurvey.cli import (  # noqa: F401
     demo,
     doctor,
     export,
-    hub,
     predict,
     report,
     reproduce,

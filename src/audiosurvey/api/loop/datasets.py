@@ -18,7 +18,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
 
 if TYPE_CHECKING:
-    from audiosurvey.api.augmentations import Augmentation
+    from audiosurvey.api.loop.augmentations import Augmentation
     from audiosurvey.config.loader import ConfigSource
 
 
