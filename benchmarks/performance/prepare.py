@@ -3,6 +3,8 @@
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,25 @@ from audiosurvey.config.loader import load_config
 from audiosurvey.data.sounds import prepare_sounds
 
 CLIPS, RATE, SECONDS, WANTED = 100, 44_100, 5, 32_000
+
+
+def parts(files: list[Path]) -> list[Row]:
+    """How much of `librosa.load` is decoding and how much resampling, in processor time of one thread."""
+    import librosa
+    import soxr
+
+    files = files[:24]
+    waves = [soundfile.read(file, dtype="float32")[0] for file in files]
+
+    def resampling(quality: str) -> Callable[[], object]:
+        return lambda: [soxr.resample(wave_S, RATE, WANTED, quality) for wave_S in waves]
+
+    ways: dict[str, Callable[[], object]] = {
+        "librosa.load": lambda: [librosa.load(file, sr=WANTED) for file in files],
+        "libsndfile alone": lambda: [soundfile.read(file, dtype="float32") for file in files],
+    }
+    ways |= {f"soxr alone, quality {quality}": resampling(quality) for quality in ("VHQ", "HQ", "MQ", "LQ", "QQ")}
+    return compared("`librosa.load`, one clip", alternate(ways, 3, time.process_time), items=len(files))
 
 
 def measure() -> list[Row]:
@@ -47,7 +68,7 @@ def measure() -> list[Row]:
             rows = compared("prepare, one clip of 5 s in Ogg Vorbis, 44.1 to 32 kHz", taken, items=CLIPS)
             ours()
             taken = alternate({"ours": again, "librosa.load": theirs}, rounds=3)
-            return [*rows, *compared("prepare, already prepared, one clip", taken, items=CLIPS)]
+            return [*rows, *compared("prepare, already prepared, one clip", taken, items=CLIPS), *parts(files)]
         finally:
             if before is None:
                 del os.environ["AUDIOSURVEY_CACHE"]
