@@ -82,10 +82,12 @@ def test_what_is_wrong_with_a_number_stands_beside_it(model: Model):
     assert f"**{caveat}**" in body
 
 
-def test_a_fold_model_that_was_not_calibrated_says_so(model: Model):
+def test_a_fold_model_that_was_not_calibrated_says_so_and_where_its_thresholds_are_from(model: Model):
     _, body = made(model)
     assert "Scores are not calibrated (temperature 1)" in body
-    assert "No thresholds were chosen" in body
+    assert "on the 16 clips of folds 2, 3, as scored by models that were not trained on them" in body
+    assert "so the thresholds fit this model only roughly" in body
+    assert "The clips contained no sounds of other kinds." in body
     error = model.facts["calibration"]["expected_error"]
     assert f"{error['before']:.4f} without a temperature, on the 8 clips of fold 1, which was held out" in body
 

@@ -26,6 +26,7 @@ def evaluate(
     *,
     device: str = "auto",
     conditions: bool = False,
+    other: PathLike | None = None,
     reverse: bool = False,
     progress: ShowProgress = False,
 ) -> "RunResults | EvaluationResult":
@@ -36,6 +37,7 @@ def evaluate(
         data: for a model: the root of a data set, a config, or a table in memory. None for a run.
         device: as in `train`.
         conditions: for a run: also on test clips made quieter, duller, shorter and noisier.
+        other: a folder or a CSV table of sounds of no class: how well they are told from the clips.
         reverse: evaluate in reverse order, on which the result must not depend.
         progress: see `audiosurvey.Progress`.
 
@@ -48,6 +50,7 @@ def evaluate(
     from audiosurvey.api.listeners import bar_of
     from audiosurvey.runs.evaluation import heldout
     from audiosurvey.runs.evaluation.conditions import measure_conditions
+    from audiosurvey.runs.evaluation.unknown import open_others
     from audiosurvey.runs.results.run_folder import RunFolder
     from audiosurvey.training.devices import check_device
 
@@ -55,11 +58,12 @@ def evaluate(
     if not path.exists():
         raise UserError(f"{path}: no such folder; expected a run or a model")
     check_device(device)
-    other = heldout.data_for_model(path, data_of(data), conditions=conditions)
-    if other is not None:
-        return heldout.evaluate_model(path, other, device=device, reverse=reverse, bar=bar)
+    on, sounds = heldout.data_for_model(path, data_of(data), conditions=conditions), path_or_none(other)
+    if on is not None:
+        return heldout.evaluate_model(path, on, device=device, reverse=reverse, other=sounds, bar=bar)
     run = heldout.open_run(RunFolder(path), bar)
-    results = heldout.evaluate_run(run, device=device, reverse=reverse)
+    others = None if sounds is None else open_others(sounds, run.config.dataset, run.config.sample_rate, bar)
+    results = heldout.evaluate_run(run, device=device, reverse=reverse, others=others)
     return results.changed(conditions=measure_conditions(run, device=device, bar=bar)) if conditions else results
 
 

@@ -6,11 +6,12 @@ are independent probabilities of each class (sigmoid), not shares of one (softma
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from audiosurvey.artefact.decision import Thresholds, least_score
 from audiosurvey.artefact.temperature import Temperatures, logits_of, tempered
 from audiosurvey.artefact.thresholds import choose_thresholds
 from audiosurvey.training.sound_scores import ScoredWindows
@@ -19,6 +20,22 @@ BINS = 15
 LEAST_SOUNDS = 20
 """With fewer sounds of several windows, their temperature is fitted on all sounds."""
 _COLDEST, _HOTTEST = 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What thresholds are worth: how often they answer, and how often that is right."""
+
+    clips: int
+    """Sounds of the classes, of exclusive ones."""
+    answered: float
+    """Share of these that get a label; the others are `unknown`."""
+    right: float | None
+    """Share of the labels that are right; None without any."""
+    others: int = 0
+    """Sounds of no class."""
+    others_unknown: float | None = None
+    """Share of these that are `unknown`."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +61,30 @@ class Calibration:
     window_error_after: float | None = None
     measured_on: str | None = None
     """The clips used for the errors."""
+    others: int = 0
+    """Sounds of no class that the thresholds were chosen with."""
+    decisions: Decisions | None = None
+    """On the clips that the errors were measured on; None for several labels, and without thresholds."""
+    folds: tuple[int, ...] = ()
+    """Of a fold's model: the other folds, on whose scores its thresholds were chosen once they had ended; empty for
+    other models."""
+    thresholds_on: str | None = None
+    """The clips that the thresholds were chosen on, unless they are those that the temperatures were fitted on."""
 
     def temperatures(self, binary: bool) -> Temperatures:
         sound = self.temperature if self.sound_temperature is None else self.sound_temperature
         return Temperatures(binary, self.temperature, sound)
 
+    def own_thresholds(self) -> Thresholds:
+        """As a model has them."""
+        window = self.thresholds or {}
+        return Thresholds(window, window if self.sound_thresholds is None else self.sound_thresholds)
+
     def facts(self) -> dict[str, Any]:
         """The entries of model.json."""
         error = {"before": self.error_before, "after": self.error_after, "bins": BINS, "measured_on": self.measured_on}
         of_windows = {"before": self.window_error_before, "after": self.window_error_after}
-        thresholds = self.thresholds or {}
+        thresholds = self.own_thresholds()
         return {
             "calibration": {
                 "temperature": self.temperature,
@@ -61,9 +92,12 @@ class Calibration:
                 "fitted_on": self.fitted_on,
                 "expected_error": error,
                 "window_error": of_windows if self.window_error_before is not None else None,
+                **({"others": self.others} if self.others else {}),
+                **({"decisions": asdict(self.decisions)} if self.decisions else {}),
+                **({"folds": list(self.folds), "thresholds_on": self.thresholds_on} if self.folds else {}),
             },
-            "thresholds": thresholds,
-            "sound_thresholds": thresholds if self.sound_thresholds is None else self.sound_thresholds,
+            "thresholds": thresholds.window,
+            "sound_thresholds": thresholds.sound,
         }
 
 
@@ -123,18 +157,63 @@ def calibrate(
     binary: bool,
     multi_label: bool,
     fitted_on: str,
+    others: ScoredWindows | None = None,
 ) -> Calibration:
-    """Temperatures and thresholds, each fitted on the kind of scores that it is applied to. Errors are not set."""
-    of_windows_WK = truth_NK[scored.rows_W]
+    """Temperatures and thresholds, each fitted on the kind of scores that it is applied to. Errors are not set.
+
+    `others`: scores of sounds of no class, each of which the thresholds should reject; temperatures are fitted without
+    them.
+    """
     temperatures = fit_temperatures(scored, truth_NK, binary)
-    windows_WK = tempered(scored.scores_WK, temperatures.window, binary)
+    found = with_thresholds(scored, truth_NK, labels, temperatures, multi_label=multi_label, others=others)
+    single = (scored.counts_N == 1).all()
+    return replace(
+        found,
+        temperature=temperatures.window,
+        sound_temperature=None if single else temperatures.sound,
+        fitted_on=fitted_on,
+    )
+
+
+def with_thresholds(
+    scored: ScoredWindows,
+    truth_NK: np.ndarray,
+    labels: Sequence[str],
+    temperatures: Temperatures,
+    *,
+    multi_label: bool,
+    others: ScoredWindows | None = None,
+) -> Calibration:
+    """Thresholds alone, for scores at these temperatures."""
+    parts = [(scored, truth_NK)]
+    if others is not None:
+        parts.append((others, np.zeros((len(others), len(labels)), truth_NK.dtype)))
+    windows_WK = np.concatenate(
+        [tempered(part.scores_WK, temperatures.window, temperatures.binary) for part, _ in parts]
+    )
+    of_windows_WK = np.concatenate([part_NK[part.rows_W] for part, part_NK in parts])
     thresholds = choose_thresholds(windows_WK, of_windows_WK, labels, multi_label=multi_label)
+    found = Calibration(thresholds=thresholds, others=0 if others is None else len(others))
     if (scored.counts_N == 1).all():
-        return Calibration(temperatures.window, None, thresholds, None, fitted_on)
-    rows = _several_windows(scored)
-    sounds_NK = temperatures.apply_all(scored)[rows]
-    of_sounds = choose_thresholds(sounds_NK, truth_NK[rows], labels, multi_label=multi_label)
-    return Calibration(temperatures.window, temperatures.sound, thresholds, of_sounds, fitted_on)
+        return found
+    rows = [_several_windows(part) for part, _ in parts]
+    sounds = [temperatures.apply_all(part)[chosen] for (part, _), chosen in zip(parts, rows, strict=True)]
+    of_sounds = [part_NK[chosen] for (_, part_NK), chosen in zip(parts, rows, strict=True)]
+    for_sounds = choose_thresholds(np.concatenate(sounds), np.concatenate(of_sounds), labels, multi_label=multi_label)
+    return replace(found, sound_thresholds=for_sounds)
+
+
+def accepted(
+    scored: ScoredWindows, labels: Sequence[str], temperatures: Temperatures, thresholds: Thresholds
+) -> np.ndarray:
+    """Which sounds of exclusive classes are answered with their best class, and not with `unknown`; bool (N)."""
+    calibrated_NK = temperatures.apply_all(scored)
+    best_N = calibrated_NK.argmax(axis=1)
+    least_N = [
+        least_score(labels[int(best)], thresholds, int(windows))
+        for best, windows in zip(best_N, scored.counts_N, strict=True)
+    ]
+    return calibrated_NK.max(axis=1) >= np.array(least_N)
 
 
 def fit_temperatures(scored: ScoredWindows, truth_NK: np.ndarray, binary: bool) -> Temperatures:

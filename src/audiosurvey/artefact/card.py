@@ -23,6 +23,8 @@ _SELECTIONS = {
     "validation": "the epoch chosen on a fold held out of training",
     "test": "the epoch chosen on the test fold itself",
 }
+SCORES = "Scores"
+"""The title of the section on temperatures and thresholds."""
 _EXPORTS_INTRO = (
     "Made by `audiosurvey export`. Input: waveforms, output: scores; the files contain labels, sample rate and window. "
     "Differences are to the scores of this model; times are for one processor core."
@@ -53,6 +55,7 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         std=std,
         metrics=metrics,
         calibration=calibration,
+        other=_other_rows(about.get("other")),
         sound_temperature=calibration.get("sound_temperature", calibration["temperature"]),
         sound_thresholds=facts.get("sound_thresholds", facts["thresholds"]),
         thresholds=_threshold_table,
@@ -97,6 +100,16 @@ def add_conditions(
         before, labels, after = before.partition("\n## Labels\n")
         after = f"## Labels\n{after}" if labels else ""
     _write_sections(card, before, "## Other recording conditions\n\n" + text + "\n\n" + "\n".join(table), after)
+
+
+def replace_section(card: Path, title: str, other: str) -> None:
+    """Replaces a section by that of another card, given as text. Does nothing if there is no card, or no section."""
+    if not card.is_file():
+        return
+    before, section, after = _split(card.read_text(encoding="utf-8"), title)
+    new = _split(other, title)[1]
+    if section:
+        _write_sections(card, before, f"## {title}\n{new}", after)
 
 
 def add_export(card: Path, name: str, lines: list[str]) -> None:
@@ -157,6 +170,21 @@ def _name(about: dict[str, Any]) -> str:
 
 def _dataset(about: dict[str, Any]) -> str:
     return about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
+
+
+_OTHER = {
+    "auroc": "AUROC",
+    "false_alarms": "share accepted",
+    "made_false_alarms": "share of made silence, hum and noise accepted",
+}
+
+
+def _other_rows(other: dict[str, Any] | None) -> list[tuple[str, float, float | None]]:
+    """Titles, values and deviations of how well sounds of no class are told from the classes; of a fold, or of all."""
+    if other is None:
+        return []
+    mean, std = other.get("mean", other), other.get("std", {})
+    return [(title, mean[name], std.get(name)) for name, title in _OTHER.items() if mean.get(name) is not None]
 
 
 def _threshold_table(thresholds: dict[str, float]) -> str:

@@ -58,6 +58,8 @@ class Classifier(ABC):
         several labels, such a label is not given. Empty if none were chosen."""
         self.sound_thresholds: dict[str, float] = composed_keys(facts.get("sound_thresholds", self.thresholds))
         """For the mean of several windows."""
+        self.rejects_others: bool = calibration.get("others", 0) > 0
+        """Whether the thresholds were chosen with sounds of no class; then they apply unless others are given."""
         known = binary is not None
         self.temperatures = Temperatures(binary, self.temperature, self.sound_temperature) if known else Temperatures()
         """Calibrate scores."""

@@ -23,7 +23,7 @@ import torch
 from audiosurvey.artefact import golden as golden_clips
 from audiosurvey.artefact.arrays import several, waves_of
 from audiosurvey.artefact.calibration import Calibration
-from audiosurvey.artefact.card import model_card
+from audiosurvey.artefact.card import SCORES, model_card, replace_section
 from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.artefact.exported import is_exported
@@ -111,9 +111,30 @@ def save_artefact(
 
 def store_detection(path: Path, settings: DetectionSettings) -> Path:
     """Writes settings into the model.json of a model, in place of those that it had. Returns the file."""
-    file = find_model(path) / "model.json"
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    facts["detection"] = settings.as_json()
+    return _change_facts(find_model(path), {"detection": settings.as_json()})
+
+
+def store_calibration(path: Path, calibration: Calibration) -> Path:
+    """Replaces temperatures and thresholds of a model, in its card too. Returns its model.json.
+
+    Raises UserError for a folder that is not a model, is incomplete or was changed.
+    """
+    folder = find_model(path)
+    model = load_artefact(folder)
+    file = _change_facts(folder, calibration.facts())
+    assert model.golden is not None, "written by this version"
+    replace_section(folder / "README.md", SCORES, model_card(read_facts(folder), model.config, model.golden))
+    return file
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The content of a model.json, unchecked."""
+    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
+
+
+def _change_facts(folder: Path, changed: dict[str, Any]) -> Path:
+    file = folder / "model.json"
+    facts = read_facts(folder) | changed
     del facts["sha256"]["model.json"]
     facts["sha256"]["model.json"] = _digest(facts)
     write_text(file, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
@@ -127,7 +148,7 @@ def load_artefact(path: str | Path) -> "Model":
     """
     folder = find_model(Path(path))
     try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        facts = read_facts(folder)
         schema, digests = facts["schema"], dict(facts["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{folder}: its model.json is not valid; copy the whole folder again") from None

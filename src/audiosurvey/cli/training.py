@@ -81,6 +81,10 @@ def evaluate(
         bool,
         typer.Option("--conditions", help="For a run: also on softer, band-limited, shorter and noisier clips."),
     ] = False,
+    other: Annotated[
+        Path | None,
+        typer.Option(help="Folder or CSV table of sounds of none of the classes: how well they are told apart."),
+    ] = None,
     reverse: Annotated[bool, typer.Option(help="Evaluate in reverse order; results must not change.")] = False,
     events: Annotated[
         Path | None,
@@ -119,7 +123,9 @@ def evaluate(
         evaluate_events(target, events, given)
         return
     refuse_event_options(given)
-    results = audiosurvey.evaluate(target, data, device=device, conditions=conditions, reverse=reverse, progress=True)
+    results = audiosurvey.evaluate(
+        target, data, device=device, conditions=conditions, other=other, reverse=reverse, progress=True
+    )
     from audiosurvey.reporting.summary import print_conditions, print_evaluation, print_summary
     from audiosurvey.runs.results.results import RunResults
 

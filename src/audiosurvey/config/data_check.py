@@ -13,9 +13,11 @@ from audiosurvey.config.reading.document import Path
 from audiosurvey.config.reading.faults import lines
 from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.data.dataset import DatasetConfig, default_root, load_table
+from audiosurvey.data.other.reading import read_other
+from audiosurvey.data.other.settings import other_section
 from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.table import Clip, Table
-from audiosurvey.errors import Fault, UserError
+from audiosurvey.errors import Fault, UserError, number_of
 
 _MOST_PROBED = 24
 _OF_A_KEY = re.compile(r"dataset\.([\w.]+): (.*)", re.DOTALL)
@@ -59,9 +61,20 @@ def _look(loaded: LoadedConfig, dataset: DatasetConfig, where: Path) -> DataChec
             raise UserError(*_at(loaded, (*where, "table"), error.lines)) from None
     try:
         table = load_table(dataset)
+        others = _others(dataset)
     except UserError as error:
         raise UserError(*_placed(loaded, error.lines, where, dataset.name)) from None
-    return DataCheck(_about(table), (*table.notes, *_headers(table, dataset.resolved_clip_seconds())))
+    return DataCheck(_about(table), (*table.notes, *others, *_headers(table, dataset.resolved_clip_seconds())))
+
+
+def _others(dataset: DatasetConfig) -> list[str]:
+    """A note on the sounds of no class, if a path names some. Raises UserError as `read_other` does."""
+    other = other_section(dataset.other)
+    if other is None or other.path is None:
+        return []
+    return [
+        f"{number_of(len(read_other(other.path, dataset.columns)), 'sound')} of no class in {other.path.as_posix()}"
+    ]
 
 
 def _missing_root(dataset: DatasetConfig, where: Path) -> Fault | None:

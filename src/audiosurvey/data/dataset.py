@@ -10,6 +10,7 @@ from pydantic import ValidationInfo, field_validator
 from audiosurvey.data.annotations.windowing import WindowsConfig
 from audiosurvey.data.audio.windows import Pad
 from audiosurvey.data.names import composed
+from audiosurvey.data.other.settings import OtherConfig, other_section
 from audiosurvey.data.sets.classes import kept_classes, select_classes, unknown_classes
 from audiosurvey.data.sets.csv_columns import ColumnsConfig
 from audiosurvey.data.sets.csv_table import read_csv
@@ -19,7 +20,7 @@ from audiosurvey.data.sets.missing import look_for_files
 from audiosurvey.data.sets.raven import read_raven
 from audiosurvey.data.sets.registry import BUILT_IN, OWN, spec_of, specs
 from audiosurvey.data.sets.set_facts import SetFacts, SetSpec
-from audiosurvey.data.splits.folds import assign_folds, is_published_leak, spread_recordings
+from audiosurvey.data.splits.folds import assign_folds, note_spread_recordings
 from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
 from audiosurvey.section import Section
@@ -95,6 +96,9 @@ class DatasetConfig(Section):
     windows: WindowsConfig | None = None
     """Windows of annotated recordings: required for `raven`, optional for `csv`, where rows with start and end are
     then events instead of clips."""
+    other: Path | OtherConfig | None = None
+    """Sounds that belong to none of the classes, so that the model can say `unknown`. A path alone is a folder or a
+    table of them."""
     licence: str | None = None
     """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
     Public data sets have a known licence."""
@@ -155,6 +159,11 @@ class DatasetConfig(Section):
                 f"{_LONGEST_CLIP_SECONDS:g}; longer sounds are cut into windows"
             )
         return value
+
+    @field_validator("other")
+    @classmethod
+    def _as_section(cls, value: Path | OtherConfig | None) -> OtherConfig | None:
+        return other_section(value)
 
     @field_validator("num_folds")
     @classmethod
@@ -336,13 +345,4 @@ def _note_division(table: Table, config: DatasetConfig) -> Table:
         )
     what = "train, val and test" if key == "split" else f"{len(table.folds)} folds"
     note = f"column {column} divides the clips ({what}); dataset.num_folds is not used"
-    return replace(table, notes=(*table.notes, note))
-
-
-def note_spread_recordings(table: Table) -> Table:
-    """Adds a note on recordings that the published folds separate; `make_split` deals with them."""
-    spread = spread_recordings(table)
-    if not spread or not is_published_leak(table, spread):
-        return table
-    note = f"{len(spread)} recordings have clips in two folds: when one is tested, the others are not trained on"
     return replace(table, notes=(*table.notes, note))

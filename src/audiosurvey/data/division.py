@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from audiosurvey.data.dataset import note_spread_recordings
 from audiosurvey.data.splits.cut_names import find_cut_names
-from audiosurvey.data.splits.folds import assign_folds
+from audiosurvey.data.splits.folds import assign_folds, note_spread_recordings
 from audiosurvey.data.splits.recordings import Contents, equal_contents, recordings_of
 from audiosurvey.data.store.store import Skipped
 from audiosurvey.data.table import Clip, Table, clips_by_class

@@ -31,6 +31,8 @@ class Clip:
     end_s: float | None = None
     side: Side | None = None
     """For tables with a train/val/test split instead of folds."""
+    other: bool = False
+    """A sound of none of the classes (`dataset.other`). It is in no table, and so in no metric."""
     repeat: int = 0
     """How often balanced sampling has already used this clip in the epoch; 0 in every table."""
 

@@ -211,7 +211,7 @@ class PredictOptions:
         threshold = self._model_threshold(model)
         return Postprocessing(
             top=self.top or (_TABLE_LABELS if self.format == "table" else 1),
-            threshold=threshold,
+            threshold=self._label_threshold(model, threshold),
             multi_label=model.multi_label,
             temperatures=model.temperatures,
             smoothing=self._smoothing(model),
@@ -231,6 +231,10 @@ class PredictOptions:
         if model.own_threshold is None:
             raise _bad("threshold", self.threshold, "this model has no thresholds; give a number, such as 0.5")
         return model.own_threshold
+
+    def _label_threshold(self, model: "Classifier", given: "Threshold | None") -> "Threshold | None":
+        """That of whole sounds and of windows; events begin by the detection settings."""
+        return model.own_threshold if given is None and model.rejects_others else given
 
     def _event_rule(self, model: "Classifier", threshold: "Threshold | None") -> "EventRule":
         from audiosurvey.prediction.events import EventRule

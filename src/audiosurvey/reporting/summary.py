@@ -1,7 +1,7 @@
 """Results as tables on the terminal, with the caveats that belong to the numbers."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -9,6 +9,7 @@ from audiosurvey.errors import some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.runs.listing import ListedRun
+from audiosurvey.runs.results.other_scores import OTHER_COUNTS, OTHER_TITLES
 from audiosurvey.runs.results.results import ConditionResults, LeftOutClip, RunResults
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.metrics import METRICS
@@ -39,6 +40,7 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
         Column("seconds", (*(f"{row.seconds:.0f}" for row in folds), *total)),
     ]
     _print_titled(title, FittedTable(columns, totals=2 if several else 0), console)
+    _print_others(results, console)
     for line in caveats(results):
         console.print(line, soft_wrap=True)
     if told:
@@ -68,6 +70,8 @@ def print_evaluation(results: "EvaluationResult", console: Console) -> None:
             f"so the score over all is not a test; {rest}",
             soft_wrap=True,
         )
+    if results.other is not None:
+        _print_other_table({"": results.other.as_json()}, console)
     _print_skipped(results.skipped, console)
     if outside := results.outside:
         more = "; --json lists all" if len(outside) > _SHOWN else ""
@@ -75,6 +79,27 @@ def print_evaluation(results: "EvaluationResult", console: Console) -> None:
         console.print(count, soft_wrap=True)
         for clip in outside[:_SHOWN]:
             console.print(f"  {clip['clip']}: {clip['note']}", soft_wrap=True, markup=False)
+
+
+def _print_others(results: RunResults, console: Console) -> None:
+    """How well sounds of no class are told from the test clips, if there are any: a row per fold, mean and std."""
+    rows = {str(row.fold): row.other.as_json() for row in results.folds if row.other is not None}
+    if rows and results.other is not None:
+        of_all = {"mean": results.other.mean, "std": results.other.std} if len(results.folds) > 1 else {}
+        _print_other_table(rows | of_all, console, totals=len(of_all))
+
+
+def _print_other_table(rows: Mapping[str, Mapping[str, Any]], console: Console, totals: int = 0) -> None:
+    values = rows.values()
+    shown = {name: title for name, title in OTHER_TITLES.items() if any(row.get(name) is not None for row in values)}
+    counts = {name: title for name, title in OTHER_COUNTS.items() if any(row.get(name) for row in values)}
+    columns = [
+        *([Column("fold", tuple(rows), "text")] if any(rows) else []),
+        *(Column(title, tuple(_number(row.get(name)) for row in values)) for name, title in shown.items()),
+        *(Column(title, tuple(str(row.get(name, "")) for row in values)) for name, title in counts.items()),
+    ]
+    title = "sounds of no class, told from the test clips by the best score"
+    _print_titled(title, FittedTable(columns, totals=totals), console)
 
 
 def print_runs(runs: Sequence[ListedRun], console: Console) -> None:

@@ -4,7 +4,7 @@ The description can be sent to any process on any machine that has the data and 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from audiosurvey.config.root import Config
+from audiosurvey.data.other.others import OtherSplit
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import Table, truth
@@ -24,6 +25,7 @@ from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log, read_history
+from audiosurvey.runs.results.other_scores import other_scores
 from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
@@ -89,6 +91,11 @@ class FoldResult:
     confusion_KK: np.ndarray | None
     """None for several labels."""
     network: Network
+    others: OtherSplit = field(default_factory=OtherSplit)
+    """Sounds of no class."""
+    other_test: ScoredWindows | None = None
+    """Scores of those held out for the test; None if there are none."""
+    other_validation: ScoredWindows | None = None
 
 
 def open_context(job: FoldJob, experiment: Experiment | None = None) -> RunContext:
@@ -132,7 +139,8 @@ def run_job(
     """
     sounds = context.sounds
     split = split_of(job, sounds.table)
-    stage = context.stage(job.config, split.train, job.fold)
+    others = sounds.others.split(split) if sounds.others else OtherSplit()
+    stage = context.stage(job.config, split.train, job.fold, others.train)
     folder = context.run.fold(job.fold)
     ready = context.start(stage, listener)
     embedding_seconds = ready.embeddings.seconds if ready.embeddings and job.counts_embeddings else 0.0
@@ -169,8 +177,23 @@ def run_job(
     if job.side_by_side is not None:
         row |= {"side_by_side": job.side_by_side, "threads": torch.get_num_threads()}
     counts = None if sounds.table.multi_label else confusion(scores_NK, truth_NK.argmax(axis=1))
+    other_test, other_validation = (
+        stage.scored(ready.network, clips) if clips else None for clips in (others.test, others.validation)
+    )
+    if other_test is not None:
+        row["other"] = other_scores(split.test, scores_NK, others.test, other_test.sounds_NK)
     context.accelerator.free_memory()
-    return FoldResult(FoldRow.model_validate(row), split, fitted.test, fitted.validation, counts, ready.network)
+    return FoldResult(
+        FoldRow.model_validate(row),
+        split,
+        fitted.test,
+        fitted.validation,
+        counts,
+        ready.network,
+        others,
+        other_test,
+        other_validation,
+    )
 
 
 def _train(

@@ -25,6 +25,7 @@ from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.resuming import note_changes
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import final_pending, train_final
+from audiosurvey.runs.stages.out_of_fold import choose_fold_thresholds
 from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.runs.stages.starting import fetch_pretrained
 from audiosurvey.training.accelerator import make_accelerator, number_format
@@ -171,6 +172,12 @@ class RunPlan:
             fold = jobs[0][0].fold
             self.context.write_embeddings(self.context.stage(self.config, self.splits[fold].train, fold), listener)
         run_side_by_side(jobs, recorder, listener)
+
+    def choose_thresholds(self) -> None:
+        """Chooses the thresholds of the models of all folds that have ended, on each other's test clips."""
+        if self.context.is_main:
+            choose_fold_thresholds(self.context, self.results().done)
+        self.context.accelerator.wait_for_everyone()
 
     def run_final(self, listener: RunListener) -> None:
         """Trains the final model."""

@@ -14,7 +14,7 @@ from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
 from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
-from audiosurvey.runs.results.fold_predictions import FILE
+from audiosurvey.runs.results.fold_predictions import FILE, OTHER_FILE
 from audiosurvey.runs.results.predictions import write_predictions
 from audiosurvey.runs.results.results import FinalFacts, RunResults
 from audiosurvey.runs.results.run_folder import RESULT
@@ -40,6 +40,10 @@ class Recorder:
         run, row, table = self.context.run, result.row, self.context.sounds.table
         path, scores_NK = run.fold(row.fold) / FILE, result.test.sounds_NK
         write_predictions(path, result.split.test, row.fold, table.classes, scores_NK, multi_label=table.multi_label)
+        if result.other_test is not None:
+            path, scores_NK = run.fold(row.fold) / OTHER_FILE, result.other_test.sounds_NK
+            others, several = result.others.test, table.multi_label
+            write_predictions(path, others, row.fold, table.classes, scores_NK, multi_label=several)
         if model:
             self._save_fold_model(result)
         write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
@@ -60,7 +64,11 @@ class Recorder:
             table.classes,
             binary=Loss(config.loss, table.multi_label).binary,
             multi_label=table.multi_label,
+            others=(result.other_validation, result.other_test),
         )
+        if row.other is not None:
+            about["other"] = row.other.as_json()
+        chosen_by = split.test if config.protocol.selection == "test" else split.validation
         self._save(
             self.context.run.fold(row.fold) / "model",
             config,
@@ -68,7 +76,8 @@ class Recorder:
             split.train,
             about,
             calibration,
-            chosen_by=split.test if config.protocol.selection == "test" else split.validation,
+            others=result.others.train,
+            chosen_by=(*chosen_by, *result.others.validation),
         )
 
     def final(self, trained: FinalTraining, results: RunResults) -> None:
@@ -83,6 +92,8 @@ class Recorder:
             seconds=round(trained.seconds, 3),
         )
         about = {"fold": None, "metrics": results.mean, "std": results.std, "caveats": caveats(results)}
+        if results.other is not None:
+            about["other"] = results.other.as_json()
         self._save(
             run.model,
             trained.config,
@@ -90,6 +101,7 @@ class Recorder:
             trained.clips,
             facts.as_json() | about,
             trained.calibration,
+            others=trained.others,
         )
         write_json(run.final / RESULT, facts.as_json())
 
@@ -109,9 +121,14 @@ class Recorder:
         clips: Sequence[Clip],
         about: dict[str, Any],
         calibration: Calibration,
+        *,
+        others: Sequence[Clip] = (),
         chosen_by: Sequence[Clip] = (),
     ) -> None:
-        """Writes the model folder of a network trained on `clips`, whose epoch was chosen by `chosen_by`."""
+        """Writes the model folder of a network trained on `clips` and on `others`, sounds of no class.
+
+        `chosen_by`: the clips that epoch or thresholds were chosen by.
+        """
         context, sounds = self.context, self.context.sounds
         table, store = sounds.table, sounds.store
         shared = {
@@ -132,7 +149,7 @@ class Recorder:
             multi_label=table.multi_label,
             about=shared | about,
             licences=context.licences,
-            heard=context.trained_before | Provenance.of((*clips, *chosen_by), store),
+            heard=context.trained_before | Provenance.of((*clips, *others, *chosen_by), store),
             golden=choose_golden(
                 store, clips, table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
             ),

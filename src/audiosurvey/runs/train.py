@@ -44,6 +44,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener =
             if pending or plan.final_pending:
                 plan = plan.pretrained(listener)
                 plan.run_folds(listener)
+            plan.choose_thresholds()
             if plan.final_pending:
                 listener.before_final(plan)
                 plan.run_final(listener)

@@ -139,6 +139,7 @@ def recipe_hash(config: "Config", conditions: Conditions, key: DataKey) -> str:
 ADDED_LATER: dict[str, Any] = {
     "config.protocol.tuned_on": [],
     "config.protocol.train_share": 1.0,
+    "config.dataset.other": None,
     "config.augmentation.background.p": 0.0,
     "config.augmentation.background.folder": None,
     "config.augmentation.background.min_snr_db": 5.0,

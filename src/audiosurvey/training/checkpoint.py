@@ -28,6 +28,8 @@ class EpochTotals:
     correct: float | None = 0.0
     """None for multi-label data."""
     clips: int = 0
+    others: int = 0
+    """Those of the clips that are sounds of no class."""
 
 
 @dataclass

@@ -151,7 +151,7 @@ class Trainer:
         totals, state.totals = state.totals, EpochTotals()
         record: Record = {"epoch": epoch, "step": state.step, "lr": lr, "train_loss": totals.loss / totals.clips}
         if totals.correct is not None:
-            record["train_accuracy"] = totals.correct / totals.clips
+            record["train_accuracy"] = totals.correct / (totals.clips - totals.others)
         average_statistics(self.step.accelerator, self.network, *([self.average.network] if self.average else []))
         state.epoch = epoch
         last = bool(self.settings.epochs) and epoch >= (self.settings.epochs or 0)
@@ -201,8 +201,10 @@ class Trainer:
             self._loss = scores.loss
             totals.loss += scores.loss * scores.clips
             if totals.correct is not None:
-                totals.correct = None if scores.accuracy is None else totals.correct + scores.accuracy * scores.clips
+                known = scores.clips - scores.others
+                totals.correct = None if scores.accuracy is None else totals.correct + scores.accuracy * known
             totals.clips += scores.clips
+            totals.others += scores.others
         self._pending.clear()
 
     def _evaluated(self) -> nn.Module:

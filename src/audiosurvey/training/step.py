@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from audiosurvey.augment.chain import Chain
+from audiosurvey.augment.tensors import on_device
 from audiosurvey.data.batches.batches import Batch
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.features.front_end import NetworkInput
@@ -41,6 +42,8 @@ class StepResult:
     totals_3: torch.Tensor
     """Sum of the loss over the clips, number of correct clips, norm of the gradient (0 where it is not checked)."""
     multi_label: bool = False
+    others: int = 0
+    """Those of the clips that are sounds of no class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,11 @@ class StepScores:
     loss: float
     """Mean over the clips of the group."""
     accuracy: float | None
-    """Share of clips whose highest score is the class of greatest weight in the target; None for multi-label data."""
+    """Share of the clips of the classes whose highest score is the class of greatest weight in the target; None for
+    multi-label data."""
     clips: int
+    others: int = 0
+    """Those of the clips that are sounds of no class."""
 
 
 class MemberLogits(nn.Module):
@@ -127,7 +133,8 @@ class TrainStep:
         self.optimizer.step()
         ids = tuple(clip.id for batch in group for clip in batch.clips)
         totals_3 = torch.cat([totals_2, norm.to(totals_2)[None]])
-        return StepResult(self.stream[1], epoch, step, ids, clips, totals_3, self.loss.multi_label)
+        others = sum(batch.others if alone else batch.global_others or 0 for batch in group)
+        return StepResult(self.stream[1], epoch, step, ids, clips, totals_3, self.loss.multi_label, others)
 
     def count_statistics(self, average: nn.Module, like: nn.Module, batches: Iterator[Batch]) -> None:
         """Counts the batch-norm statistics of `average` over training batches, augmented as in training, in float32."""
@@ -146,8 +153,10 @@ class TrainStep:
         # each scales by their number. Members share no weights but those of `average_shared`: the sum over members
         # trains each as if alone.
         self.accelerator.backward(loss_MB.sum(0).sum() * (self.accelerator.num_processes / clips))
-        correct = (logits_BMK.mean(1).argmax(1) == targets.weighted_BK.argmax(1)).sum()
-        return loss_MB.detach().mean(0).sum(), correct
+        correct_B = logits_BMK.mean(1).argmax(1) == targets.weighted_BK.argmax(1)
+        if batch.others:
+            correct_B = correct_B & on_device([not clip.other for clip in batch.clips], correct_B.device)
+        return loss_MB.detach().mean(0).sum(), correct_B.sum()
 
     def _clip(self) -> torch.Tensor:
         """Clips the norm, then the elements; 0 disables either. Returns the norm, or 0 where it is not to be checked:
@@ -182,8 +191,9 @@ def read_results(results: Iterable[StepResult]) -> list[StepScores]:
             raise UserError(_not_finite(f"the loss is {loss}", result))
         if not math.isfinite(norm):
             raise UserError(_not_finite(f"the gradient's norm is {norm}", result))
-        accuracy = None if result.multi_label else correct / result.clips
-        scores.append(StepScores(loss, accuracy, result.clips))
+        known = result.clips - result.others
+        accuracy = None if result.multi_label else correct / max(known, 1)
+        scores.append(StepScores(loss, accuracy, result.clips, result.others))
     return scores
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosurvey.data.batches.sampling import epoch_clips
+from audiosurvey.data.batches.sampling import OtherSounds, epoch_clips
 from audiosurvey.data.table import Clip
 from audiosurvey.randomness import stream
 
@@ -99,3 +99,31 @@ def test_a_repetition_is_drawn_for_by_its_number() -> None:
     assert len(first) == 12
     # A clip that comes for the first time is drawn for as ever.
     assert stream(0, 1, "2/0", "gain").random() in first
+
+
+def sounds(count: int, kind: str) -> tuple[Clip, ...]:
+    return tuple(Clip(f"other:{kind}/{n}", Path(f"{kind}-{n}"), (), other=True) for n in range(count))
+
+
+def test_others_are_a_share_of_the_epoch_and_come_once_at_most() -> None:
+    others = OtherSounds(sounds(100, "recorded"), sounds(40, "made"), 0.25, 0.5)
+    for sampling in ("shuffle", "balanced"):
+        chosen = epoch_clips(UNBALANCED, 0, 1, sampling, others)
+        assert len(chosen) == 48  # 12 of 48 are a quarter
+        kinds = Counter(clip.id.split("/")[0] for clip in chosen if clip.other)
+        assert kinds == {"other:recorded": 6, "other:made": 6}
+        assert max(Counter(clip.id for clip in chosen if clip.other).values()) == 1
+    again = [epoch_clips(UNBALANCED, 0, 2, "shuffle", others) for _ in range(2)]
+    assert again[0] == again[1]
+    assert {clip.id for clip in again[0] if clip.other} != {clip.id for clip in chosen if clip.other}
+
+
+def test_few_others_are_not_repeated() -> None:
+    few = OtherSounds(sounds(3, "recorded"), sounds(2, "made"), 0.5, 0.5)
+    assert few.counts(36) == (3, 2)
+    assert OtherSounds((), sounds(40, "made"), 0.25, 0.5).counts(36) == (0, 12), "without recorded ones all are made"
+
+
+def test_without_others_an_epoch_is_as_before() -> None:
+    rows = stream(3, 4, "order").permutation(len(UNBALANCED))
+    assert epoch_clips(UNBALANCED, 3, 4) == [UNBALANCED[row] for row in rows]

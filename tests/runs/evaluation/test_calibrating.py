@@ -7,9 +7,10 @@ import pytest
 
 from audiosurvey.artefact.calibration import expected_error, fit_temperature
 from audiosurvey.artefact.temperature import tempered
+from audiosurvey.artefact.thresholds import choose_thresholds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import Clip
-from audiosurvey.runs.evaluation.calibrating import calibrate_final, calibrate_fold
+from audiosurvey.runs.evaluation.calibrating import HeldOut, calibrate_final, calibrate_fold, thresholds_out_of_fold
 from audiosurvey.training.sound_scores import ScoredWindows
 
 LABELS = ["a", "b", "c"]
@@ -68,7 +69,9 @@ def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():
     for fold in (1, 2, 5):
         said_NK, labels = overconfident(rng, 300)
         folds[fold] = (said_NK, np.eye(3)[labels])
-    given = calibrate_final({fold: (single(said), true) for fold, (said, true) in folds.items()}, LABELS, **KIND)
+    given = calibrate_final(
+        {fold: HeldOut((single(said), true)) for fold, (said, true) in folds.items()}, LABELS, **KIND
+    )
     all_NK, true_NK = (np.concatenate(arrays) for arrays in zip(*folds.values(), strict=True))
     assert given.temperature == fit_temperature(all_NK, true_NK, False)
     assert given.fitted_on == "the 900 clips of folds 1, 2, 5, as scored by models that were not trained on them"
@@ -86,6 +89,35 @@ def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():
 
 def test_of_a_single_fold_it_is_said_that_nothing_else_was_there_to_measure():
     said_NK, labels = overconfident(np.random.default_rng(4), 100)
-    given = calibrate_final({3: (single(said_NK), np.eye(3)[labels])}, LABELS, **KIND)
+    given = calibrate_final({3: HeldOut((single(said_NK), np.eye(3)[labels]))}, LABELS, **KIND)
     assert given.fitted_on == "the 100 clips of fold 3, as scored by models that were not trained on them"
     assert given.measured_on == "the same 100 clips"
+
+
+def test_thresholds_of_a_fold_come_from_the_others_and_its_scores_stay_as_they_are():
+    rng = np.random.default_rng(5)
+    folds = {}
+    for fold in (1, 2, 3):
+        said_NK, labels = overconfident(rng, 200)
+        folds[fold] = HeldOut((single(said_NK), np.eye(3)[labels]), single(overconfident(rng, 50)[0]))
+    given = thresholds_out_of_fold(folds, 2, LABELS, **KIND)
+    assert given is not None
+    assert (given.temperature, given.fitted_on, given.folds) == (1.0, None, (1, 3))
+    assert given.thresholds_on == "the 400 clips of folds 1, 3, as scored by models that were not trained on them"
+    scores_NK = np.concatenate([part.sounds_NK for n in (1, 3) for part in (folds[n].clips[0],)])
+    truth_NK = np.concatenate([folds[n].clips[1] for n in (1, 3)])
+    others_NK = np.concatenate([folds[n].others.sounds_NK for n in (1, 3)])
+    joined_NK = np.concatenate([scores_NK, others_NK]).astype(np.float64)
+    wanted = choose_thresholds(joined_NK, np.concatenate([truth_NK, np.zeros((100, 3))]), LABELS, multi_label=False)
+    assert given.thresholds == wanted
+    best_N = folds[2].clips[0].sounds_NK.argmax(axis=1)
+    top_N = folds[2].clips[0].sounds_NK.max(axis=1)
+    kept_N = [score >= wanted[LABELS[k]] for score, k in zip(top_N, best_N, strict=True)]
+    assert given.decisions is not None
+    assert given.decisions.answered == pytest.approx(np.mean(kept_N))
+    right_N = best_N == folds[2].clips[1].argmax(axis=1)
+    assert given.decisions.right == pytest.approx(np.mean(right_N[kept_N]))
+    rejected = folds[2].others.sounds_NK
+    lost = [score < wanted[LABELS[k]] for score, k in zip(rejected.max(axis=1), rejected.argmax(axis=1), strict=True)]
+    assert (given.decisions.others, given.decisions.others_unknown) == (50, pytest.approx(np.mean(lost)))
+    assert thresholds_out_of_fold({2: folds[2]}, 2, LABELS, **KIND) is None

@@ -47,8 +47,9 @@ class Mixer:
         """Clips that are alone in their group, which then has no partner for them."""
 
     def draw(self, clip: Clip, epoch: int) -> MixDraw | None:
-        """How this clip is mixed in this epoch, or None. A clip is never its own partner."""
-        if not self.mixings:
+        """How this clip is mixed in this epoch, or None. A clip is never its own partner; sounds of no class are
+        neither mixed nor partners."""
+        if not self.mixings or clip.other:
             return None
         rng = stream(self.seed, epoch, *clip.drawn_by, STREAM)
         mixing = self._chosen(rng.random())

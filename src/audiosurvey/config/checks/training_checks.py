@@ -56,6 +56,14 @@ def _pretraining_is_possible(config: Config) -> Iterable[Fault]:
         )
 
 
+def _pretraining_has_no_others(config: Config) -> Iterable[Fault]:
+    if config.pretrain.dataset is not None and config.pretrain.dataset.other is not None:
+        yield Fault(
+            ("pretrain", "dataset", "other"),
+            "sounds of no class are for the classes of the model; give them in dataset.other",
+        )
+
+
 def _thaw_is_reached(config: Config) -> Iterable[Fault]:
     epochs = config.train.epochs
     for index, step in enumerate(config.model.thaw):
@@ -182,6 +190,7 @@ TRAINING_RULES = (
     Rule(("protocol.selection", "train.patience"), _patience_is_used),
     Rule(("train.epochs", "train.patience", "pretrain.epochs", "pretrain.patience"), _stages_end),
     Rule(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
+    Rule(("pretrain.dataset",), _pretraining_has_no_others),
     Rule(("model.thaw", "train.epochs"), _thaw_is_reached),
     Rule(("train.head_only", "train.head_first", *_STARTED), _head_has_a_body),
     Rule(("train.head_only",), _head_alone_is_trained),

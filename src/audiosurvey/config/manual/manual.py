@@ -69,6 +69,9 @@ class _Manual:
         words = str(node.get("description") or (inner or {}).get("description", ""))
         if inner:
             kind, default = _link(f"{path}.{key}" if path else key, "section"), ""
+            kind = (
+                f"path or {kind}" if any(option.get("format") == "path" for option in node.get("anyOf", [])) else kind
+            )
         else:
             kind = self.kind(node)
             default = f"`{flow(node['default'])}`" if "default" in node else "required"
@@ -90,10 +93,11 @@ class _Manual:
         return "\n".join([*parts, *further]) + "\n"
 
     def section_of(self, node: Node) -> Node | None:
-        """The section that stands at this key, if it is one (or one that may be left empty)."""
+        """The section that stands at this key, if it is one (or one that may be left empty, or a path in its place)."""
         options = [self.follow(option) for option in node.get("anyOf", [node])]
         sections = [option for option in options if "properties" in option]
         others = [option for option in options if option.get("type") != "null" and option not in sections]
+        others = [option for option in others if option.get("format") != "path"]
         return sections[0] if len(sections) == 1 and not others else None
 
     def items_of(self, node: Node) -> list[Node]:

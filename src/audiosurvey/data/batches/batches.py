@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from audiosurvey.data.audio.windows import Pad, fill_tail, window_starts
-from audiosurvey.data.batches.sampling import Sampling, epoch_clips
+from audiosurvey.data.batches.sampling import NO_OTHERS, OtherSounds, Sampling, epoch_clips
 from audiosurvey.data.readahead import in_order
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
@@ -50,13 +50,20 @@ class Batch:
     valid_B: torch.Tensor
     """int64, always on the CPU: samples before the padding begins; all of them with pad "repeat"."""
     target_BK: torch.Tensor
-    """float32: 1 for each label of the clip, 0 elsewhere."""
+    """float32: 1 for each label of the clip, 0 elsewhere; for sounds of no class `other_target` everywhere."""
     draws: Draws | None = None
     partner_BS: torch.Tensor | None = None
     """The partners' waves, or a clip's own where it has none; None if no clip of the batch has one."""
     partner_target_BK: torch.Tensor | None = None
     global_clips: int | None = None
     """Clips of the batch over all processes; None: the batch is of one process."""
+    global_others: int | None = None
+    """Those of them that are sounds of no class."""
+
+    @property
+    def others(self) -> int:
+        """How many of its clips are sounds of no class."""
+        return sum(clip.other for clip in self.clips)
 
     @property
     def partners(self) -> tuple[Clip | None, ...]:
@@ -87,6 +94,7 @@ class TrainBatches:
     world-th of them. The short last batch is kept; one that would leave a process with a single clip, of which
     a batch-norm behind the pooling has no variance, or with none, is joined to the batch before. `num_workers`
     threads fill batches ahead and call `draw` for each. `pin_memory`: page-locked memory, for faster copies to a GPU.
+    `others`: sounds of no class, of which some come in every epoch; `other_target`: their target for each class.
     """
 
     def __init__(
@@ -100,6 +108,8 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         sampling: Sampling = "shuffle",
+        others: OtherSounds = NO_OTHERS,
+        other_target: float = 0.0,
         num_workers: int = 0,
         rank: int = 0,
         world: int = 1,
@@ -117,17 +127,19 @@ class TrainBatches:
         self._pad: Pad = pad
         self._seed = seed
         self._sampling: Sampling = sampling
+        self._others, self._other_target = others, other_target
         self._num_workers = num_workers
         self._rank = rank
         self._world = world
         self._draw = draw
         self._pin_memory = pin_memory
-        starts = list(range(0, len(self.clips), batch_size))
+        total = len(self.clips) + sum(others.counts(len(self.clips)))
+        starts = list(range(0, total, batch_size))
         # Where whole batches give a process one clip, the last may too.
         least = world * min(2, batch_size // world)
-        if len(starts) > 1 and len(self.clips) - starts[-1] < least:
+        if len(starts) > 1 and total - starts[-1] < least:
             del starts[-1]
-        self._bounds = list(itertools.pairwise([*starts, len(self.clips)]))
+        self._bounds = list(itertools.pairwise([*starts, total]))
 
     def __len__(self) -> int:
         """Batches an epoch, the same for every rank."""
@@ -135,11 +147,12 @@ class TrainBatches:
 
     def epoch(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch, from number `first` on. Close the iterator (or exhaust it) to end its threads."""
-        clips = epoch_clips(self.clips, self._seed, epoch, self._sampling)
+        clips = epoch_clips(self.clips, self._seed, epoch, self._sampling, self._others)
 
         def fill(bounds: tuple[int, int]) -> Batch:
-            batch = self._fill(clips[slice(*bounds)][self._rank :: self._world], epoch)
-            batch.global_clips = bounds[1] - bounds[0]
+            whole = clips[slice(*bounds)]
+            batch = self._fill(whole[self._rank :: self._world], epoch)
+            batch.global_clips, batch.global_others = len(whole), sum(clip.other for clip in whole)
             return batch
 
         return in_order(fill, self._bounds[first:], workers=self._num_workers, ahead=2 * self._num_workers)
@@ -168,7 +181,10 @@ class TrainBatches:
         return int(stream(self._seed, epoch, *clip.drawn_by, "crop").integers(spare + 1)) if spare > 0 else 0
 
     def _targets(self, clips: Sequence[Clip]) -> torch.Tensor:
-        return torch.from_numpy(truth(clips, self._num_classes))
+        target_BK = truth(clips, self._num_classes)
+        if self._other_target:
+            target_BK[[clip.other for clip in clips]] = self._other_target
+        return torch.from_numpy(target_BK)
 
 
 class EvalBatches:

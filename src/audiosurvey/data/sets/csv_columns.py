@@ -45,11 +45,14 @@ class ColumnsConfig(Section):
         return {name for _, name in self if name in header}
 
 
-def need_own_columns(path: Path, header: Sequence[str], columns: ColumnsConfig) -> None:
-    """Raises UserError, with a guess, where the CSV lacks path or label, or a column that the config renamed."""
+def need_own_columns(path: Path, header: Sequence[str], columns: ColumnsConfig, *, labelled: bool = True) -> None:
+    """Raises UserError, with a guess, where the CSV lacks path or label, or a column that the config renamed.
+
+    Without `labelled`, only the path is needed.
+    """
     usual = ColumnsConfig()
     renamed = [name for key, name in columns if name is not None and name != getattr(usual, key)]
-    needed = dict.fromkeys([columns.path, columns.label, *renamed])
+    needed = dict.fromkeys([columns.path, columns.label, *renamed] if labelled else [columns.path])
     missing = [name for name in needed if name not in header]
     if not missing:
         return

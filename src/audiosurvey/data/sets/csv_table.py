@@ -60,17 +60,19 @@ def read_csv(
     multi_label: bool | None = None,
     named: Collection[str] = (),
     windows: WindowsConfig | None = None,
+    labelled: bool = True,
 ) -> Table:
     """The table in the CSV `path`; its paths are relative to `root` (absolute ones are used as they are).
 
     `multi_label`: whether a clip may have several classes or none; None: if some row has two labels. `named`: classes
     that the config names; only these may be called `NA`, `nan` or similar. `windows`: the rows are events, and the
-    clips are windows of their recordings, with several labels. Raises UserError with a line for every
-    fault of the file.
+    clips are windows of their recordings, with several labels. Without `labelled`, the clips have no labels and
+    a column of them is not read. Raises UserError with a line for every fault of the file.
     """
     header, rows = read_rows(path)
-    need_own_columns(path, header, columns)
-    reader = _CsvReader(root, columns, columns.present(header), label_separator, named, Faults(path))
+    need_own_columns(path, header, columns, labelled=labelled)
+    present = columns.present(header) - (set() if labelled else {columns.label})
+    reader = _CsvReader(root, columns, present, label_separator, named, Faults(path))
     read = [reader.read(row) for row in rows]
     if windows is None:
         reader.refuse_repeated(read)
@@ -81,12 +83,12 @@ def read_csv(
         mend = "set dataset.columns.fold or dataset.columns.split to null"
         raise UserError(f"{path.as_posix()}: columns {' and '.join(map(str, divided))} both divide the clips; {mend}")
     several = any(len(row.labels) > 1 for row in read) if multi_label is None else multi_label
-    if not several and windows is None:
+    if labelled and not several and windows is None:
         reader.refuse_other_than_one_label(read)
     reader.faults.raise_all()
 
     notes = [*reader.missing_notes(rows), *unread_note(header, columns)]
-    if windows is None:
+    if windows is None and labelled:
         notes = [*_label_notes(read), *_overlaps(read), *notes]
     if min((row.clip.fold for row in read if row.clip.fold is not None), default=1) == 0:
         read = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
@@ -139,7 +141,8 @@ class _CsvReader:
         side = _SIDES.get(self.cell(row, columns.split).lower())
         if side is None and (text := self.cell(row, columns.split)):
             self.faults.add(row.line, str(columns.split), f"'{text}' is not one of train, val, test")
-        parts = dict.fromkeys(composed(part) for part in _labels(row[columns.label], self.separator))
+        cell = row[columns.label] if columns.label in self.present else ""
+        parts = dict.fromkeys(composed(part) for part in _labels(cell, self.separator))
         marks = [part for part in parts if part in MISSING and part not in self.named]
         file = _relative(self.root, self.cell(row, columns.path))
         name = clip_id(Path(file))

@@ -82,6 +82,15 @@ def spread_recordings(table: Table) -> dict[str, tuple[Clip, ...]]:
     return {name: tuple(clips) for name, clips in found.items() if len({(clip.fold, clip.side) for clip in clips}) > 1}
 
 
+def note_spread_recordings(table: Table) -> Table:
+    """Adds a note on recordings that the published folds separate; `make_split` deals with them."""
+    spread = spread_recordings(table)
+    if not spread or not is_published_leak(table, spread):
+        return table
+    note = f"{len(spread)} recordings have clips in two folds: when one is tested, the others are not trained on"
+    return replace(table, notes=(*table.notes, note))
+
+
 def without_clips(table: Table, ids: set[str]) -> tuple[Table, tuple[Clip, ...]]:
     """The table without these clips, and the clips left out: their recordings are in the target data."""
     left_out = tuple(clip for clip in table.clips if clip.id in ids)

@@ -16,6 +16,7 @@ from audiosurvey.reporting.page.clip_views import augmented_views, mistake_views
 from audiosurvey.reporting.page.confusion import MOST_RIGHT, confusion_table, listed_clips
 from audiosurvey.reporting.page.facts import costs, differences
 from audiosurvey.reporting.page.material import RunMaterial
+from audiosurvey.reporting.page.other_sounds import other_sounds
 from audiosurvey.reporting.page.robustness_table import robustness_table
 from audiosurvey.reporting.page.scores import (
     class_scores,
@@ -66,6 +67,7 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
         "folds": _folds(material),
         "multi_label": results.multi_label,
         "notes": results.notes,
+        "others": other_sounds(material),
         "curves": learning_curves(material.histories),
         "classes": _classes(material),
         "confusion": confusion,
@@ -94,6 +96,7 @@ def run_page(material: RunMaterial, *, audio: bool) -> str:
 def _sections(page: Mapping[str, Any]) -> list[tuple[str, str]]:
     shown = [
         ("folds", "Folds", True),
+        ("others", "Sounds of no class", page["others"]),
         ("curves", "Curves", page["curves"]),
         ("classes", "Classes", True),
         ("confusion", "Confusion", page["confusion"]),

@@ -16,7 +16,8 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
 from audiosurvey.randomness import stream
-from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun, score_waves
+from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun
+from audiosurvey.runs.evaluation.model_scores import score_waves
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions
 from audiosurvey.runs.results.run_folder import RunFolder

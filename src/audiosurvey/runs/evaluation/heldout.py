@@ -1,11 +1,10 @@
 """Evaluation of trained models: those of a run on its own test folds, a model on other sounds."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from audiosurvey.artefact.folder import Model, find_model, load_artefact
@@ -18,13 +17,13 @@ from audiosurvey.data.splits.folds import Split, make_split
 from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import ArgumentError, UserError
-from audiosurvey.model.blocks.inputs import laid_out
-from audiosurvey.runs.evaluation.scores import score_windows
+from audiosurvey.runs.evaluation.model_scores import score_with
+from audiosurvey.runs.evaluation.unknown import OtherData, measure_others, open_others
 from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.results.other_scores import OtherScores
 from audiosurvey.runs.results.results import DatasetFacts, FoldRow, LeftOutClip, RunResults, clips_left_out, new_results
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import StoredPart
-from audiosurvey.training.devices import pick_device
 from audiosurvey.training.metrics import Metrics, confusion, evaluate, recall
 from audiosurvey.training.sound_scores import ScoredWindows
 
@@ -88,6 +87,8 @@ class EvaluationResult(StoredPart):
     recall: dict[str, float | None] | None
     ignored: list[LeftOutClip]
     skipped: list[LeftOutClip]
+    other: OtherScores | None = None
+    """How well sounds of no class are told from the clips, if any were given."""
 
 
 def data_for_model(target: Path, data: Data | None, *, conditions: bool) -> Data | None:
@@ -123,8 +124,13 @@ def open_run(run: RunFolder, bar: OpenBar = no_bar) -> OpenRun:
     return OpenRun(run, config, before, sounds)
 
 
-def evaluate_run(run: OpenRun, *, device: str = "auto", reverse: bool = False) -> RunResults:
-    """Evaluates the model of each fold on its test fold."""
+def evaluate_run(
+    run: OpenRun, *, device: str = "auto", reverse: bool = False, others: OtherData | None = None
+) -> RunResults:
+    """Evaluates the model of each fold on its test fold.
+
+    `others`: sounds of no class, in place of those of the run's own that were held out of the fold.
+    """
     before, sounds = run.results, run.sounds
     results = new_results(run.config, sounds.table, sounds.store, leaking=before.leaking).changed(
         init=before.init, parameters=before.parameters, macs=before.macs, final=before.final
@@ -132,19 +138,30 @@ def evaluate_run(run: OpenRun, *, device: str = "auto", reverse: bool = False) -
     if before.pretraining is not None:
         results = results.changed(pretraining=before.pretraining)
     for fold in run.models():
-        metrics, counts = _measure(fold.model, sounds, fold.clips, device, reverse)
-        results = results.with_folds([fold.row.changed(**metrics, clips=len(fold.clips))], counts)
+        scored = score_with(fold.model, sounds, fold.clips, device, reverse=reverse)
+        metrics, counts = _metrics(fold.model, scored, fold.clips)
+        row = fold.row.changed(**metrics, clips=len(fold.clips))
+        found = others.unheard_by(fold.model) if others else _own_others(fold)
+        if found is not None:
+            row = row.changed(other=measure_others(fold.model, fold.clips, scored, found, device, reverse=reverse))
+        results = results.with_folds([row], counts)
     return results
 
 
 def evaluate_model(
-    path: Path, data: Data, *, device: str = "auto", reverse: bool = False, bar: OpenBar = no_bar
+    path: Path,
+    data: Data,
+    *,
+    device: str = "auto",
+    reverse: bool = False,
+    other: Path | None = None,
+    bar: OpenBar = no_bar,
 ) -> EvaluationResult:
     """Evaluates a model on `data`: a config file, the root of a data set whose layout is recognised, or a section.
 
     Classes are matched by name; one that the model does not know is an error. Clips of recordings that the model was
     trained on, by content or source, are listed: a score over them is not a test. So are clips outside the range of the
-    training clips.
+    training clips. `other`: sounds of no class, of which those that it was not trained on are measured.
     """
     model = load_artefact(path)
     sounds = prepare(_dataset(data, model), model.sample_rate, bar, divide=False)
@@ -159,10 +176,18 @@ def evaluate_model(
         )
     column = [model.labels.index(name) for name in table.classes]
     clips = tuple(_relabel(clip, column) for clip in table.clips)
-    metrics, counts = _measure(model, sounds, clips, device, reverse)
+    scored = score_with(model, sounds, clips, device, reverse=reverse)
+    metrics, counts = _metrics(model, scored, clips)
     known = model.heard.known(clips, sounds.store)
     unseen = tuple(clip for clip in clips if clip.id not in known)
     seen = [clip.id for clip in clips if clip.id in known]
+    others = None
+    if other is not None:
+        found = open_others(other, sounds.config, model.sample_rate, bar).unheard_by(model)
+        # Clips that the model was trained on have higher scores than new ones.
+        against = unseen or clips
+        told = scored if against == clips else score_with(model, sounds, against, device, reverse=reverse)
+        others = measure_others(model, against, told, found, device, reverse=reverse)
     return EvaluationResult(
         schema_version=1,
         model=path.as_posix(),
@@ -177,6 +202,7 @@ def evaluate_model(
         recall=None if counts is None else dict(zip(model.labels, recall(counts), strict=True)),
         ignored=clips_left_out(table.ignored),
         skipped=clips_left_out(sounds.store.skipped),
+        **({} if others is None else {"other": others}),
     )
 
 
@@ -190,53 +216,20 @@ def fold_split(config: Config, table: Table, fold: int) -> Split:
 def _measure(
     model: Model, sounds: Sounds, clips: tuple[Clip, ...], device: str, reverse: bool
 ) -> tuple[Metrics, np.ndarray | None]:
-    scores_NK = score_with(model, sounds, clips, device, reverse=reverse).sounds_NK
-    truth_NK = truth(clips, len(model.labels))
+    return _metrics(model, score_with(model, sounds, clips, device, reverse=reverse), clips)
+
+
+def _metrics(model: Model, scored: ScoredWindows, clips: tuple[Clip, ...]) -> tuple[Metrics, np.ndarray | None]:
+    scores_NK, truth_NK = scored.sounds_NK, truth(clips, len(model.labels))
     metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"], model.loss.binary)
     counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
     return metrics, counts
 
 
-def score_with(
-    model: Model, sounds: Sounds, clips: Sequence[Clip], device: str, *, reverse: bool = False
-) -> ScoredWindows:
-    """Uncalibrated scores of clips by a trained model, which is left on the CPU."""
-    network = model.network.to(pick_device(device))
-    scored = score_windows(
-        network,
-        model.front_end.to(pick_device(device)),
-        model.to_scores,
-        sounds.store,
-        clips,
-        clip_samples=model.clip_samples,
-        pad=model.facts["pad"],
-        batch_size=model.config.train.batch_size,
-        num_workers=model.config.train.num_workers,
-        reverse=reverse,
-    )
-    model.network.cpu()
-    model.front_end.cpu()
-    return scored
-
-
-@torch.no_grad()
-def score_waves(model: Model, waves: Sequence[np.ndarray]) -> np.ndarray:
-    """Calibrated scores (N, K) of waves (S) at the model's rate, on its device: those of `predict`, up to rounding.
-
-    Raises UserError for scores that are not finite.
-    """
-    windows = [model.windows(wave_S) for wave_S in waves]
-    wave_BS = torch.from_numpy(np.concatenate(windows))
-    device = model.network.classifier.weight.device
-    scores_WK = torch.cat(
-        [
-            model.to_scores(model.network(laid_out(model.front_end(part_BS.to(device))))).cpu()
-            for part_BS in wave_BS.split(model.config.train.batch_size)
-        ]
-    ).numpy()
-    if not np.isfinite(scores_WK).all():
-        raise UserError("the scores of the model are not finite")
-    return model.temperatures.apply_all(ScoredWindows(scores_WK, np.array([len(part) for part in windows])))
+def _own_others(fold: FoldModel) -> OtherData | None:
+    """The run's own sounds of no class that were held out of a fold; None without any."""
+    others = fold.sounds.others
+    return None if others is None else OtherData(fold.sounds, others.split(fold.split).test)
 
 
 def _outside(model: Model, sounds: Sounds, clips: tuple[Clip, ...]) -> list[dict[str, str]]:

@@ -6,6 +6,8 @@ from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 
 FILE = "predictions.csv"
+OTHER_FILE = "other_predictions.csv"
+"""Of the sounds of no class that were held out; the column `label` is empty."""
 
 
 def read_fold_predictions(run: RunFolder, results: RunResults, fold: int) -> PredictionTable:

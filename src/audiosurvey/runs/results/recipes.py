@@ -6,7 +6,7 @@ PATHS_AND_SPEED = {
     f"config.{stage}{key}"
     for stage, keys in {
         "": ("tracking",),
-        "dataset.": ("root", "store"),
+        "dataset.": ("root", "store", "other.path"),
         "train.": ("num_workers",),
         "pretrain.": ("num_workers", "dataset.root", "dataset.store"),
     }.items()

@@ -14,6 +14,7 @@ from pydantic import Field
 from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.other_scores import OtherScores, OtherSummary, summary
 from audiosurvey.runs.results.recipes import same_recipe
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
@@ -85,6 +86,9 @@ class FoldRow(StoredPart):
     trained without an interruption."""
     energy_wh: float | None = None
     """Measured; only where the system measures it, and for folds that were trained without an interruption."""
+
+    other: OtherScores | None = None
+    """How well sounds of no class are told from the test clips, where `dataset.other` gives any."""
 
     def metrics(self, names: Iterable[str]) -> Metrics:
         return {name: getattr(self, name) for name in names}
@@ -176,6 +180,7 @@ class RunResults(StoredPart):
     final: FinalFacts | None = None
     mean: dict[str, float | None]
     std: dict[str, float | None]
+    other: OtherSummary | None = None
     parameters: int | None = None
     macs: int | None = None
     seconds: float
@@ -218,6 +223,8 @@ class RunResults(StoredPart):
         added = self.changed(folds=folds, mean=mean, std=std, seconds=seconds)
         why_not = added._why_not_official()
         added = added.changed(official=why_not is None, not_official=why_not)
+        if (other := summary([row.other for row in folds])) is not None:
+            added = added.changed(other=other)
         if confusion_KK is None:
             return added
         pooled_KK = np.asarray(self.confusion or np.zeros_like(confusion_KK)) + confusion_KK

@@ -1,6 +1,7 @@
 """What all stages of a run share in one process: data, devices, and initial weights."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from accelerate import Accelerator
@@ -43,10 +44,17 @@ class RunContext:
         """The same, starting from the weights of this pretraining."""
         return replace(self, pretraining=pretraining)
 
-    def stage(self, config: Config, clips: tuple[Clip, ...], fold: int) -> Stage:
-        """The training on these clips."""
+    def stage(self, config: Config, clips: tuple[Clip, ...], fold: int, others: Sequence[Clip] = ()) -> Stage:
+        """The training on these clips, and on `others`, sounds of no class."""
         return Stage(
-            config, self.sounds, clips, accelerator=self.accelerator, settings=config.train, name="train", fold=fold
+            config,
+            self.sounds,
+            clips,
+            accelerator=self.accelerator,
+            settings=config.train,
+            name="train",
+            fold=fold,
+            others=others,
         )
 
     def put_weights(self, network: Network) -> None:
@@ -105,7 +113,8 @@ class RunContext:
         self._embed(stage, network, listener)
 
     def _embed(self, stage: Stage, network: Network, listener: RunListener) -> Embeddings:
-        with listener.bar(f"embedding {len(self.sounds.table.clips)} clips, in batches") as advance:
+        clips = len(self.sounds.table.clips) + len(self.sounds.others.clips if self.sounds.others else ())
+        with listener.bar(f"embedding {clips} clips, in batches") as advance:
             return embed_all(stage, network, self.run.embeddings, advance)
 
 

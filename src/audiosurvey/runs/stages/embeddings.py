@@ -23,7 +23,8 @@ FILE = "embeddings.safetensors"
 
 @dataclass(frozen=True)
 class Embeddings:
-    """The features (W, N) before the classifier, of the windows of each clip; float32, on the CPU."""
+    """The features (W, N) before the classifier, of the windows of each clip and of each sound of no class; float32, on
+    the CPU."""
 
     windows: dict[str, torch.Tensor]
     seconds: float
@@ -60,13 +61,14 @@ def embed_all(stage: Stage, network: Network, folder: Path, progress: ProgressCa
 @torch.no_grad()
 def _compute(stage: Stage, network: Network, progress: ProgressCallback | None) -> dict[str, torch.Tensor]:
     """Each of several processes computes its share, and all receive all."""
-    accelerator, clips = stage.accelerator, stage.sounds.table.clips
+    accelerator, sounds = stage.accelerator, stage.sounds
+    clips = (*sounds.table.clips, *(sounds.others.clips if sounds.others else ()))
     mine = clips[accelerator.process_index :: accelerator.num_processes]
     batches = EvalBatches(
-        stage.sounds.store,
+        sounds.store,
         mine,
-        clip_samples=stage.sounds.window_samples,
-        pad=stage.sounds.config.pad,
+        clip_samples=sounds.window_samples,
+        pad=sounds.config.pad,
         batch_size=stage.settings.batch_size,
         num_workers=stage.settings.num_workers,
     )

@@ -9,34 +9,28 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from audiosurvey.artefact.calibration import Calibration
-from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.subset import training_subset
-from audiosurvey.data.table import Clip, Table, truth
-from audiosurvey.errors import UserError
+from audiosurvey.data.table import Clip, Table
 from audiosurvey.model.network import Network
-from audiosurvey.runs.evaluation.calibrating import Scored, calibrate_final
-from audiosurvey.runs.evaluation.heldout import fold_split, score_with
+from audiosurvey.runs.evaluation.calibrating import calibrate_final
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.fold_log import epoch_log
-from audiosurvey.runs.results.fold_predictions import FILE
-from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
+from audiosurvey.runs.stages.out_of_fold import held_out_scores
 from audiosurvey.runs.stages.probe import epoch_record, fit_probe
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.listener import Listener
 from audiosurvey.training.loop import Evaluation
-from audiosurvey.training.sound_scores import ScoredWindows
 
 PLAN = "plan.json"
 _FOLD = 0
@@ -55,6 +49,8 @@ class FinalTraining:
     epochs_from: str
     seconds: float
     calibration: Calibration
+    others: tuple[Clip, ...] = ()
+    """Sounds of no class that it was trained on too."""
 
 
 def final_pending(run: RunFolder, results: RunResults) -> bool:
@@ -76,9 +72,10 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
     if context.is_main:
         _begin(run, epochs)
     # Before the training: a damaged file is reported at once.
-    scored = {fold: _held_out_scores(context, fold) for fold in results.done} if context.is_main else {}
+    scored = {fold: held_out_scores(context, fold) for fold in results.done} if context.is_main else {}
     accelerator.wait_for_everyone()
-    stage = context.stage(config, clips, _FOLD)
+    others = context.sounds.others.divided if context.sounds.others else ()
+    stage = context.stage(config, clips, _FOLD, others)
     ready = context.start(stage, listener)
     with (
         listener.stages(["final model"], epochs) as (shown,),
@@ -94,12 +91,8 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
     calibration = Calibration()
     if context.is_main:
         binary, several = stage.loss.binary, table.multi_label
-        parts = {fold: held_out.scored for fold, held_out in scored.items()}
-        calibration = calibrate_final(parts, results.classes, binary=binary, multi_label=several)
-        if any(held_out.as_whole for held_out in scored.values()):
-            as_whole = "; for long clips only the scores of whole clips, because the fold models were not kept"
-            calibration = replace(calibration, fitted_on=f"{calibration.fitted_on}{as_whole}")
-    return FinalTraining(config, ready.network, clips, epochs, why, seconds, calibration)
+        calibration = calibrate_final(scored, results.classes, binary=binary, multi_label=several)
+    return FinalTraining(config, ready.network, clips, epochs, why, seconds, calibration, others)
 
 
 def _fit(stage: Stage, network: Network, run: RunFolder, log: Listener) -> float:
@@ -152,40 +145,3 @@ def final_config(config: Config, epochs: int) -> Config:
 def _no_evaluation(network: Callable[[], nn.Module], epoch: int, last: bool) -> Evaluation:
     """No clips are held out."""
     return Evaluation({})
-
-
-@dataclass(frozen=True)
-class _HeldOut:
-    """Scores of a fold's test clips."""
-
-    scored: Scored
-    as_whole: bool = False
-    """Of long clips, the scores as a whole stand for those of their windows."""
-
-
-def _held_out_scores(context: RunContext, fold: int) -> _HeldOut:
-    """Scores of a fold's test clips by its own model, and their labels.
-
-    predictions.csv has them if each clip is one window; otherwise the clips are scored again, for the scores of their
-    windows are not stored. Without a model of the fold, the scores of whole clips stand for those of their windows.
-    """
-    sounds, run = context.sounds, context.run
-    path, mend = run.fold(fold) / FILE, run.mend_fold(fold)
-    by_id = {clip.id: clip for clip in sounds.table.clips}
-    try:
-        ids, _, scores_NK = read_predictions(path)
-        clips = [by_id[clip] for clip in ids]
-    except (OSError, ValueError, KeyError):
-        raise UserError(f"{path}: missing or damaged; {mend}") from None
-    if scores_NK.shape != (len(clips), len(sounds.table.classes)) or not np.isfinite(scores_NK).all():
-        raise UserError(f"{path}: damaged, not a score for each class in each row; {mend}")
-    tested = fold_split(context.config, sounds.table, fold).test
-    if sorted(ids) != sorted(clip.id for clip in tested):
-        raise UserError(f"{path}: damaged, its rows are not the {len(tested)} test clips of fold {fold}; {mend}")
-    truth_NK = truth(clips, len(sounds.table.classes))
-    several = any(sounds.store.length(clip.id) > sounds.window_samples for clip in clips)
-    model = run.fold(fold) / "model"
-    if not several or not model.is_dir():
-        return _HeldOut((ScoredWindows.single(scores_NK), truth_NK), as_whole=several)
-    scored = score_with(load_artefact(model), sounds, clips, str(context.accelerator.device))
-    return _HeldOut((scored, truth_NK))

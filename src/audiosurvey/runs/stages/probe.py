@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,22 +74,44 @@ def epoch_record(head: Head) -> dict[str, Any]:
 
 
 def fit_probe(stage: Stage, clips: Sequence[Clip], network: Network, embeddings: Embeddings) -> Head:
-    """Fits a classifier to the embeddings of these clips and puts it into the network."""
+    """Fits a classifier to the embeddings of these clips and of the stage's sounds of no class, and puts it into the
+    network."""
     config, table = stage.config, stage.sounds.table
     loss = Loss(config.loss, table.multi_label, class_weights(config.loss, table.classes, clips, table.multi_label))
-    examples = _examples(embeddings, clips, len(table.classes))
+    others = stage.others
+    counts = zip((others.recorded, others.made), others.counts(len(clips)), strict=True)
+    weighted = [(sounds, count / len(sounds)) for sounds, count in counts if count]
+    examples = _examples(embeddings, clips, len(table.classes), weighted, stage.other_target)
     penalty = config.train.head_penalty
     if penalty == "auto":
-        penalty = choose_penalty(examples, _groups(config, clips, embeddings, len(table.classes)), loss)
+        every = [*clips, *(sound for sounds, _ in weighted for sound in sounds)]
+        penalty = choose_penalty(examples, _groups(config, every, embeddings, len(table.classes)), loss)
     head = fit_head(examples, loss, penalty)
     _put(head, network)
     network.eval()
     return head
 
 
-def _examples(embeddings: Embeddings, clips: Sequence[Clip], classes: int) -> LabelledEmbeddings:
+def _examples(
+    embeddings: Embeddings,
+    clips: Sequence[Clip],
+    classes: int,
+    others: Sequence[tuple[Sequence[Clip], float]],
+    other_target: float,
+) -> LabelledEmbeddings:
+    """`others`: sounds of no class, each with its weight in place of the 1 of a clip."""
     target_NK = torch.from_numpy(truth(clips, classes))
-    return join([(embeddings.of(clip), target_K) for clip, target_K in zip(clips, target_NK, strict=True)])
+    known = join([(embeddings.of(clip), target_K) for clip, target_K in zip(clips, target_NK, strict=True)])
+    target_K = torch.full((classes,), other_target)
+    parts = [known]
+    for sounds, weight in others:
+        part = join([(embeddings.of(sound), target_K) for sound in sounds])
+        parts.append(replace(part, weight_M=part.weight_M * weight))
+    return LabelledEmbeddings(
+        torch.cat([part.embedding_MN for part in parts]),
+        torch.cat([part.target_MK for part in parts]),
+        torch.cat([part.weight_M for part in parts]),
+    )
 
 
 def _groups(config: Config, clips: Sequence[Clip], embeddings: Embeddings, classes: int) -> torch.Tensor:

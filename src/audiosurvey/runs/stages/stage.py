@@ -12,6 +12,8 @@ from audiosurvey.augment.chain import Chain
 from audiosurvey.config.network import network_of
 from audiosurvey.config.root import Config
 from audiosurvey.data.batches.batches import Batch, EvalBatches, TrainBatches
+from audiosurvey.data.batches.sampling import NO_OTHERS, OtherSounds
+from audiosurvey.data.other.reading import is_made
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import UserError
@@ -49,14 +51,19 @@ class Stage:
         settings: TrainConfig,
         name: str,
         fold: int,
+        others: Sequence[Clip] = (),
     ) -> None:
-        """`config` is resolved. Raises UserError if there are more processes than clips in a batch."""
+        """`config` is resolved; `others`: sounds of no class to train on.
+
+        Raises UserError if there are more processes than clips in a batch.
+        """
         self._refuse_empty_shares(name, accelerator.num_processes, settings.batch_size, len(train_clips))
         config = config.for_stage(settings)
         self.config, self.sounds, self.settings = config, sounds, settings
         self.accelerator = accelerator
         self.train_clips = tuple(train_clips)
         self.name, self.fold = name, fold
+        self.others = self._other_sounds(others)
         self.loss = Loss(config.loss, sounds.table.multi_label, self._class_weights())
         front_end = make_front_end(config.model.hears, config.mel_spectrogram, config.sample_rate)
         self.front_end = front_end.to(accelerator.device)
@@ -80,12 +87,27 @@ class Stage:
             batch_size=settings.batch_size,
             seed=seed,
             sampling=settings.sampling,
+            others=self.others,
+            other_target=self.other_target,
             num_workers=settings.num_workers,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
             draw=self.chain.draw,
             pin_memory=accelerator.device.type == "cuda",
         )
+
+    @property
+    def other_target(self) -> float:
+        """Target of sounds of no class for each class: nothing with bce, all classes equally with cross-entropy."""
+        return 0.0 if self.loss.binary else 1 / len(self.sounds.table.classes)
+
+    def _other_sounds(self, clips: Sequence[Clip]) -> OtherSounds:
+        if not clips or self.sounds.others is None:
+            return NO_OTHERS
+        config = self.sounds.others.config
+        made = tuple(clip for clip in clips if is_made(clip.id))
+        recorded = tuple(clip for clip in clips if not is_made(clip.id))
+        return OtherSounds(recorded, made, config.share, config.made)
 
     def _class_weights(self) -> torch.Tensor | None:
         """Weights given by class name are for the classes of the target data, not for those of a pretraining."""
