@@ -10,7 +10,17 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 PACKAGE = DOCS.parent / "src" / "audiosurvey"
 STAGES = ["data", "features", "augment", "model", "training", "config", "artefact", "runs"]
-STAGES += ["diagnosis", "prediction", "exporting", "demo", "analysis", "comparison", "reporting", "surveys"]
+STAGES += [
+    "diagnosis",
+    "prediction",
+    "detection",
+    "exporting",
+    "demo",
+    "analysis",
+    "comparison",
+    "reporting",
+    "surveys",
+]
 STAGES += ["pages", "api", "cli"]
 BEGIN, END = "<!-- tree: begin -->", "<!-- tree: end -->"
 

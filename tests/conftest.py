@@ -232,10 +232,11 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         final: bool = False,
         jobs: int = 1,
         device: str = "cpu",
+        detection: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            options = TrainOptions(run_dir, folds, resume, device, final, jobs)
+            options = TrainOptions(run_dir, folds, resume, device, final, jobs, detection=detection)
             trained = train(tiny(*overrides), options, TerminalListener(say=say, quiet=True))
         assert trained is not None
         return trained.results.as_json()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from audiosurvey.api.evaluation import robustness as robustness
     from audiosurvey.api.evaluation import suspects as suspects
     from audiosurvey.api.evaluation import tune_events as tune_events
+    from audiosurvey.api.evaluation import tune_run_events as tune_run_events
     from audiosurvey.api.loop.augmentations import Augmentation as Augmentation
     from audiosurvey.api.loop.augmentations import augmentation as augmentation
     from audiosurvey.api.loop.datasets import ClipDataset as ClipDataset
@@ -68,7 +69,7 @@ _PLACES = {
     "api.configs": ("check", "describe", "init", "load_config", "presets"),
     "api.data": ("doctor", "download", "prepare", "preview", "table"),
     "api.loop.datasets": ("ClipDataset", "batches", "scores"),
-    "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events"),
+    "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events", "tune_run_events"),
     "api.models": ("export", "push", "serve_demo"),
     "api.loop.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
     "api.prediction": ("SoundPrediction", "predict"),
@@ -93,7 +94,7 @@ __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "download", "prepare", "table", "doctor", "preview",
     "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce",
     "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
-    "evaluate", "evaluate_events", "tune_events", "robustness", "suspects",
+    "evaluate", "evaluate_events", "tune_events", "tune_run_events", "robustness", "suspects",
     "survey", "survey_status", "survey_forecast", "train_final", "compare", "report",
     "front_end", "augmentation", "Augmentation", "network", "optimizer", "learning_rate", "average", "FirstBatches",
     "ClipDataset", "batches", "scores", "losses", "metrics", "splits",

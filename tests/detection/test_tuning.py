@@ -12,7 +12,7 @@ import soundfile
 
 import audiosurvey
 from audiosurvey.artefact.detection import DetectionSettings
-from audiosurvey.detection import tuning
+from audiosurvey.detection import search
 from audiosurvey.detection.evaluation import evaluate_events
 from audiosurvey.detection.scoring import DetectionScores, Measure
 from audiosurvey.detection.tuning import tune_detection
@@ -26,10 +26,11 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(autouse=True)
 def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "SHARES", (1.0, 0.5))
-    monkeypatch.setattr(tuning, "SMOOTH", (1, 3))
-    monkeypatch.setattr(tuning, "ON", (0.2, 0.3, 0.4, 0.5, 0.6))
-    monkeypatch.setattr(tuning, "OFF_SHARES", (None,))
+    monkeypatch.setattr(search, "SHARES", (1.0, 0.5))
+    monkeypatch.setattr(search, "SMOOTH", (1, 3))
+    monkeypatch.setattr(search, "ON", (0.2, 0.3, 0.4, 0.5, 0.6))
+    monkeypatch.setattr(search, "OFF_SHARES", (None,))
+    monkeypatch.setattr(search, "BACKGROUND", (False,))
 
 
 @pytest.fixture
@@ -74,7 +75,12 @@ def test_settings_are_chosen_and_stored(model: Path, field: Path):
     assert audiosurvey.load(model).detection == found.settings
     by_default = evaluate_events(str(model), field, PredictOptions(), MEASURE)
     assert min(f1_of(by_default.scores)) > 0.9
-    assert by_default.how == str(found.settings)
+    assert by_default.how == f"{found.settings}{found.settings.worth}"
+    assert found.settings.measured == {
+        "event_f1": found.held_out.events.f1,
+        "segment_f1": found.held_out.segments.f1,
+        "false_alarms_an_hour": found.held_out.false_alarms_an_hour,
+    }
     # Tuning again begins with these.
     again = tune_detection(model, field, MEASURE)
     assert again.earlier == found.settings
@@ -88,12 +94,19 @@ def test_predict_uses_them_unless_it_is_told_otherwise(model: Path, field: Path,
     assert err.splitlines()[0] == "windows of 0.5 s every 0.25 s; events from a score of 0.5"
     found = tune_detection(model, field, MEASURE)
     status, out, err = command("predict", model, "field/0.wav")
-    assert err.splitlines()[0] == str(found.settings)
+    assert err.splitlines()[0] == f"{found.settings}; event F1 1.00, segment F1 1.00 on 4 recordings (events.csv)"
     assert [line.split()[2] for line in out.splitlines()[1:]] == ["low", "high", "low"]
     _, _, err = command("predict", model, "field/0.wav", "--threshold", "0.9")
     assert err.splitlines()[0].endswith("; events from a score of 0.9")
     _, _, err = command("predict", model, "field/0.wav", "--window", "0.4")
     assert err.splitlines()[0].startswith("windows of 0.4 s every 0.2 s")
+    # Noise is most of the recording: without it, nothing is noise, and tones are tones.
+    _, out, err = command("predict", model, "field/0.wav", "--remove-background", "--threshold", "0.4")
+    assert err.splitlines()[0] == "windows of 0.5 s every 0.25 s, background removed; events from a score of 0.4"
+    assert "noise" not in {line.split()[2] for line in out.splitlines()[1:]}
+    status, _, err = command("predict", model, "field/0.wav", "--remove-background", "--whole")
+    assert status == 2
+    assert err.startswith("--remove-background: is for windows, --whole gives one prediction per sound")
     # Windows that are not joined to events lie side by side.
     _, out, err = command("predict", model, "field/0.wav", "--format", "csv")
     assert err.splitlines()[0] == "windows of 0.5 s every 0.5 s"
@@ -111,7 +124,10 @@ def test_the_command(model: Path, field: Path, command: Command):
     status, _, err = command("evaluate", model, "--events", field, "--tune", "--hop", "1")
     assert (status, err.strip()) == (2, "--hop: cannot be combined with --tune; leave one out")
     status, _, err = command("evaluate", model, "--tune")
-    assert (status, err.strip()) == (2, "--tune: needs --events, recordings to choose settings with")
+    assert (status, err.strip()) == (
+        2,
+        "--tune: needs --events, recordings to choose settings with; for a run, its clips make them",
+    )
 
 
 def test_one_recording_has_no_others_to_measure_on(model: Path, field: Path, command: Command):

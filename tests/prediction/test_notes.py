@@ -89,6 +89,12 @@ def test_a_model_of_an_older_version_has_no_notes(folder: Path, tmp_path: Path):
     assert old.notes([np.zeros(4000), sound()]) == [[], []]
 
 
+def test_windows_shorter_than_the_training_clips_are_no_fault_of_the_recording(command, folder: Path, sounds: Path):
+    _, out, _ = command("predict", folder, sounds / "long.wav", "--format", "csv", "--window", "0.1")
+    assert len(out.splitlines()) > 2
+    assert SHORT not in out
+
+
 def test_the_csv_has_a_column_and_stderr_a_count(command, folder: Path, sounds: Path):
     (sounds / "long.wav").unlink()
     status, out, err = command("predict", folder, sounds, "--format", "csv", "--scores")

@@ -12,6 +12,7 @@ from audiosurvey.errors import ArgumentError, UserError
 if TYPE_CHECKING:
     from audiosurvey.analysis.robustness_results import RobustnessResults
     from audiosurvey.analysis.suspects import SuspectResults
+    from audiosurvey.artefact.detection import DetectionSettings
     from audiosurvey.detection.evaluation import EventEvaluation
     from audiosurvey.detection.scoring import Measure
     from audiosurvey.detection.tuning import TunedDetection
@@ -76,6 +77,7 @@ def evaluate_events(
     hop_s: float | None = None,
     threshold: float | str | None = None,
     smooth: int | str | None = None,
+    remove_background: bool | None = None,
     on: float | None = None,
     off: float | None = None,
     min_duration_s: float | None = None,
@@ -95,6 +97,7 @@ def evaluate_events(
         hop_s: as in `predict`.
         threshold: as in `predict`.
         smooth: as in `predict`.
+        remove_background: as in `predict`.
         on: as in `predict`.
         off: as in `predict`.
         min_duration_s: as in `predict`.
@@ -121,6 +124,7 @@ def evaluate_events(
         hop_s=hop_s,
         threshold=None if threshold is None else str(threshold),
         smooth=None if smooth is None else str(smooth),
+        remove_background=remove_background,
         on=on,
         off=off,
         min_duration_s=min_duration_s,
@@ -166,6 +170,33 @@ def tune_events(
     how = _measure(onset_s, offset_share, segment_s)
     with bar_of(progress)("recordings") as advance:
         return tune_detection(Path(model), Path(annotations), how, device=device, progress=advance or _ignored)
+
+
+@keeps_state
+def tune_run_events(
+    run: PathLike, *, device: str = "auto", progress: ShowProgress = False
+) -> "dict[Path, DetectionSettings]":
+    """Chooses how the models of a run find events, on soundscapes made of its clips, and stores it in each model.json.
+
+    Each soundscape holds test clips of one fold and is scored by the model of that fold. The settings of a fold's own
+    model come from the soundscapes of the other folds.
+
+    Args:
+        run: the run folder.
+        device: as in `train`.
+        progress: see `audiosurvey.Progress`.
+
+    Returns:
+        The settings by model folder, with what they scored on the soundscapes; empty if none could be chosen.
+
+    Raises:
+        UserError: if there is no such run, or its data are missing.
+    """
+    from audiosurvey.api.listeners import listener_of
+    from audiosurvey.detection.run_settings import settle_run
+    from audiosurvey.runs.results.run_folder import RunFolder
+
+    return settle_run(RunFolder(Path(run)), device=device, listener=listener_of(progress), anew=True)
 
 
 @keeps_state

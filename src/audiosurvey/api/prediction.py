@@ -59,6 +59,7 @@ def predict(
     top: int | None = None,
     threshold: float | str | None = None,
     smooth: int | str | None = None,
+    remove_background: bool | None = None,
     events: bool | None = None,
     on: float | None = None,
     off: float | None = None,
@@ -86,6 +87,7 @@ def predict(
         top: most labels of a prediction; None: one, and for events any number at the same time.
         threshold: score that the best label must reach, else it is `unknown`; `"model"`: the model's own thresholds.
         smooth: moving average over so many windows; `"median:5"` for the median.
+        remove_background: subtract what each label scores steadily in a long recording; None: as the model says.
         events: join windows into events; None: unless `whole` is given.
         on: an event begins at this score; None: the model's, or 0.5.
         off: an event ends below this score.
@@ -116,6 +118,7 @@ def predict(
         top=top,
         threshold=None if threshold is None else str(threshold),
         smooth=None if smooth is None else str(smooth),
+        remove_background=remove_background,
         events=None if whole and events is None else events is not False,
         on=on,
         off=off,

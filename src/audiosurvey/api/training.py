@@ -1,5 +1,6 @@
 """Training: runs of a config, and recorded runs trained again."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ def train(
     folds: int | Sequence[int] | None = None,
     resume: bool = False,
     final: bool = False,
+    detection: bool = True,
     device: str = "auto",
     jobs: int = 1,
     threads: int | None = None,
@@ -42,6 +44,7 @@ def train(
         folds: train these folds only; None: all.
         resume: continue the run in `run_dir`.
         final: after the folds, train one model on the clips of all of them, for use.
+        detection: with `final`, choose how events are found in long recordings, on soundscapes made of the clips.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         jobs: folds trained side by side, each in a process with its share of the threads.
         threads: processor threads of all jobs; None: as many as torch uses now. They change the last digits.
@@ -63,9 +66,22 @@ def train(
         raise ArgumentError("{resume}: which run? give its {run_dir}", resume=True, run_dir=...)
     need_at_least(1, jobs=jobs, threads=threads)
     options = TrainOptions(
-        path_or_none(run_dir), numbers(folds), resume, device, final=final, jobs=jobs, threads=threads
+        path_or_none(run_dir),
+        numbers(folds),
+        resume,
+        device,
+        final=final,
+        jobs=jobs,
+        threads=threads,
+        detection=detection,
     )
-    trained = train_run(loaded(config, overrides), options, listener_of(progress))
+    listener = listener_of(progress)
+    trained = train_run(loaded(config, overrides), options, listener)
+    if final and detection and os.environ.get("RANK", "0") == "0":  # of several processes (torchrun), one
+        from audiosurvey.detection.run_settings import settle_run
+        from audiosurvey.runs.results.run_folder import RunFolder
+
+        settle_run(RunFolder(trained.folder), device=device, threads=threads, listener=listener)
     return Run(trained.folder, trained.results)
 
 

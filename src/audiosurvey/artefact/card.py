@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from audiosurvey.artefact.detection import MEASURES, DetectionSettings
 from audiosurvey.artefact.golden import Golden
 from audiosurvey.artefact.licence import NOT_STATED, hub_id, non_commercial
 from audiosurvey.atomic import write_text
@@ -110,6 +111,28 @@ def replace_section(card: Path, title: str, other: str) -> None:
     new = _split(other, title)[1]
     if section:
         _write_sections(card, before, f"## {title}\n{new}", after)
+
+
+def add_detection(card: Path, settings: DetectionSettings) -> None:
+    """Add or replace the section on events in long recordings. Does nothing if there is no card."""
+    if not card.is_file():
+        return
+    text = f"Sounds of more than 30 s are processed in {settings}."
+    if settings.tuned_on is not None:
+        text += f" These settings were chosen on {settings.tuned_on}."
+    event, segment, false = (settings.measured.get(name) for name in MEASURES)
+    if event is not None and segment is not None and false is not None:
+        text += (
+            f" Each half of them with the settings that are best on the other half: event F1 {event:.3f} (start within "
+            f"1.5 s), segment F1 {segment:.3f} (segments of 1 s), {false:.3g} false alarms an hour."
+        )
+    if settings.background:
+        text += " A sound that is there for more than half of five minutes is background, and no event."
+    before, _, after = _split(card.read_text(encoding="utf-8"), "Events in long recordings")
+    if not after:
+        before, training, after = before.partition("\n## Training\n")
+        after = f"## Training\n{after}" if training else ""
+    _write_sections(card, before, f"## Events in long recordings\n\n{text}", after)
 
 
 def add_export(card: Path, name: str, lines: list[str]) -> None:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 DEFAULT_ON = 0.5
+MEASURES = ("event_f1", "segment_f1", "false_alarms_an_hour")
+"""What is stored of how well events were found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class DetectionSettings:
     """Scores at which events of single labels begin, in place of `on`."""
     tuned_on: str | None = None
     """The recordings that the settings were chosen with; None: they are the default."""
+    background: bool = False
+    """Whether the background of a recording, that is what it sounds like most of the time, is removed from the scores
+    (`predict.background`)."""
+    measured: Mapping[str, float | None] = field(default_factory=dict, hash=False)
+    """What such settings are worth on recordings that had no part in the choice, by `MEASURES`; empty if unknown."""
 
     @classmethod
     def default(cls, window_s: float) -> "DetectionSettings":
@@ -60,6 +67,15 @@ class DetectionSettings:
 
     def __str__(self) -> str:
         smooth = f", smoothed over {self.smooth}" if self.smooth > 1 else ""
+        removed = ", background removed" if self.background else ""
         down = f" down to {self.off:.2g}" if self.off is not None else ""
         own = f" ({', '.join(f'{label} {on:.2g}' for label, on in self.labels.items())})" if self.labels else ""
-        return f"{self.of_windows}{smooth}; events from a score of {self.on:.2g}{own}{down}"
+        return f"{self.of_windows}{removed}{smooth}; events from a score of {self.on:.2g}{own}{down}"
+
+    @property
+    def worth(self) -> str:
+        """`; event F1 0.82, segment F1 0.79 on 20 recordings (events.csv)`: what was measured, if anything was."""
+        event, segment = self.measured.get("event_f1"), self.measured.get("segment_f1")
+        if event is None or segment is None:
+            return ""
+        return f"; event F1 {event:.2f}, segment F1 {segment:.2f} on {self.tuned_on}"

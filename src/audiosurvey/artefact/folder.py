@@ -23,7 +23,7 @@ import torch
 from audiosurvey.artefact import golden as golden_clips
 from audiosurvey.artefact.arrays import several, waves_of
 from audiosurvey.artefact.calibration import Calibration
-from audiosurvey.artefact.card import SCORES, model_card, replace_section
+from audiosurvey.artefact.card import SCORES, add_detection, model_card, replace_section
 from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.artefact.exported import is_exported
@@ -110,8 +110,13 @@ def save_artefact(
 
 
 def store_detection(path: Path, settings: DetectionSettings) -> Path:
-    """Writes settings into the model.json of a model, in place of those that it had. Returns the file."""
-    return _change_facts(find_model(path), {"detection": settings.as_json()})
+    """Writes settings into the model.json and the card of a model, in place of those that it had.
+
+    Returns the model.json, which is written last.
+    """
+    folder = find_model(path)
+    add_detection(folder / "README.md", settings)
+    return _change_facts(folder, {"detection": settings.as_json()})
 
 
 def store_calibration(path: Path, calibration: Calibration) -> Path:

@@ -58,12 +58,15 @@ class TrainingRange:
         spans = {name: entry.get(name) for name in ("level_db", "bandwidth_hz", "seconds", "snr_db")}
         return cls(entry.get("clips", 0), **{name: _pair(span) for name, span in spans.items()})
 
-    def notes(self, measures: Measures) -> list[str]:
-        """How a sound differs from the training clips, a text for each measure outside the range."""
+    def notes(self, measures: Measures, *, cut: bool = False) -> list[str]:
+        """How a sound differs from the training clips, a text for each measure outside the range.
+
+        `cut`: it is a window of a longer sound, whose length says nothing about the recording.
+        """
         if measures.level_db is None:
             return [_SILENT]
         checks: list[tuple[Callable[[float, Span], str | None], float | None, Span | None]] = [
-            (_length_note, measures.seconds, self.seconds),
+            (_length_note, measures.seconds, None if cut else self.seconds),
             (_level_note, measures.level_db, self.level_db),
             (_bandwidth_note, measures.bandwidth_hz, self.bandwidth_hz),
             (_snr_note, measures.snr_db, self.snr_db),

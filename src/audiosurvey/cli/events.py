@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from audiosurvey.detection.evaluation import EventEvaluation
     from audiosurvey.prediction.postprocessing import FailedSound
 
-_FINDING = ("window_s", "hop_s", "threshold", "smooth", "on", "off", "min_duration_s", "min_gap_s")
+_FINDING = ("window_s", "hop_s", "threshold", "smooth", "remove_background", "on", "off", "min_duration_s", "min_gap_s")
 _MEASURE = ("onset_s", "offset_share", "segment_s")
 _MOST = {"onset_s": float("inf"), "offset_share": 1.0, "segment_s": float("inf")}
 
@@ -25,7 +25,29 @@ def refuse_event_options(given: Mapping[str, Any]) -> None:
             text = f"{{{name}}}: is for {{events}}; leave it out, or give {{events}}"
             raise ArgumentError(text, **{name: ..., "events": ...})
     if given["tune"]:
-        raise ArgumentError("{tune}: needs {events}, recordings to choose settings with", tune=True, events=...)
+        text = "{tune}: needs {events}, recordings to choose settings with; for a run, its clips make them"
+        raise ArgumentError(text, tune=True, events=...)
+
+
+def is_run(target: Path) -> bool:
+    """Whether the folder is a run, not a model."""
+    return (target / "config.yaml").is_file() and not (target / "model.json").is_file()
+
+
+def tune_run(target: Path, given: Mapping[str, Any]) -> None:
+    """`evaluate RUN --tune`: settings for the models of a run, on soundscapes. `given`: all options of `evaluate`."""
+    refuse_event_options(dict(given) | {"tune": False})
+    for name in ("data", "conditions", "reverse"):
+        if given[name]:
+            raise ArgumentError(f"{{{name}}}: does not go with {{tune}}; leave one out", **{name: ..., "tune": True})
+    chosen = audiosurvey.tune_run_events(target, device=given["device"], progress=True)
+    if given["as_json"]:
+        print_json({model.as_posix(): settings.as_json() for model, settings in chosen.items()})
+        return
+    for model, settings in chosen.items():
+        print(f"{model.as_posix()}: {settings}{settings.worth}")
+    if not chosen:
+        sys.exit(1)
 
 
 def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -> None:

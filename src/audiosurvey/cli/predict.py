@@ -31,6 +31,12 @@ Threshold = Annotated[
 Smooth = Annotated[
     str | None, typer.Option(help="Moving average over this many windows, such as 5; median:5 for the median.")
 ]
+RemoveBackground = Annotated[
+    bool | None,
+    typer.Option(
+        help="Score windows by how they differ from most of the recording; default: as the model says.",
+    ),
+]
 _Events = Annotated[
     bool | None,
     typer.Option("--events/--no-events", help="Join windows into events; default: for table, audacity and raven."),
@@ -66,6 +72,7 @@ def predict(
     top: _Top = None,
     threshold: Threshold = None,
     smooth: Smooth = None,
+    remove_background: RemoveBackground = None,
     events: _Events = None,
     on: On = None,
     off: Off = None,

@@ -19,8 +19,8 @@ from audiosurvey.cli.app import (
     print_json,
     stdout,
 )
-from audiosurvey.cli.events import evaluate_events, refuse_event_options
-from audiosurvey.cli.predict import Hop, MinDuration, MinGap, Off, On, Smooth, Threshold, Window
+from audiosurvey.cli.events import evaluate_events, is_run, refuse_event_options, tune_run
+from audiosurvey.cli.predict import Hop, MinDuration, MinGap, Off, On, RemoveBackground, Smooth, Threshold, Window
 from audiosurvey.errors import UserError
 
 
@@ -39,6 +39,13 @@ def train(
         int | None,
         typer.Option(min=1, help="Processor threads of all jobs; changes the last digits of results."),
     ] = None,
+    detection: Annotated[
+        bool,
+        typer.Option(
+            "--detection/--no-detection",
+            help="With --final: choose how events are found in long recordings, on soundscapes made of the clips.",
+        ),
+    ] = True,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -53,6 +60,7 @@ def train(
         folds=numbers,
         resume=resume,
         final=final,
+        detection=detection,
         device=device,
         jobs=jobs,
         threads=threads,
@@ -94,6 +102,7 @@ def evaluate(
     hop_s: Hop = None,
     threshold: Threshold = None,
     smooth: Smooth = None,
+    remove_background: RemoveBackground = None,
     on: On = None,
     off: Off = None,
     min_duration_s: MinDuration = None,
@@ -107,7 +116,12 @@ def evaluate(
         Path | None, typer.Option(help="PNG file with the worst recordings: true events above those found.")
     ] = None,
     tune: Annotated[
-        bool, typer.Option("--tune", help="With --events: choose windows and thresholds, and store them in the model.")
+        bool,
+        typer.Option(
+            "--tune",
+            help="With --events: choose windows and thresholds, and store them in the model. For a run: for all of its "
+            "models, on soundscapes made of its clips.",
+        ),
     ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -121,6 +135,9 @@ def evaluate(
         raise UserError(f"{target}: no such folder; expected a run or a model")
     if events is not None:
         evaluate_events(target, events, given)
+        return
+    if tune and is_run(target):
+        tune_run(target, given)
         return
     refuse_event_options(given)
     results = audiosurvey.evaluate(

@@ -9,7 +9,9 @@ from audiosurvey.artefact.detection import DetectionSettings
 from audiosurvey.data.annotations.annotation import AnnotatedRecording, Annotation
 from audiosurvey.detection.psds import ScoredRecording
 from audiosurvey.detection.scoring import DetectedRecording
+from audiosurvey.prediction.background import BackgroundRemoval
 from audiosurvey.prediction.events import EventRule, find_events, middle
+from audiosurvey.prediction.smoothing import Smoothing
 from audiosurvey.prediction.stream import WindowScores
 
 
@@ -17,6 +19,13 @@ def events_in(windows: Sequence[WindowScores], model: Classifier, rule: EventRul
     """The events found in a recording, in the order of their ends. `windows`: smoothed."""
     events = find_events(windows, model.labels, rule, model.temperatures)
     return [Annotation(event.label, event.start_s, event.end_s) for event in events]
+
+
+def prepared(windows: Sequence[WindowScores], settings: DetectionSettings, model: Classifier) -> list[WindowScores]:
+    """The windows of a recording as `predict` joins them into events: without background, smoothed."""
+    if settings.background:
+        windows = list(BackgroundRemoval.of(model).apply(windows))
+    return list(Smoothing(settings.smooth).apply(windows))
 
 
 def rule_of(settings: DetectionSettings, model: Classifier) -> EventRule:

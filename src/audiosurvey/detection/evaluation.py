@@ -59,7 +59,7 @@ def evaluate_events(
         if isinstance(windows, FailedSound):
             failures.append(windows)
         else:
-            found.append(detected(recording, list(how.smoothing.apply(windows)), model, how.events))
+            found.append(detected(recording, list(how.prepared(windows)), model, how.events))
         progress(done, len(recordings))
     if not found:
         raise UserError(*(f"{one.name}: {one.reason}" for one in failures))

@@ -91,6 +91,16 @@ class DetectionScores:
         """Events found that match no true event of their label."""
         return (self.events.found - self.events.hits) / (self.seconds / 3600)
 
+    @property
+    def summary(self) -> dict[str, float | None]:
+        """The figures of `DetectionSettings.measured`."""
+        rounded = {
+            "event_f1": self.events.f1,
+            "segment_f1": self.segments.f1,
+            "false_alarms_an_hour": self.false_alarms_an_hour,
+        }
+        return {name: None if value is None else round(value, 4) for name, value in rounded.items()}
+
     def mean_f1(self, kind: str) -> float | None:
         """Mean of the F1 scores of the labels; `kind`: events or segments."""
         known = [score for label in self.labels if (score := getattr(label, kind).f1) is not None]

@@ -67,6 +67,20 @@ class _OpenEvent:
     """Whether the last window belonged to it, so that `off` suffices."""
 
 
+@dataclass(frozen=True, slots=True)
+class RankedWindow:
+    """One window with its labels, best first, and their calibrated scores."""
+
+    window: WindowScores
+    ranked: tuple[tuple[str, float], ...]
+
+
+def rank(window: WindowScores, labels: Sequence[str], temperatures: Temperatures) -> RankedWindow:
+    calibrated_K = temperatures.apply(window.score_K, window.windows).tolist()
+    order: list[int] = np.argsort(-window.score_K, kind="stable").tolist()
+    return RankedWindow(window, tuple((labels[k], calibrated_K[k]) for k in order))
+
+
 def find_events(
     windows: Iterable[WindowScores], labels: Sequence[str], rule: EventRule, temperatures: Temperatures | None = None
 ) -> Iterator[Event]:
@@ -75,13 +89,20 @@ def find_events(
     `temperatures` calibrate the scores; None: scores are used as they are.
     """
     temperatures = temperatures or Temperatures()
+    return join_events((rank(window, labels, temperatures) for window in windows), labels, rule)
+
+
+def join_events(windows: Iterable[RankedWindow], labels: Sequence[str], rule: EventRule) -> Iterator[Event]:
+    """`find_events` of windows that are ranked already."""
     growing: dict[str, _OpenEvent] = {}
     window: WindowScores | None = None
-    for window in windows:
+    for one in windows:
+        window = one.window
         start_s, end_s = middle(window, rule.margin_s)
-        yield from _finished(growing, labels, rule, start_s)
+        if growing:
+            yield from _finished(growing, labels, rule, start_s)
         continuing = {label for label, event in growing.items() if event.continues}
-        present = _present_labels(window, temperatures, labels, rule, continuing)
+        present = _present_labels(one, rule, continuing)
         for label, event in growing.items():
             event.continues = label in present
         for label, score in present.items():
@@ -101,18 +122,16 @@ def middle(window: WindowScores, margin_s: float) -> tuple[float, float]:
     return start_s, max(start_s, window.end_s - margin_s)
 
 
-def _present_labels(
-    window: WindowScores, temperatures: Temperatures, labels: Sequence[str], rule: EventRule, continuing: set[str]
-) -> dict[str, float]:
+def _present_labels(one: RankedWindow, rule: EventRule, continuing: set[str]) -> dict[str, float]:
     """The labels whose events begin or continue in this window, with their scores."""
-    calibrated_K = temperatures.apply(window.score_K, window.windows)
-    order = [int(k) for k in np.argsort(-window.score_K, kind="stable")]
-    best = {labels[k] for k in order[: rule.top if rule.multi_label else 1]}
+    top = (len(one.ranked) if rule.top is None else rule.top) if rule.multi_label else 1
+    may_continue = continuing if rule.off is not None else set()
     present: dict[str, float] = {}
-    for k in order:
-        label, score = labels[k], float(calibrated_K[k])
-        begins = label in best and reaches(label, score, rule.on, window.windows, multi_label=rule.multi_label)
-        if begins or (rule.off is not None and label in continuing and score >= rule.off):
+    for place, (label, score) in enumerate(one.ranked):
+        if place >= top and not may_continue:
+            break
+        begins = place < top and reaches(label, score, rule.on, one.window.windows, multi_label=rule.multi_label)
+        if begins or (label in may_continue and rule.off is not None and score >= rule.off):
             present[label] = score
             if not rule.multi_label:
                 break

@@ -36,6 +36,8 @@ class PredictOptions:
     top: int | None = None
     threshold: str | None = None
     smooth: str | None = None
+    remove_background: bool | None = None
+    """Whether to remove the background; None: as the model says."""
     events: bool | None = None
     on: float | None = None
     off: float | None = None
@@ -75,7 +77,11 @@ class PredictOptions:
 
     def _check_pairs(self) -> None:
         of_events = self._given("on", "off", "min_duration_s", "min_gap_s")
-        of_windows = self._given("window_s", "hop_s", "smooth") + of_events + (["events"] if self.events else [])
+        of_windows = (
+            self._given("window_s", "hop_s", "smooth", "remove_background")
+            + of_events
+            + (["events"] if self.events else [])
+        )
         if self.whole and of_windows:
             text = "is for windows, {whole} gives one prediction per sound; leave one out"
             raise _bad(of_windows[0], ..., text, whole=True)
@@ -181,6 +187,8 @@ class PredictOptions:
             found = replace(found, hop_s=self.hop_s)
         if self.smooth is not None:
             found = replace(found, smooth=Smoothing.parse(self.smooth).width)
+        if self.remove_background is not None:
+            found = replace(found, background=self.remove_background)
         on = self.on if self.on is not None else self._threshold
         if on is not None or self.threshold is not None:
             # What belongs to another beginning is left out.
@@ -194,7 +202,7 @@ class PredictOptions:
             return found.of_windows
         if self.threshold == "model" and self.on is None:
             return f"{found.of_windows}; events from the model's own threshold of each class"
-        return str(found)
+        return f"{found}{found.worth if found == model.detection else ''}"
 
     def windowing(self, model: "Classifier") -> "Windowing":
         from audiosurvey.prediction.window_scoring import Windowing
@@ -206,6 +214,7 @@ class PredictOptions:
 
     def postprocessing(self, model: "Classifier") -> "Postprocessing":
         """Raises UserError for the threshold `model` if the model has none."""
+        from audiosurvey.prediction.background import BackgroundRemoval
         from audiosurvey.prediction.postprocessing import Postprocessing
 
         threshold = self._model_threshold(model)
@@ -216,6 +225,7 @@ class PredictOptions:
             temperatures=model.temperatures,
             smoothing=self._smoothing(model),
             events=self._event_rule(model, threshold) if self.joins_events else None,
+            background=BackgroundRemoval.of(model) if self.detection(model).background else None,
         )
 
     def _smoothing(self, model: "Classifier") -> "Smoothing":

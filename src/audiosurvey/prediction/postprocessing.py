@@ -10,6 +10,7 @@ from audiosurvey.artefact.decision import UNKNOWN, Threshold, named_labels
 from audiosurvey.artefact.temperature import Temperatures
 from audiosurvey.artefact.training_range import TrainingRange
 from audiosurvey.data.audio.measures import Measures, median
+from audiosurvey.prediction.background import BackgroundRemoval
 from audiosurvey.prediction.events import EventRule, find_events
 from audiosurvey.prediction.smoothing import Smoothing
 from audiosurvey.prediction.stream import WindowScores
@@ -61,6 +62,12 @@ class Postprocessing:
     """Of windows; whole sounds are not smoothed."""
     events: EventRule | None = None
     """Join windows into events; None: a prediction for each window."""
+    background: BackgroundRemoval | None = None
+    """Applied to windows before they are smoothed."""
+
+    def prepared(self, windows: Iterable[WindowScores]) -> Iterator[WindowScores]:
+        """The windows of a long sound without its background, smoothed."""
+        return self.smoothing.apply(windows if self.background is None else self.background.apply(windows))
 
 
 def make_predictions(
@@ -99,12 +106,14 @@ def _of_sound(
     training_range: TrainingRange | None,
 ) -> Iterator[Prediction | FailedSound]:
     def notes(measures: Measures | None) -> tuple[str, ...]:
-        return () if measures is None or training_range is None else tuple(training_range.notes(measures))
+        if measures is None or training_range is None:
+            return ()
+        return tuple(training_range.notes(measures, cut=not first.whole))
 
     first = next(groups)
     faults: list[str] = []
     windows = _windows(itertools.chain([first], groups), faults)
-    windows = _mean_window(windows, faults) if first.whole else how.smoothing.apply(windows)
+    windows = _mean_window(windows, faults) if first.whole else how.prepared(windows)
     if how.events is not None and not first.whole:
         for event in find_events(windows, labels, how.events, how.temperatures):
             best = ((event.label, event.peak),)

@@ -48,6 +48,8 @@ class TrainOptions:
     """Folds trained side by side."""
     threads: int | None = None
     """Processor threads, shared by folds side by side; None: torch's default."""
+    detection: bool = True
+    """With `final`: choose detection settings on soundscapes that are made of the clips."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import load_config
+from audiosurvey.detection.run_settings import settle_run
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
@@ -211,4 +212,5 @@ def train_final(path: Path, row: str, listener: TrainListener = TrainListener())
     number = run.begun_with().get("torch_threads", conditions["threads"])
     options = TrainOptions(run.path, results.done, resume=True, final=True, device=conditions["device"], threads=number)
     trained = train(load_config(run.config_path), options, listener)
+    settle_run(run, device=conditions["device"], threads=number, listener=listener)
     return FinalModel(run.model, trained.results)
