@@ -180,7 +180,9 @@ def rate(config: ConfigArgument) -> None:
         },
         lines={
             "api/configs.py": {
-                "def presets(": "def rate_of(config: str) -> int:\n    return loaded(config).config.sample_rate\n\n\n"
+                "def list_presets(": (
+                    "def rate_of(config: str) -> int:\n    return loaded(config).config.sample_rate\n\n\n"
+                ),
             },
             "__init__.py": {
                 '    "api.configs": (': '    "api.configs": ("rate_of", ',

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,15 @@ def test_another_name_is_an_error():
         audiosurvey.trian  # pyright: ignore[reportAttributeAccessIssue] # noqa: B018
 
 
+def test_no_name_becomes_a_module_when_others_are_loaded():
+    program = "import audiosurvey.cli.main; "
+    program += "audiosurvey.load_config('toy'); names = [name for name in audiosurvey.__all__ if name[0] != '_']; "
+    program += "assert not [name for name in names if hasattr(getattr(audiosurvey, name), '__path__')]"
+    loaded(program)
+    folders = {path.name for path in Path(audiosurvey.__file__).parent.iterdir() if (path / "__init__.py").exists()}
+    assert not folders & set(audiosurvey.__all__)
+
+
 def test_the_package_alone_loads_next_to_nothing():
     found = loaded("import audiosurvey; dir(audiosurvey)")
     assert not {"torch", "numpy", "yaml", "pydantic", "typer", "rich"} & found
@@ -37,7 +47,7 @@ def test_the_package_alone_loads_next_to_nothing():
     [
         ("open_run", ["torch", "matplotlib"]),
         ("compare", ["torch", "matplotlib"]),
-        ("presets", ["torch", "numpy"]),
+        ("list_presets", ["torch", "numpy"]),
         ("train", ["torch", "audiosurvey.reporting", "audiosurvey.comparison"]),
         ("survey", ["torch", "ray", "optuna", "audiosurvey.analysis"]),
     ],

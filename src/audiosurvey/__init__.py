@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from audiosurvey.api.configs import check as check
     from audiosurvey.api.configs import describe as describe
     from audiosurvey.api.configs import init as init
+    from audiosurvey.api.configs import list_presets as list_presets
     from audiosurvey.api.configs import load_config as load_config
-    from audiosurvey.api.configs import presets as presets
     from audiosurvey.api.data import doctor as doctor
     from audiosurvey.api.data import download as download
     from audiosurvey.api.data import prepare as prepare
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "api.loop.augmentations": ("Augmentation", "augmentation"),
     "api.comparing": ("compare", "list_runs", "merge", "report"),
-    "api.configs": ("check", "describe", "init", "load_config", "presets"),
+    "api.configs": ("check", "describe", "init", "list_presets", "load_config"),
     "api.data": ("doctor", "download", "prepare", "preview", "table"),
     "api.loop.datasets": ("ClipDataset", "batches", "scores"),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events", "tune_run_events"),
@@ -90,7 +90,7 @@ _MODULE_OF = {name: module for module, names in _PLACES.items() for name in name
 # fmt: off
 __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "__version__", "UserError", "Progress",
-    "load_config", "init", "presets", "check", "describe",
+    "load_config", "init", "list_presets", "check", "describe",
     "download", "prepare", "table", "doctor", "preview",
     "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce",
     "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",

@@ -41,7 +41,7 @@ def test_configs(printed: Callable[..., Any], net: Path):
     loaded = audiosurvey.load_config(net, {"train.lr": 0.5})
     assert printed("check", net, "--set", key) == loaded.config.model_dump(mode="json")
     assert audiosurvey.check(loaded).verdict == "folder, 24 clips, 4 classes, 3 folds"
-    assert "toy" in audiosurvey.presets()
+    assert "toy" in audiosurvey.list_presets()
 
 
 def test_runs(printed: Callable[..., Any], finished_run: Path, tones: Path):

@@ -67,7 +67,7 @@ def test_an_interrupted_run_goes_on(config: dict[str, Any], tmp_path: Path):
     place = tmp_path / "parts"
     with pytest.raises(KeyboardInterrupt):
         audiosurvey.train(config, run_dir=place, folds=1, threads=1, progress=interrupt)
-    with pytest.raises(UserError, match="already there; give resume=True"):
+    with pytest.raises(UserError, match="already exists; give resume=True"):
         audiosurvey.train(config, run_dir=place, folds=1, threads=1)
     assert scores(audiosurvey.train(config, run_dir=place, folds=1, threads=1, resume=True)) == scores(whole)
 

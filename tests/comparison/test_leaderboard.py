@@ -198,7 +198,7 @@ def test_the_python_api_gives_plain_records(paths):
     assert [one["model"] for one in found][-1] == "weak"
     assert found[-1]["verdict"] == "baseline"
     assert found[0]["verdict"] == "better"
-    assert json.loads(json.dumps(found)) == found
+    assert json.loads(json.dumps(found.records)) == list(found)
     assert audiosurvey.compare(paths[0])[0]["model"] == "strong"
 
 

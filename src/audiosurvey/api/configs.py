@@ -51,8 +51,8 @@ def init(path: PathLike, dataset: str = "esc50", preset: str | None = None, *, f
     return Path(path)
 
 
-def presets() -> dict[str, str]:
-    """The shipped configs, which can be used by name wherever a config file can.
+def list_presets() -> dict[str, str]:
+    """The shipped configs, which can be used by name wherever a config file can. The function of the command `presets`.
 
     Returns:
         The title of each preset, by name.

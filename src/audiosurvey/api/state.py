@@ -118,15 +118,14 @@ def _attributes(owner: Any, names: tuple[str, ...]) -> Callable[[], None]:
 
 def _accelerate() -> Iterator[Callable[[], None]]:
     """The shared state of accelerate, of which a process has one; with several processes it belongs to all of them."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
-        return
     found = sys.modules.get("accelerate.state")
     before = {name: dict(getattr(found, name)._shared_state) for name in _ACCELERATE} if found else {}
 
     def undo() -> None:
-        state = sys.modules.get("accelerate.state")
-        for name in _ACCELERATE if state else ():
+        state, torch = sys.modules.get("accelerate.state"), sys.modules.get("torch")
+        if state is None or torch is None or (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        for name in _ACCELERATE:
             shared = getattr(state, name)._shared_state
             shared.clear()
             shared.update(before.get(name, {}))

@@ -85,5 +85,5 @@ def describe(
 @app.command()
 def presets() -> None:
     """List the shipped presets."""
-    for name, title in audiosurvey.presets().items():
+    for name, title in audiosurvey.list_presets().items():
         print(f"{name:<24}{title}")

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 import audiosurvey
 from audiosurvey import UserError, losses, metrics, splits
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 
 
 def example(name: str) -> ModuleType:

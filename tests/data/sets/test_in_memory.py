@@ -60,7 +60,7 @@ def test_every_kind_is_the_csv_of_its_rows(kind: str, rows: Rows, tones: Path, t
 def test_a_table_trains_like_its_csv(rows: Rows, net: dict[str, Any], tmp_path: Path):
     net["dataset"] = {"clip_seconds": 0.5, "table": pandas.DataFrame(rows)}
     run = audiosurvey.train(net, run_dir=tmp_path / "run", folds=1, threads=1)
-    with pytest.raises(UserError, match="already there"):
+    with pytest.raises(UserError, match="already exists"):
         audiosurvey.train(net, run_dir=tmp_path / "run")
     assert audiosurvey.train(net, run_dir=tmp_path / "run", resume=True, folds=[1, 2], threads=1).folds == (1, 2)
     assert audiosurvey.evaluate(run.path).mean["accuracy"] is not None
