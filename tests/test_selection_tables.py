@@ -95,7 +95,7 @@ def test_windows_and_labels_are_as_computed(field: Path, calls: dict[str, list[E
     assert found == {name: expected_labels(events) for name, events in calls.items()}
     assert any(len(labels) > 1 for of_one in found.values() for labels in of_one.values())
     assert not any(found["19.wav"].values())
-    assert "1 recordings without a table are left out (unknown.wav)" in table.notes[0]
+    assert "1 recording without a table is left out (unknown.wav)" in table.notes[0]
     folds = {name: {clip.fold for clip in table.clips if clip.path.name == name} for name in calls}
     assert all(len(of_one) == 1 for of_one in folds.values())
 

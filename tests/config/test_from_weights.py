@@ -101,7 +101,7 @@ def test_an_ensemble_is_taken_as_one(artefact: Callable[..., Path]) -> None:
 def test_a_config_beside_the_weights_that_is_not_of_a_model_gives_no_network(artefact: Callable[..., Path]) -> None:
     """Weights that were copied beside a config of one's own, which has no blocks."""
     folder = artefact(ours(), yaml.safe_dump({"sample_rate": 16_000, "mel_spectrogram": FRONT}))
-    with pytest.raises(UserError, match="the network is not the one they are from") as caught:
+    with pytest.raises(UserError, match="they are from another network") as caught:
         _load(folder)
     assert "leave model.blocks" not in caught.value.lines[0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_survey import MakeSurvey, results_of
 
-from audiosurvey.comparison.compare import compare
+from audiosurvey import compare
 from audiosurvey.errors import UserError
 from audiosurvey.surveys.listener import SurveyListener
 from audiosurvey.surveys.shard import Shard

@@ -313,7 +313,7 @@ def test_other_classes_of_the_same_data_may_come_first() -> None:
     ):
         ((path, message),) = faults(after + f"pretrain: {{dataset: {before}}}\n")
         assert path == "pretrain.dataset"
-        assert message.endswith("every test clip would have been seen in pretraining")
+        assert message.endswith("all test clips would be seen in pretraining")
 
 
 def cropped(seconds: float, flat: str = "true") -> str:

@@ -35,7 +35,12 @@ def told(text: str) -> list[tuple[str, str]]:
         (ADAM % "layer_decay: 0.7", "optimizer.layer_decay", "give model.init", ADAM % "layer_decay: 0.7" + URBAN),
         (ADAM % "layer_decay: 0.7", "optimizer.layer_decay", "give model.init", ADAM % "layer_decay: 0.7" + INIT),
         (RATE % "name: cosine" + BY_PATIENCE, "schedule.name", "patience alone", RATE % "name: cosine" + BOTH),
-        (RATE % "start: 0.5", "schedule.start", "it is a key of one_cycle", RATE % "name: one_cycle, start: 0.5"),
+        (
+            RATE % "start: 0.5",
+            "schedule.start",
+            "cosine; only one_cycle uses it",
+            RATE % "name: one_cycle, start: 0.5",
+        ),
         (RATE % "name: constant, warmup: 0.2", "schedule.warmup", "schedule.name: constant", RATE % "warmup: 0.2"),
         (RATE % "name: one_cycle" + BOTH, "train.patience", "may end training", RATE % "name: cosine" + BOTH),
         (FIRST % "epochs: 3", "pretrain.epochs", "give pretrain.dataset", FIRST % "epochs: 3" + URBAN),

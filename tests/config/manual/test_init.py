@@ -109,9 +109,15 @@ def test_one_network_is_no_ensemble(mn04: str) -> None:
         ("init: efficientat/mn4_as", "no weights of that name; did you mean efficientat/mn"),
         ("init: [1]", "model.init"),
         ("init: ''", "model.init"),
-        ("freeze: body", "frozen blocks would keep random weights; give model.init"),
+        (
+            "freeze: body",
+            "frozen blocks would keep random weights; set model.init or pretrain.dataset",
+        ),
         ("freeze: everything", "takes `body`"),
-        ("keep_statistics: true", "model.keep_statistics: there are no statistics to keep; give model.init"),
+        (
+            "keep_statistics: true",
+            "model.keep_statistics: there are no statistics to keep; set model.init or pretrain.dataset",
+        ),
         ("views: 0", "model.views"),
         ("init: nosuch.pt, freeze: [0, 21]", "block 21: the network has 21 blocks, numbered from 0 to 20"),
     ],

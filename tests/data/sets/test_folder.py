@@ -50,7 +50,7 @@ def test_what_is_left_out_is_told(tmp_path: Path):
     touch(tmp_path, "loose.wav", "a/x.wav", "a/y.wv", "b/z.wv", "b/z.APE", "c/readme.txt")
     notes = " / ".join(read_folder(tmp_path).notes)
     assert "1 audio files directly in" in notes
-    assert "no classes: b, c" in notes
+    assert "folders without audio files are not classes: b, c" in notes
     assert "3 files of formats that cannot be read (.ape, .wv)" in notes
 
 
