@@ -7,6 +7,7 @@ import torch
 
 from audiosurvey.data.table import Table
 from audiosurvey.reporting.units import duration, size
+from audiosurvey.runs.advice import advice
 from audiosurvey.runs.executors.side_by_side import Round
 from audiosurvey.runs.forecast import Forecast, forecast, forecast_embedding
 from audiosurvey.runs.job import clips_to_evaluate
@@ -44,6 +45,8 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines.append("the next fold (cyclically) is held out of training to choose the epoch")
     if config.protocol.selection == "test":
         lines.append("optimistic: the epoch is chosen on the test fold itself")
+    split = plan.splits[plan.pending[0]] if plan.pending else None
+    lines += [f"note: {line}" for line in (advice(config, context.sounds, split) if split else ())]
     for sounds in filter(None, (context.sounds, plan.experiment.pretrain_on)):
         lines += [f"note: {note}" for note in sounds.table.notes]
         lines += [f"skipped: {bad.id}: {bad.reason}" for bad in sounds.store.skipped]
