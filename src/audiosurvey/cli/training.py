@@ -29,6 +29,12 @@ def train(
     config: ConfigArgument,
     overrides: SetOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
+    more: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Go on with a finished run, given as CONFIG, for so many epochs, in a new run folder."
+        ),
+    ] = None,
     folds: FoldsOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --run-dir.")] = False,
     final: Annotated[
@@ -58,6 +64,7 @@ def train(
         overrides or (),
         run_dir=run_dir,
         folds=numbers,
+        more=more,
         resume=resume,
         final=final,
         detection=detection,

@@ -17,9 +17,10 @@ from audiosurvey.runs.executors.side_by_side import Round, plan_rounds, refuse_j
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
+from audiosurvey.runs.more import adopt, check_parent, ended_folds, parent_facts
 from audiosurvey.runs.recorder import Recorder
 from audiosurvey.runs.results.environment import environment
-from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.results.results import ParentFacts, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.resuming import note_changes
@@ -50,6 +51,8 @@ class TrainOptions:
     """Processor threads, shared by folds side by side; None: torch's default."""
     detection: bool = True
     """With `final`: choose detection settings on soundscapes that are made of the clips."""
+    parent: Path | None = None
+    """A finished run to go on with; the config is that of `load_more`."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,15 @@ class RunPlan:
     @property
     def about(self) -> RunResults:
         """Its results without any fold."""
-        return self.context.with_weights(self.experiment.about)
+        about = self.context.with_weights(self.experiment.about)
+        return about.changed(parent=self.parent) if self.parent else about
+
+    @property
+    def parent(self) -> ParentFacts | None:
+        """The run that this one goes on with."""
+        if self.options.parent is not None:
+            return parent_facts(self.options.parent)
+        return self.folder.read_parent()
 
     @property
     def splits(self) -> dict[int, Split]:
@@ -111,7 +122,11 @@ class RunPlan:
         self.folder.refuse(self.config, resume=self.options.resume)
         accelerator, jobs = self.context.accelerator, self.options.jobs
         data = self.context.sounds.store.hash, self.experiment.background_hash
+        if parent := self.parent:
+            write_json(self.folder.parent_path, parent.as_json())
         self.folder.start(self.resolved_yaml, environment(accelerator, jobs), *data)
+        if parent:
+            adopt(self.folder, parent, self.pending, final=self.options.final)
         if not self.pending and not self.final_pending:
             return []
         if self.context.init is not None:
@@ -218,7 +233,13 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     pretrain_on = None
     if config.pretrain_dataset is not None:
         pretrain_on = prepare(config.pretrain_dataset, config.sample_rate, bar)
-    experiment = open_experiment(config, sounds, init=init, pretrain_on=pretrain_on, folds=options.folds)
+    folds = options.folds
+    if folds is None and options.parent is not None:
+        folds = ended_folds(options.parent)
+    experiment = open_experiment(config, sounds, init=init, pretrain_on=pretrain_on, folds=folds)
+    if options.parent is not None:
+        hashes = experiment.sounds.store.hash, experiment.background_hash
+        check_parent(options.parent, experiment.splits, hashes, final=options.final)
     context = RunContext(run, config, experiment.sounds, accelerator, init)
     return RunPlan(options, loaded.resolved_yaml(), context, experiment)
 

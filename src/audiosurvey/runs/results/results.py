@@ -126,6 +126,15 @@ class FinalFacts(StoredPart):
     seconds: float
 
 
+class ParentFacts(StoredPart):
+    """The run that another one went on with: the form of parent.json."""
+
+    run: str
+    """Its folder, as it was given."""
+    epochs: int
+    """Epochs that it had trained."""
+
+
 class ConditionScores(StoredPart):
     """Scores on test clips recorded otherwise; the metric is a further key."""
 
@@ -176,6 +185,8 @@ class RunResults(StoredPart):
     multi_label: bool
     init: str | None = None
     pretraining: PretrainingFacts | None = None
+    parent: ParentFacts | None = None
+    """The run that this one went on with (`train --more`)."""
     folds: list[FoldRow]
     final: FinalFacts | None = None
     mean: dict[str, float | None]
