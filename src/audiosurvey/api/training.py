@@ -23,6 +23,7 @@ def train(
     *,
     run_dir: PathLike | None = None,
     folds: int | Sequence[int] | None = None,
+    quick: bool = False,
     more: int | None = None,
     resume: bool = False,
     final: bool = False,
@@ -43,6 +44,7 @@ def train(
         overrides: as in `load_config`.
         run_dir: folder of the run; None: `runs/NAME-TIME`.
         folds: train these folds only; None: all.
+        quick: train a tenth of the epochs on one fold, to see whether anything is learned; the results are marked.
         more: begin a new run with the weights and the optimizer of a finished one, and train for this many epochs.
         resume: continue the run in `run_dir`.
         final: after the folds, train one model on the clips of all of them, for use.
@@ -84,6 +86,7 @@ def train(
         threads=threads,
         detection=detection,
         parent=parent,
+        quick=quick,
     )
     listener = listener_of(progress)
     trained = train_run(found, options, listener)

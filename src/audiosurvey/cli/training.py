@@ -29,6 +29,9 @@ def train(
     config: ConfigArgument,
     overrides: SetOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train a tenth of the epochs on one fold, to see if anything is learned.")
+    ] = False,
     more: Annotated[
         int | None,
         typer.Option(
@@ -64,6 +67,7 @@ def train(
         overrides or (),
         run_dir=run_dir,
         folds=numbers,
+        quick=quick,
         more=more,
         resume=resume,
         final=final,
@@ -82,6 +86,10 @@ def train(
     from audiosurvey.reporting.summary import print_summary
 
     print_summary(run.results, stdout(), told=True)
+    if quick:
+        from audiosurvey.reporting.quick import quick_line
+
+        print(quick_line(run.path, run.results))
     print(f"results: {run.path / 'results.json'}")
     if run.results.final:
         print(f"final model: {run.path / run.results.final.model}")

@@ -48,7 +48,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines.append("the next fold (cyclically) is held out of training to choose the epoch")
     if config.protocol.selection == "test":
         lines.append("optimistic: the epoch is chosen on the test fold itself")
-    split = plan.splits[plan.pending[0]] if plan.pending and not plan.parent else None
+    split = plan.splits[plan.pending[0]] if plan.pending and not plan.parent and plan.quick is None else None
     lines += [f"note: {line}" for line in (advice(config, context.sounds, split) if split else ())]
     for sounds in filter(None, (context.sounds, plan.experiment.pretrain_on)):
         lines += [f"note: {note}" for note in sounds.table.notes]

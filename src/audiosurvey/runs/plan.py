@@ -11,6 +11,7 @@ from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.folds import Split
+from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.executors.inline import run_inline
 from audiosurvey.runs.executors.side_by_side import Round, plan_rounds, refuse_jobs, run_side_by_side
@@ -18,6 +19,7 @@ from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
 from audiosurvey.runs.more import adopt, check_parent, ended_folds, parent_facts
+from audiosurvey.runs.quick import epochs_of, shortened
 from audiosurvey.runs.recorder import Recorder
 from audiosurvey.runs.results.environment import environment
 from audiosurvey.runs.results.results import ParentFacts, RunResults
@@ -53,6 +55,8 @@ class TrainOptions:
     """With `final`: choose detection settings on soundscapes that are made of the clips."""
     parent: Path | None = None
     """A finished run to go on with; the config is that of `load_more`."""
+    quick: bool = False
+    """A tenth of the epochs on one fold; the results are marked."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,14 @@ class RunPlan:
     resolved_yaml: str
     context: RunContext
     experiment: Experiment
+    quick: int | None = None
+    """Of a quick look: the epochs of a whole run."""
 
     @property
     def about(self) -> RunResults:
         """Its results without any fold."""
         about = self.context.with_weights(self.experiment.about)
+        about = about if self.quick is None else about.changed(quick=self.quick)
         return about.changed(parent=self.parent) if self.parent else about
 
     @property
@@ -213,6 +220,10 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     Raises UserError for a fold that is not there, a leak, and whatever else would fail later.
     """
     loaded.refuse_obstacles()
+    quick = epochs_of(loaded.config) if options.quick else None
+    if options.quick:
+        refuse_with_quick(options)
+        loaded = shortened(loaded)
     accelerator = make_accelerator(
         options.device, _precision(loaded.config, options), thaws=bool(loaded.config.model.thaw)
     )
@@ -220,7 +231,7 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     refuse_jobs(options.jobs, loaded.config, accelerator)
-    run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
+    run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name + ("-quick" if options.quick else ""))))
     if options.resume:
         loaded = continued(loaded, run.config_path)
     config = loaded.config
@@ -236,12 +247,27 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     folds = options.folds
     if folds is None and options.parent is not None:
         folds = ended_folds(options.parent)
+    if folds is None and options.quick:
+        folds = sounds.table.folds[:1]
     experiment = open_experiment(config, sounds, init=init, pretrain_on=pretrain_on, folds=folds)
     if options.parent is not None:
         hashes = experiment.sounds.store.hash, experiment.background_hash
         check_parent(options.parent, experiment.splits, hashes, final=options.final)
     context = RunContext(run, config, experiment.sounds, accelerator, init)
-    return RunPlan(options, loaded.resolved_yaml(), context, experiment)
+    return RunPlan(options, loaded.resolved_yaml(), context, experiment, quick)
+
+
+def refuse_with_quick(options: TrainOptions) -> None:
+    """Raises ArgumentError for options that make no sense with a quick look."""
+    others = {"resume": options.resume, "final": options.final, "more": options.parent is not None}
+    if given := next((name for name, is_given in others.items() if is_given), None):
+        raise ArgumentError(
+            f"{{quick}}: trains one fold for a tenth of the epochs, and nothing else; leave {{{given}}} out",
+            quick=True,
+            **{given: ...},
+        )
+    if options.folds is not None and len(set(options.folds)) > 1:
+        raise ArgumentError("{quick}: trains one fold; give one number in {folds}", quick=True, folds=...)
 
 
 def _default_run_dir(name: str) -> Path:

@@ -21,6 +21,8 @@ def caveats(results: RunResults) -> list[str]:
 def marks(results: RunResults) -> list[str]:
     """What has to be said of the number of any single fold."""
     found = []
+    if results.quick is not None:
+        found.append("quick look: a tenth of the epochs on one fold, no result")
     if results.optimistic:
         found.append("optimistic: the epoch was chosen on the test fold")
     if results.leaking:

@@ -187,6 +187,8 @@ class RunResults(StoredPart):
     pretraining: PretrainingFacts | None = None
     parent: ParentFacts | None = None
     """The run that this one went on with (`train --more`)."""
+    quick: int | None = None
+    """Of a quick look (`train --quick`): the epochs of a whole run."""
     folds: list[FoldRow]
     final: FinalFacts | None = None
     mean: dict[str, float | None]
