@@ -35,7 +35,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines += context.init.lines
     if plan.experiment.pretrain_on is not None:
         kept, left_out = outside(plan.experiment.pretrain_on, context.sounds)
-        also = f"; {len(left_out)} clips left out because {table.name} contains them too" if left_out else ""
+        also = f"; {len(left_out)} clips left out because {table.title} contains them too" if left_out else ""
         lines.append(f"pretraining: {_about(kept)}{also}{_licence(kept)}")
     if parent := plan.parent:
         lines.append(schedule_line(config, parent))
@@ -116,8 +116,7 @@ def one_thread_words(expected: Forecast, of: str) -> str:
 
 
 def _about(table: Table) -> str:
-    subset = f" ({table.subset})" if table.subset else ""
-    return f"{table.name}{subset}, {len(table.clips)} clips, {len(table.classes)} classes"
+    return f"{table.title}, {len(table.clips)} clips, {len(table.classes)} classes"
 
 
 def _licence(table: Table) -> str:

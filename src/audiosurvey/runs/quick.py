@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 from audiosurvey.config.loader import LoadedConfig, load_document
-from audiosurvey.config.reading.document import Document, Path
+from audiosurvey.config.reading.document import Document
 from audiosurvey.config.root import Config
 from audiosurvey.training.settings import DEFAULT_EPOCHS
 
@@ -27,7 +27,7 @@ def epochs_of(config: Config) -> int:
     return 1 if config.train.head_only else config.train.epochs or DEFAULT_EPOCHS
 
 
-def _put(document: Document, path: Path, value: int | None) -> None:
+def _put(document: Document, path: tuple[str, str], value: int | None) -> None:
     if document.data.get(path[0]) is None:
         document.put(path[:1], {}, document.place(path))
     document.put(path, value, document.place(path))

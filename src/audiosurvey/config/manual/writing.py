@@ -116,6 +116,10 @@ def _look(
         mend = "give --root FOLDER to have the values chosen for your data"
         return None, {}, f"{place.as_posix()}: not there, so the values are general ones; {mend}"
     reasons: dict[Key, str] = {}
+    if _is_free(("dataset", "title"), given):
+        title = place.resolve().stem if place.is_file() else place.resolve().name
+        values["dataset"] = {"name": config.name, "title": title, **values["dataset"]}
+        reasons["dataset", "title"] = "what tables, pictures, pages and model cards call the data"
     section = values["dataset"]
 
     def put(chosen: Mapping[Key, Choice]) -> None:
