@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from audiosurvey.reporting.figures import confusion_figure
 
 
 @pytest.fixture
-def only_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def only_the_default(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine with no other font than matplotlib's own."""
     monkeypatch.setattr(fonts, "_installed", list)
     fonts._fallbacks.cache_clear()
