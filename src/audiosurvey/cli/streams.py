@@ -47,7 +47,9 @@ def drop_decoder_notes() -> None:
     Native code writes to file descriptor 2, which becomes a pipe: a thread passes on all other lines. `sys.stderr`
     itself keeps writing to where it did.
     """
-    if os.name != "posix" or not isinstance(sys.stderr, io.TextIOWrapper) or sys.stderr.fileno() != 2:
+    if os.name != "posix" or sys.stderr is not sys.__stderr__ or not isinstance(sys.stderr, io.TextIOWrapper):
+        return
+    if sys.stderr.fileno() != 2:
         return
     sys.stderr.flush()
     kept, (read_end, write_end) = os.dup(2), os.pipe()
