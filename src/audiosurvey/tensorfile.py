@@ -2,8 +2,11 @@
 
 import os
 import re
+import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,17 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict
             if found is None:
                 raise
             raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
+        if os.name == "posix":
+            # safetensors writes files that nobody else may read, whatever the user's umask is.
+            beside.chmod(0o666 & ~_umask())
+
+
+@cache
+def _umask() -> int:
+    """The user's umask, from the mode of a new folder: reading it from the process means to change it for a moment."""
+    with tempfile.TemporaryDirectory() as folder:
+        (probe := Path(folder) / "probe").touch()
+        return 0o666 & ~stat.S_IMODE(probe.stat().st_mode)
 
 
 def _writable(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -50,6 +50,10 @@ def test_without_torch(words: str, tmp_path: Path):
     assert loaded(tmp_path, *words.split()) == set()
 
 
+def test_data_is_looked_at_without_torch(tones: Path, tmp_path: Path):
+    assert loaded(tmp_path, "init", "--root", tones) == set()
+
+
 def test_results_are_listed_and_compared_without_torch(finished_run: Path, tmp_path: Path):
     assert loaded(tmp_path, "runs", finished_run.parent) == set()
     # The t distribution is SciPy's.

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 from matplotlib.image import imread
 
 from audiosurvey.data.table import Clip
-from audiosurvey.reporting.preview import draw_figure, file_name, in_words, write_preview
+from audiosurvey.reporting.preview import draw_figure, file_name, in_words, write_preview, write_previews
 
 DRAWN = [{"operation": "noise", "snr_db": 12.3456}, {"operation": "time_masking", "covered_frames": [[1, 4]]}]
 
@@ -72,3 +73,32 @@ def test_file_names_are_safe_and_tell_clips_apart() -> None:
     assert len(names) == 7
     assert all(len(name) < 140 and not set(name) & set('/\\:*?"<>| ') for name in names)
     assert not any(name.startswith(".") for name in names)
+
+
+def test_the_axis_is_in_hz():
+    map_TF = np.zeros((5, 8), np.float32)
+    centres = [100 * 1.5**band for band in range(8)]
+    upper = draw_figure("title", map_TF, map_TF, [], 0.02, "dB", centres).axes[0]
+    assert upper.get_ylabel() == "frequency in Hz"
+    assert [label.get_text() for label in upper.get_yticklabels()] == ["125", "250", "500", "1000"]
+    # 150 Hz is the centre of band 1, so that 125 Hz is between bands 0 and 1.
+    assert upper.get_yticks()[0] == pytest.approx(0.5)
+
+
+def test_without_a_clip_one_of_every_class_is_rendered(tiny_yaml: str, tmp_path: Path):
+    from audiosurvey.config.loader import load_text
+
+    files = write_previews(load_text(tiny_yaml, "t").config, [], [1], tmp_path / "out", False)
+    pictures = [path.name for path in files if path.suffix == ".png"]
+    assert pictures == ["high__0-epoch1.png", "low__0-epoch1.png", "mid__0-epoch1.png", "noise__0-epoch1.png"]
+
+
+def test_centres_of_bands_follow_the_mel_scale():
+    from audiosurvey.features.mel import MelConfig, MelFrontEnd
+    from audiosurvey.runs.rendering import _centres_hz
+
+    config = MelConfig(f_min=0, n_mels=20, win_length=0.128, hop_length=0.01)
+    centres = _centres_hz(MelFrontEnd(config, 16_000), 16_000)
+    top = 2595 * np.log10(1 + 8000 / 700)
+    expected = 700 * (10 ** (top * np.arange(1, 21) / 21 / 2595) - 1)
+    np.testing.assert_allclose(centres, expected, rtol=0.06)

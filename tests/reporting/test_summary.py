@@ -145,6 +145,16 @@ def test_runs_keep_their_names_and_say_each_caveat_once():
     ]
 
 
+def test_usual_runs_fit_80_columns_on_one_line_each():
+    runs = [
+        ListedRun(Path(f"runs/{name}"), results(), "my birds", "6 blocks", "2026-11-30", final=name == "mine")
+        for name in ("mine", "my-20261130-150641")
+    ]
+    lines = [line for line in listed(runs) if "runs/" in line]
+    assert [len(line) <= 80 and "2026-11-30" in line and "my birds" in line for line in lines] == [True, True]
+    assert ["yes" in line for line in lines] == [True, False]
+
+
 def test_a_caveat_of_some_runs_names_them():
     runs = [ListedRun(Path("a"), results(optimistic=True), "esc50", "m"), ListedRun(Path("b"), results(), "esc50", "m")]
     assert listed(runs)[-1] == "a: optimistic: the epoch was chosen on the test fold"

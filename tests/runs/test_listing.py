@@ -1,6 +1,7 @@
 """The list of runs: every run folder below a folder, and nothing else."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ def test_runs_and_what_they_found(finished_run: Path):
     told = run.as_json()
     assert told["folds"] == [1, 2, 3]
     assert told["dataset"] == "folder"
+    assert told["final"] == (finished_run / "model" / "model.json").exists()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["begun"])
     assert told["mean"]["accuracy"] == json.loads((finished_run / "results.json").read_text())["mean"]["accuracy"]
     assert told["caveats"] == ["own folds; there is no official protocol for this data"]
 
@@ -43,7 +46,7 @@ def test_on_the_command_line(
     monkeypatch.setenv("COLUMNS", "200")
     status, out, _ = command("runs", finished_run.parent)
     assert status == 0
-    assert "1, 2, 3" in out
+    assert "3 of 3" in out
     status, out, _ = command("runs", finished_run.parent, "--json")
     assert [run["folds"] for run in json.loads(out)] == [[1, 2, 3]]
     status, out, _ = command("runs", tmp_path)

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audiosurvey.api.arguments import PathLike, loaded, need_at_least
+from audiosurvey.api.arguments import PathLike, loaded, need_at_least, path_or_none
 from audiosurvey.api.state import keeps_state
 
 if TYPE_CHECKING:
     from audiosurvey.config.data_check import DataCheck
     from audiosurvey.config.loader import ConfigSource, LoadedConfig, Overrides
+    from audiosurvey.config.manual.writing import Starter
     from audiosurvey.model.describe import Description
 
 
@@ -30,25 +31,35 @@ def load_config(config: "ConfigSource", overrides: "Overrides" = ()) -> "LoadedC
     return loaded(config, overrides)
 
 
-def init(path: PathLike, dataset: str = "esc50", preset: str | None = None, *, force: bool = False) -> Path:
-    """Writes a commented starter config.
+@keeps_state
+def init(
+    path: PathLike,
+    dataset: str | None = None,
+    preset: str | None = None,
+    *,
+    root: PathLike | None = None,
+    overrides: "Overrides" = (),
+    force: bool = False,
+) -> "Starter":
+    """Writes a commented starter config. Your own data is examined, and the values are chosen to suit it.
 
     Args:
         path: the file to write.
-        dataset: `esc50`, `urbansound8k`, `toy`, `folder`, `csv` or `raven`.
+        dataset: `esc50`, `urbansound8k`, `toy`, `folder`, `csv` or `raven`; None: what is found at `root`, or esc50.
         preset: the preset to start from, None for the default network.
+        root: a folder, or the CSV file of a table; None: `sounds`, or `recordings` for raven.
+        overrides: as in `load_config`; values that are given here are not chosen.
         force: overwrite an existing file.
 
     Returns:
-        The path of the file.
+        The path of the file, and the data in a few words.
 
     Raises:
-        UserError: if the file is there, or there is no such data set or preset.
+        UserError: if the file is there, there is no such data set or preset, or the data cannot be read.
     """
-    from audiosurvey.config.manual.starter import write_starter
+    from audiosurvey.config.manual.writing import write_starter
 
-    write_starter(Path(path), dataset, preset, force=force)
-    return Path(path)
+    return write_starter(Path(path), dataset, preset, root=path_or_none(root), overrides=overrides, force=force)
 
 
 def list_presets() -> dict[str, str]:

@@ -182,7 +182,7 @@ def preview(
     Args:
         config: as in `load_config`.
         overrides: as in `load_config`.
-        clips: ids of clips; none: the first clip.
+        clips: ids of clips; none: one of every class.
         epochs: the epochs to render, counted from 1.
         output: folder to write into.
         force: overwrite existing files.

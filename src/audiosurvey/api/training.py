@@ -12,7 +12,7 @@ from audiosurvey.errors import ArgumentError
 
 if TYPE_CHECKING:
     from audiosurvey.api.run import Run
-    from audiosurvey.config.loader import ConfigSource, Overrides
+    from audiosurvey.config.loader import ConfigSource, LoadedConfig, Overrides
     from audiosurvey.reproduction.verdict import Reproduction
 
 
@@ -23,6 +23,8 @@ def train(
     *,
     run_dir: PathLike | None = None,
     folds: int | Sequence[int] | None = None,
+    quick: bool = False,
+    more: int | None = None,
     resume: bool = False,
     final: bool = False,
     detection: bool = True,
@@ -38,10 +40,12 @@ def train(
     `if __name__ == "__main__":`.
 
     Args:
-        config: as in `load_config`.
+        config: as in `load_config`; with `more`, the folder of a finished run.
         overrides: as in `load_config`.
         run_dir: folder of the run; None: `runs/NAME-TIME`.
         folds: train these folds only; None: all.
+        quick: train a tenth of the epochs on one fold, to see whether anything is learned; the results are marked.
+        more: begin a new run with the weights and the optimizer of a finished one, and train for this many epochs.
         resume: continue the run in `run_dir`.
         final: after the folds, train one model on the clips of all of them, for use.
         detection: with `final`, choose how events are found in long recordings, on soundscapes made of the clips.
@@ -59,14 +63,21 @@ def train(
     """
     from audiosurvey.api.listeners import listener_of
     from audiosurvey.api.run import Run
+    from audiosurvey.runs.more import default_folder
     from audiosurvey.runs.plan import TrainOptions
     from audiosurvey.runs.train import train as train_run
 
     if resume and run_dir is None:
         raise ArgumentError("{resume}: which run? give its {run_dir}", resume=True, run_dir=...)
-    need_at_least(1, jobs=jobs, threads=threads)
+    need_at_least(1, jobs=jobs, threads=threads, more=more)
+    folder, parent = path_or_none(run_dir), None
+    if more is None:
+        found = loaded(config, overrides)
+    else:
+        found, parent = _more(config, more, overrides, resume=resume)
+        folder = folder or default_folder(parent, more)
     options = TrainOptions(
-        path_or_none(run_dir),
+        folder,
         numbers(folds),
         resume,
         device,
@@ -74,15 +85,31 @@ def train(
         jobs=jobs,
         threads=threads,
         detection=detection,
+        parent=parent,
+        quick=quick,
     )
     listener = listener_of(progress)
-    trained = train_run(loaded(config, overrides), options, listener)
+    trained = train_run(found, options, listener)
     if final and detection and os.environ.get("RANK", "0") == "0":  # of several processes (torchrun), one
         from audiosurvey.detection.run_settings import settle_run
         from audiosurvey.runs.results.run_folder import RunFolder
 
         settle_run(RunFolder(trained.folder), device=device, threads=threads, listener=listener)
     return Run(trained.folder, trained.results)
+
+
+def _more(run: "ConfigSource", more: int, overrides: "Overrides", *, resume: bool) -> tuple["LoadedConfig", Path]:
+    """The config of a run that continues the one in the folder `run`, and this folder."""
+    from audiosurvey.runs.more import load_more
+
+    if resume:
+        raise ArgumentError(
+            "{more}: begins a new run; after an interruption, resume that with its config.yaml and without {more}",
+            more=...,
+        )
+    if not isinstance(run, str | Path):
+        raise ArgumentError("{more}: which run? give its folder in place of a config", more=...)
+    return load_more(Path(run), more, overrides), Path(run)
 
 
 @keeps_state

@@ -4,6 +4,7 @@ of the Hugging Face Hub.
 It is made from model.json and the config; nothing reads it back, except to add or replace the sections below.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -187,12 +188,12 @@ def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(about: dict[str, Any]) -> str:
-    data = about["subset"] or about["dataset"]
+    data = re.sub(r"[^\w.]+", "-", about.get("title") or "").strip("-") or about["subset"] or about["dataset"]
     return f"audiosurvey-{data}" + ("" if about.get("fold") is None else f"-fold-{about['fold']}")
 
 
 def _dataset(about: dict[str, Any]) -> str:
-    return about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
+    return about.get("title") or about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
 
 
 _OTHER = {

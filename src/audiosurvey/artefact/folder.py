@@ -193,7 +193,9 @@ def find_model(path: Path) -> Path:
             return folder
     inside = [found.parent.as_posix() for found in path.glob("fold-*/model/model.json")]
     if inside:
-        raise UserError(f"{path}: not a model; models here: {', '.join(sorted(inside, key=lambda p: (len(p), p)))}")
+        final = f"; {_another_model(path)}" if (path / "config.yaml").is_file() else ""
+        listed = ", ".join(sorted(inside, key=lambda p: (len(p), p)))
+        raise UserError(f"{path}: has no final model; models of folds: {listed}{final}")
     if (path / "results.json").is_file() and (path / "config.yaml").is_file():
         raise UserError(f"{path}: a run whose models were not kept; {_another_model(path)}")
     if (path / "plan.json").is_file() and (path / "cells").is_dir():

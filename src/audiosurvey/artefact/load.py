@@ -9,6 +9,7 @@ from audiosurvey.artefact.classifier import Classifier
 from audiosurvey.artefact.exported import SUFFIXES, is_exported, load_exported
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.artefact.hub import fetch, is_repo
+from audiosurvey.config.reading.faults import nearest
 from audiosurvey.errors import UserError
 
 FINAL = "final model"
@@ -36,8 +37,20 @@ def load(path: str | Path, *, trust: bool = False) -> Classifier:
     if is_exported(Path(path)) and not Path(path).is_dir():
         return load_exported(Path(path), trust=trust)
     if is_repo(str(path)) and not Path(path).exists():
+        if isinstance(path, Path) or Path(path).parent.is_dir():
+            raise UserError(f"{path}: no such model{_near(Path(path))}")
         path = fetch(str(path))
     return load_artefact(path)
+
+
+def _near(path: Path) -> str:
+    """What a mistyped path may have meant, or where models are listed."""
+    if not path.parent.is_dir():
+        return "; expected a model folder, a run, an exported file, or user/name of the Hugging Face Hub"
+    beside = [entry.name for entry in sorted(path.parent.iterdir()) if entry.is_dir() or is_exported(entry)]
+    if near := nearest(path.name, beside):
+        return f"; did you mean {(path.parent / near).as_posix()}?"
+    return f"; 'audiosurvey runs {path.parent.as_posix()}' lists the runs there"
 
 
 class ModelLibrary:

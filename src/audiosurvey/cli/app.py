@@ -8,11 +8,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from audiosurvey.errors import UserError
 from audiosurvey.version import __version__
 
+_ORDER = (
+    *("init", "check", "describe", "presets", "download", "prepare", "doctor", "preview", "train", "runs", "merge"),
+    *("evaluate", "robustness", "report", "compare", "survey", "reproduce", "predict", "demo", "export", "push"),
+)
+"""Of commands in --help: that of the work."""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+
+
 app = typer.Typer(
+    cls=_InOrder,
     name="audiosurvey",
     help="Train, compare and ship audio classifiers from one YAML file.",
     add_completion=False,

@@ -17,13 +17,24 @@ from audiosurvey.errors import UserError
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write the config.")] = Path("config.yaml"),
     dataset: Annotated[
-        str, typer.Option(help=f"One of {', '.join((*BUILT_IN, *OWN))}, or a file for dataset.spec.")
-    ] = "esc50",
+        str | None,
+        typer.Option(
+            help=f"One of {', '.join((*BUILT_IN, *OWN))}; or a file for dataset.spec; default: what is at --root."
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the sounds, or a CSV table; the values are chosen to suit them.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Preset to start from; see 'audiosurvey presets'.")] = None,
+    overrides: SetOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Write a commented starter config."""
-    audiosurvey.init(path, dataset, preset, force=force)
+    """Look at the data, and write a commented starter config that suits it."""
+    written = audiosurvey.init(path, dataset, preset, root=root, overrides=overrides or (), force=force)
+    if written.about:
+        print(f"{written.dataset}: {written.about}")
+    if written.note:
+        print(f"note: {written.note}", file=sys.stderr)
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 

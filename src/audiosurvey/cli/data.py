@@ -38,13 +38,13 @@ def preview(
     config: ConfigArgument,
     overrides: SetOption = None,
     clip: Annotated[
-        list[str] | None, typer.Option(help="Clip id; may be given several times. Default: the first.")
+        list[str] | None, typer.Option(help="Clip id; may be given several times. Default: one of every class.")
     ] = None,
     epoch: Annotated[list[int] | None, typer.Option(min=1, help="Epoch; may be given several times.")] = None,
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("preview"),
     force: ForceOption = False,
 ) -> None:
-    """Render the augmentation of a clip: WAV files before and after, a picture, and the random parameters."""
+    """Render the augmentation of clips: WAV files before and after, a picture, and the random parameters."""
     for path in audiosurvey.preview(
         config, overrides or (), clips=clip or (), epochs=epoch or 1, output=output, force=force, progress=True
     ):

@@ -28,7 +28,7 @@ from audiosurvey.cli import (  # noqa: F401
 )
 from audiosurvey.cli.app import app
 from audiosurvey.cli.messages import printed_messages
-from audiosurvey.cli.streams import set_up_streams
+from audiosurvey.cli.streams import drop_decoder_notes, set_up_streams
 from audiosurvey.cli.waiting import wait_without_spinning
 from audiosurvey.errors import ArgumentError, UserError, of_the_system
 
@@ -37,6 +37,7 @@ def main() -> None:
     """Runs the command line; a user's mistake ends with its lines and status 2."""
     wait_without_spinning(os.environ)
     set_up_streams()
+    drop_decoder_notes()
     try:
         with printed_messages():
             status = app(standalone_mode=False)

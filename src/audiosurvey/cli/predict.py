@@ -45,7 +45,12 @@ On = Annotated[float | None, typer.Option(help="An event begins at this score; d
 Off = Annotated[float | None, typer.Option(help="An event ends below this score.")]
 MinDuration = Annotated[float | None, typer.Option("--min-duration", min=0, help="Drop shorter events, in seconds.")]
 MinGap = Annotated[float | None, typer.Option("--min-gap", min=0, help="Join events up to this far apart, in seconds.")]
-_Format = Annotated[str, typer.Option(help="table, csv, json, audacity (label track) or raven (selection table).")]
+_Format = Annotated[
+    str | None,
+    typer.Option(
+        help="table, csv, json, audacity (label track) or raven (selection table); default: by the ending of --output."
+    ),
+]
 _Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
 _Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
 _Clips = Annotated[Path | None, typer.Option(help="Also write events as sound files, with a table, into this folder.")]
@@ -78,7 +83,7 @@ def predict(
     off: Off = None,
     min_duration_s: MinDuration = None,
     min_gap_s: MinGap = None,
-    format: _Format = "table",
+    format: _Format = None,
     scores: _Scores = False,
     output: _Output = None,
     clips: _Clips = None,
@@ -100,7 +105,9 @@ def predict(
     microphone and raw samples on stdin are predicted window by window, in little memory. --whole gives one prediction
     for every sound, --window or --hop windows for every sound.
     """
-    _predict(model, paths or [], mic, locals() | {"format": "json" if as_json else format})
+    by_name = {".csv": "csv", ".json": "json"}.get(output.suffix.lower()) if output is not None else None
+    chosen = "json" if as_json else format or by_name or "table"
+    _predict(model, paths or [], mic, locals() | {"format": chosen})
 
 
 def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> None:

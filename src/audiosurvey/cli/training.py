@@ -29,6 +29,15 @@ def train(
     config: ConfigArgument,
     overrides: SetOption = None,
     run_dir: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME-TIME.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train a tenth of the epochs on one fold, to see if anything is learned.")
+    ] = False,
+    more: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Go on with a finished run, given as CONFIG, for so many epochs, in a new run folder."
+        ),
+    ] = None,
     folds: FoldsOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --run-dir.")] = False,
     final: Annotated[
@@ -58,6 +67,8 @@ def train(
         overrides or (),
         run_dir=run_dir,
         folds=numbers,
+        quick=quick,
+        more=more,
         resume=resume,
         final=final,
         detection=detection,
@@ -75,9 +86,16 @@ def train(
     from audiosurvey.reporting.summary import print_summary
 
     print_summary(run.results, stdout(), told=True)
+    if quick:
+        from audiosurvey.reporting.quick import quick_line
+
+        print(quick_line(run.path, run.results))
     print(f"results: {run.path / 'results.json'}")
     if run.results.final:
         print(f"final model: {run.path / run.results.final.model}")
+        print(f"next: audiosurvey predict {run.path} SOUNDS")
+    elif not quick and run.results.done == run.results.all_folds:
+        print(f"next, a model to use: audiosurvey train {run.path}/config.yaml --run-dir {run.path} --resume --final")
 
 
 @app.command()

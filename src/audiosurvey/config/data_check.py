@@ -12,10 +12,10 @@ from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.reading.document import Path
 from audiosurvey.config.reading.faults import lines
 from audiosurvey.data.audio.decoding import BadAudio, probe
-from audiosurvey.data.dataset import DatasetConfig, default_root, load_table
+from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.other.reading import read_other
 from audiosurvey.data.other.settings import other_section
-from audiosurvey.data.sets.registry import spec_of
+from audiosurvey.data.sets.registry import default_root, spec_of
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import Fault, UserError, number_of
 
@@ -107,10 +107,9 @@ def _at(loaded: LoadedConfig, path: Path, told: Sequence[str]) -> tuple[str, ...
 
 
 def _about(table: Table) -> str:
-    subset = f" ({table.subset})" if table.subset else ""
     sides = any(clip.side for clip in table.clips)
     divided = "train and test sides" if sides else f"{len(table.folds)} folds"
-    return f"{table.name}{subset}, {len(table.clips)} clips, {len(table.classes)} classes, {divided}"
+    return f"{table.title}, {len(table.clips)} clips, {len(table.classes)} classes, {divided}"
 
 
 def _headers(table: Table, window_s: float) -> Iterator[str]:

@@ -144,7 +144,8 @@ def open_document(source: str | Path) -> Document:
     if _is_dir(path):
         inside = path / "config.yaml"
         init = "; 'audiosurvey init my.yaml --dataset folder' writes a config for a folder of sounds"
-        mend = f"; did you mean {inside.as_posix()}?" if inside.is_file() else init
+        more = f"; did you mean {inside.as_posix()}? 'train {name} --more 40' trains a finished run for more epochs"
+        mend = more if inside.is_file() else init
         raise UserError(f"{name}: is a folder, not a config file{mend}")
     if name in DATASETS:
         mend = f"'audiosurvey init --dataset {name}' writes a config for it"

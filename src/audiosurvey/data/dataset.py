@@ -18,7 +18,7 @@ from audiosurvey.data.sets.folder import deeper_classes, read_folder
 from audiosurvey.data.sets.ignore import without_ignored
 from audiosurvey.data.sets.missing import look_for_files
 from audiosurvey.data.sets.raven import read_raven
-from audiosurvey.data.sets.registry import BUILT_IN, OWN, spec_of, specs
+from audiosurvey.data.sets.registry import BUILT_IN, OWN, default_root, spec_of, specs
 from audiosurvey.data.sets.set_facts import SetFacts, SetSpec
 from audiosurvey.data.splits.folds import assign_folds, note_spread_recordings
 from audiosurvey.data.table import Table
@@ -46,6 +46,7 @@ _APPLIES_TO: dict[str, tuple[str, ...]] = {
     "windows": ("csv", "raven"),
     "spec": ("csv",),
     "licence": OWN,
+    "title": OWN,
 }
 
 
@@ -99,6 +100,8 @@ class DatasetConfig(Section):
     other: Path | OtherConfig | None = None
     """Sounds that belong to none of the classes, so that the model can say `unknown`. A path alone is a folder or a
     table of them."""
+    title: str | None = None
+    """Name of your own data, which tables, pictures, pages and model cards show. null: `folder`, `csv` or `raven`."""
     licence: str | None = None
     """Licence of the audio, such as `CC BY 4.0`: shown with every result, and applied to the model. null: unknown.
     Public data sets have a known licence."""
@@ -253,12 +256,6 @@ class DatasetConfig(Section):
         raise UserError(f"{' and '.join(dict.fromkeys(place.as_posix() for place in places))}: not found; {mend}")
 
 
-def default_root(name: str) -> Path | None:
-    """Where a built-in data set lies if `dataset.root` does not say; None for your own data."""
-    spec = spec_of(name)
-    return None if spec is None else spec.root
-
-
 def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool = True) -> Table:
     """The table of the data set, with folds or sides, and the selected classes.
 
@@ -285,7 +282,7 @@ def load_table(config: DatasetConfig, *, divide: bool = True, make_folds: bool =
     if divide and make_folds and not table.folds:
         clips, notes = assign_folds(table.clips, config.num_folds, table.classes)
         table = replace(table, clips=clips, notes=(*table.notes, *notes))
-    table = replace(table, licence=table.licence or config.licence)
+    table = replace(table, licence=table.licence or config.licence, given_title=config.title)
     spec = spec_of(config.name)
     table = look_for_files(table, spec.how_to_get if spec else None)
     return note_spread_recordings(table) if make_folds else table

@@ -59,6 +59,8 @@ class Table:
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
     subset: str | None = None
+    given_title: str | None = None
+    """`dataset.title`."""
     multi_label: bool = False
     official: bool = False
     """Whole, with the folds its authors published: a mean over all of them may be compared with the literature."""
@@ -77,6 +79,11 @@ class Table:
     """Recordings known to overlap with one of another name in another fold, as published."""
     recordings: Mapping[str, str] = field(default_factory=dict)
     """Recording of each clip id, once the contents of the files are known (`data/splits/recordings.py`)."""
+
+    @property
+    def title(self) -> str:
+        """What a reader is shown: the title, else the name and the subset."""
+        return self.given_title or self.name + (f" ({self.subset})" if self.subset else "")
 
     def recording(self, clip: Clip) -> str | None:
         """The recording that must stay on one side of a split; None for a clip that is its own."""

@@ -92,7 +92,7 @@ def model_html(name: str, model: Classifier) -> str:
         ("model", name),
         ("classes", f"{len(model.labels)}: {', '.join(map(_plain, model.labels))}"),
         ("input", f"mono, {model.sample_rate} Hz, windows of {model.clip_samples / model.sample_rate:g} s"),
-        *([("trained on", about["dataset"])] if about.get("dataset") else []),
+        *([("trained on", about.get("title") or about["dataset"])] if about.get("dataset") else []),
         *([("licence", licence["weights"])] if "weights" in licence else []),
         *((f"licence of {part}", stated or NOT_STATED) for part, stated in licence["parts"].items()),
         *(("note", caveat) for caveat in about.get("caveats", [])),

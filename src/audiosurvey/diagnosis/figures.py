@@ -7,7 +7,8 @@ import numpy as np
 
 from audiosurvey.diagnosis.audit import Diagnosis
 from audiosurvey.diagnosis.clip_profile import ClipProfile
-from audiosurvey.pages.plain_figure import BLUE, GREY, INK, ORANGE, PlainFigure, drawable, figure_png, single_axes
+from audiosurvey.pages.fonts import drawable
+from audiosurvey.pages.plain_figure import BLUE, GREY, INK, ORANGE, PlainFigure, figure_png, single_axes
 
 _MOST_CLASSES = 60
 

@@ -57,8 +57,7 @@ def describe_data(diagnosis: Diagnosis) -> list[str]:
     length = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
     if seconds < 60:
         length = f"{seconds:.1f} seconds"
-    subset = f" ({table.subset})" if table.subset else ""
-    parts = [f"{table.name}{subset} in {table.root.as_posix()}: {number_of(len(table.clips), 'clip')}, {length}"]
+    parts = [f"{table.title} in {table.root.as_posix()}: {number_of(len(table.clips), 'clip')}, {length}"]
     if table.classes:
         parts.append(number_of(len(table.classes), "class", "classes"))
     if table.folds:

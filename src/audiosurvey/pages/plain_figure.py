@@ -1,5 +1,6 @@
 """Matplotlib figures with one style, in which all text is literal.
 
+Text in scripts that the default font lacks is drawn with other installed fonts, or in Latin letters (`fonts.py`).
 Matplotlib parses text between two `$` as a formula and fails if it is not one. Names of files and classes may contain
 any character.
 """
@@ -12,16 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from audiosurvey.pages.fonts import drawable, families
+
 INK, GRID, GREY = "#1f2933", "#e4e7eb", "#b8c1cc"
 BLUE, ORANGE = "#2563a8", "#d97706"
-
-
-def drawable(text: str) -> str:
-    """`text` with bytes that are not valid UTF-8 escaped, since fonts cannot draw them.
-
-    Figures do this to their own text; tick labels must be passed through this function first.
-    """
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class PlainFigure(Figure):
@@ -35,8 +30,10 @@ class PlainFigure(Figure):
             assert isinstance(text, Text)
             text.set_parse_math(False)
             text.set_text(drawable(text.get_text()))
+            if len(fonts := families(text.get_text())) > 1:
+                text.set_fontfamily(fonts)
         with warnings.catch_warnings():
-            # A letter missing from the font is drawn as a box.
+            # Marks without a form of their own, such as joiners.
             warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
             super().draw(renderer)
 

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from audiosurvey.atomic import replacing
-from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure, drawable
+from audiosurvey.pages.fonts import drawable_names
+from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure
 
 
 def confusion_figure(confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> PlainFigure:
@@ -28,7 +29,7 @@ def confusion_figure(confusion_KK: Sequence[Sequence[int]], classes: Sequence[st
         ink = "white" if share[row, column] > 0.55 else INK
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=small)
     ticks = range(len(classes))
-    names = [drawable(name.replace("_", " ")) for name in classes]
+    names = drawable_names([name.replace("_", " ") for name in classes])
     upright = len(classes) * max(map(len, names)) <= 40
     turned: dict[str, Any] = {} if upright else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(ticks, names, fontsize=small, **turned)

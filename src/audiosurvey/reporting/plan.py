@@ -7,9 +7,11 @@ import torch
 
 from audiosurvey.data.table import Table
 from audiosurvey.reporting.units import duration, size
+from audiosurvey.runs.advice import advice
 from audiosurvey.runs.executors.side_by_side import Round
 from audiosurvey.runs.forecast import Forecast, forecast, forecast_embedding
 from audiosurvey.runs.job import clips_to_evaluate
+from audiosurvey.runs.more import schedule_line
 from audiosurvey.runs.plan import RunPlan
 from audiosurvey.runs.stages.final import final_clips
 from audiosurvey.runs.stages.pretraining import outside
@@ -33,8 +35,10 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines += context.init.lines
     if plan.experiment.pretrain_on is not None:
         kept, left_out = outside(plan.experiment.pretrain_on, context.sounds)
-        also = f"; {len(left_out)} clips left out because {table.name} contains them too" if left_out else ""
+        also = f"; {len(left_out)} clips left out because {table.title} contains them too" if left_out else ""
         lines.append(f"pretraining: {_about(kept)}{also}{_licence(kept)}")
+    if parent := plan.parent:
+        lines.append(schedule_line(config, parent))
     lines += [
         f"protocol: selection {config.protocol.selection}; folds to train: "
         + (", ".join(map(str, plan.pending)) or "none, all are done"),
@@ -44,6 +48,8 @@ def plan_lines(plan: RunPlan) -> list[str]:
         lines.append("the next fold (cyclically) is held out of training to choose the epoch")
     if config.protocol.selection == "test":
         lines.append("optimistic: the epoch is chosen on the test fold itself")
+    split = plan.splits[plan.pending[0]] if plan.pending and not plan.parent and plan.quick is None else None
+    lines += [f"note: {line}" for line in (advice(config, context.sounds, split) if split else ())]
     for sounds in filter(None, (context.sounds, plan.experiment.pretrain_on)):
         lines += [f"note: {note}" for note in sounds.table.notes]
         lines += [f"skipped: {bad.id}: {bad.reason}" for bad in sounds.store.skipped]
@@ -59,9 +65,11 @@ def forecast_line(plan: RunPlan) -> str:
         once = f"about {duration(forecast_embedding(stage))} to look at {clips} clips once on {device}, fp32"
         return f"{once}; then seconds a fold"
     rounds = plan.rounds
-    evaluated = clips_to_evaluate(config, plan.splits[fold], config.train.epochs or 1)
+    epochs = (config.train.epochs or 1) - (plan.parent.epochs if plan.parent else 0)
+    evaluated = clips_to_evaluate(config, plan.splits[fold], epochs)
     with threads(rounds[0].threads):
         expected = forecast(stage, evaluated, try_one_thread=rounds[0].planned == 1)
+    expected = replace(expected, steps=len(stage.batches) * epochs)
     beside = max(len(members.folds) for members in rounds)
     where = f"{device}, {number_format(plan.context.accelerator)}"
     expected = _slowed(expected, beside, rounds[0].threads, on_cpu=device == "cpu")
@@ -108,8 +116,7 @@ def one_thread_words(expected: Forecast, of: str) -> str:
 
 
 def _about(table: Table) -> str:
-    subset = f" ({table.subset})" if table.subset else ""
-    return f"{table.name}{subset}, {len(table.clips)} clips, {len(table.classes)} classes"
+    return f"{table.title}, {len(table.clips)} clips, {len(table.classes)} classes"
 
 
 def _licence(table: Table) -> str:

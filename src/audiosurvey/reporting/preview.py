@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from audiosurvey.atomic import replacing, write_text
 from audiosurvey.config.root import Config
-from audiosurvey.data.table import Clip
+from audiosurvey.data.sounds import Sounds
+from audiosurvey.data.table import Clip, clips_by_class
 from audiosurvey.pages.plain_figure import PlainFigure
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.listener import OpenBar, no_bar
@@ -29,9 +30,9 @@ LONGEST_NAME = 120
 def write_previews(
     config: Config, clips: Sequence[str], epochs: Sequence[int], folder: Path, force: bool, bar: OpenBar = no_bar
 ) -> list[Path]:
-    """Renders clips as in these epochs and writes them to `folder`. No `clips`: the first clip."""
+    """Renders clips as in these epochs and writes them to `folder`. No `clips`: one of every class."""
     sounds = prepare(config.dataset, config.sample_rate, bar)
-    wanted = [(clip, epoch) for clip in clips or [sounds.table.clips[0].id] for epoch in epochs]
+    wanted = [(clip, epoch) for clip in clips or _one_of_every_class(sounds) for epoch in epochs]
     if folder.is_dir():
         inputs = [clip.path for clip in sounds.table.clips]
         for clip, epoch in wanted:
@@ -53,12 +54,14 @@ def write_preview(
     drawn: Sequence[Mapping[str, object]],
     hop_s: float,
     unit: str | None = None,
+    centres_hz: Sequence[float] | None = None,
 ) -> tuple[Path, ...]:
     """Writes NAME-before.wav, NAME-after.wav, NAME.png and NAME.json; returns their paths in this order.
 
     `before`, `after`: waves (S) at `sample_rate` in Hz, written as 32-bit floats so that their levels compare
     and nothing clips; `mel_before`, `mel_after`: spectrograms (T, F) with frames `hop_s` seconds apart;
-    `drawn`: as `Chain.describe` gives it; `unit`: of the spectrograms' values, if they have one (dB).
+    `drawn`: as `Chain.describe` gives it; `unit`: of the spectrograms' values, if they have one (dB); `centres_hz`: of
+    the bands, for the axis.
     NAME is the clip's id, fit for a file name, and the epoch.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,9 +71,9 @@ def write_preview(
     writers: dict[str, Callable[[Path], object]] = {
         f"{name}-before.wav": lambda path: _write_wave(path, before, sample_rate),
         f"{name}-after.wav": lambda path: _write_wave(path, after, sample_rate),
-        f"{name}.png": lambda path: draw_figure(f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s, unit).savefig(
-            path, format="png"
-        ),
+        f"{name}.png": lambda path: draw_figure(
+            f"{clip.id}, epoch {epoch}", *mels_TF, drawn, hop_s, unit, centres_hz
+        ).savefig(path, format="png"),
     }
     for file, write in writers.items():
         with replacing(folder / file) as beside:
@@ -92,6 +95,7 @@ def draw_figure(
     drawn: Sequence[Mapping[str, object]],
     hop_s: float,
     unit: str | None = None,
+    centres_hz: Sequence[float] | None = None,
 ) -> Figure:
     """Both spectrograms, one above the other, with the same axes and colours."""
     figure = PlainFigure(figsize=(10, 6.4), dpi=110, layout="constrained")
@@ -108,12 +112,31 @@ def draw_figure(
         extent = (-hop_s / 2, (frames - 0.5) * hop_s, -0.5, bands - 0.5)
         image = ax.imshow(mel_TF.T, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap="magma")
         ax.set_title(name, fontsize=9, loc="left")
-        ax.set_ylabel("mel band")
+        if centres_hz is None:
+            ax.set_ylabel("mel band")
+        else:
+            ax.set_yticks(*_frequency_ticks(centres_hz))
+            ax.set_ylabel("frequency in Hz")
     axes[-1].set_xlabel("time in s")
     assert image is not None
     figure.colorbar(image, ax=list(axes), label=unit or "value on the spectrogram", pad=0.01, extend="both")
     figure.suptitle("\n".join([title, *textwrap.wrap(in_words(drawn), 120)]), fontsize=9)
     return figure
+
+
+def _frequency_ticks(centres_hz: Sequence[float]) -> tuple[list[float], list[str]]:
+    """Places between the bands, by number, of octaves from 125 Hz on, and their labels."""
+    octaves = [125 * 2**number for number in range(10)]
+    shown = [hertz for hertz in octaves if centres_hz[0] <= hertz <= centres_hz[-1]]
+    places = np.interp(shown, centres_hz, np.arange(len(centres_hz)))
+    return [float(place) for place in places], [f"{hertz:g}" for hertz in shown]
+
+
+def _one_of_every_class(sounds: Sounds) -> list[str]:
+    """The first readable clip of each class, in the order of the classes."""
+    by_class = clips_by_class(sounds.table.clips, len(sounds.table.classes))
+    found = [next((clip.id for clip in clips if clip.id in sounds.store), None) for clips in by_class]
+    return list(dict.fromkeys(name for name in found if name)) or [sounds.table.clips[0].id]
 
 
 def in_words(drawn: Sequence[Mapping[str, object]]) -> str:

@@ -23,7 +23,8 @@ def curves_of(run: RunFolder, results: RunResults) -> PlainFigure:
 
 
 def _subject(results: RunResults) -> str:
-    return f"{results.dataset.subset or results.dataset.name}, {_folds_in_words(results.done)}"
+    data = results.dataset
+    return f"{data.given_title or data.subset or data.name}, {_folds_in_words(results.done)}"
 
 
 def _marks(results: RunResults) -> str:

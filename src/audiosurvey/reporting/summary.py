@@ -9,8 +9,9 @@ from audiosurvey.errors import some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.runs.listing import ListedRun
+from audiosurvey.runs.results.condition_scores import ConditionResults
 from audiosurvey.runs.results.other_scores import OTHER_COUNTS, OTHER_TITLES
-from audiosurvey.runs.results.results import ConditionResults, LeftOutClip, RunResults
+from audiosurvey.runs.results.results import LeftOutClip, RunResults
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.metrics import METRICS
 
@@ -62,7 +63,7 @@ def print_evaluation(results: "EvaluationResult", console: Console) -> None:
         Column("clips", clips[: len(rows)]),
         *(Column(_TITLES[name], tuple(_number(row[name]) for row in rows)) for name in results.metrics),
     ]
-    _print_titled(f"{results.model} on {results.dataset.name}", FittedTable(columns), console)
+    _print_titled(f"{results.model} on {results.dataset.title}", FittedTable(columns), console)
     if seen:
         rest = "the second row is without them" if unseen else "no other clips are left"
         console.print(
@@ -103,15 +104,16 @@ def _print_other_table(rows: Mapping[str, Mapping[str, Any]], console: Console, 
 
 
 def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
-    """One row per run, then what has to be said of their scores, each line once."""
+    """One row per run, by the time it began, then what has to be said of their scores, each line once."""
     found = [run.results for run in runs]
     columns = [
         Column("run", tuple(run.path.as_posix() for run in runs), "name"),
+        Column("begun", tuple(run.begun for run in runs), "text"),
         Column("data", tuple(run.dataset for run in runs), "text"),
         Column("model", tuple(run.model for run in runs), "text"),
-        Column("folds", tuple(", ".join(map(str, one.done)) if one and one.folds else "none yet" for one in found)),
+        Column("folds", tuple(f"{len(one.done)} of {len(one.all_folds)}" if one else "none yet" for one in found)),
         Column("score", tuple(map(_score, found))),
-        Column("minutes", tuple(f"{one.seconds / 60 if one else 0:.1f}" for one in found)),
+        Column("final", tuple("yes" if run.final else "" for run in runs), "text"),
     ]
     console.print(FittedTable(columns))
     said: dict[str, list[str]] = {}

@@ -5,7 +5,8 @@ from typing import Any
 
 from audiosurvey.detection.evaluation import EventEvaluation
 from audiosurvey.detection.scoring import DetectedRecording
-from audiosurvey.pages.plain_figure import BLUE, GREY, GRID, ORANGE, PlainFigure, drawable, figure_png
+from audiosurvey.pages.fonts import drawable
+from audiosurvey.pages.plain_figure import BLUE, GREY, GRID, ORANGE, PlainFigure, figure_png
 
 MOST_RECORDINGS = 6
 _ROW, _HEAD = 0.26, 0.75

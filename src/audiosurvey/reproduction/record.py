@@ -172,6 +172,10 @@ def _refuse_own_recipes(path: Path, results: RunResults) -> None:
             f"{path}: cannot be reproduced as one run, because {OWN_RECIPES}; 'audiosurvey survey' with the survey "
             "file and a new folder trains all of it again"
         )
+    if results.parent:
+        raise UserError(
+            f"{path}: cannot be reproduced as one run, since it went on with {results.parent.run}; reproduce that one"
+        )
 
 
 def mean_over(results: RunResults, folds: Sequence[int], metric: str) -> float | None:

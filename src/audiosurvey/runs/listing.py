@@ -1,5 +1,6 @@
 """The run folders under a folder, with the results of each so far."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ class ListedRun:
     """None before its first fold has ended."""
     dataset: str
     model: str
+    begun: str = ""
+    """The date on which it began, by the time of its config.yaml."""
+    final: bool = False
+    """Whether there is a final model."""
 
     def as_json(self) -> dict[str, Any]:
         """The form of `runs --json`."""
@@ -30,6 +35,8 @@ class ListedRun:
             "run": self.path.as_posix(),
             "dataset": self.dataset,
             "model": self.model,
+            "begun": self.begun,
+            "final": self.final,
             "folds": found.done if found else [],
             "mean": found.mean if found else {},
             "std": found.std if found else {},
@@ -65,8 +72,10 @@ def _listed(run: RunFolder) -> ListedRun:
         # Not validated: runs of other versions, with unknown keys, are listed too.
         config = yaml.safe_load(run.config_path.read_text(encoding="utf-8"))
         dataset, model = config["dataset"], config["model"]
-        name = dataset["name"] + (f" ({dataset['subset']})" if dataset.get("subset") else "")
+        name = dataset.get("title") or dataset["name"] + (f" ({dataset['subset']})" if dataset.get("subset") else "")
         network = model.get("preset") or f"{len(model.get('blocks') or [])} blocks"
+        begun = time.strftime("%Y-%m-%d", time.localtime(run.config_path.stat().st_mtime))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         raise UserError(f"{run.config_path}: damaged, not the config of a run; restore a copy of it") from None
-    return ListedRun(run.path, run.read_results(), name, network)
+    final = (run.model / "model.json").exists()
+    return ListedRun(run.path, run.read_results(), name, network, begun, final)

@@ -11,14 +11,18 @@ from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.folds import Split
+from audiosurvey.errors import ArgumentError
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.executors.inline import run_inline
 from audiosurvey.runs.executors.side_by_side import Round, plan_rounds, refuse_jobs, run_side_by_side
 from audiosurvey.runs.experiment import Experiment, open_experiment
 from audiosurvey.runs.job import FoldJob
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
+from audiosurvey.runs.more import adopt, check_parent, ended_folds, parent_facts
+from audiosurvey.runs.quick import epochs_of, shortened
 from audiosurvey.runs.recorder import Recorder
 from audiosurvey.runs.results.environment import environment
+from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
@@ -50,6 +54,10 @@ class TrainOptions:
     """Processor threads, shared by folds side by side; None: torch's default."""
     detection: bool = True
     """With `final`: choose detection settings on soundscapes that are made of the clips."""
+    parent: Path | None = None
+    """A finished run to go on with; the config is that of `load_more`."""
+    quick: bool = False
+    """A tenth of the epochs on one fold; the results are marked."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +76,22 @@ class RunPlan:
     resolved_yaml: str
     context: RunContext
     experiment: Experiment
+    quick: int | None = None
+    """Of a quick look: the epochs of a whole run."""
 
     @property
     def about(self) -> RunResults:
         """Its results without any fold."""
-        return self.context.with_weights(self.experiment.about)
+        about = self.context.with_weights(self.experiment.about)
+        about = about if self.quick is None else about.changed(quick=self.quick)
+        return about.changed(parent=self.parent) if self.parent else about
+
+    @property
+    def parent(self) -> ParentFacts | None:
+        """The run that this one goes on with."""
+        if self.options.parent is not None:
+            return parent_facts(self.options.parent)
+        return self.folder.read_parent()
 
     @property
     def splits(self) -> dict[int, Split]:
@@ -111,7 +130,11 @@ class RunPlan:
         self.folder.refuse(self.config, resume=self.options.resume)
         accelerator, jobs = self.context.accelerator, self.options.jobs
         data = self.context.sounds.store.hash, self.experiment.background_hash
+        if parent := self.parent:
+            write_json(self.folder.parent_path, parent.as_json())
         self.folder.start(self.resolved_yaml, environment(accelerator, jobs), *data)
+        if parent:
+            adopt(self.folder, parent, self.pending, final=self.options.final)
         if not self.pending and not self.final_pending:
             return []
         if self.context.init is not None:
@@ -198,6 +221,10 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     Raises UserError for a fold that is not there, a leak, and whatever else would fail later.
     """
     loaded.refuse_obstacles()
+    quick = epochs_of(loaded.config) if options.quick else None
+    if options.quick:
+        refuse_with_quick(options)
+        loaded = shortened(loaded)
     accelerator = make_accelerator(
         options.device, _precision(loaded.config, options), thaws=bool(loaded.config.model.thaw)
     )
@@ -205,7 +232,7 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     if accelerator.device.type == "cpu":
         keep_freed_memory()
     refuse_jobs(options.jobs, loaded.config, accelerator)
-    run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name)))
+    run = RunFolder(_agreed(options.run_dir or _default_run_dir(loaded.name + ("-quick" if options.quick else ""))))
     if options.resume:
         loaded = continued(loaded, run.config_path)
     config = loaded.config
@@ -218,9 +245,30 @@ def plan_run(loaded: LoadedConfig, options: TrainOptions, bar: OpenBar) -> RunPl
     pretrain_on = None
     if config.pretrain_dataset is not None:
         pretrain_on = prepare(config.pretrain_dataset, config.sample_rate, bar)
-    experiment = open_experiment(config, sounds, init=init, pretrain_on=pretrain_on, folds=options.folds)
+    folds = options.folds
+    if folds is None and options.parent is not None:
+        folds = ended_folds(options.parent)
+    if folds is None and options.quick:
+        folds = sounds.table.folds[:1]
+    experiment = open_experiment(config, sounds, init=init, pretrain_on=pretrain_on, folds=folds)
+    if options.parent is not None:
+        hashes = experiment.sounds.store.hash, experiment.background_hash
+        check_parent(options.parent, experiment.splits, hashes, final=options.final)
     context = RunContext(run, config, experiment.sounds, accelerator, init)
-    return RunPlan(options, loaded.resolved_yaml(), context, experiment)
+    return RunPlan(options, loaded.resolved_yaml(), context, experiment, quick)
+
+
+def refuse_with_quick(options: TrainOptions) -> None:
+    """Raises ArgumentError for options that make no sense with a quick look."""
+    others = {"resume": options.resume, "final": options.final, "more": options.parent is not None}
+    if given := next((name for name, is_given in others.items() if is_given), None):
+        raise ArgumentError(
+            f"{{quick}}: trains one fold for a tenth of the epochs, and nothing else; leave {{{given}}} out",
+            quick=True,
+            **{given: ...},
+        )
+    if options.folds is not None and len(set(options.folds)) > 1:
+        raise ArgumentError("{quick}: trains one fold; give one number in {folds}", quick=True, folds=...)
 
 
 def _default_run_dir(name: str) -> Path:

@@ -134,6 +134,7 @@ class Recorder:
         shared = {
             "dataset": table.name,
             "subset": table.subset,
+            **({"title": table.given_title} if table.given_title else {}),
             "data_hash": store.hash,
             "licence": table.licence,
             "selection": context.config.protocol.selection,

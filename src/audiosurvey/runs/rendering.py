@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from audiosurvey.augment.chain import Chain
@@ -14,6 +15,7 @@ from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import ArgumentError
 from audiosurvey.features.front_end import mel_for_show
+from audiosurvey.features.mel import MelFrontEnd
 
 
 @torch.no_grad()
@@ -70,5 +72,15 @@ def render_clip(
         "mel_after": mel_after[0, 0].numpy(),
         "drawn": chain.describe(batch.draws, 0),
         "hop_s": front_end.hop / config.sample_rate,
+        "centres_hz": _centres_hz(front_end, config.sample_rate),
         "unit": "dB" if front_end.config.compression == "db" else None,
     }
+
+
+def _centres_hz(front_end: MelFrontEnd, sample_rate: int) -> list[float]:
+    """The mean frequency of each band; of bands without any bin, between those of their neighbours."""
+    filters_NF = front_end.config.filters(sample_rate).double().numpy()
+    weight_F = filters_NF.sum(axis=0)
+    centres_F = np.linspace(0, sample_rate / 2, len(filters_NF)) @ filters_NF / np.maximum(weight_F, 1e-12)
+    bands, full = np.arange(len(weight_F)), weight_F > 0
+    return np.interp(bands, bands[full], centres_F[full]).tolist()

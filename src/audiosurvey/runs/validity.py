@@ -10,6 +10,9 @@ def caveats(results: RunResults) -> list[str]:
         found.append("own folds; there is no official protocol for this data")
     elif not results.official:
         found.append("not the official protocol" + (f": {results.not_official}" if results.not_official else ""))
+    if results.parent:
+        twice = "the learning rate went through its schedule twice"
+        found.append(f"went on with {results.parent.run} after epoch {results.parent.epochs}: {twice}")
     if results.versions:
         found.append(f"folds trained by several versions of audiosurvey: {', '.join(results.versions)}")
     return found
@@ -18,6 +21,8 @@ def caveats(results: RunResults) -> list[str]:
 def marks(results: RunResults) -> list[str]:
     """What has to be said of the number of any single fold."""
     found = []
+    if results.quick is not None:
+        found.append("quick look: a tenth of the epochs on one fold, no result")
     if results.optimistic:
         found.append("optimistic: the epoch was chosen on the test fold")
     if results.leaking:

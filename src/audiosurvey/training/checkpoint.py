@@ -44,6 +44,8 @@ class TrainingState:
     """The best monitored score so far, greater is better."""
     best_epoch: int = 0
     done: bool = False
+    first_step: int = 0
+    """Where the schedule of the learning rate begins: after the steps of the run that this one goes on with."""
     totals: EpochTotals = field(default_factory=EpochTotals)
 
 
@@ -94,6 +96,17 @@ def load_state(
     except RuntimeError as error:
         raise UserError(f"{path}: the state of another network, or of another version; {anew(path)}") from error
     return progress, json.loads(metadata.get("scaler", "{}"))
+
+
+def continue_state(source: Path, target: Path) -> None:
+    """Copies the checkpoint of a training that has ended, for one that goes on from it: its schedule begins anew.
+
+    Raises UserError for a damaged file.
+    """
+    tensors, metadata = load_tensors(source, "train that run again")
+    progress, _ = _progress(source, metadata)
+    progress.done, progress.first_step = False, progress.step
+    save_tensors(target, tensors, {**metadata, "state": json.dumps(asdict(progress))})
 
 
 def read_state(path: Path) -> tuple[TrainingState, list[Record] | None]:

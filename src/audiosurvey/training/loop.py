@@ -177,9 +177,9 @@ class Trainer:
         self.network.train()
         lr = self.settings.lr
         for group in _groups(self.batches.epoch(epoch, first=state.totals.steps * accum), accum):
-            lr = self.settings.lr * rate_factor(self.schedule, state.step, self.total_steps)
+            lr = self.settings.lr * rate_factor(self.schedule, *self._in_schedule())
             set_progress(self.network, min(1.0, state.step / (self.total_steps - 1)) if self.total_steps > 1 else 1.0)
-            momentum = cycled_momentum(self.schedule, self.momentum, state.step, self.total_steps)
+            momentum = cycled_momentum(self.schedule, self.momentum, *self._in_schedule())
             self._pending.append(self.step(group, epoch=epoch, step=state.step, lr=lr, momentum=momentum))
             if self.average:
                 self.average.update(self.network, state.step)
@@ -193,6 +193,11 @@ class Trainer:
             self.listener.on_step(epoch, state.step, self.steps_per_epoch, self._loss)
         self._read()
         return lr
+
+    def _in_schedule(self) -> tuple[int, int]:
+        """The step of the schedule, and how many it has."""
+        first = self.state.first_step
+        return self.state.step - first, self.total_steps - first if self.total_steps else 0
 
     def _read(self) -> None:
         """Waits for the pending steps and adds up their losses. Raises UserError if one is not finite."""

@@ -1,10 +1,11 @@
 """The config that `audiosurvey init` writes: good defaults for a data set, and a comment for each key."""
 
 import re
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.atomic import write_text
 from audiosurvey.config.manual.flow import flow
 from audiosurvey.config.manual.shipped import description_of
 from audiosurvey.config.presets import preset_document, preset_names
@@ -12,8 +13,7 @@ from audiosurvey.config.reading.faults import did_you_mean
 from audiosurvey.config.set_file import read_set
 from audiosurvey.data.dataset import DEFAULT_CLIP_SECONDS
 from audiosurvey.data.sets.registry import BUILT_IN, spec_of
-from audiosurvey.errors import ArgumentError, not_written
-from audiosurvey.targets import check_target
+from audiosurvey.errors import ArgumentError
 
 _OWN: dict[str, dict[str, Any]] = {
     "folder": {"root": "sounds", "clip_seconds": 5, "pad": "repeat", "num_folds": 5},
@@ -55,18 +55,36 @@ _FRONT_END = ("sample_rate", "mel_spectrogram")
 _OF_STEPS = ("augmentation", "precision")
 
 
-def write_starter(path: Path, dataset: str, preset: str | None = None, *, force: bool = False) -> None:
-    """Writes a starter config. Raises UserError as `starter` does, and for a `path` that must not be written."""
-    text = starter(dataset, preset)
-    check_target(None, path, force=force)
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise not_written(error, f"{path}: cannot be written ({error.strerror}); give another path") from None
+def starter(
+    dataset: str,
+    preset: str | None = None,
+    *,
+    values: dict[str, Any] | None = None,
+    reasons: Mapping[tuple[str, ...], str] = {},
+    about: str = "",
+) -> str:
+    """The text of a starter config. Raises UserError for an unknown data set or preset.
+
+    `values`: in place of those of `starter_values`; `reasons`: for values that depend on the data, by path; `about`:
+    the data in a few words.
+    """
+    data = starter_values(dataset, preset) if values is None else values
+    what = f"Data set {dataset}" + (f", preset {preset}" if preset else "") + (f": {about}" if about else "") + "."
+    lines = _BEGINNING.format(what=what).splitlines()
+    section, spec = True, spec_of(dataset)
+    for key, value in data.items():
+        if section or isinstance(value, dict):
+            lines.append("")
+        section = isinstance(value, dict)
+        lines += _entry((key,), value, reasons)
+        if key == "dataset":
+            options = spec.starter_lines if spec else _OPTIONS.get(dataset, [])
+            lines += [_line(f"  {text}", words) for text, words in options if text[2:].split(":")[0] not in value]
+    return "\n".join(lines) + "\n"
 
 
-def starter(dataset: str, preset: str | None = None) -> str:
-    """The text of a starter config. Raises UserError for an unknown data set or preset."""
+def starter_values(dataset: str, preset: str | None = None) -> dict[str, Any]:
+    """The values of a starter config before anything is known of the data."""
     names = [*BUILT_IN, *_OWN]
     if dataset.endswith((".yaml", ".yml")):
         described = read_set(Path(dataset))
@@ -77,27 +95,13 @@ def starter(dataset: str, preset: str | None = None) -> str:
     else:
         near = did_you_mean(dataset, names)
         raise ArgumentError(f"{{dataset}}: expected one of {', '.join(names)}{near}", dataset=dataset)
-    if preset is not None:
-        data = _with_preset(data, preset)
-    what = f"Data set {dataset}" + (f", preset {preset}." if preset else ".")
-    lines = _BEGINNING.format(what=what).splitlines()
-    section, spec = True, spec_of(dataset)
-    for key, value in data.items():
-        if section or isinstance(value, dict):
-            lines.append("")
-        section = isinstance(value, dict)
-        lines += _entry((key,), value)
-        if key == "dataset":
-            lines += [
-                _line(f"  {text}", words) for text, words in (spec.starter_lines if spec else _OPTIONS.get(dataset, []))
-            ]
-    return "\n".join(lines) + "\n"
+    return data if preset is None else _with_preset(data, preset)
 
 
 def _values(dataset: str, own: dict[str, Any] | None = None) -> dict[str, Any]:
     spec = spec_of(dataset)
     if own is None:
-        given = {"root": spec.root.as_posix(), "clip_seconds": spec.clip_seconds} if spec else _OWN[dataset]
+        given = {"root": spec.root.as_posix(), "clip_seconds": spec.clip_seconds} if spec else deepcopy(_OWN[dataset])
         own = {"name": dataset, **given}
     return {
         "dataset": own,
@@ -156,13 +160,14 @@ def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
     return {**merged, "model": {"preset": preset}}
 
 
-def _entry(path: tuple[str, ...], value: Any) -> list[str]:
+def _entry(path: tuple[str, ...], value: Any, reasons: Mapping[tuple[str, ...], str]) -> list[str]:
     """A key with its comment; the section of a single augmentation is on one line."""
     text = "  " * (len(path) - 1) + path[-1] + ":"
-    if isinstance(value, dict) and (len(path) == 1 or "dataset" in path):
-        inner = [line for name, item in value.items() for line in _entry((*path, name), item)]
+    if isinstance(value, dict) and value and (len(path) == 1 or "dataset" in path):
+        inner = [line for name, item in value.items() for line in _entry((*path, name), item, reasons)]
         return [_line(text, _comment(path)), *inner]
-    return [_line(f"{text} {flow(value)}", _comment(path))]
+    reason = next((words for known, words in reasons.items() if known[: len(path)] == path), None)
+    return [_line(f"{text} {flow(value)}", reason or _comment(path))]
 
 
 def _line(text: str, comment: str) -> str:

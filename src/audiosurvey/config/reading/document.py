@@ -158,6 +158,8 @@ def _problem(error: yaml.MarkedYAMLError, rest: list[str]) -> str:
     if rest and "\t" in rest[0][: len(rest[0]) - len(rest[0].lstrip())]:
         return "a tab is used for indentation; use spaces"
     words = error.problem or ""
+    if "double-quoted" in (error.context or "") and "escape" in words:
+        return "a backslash in double quotes begins an escape; write paths in single quotes, or with / ('C:/sounds')"
     if error.context:
         begins = f" (line {error.context_mark.line + 1})" if error.context_mark else ""
         words = f"{error.context}{begins}: {words}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from audiosurvey.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from audiosurvey.data.download.datasets import Archive
     from audiosurvey.data.sets.spec import DatasetSpec
 
@@ -24,6 +26,12 @@ OWN = ("folder", "csv", "raven")
 def spec_of(name: str) -> "DatasetSpec | None":
     """The spec of a built-in data set; None for any other name."""
     return import_module(f"audiosurvey.data.sets.{name}").SPEC if name in BUILT_IN else None
+
+
+def default_root(name: str) -> "Path | None":
+    """Where a built-in data set lies if `dataset.root` does not say; None for your own data."""
+    spec = spec_of(name)
+    return None if spec is None else spec.root
 
 
 def specs() -> "list[DatasetSpec]":

@@ -19,7 +19,7 @@ from audiosurvey.randomness import stream
 from audiosurvey.runs.evaluation.heldout import FoldModel, OpenRun
 from audiosurvey.runs.evaluation.model_scores import score_waves
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.results import ConditionResults, ConditionScores, FoldConditions
+from audiosurvey.runs.results.condition_scores import ConditionResults, ConditionScores, FoldConditions
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.training.metrics import accuracy, mean_average_precision

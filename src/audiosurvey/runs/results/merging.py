@@ -65,8 +65,13 @@ def _differences(one: RunResults, other: RunResults) -> list[str]:
     ours, theirs = one.as_json(), other.as_json()
     for key in _ONE_EXPERIMENT:
         for name, (before, after) in differing(ours[key], theirs[key], key).items():
-            if name not in PATHS_AND_SPEED:
+            if name not in PATHS_AND_SPEED | {"dataset.title"}:
                 lines.append(f"  {name}: {_short(before)} and {_short(after)}")
+    if one.parent != other.parent:
+        shown = [
+            f"{each.parent.run} after epoch {each.parent.epochs}" if each.parent else "no run" for each in (one, other)
+        ]
+        lines.append(f"  went on with: {' and '.join(shown)}")
     return lines
 
 

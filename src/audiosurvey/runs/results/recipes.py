@@ -6,7 +6,7 @@ PATHS_AND_SPEED = {
     f"config.{stage}{key}"
     for stage, keys in {
         "": ("tracking",),
-        "dataset.": ("root", "store", "other.path"),
+        "dataset.": ("root", "store", "other.path", "title"),
         "train.": ("num_workers",),
         "pretrain.": ("num_workers", "dataset.root", "dataset.store"),
     }.items()

@@ -14,7 +14,9 @@ from pydantic import Field
 from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.table import Ignored, Table
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.condition_scores import ConditionResults
 from audiosurvey.runs.results.other_scores import OtherScores, OtherSummary, summary
+from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.recipes import same_recipe
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
@@ -34,6 +36,7 @@ class DatasetFacts(StoredPart):
 
     name: str
     subset: str | None
+    given_title: str | None = Field(default=None, validation_alias="title", serialization_alias="title")
     sample_rate: int = 0
     clips: int = 0
     """Without skipped clips."""
@@ -43,7 +46,7 @@ class DatasetFacts(StoredPart):
 
     @classmethod
     def of(cls, table: Table, store: "Store", sample_rate: int) -> Self:
-        return cls(
+        facts = cls(
             name=table.name,
             subset=table.subset,
             sample_rate=sample_rate,
@@ -51,10 +54,12 @@ class DatasetFacts(StoredPart):
             hash=store.hash,
             licence=table.licence,
         )
+        return facts.changed(given_title=table.given_title) if table.given_title else facts
 
     @property
     def title(self) -> str:
-        return self.name + (f" ({self.subset})" if self.subset else "")
+        """What a reader is shown: the title, else the name and the subset."""
+        return self.given_title or self.name + (f" ({self.subset})" if self.subset else "")
 
 
 class LeftOutClip(StoredPart):
@@ -126,31 +131,6 @@ class FinalFacts(StoredPart):
     seconds: float
 
 
-class ConditionScores(StoredPart):
-    """Scores on test clips recorded otherwise; the metric is a further key."""
-
-    name: str
-    mean_score: float | None
-    """Mean score of the best label."""
-
-
-class FoldConditions(StoredPart):
-    fold: int
-    clips: int
-    conditions: list[ConditionScores]
-
-
-class ConditionResults(StoredPart):
-    """The form of conditions.json."""
-
-    schema_version: int = Field(validation_alias="schema", serialization_alias="schema")
-    version: str
-    metric: str
-    """`accuracy`, or `map` for several labels."""
-    mean: list[ConditionScores]
-    folds: list[FoldConditions]
-
-
 class RunResults(StoredPart):
     """Results of the folds of a run that have ended."""
 
@@ -176,6 +156,9 @@ class RunResults(StoredPart):
     multi_label: bool
     init: str | None = None
     pretraining: PretrainingFacts | None = None
+    parent: ParentFacts | None = None
+    quick: int | None = None
+    """Of a quick look (`train --quick`): the epochs of a whole run."""
     folds: list[FoldRow]
     final: FinalFacts | None = None
     mean: dict[str, float | None]

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from audiosurvey.atomic import write_text
 from audiosurvey.errors import ArgumentError, Interrupted, UserError, some_of
+from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.recipes import differing
 from audiosurvey.runs.results.results import FinalFacts, RunResults, joined, read_results
 from audiosurvey.runs.results.row import ROW, read_row
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 RESULT = "result.json"
 """The results of a fold, in its folder; in `final`, the facts of the final model."""
-_BEFORE_THE_CONFIG = ("lock", "environment.json", "environment.json.tmp", "config.yaml.tmp")
+_BEFORE_THE_CONFIG = ("lock", "parent.json", "environment.json", "environment.json.tmp", "config.yaml.tmp")
 """A folder with nothing else holds no run: a process that died at once may leave these."""
 
 
@@ -36,6 +37,8 @@ class RunFolder:
         self.config_path = path / "config.yaml"
         self.environment_path = path / "environment.json"
         self.results_path = path / "results.json"
+        self.parent_path = path / "parent.json"
+        """The run that this one went on with, if it did."""
         self.pretraining = path / "pretrain"
         self.embeddings = path
         """Folder of the embeddings that folds share."""
@@ -96,6 +99,13 @@ class RunFolder:
             return None
         mend = "remove it, and train the final model again with --final; its finished epochs are kept"
         return parse_part(FinalFacts, read_json(path, mend), path, mend)
+
+    def read_parent(self) -> ParentFacts | None:
+        """The run that this one went on with. Raises UserError for a damaged file."""
+        if not self.parent_path.exists():
+            return None
+        mend = "put back a copy of it"
+        return parse_part(ParentFacts, read_json(self.parent_path, mend), self.parent_path, mend)
 
     def read_config(self) -> "Config":
         """The resolved config of the run. Raises UserError if this version cannot read it."""
@@ -255,9 +265,10 @@ class RunFolder:
     def _compare(self, config: "Config") -> None:
         found = differing(self.read_config().model_dump(mode="json"), config.model_dump(mode="json"))
         if found:
+            more = f"; for more epochs: audiosurvey train {self.path} --more 40" if "train.epochs" in found else ""
             raise ArgumentError(
                 f"{self.path}: the run was made with another config; give another {{run_dir}}, go on with "
-                f"{self.config_path}, or set these back:",
+                f"{self.config_path}, or set these back{more}:",
                 *(f"  {key}: {before} in the run, {after} now" for key, (before, after) in found.items()),
                 run_dir=...,
             )

@@ -84,7 +84,7 @@ class RunContext:
             parts[f"start, {self.init.name}"] = self.init.licence
         if self.pretraining is not None:
             parts[f"pretraining data, {self.pretraining.facts.dataset}"] = self.pretraining.facts.licence
-        return parts | {f"training data, {self.sounds.table.name}": self.sounds.table.licence}
+        return parts | {f"training data, {self.sounds.table.title}": self.sounds.table.licence}
 
     @property
     def trained_before(self) -> Provenance:

@@ -85,7 +85,7 @@ def pretrain(
     if init is not None:
         init.weights.put_into(network)
     with (
-        listener.stages([f"pretraining on {sounds.table.name}"], settings.epochs or 0) as (shown,),
+        listener.stages([f"pretraining on {sounds.table.title}"], settings.epochs or 0) as (shown,),
         epoch_log(folder, shown, None, accelerator) as (log, _),
     ):
         trainer = stage.trainer(network, _evaluator(stage, held_out), folder, log)
