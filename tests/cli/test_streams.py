@@ -55,8 +55,9 @@ def test_a_damaged_mp3_is_reported_by_us_alone(tmp_path: Path):
     for label in ("a", "b"):
         (tmp_path / "s" / label).mkdir(parents=True)
         for number in range(3):
-            path = tmp_path / "s" / label / f"{number}.mp3"
-            soundfile.write(path, 0.3 * np.sin(np.arange(44_100) / 20), 44_100, format="MP3")
+            sound = tmp_path / "s" / label / f"{number}.mp3"
+            soundfile.write(sound, 0.3 * np.sin(np.arange(44_100) / 20), 44_100, format="MP3")
+    path = tmp_path / "s" / "b" / "2.mp3"
     content = path.read_bytes()
     path.write_bytes(content[:3000] + b"\0garbage" * 200 + content[3000:])
     command = [sys.executable, "-m", "audiosurvey", "doctor", "s"]
