@@ -38,4 +38,5 @@ def test_train_says_it(tiny_yaml: str, tmp_path: Path, capfd: pytest.CaptureFixt
 
     loaded = load_text(tiny_yaml, "tiny.yaml", ["train.epochs=1"])
     train(loaded, TrainOptions(tmp_path / "run", folds=[1]), TerminalListener())
-    assert "note: 2 training steps (16 clips" in capfd.readouterr().err
+    assert "classes: high 6, low 6, mid 6, noise 6\n" in (err := capfd.readouterr().err)
+    assert "note: 2 training steps (16 clips" in err

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from audiosurvey.data.table import Table
+from audiosurvey.data.table import Table, clips_by_class
+from audiosurvey.errors import some_of
 from audiosurvey.reporting.units import duration, size
 from audiosurvey.runs.advice import advice
 from audiosurvey.runs.executors.side_by_side import Round
@@ -18,6 +19,7 @@ from audiosurvey.runs.stages.pretraining import outside
 from audiosurvey.threads import threads
 from audiosurvey.training.accelerator import number_format
 
+_SHOWN_CLASSES = 12
 _WORTH_A_CHOICE_S = 5
 """Seconds of a fold, or an epoch, below which the number of threads does not matter."""
 
@@ -31,6 +33,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         f"network: {description.parameters:,} parameters, {description.macs / 1e6:,.1f} MMAC a clip of "
         f"{config.clip_samples / config.sample_rate:g} s, input {' x '.join(map(str, description.input_shape))}",
     ]
+    lines.insert(1, f"classes: {_sizes(table)}")
     if context.init is not None:
         lines += context.init.lines
     if plan.experiment.pretrain_on is not None:
@@ -117,6 +120,13 @@ def one_thread_words(expected: Forecast, of: str) -> str:
 
 def _about(table: Table) -> str:
     return f"{table.title}, {len(table.clips)} clips, {len(table.classes)} classes"
+
+
+def _sizes(table: Table) -> str:
+    """`dog 40, cat 12 and 3 more`: a root one level off shows in the names."""
+    by_class = clips_by_class(table.clips, len(table.classes))
+    named = [f"{name} {len(clips)}" for name, clips in zip(table.classes, by_class, strict=True)]
+    return some_of(named, _SHOWN_CLASSES)
 
 
 def _licence(table: Table) -> str:
