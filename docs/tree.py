@@ -51,13 +51,13 @@ def make_tree() -> str:
         "__main__",
     )
     alone = [PACKAGE / f"{name}.py" for name in names]
-    parts = ["", "**`audiosurvey/`**", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
+    parts = ["", "**`audiosurvey/`**", "", *(f"- `{path.name}`: {first_sentence(path)}" for path in alone)]
     for stage in STAGES:
         heading = first_sentence(PACKAGE / stage / "__init__.py")
-        parts += ["", f"**`{stage}/`** {heading}", *lines(PACKAGE / stage)]
+        parts += ["", f"**`{stage}/`** {heading}", "", *lines(PACKAGE / stage)]
         for folder in sorted(path.parent for path in (PACKAGE / stage).glob("*/__init__.py")):
             about = first_sentence(folder / "__init__.py")
-            parts += ["", f"**`{stage}/{folder.name}/`** {about}", *lines(folder)]
+            parts += ["", f"**`{stage}/{folder.name}/`** {about}", "", *lines(folder)]
     presets = sorted(path.stem for path in (PACKAGE / "presets").rglob("*.yaml"))
     parts += ["", f"**`presets/`** Shipped configs: {', '.join(f'`{name}`' for name in presets)}", ""]
     return "\n".join(parts)
