@@ -215,9 +215,9 @@ def tiny(tiny_yaml: str) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`train_tiny(run_dir, "train.epochs=1", ..., folds=[1])` trains, in one thread, and gives the results."""
+    from audiosurvey.detection.training import train_run
     from audiosurvey.reporting.listener import TerminalListener
     from audiosurvey.runs.plan import TrainOptions
-    from audiosurvey.runs.train import train
     from audiosurvey.threads import one_thread
 
     # Every fold ends with a collection of garbage, which takes long where all that was imported is looked through.
@@ -237,8 +237,7 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     ) -> dict[str, Any]:
         with one_thread():
             options = TrainOptions(run_dir, folds, resume, device, final, jobs, detection=detection)
-            trained = train(tiny(*overrides), options, TerminalListener(say=say, quiet=True))
-        assert trained is not None
+            trained = train_run(tiny(*overrides), options, TerminalListener(say=say, quiet=True))
         return trained.results.as_json()
 
     return run

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from fold_files import kept_files
 from measured import without_measured
 
 Command = Callable[..., tuple[int, str, str]]
@@ -18,12 +19,6 @@ PATIENCE_S = 300
 
 def written(run: Path) -> dict[str, Any]:
     return json.loads((run / "results.json").read_text(encoding="utf-8"))
-
-
-def kept_files(fold: Path) -> dict[Path, int]:
-    """When the files of a fold were written. Thresholds of its model are chosen once all folds have ended."""
-    late = {"model", "model.json", "README.md"}
-    return {path: path.stat().st_mtime_ns for path in fold.rglob("*") if path.name not in late}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops a process by a signal")

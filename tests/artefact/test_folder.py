@@ -129,7 +129,8 @@ def test_a_file_that_is_no_sound_is_named(model: Model, tmp_path):
 
 
 def test_a_run_is_no_model_but_names_its_models(finished_run: Path):
-    with pytest.raises(UserError, match=r"not a model; models here: .*fold-1/model, .*fold-2/model, .*fold-3/model$"):
+    models = "has no final model; models of folds: .*fold-1/model, .*fold-2/model, .*fold-3/model; 'audiosurvey train"
+    with pytest.raises(UserError, match=models):
         audiosurvey.load(finished_run)
 
 

@@ -68,7 +68,7 @@ def test_json_and_a_second_time(command: Command, folder: Path, tmp_path: Path):
 
 
 def test_a_run_without_a_final_model_names_the_folds(command: Command, finished_run: Path):
-    mistake(command("export", finished_run), "not a model", "fold-1/model", "fold-3/model")
+    mistake(command("export", finished_run), "has no final model", "fold-1/model", "fold-3/model")
 
 
 def test_mistakes_leave_the_folder_as_it_was(command: Command, folder: Path, tmp_path: Path):

@@ -324,6 +324,14 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]
 
 
+def test_thresholds_of_a_model_without_any(command: Command):
+    earlier = Path(__file__).parents[1] / "fixtures" / "earlier" / "run" / "fold-1" / "model"
+    soundfile.write("a.wav", noise(0.5), RATE)
+    status, out, err = command("predict", earlier, "a.wav", "--threshold", "model")
+    assert (status, out) == (2, "")
+    assert err.strip() == "--threshold model: this model has no thresholds; give a number, such as 0.5"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -341,7 +349,6 @@ def test_the_output_stands_whole_and_nothing_beside_it(command: Command, model: 
         (["a.wav", "--threshold", "loud"], "--threshold loud: expected a score from 0 to 1, or model"),
         (["a.wav", "--threshold", "1.5"], "--threshold 1.5: expected a score from 0 to 1"),
         (["a.wav", "--threshold", "nan"], "--threshold nan: expected a score from 0 to 1"),
-        (["a.wav", "--threshold", "model"], "this model has no thresholds; give a number"),
         (["a.wav", "--off", "0.7"], "--off 0.7: is above the score 0.5 at which events begin"),
         (["a.wav", "--on", "0.3", "--off", "0.5"], "--off 0.5: is above the score 0.3"),
         (["a.wav", "--smooth", "4"], "--smooth 4: expected an odd number"),

@@ -1,6 +1,5 @@
 """Training: runs of a config, and recorded runs trained again."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +62,9 @@ def train(
     """
     from audiosurvey.api.listeners import listener_of
     from audiosurvey.api.run import Run
+    from audiosurvey.detection.training import train_run
     from audiosurvey.runs.more import default_folder
     from audiosurvey.runs.plan import TrainOptions
-    from audiosurvey.runs.train import train as train_run
 
     if resume and run_dir is None:
         raise ArgumentError("{resume}: which run? give its {run_dir}", resume=True, run_dir=...)
@@ -90,11 +89,6 @@ def train(
     )
     listener = listener_of(progress)
     trained = train_run(found, options, listener)
-    if final and detection and os.environ.get("RANK", "0") == "0":  # of several processes (torchrun), one
-        from audiosurvey.detection.run_settings import settle_run
-        from audiosurvey.runs.results.run_folder import RunFolder
-
-        settle_run(RunFolder(trained.folder), device=device, threads=threads, listener=listener)
     return Run(trained.folder, trained.results)
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from audiosurvey.config.loader import load_config
-from audiosurvey.detection.run_settings import settle_run
+from audiosurvey.detection.training import train_run
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.plan import TrainOptions
 from audiosurvey.runs.results.results import OWN_RECIPES, RunResults
 from audiosurvey.runs.results.row import read_row
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.train import TrainListener, train
+from audiosurvey.runs.train import TrainListener
 from audiosurvey.surveys.derived import derive_runs, leaving_models, run_name, set_aside_others
 from audiosurvey.surveys.done import models_not_kept
 from audiosurvey.surveys.dry_run import SurveyForecast, forecast_survey
@@ -211,6 +211,5 @@ def train_final(path: Path, row: str, listener: TrainListener = TrainListener())
     # Those of its folds: with another number of threads the last digits would differ.
     number = run.begun_with().get("torch_threads", conditions["threads"])
     options = TrainOptions(run.path, results.done, resume=True, final=True, device=conditions["device"], threads=number)
-    trained = train(load_config(run.config_path), options, listener)
-    settle_run(run, device=conditions["device"], threads=number, listener=listener)
+    trained = train_run(load_config(run.config_path), options, listener)
     return FinalModel(run.model, trained.results)

@@ -93,7 +93,7 @@ def test_a_break_is_mended(tmp_path, train_tiny: Train, killed_after_checkpoint:
     with killed_after_checkpoint(lambda trainer: trainer.folder.parent.name == "final"):
         train_tiny(tmp_path / "broken", folds=[1], final=True)
     assert written(tmp_path / "broken")["final"] is None
-    with pytest.raises(UserError, match="models here: "):
+    with pytest.raises(UserError, match="has no final model; models of folds: "):
         load_artefact(tmp_path / "broken")
     assert read_state(tmp_path / "broken" / "final" / "checkpoint" / "state.safetensors")[0].epoch == 1
     train_tiny(tmp_path / "broken", folds=[1], final=True, resume=True)

@@ -99,8 +99,8 @@ def _overridden(
         else:
             override(document, word)
     refuse(document, ())
-    if overrides:
-        # The whole config is checked only where something was changed: that takes longer, for it loads torch.
+    if overrides or "spec" in values["dataset"]:
+        # The whole config is read only where something was changed, or a file describes the data: it loads torch.
         from audiosurvey.config.loader import load_text
 
         return document, load_text(text, str(path), overrides).config.dataset
