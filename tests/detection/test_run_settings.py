@@ -154,6 +154,19 @@ def test_without_models_of_the_folds_a_line_says_so(run: RunFolder):
     assert listener.lines == ["no detection settings: the models of the folds were not kept"]
 
 
+def test_the_model_of_a_single_fold_has_no_other_fold(run: RunFolder, monkeypatch: pytest.MonkeyPatch):
+    for fold in (2, 3):
+        shutil.rmtree(run.fold(fold) / "model")
+    shutil.rmtree(run.model)
+    # Nothing is scored for it.
+    monkeypatch.setattr(run_settings, "choose_settings", lambda *_, **__: pytest.fail("chosen"))
+    listener = Lines()
+    assert settle_run(run, device="cpu", listener=listener, anew=True) == {}
+    assert listener.lines == [
+        "no detection settings: those of a fold's model come from other folds, and fold 1 is alone; train another fold"
+    ]
+
+
 def test_a_single_fold_settles_the_final_model_alone(run: RunFolder):
     for fold in (2, 3):
         shutil.rmtree(run.fold(fold) / "model")

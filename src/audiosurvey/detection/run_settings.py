@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from audiosurvey.artefact.detection import DetectionSettings
-from audiosurvey.artefact.folder import Model, load_artefact, store_detection
+from audiosurvey.artefact.folder import Model, load_artefact, read_facts, store_detection
 from audiosurvey.augment.wave.background import open_background
 from audiosurvey.detection.made import MadeSoundscape, SoundscapeMaker
 from audiosurvey.detection.scoring import Measure
@@ -57,12 +57,10 @@ def settle_run(
 def _settle(folder: RunFolder, device: str, listener: RunListener, *, anew: bool) -> dict[Path, DetectionSettings]:
     started = time.perf_counter()
     run = open_run(folder, listener.bar)
-    places = (
-        _models(run) if anew else [place for place in _models(run) if "detection" not in load_artefact(place).facts]
-    )
+    places = [place for place in _models(run) if anew or "detection" not in read_facts(place)]
     if not places:
         return {}
-    if reason := why_not(run):
+    if reason := why_not(run, places):
         listener.say(f"no detection settings: {reason}")
         return {}
     chosen = choose_settings(run, places, device=device, bar=listener.bar)
@@ -73,14 +71,17 @@ def _settle(folder: RunFolder, device: str, listener: RunListener, *, anew: bool
     return chosen
 
 
-def why_not(run: OpenRun) -> str | None:
-    """Why no settings can be chosen for the models of a run; None if they can."""
+def why_not(run: OpenRun, places: Collection[Path]) -> str | None:
+    """Why no settings can be chosen for the model folders `places` of a run; None if they can."""
     if run.config.dataset.windows is not None:
         return (
             "the clips are windows of recordings; 'audiosurvey evaluate MODEL --events TABLE --tune' chooses settings"
         )
-    if not any(_model_of(run, fold).is_dir() for fold in run.results.done):
+    folds = _with_models(run)
+    if not folds:
         return "the models of the folds were not kept"
+    if len(folds) == 1 and set(places) == {_model_of(run, folds[0])}:
+        return f"those of a fold's model come from other folds, and fold {folds[0]} is alone; train another fold"
     return None
 
 

@@ -20,6 +20,16 @@ def run(path: Path, folder: Path | None = None, **options):
     return open_survey(path, SurveyOptions(folder, **options)).train()
 
 
+def trained_project(folder: Path, make_survey: MakeSurvey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A survey file with its config in a folder of their own, trained there; it is the working directory."""
+    folder.mkdir()
+    path = make_survey(ONE_FOLD, configs=NET)
+    for file in (path, path.with_name("net.yaml")):
+        file.rename(folder / file.name)
+    monkeypatch.chdir(folder)
+    run(Path("my.yaml"))
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*.*") if path.is_file() and path.suffix != ".lock"}
 
@@ -67,12 +77,7 @@ def test_a_survey_folder_has_its_own_configs_in_every_working_directory(
 def test_a_project_that_was_moved_is_worked_on_where_it_is(
     make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "before").mkdir()
-    path = make_survey(ONE_FOLD, configs=NET)
-    for file in (path, tmp_path / "net.yaml"):
-        file.rename(tmp_path / "before" / file.name)
-    monkeypatch.chdir(tmp_path / "before")
-    run(Path("my.yaml"))
+    trained_project(tmp_path / "before", make_survey, monkeypatch)
     (tmp_path / "before").rename(tmp_path / "after")
     monkeypatch.chdir(tmp_path / "after")
     assert run(Path("surveys/my")).complete
@@ -82,12 +87,7 @@ def test_a_copy_of_a_project_has_its_own_configs(
     make_survey: MakeSurvey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Not those of the project that it was copied from."""
-    (tmp_path / "one").mkdir()
-    path = make_survey(ONE_FOLD, configs=NET)
-    for file in (path, tmp_path / "net.yaml"):
-        file.rename(tmp_path / "one" / file.name)
-    monkeypatch.chdir(tmp_path / "one")
-    run(Path("my.yaml"))
+    trained_project(tmp_path / "one", make_survey, monkeypatch)
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     config = tmp_path / "two" / "net.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("lr: 0.02", "lr: 0.5"), encoding="utf-8")
