@@ -50,7 +50,7 @@ def test_goes_on_with_weights_steps_and_a_second_schedule(parent: Path, tmp_path
     assert (results.parent.run, results.parent.epochs) == (parent.as_posix(), 2)
     assert (results.folds[0].epochs, config.train.epochs) == (5, 5)
     assert results.folds[0].seconds == pytest.approx(sum(record["seconds"] for record in log), abs=1e-3)
-    assert any("went on with" in line for line in caveats(results))
+    assert any(line.startswith("continues ") and "after epoch" in line for line in caveats(results))
     assert len(lines(run, "final")) == 5
 
 
@@ -112,7 +112,7 @@ def test_runs_that_went_on_are_not_merged_with_others(parent: Path, tiny_yaml: s
     go_on(parent, run, 1, folds=[1])
     loaded = load_text(tiny_yaml, "t", ["schedule.name=cosine", "ema.decay=0.9", "train.epochs=3"])
     train(loaded, TrainOptions(straight, folds=[3]))
-    with pytest.raises(UserError, match=rf"went on with: {re.escape(parent.as_posix())} after epoch 2 and no run"):
+    with pytest.raises(UserError, match=rf"continues: {re.escape(parent.as_posix())} after epoch 2 and no run"):
         merge([run, straight])
 
 

@@ -174,7 +174,7 @@ def _refuse_own_recipes(path: Path, results: RunResults) -> None:
         )
     if results.parent:
         raise UserError(
-            f"{path}: cannot be reproduced as one run, since it went on with {results.parent.run}; reproduce that one"
+            f"{path}: cannot be reproduced as one run, because it continues {results.parent.run}; reproduce that one"
         )
 
 

@@ -26,18 +26,18 @@ _PLACES = ("dataset.root", "dataset.store", "dataset.table", "tracking", "protoc
 
 
 def load_more(run: Path, more: int, overrides: Overrides = ()) -> LoadedConfig:
-    """The config of a run that goes on with `run` for `more` epochs.
+    """The config of a run that continues `run` for `more` epochs.
 
     Raises UserError for a run that cannot go on, and for `overrides` of what its checkpoints depend on.
     """
     folder = RunFolder(run)
     if not folder.config_path.is_file():
-        raise UserError(f"{run}: no run folder (no config.yaml in it); --more goes on with a finished run")
+        raise UserError(f"{run}: no run folder (no config.yaml in it); --more continues a finished run")
     for word in overrides:
         key = word.partition("=")[0].strip()
         if not key.startswith((*_CHANGEABLE, *_PLACES)):
             raise UserError(
-                f"{key}: cannot be changed with --more, which goes on with the weights and the optimizer of {run}; "
+                f"{key}: cannot be changed with --more, which continues from the weights and the optimizer of {run}; "
                 f"only {', '.join(key.removesuffix('.') for key in (*_CHANGEABLE, *_PLACES))} can"
             )
     before = folder.read_config()

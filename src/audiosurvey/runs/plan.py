@@ -88,7 +88,7 @@ class RunPlan:
 
     @property
     def parent(self) -> ParentFacts | None:
-        """The run that this one goes on with."""
+        """The run that this one continues."""
         if self.options.parent is not None:
             return parent_facts(self.options.parent)
         return self.folder.read_parent()

@@ -11,8 +11,8 @@ def caveats(results: RunResults) -> list[str]:
     elif not results.official:
         found.append("not the official protocol" + (f": {results.not_official}" if results.not_official else ""))
     if results.parent:
-        twice = "the learning rate went through its schedule twice"
-        found.append(f"went on with {results.parent.run} after epoch {results.parent.epochs}: {twice}")
+        twice = "the learning rate ran through its schedule twice"
+        found.append(f"continues {results.parent.run} after epoch {results.parent.epochs}: {twice}")
     if results.versions:
         found.append(f"folds trained by several versions of audiosurvey: {', '.join(results.versions)}")
     return found

@@ -45,7 +45,7 @@ class TrainingState:
     best_epoch: int = 0
     done: bool = False
     first_step: int = 0
-    """Where the schedule of the learning rate begins: after the steps of the run that this one goes on with."""
+    """Where the schedule of the learning rate begins: after the steps of the run that this one continues."""
     totals: EpochTotals = field(default_factory=EpochTotals)
 
 

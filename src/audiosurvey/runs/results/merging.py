@@ -71,7 +71,7 @@ def _differences(one: RunResults, other: RunResults) -> list[str]:
         shown = [
             f"{each.parent.run} after epoch {each.parent.epochs}" if each.parent else "no run" for each in (one, other)
         ]
-        lines.append(f"  went on with: {' and '.join(shown)}")
+        lines.append(f"  continues: {' and '.join(shown)}")
     return lines
 
 

@@ -38,7 +38,7 @@ class RunFolder:
         self.environment_path = path / "environment.json"
         self.results_path = path / "results.json"
         self.parent_path = path / "parent.json"
-        """The run that this one went on with, if it did."""
+        """The run that this one continues, if it did."""
         self.pretraining = path / "pretrain"
         self.embeddings = path
         """Folder of the embeddings that folds share."""
@@ -101,7 +101,7 @@ class RunFolder:
         return parse_part(FinalFacts, read_json(path, mend), path, mend)
 
     def read_parent(self) -> ParentFacts | None:
-        """The run that this one went on with. Raises UserError for a damaged file."""
+        """The run that this one continues. Raises UserError for a damaged file."""
         if not self.parent_path.exists():
             return None
         mend = "put back a copy of it"
