@@ -6,7 +6,7 @@ and librosa in a DataLoader with two workers.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import soundfile
 import torch
 from clips import rooms
 from rounds import Row, alternate, compared
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.config.network import network_of
+from audiosurvey.data.batches.batches import Batch
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.accelerator import make_accelerator
@@ -38,31 +40,42 @@ def write_clips(folder: Path) -> list[tuple[Path, int]]:
     return found
 
 
-def ours(folder: Path, responses: Path) -> Callable[[], None]:
-    chances = "reverb: {p: 0.3, folder: '%s'}, time_shift: {p: 0.5}, noise: {p: 0.5}" % responses.as_posix()  # noqa: UP031
-    masks = "time_masking: {p: 0.5, tmp: 20, num: 2}, freq_masking: {p: 0.5, fmp: 8, num: 2}, shorten: {p: 0}"
-    overrides = [
-        f"dataset={{name: folder, root: '{folder.as_posix()}', num_folds: 2, clip_seconds: {SECONDS}}}",
-        f"augmentation={{{chances}, {masks}}}",
-        f"train.batch_size={BATCH}",
-        "precision=fp32",
-        "train.num_workers=2",
-    ]
-    config = load_config("small", overrides).config
-    sounds = prepare_sounds(config.dataset, config.sample_rate)
-    accelerator = make_accelerator("cpu", config.precision)
-    stage = Stage(
-        config, sounds, sounds.table.clips, accelerator=accelerator, settings=config.train, name="train", fold=1
-    )
-    step, number = stage.step(stage.build()), 0
+class Parts:
+    """A training epoch of ours, and its parts."""
 
-    def epoch() -> None:
-        nonlocal number
-        number += 1
-        for place, batch in enumerate(stage.batches.epoch(number)):
-            step([batch], epoch=number, step=place, lr=1e-3)
+    def __init__(self, folder: Path, responses: Path) -> None:
+        chances = "reverb: {p: 0.3, folder: '%s'}, time_shift: {p: 0.5}, noise: {p: 0.5}" % responses.as_posix()  # noqa: UP031
+        masks = "time_masking: {p: 0.5, tmp: 20, num: 2}, freq_masking: {p: 0.5, fmp: 8, num: 2}, shorten: {p: 0}"
+        overrides = [
+            f"dataset={{name: folder, root: '{folder.as_posix()}', num_folds: 2, clip_seconds: {SECONDS}}}",
+            f"augmentation={{{chances}, {masks}}}",
+            f"train.batch_size={BATCH}",
+            "precision=fp32",
+            "train.num_workers=2",
+        ]
+        config = load_config("small", overrides).config
+        sounds = prepare_sounds(config.dataset, config.sample_rate)
+        accelerator = make_accelerator("cpu", config.precision)
+        self.stage = Stage(
+            config, sounds, sounds.table.clips, accelerator=accelerator, settings=config.train, name="train", fold=1
+        )
+        self.network, self.number = self.stage.build(), 0
+        self.step = self.stage.step(self.network)
 
-    return epoch
+    def epoch(self) -> None:
+        self.number += 1
+        for place, batch in enumerate(self.stage.batches.epoch(self.number)):
+            self.step([batch], epoch=self.number, step=place, lr=1e-3)
+
+    def batches(self) -> list[Batch]:
+        """Reads an epoch of waves and draws its augmentation."""
+        self.number += 1
+        return list(self.stage.batches.epoch(self.number))
+
+    def spectrograms(self, batches: Iterable[Batch]) -> list[Tensor]:
+        """The augmented mel spectrograms of batches."""
+        with torch.no_grad():
+            return [self.stage.chain.render(batch)[0] for batch in batches]  # pyright: ignore[reportReturnType]
 
 
 class PlainDataset(Dataset[tuple[torch.Tensor, int]]):
@@ -123,6 +136,6 @@ def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clips, responses = write_clips(folder / "sounds"), rooms(folder / "rooms", RATE)
-        ways = {"ours": ours(folder / "sounds", responses), "plain program": plain(clips, responses)}
+        ways = {"ours": Parts(folder / "sounds", responses).epoch, "plain program": plain(clips, responses)}
         taken = alternate(ways, rounds=3)
     return compared(f"epoch of `small`, {len(clips)} clips, fp32", taken, unit="s")

@@ -36,10 +36,10 @@ def prepared(name: str) -> tuple[Network, Tensor]:
     return network, heard.contiguous(memory_format=torch.channels_last)
 
 
-def stepping(network: nn.Module, heard: Tensor, precision: str) -> Callable[[], None]:
+def stepping(network: nn.Module, heard: Tensor, precision: str, classes: int = CLASSES) -> Callable[[], None]:
     """One step: forward, loss, backward, AdamW."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
-    target_B = torch.arange(len(heard)) % CLASSES
+    target_B = torch.arange(len(heard)) % classes
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
