@@ -10,10 +10,13 @@ import soxr
 
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import dataset_at, read_bare
+from audiosurvey.data.other.settings import OtherConfig
 from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.diagnosis.audit import Diagnosis, as_json, audit_dataset, audit_table
 from audiosurvey.diagnosis.finding import CHECKS
+from audiosurvey.diagnosis.page import audit_page
 from audiosurvey.diagnosis.stray_files import find_stray_files
+from audiosurvey.diagnosis.terminal import describe_data
 
 RATE = 16_000
 CLASSES = {"bell": 1, "creak": 2, "drip": 3, "wind": 4}
@@ -290,3 +293,29 @@ def test_windows_of_one_recording_may_overlap_and_differ_in_labels(tmp_path: Pat
     assert len(found(diagnosis, "overlap")) == len(diagnosis.profiles) > 40
     assert not diagnosis.spoilt
     assert found(audit_dataset(dataset_at(tmp_path)), "contradiction") == set()
+
+
+def test_sounds_of_no_class_are_audited_and_copies_of_clips_are_found(
+    clean: Callable[[Path], dict[str, Path]], tmp_path: Path, sound: Sound
+) -> None:
+    files = clean(tmp_path / "set")
+    other = tmp_path / "other"
+    write(other / "new.wav", sound(999))
+    write(other / "longer.wav", sound(998, 9.0))
+    write(other / "quiet.wav", np.zeros(RATE))
+    write(other / "twice.flac", soundfile.read(files["bell/00.wav"])[0])
+    write(other / "softer.wav", 0.3 * soundfile.read(files["bell/01.wav"])[0])
+    (other / "broken.wav").write_text("no sound", encoding="utf-8")
+    config = DatasetConfig(name="folder", root=tmp_path / "set", other=OtherConfig(path=other))
+    diagnosis = audit_dataset(config)
+    assert {(finding.check, finding.severity, finding.clips) for finding in diagnosis.findings} == {
+        ("unreadable", "worth a look", ("other:broken.wav",)),
+        ("other-known", "worth a look", ("bell/00.wav", "other:twice.flac")),
+        ("other-known", "spoils a result", ("bell/01.wav", "other:softer.wav")),
+    }
+    assert diagnosis.spoilt
+    assert diagnosis.quarantine() == ({}, [])
+    assert "6 sounds of no class" in describe_data(diagnosis)[0]
+    told = as_json(diagnosis)["dataset"]
+    assert (told["clips"], told["readable"], told["others"]) == (48, 48, 6)
+    assert "other:softer.wav" in audit_page(diagnosis)

@@ -9,6 +9,7 @@ import soundfile
 import torch
 from matplotlib.image import imread
 
+from audiosurvey.config.loader import load_text
 from audiosurvey.data.table import Clip
 from audiosurvey.reporting.preview import draw_figure, file_name, in_words, write_preview, write_previews
 
@@ -86,11 +87,20 @@ def test_the_axis_is_in_hz():
 
 
 def test_without_a_clip_one_of_every_class_is_rendered(tiny_yaml: str, tmp_path: Path):
-    from audiosurvey.config.loader import load_text
-
     files = write_previews(load_text(tiny_yaml, "t").config, [], [1], tmp_path / "out", False)
     pictures = [path.name for path in files if path.suffix == ".png"]
     assert pictures == ["high__0-epoch1.png", "low__0-epoch1.png", "mid__0-epoch1.png", "noise__0-epoch1.png"]
+
+
+def test_a_sound_of_no_class_is_rendered_too(tiny_yaml: str, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    soundfile.write(tmp_path / "other" / "sweep.wav", np.sin(np.linspace(0, 300, 8000) ** 2), 8000)
+    config = load_text(tiny_yaml, "t", [f"dataset.other={(tmp_path / 'other').as_posix()}"]).config
+    names = {file.name for file in write_previews(config, [], [1], tmp_path / "pictures", force=False)}
+    (picture,) = (name for name in names if name.endswith(".png") and "sweep" in name)
+    again = write_previews(config, ["other:sweep.wav"], [1], tmp_path / "one", force=False)
+    assert picture in {file.name for file in again}
+    assert len(again) == 4
 
 
 def test_centres_of_bands_follow_the_mel_scale():

@@ -6,14 +6,16 @@ Memory grows by about 40 kB a clip and does not depend on the length of the reco
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audiosurvey.data.audio.decoding import Mono
 from audiosurvey.data.dataset import DatasetConfig, load_table
+from audiosurvey.data.other.reading import is_made, is_other, other_clips
+from audiosurvey.data.other.settings import other_section
 from audiosurvey.data.readahead import cpu_count, in_order
 from audiosurvey.data.sets.ignore import fits
-from audiosurvey.data.table import Table, clips_by_class
+from audiosurvey.data.table import Clip, Table, clips_by_class
 from audiosurvey.diagnosis.class_checks import check_class_names, check_class_sizes, check_shortcuts
 from audiosurvey.diagnosis.clip_checks import check_clip, check_durations, check_mixed_formats, unreadable_finding
 from audiosurvey.diagnosis.clip_profile import ClipProfile, UnreadableClip, profile_clip
@@ -24,6 +26,8 @@ from audiosurvey.errors import UserError
 
 _IRRELEVANT: dict[Mono, tuple[str, ...]] = {"mean": (), "left": ("cancels",), "loudest": ("cancels", "dead-channel")}
 """Checks that do not matter with this way of mixing down to mono."""
+_OF_ANY = ("silent", "mostly-silent")
+"""What a sound of no class may be."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,11 @@ class Diagnosis:
 
     table: Table
     profiles: Mapping[str, ClipProfile]
-    """Of all readable clips, by clip id."""
+    """Of all readable clips, by clip id; also of sounds of no class."""
     findings: tuple[Finding, ...]
     """The most severe first."""
+    others: tuple[Clip, ...] = ()
+    """The sounds of no class that were audited too (`dataset.other`, without made ones)."""
 
     def of(self, severity: Severity) -> list[Finding]:
         return [finding for finding in self.findings if finding.severity == severity]
@@ -84,7 +90,16 @@ def audit_dataset(
     everything = {"classes": None, "exclude_classes": None, "ignore": None, "subset": None}
     whole = load_table(config.model_copy(update=everything), divide=False)
     more = [*check_class_sizes(table, config.num_folds), *find_stray_files(whole)]
-    return audit_table(table, more, top_hz, workers, progress, _IRRELEVANT[config.mono])
+    others = recorded_others(config)
+    return audit_table(table, more, top_hz, workers, progress, _IRRELEVANT[config.mono], others)
+
+
+def recorded_others(config: DatasetConfig) -> tuple[Clip, ...]:
+    """The sounds of no class of a data set, without made ones. Raises UserError as `other_clips` does."""
+    section = other_section(config.other)
+    return (
+        () if section is None else tuple(clip for clip in other_clips(section, config.columns) if not is_made(clip.id))
+    )
 
 
 def audit_table(
@@ -94,39 +109,45 @@ def audit_table(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     excluded: tuple[str, ...] = (),
+    others: tuple[Clip, ...] = (),
 ) -> Diagnosis:
     """Audit the clips of a table.
 
     `more`: findings to include; `progress` receives the clips done and their total; `excluded`: checks whose findings
-    are dropped. Raises UserError for an empty table.
+    are dropped; `others`: sounds of no class, for which silence and a format of their own are no faults. Raises
+    UserError for an empty table.
     """
     if not table.clips:
         raise UserError(f"{table.root.as_posix()}: the table has no clips")
     threads = workers or min(cpu_count(), 16)
     profiles: dict[str, ClipProfile] = {}
     findings = list(more)
-    results = in_order(profile_clip, table.clips, workers=threads, ahead=2 * threads)
+    clips = (*table.clips, *others)
+    results = in_order(profile_clip, clips, workers=threads, ahead=2 * threads)
     with contextlib.closing(results):
-        for done, (clip, profile) in enumerate(zip(table.clips, results, strict=True), 1):
+        for done, (clip, profile) in enumerate(zip(clips, results, strict=True), 1):
             if isinstance(profile, UnreadableClip):
-                findings.append(unreadable_finding(clip.id, profile))
+                fault = unreadable_finding(clip.id, profile)
+                # Training leaves these out by itself.
+                findings.append(replace(fault, severity="worth a look", quarantine={}) if clip.other else fault)
             else:
                 profiles[clip.id] = profile
-                findings += check_clip(clip.id, profile)
+                findings += (one for one in check_clip(clip.id, profile) if not (clip.other and one.check in _OF_ANY))
             if progress:
-                progress(done, len(table.clips))
-    findings += _check_table(table, profiles, threads, top_hz)
-    return Diagnosis(table, profiles, sort_findings([one for one in findings if one.check not in excluded]))
+                progress(done, len(clips))
+    findings += _check_table(table, profiles, threads, top_hz, others)
+    return Diagnosis(table, profiles, sort_findings([one for one in findings if one.check not in excluded]), others)
 
 
 def _check_table(
-    table: Table, profiles: Mapping[str, ClipProfile], threads: int, top_hz: float | None
+    table: Table, profiles: Mapping[str, ClipProfile], threads: int, top_hz: float | None, others: tuple[Clip, ...]
 ) -> Iterator[Finding]:
+    yield from check_duplicates(table, profiles, threads, others)
+    profiles = {name: profile for name, profile in profiles.items() if not is_other(name)}
     yield from check_durations(profiles)
     yield from check_mixed_formats(profiles)
     yield from check_leaks(table)
     yield from check_cut_names(table)
-    yield from check_duplicates(table, profiles, threads)
     yield from check_class_names(table)
     yield from check_shortcuts(table, profiles, top_hz)
 
@@ -141,7 +162,8 @@ def as_json(diagnosis: Diagnosis, *, clips: bool = False) -> dict[str, Any]:
             "subset": table.subset,
             "root": table.root.as_posix(),
             "clips": len(table.clips),
-            "readable": len(profiles),
+            "readable": sum(not is_other(name) for name in profiles),
+            "others": len(diagnosis.others),
             "hours": round(sum(one.seconds for one in profiles.values()) / 3600, 4),
             "classes": list(table.classes),
             "folds": list(table.folds),

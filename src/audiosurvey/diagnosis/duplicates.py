@@ -54,15 +54,19 @@ def check_leaks(table: Table) -> Iterator[Finding]:
             yield Finding("leak", "spoils a result", ids, message, weight=len(clips))
 
 
-def check_duplicates(table: Table, profiles: Mapping[str, ClipProfile], workers: int) -> Iterator[Finding]:
-    """Groups of clips with the same sound: identical samples first, then similar fingerprints and waveforms."""
-    audible = [clip for clip in table.clips if clip.id in profiles and not profiles[clip.id].silent]
+def check_duplicates(
+    table: Table, profiles: Mapping[str, ClipProfile], workers: int, others: Sequence[Clip] = ()
+) -> Iterator[Finding]:
+    """Groups of clips with the same sound: identical samples first, then similar fingerprints and waveforms.
+
+    `others`: sounds of no class, which are reported if they are clips too.
+    """
+    audible = [clip for clip in (*table.clips, *others) if clip.id in profiles and not profiles[clip.id].silent]
     by_digest: dict[str, list[Clip]] = defaultdict(list)
     for clip in audible:
         by_digest[profiles[clip.id].digest].append(clip)
     for copies in by_digest.values():
-        if len(copies) > 1:
-            yield _group_finding(table, "duplicate", copies, "identical samples")
+        yield from _findings(table, "duplicate", copies, "identical samples")
 
     different = [copies[0] for copies in by_digest.values()]
     overlapping: list[Clip] = []
@@ -77,7 +81,7 @@ def check_duplicates(table: Table, profiles: Mapping[str, ClipProfile], workers:
         agrees, coherent, shift_s = min(scores)
         text = f"agreement {agrees:.2f}, coherence {coherent:.2f}, shifted by {abs(shift_s):.2f} s"
         numbers = {"agreement": round(agrees, 3), "coherence": round(coherent, 3), "shift_s": round(shift_s, 4)}
-        yield _group_finding(table, "near-duplicate", clips, text, numbers, agrees, cuts=apart)
+        yield from _findings(table, "near-duplicate", clips, text, numbers, agrees, cuts=apart)
     if overlapping:
         ids = tuple(clip.id for clip in overlapping)
         yield Finding("overlap", "note", ids, f"{len(ids)} clips overlap other clips of the same recording")
@@ -142,6 +146,34 @@ def _groups(pairs: Iterable[tuple[int, int, _Scores]]) -> list[tuple[set[int], l
         members.update((one, other))
         collected.append(scores)
     return [group for _, group in sorted(groups.items())]
+
+
+def _findings(
+    table: Table,
+    check: str,
+    clips: Sequence[Clip],
+    text: str,
+    numbers: Mapping[str, float] | None = None,
+    weight: float = 0.0,
+    cuts: bool = False,
+) -> Iterator[Finding]:
+    """What is said of a group of copies: of those in the table, and of the sounds of no class that are among them."""
+    known, others = [clip for clip in clips if not clip.other], [clip for clip in clips if clip.other]
+    if len(known) > 1:
+        yield _group_finding(table, check, known, text, numbers, weight, cuts)
+    if not known or not others or (cuts and _are_apart(known, others)):
+        return
+    labels = sorted({table.classes[label] for clip in known for label in clip.labels})
+    message = f"{text}; labelled {' and '.join(labels) or 'nothing'}, and in dataset.other"
+    # Training leaves out those with equal samples.
+    severity: Severity = "worth a look" if check == "duplicate" else "spoils a result"
+    ids = tuple(clip.id for clip in (*known, *others))
+    yield Finding("other-known", severity, ids, message, dict(numbers or {}), weight)
+
+
+def _are_apart(known: Sequence[Clip], others: Sequence[Clip]) -> bool:
+    """Whether these are different stretches of named recordings, which may hold sounds of a class and others."""
+    return all(one.source is not None and one.source == other.source for one in known for other in others)
 
 
 def _group_finding(

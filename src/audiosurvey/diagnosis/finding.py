@@ -17,6 +17,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "silent": ("nothing above -80 dBFS except a constant offset", "quarantine it: nothing in it matches its label"),
     "cancels": ("the channels cancel in their mean", "set dataset.mono to left, or invert one channel"),
     "contradiction": ("the same sound with different labels", "choose one label, or quarantine all copies"),
+    "other-known": ("a sound of no class that is also a clip", "remove it from dataset.other, or correct the label"),
     "leak": ("one recording on both sides of a fold border", "put all clips of a recording into one fold"),
     "cuts": ("names that look like cuts of one recording", "name the recordings, so that a split keeps them together"),
     "duplicate": ("identical samples", "quarantine the later copies"),

@@ -31,7 +31,7 @@ def write_page(path: Path, diagnosis: Diagnosis) -> None:
 
 def audit_page(diagnosis: Diagnosis) -> str:
     """The page as HTML."""
-    clips = {clip.id: clip for clip in diagnosis.table.clips}
+    clips = {clip.id: clip for clip in (*diagnosis.table.clips, *diagnosis.others)}
     left = MOST_SOUNDS
     groups: list[dict[str, Any]] = []
     for severity, check, findings in by_check(diagnosis):
@@ -90,5 +90,6 @@ def _player(clip: Clip, diagnosis: Diagnosis) -> Player | None:
     except BadAudio:
         return None
     classes = " | ".join(diagnosis.table.classes[label] for label in clip.labels)
+    classes = "no class" if clip.other else classes
     fold = f"fold {clip.fold}" if clip.fold is not None else clip.side or ""
     return make_player(wave_S, rate, clip.id, ", ".join(part for part in (classes, fold) if part))

@@ -9,7 +9,7 @@ from audiosurvey.data.dataset import DatasetConfig, load_table
 from audiosurvey.data.layout import TABLES, dataset_at, has_class_folders, read_bare
 from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.table import Table
-from audiosurvey.diagnosis.audit import Diagnosis, audit_dataset, audit_table
+from audiosurvey.diagnosis.audit import Diagnosis, audit_dataset, audit_table, recorded_others
 from audiosurvey.diagnosis.stray_files import find_stray_files
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.targets import check_target
@@ -50,7 +50,8 @@ class Subject:
             named.append(dataset.resolved_table())
         if (spec := spec_of(dataset.name)) and spec.marker:
             named.append(dataset.resolved_root() / spec.marker)
-        return [*(place for place in named if place is not None), *(clip.path for clip in clips)]
+        others = recorded_others(dataset)
+        return [*(place for place in named if place is not None), *(clip.path for clip in (*clips, *others))]
 
 
 def find_subject(data: str, overrides: Sized = ()) -> Subject | None:

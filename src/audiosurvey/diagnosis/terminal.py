@@ -5,6 +5,7 @@ from itertools import groupby
 
 from rich.console import Console
 
+from audiosurvey.data.other.reading import is_other
 from audiosurvey.diagnosis.audit import Diagnosis
 from audiosurvey.diagnosis.finding import SEVERITIES, Finding, Severity
 from audiosurvey.errors import number_of, some_of
@@ -52,12 +53,15 @@ def _table(diagnosis: Diagnosis, *, everything: bool) -> FittedTable:
 
 def describe_data(diagnosis: Diagnosis) -> list[str]:
     """One line about the data set, then the notes on its table."""
-    table, profiles = diagnosis.table, diagnosis.profiles.values()
+    table = diagnosis.table
+    profiles = [profile for name, profile in diagnosis.profiles.items() if not is_other(name)]
     seconds = sum(profile.seconds for profile in profiles)
     length = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
     if seconds < 60:
         length = f"{seconds:.1f} seconds"
     parts = [f"{table.title} in {table.root.as_posix()}: {number_of(len(table.clips), 'clip')}, {length}"]
+    if diagnosis.others:
+        parts.append(f"{number_of(len(diagnosis.others), 'sound')} of no class")
     if table.classes:
         parts.append(number_of(len(table.classes), "class", "classes"))
     if table.folds:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from audiosurvey.atomic import replacing, write_text
 from audiosurvey.config.root import Config
+from audiosurvey.data.other.reading import is_made
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, clips_by_class
 from audiosurvey.pages.plain_figure import PlainFigure
@@ -30,7 +31,10 @@ LONGEST_NAME = 120
 def write_previews(
     config: Config, clips: Sequence[str], epochs: Sequence[int], folder: Path, force: bool, bar: OpenBar = no_bar
 ) -> list[Path]:
-    """Renders clips as in these epochs and writes them to `folder`. No `clips`: one of every class."""
+    """Renders clips as in these epochs and writes them to `folder`.
+
+    No `clips`: one of every class, and one of none if there are any.
+    """
     sounds = prepare(config.dataset, config.sample_rate, bar)
     wanted = [(clip, epoch) for clip in clips or _one_of_every_class(sounds) for epoch in epochs]
     if folder.is_dir():
@@ -133,8 +137,10 @@ def _frequency_ticks(centres_hz: Sequence[float]) -> tuple[list[float], list[str
 
 
 def _one_of_every_class(sounds: Sounds) -> list[str]:
-    """The first readable clip of each class, in the order of the classes."""
+    """The first readable clip of each class, in the order of the classes, and the first sound of no class if any."""
     by_class = clips_by_class(sounds.table.clips, len(sounds.table.classes))
+    if sounds.others is not None:
+        by_class.append(sorted(sounds.others.clips, key=lambda clip: is_made(clip.id)))
     found = [next((clip.id for clip in clips if clip.id in sounds.store), None) for clips in by_class]
     return list(dict.fromkeys(name for name in found if name)) or [sounds.table.clips[0].id]
 

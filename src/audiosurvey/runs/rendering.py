@@ -27,7 +27,8 @@ def render_clip(
     `partners`: the clips that it may be mixed with, such as the training clips of a fold; None: the whole table.
     """
     clip_id = composed(clip_id)
-    found = [clip for clip in sounds.table.clips if clip.id == clip_id]
+    others = sounds.others.clips if sounds.others else ()
+    found = [clip for clip in (*sounds.table.clips, *others) if clip.id == clip_id]
     unreadable = [bad.reason for bad in sounds.store.skipped if bad.id == clip_id]
     if unreadable:
         raise ArgumentError(f"{{clip}}: cannot be read: {unreadable[0]}", clip=clip_id)
