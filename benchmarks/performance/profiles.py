@@ -133,7 +133,9 @@ def epochs() -> None:
         epoch.write_clips(folder / "sounds")
         parts = epoch.Parts(folder / "sounds", rooms(folder / "rooms", epoch.RATE))
         batches = parts.batches()
-        step = stepping(parts.network, laid_out(parts.spectrograms(batches[:1])[0]), "fp32", epoch.CLASSES)
+        heard = laid_out(parts.spectrograms(batches[:1])[0])
+        assert isinstance(heard, torch.Tensor), "this network has one input"
+        step = stepping(parts.network, heard, "fp32", epoch.CLASSES)
         ways: dict[str, Callable[[], object]] = {
             "epoch": parts.epoch,
             "steps of the network": lambda: [step() for _ in batches],
