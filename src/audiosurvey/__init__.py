@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from audiosurvey.api.data import prepare as prepare
     from audiosurvey.api.data import preview as preview
     from audiosurvey.api.data import table as table
+    from audiosurvey.api.estimator.classifier import AudioClassifier as AudioClassifier
     from audiosurvey.api.evaluation import evaluate as evaluate
     from audiosurvey.api.evaluation import evaluate_events as evaluate_events
     from audiosurvey.api.evaluation import robustness as robustness
@@ -69,6 +70,7 @@ _PLACES = {
     "api.configs": ("check", "describe", "init", "list_presets", "load_config"),
     "api.data": ("doctor", "download", "prepare", "preview", "table"),
     "api.loop.datasets": ("ClipDataset", "batches", "scores"),
+    "api.estimator.classifier": ("AudioClassifier",),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events", "tune_run_events"),
     "api.models": ("export", "push", "serve_demo"),
     "api.loop.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
@@ -92,7 +94,7 @@ __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "__version__", "UserError", "Progress",
     "load_config", "init", "list_presets", "check", "describe",
     "download", "prepare", "table", "doctor", "preview",
-    "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce",
+    "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce", "AudioClassifier",
     "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
     "evaluate", "evaluate_events", "tune_events", "tune_run_events", "robustness", "suspects",
     "survey", "survey_status", "survey_forecast", "train_final", "compare", "report",

@@ -17,7 +17,7 @@ import audiosurvey
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIGNATURES = Path(__file__).with_name("signatures.txt")
-PAGES = ("python.md", "python-training.md", "python-models.md")
+PAGES = ("python.md", "python-training.md", "python-sklearn.md", "python-models.md")
 
 
 def public() -> Iterator[tuple[str, Any]]:

@@ -183,7 +183,7 @@ class Classifier(ABC):
             UserError: as `predict` does.
         """
         sounds, alone = several(sound)
-        found = [self._notes(self.measured(self._wave(one, sample_rate))) for one in sounds]
+        found = [self._notes(self.measured(sound_wave(self, one, sample_rate))) for one in sounds]
         return found[0] if alone else found
 
     def measured(self, wave_S: np.ndarray) -> Measures | None:
@@ -282,7 +282,7 @@ class Classifier(ABC):
         windows = (
             (row, window_S)
             for row, sound in enumerate(sounds)
-            for window_S in self.windows(self._wave(sound, sample_rate))
+            for window_S in self.windows(sound_wave(self, sound, sample_rate))
         )
         while group := list(islice(windows, BATCH_WINDOWS)):
             given_BK = of(np.stack([window_S for _, window_S in group]))
@@ -290,15 +290,19 @@ class Classifier(ABC):
                 means[row].add(given_K)
         return list(means.values())
 
-    def _wave(self, sound: Any, sample_rate: int | None) -> np.ndarray:
-        """A path or an array as a wave (S) at the model's rate."""
-        if is_path(sound):
-            return self.decoded(Path(sound))
-        rate = self.sample_rate if sample_rate is None else rate_of(sample_rate)
-        try:
-            return resample(wave_of(sound, self.facts["mono"]), rate, self.sample_rate)
-        except BadAudio as error:
-            raise UserError(f"array: {error.reason}") from None
+
+def sound_wave(model: Classifier, sound: Any, sample_rate: int | None = None) -> np.ndarray:
+    """A path, or an array at `sample_rate` Hz (None: the model's), as a wave (S) at the model's rate.
+
+    Raises UserError for a sound that cannot be read.
+    """
+    if is_path(sound):
+        return model.decoded(Path(sound))
+    rate = model.sample_rate if sample_rate is None else rate_of(sample_rate)
+    try:
+        return resample(wave_of(sound, model.facts["mono"]), rate, model.sample_rate)
+    except BadAudio as error:
+        raise UserError(f"array: {error.reason}") from None
 
 
 def unusable_reason(score_K: np.ndarray) -> str | None:

@@ -85,7 +85,7 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
             seconds = _probe(stage, ready, log)
         else:
             show_first_batch(stage, tracking, listener)
-            seconds = _fit(stage, ready.network, run, log)
+            seconds = fit_last(stage, ready.network, run, log)
     ready.network.eval()
     accelerator.free_memory()
     calibration = Calibration()
@@ -95,8 +95,9 @@ def train_final(context: RunContext, results: RunResults, listener: RunListener)
     return FinalTraining(config, ready.network, clips, epochs, why, seconds, calibration, others)
 
 
-def _fit(stage: Stage, network: Network, run: RunFolder, log: Listener) -> float:
-    """Trains the network; returns the seconds that took, those before an interruption included."""
+def fit_last(stage: Stage, network: Network, run: RunFolder, log: Listener) -> float:
+    """Trains the network to the last epoch, without any evaluation; returns the seconds that took, those before an
+    interruption included."""
     trainer = stage.trainer(network, _no_evaluation, run.final, log)
     network.load_state_dict(trainer.run(resume=True).state_dict())
     return sum(record["seconds"] for record in trainer.history)

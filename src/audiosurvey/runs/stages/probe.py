@@ -12,7 +12,7 @@ import torch
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.splits.stratify import by_rarest_label
-from audiosurvey.data.table import Clip, truth
+from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.model.network import Network
 from audiosurvey.randomness import stream
 from audiosurvey.runs.stages.embeddings import Embeddings
@@ -76,20 +76,35 @@ def epoch_record(head: Head) -> dict[str, Any]:
 def fit_probe(stage: Stage, clips: Sequence[Clip], network: Network, embeddings: Embeddings) -> Head:
     """Fits a classifier to the embeddings of these clips and of the stage's sounds of no class, and puts it into the
     network."""
-    config, table = stage.config, stage.sounds.table
-    loss = Loss(config.loss, table.multi_label, class_weights(config.loss, table.classes, clips, table.multi_label))
     others = stage.others
     counts = zip((others.recorded, others.made), others.counts(len(clips)), strict=True)
     weighted = [(sounds, count / len(sounds)) for sounds, count in counts if count]
-    examples = _examples(embeddings, clips, len(table.classes), weighted, stage.other_target)
-    penalty = config.train.head_penalty
-    if penalty == "auto":
-        every = [*clips, *(sound for sounds, _ in weighted for sound in sounds)]
-        penalty = choose_penalty(examples, _groups(config, every, embeddings, len(table.classes)), loss)
-    head = fit_head(examples, loss, penalty)
-    _put(head, network)
+    head = fit_to_embeddings(stage.config, stage.sounds.table, clips, embeddings, weighted, stage.other_target)
+    put_head(head, network)
     network.eval()
     return head
+
+
+def fit_to_embeddings(
+    config: Config,
+    table: Table,
+    clips: Sequence[Clip],
+    embeddings: Embeddings,
+    others: Sequence[tuple[Sequence[Clip], float]] = (),
+    other_target: float = 0.0,
+) -> Head:
+    """A classifier for the embeddings of these clips of the table, with the penalty of the config.
+
+    `others`: sounds of no class, each with its weight in place of the 1 of a clip; `other_target`: their target for
+    each class.
+    """
+    loss = Loss(config.loss, table.multi_label, class_weights(config.loss, table.classes, clips, table.multi_label))
+    examples = _examples(embeddings, clips, len(table.classes), others, other_target)
+    penalty = config.train.head_penalty
+    if penalty == "auto":
+        every = [*clips, *(sound for sounds, _ in others for sound in sounds)]
+        penalty = choose_penalty(examples, _groups(config, every, embeddings, len(table.classes)), loss)
+    return fit_head(examples, loss, penalty)
 
 
 def _examples(
@@ -125,7 +140,7 @@ def _groups(config: Config, clips: Sequence[Clip], embeddings: Embeddings, class
     return torch.tensor([part_of[clip.id] for clip in clips for _ in embeddings.of(clip)])
 
 
-def _put(head: Head, network: Network) -> None:
+def put_head(head: Head, network: Network) -> None:
     """The head as the network's last layer, float32."""
     layer = network.classifier
     network.load_state_dict(

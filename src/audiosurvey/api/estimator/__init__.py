@@ -1,0 +1,1 @@
+"""The scikit-learn estimator: an audio classifier that is fitted to paths or waves."""
