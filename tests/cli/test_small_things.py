@@ -1,7 +1,10 @@
 """What a new user meets: messages and defaults of the command line."""
 
 import os
+import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,8 +52,39 @@ def test_backslashes_in_double_quotes(path: str, tmp_path: Path, command: Comman
 
 def test_help_lists_every_command_in_the_order_of_the_work(command: Command):
     _, out, _ = command("--help")
-    listed = [line.split()[1] for line in out.split("Commands")[1].splitlines() if line[2:3].isalpha()]
+    listed = [line.split()[0] for line in out.split("Commands:")[1].splitlines() if line[2:3].isalpha()]
     assert listed == list(_ORDER)
+
+
+@pytest.mark.parametrize("name", [(), *((name,) for name in _ORDER)])
+def test_help_names_values_in_words_and_fits_a_terminal(name: tuple[str, ...], command: Command):
+    _, out, _ = command(*name, "--help")
+    assert not re.search("<|x>=|{", out)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_hides_switches_of_developers(command: Command):
+    _, out, _ = command("evaluate", "--help")
+    assert "--conditions" in out
+    assert "--reverse" not in out
+
+
+def test_a_mistyped_option_comes_with_a_guess(command: Command):
+    _, _, err = command("train", "toy", "--thread", 3)
+    assert err == (
+        "audiosurvey train: no such option: --thread; did you mean --threads? "
+        "('audiosurvey train --help' shows the usage)\n"
+    )
+
+
+def test_commands_and_options_are_completed(monkeypatch: pytest.MonkeyPatch):
+    program = "import sys; sys.argv = ['audiosurvey']; from audiosurvey.cli.main import main; main()"
+    for words, place, found in (("audiosurvey tr", 1, ["train"]), ("audiosurvey train --th", 2, ["--threads"])):
+        monkeypatch.setenv("_AUDIOSURVEY_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(place))
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.stdout.split() == found
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")

@@ -48,7 +48,7 @@ def test_hysteresis_begins_at_on_and_ends_below_off():
 def test_an_event_goes_on_while_another_label_is_better():
     found = windows((0.8, 0.1, 0.1), (0.4, 0.6, 0), (0.7, 0.2, 0.1))
     assert spans(found, EventRule(on=0.5)) == [("dog", 0, 1), ("cat", 1, 2), ("dog", 2, 3)]
-    assert spans(found, EventRule(on=0.5, off=0.4, multi_label=True)) == [("cat", 1, 2), ("dog", 0, 3)]
+    assert spans(found, EventRule(on=0.5, off=0.4, multi_label=True)) == [("dog", 0, 3), ("cat", 1, 2)]
     # Exclusive classes: another one that begins ends it, one that is best but not sure enough does not.
     assert spans(found, EventRule(on=0.5, off=0.4)) == [("dog", 0, 1), ("cat", 1, 2), ("dog", 2, 3)]
     assert spans(found, EventRule(on=0.65, off=0.4)) == [("dog", 0, 3)]
@@ -118,6 +118,27 @@ def test_an_event_is_given_as_soon_as_it_is_over():
 
     next(find_events(watched(), LABELS, EventRule(on=0.5)))
     assert taken == [0, 1, 2]
+
+
+def test_events_come_in_the_order_of_their_starts():
+    # dog 0 to 4 ends last, cat and rain are over before.
+    found = windows((0.9, 0, 0), (0.9, 0, 0.9), (0.9, 0.9, 0), (0.9, 0, 0), (0, 0, 0.9))
+    rule = EventRule(on=0.5, multi_label=True)
+    assert spans(found, rule) == [("dog", 0, 4), ("rain", 1, 2), ("cat", 2, 3), ("rain", 4, 5)]
+    live = [(one.label, one.start_s) for one in find_events(found, LABELS, rule, live=True)]
+    assert live == [("rain", 1), ("cat", 2), ("dog", 0), ("rain", 4)]
+
+
+def test_an_event_waits_only_for_those_that_began_before_it():
+    taken: list[int] = []
+
+    def watched():
+        for number, window in enumerate(windows((0.9, 0, 0), (0.9, 0.9, 0), (0, 0.9, 0), (0, 0.9, 0), (0, 0, 0))):
+            taken.append(number)
+            yield window
+
+    assert next(find_events(watched(), LABELS, EventRule(on=0.5, multi_label=True))).label == "dog"
+    assert taken == [0, 1, 2, 3]
 
 
 def test_silence_has_no_events():

@@ -50,6 +50,17 @@ def test_several_labels_show_map_and_no_look_shows_training():
     assert "train accuracy 0.9000" in text(console)
 
 
+def test_a_bar_of_which_nothing_was_to_be_done_does_not_stay():
+    """What a terminal shows at last: the bars of the last drawing, without what was drawn over."""
+    console = terminal()
+    with progress_bar("preparing toy", console):
+        pass
+    assert "preparing" not in text(console).rsplit("\x1b[2K", 1)[-1]
+    with progress_bar("preparing toy", console) as advance:
+        advance(3, 3)
+    assert "3/3" in text(console).rsplit("\x1b[2K", 1)[-1]
+
+
 def test_a_bar_with_the_score_on_a_terminal():
     console = terminal()
     with TerminalListener(console).stages(["fold 1 of 5"], 2) as (shown,):
@@ -116,7 +127,7 @@ def test_nothing_is_left_only_at_the_end(monkeypatch: pytest.MonkeyPatch):
         for done, seconds in ((990, 11), (999, 22), (1000, 33)):
             now[0] = 100.0 + seconds
             moved(done, 1000)
-    lines = ["clips: 990 of 1000, about 1 s left", "clips: 999 of 1000, about 1 s left", "clips: 1000 of 1000"]
+    lines = ["clips: 990 of 1000, about 1 s left", "clips: 999 of 1000, about 1.2 s left", "clips: 1000 of 1000"]
     assert text(console).splitlines() == lines
 
 

@@ -109,7 +109,7 @@ def test_a_program_that_works_is_seen():
 
 
 def test_seconds_of_a_fold_are_said_in_words(tiny):
-    from audiosurvey.reporting.units import duration, size
+    from audiosurvey.pages.units import duration, size
 
     assert Forecast(0.5, 100, 10.0, 0, 0).seconds == 60
     assert [duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]

@@ -34,7 +34,7 @@ def test_more_jobs_are_proposed_where_they_help():
         return next((line for line in lines if "--jobs" in line), "")
 
     # 30 cells of 10 s: 300 s one after the other; in halves 150 s, after 10 s to begin.
-    assert advice(10, 30, 1, 2) == "with --jobs 2: about 3 min"
+    assert advice(10, 30, 1, 2) == "with --jobs 2: about 2.7 min"
     assert advice(10, 4, 1, 8) == "with --jobs 4: about 20 s"
     assert advice(10, 30, 2, 4) == "with --jobs 4: about 85 s"
     # No further core, as many jobs already, one cell, nothing to train, too short.

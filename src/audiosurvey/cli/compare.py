@@ -14,7 +14,7 @@ from audiosurvey.cli.app import ForceOption, JsonOption, app, fold_numbers, prin
 def compare(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR_OR_RUN...", help="Survey folders, run folders, folders with predictions.csv."),
+        typer.Argument(metavar="DIR_OR_RUN", help="Survey folders, run folders, folders with predictions.csv."),
     ],
     baseline: Annotated[str | None, typer.Option(help="Model to compare with; default: the best one.")] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs.")] = False,

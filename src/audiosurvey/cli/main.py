@@ -4,6 +4,7 @@ Exit status: 0 done; 1 done, but something failed or was found; 2 a user's mista
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -74,6 +75,7 @@ def _fail(lines: Sequence[str], status: int = 2) -> NoReturn:
 def _one_line(message: str) -> str:
     """An error message of typer as one clause, with our words for values out of range."""
     words = " ".join(message.split()).rstrip(".")
+    words = re.sub(r" \(Possible options?: ([^)]*)\)", r"; did you mean \1?", words)
     words = words.replace(". Did you mean", "; did you mean").replace("Input should be", "must be")
     words = words.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
     return words[:1].lower() + words[1:]

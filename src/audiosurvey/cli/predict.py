@@ -13,7 +13,7 @@ from audiosurvey.errors import UserError
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run with one, or an exported file.")]
 _Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PATH...", help='Sound files, folders (with subfolders), "patterns", or - for stdin.'),
+    typer.Argument(metavar="PATH", help='Sound files, folders (with subfolders), "patterns", or - for stdin.'),
 ]
 _Mic = Annotated[bool, typer.Option("--mic", help="Listen to the microphone, until Ctrl-C.")]
 _Whole = Annotated[bool, typer.Option("--whole", help="One prediction per sound, whatever its length.")]
@@ -51,7 +51,13 @@ _Format = Annotated[
         help="table, csv, json, audacity (label track) or raven (selection table); default: by the ending of --output."
     ),
 ]
-_Scores = Annotated[bool, typer.Option("--scores", help="With csv and json: also the scores of all labels.")]
+_Scores = Annotated[
+    bool | None,
+    typer.Option(
+        "--scores/--no-scores",
+        help="With csv and json: also the scores of all labels; default: if a sound may have several labels.",
+    ),
+]
 _Output = Annotated[Path | None, typer.Option(help="Output file; if interrupted, the same command continues.")]
 _Clips = Annotated[Path | None, typer.Option(help="Also write events as sound files, with a table, into this folder.")]
 _ClipsPerLabel = Annotated[
@@ -84,7 +90,7 @@ def predict(
     min_duration_s: MinDuration = None,
     min_gap_s: MinGap = None,
     format: _Format = None,
-    scores: _Scores = False,
+    scores: _Scores = None,
     output: _Output = None,
     clips: _Clips = None,
     clips_per_label: _ClipsPerLabel = None,

@@ -28,8 +28,8 @@ def report(
     written = audiosurvey.report(
         target, output, audio=audio, runs=runs, folds=fold_numbers(folds), force=force, progress=True
     )
+    from audiosurvey.pages.units import size
     from audiosurvey.reporting.console import STDERR
-    from audiosurvey.reporting.units import size
 
     for line in written.absent:
         STDERR.print(f"left out: {line}", soft_wrap=True, markup=False)

@@ -32,7 +32,7 @@ def runs(
 
 @app.command()
 def merge(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Run folders, or results.json files.")],
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Run folders, or results.json files.")],
     output: Annotated[Path | None, typer.Option(help="File to write the merged results.json to.")] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,

@@ -111,7 +111,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder or CSV table of sounds of none of the classes: how well they are told apart."),
     ] = None,
-    reverse: Annotated[bool, typer.Option(help="Evaluate in reverse order; results must not change.")] = False,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", hidden=True, help="Evaluate in reverse order; results must not change.")
+    ] = False,
     events: Annotated[
         Path | None,
         typer.Option(help="For a model: table of events in recordings, or folder of recordings with their tables."),

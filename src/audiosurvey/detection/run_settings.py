@@ -18,6 +18,7 @@ from audiosurvey.augment.wave.background import open_background
 from audiosurvey.detection.made import MadeSoundscape, SoundscapeMaker
 from audiosurvey.detection.scoring import Measure
 from audiosurvey.detection.search import Length, SettingsSearch, window_lengths
+from audiosurvey.pages.units import duration
 from audiosurvey.prediction.stream import WindowScores, score_batches, window_samples
 from audiosurvey.runs.evaluation.heldout import OpenRun, open_run
 from audiosurvey.runs.listener import OpenBar, RunListener, no_bar
@@ -67,7 +68,7 @@ def _settle(folder: RunFolder, device: str, listener: RunListener, *, anew: bool
     shown = chosen.get(folder.model) or next(iter(chosen.values()), None)
     if shown is not None:
         took = time.perf_counter() - started
-        listener.say(f"detection settings, chosen in {took:.0f} s: {shown}{shown.worth}")
+        listener.say(f"detection settings, chosen in {duration(took)}: {shown}{shown.worth}")
     return chosen
 
 

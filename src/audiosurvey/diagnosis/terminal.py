@@ -11,6 +11,7 @@ from audiosurvey.diagnosis.finding import SEVERITIES, Finding, Severity
 from audiosurvey.errors import number_of, some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.pages.units import duration
 
 SHOWN = {"spoils a result": 5, "worth a look": 3, "note": 1}
 """Findings shown for each check, by severity."""
@@ -56,10 +57,8 @@ def describe_data(diagnosis: Diagnosis) -> list[str]:
     table = diagnosis.table
     profiles = [profile for name, profile in diagnosis.profiles.items() if not is_other(name)]
     seconds = sum(profile.seconds for profile in profiles)
-    length = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
-    if seconds < 60:
-        length = f"{seconds:.1f} seconds"
-    parts = [f"{table.title} in {table.root.as_posix()}: {number_of(len(table.clips), 'clip')}, {length}"]
+    size = f"{number_of(len(table.clips), 'clip')}, {duration(seconds)}"
+    parts = [f"{table.title} in {table.root.as_posix()}: {size}"]
     if diagnosis.others:
         parts.append(f"{number_of(len(diagnosis.others), 'sound')} of no class")
     if table.classes:

@@ -6,10 +6,14 @@ that neighbours meet halfway; the first and the last of a sound reach to its end
 Events of one label at most `min_gap_s` apart are joined; events shorter than `min_duration_s` are dropped.
 
 With exclusive classes a window belongs to at most one event: that of its best class, or else one that continues.
+
+Events come in the order of their starts: one that has ended waits for those that began before it. Of a sound that is
+still arriving, each comes as soon as it has ended.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -82,19 +86,47 @@ def rank(window: WindowScores, labels: Sequence[str], temperatures: Temperatures
 
 
 def find_events(
-    windows: Iterable[WindowScores], labels: Sequence[str], rule: EventRule, temperatures: Temperatures | None = None
+    windows: Iterable[WindowScores],
+    labels: Sequence[str],
+    rule: EventRule,
+    temperatures: Temperatures | None = None,
+    *,
+    live: bool = False,
 ) -> Iterator[Event]:
-    """The events of one sound in the order of their ends, each as soon as it is final.
+    """The events of one sound in the order of their starts.
 
-    `temperatures` calibrate the scores; None: scores are used as they are.
+    `temperatures` calibrate the scores; None: scores are used as they are. `live`: in the order of the ends, each as
+    soon as it is final.
     """
     temperatures = temperatures or Temperatures()
-    return join_events((rank(window, labels, temperatures) for window in windows), labels, rule)
+    return join_events((rank(window, labels, temperatures) for window in windows), labels, rule, live=live)
 
 
-def join_events(windows: Iterable[RankedWindow], labels: Sequence[str], rule: EventRule) -> Iterator[Event]:
+def join_events(
+    windows: Iterable[RankedWindow], labels: Sequence[str], rule: EventRule, *, live: bool = False
+) -> Iterator[Event]:
     """`find_events` of windows that are ranked already."""
     growing: dict[str, _OpenEvent] = {}
+    ended = _joined(windows, growing, labels, rule)
+    return ended if live else _by_start(ended, growing, labels)
+
+
+def _by_start(ended: Iterator[Event], growing: dict[str, _OpenEvent], labels: Sequence[str]) -> Iterator[Event]:
+    """The events in the order of their starts; none waits for one that begins later."""
+    waiting: list[tuple[float, float, int, Event]] = []
+    for event in ended:
+        heappush(waiting, (event.start_s, event.end_s, labels.index(event.label), event))
+        earliest_s = min((one.start_s for one in growing.values()), default=float("inf"))
+        while waiting and waiting[0][0] <= earliest_s:
+            yield heappop(waiting)[-1]
+    while waiting:
+        yield heappop(waiting)[-1]
+
+
+def _joined(
+    windows: Iterable[RankedWindow], growing: dict[str, _OpenEvent], labels: Sequence[str], rule: EventRule
+) -> Iterator[Event]:
+    """The events in the order of their ends. `growing`: those that have not ended; changed here."""
     window: WindowScores | None = None
     for one in windows:
         window = one.window

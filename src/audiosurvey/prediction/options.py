@@ -44,7 +44,8 @@ class PredictOptions:
     min_duration_s: float | None = None
     min_gap_s: float | None = None
     format: str = "table"
-    scores: bool = False
+    scores: bool | None = None
+    """Whether to write the scores of all labels; None: if sounds may have several labels, and events are not joined."""
     output: Path | None = None
     clips: Path | None = None
     clips_per_label: int | None = None
@@ -163,6 +164,11 @@ class PredictOptions:
             return float(self.threshold)
         except ValueError:
             raise _bad("threshold", self.threshold, "expected a score from 0 to 1, or model") from None
+
+    def all_scores(self, model: "Classifier") -> bool:
+        """Whether the scores of all labels are written."""
+        wanted = model.multi_label and not self.joins_events if self.scores is None else self.scores
+        return wanted and self.format in ("csv", "json")
 
     @property
     def joins_events(self) -> bool:

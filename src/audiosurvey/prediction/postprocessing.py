@@ -64,6 +64,8 @@ class Postprocessing:
     """Join windows into events; None: a prediction for each window."""
     background: BackgroundRemoval | None = None
     """Applied to windows before they are smoothed."""
+    live: bool = False
+    """Whether the sound is still arriving: events then come as soon as they end, else in the order of their starts."""
 
     def prepared(self, windows: Iterable[WindowScores]) -> Iterator[WindowScores]:
         """The windows of a long sound without its background, smoothed."""
@@ -115,7 +117,7 @@ def _of_sound(
     windows = _windows(itertools.chain([first], groups), faults)
     windows = _mean_window(windows, faults) if first.whole else how.prepared(windows)
     if how.events is not None and not first.whole:
-        for event in find_events(windows, labels, how.events, how.temperatures):
+        for event in find_events(windows, labels, how.events, how.temperatures, live=how.live):
             best = ((event.label, event.peak),)
             yield Prediction(name, event.start_s, event.end_s, best, mean=event.mean, notes=notes(event.measures))
     else:

@@ -6,7 +6,7 @@ With a log of an interrupted run, recorded sounds are not scored again; new scor
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def _predict(
         options.check_sources(sources)
         options.check_target(Path(path), sources)
         live = any(source.live for source in sources)
+        postprocessing = replace(postprocessing, live=live)
         with open_prediction_log(options.output, digest, how, sources, options.restart) as log:
             if log is not None and log.num_done:
                 listener.resumed(log.num_done, len(sources))
@@ -101,7 +102,7 @@ def _predict(
             with shown as advance, folder as beside, open_output(options.output) as file:
                 make = PREDICTION_WRITERS[options.format]
                 notes, top_hz = model.training_range is not None, model.sample_rate / 2
-                writer = make(file, postprocessing, model.labels, options.scores, notes, top_hz)
+                writer = make(file, postprocessing, model.labels, options.all_scores(model), notes, top_hz)
                 choice = ClipChoice(options.most_clips)
                 if options.clips is not None:
                     writer = ChoosingWriter(writer, choice)

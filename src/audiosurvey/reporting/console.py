@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from audiosurvey.pages.units import duration
 from audiosurvey.runs.listener import Advance
 from audiosurvey.training.listener import Record
 
@@ -56,6 +57,8 @@ def progress_bar(title: str, console: Console = STDERR) -> Iterator[Advance]:
     with bars(console) as shown:
         task = shown.add_task(title, total=None, note="")
         yield lambda done, total: shown.update(task, completed=done, total=total)
+        # Nothing was to be done, as where a finished store was found: no bar stays behind.
+        shown.update(task, visible=shown.tasks[0].total is not None)
 
 
 @contextmanager
@@ -87,7 +90,7 @@ def _lines(
             # At the pace since the last line: what was done before the program began took no time.
             left = ""
             if total is not None and before < done < total:
-                left = f", about {max(1.0, (now - last) / (done - before) * (total - done)):.0f} s left"
+                left = f", about {duration(max(1.0, (now - last) / (done - before) * (total - done)))} left"
             console.print(f"{title}: {amount(done, total)}{left}", soft_wrap=True, markup=False)
             last, before = now, done
 
@@ -117,7 +120,7 @@ class StageDisplay:
         of = f"/{self.epochs}" if self.epochs else ""
         line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"
         line += f", lr {record['lr']:.2e}" if record["lr"] is not None else ""
-        self.console.print(f"{line}, {record['seconds']:.1f} s", soft_wrap=True, markup=False)
+        self.console.print(f"{line}, {duration(record['seconds'])}", soft_wrap=True, markup=False)
 
 
 def _scores(record: Record) -> str:

@@ -12,12 +12,13 @@ from audiosurvey.detection.tuning import TunedDetection
 from audiosurvey.errors import number_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.pages.units import duration
 
 
 def print_detection(found: EventEvaluation, console: Console) -> None:
     """A row for each label and one for all, then what the numbers mean."""
     scores = found.scores
-    recordings = f"{number_of(len(scores.recordings), 'recording')}, {scores.seconds / 60:.3g} min"
+    recordings = f"{number_of(len(scores.recordings), 'recording')}, {duration(scores.seconds)}"
     title = f"{found.model} on {recordings}, {number_of(scores.events.true, 'event')}"
     _print_scores([title, found.how], scores, found.notes, console)
 

@@ -7,7 +7,7 @@ import torch
 
 from audiosurvey.data.table import Table, clips_by_class
 from audiosurvey.errors import some_of
-from audiosurvey.reporting.units import duration, size
+from audiosurvey.pages.units import duration, size
 from audiosurvey.runs.advice import advice
 from audiosurvey.runs.executors.side_by_side import Round
 from audiosurvey.runs.forecast import Forecast, forecast, forecast_embedding

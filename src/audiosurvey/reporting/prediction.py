@@ -5,10 +5,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from audiosurvey.errors import number_of
+from audiosurvey.pages.units import duration
 from audiosurvey.prediction.clip_files import TABLE, WrittenClips
 from audiosurvey.prediction.prediction import PredictionListener, PredictionSummary
 from audiosurvey.reporting.console import share_bar
-from audiosurvey.reporting.units import duration
 
 _SHORT_S = 20
 """Seconds."""

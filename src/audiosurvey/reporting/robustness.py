@@ -5,6 +5,7 @@ from rich.console import Console
 from audiosurvey.analysis.robustness_results import CorruptionScores, RobustnessResults, SeverityScore
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.pages.units import duration
 
 
 def print_robustness(found: RobustnessResults, console: Console) -> None:
@@ -46,7 +47,7 @@ def robustness_lines(found: RobustnessResults) -> list[str]:
             f"note: {row.title}: severity {cell.severity} scores better than the one before by more than a standard "
             "error"
         )
-    lines.append(f"{found.seconds:.0f} s for {sum(fold.clips for fold in found.folds)} clips")
+    lines.append(f"{duration(found.seconds)} for {sum(fold.clips for fold in found.folds)} clips")
     return lines
 
 

@@ -32,13 +32,13 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
     title = f"{results.dataset.title}, {len(results.classes)} classes, selection: {results.selection}"
     rows = [row.metrics(names) for row in folds] + ([results.mean, results.std] if several else [])
     below = ("", "") if several else ()
-    total = (f"{results.seconds:.0f}", "") if several else ()
+    mean_s = (f"{sum(row.seconds for row in folds) / len(folds):.0f}", "") if several else ()
     columns = [
         Column("fold", (*(str(row.fold) for row in folds), *(("mean", "std") if several else ())), "text"),
         *(Column(_TITLES[name], tuple(_number(row[name]) for row in rows)) for name in names),
         Column("clips", (*(str(row.clips) for row in folds), *below)),
         Column("epochs", (*(str(row.epochs) for row in folds), *below)),
-        Column("seconds", (*(f"{row.seconds:.0f}" for row in folds), *total)),
+        Column("seconds", (*(f"{row.seconds:.0f}" for row in folds), *mean_s)),
     ]
     _print_titled(title, FittedTable(columns, totals=2 if several else 0), console)
     _print_others(results, console)

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.pages.units import duration, size
 from audiosurvey.reporting.console import shows_bars
-from audiosurvey.reporting.units import duration, size
 from audiosurvey.runs.background import in_background
 from audiosurvey.surveys.cell import Cell
 from audiosurvey.surveys.listener import SurveyListener
@@ -45,7 +45,7 @@ def status_table(status: SurveyStatus, *, most: int | None = None) -> Group:
         Column("running", tuple(str(row.running or "") for row in shown)),
         Column("failed", tuple(str(row.failed or "") for row in shown)),
         Column("score", tuple(_score(row) for row in shown)),
-        Column("s per cell", tuple("-" if row.seconds is None else f"{row.seconds:.1f}" for row in shown)),
+        Column("per cell", tuple("-" if row.seconds is None else duration(row.seconds) for row in shown)),
     ]
     if len(versions) > 1:
         columns.append(Column("version", tuple(", ".join(row.versions) for row in shown), "text"))
@@ -147,7 +147,7 @@ class LiveTable(SurveyListener):
         words = outcome
         if outcome == "done":
             score, seconds = self._reader.result(cell.id)
-            words = f"score {score:.4f}, {seconds:.1f} s" if score is not None else f"{seconds:.1f} s"
+            words = f"score {score:.4f}, {duration(seconds)}" if score is not None else duration(seconds)
         elif outcome == "failed":
             words += next((f": {one.message}" for one in status.failed if one.cell.id == cell.id), "")
         self.say(f"{cell.title}: {words} ({summary_line(status)})")

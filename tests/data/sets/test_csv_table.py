@@ -62,6 +62,21 @@ def test_several_labels_make_the_table_multi_label(tmp_path: Path):
     assert not read(tmp_path, "path,label", "a.wav,x|y", "b.wav,z", separator=";").multi_label
 
 
+def test_labels_joined_by_another_separator_are_told(tmp_path: Path):
+    rows = ["a.wav,dog; cat", "b.wav,cat", "c.wav,dog", "d.wav,cat;dog"]
+    (note,) = (note for note in read(tmp_path, "path,label", *rows).notes if "made of others" in note)
+    assert note == (
+        "2 labels are made of others with ';' between them, such as 'cat;dog'; "
+        "if these are several labels, set dataset.label_separator: ';'"
+    )
+    # Names with a mark inside, of parts that are no labels, are names.
+    for table in (
+        read(tmp_path, "path,label", *rows, separator=";"),
+        read(tmp_path, "path,label", "a.wav,church bells/large", "b.wav,car/engine"),
+    ):
+        assert not any("made of others" in note for note in table.notes)
+
+
 @pytest.mark.parametrize(
     ("cell", "labels"),
     [

@@ -28,6 +28,7 @@ _SIDES: dict[str, Side] = {
 }
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _LIST = re.compile(rf"\[\s*(?:(?:{_QUOTED.pattern})\s*(?:,\s*|(?=[\]'\"])))*\]")
+_SEPARATORS = (";", ",", "|", "+", "/")
 _FOLD = re.compile(r"fold[\s_-]*(?=\d)", re.IGNORECASE)
 
 
@@ -89,7 +90,7 @@ def read_csv(
 
     notes = [*reader.missing_notes(rows), *unread_note(header, columns)]
     if windows is None and labelled:
-        notes = [*_label_notes(read), *_overlaps(read), *notes]
+        notes = [*_label_notes(read), *_joined_labels(read, label_separator), *_overlaps(read), *notes]
     if min((row.clip.fold for row in read if row.clip.fold is not None), default=1) == 0:
         read = [replace(row, clip=replace(row.clip, fold=(row.clip.fold or 0) + 1)) for row in read]
         notes.append(f"folds are counted from 1: column {columns.fold} counts from 0")
@@ -252,6 +253,21 @@ def _label_notes(read: Sequence[_LabelledRow]) -> list[str]:
     marks = sorted({row.missing for row in read if row.missing})
     empty = f" ({', '.join(marks)}: read as no label)" if marks else ""
     return [f"{len(unlabelled)} clips have no label{empty}: they belong to none of the classes"]
+
+
+def _joined_labels(read: Sequence[_LabelledRow], separator: str) -> list[str]:
+    """A note on labels that look like several with another separator: `dog;rain` beside `dog` and `rain`."""
+    names = {name for row in read for name in row.labels}
+    for other in (mark for mark in _SEPARATORS if mark != separator):
+        parts = {name: [part.strip() for part in name.split(other)] for name in names}
+        used = Counter(part for each in parts.values() for part in each)
+        joined = sorted(name for name, each in parts.items() if len(each) > 1 and all(used[one] > 1 for one in each))
+        if joined:
+            mend = f"if these are several labels, set dataset.label_separator: '{other}'"
+            return [
+                f"{len(joined)} labels are made of others with '{other}' between them, such as '{joined[0]}'; {mend}"
+            ]
+    return []
 
 
 def _overlaps(read: Sequence[_LabelledRow]) -> list[str]:

@@ -12,7 +12,7 @@ from audiosurvey.config.reading.validate import validate
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
 from audiosurvey.errors import number_of
-from audiosurvey.reporting.units import duration, size
+from audiosurvey.pages.units import duration, size
 from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, flat
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
