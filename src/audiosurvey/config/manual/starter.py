@@ -134,12 +134,14 @@ def _values(dataset: str, own: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def _with_preset(data: dict[str, Any], preset: str) -> dict[str, Any]:
-    """The preset's network by name, and its other sections except the data set."""
+    """The preset's network by name, and its other sections; of its data set, the sounds of no class alone."""
     if preset not in preset_names():
         near = did_you_mean(preset, preset_names())
         raise ArgumentError(f"{{preset}}: no such preset{near} ('audiosurvey presets' lists them)", preset=preset)
     given = preset_document(preset).data
     merged = {**data, **{key: value for key, value in given.items() if key not in ("dataset", "model")}}
+    if other := given.get("dataset", {}).get("other"):
+        merged["dataset"] = {**data["dataset"], "other": other}
     if "train" in given:
         # A whole recipe, which leaves these at their defaults.
         merged = {key: value for key, value in merged.items() if key in given or key not in ("loss", "protocol")}
