@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from audiosurvey.api.configs import init as init
     from audiosurvey.api.configs import list_presets as list_presets
     from audiosurvey.api.configs import load_config as load_config
+    from audiosurvey.api.data import clear_cache as clear_cache
     from audiosurvey.api.data import doctor as doctor
     from audiosurvey.api.data import download as download
+    from audiosurvey.api.data import list_cache as list_cache
     from audiosurvey.api.data import prepare as prepare
     from audiosurvey.api.data import preview as preview
     from audiosurvey.api.data import table as table
@@ -68,7 +70,7 @@ _PLACES = {
     "api.loop.augmentations": ("Augmentation", "augmentation"),
     "api.comparing": ("compare", "list_runs", "merge", "report"),
     "api.configs": ("check", "describe", "init", "list_presets", "load_config"),
-    "api.data": ("doctor", "download", "prepare", "preview", "table"),
+    "api.data": ("clear_cache", "doctor", "download", "list_cache", "prepare", "preview", "table"),
     "api.loop.datasets": ("ClipDataset", "batches", "scores"),
     "api.estimator.classifier": ("AudioClassifier",),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events", "tune_run_events"),
@@ -93,7 +95,7 @@ _MODULE_OF = {name: module for module, names in _PLACES.items() for name in name
 __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "__version__", "UserError", "Progress",
     "load_config", "init", "list_presets", "check", "describe",
-    "download", "prepare", "table", "doctor", "preview",
+    "download", "prepare", "table", "doctor", "preview", "list_cache", "clear_cache",
     "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce", "AudioClassifier",
     "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
     "evaluate", "evaluate_events", "tune_events", "tune_run_events", "robustness", "suspects",

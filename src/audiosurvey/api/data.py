@@ -11,6 +11,7 @@ from audiosurvey.errors import ArgumentError
 
 if TYPE_CHECKING:
     from audiosurvey.config.loader import ConfigSource, Overrides
+    from audiosurvey.data.cached import CachedItem
     from audiosurvey.data.download.datasets import Downloaded
     from audiosurvey.data.sounds import Sounds
     from audiosurvey.diagnosis.audit import Diagnosis
@@ -42,6 +43,38 @@ def download(
     spec, archive = downloadable(name)
     with bar_of(progress)(f"downloading {name}") as moved:
         return datasets.download(archive, path_or_none(root) or spec.root, url=url, progress=moved)
+
+
+@keeps_state
+def list_cache() -> "list[CachedItem]":
+    """What is in the cache (`AUDIOSURVEY_CACHE`, or the platform's place): decoded sounds, downloaded weights, ...
+
+    Returns:
+        Name, kind, size and last use of each, the largest first.
+    """
+    from audiosurvey.data.cached import list_cached
+
+    return list_cached()
+
+
+@keeps_state
+def clear_cache(names: Sequence[str] | None = None, *, older_than_days: int | None = None) -> "list[CachedItem]":
+    """Removes things from the cache. They are made, or downloaded, again when they are needed.
+
+    Args:
+        names: names in `list_cache`, or their beginnings; None: all.
+        older_than_days: only what was used last so many days ago or earlier.
+
+    Returns:
+        What was removed. A store that a process is building stays.
+
+    Raises:
+        UserError: for a name that is not in the cache, or stands for several things.
+    """
+    from audiosurvey.data.cached import choose_cached, list_cached, remove_cached
+
+    need_at_least(0, older_than_days=older_than_days)
+    return remove_cached(choose_cached(list_cached(), names, older_than_days))
 
 
 @keeps_state

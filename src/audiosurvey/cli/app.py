@@ -18,6 +18,7 @@ from audiosurvey.version import __version__
 _ORDER = (
     *("init", "check", "describe", "presets", "download", "prepare", "doctor", "preview", "train", "runs", "merge"),
     *("evaluate", "robustness", "report", "compare", "survey", "reproduce", "predict", "demo", "export", "push"),
+    "cache",
 )
 """Of commands in --help: that of the work."""
 

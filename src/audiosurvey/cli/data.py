@@ -1,12 +1,19 @@
-"""Commands about data: download, prepare, preview."""
+"""Commands about data: download, prepare, preview, cache."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import audiosurvey
-from audiosurvey.cli.app import ConfigArgument, ForceOption, SetOption, app
+from audiosurvey.cli.app import ConfigArgument, ForceOption, JsonOption, SetOption, app, print_json, stdout
+from audiosurvey.errors import UserError, number_of
+from audiosurvey.pages.units import size
+
+if TYPE_CHECKING:
+    from audiosurvey.data.cached import CachedItem
 
 
 @app.command()
@@ -49,3 +56,75 @@ def preview(
         config, overrides or (), clips=clip or (), epochs=epoch or 1, output=output, force=force, progress=True
     ):
         print(path)
+
+
+@app.command()
+def cache(
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Remove this, or what begins so; may be given several times."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything.")] = False,
+    older_than: Annotated[
+        int | None,
+        typer.Option(metavar="DAYS", min=0, help="Only what was used last so many days ago or earlier."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List decoded sounds, downloaded weights and what else is kept in the cache, or remove some of it.
+
+    What is removed is made, or downloaded, again when it is needed; tables that a program gave are not.
+    """
+    from audiosurvey.data.cached import choose_cached, remove_cached
+
+    if clear and remove:
+        raise UserError("--clear: removes everything; leave --remove out")
+    found = choose_cached(audiosurvey.list_cache(), remove or None, older_than)
+    removed = remove_cached(found) if (clear or remove) and _confirmed(found, yes=yes, as_json=as_json) else None
+    if as_json:
+        print_json([item.as_json() for item in (found if removed is None else removed)])
+    elif removed is None:
+        _print_cache(found, older_than)
+    else:
+        for item in found:
+            print(f"{'removed' if item in removed else 'left, in use'}: {item.name}")
+        print(f"{size(sum(item.size for item in removed))} freed")
+
+
+def _confirmed(found: "Sequence[CachedItem]", *, yes: bool, as_json: bool) -> bool:
+    """Whether these may be removed."""
+    if not found or yes:
+        return True
+    if as_json or not sys.stdin.isatty():
+        raise UserError("cache: nothing is removed without asking; give --yes")
+    _print_cache(found)
+    if not typer.confirm(f"remove these {number_of(len(found), 'entry', 'entries')}?"):
+        raise typer.Exit(1)
+    return True
+
+
+def _print_cache(found: "Sequence[CachedItem]", older_than: int | None = None) -> None:
+    from audiosurvey.cache import cache_folder
+    from audiosurvey.pages.columns import Column
+    from audiosurvey.pages.terminal_table import FittedTable
+
+    if not found:
+        print(
+            f"{cache_folder()}: {'nothing in it' if older_than is None else 'nothing in it was used last so long ago'}"
+        )
+        return
+    columns = [
+        Column("name", tuple(_short(item.name) for item in found), "name"),
+        Column("size", tuple(size(item.size) for item in found)),
+        Column("used last", tuple(item.used for item in found), "text"),
+        Column("what", tuple(item.what for item in found), "text"),
+    ]
+    stdout().print(FittedTable(columns))
+    print(f"{size(sum(item.size for item in found))} in {cache_folder()}")
+
+
+def _short(name: str) -> str:
+    """Enough of the name of a store to tell it from others."""
+    folder, _, key = name.rpartition("/")
+    return f"{folder}/{key[:12]}" if folder == "stores" and "." not in key else name

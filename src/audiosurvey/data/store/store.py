@@ -27,6 +27,7 @@ from audiosurvey.data.store import building
 from audiosurvey.data.store.building import TEMPORARY, StoreEntry
 from audiosurvey.data.store.earlier import FORMAT, INDEX, SAMPLES, earlier_recordings
 from audiosurvey.data.store.spool import FULL_SCALE, IN_MEMORY
+from audiosurvey.data.store.use import record_use
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError, not_written
 from audiosurvey.plainfile import not_plain
@@ -183,6 +184,8 @@ def prepare(
         shutil.rmtree(target, ignore_errors=True)
         raise _nothing(table, [*bad, *missing])
     digests = {clip_id: name.split("#")[0] for clip_id, name in names.items()}
+    if folder is None:
+        record_use(target, table.title, table.root)
     return Store(target, index, names, missing, _data_hash(table, digests))
 
 
