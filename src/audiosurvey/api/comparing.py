@@ -112,12 +112,19 @@ def list_runs(folder: PathLike = "runs", *, unreadable: Callable[[str], object] 
     return listed(path, unreadable)
 
 
-def merge(results: Iterable[PathLike], output: PathLike | None = None, *, force: bool = False) -> "RunResults":
+def merge(
+    results: Iterable[PathLike],
+    output: PathLike | None = None,
+    *,
+    run_dir: PathLike | None = None,
+    force: bool = False,
+) -> "RunResults":
     """Merges the folds of runs with the same config, data and version.
 
     Args:
         results: run folders, or results.json files.
         output: file to write the merged results to; None: none.
+        run_dir: run folder to make of the run folders, with copies of their folds and models; None: none.
         force: overwrite an existing file.
 
     Returns:
@@ -128,4 +135,13 @@ def merge(results: Iterable[PathLike], output: PathLike | None = None, *, force:
     """
     from audiosurvey.runs.results.merging import merge as joined
 
-    return joined(several(results), path_or_none(output), force=force)
+    folder = path_or_none(run_dir)
+    merged = joined(
+        several(results), path_or_none(output), run_dir=folder, force=force, say=lambda line: say(f"note: {line}")
+    )
+    if folder is not None:
+        from audiosurvey.reporting.listener import draw_run
+        from audiosurvey.runs.results.run_folder import RunFolder
+
+        draw_run(RunFolder(folder), merged)
+    return merged

@@ -34,11 +34,14 @@ def runs(
 def merge(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Run folders, or results.json files.")],
     output: Annotated[Path | None, typer.Option(help="File to write the merged results.json to.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Run folder to make of them, with the models of all folds.")
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Merge the folds of runs with the same config, data and version."""
-    merged = audiosurvey.merge(results, output, force=force)
+    merged = audiosurvey.merge(results, output, run_dir=run_dir, force=force)
     if as_json:
         print_json(merged.as_json())
         return
@@ -47,3 +50,7 @@ def merge(
     print_summary(merged, stdout())
     if output is not None:
         print(f"results: {output}")
+    if run_dir is not None:
+        print(f"run folder: {run_dir}")
+        final = " --final" if merged.done == merged.all_folds else ""
+        print(f"next: audiosurvey train {run_dir}/config.yaml --run-dir {run_dir} --resume{final}")

@@ -1,6 +1,7 @@
 """Folds trained apart and merged are what one run gives; what is not of one experiment stays apart."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,51 @@ def test_on_the_command_line(apart: Path, tmp_path: Path, command: Callable[...,
     status, out, _ = command("merge", apart / "a", apart / "b", "--output", output, "--force", "--json")
     assert status == 0
     assert len(json.loads(out)["folds"]) == 3
+
+
+def test_a_run_folder_of_several_runs(apart: Path, tmp_path: Path, command):
+    run = tmp_path / "ab"
+    status, out, err = command("merge", apart / "b", apart / "a", "--run-dir", run)
+    assert (status, err) == (0, "")
+    again = f"audiosurvey train {run}/config.yaml --run-dir {run} --resume --final"
+    assert out.splitlines()[-2:] == [f"run folder: {run}", f"next: {again}"]
+    assert {path.name for path in run.iterdir()} == {
+        *("config.yaml", "environment.json", "results.json", "confusion.png", "curves.png"),
+        *("fold-1", "fold-2", "fold-3"),
+    }
+    assert written(run)["mean"] == written(apart / "whole")["mean"]
+    for fold, source in ((1, "a"), (2, "b"), (3, "a")):
+        copied, original = (path / f"fold-{fold}/model/weights.safetensors" for path in (run, apart / source))
+        assert copied.read_bytes() == original.read_bytes()
+    environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    assert [one["run"] for one in environment["merged"]] == [str(apart / "a")]
+    status, out, _ = command("runs", tmp_path)
+    assert "3 of 3" in out
+    # It is a run like any other: it ends with a final model, and its folds can be scored again.
+    assert command(*again.split()[1:], "--no-detection", "--device", "cpu")[0] == 0
+    assert (run / "model" / "model.json").is_file()
+    assert command("evaluate", run)[0] == 0
+
+
+def test_a_merged_run_says_which_models_were_not_kept(apart: Path, tmp_path: Path):
+    lean = tmp_path / "lean"
+    shutil.copytree(apart / "b", lean)
+    shutil.rmtree(lean / "fold-2" / "model")
+    said: list[str] = []
+    merge([apart / "a", lean], run_dir=tmp_path / "ab", say=said.append)
+    assert said == [f"{lean}: the models of 1 fold (2) were not kept, so they are missing"]
+    assert not (tmp_path / "ab" / "fold-2" / "model").exists()
+
+
+def test_runs_that_make_no_run_folder(apart: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="no run folder, so it has no models; give run folders, or output in place of"):
+        merge([apart / "a", apart / "b" / "results.json"], run_dir=tmp_path / "ab")
+    with pytest.raises(UserError, match="already exists; give a new folder"):
+        merge([apart / "a", apart / "b"], run_dir=apart / "whole")
+    other = tmp_path / "other"
+    shutil.copytree(apart / "b", other)
+    environment = json.loads((other / "environment.json").read_text(encoding="utf-8"))
+    (other / "environment.json").write_text(json.dumps(environment | {"data_hash": "x"}), encoding="utf-8")
+    with pytest.raises(UserError, match="trained on other data than"):
+        merge([apart / "a", other], run_dir=tmp_path / "ab")
+    assert not (tmp_path / "ab").exists()

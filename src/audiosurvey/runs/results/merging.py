@@ -1,10 +1,11 @@
 """Merges folds of one experiment that were trained at different times or on different machines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.merged_run import check_merged_run, write_merged_run
 from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, differing
 from audiosurvey.runs.results.results import RunResults, joined, parse_results
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -15,8 +16,17 @@ _ONE_EXPERIMENT = ("version", "config", "dataset", "classes", "all_folds", "skip
 """Keys that must be equal, down to the last key of the resolved config."""
 
 
-def merge(paths: Sequence[Path], output: Path | None = None, *, force: bool = False) -> RunResults:
+def merge(
+    paths: Sequence[Path],
+    output: Path | None = None,
+    *,
+    run_dir: Path | None = None,
+    force: bool = False,
+    say: Callable[[str], object] = lambda line: None,
+) -> RunResults:
     """The results of all folds in `paths`: run folders, or files in the form of results.json.
+
+    `run_dir`: a run folder to make of these run folders, with their models; `say` is told what it lacks.
 
     Raises UserError if a file contains no results, two are not of one experiment (naming every key that differs), a
     fold occurs twice, or `output` must not be written.
@@ -25,6 +35,10 @@ def merge(paths: Sequence[Path], output: Path | None = None, *, force: bool = Fa
         inputs = [path / "results.json" if path.is_dir() else path for path in paths]
         check_target("output", output, inputs=inputs, force=force)
     merged = _merged(paths)
+    if run_dir is not None:
+        check_merged_run(paths, run_dir)
+        for line in write_merged_run(paths, merged, run_dir):
+            say(line)
     if output is not None:
         write_json(output, merged.as_json())
     return merged
