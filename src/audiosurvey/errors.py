@@ -4,6 +4,7 @@ import errno
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 _FLAGS = {"overrides": "--set"}
@@ -74,6 +75,14 @@ class Interrupted(ArgumentError):
     and `resume` continues it."""
 
     status = 1
+
+
+class StoppedRun(KeyboardInterrupt):
+    """Ctrl-C while a run was trained: `folder` is its run folder, in which it can be continued."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.folder = folder
 
 
 class DiskFull(Interrupted):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -355,7 +356,50 @@ def test_interruption_is_told(command: Command, config: Path, monkeypatch):
     monkeypatch.setattr("audiosurvey.train", interrupt)
     status, out, err = command("train", config, "--run-dir", "run")
     assert (status, out) == (130, "")
-    assert err.splitlines()[-1] == "interrupted; run the same command again to continue (train: with --resume)"
+    assert err.splitlines()[-1] == "interrupted"
+
+
+def test_an_interrupted_training_names_the_command_that_continues_it(command: Command, config: Path, monkeypatch):
+    words = ["--folds", "1", "--set", "train.epochs=1", "--set", "tracking=[ ]", "--final", "--no-detection"]
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("audiosurvey.runs.plan.run_inline", interrupt)
+        status, out, err = command("train", config, *words)
+    assert (status, out) == (130, "")
+    said, again = err.splitlines()[-1].split(": ", 1)
+    assert said == "interrupted; this continues"
+    parts = shlex.split(again)
+    run = Path(parts[parts.index("--run-dir") + 1])
+    assert run.parent == Path("runs")
+    assert "--set 'tracking=[ ]'" in again
+    assert {*words, "--resume"} <= set(parts)
+    status, _, err = command(*parts[1:])
+    assert status == 0, err
+    assert (run / "model" / "model.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["survey", "my survey.yaml", "--jobs", 2],
+            "interrupted; this continues: audiosurvey survey 'my survey.yaml' --jobs 2",
+        ),
+        (["robustness", "runs/a"], "interrupted; this continues: audiosurvey robustness runs/a"),
+        (["evaluate", "runs/a"], "interrupted"),
+    ],
+)
+@pytest.mark.skipif(os.name != "posix", reason="another shell quotes in another way")
+def test_other_commands_say_whether_they_continue(command: Command, monkeypatch, words: list[object], said: str):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    Path("runs/a").mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(f"audiosurvey.{words[0]}", interrupt)
+    assert command(*words) == (130, "", f"{said}\n")
 
 
 def test_a_reader_that_has_gone_is_no_traceback(process):

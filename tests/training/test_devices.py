@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from audiosurvey.errors import UserError
-from audiosurvey.training.devices import check_device, pick_device
+from audiosurvey.training.devices import check_device, is_first_process, pick_device
 
 
 @pytest.mark.parametrize("device", ["banana", "meta", "cpu:x", "cuda:99", ""])
@@ -17,3 +17,12 @@ def test_a_device_that_is_not_there_is_one_line(device):
 def test_device_by_name():
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device().type in ("cpu", "cuda", "mps")
+
+
+def test_one_of_several_processes_is_the_first(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert is_first_process()
+    monkeypatch.setenv("RANK", "0")
+    assert is_first_process()
+    monkeypatch.setenv("RANK", "3")
+    assert not is_first_process()

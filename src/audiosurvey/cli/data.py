@@ -99,7 +99,11 @@ def _confirmed(found: "Sequence[CachedItem]", *, yes: bool, as_json: bool) -> bo
     if as_json or not sys.stdin.isatty():
         raise UserError("cache: nothing is removed without asking; give --yes")
     _print_cache(found)
-    if not typer.confirm(f"remove these {number_of(len(found), 'entry', 'entries')}?"):
+    try:
+        answer = input(f"remove these {number_of(len(found), 'entry', 'entries')}? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
         raise typer.Exit(1)
     return True
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import audiosurvey
-from audiosurvey.cli.app import ForceOption, JsonOption, ModelArgument, app, print_json
+from audiosurvey.cli.app import ForceOption, JsonOption, ModelArgument, app, print_json, stdout
 
 
 @app.command()
@@ -35,8 +35,9 @@ def export(
     if as_json:
         print_json(outcome.as_json())
         return
-    for line in outcome.lines():
-        print(line)
+    from audiosurvey.reporting.exported import print_export
+
+    print_export(outcome, stdout())
     print(f"wrote {outcome.path}")
 
 

@@ -28,7 +28,7 @@ from audiosurvey.cli import (  # noqa: F401
     training,
 )
 from audiosurvey.cli.app import app
-from audiosurvey.cli.messages import printed_messages
+from audiosurvey.cli.messages import interrupted_line, printed_messages
 from audiosurvey.cli.streams import drop_decoder_notes, set_up_streams
 from audiosurvey.cli.waiting import wait_without_spinning
 from audiosurvey.errors import ArgumentError, UserError, of_the_system
@@ -43,7 +43,7 @@ def main() -> None:
         with printed_messages():
             status = app(standalone_mode=False)
         if status == _INTERRUPTED:
-            print("interrupted; run the same command again to continue (train: with --resume)", file=sys.stderr)
+            print(interrupted_line(sys.argv[1:]), file=sys.stderr)
         sys.exit(status)
     except UserError as error:
         _fail(error.flag_lines if isinstance(error, ArgumentError) else error.lines, error.status)

@@ -1,8 +1,14 @@
-"""What the package logs, on stderr: notes as they are, and warnings after `warning: `."""
+"""What is said on stderr: what the package logs (warnings after `warning: `), and how to continue after Ctrl-C."""
 
 import logging
-from collections.abc import Iterator
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+_CONTINUING = ("download", "prepare", "survey", "robustness", "reproduce")
+"""Commands that go on where they stopped when they are given again."""
 
 
 class StderrHandler(logging.Handler):
@@ -31,3 +37,16 @@ def printed_messages() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.level, log.propagate = before
+
+
+def command_line(words: Sequence[object]) -> str:
+    """`audiosurvey` with these words, quoted for the shell."""
+    whole = ["audiosurvey", *map(str, words)]
+    return subprocess.list2cmdline(whole) if os.name == "nt" else shlex.join(whole)
+
+
+def interrupted_line(words: Sequence[str]) -> str:
+    """What is said after Ctrl-C in the command of these words."""
+    if words and words[0] in _CONTINUING:
+        return f"interrupted; this continues: {command_line(words)}"
+    return "interrupted"

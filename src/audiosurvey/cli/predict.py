@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from audiosurvey.cli.app import DeviceOption, ForceOption, TrustOption, app
+from audiosurvey.cli.messages import command_line
 from audiosurvey.errors import UserError
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run with one, or an exported file.")]
@@ -135,7 +136,8 @@ def _predict(model: str, paths: list[str], mic: bool, given: dict[str, Any]) -> 
     try:
         outcome = run(model, ["--mic"] if mic else paths, options, TerminalPrediction())
     except KeyboardInterrupt:
-        print("interrupted" + ("; the same command continues from here" if options.output else ""), file=sys.stderr)
+        again = f"; this continues: {command_line(sys.argv[1:])}" if options.output else ""
+        print(f"interrupted{again}", file=sys.stderr)
         sys.exit(130)
     for line in prediction_lines(outcome):
         print(line, file=sys.stderr)

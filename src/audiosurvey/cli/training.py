@@ -1,8 +1,9 @@
 """Commands that train and measure: train, evaluate."""
 
-import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,8 +21,9 @@ from audiosurvey.cli.app import (
     stdout,
 )
 from audiosurvey.cli.events import evaluate_events, is_run, refuse_event_options, tune_run
+from audiosurvey.cli.messages import command_line
 from audiosurvey.cli.predict import Hop, MinDuration, MinGap, Off, On, RemoveBackground, Smooth, Threshold, Window
-from audiosurvey.errors import UserError
+from audiosurvey.errors import StoppedRun, UserError
 
 
 @app.command()
@@ -61,24 +63,32 @@ def train(
     """Cross-validate, after pretraining if configured: one model per fold; results are written after each fold."""
     if resume and run_dir is None:
         raise UserError("--resume: which run? give its --run-dir")
+    given = dict(locals())
     numbers = fold_numbers(folds)
-    run = audiosurvey.train(
-        config,
-        overrides or (),
-        run_dir=run_dir,
-        folds=numbers,
-        quick=quick,
-        more=more,
-        resume=resume,
-        final=final,
-        detection=detection,
-        device=device,
-        jobs=jobs,
-        threads=threads,
-        progress=True,
-    )
-    if os.environ.get("RANK", "0") != "0":
-        # Of several processes (torchrun) one prints.
+    try:
+        run = audiosurvey.train(
+            config,
+            overrides or (),
+            run_dir=run_dir,
+            folds=numbers,
+            quick=quick,
+            more=more,
+            resume=resume,
+            final=final,
+            detection=detection,
+            device=device,
+            jobs=jobs,
+            threads=threads,
+            progress=True,
+        )
+    except StoppedRun as stop:
+        again = "" if quick else f"; this continues: {command_line(_resuming(stop.folder, given))}"
+        print(f"interrupted{again}", file=sys.stderr)
+        sys.exit(130)
+    from audiosurvey.training.devices import is_first_process
+
+    if not is_first_process():
+        # Of several processes one prints.
         return
     if as_json:
         print_json(run.results.as_json())
@@ -96,6 +106,25 @@ def train(
         print(f"next: audiosurvey predict {run.path} SOUNDS")
     elif not quick and run.results.done == run.results.all_folds:
         print(f"next, a model to use: audiosurvey train {run.path}/config.yaml --run-dir {run.path} --resume --final")
+
+
+def _resuming(folder: Path, given: Mapping[str, Any]) -> list[object]:
+    """The words of the command that continues the run in `folder`. `given`: the options of `train`."""
+    words: list[object] = ["train"]
+    if given["more"] is not None:
+        # Its config is that of the run that it continues, with what was overridden.
+        words.append(folder / "config.yaml")
+    else:
+        words.append(given["config"])
+        for override in given["overrides"] or ():
+            words += ["--set", override]
+    words += ["--run-dir", folder, "--resume"]
+    for name in ("folds", "threads"):
+        words += [] if given[name] is None else [f"--{name}", given[name]]
+    words += ["--jobs", given["jobs"]] if given["jobs"] != 1 else []
+    words += ["--device", given["device"]] if given["device"] != "auto" else []
+    flags = {"--final": given["final"], "--no-detection": not given["detection"], "--json": given["as_json"]}
+    return words + [flag for flag, is_given in flags.items() if is_given]
 
 
 @app.command()

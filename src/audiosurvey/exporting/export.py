@@ -1,7 +1,6 @@
 """Export a model as one file for other runtimes, verified against the model."""
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,26 +61,47 @@ class ExportResult:
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"path": self.path.as_posix(), "difference": self.difference}
 
-    def lines(self) -> list[str]:
-        """A summary for the model card and the terminal."""
+    def facts(self) -> list[str]:
+        """A line for each fact, without the table of differences."""
         lines = [
-            f"- {self.format}, {self.megabytes:.2f} MB",
-            f"- {self.ms:.1f} ms for a clip of {self.clip_seconds:g} s; the model in torch: {self.torch_ms:.1f} ms "
+            f"{self.format}, {self.megabytes:.2f} MB",
+            f"{self.ms:.1f} ms for a clip of {self.clip_seconds:g} s; the model in torch: {self.torch_ms:.1f} ms "
             f"({self.torch_ms / self.ms:.2g} times as long)",
         ]
         if self.one_length:
-            lines.append(f"- accepts only waves of {self.clip_seconds:g} s, as cut by `predict`")
+            lines.append(f"accepts only waves of {self.clip_seconds:g} s, as cut by `predict`")
         if self.golden is not None:
-            lines.append(f"- golden clips: largest difference of scores {self.golden:.1e}")
+            lines.append(f"golden clips: largest difference of scores {self.golden:.1e}")
         if self.same_label is not None:
             clips = self.compared[0].batch
             return [
                 *lines,
-                f"- scores differ by {self.difference:.1e} (largest of a clip, mean over {clips} clips; allowed: "
+                f"scores differ by {self.difference:.1e} (largest of a clip, mean over {clips} clips; allowed: "
                 f"{self.tolerance:g}); the best label is the same for {self.same_label:.1%} of them",
             ]
-        largest = f"- largest difference of scores: {self.difference:.1e} (allowed: {self.tolerance:g})"
-        return [*lines, largest, "", *_table(self.compared)]
+        return [*lines, f"largest difference of scores: {self.difference:.1e} (allowed: {self.tolerance:g})"]
+
+    def differences(self) -> tuple[list[float], dict[int, list[float | None]]]:
+        """The lengths of the sounds in seconds, and the difference for each of them, by batch size; none for 8 bits."""
+        compared = self.compared if self.same_label is None else []
+        lengths = list(dict.fromkeys(row.seconds for row in compared))
+        found = {(row.batch, row.seconds): row.difference for row in compared}
+        batches = dict.fromkeys(row.batch for row in compared)
+        return lengths, {batch: [found[batch, seconds] for seconds in lengths] for batch in batches}
+
+    def lines(self) -> list[str]:
+        """The facts and the differences as Markdown, for the model card."""
+        facts = [f"- {fact}" for fact in self.facts()]
+        lengths, rows = self.differences()
+        if not rows:
+            return facts
+        head = [f"| batch | {' | '.join(f'{seconds:g} s' for seconds in lengths)} |", "|---" * (len(lengths) + 1) + "|"]
+        return [
+            *facts,
+            "",
+            *head,
+            *(f"| {batch} | {' | '.join(map(shown_difference, row))} |" for batch, row in rows.items()),
+        ]
 
 
 def export_model(
@@ -255,15 +275,6 @@ def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
     return np.stack([model.windows(model.decoded(path))[0] for path in chosen])
 
 
-def _table(compared: Sequence[BatchDifference]) -> list[str]:
-    lengths = list(dict.fromkeys(row.seconds for row in compared))
-    batches = list(dict.fromkeys(row.batch for row in compared))
-    found = {(row.batch, row.seconds): row.difference for row in compared}
-    head = [f"| batch | {' | '.join(f'{seconds:g} s' for seconds in lengths)} |", "|---" * (len(lengths) + 1) + "|"]
-    return head + [
-        f"| {batch} | {' | '.join(_cell(found[batch, seconds]) for seconds in lengths)} |" for batch in batches
-    ]
-
-
-def _cell(difference: float | None) -> str:
+def shown_difference(difference: float | None) -> str:
+    """A difference of scores as in tables."""
     return "not compared: too slow" if difference is None else f"{difference:.1e}"

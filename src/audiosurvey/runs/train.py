@@ -1,11 +1,13 @@
 """A whole run: pretraining, the folds, the final model."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import torch
 
 from audiosurvey.config.loader import LoadedConfig
+from audiosurvey.errors import StoppedRun
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.plan import RunPlan, TrainOptions, TrainResult, plan_run
 from audiosurvey.threads import threads
@@ -33,7 +35,7 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener =
         plan = plan_run(loaded, options, listener.bar)
         main = plan.context.is_main
         everywhere, listener = listener, listener if main else TrainListener()
-        with plan.folder.lock() if main else nullcontext():
+        with stoppable(plan.folder.path), plan.folder.lock() if main else nullcontext():
             notes = plan.begin()
             # No process writes into the folder before the main one has found it fit for this run.
             plan.context.accelerator.wait_for_everyone()
@@ -52,3 +54,12 @@ def train(loaded: LoadedConfig, options: TrainOptions, listener: TrainListener =
             if not pending:
                 listener.recorded(plan.folder, results)
         return TrainResult(plan.folder.path, results)
+
+
+@contextmanager
+def stoppable(folder: Path) -> Iterator[None]:
+    """Ctrl-C in the block names the run folder."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise StoppedRun(folder) from stop

@@ -1,5 +1,7 @@
 """Devices: those available, and the choice of one."""
 
+import os
+
 import torch
 
 from audiosurvey.errors import UserError
@@ -28,3 +30,8 @@ def check_device(device: str) -> None:
     if not there:
         meant = "did you mean cuda (mps on a Mac)? " if device.lower().startswith("gpu") else ""
         raise UserError(f"device {device}: not available on this machine; {meant}cpu always is")
+
+
+def is_first_process() -> bool:
+    """Whether this process is the first of those that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"

@@ -89,9 +89,18 @@ class RunFolder:
         found = self.read_results()
         if found is not None and found.folds:
             return found
-        if runs := sorted(config.parent.as_posix() for config in self.path.glob("runs/*/config.yaml")):
+        if self._is_run():
+            raise UserError(f"{self.path}: no finished fold yet; '{self._resume}' continues it")
+        inside = [*self.path.glob("*/config.yaml"), *self.path.glob("runs/*/config.yaml")]
+        if runs := sorted(config.parent.as_posix() for config in inside if RunFolder(config.parent)._is_run()):
             raise UserError(f"{self.path}: not a run; runs here: {some_of(runs, 5)}")
-        raise UserError(f"{self.path}: no finished fold yet; continue it with 'audiosurvey train --resume'")
+        for folder in self.path.absolute().parents[:2]:
+            if RunFolder(folder)._is_run():
+                raise UserError(f"{self.path}: not a run, but a part of one; give {folder.as_posix()}")
+        raise UserError(f"{self.path}: not a run; expected a folder that 'audiosurvey train' has written")
+
+    def _is_run(self) -> bool:
+        return self.config_path.is_file() and self.environment_path.is_file()
 
     def _read_final(self) -> FinalFacts | None:
         path = self.final / RESULT
@@ -137,8 +146,12 @@ class RunFolder:
         removed = " and ".join(path.as_posix() for path in paths)
         if (self.path / ROW).is_file():
             return f"remove {removed}, and run the survey again, which writes it again"
-        again = f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
-        return f"remove {removed}, and '{again}' writes it again without training"
+        return f"remove {removed}, and '{self._resume}' writes it again without training"
+
+    @property
+    def _resume(self) -> str:
+        """The command that continues the run."""
+        return f"audiosurvey train {self.config_path.as_posix()} --run-dir {self.path.as_posix()} --resume"
 
     def precision_on(self, device: "torch.device") -> "Precision | None":
         """The number format of the run; None if it began on another kind of device, or not at all."""
