@@ -233,10 +233,13 @@ def train_tiny(tiny: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         jobs: int = 1,
         device: str = "cpu",
         detection: bool = False,
+        golden_clips: bool = True,
         say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
         with one_thread():
-            options = TrainOptions(run_dir, folds, resume, device, final, jobs, detection=detection)
+            options = TrainOptions(
+                run_dir, folds, resume, device, final, jobs, detection=detection, golden_clips=golden_clips
+            )
             trained = train_run(tiny(*overrides), options, TerminalListener(say=say, quiet=True))
         return trained.results.as_json()
 

@@ -144,7 +144,7 @@ def test_names_of_classes_may_contain_the_separator(train_tiny, tones: Path, tmp
 
 def test_what_cannot_be_read(run: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no finished fold yet"):
+    with pytest.raises(UserError, match="not a run; expected a folder that"):
         write_suspects(tmp_path / "empty")
     (run / "fold-2/predictions.csv").write_text("clip,label\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"fold-2/predictions\.csv: no rows below .*; remove .*/result\.json and"):

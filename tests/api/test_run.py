@@ -72,5 +72,5 @@ def test_what_is_not_there_is_told(finished_run: Path, tmp_path: Path):
         audiosurvey.open_run(finished_run).fold(7)
     with pytest.raises(UserError, match="no such folder; expected a run"):
         audiosurvey.open_run(tmp_path / "none")
-    with pytest.raises(UserError, match="no finished fold yet"):
+    with pytest.raises(UserError, match="not a run; expected a folder that"):
         audiosurvey.open_run(tmp_path)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosurvey.artefact.folder import Model, load_artefact
-from audiosurvey.artefact.golden import Golden, check_golden, choose_golden, load_golden, save_golden
+from audiosurvey.artefact.folder import Model, load_artefact, without_golden_clips
+from audiosurvey.artefact.golden import Golden, check_golden, choose_golden, load_golden, make_golden, save_golden
 from audiosurvey.data.store.store import Store, prepare
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import UserError
@@ -129,3 +129,40 @@ def test_a_model_without_golden_clips_is_one_line(model: Model):
     with pytest.raises(UserError, match="no golden clips") as error:
         check_golden(model)
     assert len(error.value.lines) == 1
+
+
+def test_made_sounds_cover_every_band_at_many_levels():
+    made = make_golden(16000, 8000)
+    assert made.made
+    assert made.wave_BS.shape == (8, 16000)
+    levels_db = 10 * np.log10(np.square(made.wave_BS).mean(axis=1))
+    assert levels_db.max() - levels_db.min() > 30
+    power_BF = np.square(np.abs(np.fft.rfft(made.wave_BS, axis=1))).reshape(8, -1)[:, :8000].reshape(8, 20, 400).mean(2)
+    assert (power_BF > 0).all()
+    again = make_golden(16000, 8000)
+    assert np.array_equal(made.wave_BS, again.wave_BS)
+
+
+def test_a_copy_of_a_model_without_training_audio(finished_run: Path, tmp_path: Path):
+    original = finished_run / "fold-2" / "model"
+    copy = without_golden_clips(original, tmp_path / "copy")
+    model = load_artefact(copy)
+    assert model.golden is not None
+    assert model.golden.made
+    assert check_golden(model) <= 1e-5
+    model.network.classifier.weight.mul_(1.02)
+    assert check_golden(model) > model.golden.tolerance
+    card = (copy / "README.md").read_text(encoding="utf-8")
+    assert "contains no training audio" in card
+    assert "windows of training clips" not in card
+    assert (copy / "weights.safetensors").read_bytes() == (original / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_runs_without_training_audio(train_tiny, tmp_path: Path, jobs: int):
+    train_tiny(tmp_path / "run", "train.epochs=1", folds=[1, 2], jobs=jobs, final=True, golden_clips=False)
+    for place in ("fold-1/model", "fold-2/model", "model"):
+        model = load_artefact(tmp_path / "run" / place)
+        assert model.golden is not None
+        assert model.golden.made
+        assert check_golden(model) <= 1e-5

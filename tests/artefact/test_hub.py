@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import audiosurvey
-from audiosurvey.artefact.folder import FILES, Model, _digest
+from audiosurvey.artefact.folder import FILES, Model, _digest, load_artefact
 from audiosurvey.artefact.hub import is_repo, push
 from audiosurvey.errors import UserError
 
@@ -202,6 +202,18 @@ def test_a_changed_folder_is_not_pushed(hub: FakeHub, folder: Path):
 def test_where_to_is_a_repository(hub: FakeHub, folder: Path, repo):
     with pytest.raises(UserError, match="not the name of a repository"):
         push(folder, repo)
+
+
+def test_a_model_is_pushed_without_training_audio(hub: FakeHub, folder: Path, command: Command):
+    status, out, _ = command("push", folder, "me/tones", "--no-golden-clips")
+    assert status == 0
+    assert "included: no training audio\n" in out
+    pushed = load_artefact(hub.root / "me" / "tones")
+    assert pushed.golden is not None
+    assert pushed.golden.made
+    own = load_artefact(folder).golden
+    assert own is not None
+    assert not own.made
 
 
 def test_push_says_what_comes_with_it(hub: FakeHub, folder: Path, command: Command, monkeypatch):

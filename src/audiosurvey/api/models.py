@@ -61,13 +61,14 @@ def export(
 
 
 @keeps_state
-def push(model: PathLike, repo: str, *, private: bool = False) -> "Pushed":
+def push(model: PathLike, repo: str, *, private: bool = False, golden_clips: bool = True) -> "Pushed":
     """Publishes a model on the Hugging Face Hub, after checking it with its golden clips.
 
     Args:
         model: a model folder, or a run with a final model.
         repo: `user/name`; it is created if necessary.
         private: visible to you only.
+        golden_clips: publish the model's windows of training clips; otherwise made sounds in their place.
 
     Returns:
         The address, and what was published under which licence.
@@ -77,7 +78,7 @@ def push(model: PathLike, repo: str, *, private: bool = False) -> "Pushed":
     """
     from audiosurvey.artefact.hub import push as upload
 
-    return upload(Path(model), repo, private=private)
+    return upload(Path(model), repo, private=private, golden_clips=golden_clips)
 
 
 @keeps_state

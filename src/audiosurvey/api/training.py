@@ -27,6 +27,7 @@ def train(
     resume: bool = False,
     final: bool = False,
     detection: bool = True,
+    golden_clips: bool = True,
     device: str = "auto",
     jobs: int = 1,
     threads: int | None = None,
@@ -48,6 +49,8 @@ def train(
         resume: continue the run in `run_dir`.
         final: after the folds, train one model on the clips of all of them, for use.
         detection: with `final`, choose how events are found in long recordings, on soundscapes made of the clips.
+        golden_clips: store eight windows of training clips in each model, which show whether it still computes the
+            same; otherwise made sounds, where training audio must not be passed on.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         jobs: folds trained side by side, each in a process with its share of the threads.
         threads: processor threads of all jobs; None: as many as torch uses now. They change the last digits.
@@ -86,6 +89,7 @@ def train(
         detection=detection,
         parent=parent,
         quick=quick,
+        golden_clips=golden_clips,
     )
     listener = listener_of(progress)
     trained = train_run(found, options, listener)

@@ -3,7 +3,7 @@
 model/
   weights.safetensors   all tensors of the network
   config.yaml           the resolved config it was trained with
-  golden.safetensors    eight windows of training clips, and their expected logits
+  golden.safetensors    eight windows of training clips, or made sounds, and their expected logits
   trained_on.json       the training clips by id, with content and source
   model.json            labels in order, windows, temperature and thresholds, range of the training clips, data,
                         licences, versions, checksums
@@ -12,6 +12,7 @@ model/
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,24 @@ def store_calibration(path: Path, calibration: Calibration) -> Path:
     assert model.golden is not None, "written by this version"
     replace_section(folder / "README.md", SCORES, model_card(read_facts(folder), model.config, model.golden))
     return file
+
+
+def without_golden_clips(path: Path, target: Path) -> Path:
+    """A copy of a model folder, `target`, with made sounds in place of its golden clips, which are training audio.
+
+    Raises UserError for a folder that is not a model, is incomplete or was changed.
+    """
+    folder = find_model(path)
+    model = load_artefact(folder)
+    made = golden_clips.make_golden(model.clip_samples, model.sample_rate)
+    made = replace(made, logits_BK=model.logits(made.wave_BS))
+    shutil.copytree(folder, target)
+    golden_clips.save_golden(target / golden_clips.FILE, made)
+    facts = read_facts(target)
+    _change_facts(target, {"sha256": facts["sha256"] | {golden_clips.FILE: _sha256(target / golden_clips.FILE)}})
+    for section in ("Licences", "Files"):
+        replace_section(target / "README.md", section, model_card(facts, model.config, made))
+    return target
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Golden clips: eight windows of training clips stored with a model, and its logits for them when it was written.
 
-They show whether a model still computes the same after it was moved, converted or published.
+They show whether a model still computes the same after it was moved, converted or published. A model whose training
+audio must not be passed on has made sounds in their place.
 
 golden.safetensors
   pcm (B, S) int16, scale (B) float32   the windows: pcm * scale, 16 bits as in the store
   logits (B, K) float32                 logits before any temperature
-  header: clips, labels                 ids and labels of the clips, as JSON
+  header: clips, labels                 ids and labels of the clips, as JSON; made: yes, for made sounds
 """
 
 import json
@@ -23,6 +24,7 @@ from audiosurvey.data.store.spool import quantize
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
+from audiosurvey.randomness import stream
 from audiosurvey.tensorfile import load_tensors, save_tensors
 
 FILE = "golden.safetensors"
@@ -44,6 +46,8 @@ class Golden:
     scale_B: np.ndarray
     logits_BK: np.ndarray
     """Expected logits before any temperature; (B, 0) before they are computed."""
+    made: bool = False
+    """Whether these are made sounds instead of training clips."""
 
     @property
     def wave_BS(self) -> np.ndarray:
@@ -95,13 +99,50 @@ def choose_golden(
     )
 
 
+def make_golden(clip_samples: int, sample_rate: int) -> Golden:
+    """Made sounds in place of golden clips, without logits: chirps, tones, clicks and noise of several levels.
+
+    Noise 40 dB below each covers every band: where there is nothing, decibels show rounding errors.
+    """
+    seconds_S = np.arange(clip_samples) / sample_rate
+    top_hz, length_s = 0.45 * sample_rate, clip_samples / sample_rate
+    rng = stream("golden sounds")
+    rising_S = 20 * seconds_S + (top_hz - 20) / length_s * seconds_S**2 / 2
+    noise_S = rng.standard_normal(clip_samples)
+    sounds = {
+        "rising chirp": np.sin(2 * np.pi * rising_S),
+        "falling chirp": np.sin(2 * np.pi * rising_S[::-1]),
+        "low tone": np.sin(2 * np.pi * 0.02 * sample_rate * seconds_S),
+        "chord": sum(np.sin(2 * np.pi * share * sample_rate * seconds_S) for share in (0.03, 0.07, 0.2)) / 3,
+        "tone bursts": np.sin(2 * np.pi * 0.1 * sample_rate * seconds_S) * (np.sin(2 * np.pi * 4 * seconds_S) > 0),
+        "clicks": (np.arange(clip_samples) % max(1, sample_rate // 8) == 0).astype(float),
+        "noise": 0.3 * noise_S,
+        "swelling noise": 0.3 * noise_S * np.sin(np.pi * seconds_S / length_s),
+    }
+    levels = np.geomspace(0.8, 0.01, len(sounds))
+    waves = [
+        (level * (wave_S + 0.01 * rng.standard_normal(clip_samples))).astype(np.float32)
+        for level, wave_S in zip(levels, sounds.values(), strict=True)
+    ]
+    pairs = [quantize(wave_S) for wave_S in waves]
+    return Golden(
+        clips=[f"made: {name}" for name in sounds],
+        labels=[[] for _ in sounds],
+        pcm_BS=np.stack([pcm_S.astype(np.int16) for pcm_S, _ in pairs]),
+        scale_B=np.array([scale for _, scale in pairs], dtype=np.float32),
+        logits_BK=np.zeros((len(pairs), 0), dtype=np.float32),
+        made=True,
+    )
+
+
 def save_golden(path: Path, golden: Golden) -> None:
     tensors = {
         "pcm": torch.from_numpy(golden.pcm_BS),
         "scale": torch.from_numpy(golden.scale_B),
         "logits": torch.from_numpy(golden.logits_BK),
     }
-    save_tensors(path, tensors, {"clips": json.dumps(golden.clips), "labels": json.dumps(golden.labels)})
+    header = {"clips": json.dumps(golden.clips), "labels": json.dumps(golden.labels)}
+    save_tensors(path, tensors, header | ({"made": "yes"} if golden.made else {}))
 
 
 def load_golden(path: Path) -> Golden:
@@ -114,6 +155,7 @@ def load_golden(path: Path) -> Golden:
             tensors["pcm"].numpy(),
             tensors["scale"].numpy(),
             tensors["logits"].numpy(),
+            made=header.get("made") == "yes",
         )
         count = len(golden.clips)
         fits = len(golden.labels) == count and golden.scale_B.shape == (count,)

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from audiosurvey.artefact.folder import FILES, find_model, load_artefact
+from audiosurvey.artefact.folder import FILES, find_model, load_artefact, without_golden_clips
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.artefact.licence import NOT_STATED, non_commercial
 from audiosurvey.errors import UserError
@@ -56,8 +57,10 @@ class Pushed:
     """Messages."""
 
 
-def push(model_path: Path, repo: str, *, private: bool = False) -> Pushed:
+def push(model_path: Path, repo: str, *, private: bool = False, golden_clips: bool = True) -> Pushed:
     """Upload a model to a repository of the Hub, which is created if necessary.
+
+    `golden_clips`: False uploads made sounds in place of the golden clips, which are training audio.
 
     Raises UserError, before anything is uploaded, for a folder that is incomplete or changed or whose golden clips give
     other logits; also without a token or a network, and if the repository cannot be written.
@@ -77,20 +80,26 @@ def push(model_path: Path, repo: str, *, private: bool = False) -> Pushed:
     if hub.get_token() is None:
         raise UserError(f"{repo}: no token for the Hub; log in with 'hf auth login', or set HF_TOKEN")
     message = f"audiosurvey {model.facts['version']} model"
-    try:
-        hub.create_repo(repo, private=private, exist_ok=True)
-        hub.upload_folder(
-            repo_id=repo, folder_path=str(folder), allow_patterns=[*FILES, *_EXPORTS], commit_message=message
-        )
-    except Exception as error:
-        raise UserError(f"{repo}: not pushed: {_one_line(error)}") from error
+    with TemporaryDirectory(prefix="audiosurvey-") as beside:
+        made = model.golden.made or not golden_clips
+        upload = folder if golden_clips or model.golden.made else without_golden_clips(folder, Path(beside) / "model")
+        try:
+            hub.create_repo(repo, private=private, exist_ok=True)
+            hub.upload_folder(
+                repo_id=repo, folder_path=str(upload), allow_patterns=[*FILES, *_EXPORTS], commit_message=message
+            )
+        except Exception as error:
+            raise UserError(f"{repo}: not pushed: {_one_line(error)}") from error
     licence = model.facts["licence"]["weights"]
     url = f"https://huggingface.co/{repo}"
     lines = [
         f"pushed: {folder} to {url}",
         f"golden clips: largest difference of logits {difference:.2g}",
         f"licence of the weights: {licence}",
-        f"included: {len(model.golden.clips)} training clips (golden clips), under the licence of the data",
+        "included: no training audio"
+        if made
+        else f"included: {len(model.golden.clips)} training clips (golden clips), under the licence of the data; "
+        "--no-golden-clips leaves them out",
     ]
     if non_commercial(licence):
         lines.append("non-commercial: the model must not be used commercially, as its card states")

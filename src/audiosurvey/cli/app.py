@@ -98,6 +98,13 @@ FoldsOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Also open .pt2 files, which can run code of their author.")]
+GoldenClipsOption = Annotated[
+    bool,
+    typer.Option(
+        "--golden-clips/--no-golden-clips",
+        help="With or without eight windows of training clips in the model, which verify it; made sounds instead.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import audiosurvey
-from audiosurvey.cli.app import ForceOption, JsonOption, ModelArgument, app, print_json, stdout
+from audiosurvey.cli.app import ForceOption, GoldenClipsOption, JsonOption, ModelArgument, app, print_json, stdout
 
 
 @app.command()
@@ -46,10 +46,11 @@ def push(
     model: ModelArgument,
     repo: Annotated[str, typer.Argument(metavar="REPO", help="Repository on the Hub, such as user/name.")],
     private: Annotated[bool, typer.Option("--private", help="If the repository is new, make it private.")] = False,
+    golden_clips: GoldenClipsOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a model on the Hugging Face Hub, after checking that it still gives the expected scores."""
-    pushed = audiosurvey.push(model, repo, private=private)
+    pushed = audiosurvey.push(model, repo, private=private, golden_clips=golden_clips)
     if as_json:
         print_json({"url": pushed.url, "golden_difference": pushed.difference, "licence": pushed.licence})
         return

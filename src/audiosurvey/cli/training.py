@@ -13,6 +13,7 @@ from audiosurvey.cli.app import (
     DeviceOption,
     FoldsOption,
     ForceOption,
+    GoldenClipsOption,
     JsonOption,
     SetOption,
     app,
@@ -57,6 +58,7 @@ def train(
             help="With --final: choose how events are found in long recordings, on soundscapes made of the clips.",
         ),
     ] = True,
+    golden_clips: GoldenClipsOption = True,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -76,6 +78,7 @@ def train(
             resume=resume,
             final=final,
             detection=detection,
+            golden_clips=golden_clips,
             device=device,
             jobs=jobs,
             threads=threads,
@@ -123,7 +126,12 @@ def _resuming(folder: Path, given: Mapping[str, Any]) -> list[object]:
         words += [] if given[name] is None else [f"--{name}", given[name]]
     words += ["--jobs", given["jobs"]] if given["jobs"] != 1 else []
     words += ["--device", given["device"]] if given["device"] != "auto" else []
-    flags = {"--final": given["final"], "--no-detection": not given["detection"], "--json": given["as_json"]}
+    flags = {
+        "--final": given["final"],
+        "--no-detection": not given["detection"],
+        "--no-golden-clips": not given["golden_clips"],
+        "--json": given["as_json"],
+    }
     return words + [flag for flag, is_given in flags.items() if is_given]
 
 

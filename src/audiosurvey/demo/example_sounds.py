@@ -39,9 +39,9 @@ def find_examples(folder: Path) -> ExampleSounds:
 
 
 def golden_examples(model: Classifier, folder: Path) -> ExampleSounds:
-    """The golden clips of a model as files in `folder`, named by their labels; empty if it has none."""
+    """The golden clips of a model as files in `folder`, named by their labels; empty if it has none, or made sounds."""
     golden = model.golden if isinstance(model, Model) else None
-    if golden is None:
+    if golden is None or golden.made:
         return ExampleSounds()
     paths: dict[str, Path] = {}
     for number, (wave_S, labels) in enumerate(zip(golden.wave_BS, golden.labels, strict=True), 1):

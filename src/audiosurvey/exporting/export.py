@@ -260,7 +260,7 @@ def _compare_windows(
 def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
     """Windows (W, S) of the sounds in a folder, one for each sound, or the golden clips."""
     if folder is None:
-        if model.golden is None:
+        if model.golden is None or model.golden.made:
             text = "{int8}: this model has no golden clips; give {calibration}, a folder of sounds like the model's"
             raise ArgumentError(text, int8=True, calibration=...)
         return model.golden.wave_BS

@@ -67,6 +67,8 @@ class FoldJob:
     neither trained on nor looked at."""
     counts_embeddings: bool = False
     """Whether the time of the embeddings, which all folds share, is counted in this fold."""
+    golden_clips: bool = True
+    """Whether the model contains windows of training clips; else made sounds."""
 
     @property
     def title(self) -> str:

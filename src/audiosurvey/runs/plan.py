@@ -58,6 +58,8 @@ class TrainOptions:
     """A finished run to go on with; the config is that of `load_more`."""
     quick: bool = False
     """A tenth of the epochs on one fold; the results are marked."""
+    golden_clips: bool = True
+    """Whether models contain windows of training clips, to verify them with; else made sounds."""
 
 
 @dataclass(frozen=True)
@@ -179,17 +181,22 @@ class RunPlan:
                     alone=self.options.jobs == 1,
                     init_hash=init.report.sha256 if init else None,
                     counts_embeddings=fold == first,
+                    golden_clips=self.options.golden_clips,
                 )
                 for fold in members.folds
             ]
             for members in self.rounds
         ]
 
+    @property
+    def _recorder(self) -> Recorder:
+        return Recorder(self.context, self.about, golden_clips=self.options.golden_clips)
+
     def run_folds(self, listener: RunListener) -> None:
         """Trains the pending folds."""
         if not self.pending:
             return
-        jobs, recorder = self.jobs(), Recorder(self.context, self.about)
+        jobs, recorder = self.jobs(), self._recorder
         if self.options.jobs == 1:
             run_inline([job for members in jobs for job in members], recorder, listener)
             return
@@ -209,7 +216,7 @@ class RunPlan:
         results = self.results()
         trained = train_final(self.context, results, listener)
         if self.context.is_main:
-            recorder = Recorder(self.context, self.about)
+            recorder = self._recorder
             recorder.final(trained, results)
             recorder.collect()
         self.context.accelerator.wait_for_everyone()

@@ -6,7 +6,7 @@ from typing import Any
 
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import save_artefact
-from audiosurvey.artefact.golden import choose_golden
+from audiosurvey.artefact.golden import Golden, choose_golden, make_golden
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
@@ -28,9 +28,9 @@ from audiosurvey.training.loss import Loss
 class Recorder:
     """Records the folds of a run, each in its own folder, and the final model."""
 
-    def __init__(self, context: RunContext, about: RunResults) -> None:
-        """`about`: results of the run without any fold."""
-        self.context, self.about = context, about
+    def __init__(self, context: RunContext, about: RunResults, *, golden_clips: bool = True) -> None:
+        """`about`: results of the run without any fold; `golden_clips`: False stores made sounds in their place."""
+        self.context, self.about, self.golden_clips = context, about, golden_clips
 
     def fold(self, result: FoldResult, *, model: bool = True) -> None:
         """Writes predictions, model and, last, the result of a fold: once that is there, the fold is done.
@@ -151,9 +151,15 @@ class Recorder:
             about=shared | about,
             licences=context.licences,
             heard=context.trained_before | Provenance.of((*clips, *others, *chosen_by), store),
-            golden=choose_golden(
-                store, clips, table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
-            ),
+            golden=self._golden(config, clips),
             calibration=calibration,
             training_range=training_range(config, sounds, clips),
+        )
+
+    def _golden(self, config: Config, clips: Sequence[Clip]) -> Golden:
+        sounds = self.context.sounds
+        if not self.golden_clips:
+            return make_golden(config.clip_samples, config.sample_rate)
+        return choose_golden(
+            sounds.store, clips, sounds.table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
         )

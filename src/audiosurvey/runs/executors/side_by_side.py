@@ -191,7 +191,8 @@ def _work(job: FoldJob, draw: DrawBatch | None, sender: Connection, alive: Conne
     torch.set_num_threads(job.threads)
     try:
         context = open_context(job)
-        Recorder(context, job.about).fold(run_job(job, context, _Relay(sender, draw)))
+        recorder = Recorder(context, job.about, golden_clips=job.golden_clips)
+        recorder.fold(run_job(job, context, _Relay(sender, draw)))
         sender.send(("done", None))
     except UserError as error:
         sender.send(("error", error))

@@ -100,7 +100,8 @@ class RunFolder:
         raise UserError(f"{self.path}: not a run; expected a folder that 'audiosurvey train' has written")
 
     def _is_run(self) -> bool:
-        return self.config_path.is_file() and self.environment_path.is_file()
+        # A model's folder has a config.yaml too.
+        return self.config_path.is_file() and not (self.path / "model.json").exists()
 
     def _read_final(self) -> FinalFacts | None:
         path = self.final / RESULT
