@@ -267,7 +267,6 @@ def test_the_command(run: Path, command):
 def test_what_cannot_be_measured(run: Path, tmp_path: Path, command):
     for words, told in (
         ([tmp_path / "nowhere"], "no such folder; expected a run"),
-        ([tmp_path], "not a run; expected a folder that 'audiosurvey train' has written"),
         ([run / "fold-1"], f"not a run, but a part of one; give {run}"),
         ([run.parent], f"not a run; runs here: {run}"),
         ([run, "--folds", "7"], "no finished fold 7; finished folds: 1, 2, 3"),
