@@ -197,6 +197,9 @@ def test_the_commands_take_it(commands: Path, tmp_path: Path, command: Callable[
     assert "  spec: commands/set.yaml" in (tmp_path / "my.yaml").read_text(encoding="utf-8")
     status, _, told = command("check", "my.yaml")
     assert told.splitlines()[-1] == "my.yaml: valid; two_commands, 16 clips, 2 classes, train and test sides"
+    status, out, _ = command("doctor", "commands/set.yaml")
+    assert status == 0
+    assert out.startswith("two_commands in commands: 16 clips")
     status, out, _ = command("doctor", "my.yaml")
     assert (status, out.splitlines()[0].split(":")[0]) == (0, "two_commands in commands")
     assert command("prepare", "my.yaml")[0] == 0
@@ -207,5 +210,9 @@ def test_the_commands_take_it(commands: Path, tmp_path: Path, command: Callable[
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert (results["official"], results["not_official"]) == (True, None)
     assert results["dataset"]["name"] == "two_commands"
+    (card,) = Path("run").glob("fold-*/model/README.md")
+    text = card.read_text(encoding="utf-8")
+    assert "Measured on Two Commands: " in text
+    assert "- citation of the data: Somebody (2026), Two Commands (https://example.org)" in text
     status, _, told = command("init", "other.yaml", "--dataset", "gone.yaml")
     assert (status, told.strip()) == (2, "gone.yaml: cannot be read (No such file or directory)")

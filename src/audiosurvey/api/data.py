@@ -169,6 +169,12 @@ def _subject(data: Any, overrides: "Overrides") -> "Subject":
     if is_table(data):
         dataset = loaded({"dataset": data}, overrides).config.dataset
         return Subject(dataset.resolved_table(), dataset)
+    if isinstance(data, str | Path):
+        from audiosurvey.config.set_file import is_set_file
+
+        if is_set_file(Path(data)):
+            described = {"dataset": {"spec": str(data)}}
+            return Subject(Path(data), loaded(described, overrides).config.dataset)
     read = loaded(data, overrides)
     found = read.config
     return Subject(Path(read.source), found.dataset, found.mel_spectrogram.limits_hz(found.sample_rate)[1])

@@ -18,6 +18,7 @@ from audiosurvey.artefact.licence import NOT_STATED, hub_id, non_commercial
 from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import spec_of
+from audiosurvey.data.sets.set_facts import SetFacts
 from audiosurvey.training.metrics import METRICS
 
 _SELECTIONS = {
@@ -36,7 +37,7 @@ _EXPORTS_INTRO = (
 def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
     """README.md of a model folder. `facts`: its model.json."""
     about: dict[str, Any] = facts["about"]
-    head = yaml.safe_dump(_hub_metadata(facts), sort_keys=False, allow_unicode=True, width=10_000)
+    head = yaml.safe_dump(_hub_metadata(facts, config.dataset.spec), sort_keys=False, allow_unicode=True, width=10_000)
     std = {name: value for name, value in about.get("std", {}).items() if value is not None}
     metrics = [
         (METRICS[name].title, value, std.get(name)) for name, value in about["metrics"].items() if value is not None
@@ -52,7 +53,8 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         config=config,
         golden=golden,
         seconds=config.clip_samples / config.sample_rate,
-        dataset=_dataset(about),
+        dataset=_dataset(about, config.dataset.spec),
+        described=config.dataset.spec,
         protocol=describe_protocol(about),
         std=std,
         metrics=metrics,
@@ -156,7 +158,7 @@ def _write_sections(card: Path, *sections: str) -> None:
     write_text(card, "\n\n".join(text.strip() for text in sections if text.strip()) + "\n")
 
 
-def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
+def _hub_metadata(facts: dict[str, Any], described: SetFacts | None) -> dict[str, Any]:
     about = facts["about"]
     spec = spec_of(about["dataset"])
     known = spec.hub if spec else None
@@ -168,7 +170,7 @@ def _hub_metadata(facts: dict[str, Any]) -> dict[str, Any]:
         "task": {"type": "audio-classification", "name": "Audio classification"},
         "dataset": {
             "type": known or about["dataset"],
-            "name": _dataset(about),
+            "name": _dataset(about, described),
             "split": describe_protocol(about),
         },
         "metrics": [
@@ -192,8 +194,9 @@ def _name(about: dict[str, Any]) -> str:
     return f"audiosurvey-{data}" + ("" if about.get("fold") is None else f"-fold-{about['fold']}")
 
 
-def _dataset(about: dict[str, Any]) -> str:
-    return about.get("title") or about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
+def _dataset(about: dict[str, Any], described: SetFacts | None) -> str:
+    own = about.get("title") or (described.title if described else None)
+    return own or about["dataset"] + (f" ({about['subset']})" if about["subset"] else "")
 
 
 _OTHER = {

@@ -64,6 +64,17 @@ def read_set(path: FilePath) -> SetFile:
     return checked.config
 
 
+def is_set_file(path: FilePath) -> bool:
+    """Whether a YAML file describes a data set, and is no config: it names a table at its first level."""
+    if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
+        return False
+    try:
+        data: Any = read(path.read_bytes(), str(path), kind="data set").data
+    except (OSError, UserError):
+        return False
+    return isinstance(data, dict) and {"name", "table"} <= data.keys() and "dataset" not in data
+
+
 def _fill(document: Document, where: Path, section: dict[str, Any]) -> None:
     key = (*where, "spec")
     place = document.place(key)

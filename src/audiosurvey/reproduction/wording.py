@@ -49,7 +49,7 @@ def verdict_line(found: Reproduction) -> str:
 def _line(one: Difference) -> str:
     if one.recorded is None:
         return f"{one.what}: not recorded" + (f", now {one.now}" if one.now is not None else "")
-    return f"{one.what}: {one.recorded}, now {one.now}"
+    return f"{one.what}: {one.recorded}, now {'none' if one.now is None else one.now}"
 
 
 def _metric(found: Reproduction) -> str:

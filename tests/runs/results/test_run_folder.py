@@ -82,7 +82,7 @@ def test_another_config_is_refused_with_every_differing_key(tmp_path):
     head, *keys = error.value.lines
     assert "another config" in head
     assert keys == [
-        "  augmentation.noise.p: 0.0 in the run, 0.5 now",
+        "  augmentation.noise.p: 0 in the run, 0.5 now",
         "  seed: 0 in the run, 5 now",
         "  train.epochs: 3 in the run, 4 now",
     ]
@@ -168,3 +168,11 @@ def test_data_that_changed_since_is_refused(tmp_path):
     with pytest.raises(UserError, match="the data changed since the run began"):
         run.start("", environment(accelerator), "xyz")
     assert run.config_path.read_text(encoding="utf-8") == resolved_yaml(CONFIG)
+
+
+def test_values_that_differ_are_written_as_in_a_config(tmp_path):
+    run = begun(tmp_path)
+    other = Config.model_validate({"train": {"epochs": 3, "lr": 0.01, "crop_seconds": 1}}).resolved()
+    with pytest.raises(UserError) as error:
+        run.refuse(other, resume=True)
+    assert "  train.crop_seconds: null in the run, 1 now" in error.value.lines

@@ -69,8 +69,8 @@ def mismatch(value: Any, expected: Expected) -> str:
     return f"{show(value)} is not {wanted}{hint}"
 
 
-def show(value: Any) -> str:
-    """A value as YAML would have it, short enough for a line."""
+def show(value: Any, longest: int = 60) -> str:
+    """A value as YAML would have it, of at most so many characters."""
     match value:
         case None:
             return "null"
@@ -81,12 +81,12 @@ def show(value: Any) -> str:
         case str():
             text = repr(value)
         case list() | tuple():
-            text = f"[{', '.join(map(show, value))}]"
+            text = f"[{', '.join(show(item, longest) for item in value)}]"
         case dict():
-            text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
+            text = "{" + ", ".join(f"{key}: {show(item, longest)}" for key, item in value.items()) + "}"
         case _:
             text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _type(kind: str) -> str | None:

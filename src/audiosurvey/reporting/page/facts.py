@@ -9,6 +9,7 @@ from audiosurvey.config.from_weights import fill_from_weights
 from audiosurvey.config.loader import fill_preset
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.validate import validate
+from audiosurvey.config.reading.wording import show
 from audiosurvey.config.resolved import plain
 from audiosurvey.config.root import Config
 from audiosurvey.errors import number_of
@@ -82,7 +83,7 @@ def differences(config: Config, named: str | None = None) -> Differences:
     for place, name in enumerate(candidates):
         other = _keys(_preset(name))
         keys = [key for key in {**other, **own} if own.get(key) != other.get(key)]
-        rows = [(key, _short(other.get(key)), _short(own.get(key))) for key in keys]
+        rows = [(key, show(other.get(key), 300), show(own.get(key), 300)) for key in keys]
         # A network of other blocks is another one, however few keys that takes.
         found.append((len(rows) + 100 * ("model.blocks" in keys), place, rows))
         if not rows:
@@ -103,8 +104,3 @@ def _preset(name: str) -> Config:
 
 def _keys(config: Config) -> dict[str, Any]:
     return {key: value for key, value in flat(plain(config)).items() if key not in _PLACES}
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from audiosurvey.config.reading.wording import show
 from audiosurvey.errors import UserError
 from audiosurvey.runs.results.merged_run import check_merged_run, write_merged_run
 from audiosurvey.runs.results.recipes import PATHS_AND_SPEED, differing
@@ -80,15 +80,10 @@ def _differences(one: RunResults, other: RunResults) -> list[str]:
     for key in _ONE_EXPERIMENT:
         for name, (before, after) in differing(ours[key], theirs[key], key).items():
             if name not in PATHS_AND_SPEED | {"dataset.title"}:
-                lines.append(f"  {name}: {_short(before)} and {_short(after)}")
+                lines.append(f"  {name}: {show(before)} and {show(after)}")
     if one.parent != other.parent:
         shown = [
             f"{each.parent.run} after epoch {each.parent.epochs}" if each.parent else "no run" for each in (one, other)
         ]
         lines.append(f"  continues: {' and '.join(shown)}")
     return lines
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."

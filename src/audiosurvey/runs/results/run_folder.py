@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from audiosurvey.atomic import write_text
+from audiosurvey.config.reading.wording import show
 from audiosurvey.errors import ArgumentError, Interrupted, UserError, some_of
 from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.recipes import differing
@@ -283,6 +284,6 @@ class RunFolder:
             raise ArgumentError(
                 f"{self.path}: the run was made with another config; give another {{run_dir}}, go on with "
                 f"{self.config_path}, or set these back{more}:",
-                *(f"  {key}: {before} in the run, {after} now" for key, (before, after) in found.items()),
+                *(f"  {key}: {show(before)} in the run, {show(after)} now" for key, (before, after) in found.items()),
                 run_dir=...,
             )
