@@ -1,6 +1,5 @@
 """Surveys: many configs, data sets, folds and seeds."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ def survey(
     from audiosurvey.api.survey_listeners import listener_of
 
     listener = listener_of(progress, opened.reader)
-    with getattr(listener, "shown", nullcontext)():
+    with listener.shown():
         return opened.train(listener)
 
 

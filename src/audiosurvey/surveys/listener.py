@@ -1,6 +1,7 @@
 """The listener of a survey."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from audiosurvey.surveys.cell import Cell
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 class SurveyListener:
     """Follows a survey. This one stays silent."""
+
+    def shown(self) -> AbstractContextManager[None]:
+        """Shows how the survey stands during the block."""
+        return nullcontext()
 
     def say(self, line: str) -> None:
         """One line about what happens."""
