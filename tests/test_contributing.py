@@ -230,7 +230,9 @@ assert loss(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]])).item() == pytest.appr
         use="""
 scores_NK = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
 measured = evaluate(scores_NK, np.eye(3)[[1, 0]], multi_label=False, binary=False)
-assert list(measured) == ["accuracy", "top3_accuracy", "top2", "auroc", "loss"]
+assert list(measured) == [
+    "accuracy", "balanced_accuracy", "top3_accuracy", "top2", "auroc", "f1", "precision", "calibration_error", "loss"
+]
 assert measured["top2"] == 0.5
 """,
     ),

@@ -97,7 +97,8 @@ def test_the_class_that_wins_uncalibrated_wins_calibrated(run: Path, mixtures: P
 
 def test_the_error_stated_is_the_error_of_what_is_predicted(command, run: Path, mixtures: Path):
     """The final model's temperature, on the clips that it was fitted on, as the fold's model scored them."""
-    from audiosurvey.artefact.calibration import expected_error, fit_temperature
+    from audiosurvey.artefact.calibration import fit_temperature
+    from audiosurvey.training.metrics import expected_calibration_error
 
     facts = json.loads((run / "model" / "model.json").read_text(encoding="utf-8"))
     scores = evaluated(run, mixtures)
@@ -105,9 +106,9 @@ def test_the_error_stated_is_the_error_of_what_is_predicted(command, run: Path, 
     scores_NK = np.stack(list(scores.values())).astype(np.float32)
     assert facts["calibration"]["sound_temperature"] == pytest.approx(fit_temperature(scores_NK, truth_NK, False))
     stated = facts["calibration"]["expected_error"]
-    assert stated["before"] == pytest.approx(expected_error(scores_NK, truth_NK, False), abs=1e-6)
+    assert stated["before"] == pytest.approx(expected_calibration_error(scores_NK, truth_NK, False), abs=1e-6)
     after_NK = softened(scores_NK, facts["calibration"]["sound_temperature"])
-    assert stated["after"] == pytest.approx(expected_error(after_NK, truth_NK, False), abs=1e-6)
+    assert stated["after"] == pytest.approx(expected_calibration_error(after_NK, truth_NK, False), abs=1e-6)
 
 
 def test_windows_as_answers_have_the_temperature_of_windows(command, run: Path, mixtures: Path):

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from audiosurvey.artefact.calibration import (
     Calibration,
     calibrate,
-    expected_error,
     fit_temperature,
 )
 from audiosurvey.artefact.temperature import Temperatures, tempered
 from audiosurvey.artefact.thresholds import choose_thresholds
+from audiosurvey.training.metrics import expected_calibration_error
 from audiosurvey.training.sound_scores import ScoredWindows
 
 
@@ -39,7 +39,7 @@ def test_the_temperature_of_a_softmax_is_found_again(temperature):
     said_NK = softmax(z_NK * temperature).astype(np.float32)
     assert fit_temperature(said_NK, truth_NK, binary=False) == pytest.approx(temperature, rel=0.03)
     calibrated_NK = tempered(said_NK, fit_temperature(said_NK, truth_NK, False), False)
-    assert expected_error(calibrated_NK, truth_NK, False) < 0.02
+    assert expected_calibration_error(calibrated_NK, truth_NK, False) < 0.02
 
 
 @pytest.mark.parametrize("temperature", [0.5, 2.5])
@@ -50,7 +50,7 @@ def test_the_temperature_of_sigmoids_is_found_again(temperature):
     said_NK = sigmoid(z_NK * temperature).astype(np.float32)
     fitted = fit_temperature(said_NK, truth_NK, binary=True)
     assert fitted == pytest.approx(temperature, rel=0.03)
-    assert expected_error(tempered(said_NK, fitted, True), truth_NK, True) < 0.02
+    assert expected_calibration_error(tempered(said_NK, fitted, True), truth_NK, True) < 0.02
 
 
 def test_it_is_the_lowest_loss_of_all_temperatures():
@@ -91,19 +91,6 @@ def test_the_order_stays_and_certain_scores_stay_finite(binary, temperature):
     assert np.isfinite(fit_temperature(said_NK, np.eye(7)[said_NK.argmax(axis=1)], binary))
 
 
-def test_expected_error_by_hand():
-    # Ten clips said 0.7: right for seven of them is perfect, right for none is 0.7 off.
-    said_NK = np.tile([0.7, 0.3], (10, 1))
-    right_NK = np.eye(2)[[0] * 7 + [1] * 3]
-    assert expected_error(said_NK, right_NK, False) == pytest.approx(0)
-    assert expected_error(said_NK, np.eye(2)[[1] * 10], False) == pytest.approx(0.7)
-    # Two bins: four clips at 0.95 of which two are right (gap 0.45), six at 0.55 all right (gap 0.45 the other way).
-    said_NK = np.array([[0.95, 0.05]] * 4 + [[0.55, 0.45]] * 6)
-    assert expected_error(said_NK, np.eye(2)[[0, 0, 1, 1] + [0] * 6], False) == pytest.approx(0.45)
-    # For sigmoids every score counts: 1.0 and wrong, 0.0 and right.
-    assert expected_error(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]), True) == pytest.approx(0.5)
-
-
 def test_the_facts_of_what_was_not_calibrated():
     facts = Calibration().facts()
     assert facts["thresholds"] == {}
@@ -127,9 +114,9 @@ def test_means_and_windows_have_each_their_own_temperature_fitted_on_their_own_k
     assert made.temperature > 1.3 * made.sound_temperature
     by = made.temperatures(False)
     # What is stated holds for either; the other one's temperature would be far off.
-    assert expected_error(tempered(scored.scores_WK, by.window, False), of_windows_WK, False) < 0.02
-    assert expected_error(by.apply_all(scored), truth_NK, False) < 0.04
-    assert expected_error(tempered(scored.scores_WK, by.sound, False), of_windows_WK, False) > 0.1
+    assert expected_calibration_error(tempered(scored.scores_WK, by.window, False), of_windows_WK, False) < 0.02
+    assert expected_calibration_error(by.apply_all(scored), truth_NK, False) < 0.04
+    assert expected_calibration_error(tempered(scored.scores_WK, by.sound, False), of_windows_WK, False) > 0.1
 
 
 def test_each_sound_is_calibrated_by_the_number_of_its_windows():

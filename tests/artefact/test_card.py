@@ -52,7 +52,8 @@ def test_the_hubs_own_reader_takes_it(finished_run: Path):
     hub = pytest.importorskip("huggingface_hub")
     card = hub.ModelCard((finished_run / "fold-1" / "model" / "README.md").read_text(encoding="utf-8"))
     assert card.data.pipeline_tag == "audio-classification"
-    assert {one.metric_type for one in card.data.eval_results} == {"accuracy", "top_3_accuracy", "roc_auc"}
+    shown = {"accuracy", "top_3_accuracy", "roc_auc", "f1", "precision"}
+    assert {one.metric_type for one in card.data.eval_results} == shown
 
 
 def test_how_to_use_it_is_three_lines(model: Model):
@@ -131,7 +132,18 @@ def test_what_a_threshold_means_goes_by_the_kind_of_classes(model: Model, multi_
     facts = {"thresholds": {"low": 0.25}, "sound_thresholds": {"low": 0.25}, "multi_label": multi_label}
     _, body = made(model, calibration=calibration, **facts)
     assert rule in body
-    assert body.count("| low |") == 1
+    assert body.count("| low | 0.2500 |") == 1
+
+
+def test_classes_worst_first_and_what_always_one_class_would_score(model: Model):
+    by_class = {
+        "low": {"clips": 9, "recall": 1.0, "precision": 0.75, "f1": 0.857, "average_precision": 0.9, "auroc": 0.8},
+        "a|b": {"clips": 3, "recall": 0.0, "precision": None, "f1": 0.0, "average_precision": None, "auroc": 0.5},
+    }
+    _, body = made(model, {"by_class": by_class, "imbalance": ["never recognised: a|b (3 clips)"]})
+    assert "**never recognised: a|b (3 clips)**" in body
+    rows = ["| a\\|b | 3 | 0.000 | - | 0.000 | - | 0.500 |", "| low | 9 | 1.000 | 0.750 | 0.857 | 0.900 | 0.800 |"]
+    assert "\n".join(rows) in body
 
 
 def test_a_label_cannot_break_the_table(model: Model):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audiosurvey.runs.results.predictions import THRESHOLD, PredictionTable
+from audiosurvey.runs.results.predictions import PredictionTable
+from audiosurvey.training.class_metrics import THRESHOLD
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from audiosurvey.analysis.robustness_results import (
     severity_score,
     standard_error,
 )
-from audiosurvey.artefact.calibration import expected_error
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.errors import ArgumentError, not_written
@@ -38,7 +37,8 @@ from audiosurvey.runs.listener import Advance, OpenBar, no_bar
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
-from audiosurvey.training.metrics import accuracy, mean_average_precision
+from audiosurvey.training.class_metrics import mean_average_precision
+from audiosurvey.training.metrics import accuracy, expected_calibration_error
 from audiosurvey.version import __version__
 
 
@@ -244,5 +244,7 @@ def _cell(
     model, several = fold.model, fold.sounds.table.multi_label
     truth_NK = truth(fold.clips, len(model.labels))
     score = mean_average_precision(scores_NK, truth_NK) if several else accuracy(scores_NK, truth_NK.argmax(axis=1))
-    cell = severity_score(severity, level, score, expected_error(scores_NK, truth_NK, model.loss.binary), clean=clean)
+    cell = severity_score(
+        severity, level, score, expected_calibration_error(scores_NK, truth_NK, model.loss.binary), clean=clean
+    )
     return cell if several else cell.changed(standard_error=standard_error(score, len(fold.clips)))

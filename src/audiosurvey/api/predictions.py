@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from audiosurvey.runs.results.predictions import THRESHOLD, PredictionTable
+from audiosurvey.runs.results.predictions import PredictionTable
+from audiosurvey.training.class_metrics import THRESHOLD
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import numpy as np
 from audiosurvey.artefact.decision import Thresholds, least_score
 from audiosurvey.artefact.temperature import Temperatures, logits_of, tempered
 from audiosurvey.artefact.thresholds import choose_thresholds
+from audiosurvey.training.metrics import BINS
 from audiosurvey.training.sound_scores import ScoredWindows
 
-BINS = 15
 LEAST_SOUNDS = 20
 """With fewer sounds of several windows, their temperature is fitted on all sounds."""
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -127,26 +127,6 @@ def fit_temperature(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, *
     # Convex in 1 / temperature, so that there is one minimum in log temperature too.
     bounds = (math.log(_COLDEST), math.log(_HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x)
-
-
-def expected_error(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool, bins: int = BINS) -> float:
-    """Expected calibration error; 0 is perfect.
-
-    The highest score of each clip (`binary`: each score) is put into one of `bins` bins of equal width. The error is
-    the mean of |mean score - accuracy| over the bins, weighted by their number of scores.
-
-    Source: Naeini et al. 2015 ("Obtaining well calibrated probabilities using Bayesian binning").
-    """
-    scores_NK, truth_NK = np.asarray(scores_NK, dtype=np.float64), np.asarray(truth_NK, dtype=np.float64)
-    if binary:
-        said, true = scores_NK.ravel(), truth_NK.ravel()
-    else:
-        best_N1 = scores_NK.argmax(axis=1)[:, None]
-        said = np.take_along_axis(scores_NK, best_N1, axis=1)[:, 0]
-        true = np.take_along_axis(truth_NK, best_N1, axis=1)[:, 0]
-    place = np.minimum((said * bins).astype(int), bins - 1)
-    gap = np.bincount(place, weights=said - true, minlength=bins)
-    return float(np.abs(gap).sum() / len(said))
 
 
 def calibrate(

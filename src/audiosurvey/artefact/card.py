@@ -59,6 +59,7 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         std=std,
         metrics=metrics,
         calibration=calibration,
+        classes=_class_table(about.get("by_class") or {}),
         other=_other_rows(about.get("other")),
         sound_temperature=calibration.get("sound_temperature", calibration["temperature"]),
         sound_thresholds=facts.get("sound_thresholds", facts["thresholds"]),
@@ -214,8 +215,24 @@ def _other_rows(other: dict[str, Any] | None) -> list[tuple[str, float, float | 
     return [(title, mean[name], std.get(name)) for name, title in _OTHER.items() if mean.get(name) is not None]
 
 
+def _class_table(by_class: dict[str, dict[str, Any]]) -> str:
+    """The classes with the lowest F1 score first; empty for a model without these."""
+    ordered = sorted(by_class.items(), key=lambda each: 2.0 if each[1]["f1"] is None else each[1]["f1"])
+    names = ("recall", "precision", "f1", "average_precision", "auroc")
+    rows = [
+        f"| {_cell(name)} | {one['clips']} | {' | '.join(_number(one[key], 3) for key in names)} |"
+        for name, one in ordered
+    ]
+    titles = "| class | test clips | recall | precision | F1 | average precision | AUROC |"
+    return "\n".join([titles, "|---|---|---|---|---|---|---|", *rows]) if rows else ""
+
+
+def _cell(name: str) -> str:
+    return name.replace("|", "\\|")
+
+
 def _threshold_table(thresholds: dict[str, float]) -> str:
-    rows = [f"| {name.replace('|', chr(92) + '|')} | {value:.4f} |" for name, value in thresholds.items()]
+    rows = [f"| {_cell(name)} | {value:.4f} |" for name, value in thresholds.items()]
     return "\n".join(["| class | threshold |", "|---|---|", *rows])
 
 

@@ -8,10 +8,14 @@ from rich.console import Console
 from audiosurvey.errors import some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.reporting.class_table import print_classes
+from audiosurvey.runs.imbalance import imbalance, unrecognised
 from audiosurvey.runs.listing import ListedRun
+from audiosurvey.runs.results.class_scores import is_uneven, largest_class
 from audiosurvey.runs.results.condition_scores import ConditionResults
+from audiosurvey.runs.results.facts import LeftOutClip
 from audiosurvey.runs.results.other_scores import OTHER_COUNTS, OTHER_TITLES
-from audiosurvey.runs.results.results import LeftOutClip, RunResults
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.metrics import METRICS
 
@@ -24,11 +28,12 @@ _TITLES = {name: metric.short or metric.title for name, metric in METRICS.items(
 
 
 def print_summary(results: RunResults, console: Console, *, told: bool = False) -> None:
-    """One row per fold, then mean and sample standard deviation, then the caveats.
+    """One row per fold, then mean and sample standard deviation, then a row per class, then the caveats.
 
-    Notes on the data, skipped clips and the licence follow, unless they were shown before the run (`told`).
+    The balanced accuracy is shown if the classes are uneven. Notes on the data, skipped clips and the licence follow,
+    unless they were shown before the run (`told`).
     """
-    names, folds, several = list(results.mean), results.folds, len(results.folds) > 1
+    names, folds, several = _shown_metrics(results), results.folds, len(results.folds) > 1
     title = f"{results.dataset.title}, {len(results.classes)} classes, selection: {results.selection}"
     rows = [row.metrics(names) for row in folds] + ([results.mean, results.std] if several else [])
     below = ("", "") if several else ()
@@ -42,8 +47,17 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
     ]
     _print_titled(title, FittedTable(columns, totals=2 if several else 0), console)
     _print_others(results, console)
-    for line in caveats(results):
-        console.print(line, soft_wrap=True)
+    print_classes(
+        results.class_scores,
+        console,
+        multi_label=results.multi_label,
+        confusion=results.confusion,
+        more="; all are in by_class of results.json, and on the page of `audiosurvey report`",
+    )
+    if (error := results.mean.get("calibration_error")) is not None:
+        console.print(f"expected calibration error of the scores: {error:.3f}", soft_wrap=True)
+    for line in [*imbalance(results), *caveats(results)]:
+        console.print(line, soft_wrap=True, markup=False)
     if told:
         return
     for note in results.notes:
@@ -51,6 +65,11 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
     _print_skipped(results.skipped, console)
     if results.dataset.licence:
         console.print(f"licence of the data: {results.dataset.licence}", soft_wrap=True)
+
+
+def _shown_metrics(results: RunResults) -> list[str]:
+    uneven = is_uneven(results.class_scores)
+    return [name for name in results.mean if METRICS[name].in_tables and (uneven or name != "balanced_accuracy")]
 
 
 def print_evaluation(results: "EvaluationResult", console: Console) -> None:
@@ -104,7 +123,10 @@ def _print_other_table(rows: Mapping[str, Mapping[str, Any]], console: Console, 
 
 
 def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
-    """One row per run, by the time it began, then what has to be said of their scores, each line once."""
+    """One row per run, by the time it began, then what has to be said of their scores, each line once.
+
+    Runs on uneven classes have the balanced accuracy, and the accuracy of always predicting the largest class.
+    """
     found = [run.results for run in runs]
     columns = [
         Column("run", tuple(run.path.as_posix() for run in runs), "name"),
@@ -113,12 +135,14 @@ def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
         Column("model", tuple(run.model for run in runs), "text"),
         Column("folds", tuple(f"{len(one.done)} of {len(one.all_folds)}" if one else "none yet" for one in found)),
         Column("score", tuple(map(_score, found))),
+        Column("balanced", tuple(map(_balanced, found))),
+        Column("always largest", tuple(map(_largest, found))),
         Column("final", tuple("yes" if run.final else "" for run in runs), "text"),
     ]
     console.print(FittedTable(columns))
     said: dict[str, list[str]] = {}
     for run in runs:
-        for line in caveats(run.results) if run.results else []:
+        for line in [*unrecognised(run.results), *caveats(run.results)] if run.results else []:
             said.setdefault(line, []).append(run.path.as_posix())
     scored = sum(one is not None for one in found)
     for line, names in said.items():
@@ -151,6 +175,18 @@ def _score(results: RunResults | None) -> str:
         return "-"
     std = results.std.get(name)
     return f"{mean:.3f}" + (f" ± {std:.3f}" if std is not None else "") + (" mAP" if name == "map" else "")
+
+
+def _balanced(results: RunResults | None) -> str:
+    value = results.mean.get("balanced_accuracy") if results and is_uneven(results.class_scores) else None
+    return "" if value is None else f"{value:.3f}"
+
+
+def _largest(results: RunResults | None) -> str:
+    """What always predicting the largest class scores, if the classes are uneven."""
+    if results is None or results.multi_label or not is_uneven(results.class_scores):
+        return ""
+    return f"{largest_class(results.class_scores)[1]:.3f}"
 
 
 def _print_skipped(clips: Iterable[LeftOutClip], console: Console) -> None:

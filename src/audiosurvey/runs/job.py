@@ -24,6 +24,7 @@ from audiosurvey.runs.evaluation.heldout import fold_split
 from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.listener import RunListener
+from audiosurvey.runs.results.class_scores import measure_classes
 from audiosurvey.runs.results.fold_log import epoch_log, read_history
 from audiosurvey.runs.results.other_scores import other_scores
 from audiosurvey.runs.results.results import FoldRow, RunResults
@@ -35,9 +36,10 @@ from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.allocator import keep_freed_memory
+from audiosurvey.training.class_metrics import confusion
 from audiosurvey.training.listener import Listener
 from audiosurvey.training.loop import Evaluation, StopHook
-from audiosurvey.training.metrics import confusion, evaluate
+from audiosurvey.training.metrics import evaluate
 from audiosurvey.training.precision import Precision
 from audiosurvey.training.sound_scores import ScoredWindows
 
@@ -170,6 +172,8 @@ def run_job(
         "chosen_epoch": fitted.chosen_epoch,
         "seconds": round(fitted.seconds + embedding_seconds, 3),
     }
+    multi_label, classes = sounds.table.multi_label, sounds.table.classes
+    row["by_class"] = measure_classes(scores_NK, truth_NK, classes, multi_label=multi_label)
     if fitted.penalty is not None:
         row["penalty"] = fitted.penalty
     if used.peak_memory_mb is not None and not interrupted:

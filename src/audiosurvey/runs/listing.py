@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from audiosurvey.errors import UserError
+from audiosurvey.runs.imbalance import imbalance
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.validity import caveats
@@ -41,6 +42,7 @@ class ListedRun:
             "mean": found.mean if found else {},
             "std": found.std if found else {},
             "seconds": found.seconds if found else 0.0,
+            "imbalance": imbalance(found) if found else [],
             "caveats": caveats(found) if found else [],
         }
 

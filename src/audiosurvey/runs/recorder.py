@@ -12,11 +12,13 @@ from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
+from audiosurvey.runs.imbalance import imbalance
 from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
+from audiosurvey.runs.results.facts import FinalFacts
 from audiosurvey.runs.results.fold_predictions import FILE, OTHER_FILE
 from audiosurvey.runs.results.predictions import write_predictions
-from audiosurvey.runs.results.results import FinalFacts, RunResults
+from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.stages.context import RunContext
@@ -56,6 +58,7 @@ class Recorder:
             "folds": [row.fold],
             "epochs": row.chosen_epoch,
             "metrics": row.metrics(self.about.metric_names),
+            **_class_facts(self.about.with_folds([row], result.confusion_KK)),
         }
         calibration = calibrate_fold(
             split,
@@ -92,6 +95,7 @@ class Recorder:
             seconds=round(trained.seconds, 3),
         )
         about = {"fold": None, "metrics": results.mean, "std": results.std, "caveats": caveats(results)}
+        about |= _class_facts(results)
         if results.other is not None:
             about["other"] = results.other.as_json()
         self._save(
@@ -163,3 +167,8 @@ class Recorder:
         return choose_golden(
             sounds.store, clips, sounds.table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
         )
+
+def _class_facts(results: RunResults) -> dict[str, Any]:
+    """What model.json and the card say of the single classes."""
+    by_class = {name: one.as_json() for name, one in results.class_scores.items()}
+    return {"imbalance": imbalance(results), "by_class": by_class}

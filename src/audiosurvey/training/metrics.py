@@ -1,7 +1,7 @@
 """Metrics as pure functions of scores: (N, K) probabilities and what was true.
 
 A metric that the data cannot give (AUROC where only one class occurs, top-3 of three classes) is None, never a
-number that looks like one. scikit-learn is imported on use, to keep the other commands quick to start.
+number that looks like one. Those of each class, and their means, are in `class_metrics`.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from audiosurvey.training.class_metrics import (
+    auroc,
+    balanced_accuracy,
+    decisions,
+    f1,
+    mean_average_precision,
+    precision,
+)
+
 Metrics = dict[str, float | None]
+BINS = 15
+"""Of the expected calibration error."""
 
 
 def accuracy(scores_NK: np.ndarray, target_N: np.ndarray) -> float:
@@ -46,34 +57,35 @@ def top_k_accuracy(scores_NK: np.ndarray, target_N: np.ndarray, k: int) -> float
     return float((ahead.sum(axis=1) < k).mean())
 
 
-def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    """Area under the ROC curve, one class against the rest, mean over the classes with both kinds of clips present.
+def expected_calibration_error(
+    scores_NK: np.ndarray, truth_NK: np.ndarray, every_score: bool, bins: int = BINS
+) -> float:
+    """Expected calibration error: how far scores are from the share of clips for which they are right; 0 is perfect.
+
+    The highest score of each clip is put into one of `bins` bins of equal width. The error is the mean of
+    |mean score - accuracy| over the bins, weighted by their number of scores.
+
+    Source: Guo et al. 2017 (arXiv 1706.04599), section 2; Naeini et al. 2015.
 
     Args:
-        scores_NK: scores (N, K).
+        scores_NK: probabilities (N, K).
         truth_NK: 1 for each label of a clip, else 0.
+        every_score: count the scores of all classes, for labels that do not exclude each other.
+        bins: how many.
 
     Returns:
-        From 0 to 1; None if there is no such class.
+        From 0 to 1.
     """
-    from sklearn.metrics import roc_auc_score
-
-    return _macro(roc_auc_score, scores_NK, truth_NK)
-
-
-def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    """Average precision of each class, mean over the classes with both kinds of clips present (mAP).
-
-    Args:
-        scores_NK: scores (N, K).
-        truth_NK: 1 for each label of a clip, else 0.
-
-    Returns:
-        From 0 to 1; None if there is no such class.
-    """
-    from sklearn.metrics import average_precision_score
-
-    return _macro(average_precision_score, scores_NK, truth_NK)
+    scores_NK, truth_NK = np.asarray(scores_NK, dtype=np.float64), np.asarray(truth_NK, dtype=np.float64)
+    if every_score:
+        said, true = scores_NK.ravel(), truth_NK.ravel()
+    else:
+        best_N1 = scores_NK.argmax(axis=1)[:, None]
+        said = np.take_along_axis(scores_NK, best_N1, axis=1)[:, 0]
+        true = np.take_along_axis(truth_NK, best_N1, axis=1)[:, 0]
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    gap = np.bincount(place, weights=said - true, minlength=bins)
+    return float(np.abs(gap).sum() / len(said))
 
 
 def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> float:
@@ -93,35 +105,6 @@ def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> 
     return float(-(truth_NK * np.log(p)).sum(axis=1).mean())
 
 
-def confusion(scores_NK: np.ndarray, target_N: np.ndarray) -> np.ndarray:
-    """The confusion matrix.
-
-    Args:
-        scores_NK: scores (N, K).
-        target_N: numbers of the true classes (N).
-
-    Returns:
-        Counts (K, K): row the true class, column the one that scored highest.
-    """
-    classes = scores_NK.shape[1]
-    pairs = target_N * classes + scores_NK.argmax(axis=1)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
-def recall(confusion_KK: np.ndarray) -> list[float | None]:
-    """Share of the clips of each class that were recognised.
-
-    Args:
-        confusion_KK: as from `confusion`.
-
-    Returns:
-        From 0 to 1 for each class; None for a class without clips.
-    """
-    totals = confusion_KK.sum(axis=1)
-    hits = confusion_KK.diagonal()
-    return [float(hit / total) if total else None for hit, total in zip(hits, totals, strict=True)]
-
-
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric of results.json, tables and model cards."""
@@ -129,17 +112,27 @@ class Metric:
     title: str
     compute: Callable[[np.ndarray, np.ndarray, bool], float | None]
     """From scores (N, K), true labels (N, K), and whether the scores are independent probabilities (sigmoid)."""
+    compute_multi_label: Callable[[np.ndarray, np.ndarray, bool], float | None] | None = None
+    """For multi-label data, if it is another function."""
     multi_label: bool | None = None
     """Whether it is for multi-label data only (true), for exclusive classes only (false), or for both (absent)."""
     hub: str | None = None
     """Identifier on the Hugging Face Hub, for the model card."""
     short: str | None = None
     """Title in tables on the terminal, if different."""
+    in_tables: bool = True
+    """Whether tables of folds on the terminal show it; others are in results.json and on the page of a run."""
 
 
 METRICS = {
     "accuracy": Metric(
         "accuracy", lambda scores, truth, _: accuracy(scores, truth.argmax(axis=1)), multi_label=False, hub="accuracy"
+    ),
+    "balanced_accuracy": Metric(
+        "balanced accuracy",
+        lambda scores, truth, _: balanced_accuracy(scores, truth.argmax(axis=1)),
+        multi_label=False,
+        short="balanced",
     ),
     "top3_accuracy": Metric(
         "top-3 accuracy",
@@ -150,6 +143,27 @@ METRICS = {
     ),
     "map": Metric("mAP", lambda scores, truth, _: mean_average_precision(scores, truth), multi_label=True, hub="mAP"),
     "auroc": Metric("AUROC", lambda scores, truth, _: auroc(scores, truth), hub="roc_auc"),
+    "f1": Metric(
+        "macro F1",
+        lambda scores, truth, _: f1(decisions(scores, False), truth),
+        lambda scores, truth, _: f1(decisions(scores, True), truth),
+        hub="f1",
+        short="F1",
+        in_tables=False,
+    ),
+    "precision": Metric(
+        "macro precision",
+        lambda scores, truth, _: precision(decisions(scores, False), truth),
+        lambda scores, truth, _: precision(decisions(scores, True), truth),
+        hub="precision",
+        in_tables=False,
+    ),
+    "calibration_error": Metric(
+        "expected calibration error",
+        lambda scores, truth, _: expected_calibration_error(scores, truth, False),
+        lambda scores, truth, _: expected_calibration_error(scores, truth, True),
+        in_tables=False,
+    ),
     "loss": Metric("cross-entropy", cross_entropy, short="loss"),
 }
 """All metrics, in the order of tables. To add a metric, add its function above and an entry here."""
@@ -172,7 +186,12 @@ def evaluate(scores_NK: np.ndarray, truth_NK: np.ndarray, multi_label: bool, bin
     Returns:
         Values by their names in results.json; None where the data cannot give one.
     """
-    return {name: METRICS[name].compute(scores_NK, truth_NK, binary) for name in names_for(multi_label)}
+    found: Metrics = {}
+    for name in names_for(multi_label):
+        metric = METRICS[name]
+        compute = metric.compute_multi_label if multi_label and metric.compute_multi_label else metric.compute
+        found[name] = compute(scores_NK, truth_NK, binary)
+    return found
 
 
 def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics, Metrics]:
@@ -186,9 +205,3 @@ def mean_and_std(rows: list[dict[str, Any]], names: list[str]) -> tuple[Metrics,
         mean[name] = float(np.mean(numbers)) if whole else None
         std[name] = float(np.std(numbers, ddof=1)) if whole and len(numbers) > 1 else None
     return mean, std
-
-
-def _macro(metric: Callable[..., Any], scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
-    present = [k for k in range(truth_NK.shape[1]) if 0 < truth_NK[:, k].sum() < len(truth_NK)]
-    values = [float(metric(truth_NK[:, k], scores_NK[:, k])) for k in present]
-    return sum(values) / len(values) if values else None

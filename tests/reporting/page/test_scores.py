@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score
 
-from audiosurvey.artefact.calibration import expected_error
 from audiosurvey.comparison.compare import compare_paths
 from audiosurvey.comparison.leaderboard import CompareOptions
 from audiosurvey.data.table import Clip
@@ -23,6 +22,7 @@ from audiosurvey.reporting.page.scores import (
     wilson,
 )
 from audiosurvey.runs.results.predictions import PredictionTable, read_prediction_table, write_predictions
+from audiosurvey.training.metrics import expected_calibration_error
 
 
 def table(truth_NK: np.ndarray, scores_NK: np.ndarray, sources: list[str | None] | None = None) -> PredictionTable:
@@ -99,7 +99,7 @@ def test_the_interval_over_recordings_contains_the_mean():
 def test_reliability_adds_up_to_the_calibration_error(binary: bool):
     one = some_table()
     chart, error = reliability([one], binary)
-    assert error == pytest.approx(expected_error(one.scores_NK, one.truth_NK.astype(float), binary))
+    assert error == pytest.approx(expected_calibration_error(one.scores_NK, one.truth_NK.astype(float), binary))
     counts = [int(dot.title.split(", ")[-1].split()[0]) for _, _, _, dot in chart.dots]
     gaps = [abs(dot.x - dot.y) for _, _, _, dot in chart.dots]
     assert sum(counts) == (180 if binary else 60)

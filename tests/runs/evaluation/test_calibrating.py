@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiosurvey.artefact.calibration import expected_error, fit_temperature
+from audiosurvey.artefact.calibration import fit_temperature
 from audiosurvey.artefact.temperature import tempered
 from audiosurvey.artefact.thresholds import choose_thresholds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import Clip
 from audiosurvey.runs.evaluation.calibrating import HeldOut, calibrate_final, calibrate_fold, thresholds_out_of_fold
+from audiosurvey.training.metrics import expected_calibration_error
 from audiosurvey.training.sound_scores import ScoredWindows
 
 LABELS = ["a", "b", "c"]
@@ -34,7 +35,7 @@ def test_a_fold_without_validation_clips_is_left_as_it_is():
     said_NK, labels = overconfident(np.random.default_rng(0), 200)
     given = calibrate_fold(Split(4, (), (), clips(labels, 4)), single(said_NK), None, LABELS, **KIND)
     assert (given.temperature, given.fitted_on, given.thresholds) == (1.0, None, None)
-    assert given.error_before == given.error_after == expected_error(said_NK, np.eye(3)[labels], False)
+    assert given.error_before == given.error_after == expected_calibration_error(said_NK, np.eye(3)[labels], False)
     assert given.measured_on == "the 200 clips of fold 4, which was held out"
 
 
@@ -47,9 +48,9 @@ def test_a_fold_is_fitted_on_its_validation_clips_and_measured_on_its_test_clips
     assert given.temperature == fit_temperature(validation_NK, np.eye(3)[validation], False)
     assert given.temperature == pytest.approx(3, rel=0.2)
     assert given.fitted_on == "the 600 clips of fold 2, held out for validation"
-    assert given.error_before == expected_error(test_NK, np.eye(3)[test], False)
+    assert given.error_before == expected_calibration_error(test_NK, np.eye(3)[test], False)
     after_NK = tempered(test_NK, given.temperature, False)
-    assert given.error_after == expected_error(after_NK, np.eye(3)[test], False)
+    assert given.error_after == expected_calibration_error(after_NK, np.eye(3)[test], False)
     assert given.error_after is not None
     assert given.error_before is not None
     assert given.error_after < given.error_before / 2
@@ -80,7 +81,7 @@ def test_a_final_model_is_fitted_on_all_folds_and_measured_fold_by_fold():
         others = [folds[other] for other in folds if other != fold]
         others_NK, known_NK = (np.concatenate(arrays) for arrays in zip(*others, strict=True))
         after.append(tempered(said_NK, fit_temperature(others_NK, known_NK, False), False))
-    assert given.error_after == pytest.approx(expected_error(np.concatenate(after), true_NK, False))
+    assert given.error_after == pytest.approx(expected_calibration_error(np.concatenate(after), true_NK, False))
     assert given.error_before is not None
     assert given.error_after is not None
     assert given.error_after < given.error_before / 2

@@ -18,7 +18,8 @@ from measured import without_measured
 
 from audiosurvey.reporting.listener import TerminalListener
 from audiosurvey.runs.executors.side_by_side import rounds
-from audiosurvey.runs.results.results import DatasetFacts, FoldRow, RunResults
+from audiosurvey.runs.results.facts import DatasetFacts
+from audiosurvey.runs.results.results import FoldRow, RunResults
 
 Train = Callable[..., dict[str, Any]]
 

@@ -60,7 +60,8 @@ def test_a_config_has_not_the_name_of_the_trials(make_survey: MakeSurvey):
 def test_an_objective_that_the_labels_do_not_have(make_survey: MakeSurvey, tmp_path: Path):
     path = survey(make_survey, "single", more=", objective: map")
     with pytest.raises(
-        UserError, match=r"my.yaml:3: search.objective: map: the clips have one label each; use accuracy or"
+        UserError,
+        match=r"my.yaml:3: search.objective: map: the clips have one label each; use accuracy, balanced_accuracy",
     ):
         run(path, tmp_path / "s")
     assert cells_of(tmp_path / "s", trial=True) == []

@@ -5,8 +5,8 @@ Axes: S seeds, N clips, K classes, J folds.
 
 import numpy as np
 
-from audiosurvey.artefact.calibration import expected_error
-from audiosurvey.training.metrics import cross_entropy, mean_average_precision
+from audiosurvey.training.class_metrics import mean_average_precision
+from audiosurvey.training.metrics import cross_entropy, expected_calibration_error
 
 
 def share_correct(scores_SNK: np.ndarray, truth_NK: np.ndarray) -> np.ndarray:
@@ -46,7 +46,9 @@ def log_loss(scores_SNK: np.ndarray, truth_NK: np.ndarray, multi_label: bool) ->
 
 def calibration_error(scores_SNK: np.ndarray, truth_NK: np.ndarray, multi_label: bool) -> float:
     """Expected calibration error over the clips of all folds, averaged over the seeds; scores as in `log_loss`."""
-    errors = [expected_error(_shares(scores_NK, multi_label), truth_NK, multi_label) for scores_NK in scores_SNK]
+    errors = [
+        expected_calibration_error(_shares(scores_NK, multi_label), truth_NK, multi_label) for scores_NK in scores_SNK
+    ]
     return float(np.mean(errors))
 
 

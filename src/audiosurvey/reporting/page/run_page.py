@@ -26,6 +26,7 @@ from audiosurvey.reporting.page.scores import (
     tested_per_trained,
 )
 from audiosurvey.reporting.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
+from audiosurvey.runs.imbalance import imbalance
 from audiosurvey.runs.results.recipes import flat
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.loss import Loss
@@ -35,6 +36,13 @@ from audiosurvey.version import __version__
 SOUND_BUDGET = 3_400_000
 """Bytes of sounds, so that a page stays below 5 MB."""
 _SUSPECTS = 20
+_CLASS_FIELDS = {
+    "recall": "recall",
+    "precision": "precision",
+    "F1": "f1",
+    "AP": "average_precision",
+    "AUROC": "auroc",
+}
 _SOUND_FOOTER = f"Sounds are cut to {LONG_S:g} seconds and resampled to at most {PLAY_RATE / 1000:g} kHz."
 
 
@@ -146,6 +154,7 @@ def _headline(material: RunMaterial) -> dict[str, Any]:
         "metric": f"{METRICS[metric].title}, {of}",
         "interval": words,
         "protocol": f"Protocol: {official}checkpoint selection: {results.selection}; seed {results.seed}{start}.",
+        "imbalance": imbalance(results),
         "caveats": caveats(results),
     }
 
@@ -170,13 +179,29 @@ def _folds(material: RunMaterial) -> dict[str, Any]:
 def _classes(material: RunMaterial) -> dict[str, Any] | None:
     if not material.tables:
         return None
-    several = material.results.multi_label
+    several, by_class = material.results.multi_label, material.results.class_scores
     name = "Average precision" if several else "Recall"
     how = "are bootstrapped over recordings" if several else "count recordings, not clips (Wilson)"
     note = f"{name} of each class over the test clips of all folds; 95 % intervals {how}."
-    rows = class_scores(material.tables, several)
-    metric = "average precision" if several else "recall"
-    return {"metric": metric, "note": note, "rows": rows}
+    if by_class:
+        decided = "scores from 0.5 on count as predicted" if several else "the class with the best score is predicted"
+        note += f" Precision and F1: {decided}."
+        if not several:
+            note += " Average precision (AP) and AUROC: one class against the rest, mean over the folds."
+    names = ("precision", "F1", "recall", "AUROC") if several else ("precision", "F1", "AP", "AUROC")
+    fields = [_CLASS_FIELDS[one] for one in names] if by_class else []
+    # Results of earlier versions tell what the confusion matrix does.
+    known = [field for field in fields if any(getattr(one, field) is not None for one in by_class.values())]
+    rows = [
+        (one, [_share(getattr(by_class[one.name], field)) for field in known])
+        for one in class_scores(material.tables, several)
+    ]
+    titles = [name for name, field in zip(names, fields, strict=False) if field in known]
+    return {"metric": "average precision" if several else "recall", "note": note, "rows": rows, "more": titles}
+
+
+def _share(value: float | None) -> _Sorted:
+    return _Sorted("–", "") if value is None else _Sorted(f"{value:.3f}")
 
 
 def _confusion(material: RunMaterial, bank: SoundBank) -> tuple[Any, dict[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.artefact.calibration import BINS, expected_error
 from audiosurvey.comparison.stats.bootstrap import (
     accuracy_interval,
     interval,
@@ -19,6 +18,7 @@ from audiosurvey.randomness import stream
 from audiosurvey.reporting.page.charts import Axis, Chart, Dot, Kind, Line
 from audiosurvey.runs.results.predictions import PredictionTable
 from audiosurvey.runs.results.results import RunResults
+from audiosurvey.training.metrics import BINS, expected_calibration_error
 
 _DRAWS = 400
 """Of a bootstrap."""
@@ -140,7 +140,7 @@ def reliability(tables: Sequence[PredictionTable], binary: bool) -> tuple[Chart,
             dots.append(Dot(mean, share, "a", title, low=spread.low, high=spread.high, radius=round(radius, 1)))
     axes = (Axis.around("mean score", [], low=0, high=1), Axis.around("share correct", [], low=0, high=1))
     guide = Line([(0, 0), (1, 1)], "guide", "perfectly calibrated")
-    error = expected_error(scores_NK, truth_NK, binary)
+    error = expected_calibration_error(scores_NK, truth_NK, binary)
     return Chart("Reliability", *axes, [guide], dots), error
 
 

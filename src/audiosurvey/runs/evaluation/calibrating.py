@@ -11,12 +11,12 @@ from audiosurvey.artefact.calibration import (
     Decisions,
     accepted,
     calibrate,
-    expected_error,
     with_thresholds,
 )
 from audiosurvey.artefact.temperature import Temperatures, tempered
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import truth
+from audiosurvey.training.metrics import expected_calibration_error
 from audiosurvey.training.sound_scores import ScoredWindows
 
 Scored = tuple[ScoredWindows, np.ndarray]
@@ -157,16 +157,16 @@ def _errors(parts: Sequence[tuple[Scored, Temperatures]]) -> dict[str, Any]:
     (scored, truth_NK), binary = _joined([part for part, _ in parts]), parts[0][1].binary
     after_NK = np.concatenate([by.apply_all(part) for (part, _), by in parts])
     errors = {
-        "error_before": expected_error(scored.sounds_NK, truth_NK, binary),
-        "error_after": expected_error(after_NK, truth_NK, binary),
+        "error_before": expected_calibration_error(scored.sounds_NK, truth_NK, binary),
+        "error_after": expected_calibration_error(after_NK, truth_NK, binary),
     }
     if (scored.counts_N == 1).all():
         return errors
     of_windows_WK = truth_NK[scored.rows_W]
     after_WK = np.concatenate([tempered(part.scores_WK, by.window, binary) for (part, _), by in parts])
     return errors | {
-        "window_error_before": expected_error(scored.scores_WK, of_windows_WK, binary),
-        "window_error_after": expected_error(after_WK, of_windows_WK, binary),
+        "window_error_before": expected_calibration_error(scored.scores_WK, of_windows_WK, binary),
+        "window_error_after": expected_calibration_error(after_WK, of_windows_WK, binary),
     }
 
 

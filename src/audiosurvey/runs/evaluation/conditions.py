@@ -22,7 +22,8 @@ from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.results.condition_scores import ConditionResults, ConditionScores, FoldConditions
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
-from audiosurvey.training.metrics import accuracy, mean_average_precision
+from audiosurvey.training.class_metrics import mean_average_precision
+from audiosurvey.training.metrics import accuracy
 from audiosurvey.version import __version__
 
 FILE = "conditions.json"

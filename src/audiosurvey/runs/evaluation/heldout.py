@@ -20,11 +20,14 @@ from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.evaluation.model_scores import score_with
 from audiosurvey.runs.evaluation.unknown import OtherData, measure_others, open_others
 from audiosurvey.runs.listener import OpenBar, no_bar
+from audiosurvey.runs.results.class_scores import ClassScores, measure_classes
+from audiosurvey.runs.results.facts import DatasetFacts, LeftOutClip, clips_left_out
 from audiosurvey.runs.results.other_scores import OtherScores
-from audiosurvey.runs.results.results import DatasetFacts, FoldRow, LeftOutClip, RunResults, clips_left_out, new_results
+from audiosurvey.runs.results.results import FoldRow, RunResults, new_results
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import StoredPart
-from audiosurvey.training.metrics import Metrics, confusion, evaluate, recall
+from audiosurvey.training.class_metrics import confusion, recall
+from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.sound_scores import ScoredWindows
 
 Data = str | DatasetConfig
@@ -85,6 +88,7 @@ class EvaluationResult(StoredPart):
     """Clips outside the range of the training clips, with a note on each."""
     confusion: list[list[int]] | None
     recall: dict[str, float | None] | None
+    by_class: dict[str, ClassScores] = {}
     ignored: list[LeftOutClip]
     skipped: list[LeftOutClip]
     other: OtherScores | None = None
@@ -140,7 +144,8 @@ def evaluate_run(
     for fold in run.models():
         scored = score_with(fold.model, sounds, fold.clips, device, reverse=reverse)
         metrics, counts = _metrics(fold.model, scored, fold.clips)
-        row = fold.row.changed(**metrics, clips=len(fold.clips))
+        by_class = _by_class(fold.model, scored, fold.clips)
+        row = fold.row.changed(**metrics, by_class=by_class, clips=len(fold.clips))
         found = others.unheard_by(fold.model) if others else _own_others(fold)
         if found is not None:
             row = row.changed(other=measure_others(fold.model, fold.clips, scored, found, device, reverse=reverse))
@@ -200,6 +205,7 @@ def evaluate_model(
         outside=_outside(model, sounds, clips),
         confusion=None if counts is None else counts.tolist(),
         recall=None if counts is None else dict(zip(model.labels, recall(counts), strict=True)),
+        by_class=_by_class(model, scored, clips),
         ignored=clips_left_out(table.ignored),
         skipped=clips_left_out(sounds.store.skipped),
         **({} if others is None else {"other": others}),
@@ -224,6 +230,11 @@ def _metrics(model: Model, scored: ScoredWindows, clips: tuple[Clip, ...]) -> tu
     metrics = evaluate(scores_NK, truth_NK, model.facts["multi_label"], model.loss.binary)
     counts = None if model.facts["multi_label"] else confusion(scores_NK, truth_NK.argmax(axis=1))
     return metrics, counts
+
+
+def _by_class(model: Model, scored: ScoredWindows, clips: tuple[Clip, ...]) -> dict[str, ClassScores]:
+    truth_NK = truth(clips, len(model.labels))
+    return measure_classes(scored.sounds_NK, truth_NK, model.labels, multi_label=model.facts["multi_label"])
 
 
 def _own_others(fold: FoldModel) -> OtherData | None:

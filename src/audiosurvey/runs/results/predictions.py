@@ -12,12 +12,11 @@ from audiosurvey.atomic import replacing
 from audiosurvey.data.csv_rows import Faults, Row, need_columns, number, read_rows, whole_number
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
+from audiosurvey.training.class_metrics import decisions
 
 PREFIX = "p:"
 """Columns of probabilities begin with it; the name of the class follows."""
 SEPARATOR = "|"
-THRESHOLD = 0.5
-"""A label of multi-label data is predicted from this score on."""
 _SUM_TOLERANCE = 1e-6
 
 
@@ -38,8 +37,9 @@ def write_predictions(
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["clip", "source", "fold", "label", "predicted", *(PREFIX + name for name in classes)])
-        for clip, score_K in zip(clips, scores_NK, strict=True):
-            best = np.flatnonzero(score_K >= THRESHOLD).tolist() if multi_label else [int(score_K.argmax())]
+        decided_NK = decisions(scores_NK, multi_label)
+        for clip, score_K, decided_K in zip(clips, scores_NK, decided_NK, strict=True):
+            best = np.flatnonzero(decided_K).tolist()
             label, predicted = (SEPARATOR.join(classes[index] for index in chosen) for chosen in (clip.labels, best))
             scores = (f"{score:.9g}" for score in score_K)
             writer.writerow([clip.id, clip.source or "", fold, label, predicted, *scores])

@@ -6,67 +6,40 @@ Both have the same form. The file of a fold holds that fold alone and is written
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from audiosurvey.data.sets.registry import is_published
-from audiosurvey.data.table import Ignored, Table
+from audiosurvey.data.table import Table
 from audiosurvey.errors import UserError
+from audiosurvey.runs.results.class_scores import ClassScores, classes_of_confusion, pooled_classes
 from audiosurvey.runs.results.condition_scores import ConditionResults
+from audiosurvey.runs.results.facts import (
+    DatasetFacts,
+    FinalFacts,
+    LeftOutClip,
+    PretrainingFacts,
+    clips_left_out,
+)
 from audiosurvey.runs.results.other_scores import OtherScores, OtherSummary, summary
 from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.recipes import same_recipe
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
-from audiosurvey.training.metrics import Metrics, mean_and_std, names_for, recall
+from audiosurvey.training.class_metrics import recall
+from audiosurvey.training.metrics import Metrics, mean_and_std, names_for
 from audiosurvey.version import __version__
 
 if TYPE_CHECKING:
     from audiosurvey.config.root import Config
-    from audiosurvey.data.store.store import Skipped, Store
+    from audiosurvey.data.store.store import Store
 
 SCHEMA = 1
+ADDED_METRICS = {"balanced_accuracy", "f1", "precision", "calibration_error"}
+"""Metrics that results of earlier versions do not have."""
 OWN_RECIPES = "each fold was trained with a recipe of its own, found by a nested search"
 """A note of a run whose config is that of its first fold."""
-
-
-class DatasetFacts(StoredPart):
-    """The data set that was used."""
-
-    name: str
-    subset: str | None
-    given_title: str | None = Field(default=None, validation_alias="title", serialization_alias="title")
-    sample_rate: int = 0
-    clips: int = 0
-    """Without skipped clips."""
-    hash: str
-    """Of labels, folds, sources and contents."""
-    licence: str | None = None
-
-    @classmethod
-    def of(cls, table: Table, store: "Store", sample_rate: int) -> Self:
-        facts = cls(
-            name=table.name,
-            subset=table.subset,
-            sample_rate=sample_rate,
-            clips=len(table.clips),
-            hash=store.hash,
-            licence=table.licence,
-        )
-        return facts.changed(given_title=table.given_title) if table.given_title else facts
-
-    @property
-    def title(self) -> str:
-        """What a reader is shown: the title, else the name and the subset."""
-        return self.given_title or self.name + (f" ({self.subset})" if self.subset else "")
-
-
-class LeftOutClip(StoredPart):
-    """A clip that was ignored or skipped, and why."""
-
-    clip: str
-    reason: str
 
 
 class FoldRow(StoredPart):
@@ -92,43 +65,13 @@ class FoldRow(StoredPart):
     energy_wh: float | None = None
     """Measured; only where the system measures it, and for folds that were trained without an interruption."""
 
+    by_class: dict[str, ClassScores] = {}
+    """Scores of each class; empty in results of earlier versions."""
     other: OtherScores | None = None
     """How well sounds of no class are told from the test clips, where `dataset.other` gives any."""
 
     def metrics(self, names: Iterable[str]) -> Metrics:
-        return {name: getattr(self, name) for name in names}
-
-
-class PretrainingFacts(StoredPart):
-    """What a pretraining used and left out."""
-
-    dataset: str
-    hash: str
-    licence: str | None = None
-    classes: list[str] = []
-    clips: int = 0
-    held_out: int = 0
-    left_out: list[str] = []
-    """Clips whose recordings are in the target data too."""
-    ignored: list[LeftOutClip] = []
-    skipped: list[LeftOutClip] = []
-    epochs: int = 0
-    seconds: float = 0.0
-    last: dict[str, Any] = {}
-    """The record of the last epoch."""
-
-
-class FinalFacts(StoredPart):
-    """The model trained on all folds."""
-
-    model: str
-    """Its folder, relative to the run folder."""
-    folds: list[int]
-    """Folds whose scores it carries."""
-    clips: int
-    epochs: int
-    epochs_from: str
-    seconds: float
+        return {name: getattr(self, name, None) for name in names}
 
 
 class RunResults(StoredPart):
@@ -169,6 +112,8 @@ class RunResults(StoredPart):
     seconds: float
     confusion: list[list[int]] | None
     recall: dict[str, float | None] | None = None
+    by_class: dict[str, ClassScores] = {}
+    """Scores of each class over all folds; empty in results of earlier versions."""
     ignored: list[LeftOutClip] = []
     skipped: list[LeftOutClip]
     notes: list[str]
@@ -179,7 +124,16 @@ class RunResults(StoredPart):
 
     @property
     def metric_names(self) -> list[str]:
-        return names_for(self.multi_label)
+        """Metrics that every fold has."""
+        names = names_for(self.multi_label)
+        return [name for name in names if name not in ADDED_METRICS or all(hasattr(row, name) for row in self.folds)]
+
+    @property
+    def class_scores(self) -> dict[str, ClassScores]:
+        """`by_class`, for results of earlier versions as far as the confusion matrix tells."""
+        if self.by_class or self.confusion is None:
+            return self.by_class
+        return classes_of_confusion(self.confusion, self.classes)
 
     @property
     def tuned_on(self) -> list[int]:
@@ -200,10 +154,15 @@ class RunResults(StoredPart):
         """Adds the rows of folds, and `confusion_KK`, their confusion matrices summed; means and marks follow."""
         folds = sorted([*self.folds, *rows], key=lambda row: row.fold)
         assert len({row.fold for row in folds}) == len(folds), "a fold is recorded once"
-        mean, std = mean_and_std([row.as_json() for row in folds], self.metric_names)
+        added = self.changed(folds=folds)
+        mean, std = mean_and_std([row.as_json() for row in folds], added.metric_names)
         # Time of the whole machine: each of the folds trained side by side had a share of it.
         seconds = round(sum(row.seconds / row.side_by_side for row in folds), 3)
-        added = self.changed(folds=folds, mean=mean, std=std, seconds=seconds)
+        added = added.changed(mean=mean, std=std, seconds=seconds)
+        if folds and all(row.by_class for row in folds):
+            added = added.changed(by_class=pooled_classes([row.by_class for row in folds]))
+        elif self.by_class:
+            added = added.changed(by_class={})
         why_not = added._why_not_official()
         added = added.changed(official=why_not is None, not_official=why_not)
         if (other := summary([row.other for row in folds])) is not None:
@@ -284,10 +243,6 @@ def new_results(config: "Config", table: Table, store: "Store", *, leaking: bool
     )
 
 
-def clips_left_out(clips: "Iterable[Ignored | Skipped]") -> list[LeftOutClip]:
-    return [LeftOutClip(clip=clip.id, reason=clip.reason) for clip in clips]
-
-
 def joined(parts: Sequence[RunResults]) -> RunResults:
     """Results of one experiment joined; no fold is in two of them."""
     versions = sorted({version for part in parts for version in part.versions or [part.version]})
@@ -320,7 +275,7 @@ def parse_results(stored: dict[str, Any], path: Path, mend: str) -> RunResults:
 
 
 def _inconsistency(results: RunResults) -> str | None:
-    names = set(results.metric_names)
+    names = set(names_for(results.multi_label))
     for row in results.folds:
         for name in results.metric_names:
             if not isinstance(getattr(row, name, "missing"), float | int | None):

@@ -23,8 +23,8 @@ from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.scores import monitored
 from audiosurvey.runs.listener import RunListener
+from audiosurvey.runs.results.facts import PretrainingFacts, clips_left_out
 from audiosurvey.runs.results.fold_log import epoch_log
-from audiosurvey.runs.results.results import PretrainingFacts, clips_left_out
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import parse_part, read_json, write_json
 from audiosurvey.runs.stages.stage import Stage

@@ -14,6 +14,7 @@ from audiosurvey.surveys.search.asked import TRIALS, trial_name
 from audiosurvey.surveys.search.found import BestRecipe
 from audiosurvey.surveys.search.spec import SearchSpec
 from audiosurvey.surveys.search.study import Trial
+from audiosurvey.training.metrics import names_for
 
 
 @dataclass
@@ -51,11 +52,11 @@ class TrialRecipes:
         asked = self.spec.objective
         if asked == "auto":
             return "map" if multi_label else "accuracy"
-        if asked == ("accuracy" if multi_label else "map"):
+        if asked not in names_for(multi_label):
             fault = (
-                "the clips have several labels; use map"
+                "the clips have several labels; use map, f1"
                 if multi_label
-                else "the clips have one label each; use accuracy"
+                else "the clips have one label each; use accuracy, balanced_accuracy, f1"
             )
             self.survey.refuse(("search", "objective"), [f"{asked}: {fault} or loss"])
         return asked

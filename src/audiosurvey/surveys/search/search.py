@@ -248,7 +248,10 @@ class Search:
                 one.study.tell(one.trial, None, pruned=True)
 
     def _score(self, cell: Path) -> float:
-        row = read_json(cell / RESULT, "remove it; the trial is then trained again")["folds"][0]
+        path, mend = cell / RESULT, "remove it; the trial is then trained again"
+        row = read_json(path, mend)["folds"][0]
+        if self._metric not in row:
+            raise UserError(f"{path}: of an earlier version, without {self._metric}; {mend}")
         return float(row[self._metric])
 
 

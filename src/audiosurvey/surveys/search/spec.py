@@ -49,9 +49,10 @@ class SearchSpec(Section):
     marked as tuned on these folds."""
     space: dict[str, Range] = Field(min_length=1)
     """Dotted keys and their ranges: `{train.lr: {log: [1e-4, 1e-2]}, loss.name: {choice: [cross_entropy, bce]}}`."""
-    objective: Literal["auto", "accuracy", "map", "loss"] = "auto"
+    objective: Literal["auto", "accuracy", "balanced_accuracy", "f1", "map", "loss"] = "auto"
     """The score of a trial on the validation fold, after the last epoch. `auto`: accuracy, or mAP for several labels
-    per clip; `loss`: the cross-entropy, to be minimised."""
+    per clip; `balanced_accuracy`: the mean recall of the classes, where some have few clips; `f1`: the mean F1 score of
+    the classes; `loss`: the cross-entropy, to be minimised."""
     prune: bool = False
     """End trials early whose score after an epoch is below the median of the earlier trials after that epoch."""
     seed: int = Field(default=0, ge=0)

@@ -1,0 +1,70 @@
+"""The scores of each class as a table on the terminal, worst first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+
+from audiosurvey.pages.columns import Column
+from audiosurvey.pages.terminal_table import FittedTable
+from audiosurvey.runs.results.class_scores import ByClass, ClassScores, worst_first
+
+MOST_ROWS = 10
+
+
+def print_classes(
+    by_class: ByClass,
+    console: Console,
+    *,
+    multi_label: bool,
+    confusion: Sequence[Sequence[int]] | None = None,
+    more: str = "",
+) -> None:
+    """A row for each of the ten worst classes, then the means of all. Prints nothing without scores.
+
+    `more`: where the other classes are, if there are more.
+    """
+    ordered = worst_first(by_class, multi_label=multi_label)
+    if not ordered:
+        return
+    rows = ordered[:MOST_ROWS] if len(ordered) > MOST_ROWS + 1 else ordered
+    taken_for = {} if confusion is None else _taken_for(list(by_class), confusion)
+    scores = [one for _, one in rows]
+    of_all = [one for _, one in ordered]
+    columns = [
+        Column("class", (*(name for name, _ in rows), "mean"), "name"),
+        Column("clips", (*(str(one.clips) for one in scores), "")),
+        _column("recall", [one.recall for one in scores], [one.recall for one in of_all]),
+        _column("precision", [one.precision for one in scores], [_zero_if_missed(one) for one in of_all]),
+        _column("F1", [one.f1 for one in scores], [one.f1 for one in of_all]),
+        _column("AP", [one.average_precision for one in scores], [one.average_precision for one in of_all]),
+        _column("AUROC", [one.auroc for one in scores], [one.auroc for one in of_all]),
+        Column("mostly taken for", (*(taken_for.get(name, "") for name, _ in rows), ""), "text"),
+    ]
+    by = "average precision (AP)" if multi_label else "F1"
+    console.print(f"classes, worst first by {by}", soft_wrap=True, markup=False)
+    console.print(FittedTable(columns, totals=1))
+    if left := len(ordered) - len(rows):
+        console.print(f"… and {left} more classes{more}", soft_wrap=True, markup=False)
+
+
+def _column(title: str, shown: Sequence[float | None], of_all: Sequence[float | None]) -> Column:
+    numbers = [value for value in of_all if value is not None]
+    mean = sum(numbers) / len(numbers) if numbers else None
+    return Column(title, tuple("-" if value is None else f"{value:.3f}" for value in (*shown, mean)))
+
+
+def _zero_if_missed(one: ClassScores) -> float | None:
+    """The precision as it counts in the mean: 0 for a class that was never predicted although it occurs."""
+    return 0.0 if one.precision is None and one.clips else one.precision
+
+
+def _taken_for(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> dict[str, str]:
+    """The class that each is most often taken for, with the number of clips."""
+    wrong_KK = np.asarray(confusion) * ~np.eye(len(classes), dtype=bool)
+    best_K = wrong_KK.argmax(axis=1)
+    return {
+        name: f"{classes[best]} {wrong_KK[row, best]}"
+        for row, (name, best) in enumerate(zip(classes, best_K, strict=True))
+        if wrong_KK[row, best]
+    }

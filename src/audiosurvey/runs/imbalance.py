@@ -1,0 +1,45 @@
+"""What uneven classes do to the scores of a run: what always predicting one class would score, and classes never found.
+
+Said wherever the accuracy is shown, which may be high although rare classes are never recognised.
+"""
+
+from audiosurvey.errors import number_of, some_of
+from audiosurvey.runs.results.class_scores import is_uneven, largest_class, never_recognised
+from audiosurvey.runs.results.results import RunResults
+
+_NAMED = 6
+KEY = "train.sampling: balanced"
+"""The setting that trains all classes equally often."""
+
+
+def imbalance(results: RunResults) -> list[str]:
+    """A line each; none for classes of similar size that are all recognised."""
+    found = [*baseline(results), *unrecognised(results)]
+    uneven = is_uneven(results.class_scores) and not results.multi_label
+    if uneven and _can_balance(results):
+        found.append(f"set {KEY} to train all classes equally often")
+    return found
+
+
+def baseline(results: RunResults) -> list[str]:
+    """The accuracy of always predicting the largest class; nothing for classes of similar size, or several labels."""
+    by_class = results.class_scores
+    if results.multi_label or not is_uneven(by_class):
+        return []
+    name, share = largest_class(by_class)
+    classes = sum(one.clips > 0 for one in by_class.values())
+    return [f"uneven classes: always '{name}' has accuracy {share:.3f}, balanced accuracy {1 / classes:.3f}"]
+
+
+def unrecognised(results: RunResults) -> list[str]:
+    """Classes of which no test clip was recognised."""
+    by_class = results.class_scores
+    named = [f"{name} ({number_of(by_class[name].clips, 'clip')})" for name in never_recognised(by_class)]
+    return [f"never recognised: {some_of(named, _NAMED)}"] if named else []
+
+
+def _can_balance(results: RunResults) -> bool:
+    """Whether nothing in the config makes up for uneven classes yet, and sampling would. A probe fits all clips."""
+    train, loss = (results.config.get(name) or {} for name in ("train", "loss"))
+    balanced = train.get("sampling") == "balanced" or loss.get("class_weights") is not None
+    return bool(train) and not balanced and not train.get("head_only")
