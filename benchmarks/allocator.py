@@ -19,7 +19,7 @@ NAMES = ("small", "base", "mn04", "erann-0-1")
 
 
 def run(name: str, steps: int, batch_size: int, keep: bool) -> dict[str, float]:
-    from audiosurvey.training.allocator import keep_freed_memory
+    from audiosurvey.allocator import keep_freed_memory
     from steps import training_step
 
     if keep:

@@ -6,8 +6,8 @@ SHARED is a folder with `esc50-16k` and `esc10`, both in the layout of ESC-50. T
 as a user would have them:
 
 - toy: the ten classes of the toy set, thinned to 80, 40, 10 and 5 clips in turn: 390 clips of 1 s;
-- people: 25 clips of each of six classes of ESC-50 (16 kHz), the loudest second of each;
-- outdoors: 30 clips of each of five classes of ESC-10 (44.1 kHz), the loudest 1.5 s of each.
+- people: 25 clips of each of six classes of ESC-50 (16 kHz), the loudest half second of each;
+- outdoors: 30 clips of each of five classes of ESC-10 (44.1 kHz), the loudest half second of each.
 
 `init` writes a config for each, with the recordings that names tell of. A survey then tries other values of eight keys,
 with the same network and as many epochs. Its search (scheme `single`) scores each trial on the fold after the first,
@@ -26,10 +26,10 @@ import soundfile
 import yaml
 
 import audiosurvey
-from audiosurvey.api.predictions import RunPredictions
 from audiosurvey.data.audio.decoding import decode
 from audiosurvey.data.sets.toy_sounds import SAMPLE_RATE, SOUNDS, render
 from audiosurvey.randomness import stream
+from audiosurvey.runs.results.run_predictions import RunPredictions
 
 THINNED = (80, 40, 10, 5)
 PEOPLE = ("clapping", "coughing", "footsteps", "laughing", "sneezing", "snoring")
@@ -76,9 +76,9 @@ def make_set(name: str, shared: Path, folder: Path) -> None:
     if name == "toy":
         make_toy(folder)
     elif name == "people":
-        make_excerpts(shared / "esc50-16k", folder, PEOPLE, 25, 1.0, 16_000)
+        make_excerpts(shared / "esc50-16k", folder, PEOPLE, 25, 0.5, 16_000)
     else:
-        make_excerpts(shared / "esc10", folder, OUTDOORS, 30, 1.5, 44_100)
+        make_excerpts(shared / "esc10", folder, OUTDOORS, 30, 0.5, 44_100)
 
 
 def write_survey(name: str, root: Path, config: Path, trials: int) -> Path:
@@ -126,11 +126,12 @@ def measure(name: str, folder: Path) -> str:
     ours, best = (run.predictions() for run in runs)
     low, high = difference_interval(ours, best)
     difference = balanced(ours) - balanced(best)
-    folds = sum(row.seconds for run in runs for row in run.results.folds) / 60
+    minutes = sum(row.seconds for run in runs for row in run.results.folds) / 60
     accuracy = [run.mean["accuracy"] or 0.0 for run in runs]
     scores = f"{balanced(ours):.3f} ({accuracy[0]:.3f}) | {balanced(best):.3f} ({accuracy[1]:.3f})"
     epochs = runs[0].results.folds[0].epochs
-    return f"| {name} | {epochs} | {scores} | {100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}) | {folds:.0f} |"
+    interval = f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"| {name} | {epochs} | {scores} | {interval} | {minutes:.0f} |"
 
 
 def main() -> None:

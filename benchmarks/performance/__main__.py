@@ -21,7 +21,7 @@ from plot import draw
 from results import Section, lines, load, save
 from rounds import Row
 
-from audiosurvey.training.allocator import keep_freed_memory
+from audiosurvey.allocator import keep_freed_memory
 
 ONE_THREAD = ("mel", "augmentation", "step", "stacked", "inference")
 ALONE = ("machine", "start_up", "busy")

@@ -25,9 +25,9 @@ from rounds import alternate
 from step import prepared, stepping
 from torch.profiler import ProfilerActivity, profile
 
+from audiosurvey.allocator import keep_freed_memory
 from audiosurvey.features.mel import MelFrontEnd
 from audiosurvey.model.blocks.inputs import laid_out
-from audiosurvey.training.allocator import keep_freed_memory
 
 CALLS = 10
 STEP = {

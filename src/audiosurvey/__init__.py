@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from audiosurvey.api.models import serve_demo as serve_demo
     from audiosurvey.api.prediction import SoundPrediction as SoundPrediction
     from audiosurvey.api.prediction import predict as predict
-    from audiosurvey.api.predictions import RunPredictions as RunPredictions
     from audiosurvey.api.progress import Progress as Progress
     from audiosurvey.api.run import Fold as Fold
     from audiosurvey.api.run import Run as Run
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     from audiosurvey.artefact.classifier import Classifier as Classifier
     from audiosurvey.artefact.load import load as load
     from audiosurvey.errors import UserError as UserError
+    from audiosurvey.runs.results.run_predictions import RunPredictions as RunPredictions
     from audiosurvey.training.statistics import FirstBatches as FirstBatches
 
 _PLACES = {
@@ -77,7 +77,7 @@ _PLACES = {
     "api.models": ("export", "push", "serve_demo"),
     "api.loop.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
     "api.prediction": ("SoundPrediction", "predict"),
-    "api.predictions": ("RunPredictions",),
+    "runs.results.run_predictions": ("RunPredictions",),
     "api.progress": ("Progress",),
     "api.run": ("Fold", "Run", "open_run"),
     "api.surveying": ("survey", "survey_forecast", "survey_status", "train_final"),

@@ -283,6 +283,15 @@ def test_train_and_evaluate_in_words_and_in_json(command: Command, config: Path)
     status, out, _ = command("evaluate", "run/fold-1/model", "--data", root)
     assert status == 0
     assert "trained on the recordings of 16 of these clips" in out
+    assert "classes on clips not trained on, worst first by F1" in out
+    status, out, err = command("evaluate", "run", "--output", "seen")
+    assert (status, sorted(path.name for path in Path("seen").iterdir())) == (
+        0,
+        ["classes.csv", "confusion.png", "mixed_up.csv", "predictions.csv"],
+    )
+    assert "wrote predictions.csv" in err
+    mistake(command("evaluate", "run", "--output", "seen"), "already exists; give another name, or --force")
+    mistake(command("evaluate", "run", "--output", "run/seen"), "lies in the run folder")
 
 
 def test_optimistic_is_said_before_and_after(command: Command, config: Path):

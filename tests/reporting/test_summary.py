@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from audiosurvey.reporting.summary import print_evaluation, print_runs, print_summary
-from audiosurvey.runs.evaluation.heldout import EvaluationResult
+from audiosurvey.runs.evaluation.evaluation_result import EvaluationResult
 from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.validity import caveats, marks

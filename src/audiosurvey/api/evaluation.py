@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from audiosurvey.detection.evaluation import EventEvaluation
     from audiosurvey.detection.scoring import Measure
     from audiosurvey.detection.tuning import TunedDetection
-    from audiosurvey.runs.evaluation.heldout import EvaluationResult
+    from audiosurvey.runs.evaluation.evaluation_result import EvaluationResult
     from audiosurvey.runs.results.results import RunResults
 
 
@@ -29,6 +29,8 @@ def evaluate(
     conditions: bool = False,
     other: PathLike | None = None,
     reverse: bool = False,
+    output: PathLike | None = None,
+    force: bool = False,
     progress: ShowProgress = False,
 ) -> "RunResults | EvaluationResult":
     """Evaluates a run, each fold's model on its own test fold, or a model on other data.
@@ -40,15 +42,21 @@ def evaluate(
         conditions: for a run: also on test clips made quieter, duller, shorter and noisier.
         other: a folder or a CSV table of sounds of no class: how well they are told from the clips.
         reverse: evaluate in reverse order, on which the result must not depend.
+        output: a folder for predictions.csv, classes.csv, mixed_up.csv and confusion.png.
+        force: overwrite these files.
         progress: see `audiosurvey.Progress`.
 
     Returns:
-        The results of a run, as in results.json, or those of a model on the data.
+        The results of a run, as in results.json, or those of a model on the data. `by_class` has the scores of each
+        class, `mixed_up` the classes that are taken for each other, with examples, and `predictions` the scores of
+        every clip.
 
     Raises:
-        UserError: if there is no such run or model, its data changed, or a class is unknown to the model.
+        UserError: if there is no such run or model, its data changed, a class is unknown to the model, or the files
+            must not be written.
     """
     from audiosurvey.api.listeners import bar_of
+    from audiosurvey.reporting.evaluation_files import check_evaluation_folder, write_evaluation
     from audiosurvey.runs.evaluation import heldout
     from audiosurvey.runs.evaluation.conditions import measure_conditions
     from audiosurvey.runs.evaluation.unknown import open_others
@@ -60,11 +68,19 @@ def evaluate(
         raise UserError(f"{path}: no such folder; expected a run or a model")
     check_device(device)
     on, sounds = heldout.data_for_model(path, data_of(data), conditions=conditions), path_or_none(other)
+    folder = path_or_none(output)
+    if folder is not None:
+        check_evaluation_folder(folder, force=force)
     if on is not None:
-        return heldout.evaluate_model(path, on, device=device, reverse=reverse, other=sounds, bar=bar)
+        found = heldout.evaluate_model(path, on, device=device, reverse=reverse, other=sounds, bar=bar)
+        if folder is not None:
+            write_evaluation(folder, found)
+        return found
     run = heldout.open_run(RunFolder(path), bar)
     others = None if sounds is None else open_others(sounds, run.config.dataset, run.config.sample_rate, bar)
     results = heldout.evaluate_run(run, device=device, reverse=reverse, others=others)
+    if folder is not None:
+        write_evaluation(folder, results)
     return results.changed(conditions=measure_conditions(run, device=device, bar=bar)) if conditions else results
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiosurvey.api.arguments import PathLike
-from audiosurvey.api.predictions import RunPredictions
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.runs.results.fold_predictions import read_fold_predictions
 from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
+from audiosurvey.runs.results.run_predictions import RunPredictions
 from audiosurvey.runs.validity import caveats
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ def is_run(target: Path) -> bool:
 def tune_run(target: Path, given: Mapping[str, Any]) -> None:
     """`evaluate RUN --tune`: settings for the models of a run, on soundscapes. `given`: all options of `evaluate`."""
     refuse_event_options(dict(given) | {"tune": False})
-    for name in ("data", "conditions", "reverse"):
+    for name in ("data", "conditions", "reverse", "output"):
         if given[name]:
             raise ArgumentError(f"{{{name}}}: does not go with {{tune}}; leave one out", **{name: ..., "tune": True})
     chosen = audiosurvey.tune_run_events(target, device=given["device"], progress=True)
@@ -79,7 +79,7 @@ def evaluate_events(target: Path, annotations: Path, given: Mapping[str, Any]) -
 
 
 def _refuse_others(given: Mapping[str, Any]) -> None:
-    for name in ("data", "conditions", "reverse"):
+    for name in ("data", "conditions", "reverse", "output"):
         if given[name]:
             raise ArgumentError(
                 f"{{{name}}}: cannot be combined with {{events}}; leave one out", **{name: ..., "events": ...}

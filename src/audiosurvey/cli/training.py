@@ -148,6 +148,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder or CSV table of sounds of none of the classes: how well they are told apart."),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for predictions.csv, classes.csv, mixed_up.csv and confusion.png."),
+    ] = None,
     reverse: Annotated[
         bool, typer.Option("--reverse", hidden=True, help="Evaluate in reverse order; results must not change.")
     ] = False,
@@ -183,7 +187,7 @@ def evaluate(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate the models of a run on their test folds, or a model on other data.
+    """Evaluate the models of a run on their test folds, or a model on other data: which classes are mixed up.
 
     With --events: how well a model finds events in long recordings. Windows, thresholds and events as in predict.
     """
@@ -198,16 +202,29 @@ def evaluate(
         return
     refuse_event_options(given)
     results = audiosurvey.evaluate(
-        target, data, device=device, conditions=conditions, other=other, reverse=reverse, progress=True
+        target,
+        data,
+        device=device,
+        conditions=conditions,
+        other=other,
+        reverse=reverse,
+        output=output,
+        force=force,
+        progress=True,
     )
+    more = "" if output is None else f"; all are in {output / 'classes.csv'}"
     from audiosurvey.reporting.summary import print_conditions, print_evaluation, print_summary
     from audiosurvey.runs.results.results import RunResults
 
     if as_json:
         print_json(results.as_json())
     elif isinstance(results, RunResults):
-        print_summary(results, stdout())
+        print_summary(results, stdout(), more=more)
         if results.conditions:
             print_conditions(results.conditions, stdout())
     else:
-        print_evaluation(results, stdout())
+        print_evaluation(results, stdout(), more=more)
+    if output is not None:
+        from audiosurvey.reporting.evaluation_files import FILES
+
+        print(f"wrote {', '.join(FILES)} in {output}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The scores of each class as a table on the terminal, worst first."""
+"""Tables on the terminal of single classes: their scores, worst first, and which of them are mixed up."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,10 @@ from rich.console import Console
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.runs.results.class_scores import ByClass, ClassScores, worst_first
+from audiosurvey.runs.results.mixed_up import MixedUp
 
 MOST_ROWS = 10
+_EXAMPLES = 2
 
 
 def print_classes(
@@ -18,11 +20,12 @@ def print_classes(
     *,
     multi_label: bool,
     confusion: Sequence[Sequence[int]] | None = None,
+    clips: str = "",
     more: str = "",
 ) -> None:
     """A row for each of the ten worst classes, then the means of all. Prints nothing without scores.
 
-    `more`: where the other classes are, if there are more.
+    `clips`: on which clips, if not on all; `more`: where the other classes are, if there are more.
     """
     ordered = worst_first(by_class, multi_label=multi_label)
     if not ordered:
@@ -42,10 +45,30 @@ def print_classes(
         Column("mostly taken for", (*(taken_for.get(name, "") for name, _ in rows), ""), "text"),
     ]
     by = "average precision (AP)" if multi_label else "F1"
-    console.print(f"classes, worst first by {by}", soft_wrap=True, markup=False)
+    console.print(f"classes{clips}, worst first by {by}", soft_wrap=True, markup=False)
     console.print(FittedTable(columns, totals=1))
     if left := len(ordered) - len(rows):
         console.print(f"… and {left} more classes{more}", soft_wrap=True, markup=False)
+
+
+def print_mixed_up(pairs: Sequence[MixedUp], console: Console, *, multi_label: bool, clips: str = "") -> None:
+    """The pairs of classes that are mixed up most often, with two clips of each to listen to. Prints nothing without
+    mistakes. `clips` as in `print_classes`."""
+    if not pairs:
+        return
+    rows = pairs[:MOST_ROWS]
+    columns = [
+        Column("missed label" if multi_label else "class", tuple(one.label for one in rows), "name"),
+        Column("false label" if multi_label else "taken for", tuple(one.predicted for one in rows), "name"),
+        Column("clips", tuple(str(one.clips) for one in rows)),
+        Column("of the class", tuple(f"{one.share:.0%}" for one in rows)),
+        Column("such as", tuple("\n".join(one.examples[:_EXAMPLES]) for one in rows), "text"),
+    ]
+    title = "a label missed while another is given falsely" if multi_label else "classes that are mixed up"
+    console.print(f"{title}{clips}, most often first", soft_wrap=True, markup=False)
+    console.print(FittedTable(columns))
+    if left := len(pairs) - len(rows):
+        console.print(f"… and {left} more pairs", soft_wrap=True, markup=False)
 
 
 def _column(title: str, shown: Sequence[float | None], of_all: Sequence[float | None]) -> Column:

@@ -16,8 +16,16 @@ from audiosurvey.pages.fonts import drawable_names
 from audiosurvey.pages.plain_figure import BLUE, INK, ORANGE, PlainFigure
 
 
-def confusion_figure(confusion_KK: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> PlainFigure:
-    """Rows are true classes, columns predictions; the shade is the share of the row, the number the count."""
+def confusion_figure(
+    confusion_KK: Sequence[Sequence[int]],
+    classes: Sequence[str],
+    title: str,
+    axis_titles: tuple[str, str] = ("predicted", "true"),
+) -> PlainFigure:
+    """Rows are true classes, columns predictions; the shade is the share of the row, the number the count.
+
+    `axis_titles`: those of the columns and of the rows.
+    """
     counts = np.asarray(confusion_KK)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = max(5.0, 0.34 * len(classes) + 2.6)
@@ -34,8 +42,8 @@ def confusion_figure(confusion_KK: Sequence[Sequence[int]], classes: Sequence[st
     turned: dict[str, Any] = {} if upright else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(ticks, names, fontsize=small, **turned)
     axes.set_yticks(ticks, names, fontsize=small)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set_xlabel(axis_titles[0])
+    axes.set_ylabel(axis_titles[1])
     axes.spines[:].set_visible(False)
     _head(figure, title)
     return figure

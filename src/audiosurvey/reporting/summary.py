@@ -8,32 +8,32 @@ from rich.console import Console
 from audiosurvey.errors import some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
-from audiosurvey.reporting.class_table import print_classes
-from audiosurvey.runs.imbalance import imbalance, unrecognised
+from audiosurvey.reporting.class_table import print_classes, print_mixed_up
 from audiosurvey.runs.listing import ListedRun
-from audiosurvey.runs.results.class_scores import is_uneven, largest_class
+from audiosurvey.runs.results.class_scores import ByClass, is_uneven, largest_class
 from audiosurvey.runs.results.condition_scores import ConditionResults
 from audiosurvey.runs.results.facts import LeftOutClip
+from audiosurvey.runs.results.imbalance import class_lines, imbalance, unrecognised
 from audiosurvey.runs.results.other_scores import OTHER_COUNTS, OTHER_TITLES
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.metrics import METRICS
 
 if TYPE_CHECKING:
-    from audiosurvey.runs.evaluation.heldout import EvaluationResult
+    from audiosurvey.runs.evaluation.evaluation_result import EvaluationResult
 
 _SHOWN = 5
 """Clips named of those outside the range of the training clips, and runs named before a line about them."""
 _TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
 
 
-def print_summary(results: RunResults, console: Console, *, told: bool = False) -> None:
+def print_summary(results: RunResults, console: Console, *, told: bool = False, more: str = "") -> None:
     """One row per fold, then mean and sample standard deviation, then a row per class, then the caveats.
 
     The balanced accuracy is shown if the classes are uneven. Notes on the data, skipped clips and the licence follow,
-    unless they were shown before the run (`told`).
+    unless they were shown before the run (`told`). `more`: where classes are that the table leaves out.
     """
-    names, folds, several = _shown_metrics(results), results.folds, len(results.folds) > 1
+    names, folds, several = _shown_metrics(results.mean, results.class_scores), results.folds, len(results.folds) > 1
     title = f"{results.dataset.title}, {len(results.classes)} classes, selection: {results.selection}"
     rows = [row.metrics(names) for row in folds] + ([results.mean, results.std] if several else [])
     below = ("", "") if several else ()
@@ -51,11 +51,13 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
         results.class_scores,
         console,
         multi_label=results.multi_label,
-        confusion=results.confusion,
-        more="; all are in by_class of results.json, and on the page of `audiosurvey report`",
+        # `evaluate` has a table of its own for these.
+        confusion=None if results.predictions else results.confusion,
+        more=more or "; all are in by_class of results.json, and on the page of `audiosurvey report`",
     )
-    if (error := results.mean.get("calibration_error")) is not None:
-        console.print(f"expected calibration error of the scores: {error:.3f}", soft_wrap=True)
+    if results.predictions:
+        print_mixed_up(results.mixed_up, console, multi_label=results.multi_label)
+    _print_calibration(results.mean, console)
     for line in [*imbalance(results), *caveats(results)]:
         console.print(line, soft_wrap=True, markup=False)
     if told:
@@ -67,20 +69,21 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False) 
         console.print(f"licence of the data: {results.dataset.licence}", soft_wrap=True)
 
 
-def _shown_metrics(results: RunResults) -> list[str]:
-    uneven = is_uneven(results.class_scores)
-    return [name for name in results.mean if METRICS[name].in_tables and (uneven or name != "balanced_accuracy")]
+def _shown_metrics(names: Iterable[str], by_class: ByClass) -> list[str]:
+    uneven = is_uneven(by_class)
+    return [name for name in names if METRICS[name].in_tables and (uneven or name != "balanced_accuracy")]
 
 
-def print_evaluation(results: "EvaluationResult", console: Console) -> None:
-    """A model's scores on other data, also without the clips that it was trained on."""
+def print_evaluation(results: "EvaluationResult", console: Console, *, more: str = "") -> None:
+    """A model's scores on other data, also without the clips that it was trained on. `more` as in `print_summary`."""
+    names = _shown_metrics(results.metrics, results.by_class)
     seen, unseen = results.trained_on, results.metrics_unseen
     rows = [results.metrics, *([unseen] if unseen else [])]
     clips = (str(results.clips), str(results.clips - len(seen)))
     columns = [
         Column("scored", ("all", "not trained on")[: len(rows)], "text"),
         Column("clips", clips[: len(rows)]),
-        *(Column(_TITLES[name], tuple(_number(row[name]) for row in rows)) for name in results.metrics),
+        *(Column(_TITLES[name], tuple(_number(row[name]) for row in rows)) for name in names),
     ]
     _print_titled(f"{results.model} on {results.dataset.title}", FittedTable(columns), console)
     if seen:
@@ -90,6 +93,14 @@ def print_evaluation(results: "EvaluationResult", console: Console) -> None:
             f"so the score over all is not a test; {rest}",
             soft_wrap=True,
         )
+    several, on = results.confusion is None, " on clips not trained on" if unseen else ""
+    print_classes(
+        results.by_class, console, multi_label=several, clips=on, more=more or "; all are in by_class of --json"
+    )
+    print_mixed_up(results.mixed_up, console, multi_label=several, clips=on)
+    _print_calibration(unseen or results.metrics, console)
+    for line in class_lines(results.by_class, multi_label=several):
+        console.print(line, soft_wrap=True, markup=False)
     if results.other is not None:
         _print_other_table({"": results.other.as_json()}, console)
     _print_skipped(results.skipped, console)
@@ -142,7 +153,7 @@ def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
     console.print(FittedTable(columns))
     said: dict[str, list[str]] = {}
     for run in runs:
-        for line in [*unrecognised(run.results), *caveats(run.results)] if run.results else []:
+        for line in [*unrecognised(run.results.class_scores), *caveats(run.results)] if run.results else []:
             said.setdefault(line, []).append(run.path.as_posix())
     scored = sum(one is not None for one in found)
     for line, names in said.items():
@@ -187,6 +198,11 @@ def _largest(results: RunResults | None) -> str:
     if results is None or results.multi_label or not is_uneven(results.class_scores):
         return ""
     return f"{largest_class(results.class_scores)[1]:.3f}"
+
+
+def _print_calibration(metrics: Mapping[str, float | None], console: Console) -> None:
+    if (error := metrics.get("calibration_error")) is not None:
+        console.print(f"expected calibration error of the scores: {error:.3f}", soft_wrap=True)
 
 
 def _print_skipped(clips: Iterable[LeftOutClip], console: Console) -> None:

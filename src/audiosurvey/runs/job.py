@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from audiosurvey.allocator import keep_freed_memory
 from audiosurvey.config.root import Config
 from audiosurvey.data.other.others import OtherSplit
 from audiosurvey.data.sounds import prepare_sounds
@@ -35,7 +36,6 @@ from audiosurvey.runs.stages.probe import FittedFold, probe_fold
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.runs.stages.starting import open_pretrained
 from audiosurvey.training.accelerator import make_accelerator
-from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.class_metrics import confusion
 from audiosurvey.training.listener import Listener
 from audiosurvey.training.loop import Evaluation, StopHook

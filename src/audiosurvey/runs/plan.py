@@ -7,6 +7,7 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 
+from audiosurvey.allocator import keep_freed_memory
 from audiosurvey.config.continuing import continued
 from audiosurvey.config.loader import LoadedConfig
 from audiosurvey.config.root import Config
@@ -33,7 +34,6 @@ from audiosurvey.runs.stages.out_of_fold import choose_fold_thresholds
 from audiosurvey.runs.stages.pretraining import pretrain
 from audiosurvey.runs.stages.starting import fetch_pretrained
 from audiosurvey.training.accelerator import make_accelerator, number_format
-from audiosurvey.training.allocator import keep_freed_memory
 from audiosurvey.training.devices import check_device, pick_device
 from audiosurvey.training.precision import Precision
 

@@ -12,11 +12,11 @@ from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
-from audiosurvey.runs.imbalance import imbalance
 from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
 from audiosurvey.runs.results.facts import FinalFacts
 from audiosurvey.runs.results.fold_predictions import FILE, OTHER_FILE
+from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.predictions import write_predictions
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RESULT

@@ -166,7 +166,9 @@ def _scores_of_decisions(decided_NK: np.ndarray, truth_NK: np.ndarray) -> tuple[
     # scikit-learn takes a single column for one of two classes.
     columns = (truth_NK, decided_NK) if truth_NK.shape[1] > 1 else (truth_NK[:, 0], decided_NK[:, 0])
     labels = None if truth_NK.shape[1] > 1 else [True]
-    found = precision_recall_fscore_support(*columns, labels=labels, average=None, zero_division=0)
+    # Its stubs know neither numbers for zero_division nor what average=None returns.
+    measure: Any = precision_recall_fscore_support
+    found = measure(*columns, labels=labels, average=None, zero_division=0)
     there_K = truth_NK.any(axis=0) | decided_NK.any(axis=0)
     return found[0][there_K].tolist(), found[2][there_K].tolist()
 

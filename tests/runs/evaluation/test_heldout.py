@@ -1,5 +1,6 @@
 """Evaluation of what is trained: a run says again what it said, and a model on other data knows its own clips."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -10,8 +11,12 @@ import soundfile
 import yaml
 
 from audiosurvey.api.evaluation import evaluate
+from audiosurvey.api.run import open_run as open_finished
 from audiosurvey.errors import UserError
+from audiosurvey.reporting.evaluation_files import FILES
+from audiosurvey.runs.evaluation.evaluation_result import EvaluationResult
 from audiosurvey.runs.evaluation.heldout import evaluate_model, evaluate_run, open_run
+from audiosurvey.runs.results.predictions import read_prediction_table
 from audiosurvey.runs.results.run_folder import RunFolder
 
 
@@ -19,7 +24,8 @@ def test_a_run_says_again_what_it_said(finished_run: Path):
     before = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))
     again = evaluate_run(open_run(RunFolder(finished_run)), device="cpu").as_json()
     assert again["confusion"] == before["confusion"]
-    assert again.keys() == before.keys()
+    assert again.keys() == before.keys() | {"mixed_up"}
+    assert again["by_class"] == before["by_class"]
     assert again["parameters"] == before["parameters"]
     for name in ("accuracy", "top3_accuracy", "auroc", "loss"):
         assert again["mean"][name] == pytest.approx(before["mean"][name], abs=1e-6)
@@ -48,6 +54,41 @@ def test_a_model_on_the_data_it_comes_from_marks_what_it_was_trained_on(finished
     assert results["metrics_unseen"]["accuracy"] == first["accuracy"]
     assert results["classes"] == ["high", "low", "mid", "noise"]
     assert json.loads(json.dumps(results)) == results
+
+
+def test_classes_are_judged_on_clips_that_the_model_was_not_trained_on(finished_run: Path, tones: Path):
+    results = evaluate(finished_run / "fold-1" / "model", str(tones), device="cpu")
+    assert sum(one.clips for one in results.by_class.values()) == 8
+    assert results.predictions is not None
+    assert len(results.predictions) == 24
+    assert isinstance(results, EvaluationResult)
+    assert results.judged is not None
+    assert set(results.judged.clips) == set(results.predictions.clips) - set(results.trained_on)
+    # The scores are those of the run for the same clips.
+    stored = open_finished(finished_run).fold(1).predictions()
+    order = [results.judged.clips.index(clip) for clip in stored.clips]
+    assert results.judged.scores_NK[order] == pytest.approx(stored.scores_NK, abs=1e-5)
+
+
+def test_files_of_an_evaluation(finished_run: Path, tmp_path: Path):
+    folder = tmp_path / "new" / "out"
+    results = evaluate(finished_run, device="cpu", output=folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    table = read_prediction_table(folder / "predictions.csv")
+    assert set(table.folds_N.tolist()) == {1, 2, 3}
+    assert results.predictions is not None
+    assert table.clips == results.predictions.clips
+    with (folder / "classes.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["class"]: row for row in csv.DictReader(file)}
+    assert {name: int(row["right"]) for name, row in rows.items()} == {
+        name: one.right for name, one in results.by_class.items()
+    }
+    assert (folder / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match="already exists"):
+        evaluate(finished_run, device="cpu", output=folder)
+    evaluate(finished_run, device="cpu", output=folder, force=True)
+    with pytest.raises(UserError, match="lies in the run folder"):
+        evaluate(finished_run, device="cpu", output=finished_run / "out")
 
 
 def test_content_counts_not_names(finished_run: Path, tones: Path, tmp_path):

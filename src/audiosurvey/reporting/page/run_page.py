@@ -26,7 +26,7 @@ from audiosurvey.reporting.page.scores import (
     tested_per_trained,
 )
 from audiosurvey.reporting.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
-from audiosurvey.runs.imbalance import imbalance
+from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.recipes import flat
 from audiosurvey.runs.validity import caveats
 from audiosurvey.training.loss import Loss

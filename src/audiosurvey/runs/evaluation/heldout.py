@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
 
 from audiosurvey.artefact.folder import Model, find_model, load_artefact
 from audiosurvey.config.loader import load_config
@@ -17,15 +16,15 @@ from audiosurvey.data.splits.folds import Split, make_split
 from audiosurvey.data.splits.subset import training_subset
 from audiosurvey.data.table import Clip, Table, truth
 from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.runs.evaluation.evaluation_result import EvaluationResult
 from audiosurvey.runs.evaluation.model_scores import score_with
 from audiosurvey.runs.evaluation.unknown import OtherData, measure_others, open_others
 from audiosurvey.runs.listener import OpenBar, no_bar
-from audiosurvey.runs.results.class_scores import ClassScores, measure_classes
-from audiosurvey.runs.results.facts import DatasetFacts, LeftOutClip, clips_left_out
-from audiosurvey.runs.results.other_scores import OtherScores
+from audiosurvey.runs.results.class_scores import measure_classes
+from audiosurvey.runs.results.facts import DatasetFacts, clips_left_out
 from audiosurvey.runs.results.results import FoldRow, RunResults, new_results
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.results.stored import StoredPart
+from audiosurvey.runs.results.run_predictions import RunPredictions, joined_predictions, scored_predictions
 from audiosurvey.training.class_metrics import confusion, recall
 from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.sound_scores import ScoredWindows
@@ -69,30 +68,6 @@ class OpenRun:
                         f"{place}: its model was not kept; train the run again (in a survey: with keep: model)"
                     )
                 yield FoldModel(row, load_artefact(place), self.sounds, split)
-
-
-class EvaluationResult(StoredPart):
-    """A model on other data."""
-
-    schema_version: int = Field(validation_alias="schema", serialization_alias="schema")
-    model: str
-    dataset: DatasetFacts
-    classes: list[str]
-    metrics: dict[str, float | None]
-    clips: int
-    trained_on: list[str]
-    """Clips of recordings that the model was trained on."""
-    metrics_unseen: dict[str, float | None] | None
-    """Metrics without these; None if there are none, or no others."""
-    outside: list[dict[str, str]] = []
-    """Clips outside the range of the training clips, with a note on each."""
-    confusion: list[list[int]] | None
-    recall: dict[str, float | None] | None
-    by_class: dict[str, ClassScores] = {}
-    ignored: list[LeftOutClip]
-    skipped: list[LeftOutClip]
-    other: OtherScores | None = None
-    """How well sounds of no class are told from the clips, if any were given."""
 
 
 def data_for_model(target: Path, data: Data | None, *, conditions: bool) -> Data | None:
@@ -141,16 +116,20 @@ def evaluate_run(
     )
     if before.pretraining is not None:
         results = results.changed(pretraining=before.pretraining)
+    predictions: list[RunPredictions] = []
     for fold in run.models():
         scored = score_with(fold.model, sounds, fold.clips, device, reverse=reverse)
         metrics, counts = _metrics(fold.model, scored, fold.clips)
-        by_class = _by_class(fold.model, scored, fold.clips)
+        found = _predictions(fold.model, scored, fold.clips, fold.row.fold)
+        several = found.multi_label
+        by_class = measure_classes(found.scores_NK, found.truth_NK, found.classes, multi_label=several)
+        predictions.append(found)
         row = fold.row.changed(**metrics, by_class=by_class, clips=len(fold.clips))
-        found = others.unheard_by(fold.model) if others else _own_others(fold)
-        if found is not None:
-            row = row.changed(other=measure_others(fold.model, fold.clips, scored, found, device, reverse=reverse))
+        unheard = others.unheard_by(fold.model) if others else _own_others(fold)
+        if unheard is not None:
+            row = row.changed(other=measure_others(fold.model, fold.clips, scored, unheard, device, reverse=reverse))
         results = results.with_folds([row], counts)
-    return results
+    return results.with_predictions(joined_predictions(predictions))
 
 
 def evaluate_model(
@@ -188,12 +167,12 @@ def evaluate_model(
     seen = [clip.id for clip in clips if clip.id in known]
     others = None
     if other is not None:
-        found = open_others(other, sounds.config, model.sample_rate, bar).unheard_by(model)
+        sounds_of_none = open_others(other, sounds.config, model.sample_rate, bar).unheard_by(model)
         # Clips that the model was trained on have higher scores than new ones.
         against = unseen or clips
         told = scored if against == clips else score_with(model, sounds, against, device, reverse=reverse)
-        others = measure_others(model, against, told, found, device, reverse=reverse)
-    return EvaluationResult(
+        others = measure_others(model, against, told, sounds_of_none, device, reverse=reverse)
+    found = EvaluationResult(
         schema_version=1,
         model=path.as_posix(),
         dataset=DatasetFacts.of(table, sounds.store, model.sample_rate),
@@ -205,11 +184,12 @@ def evaluate_model(
         outside=_outside(model, sounds, clips),
         confusion=None if counts is None else counts.tolist(),
         recall=None if counts is None else dict(zip(model.labels, recall(counts), strict=True)),
-        by_class=_by_class(model, scored, clips),
         ignored=clips_left_out(table.ignored),
         skipped=clips_left_out(sounds.store.skipped),
-        **({} if others is None else {"other": others}),
     )
+    if others is not None:
+        found = found.changed(other=others)
+    return found.with_predictions(_predictions(model, scored, clips, 0))
 
 
 def fold_split(config: Config, table: Table, fold: int) -> Split:
@@ -232,9 +212,9 @@ def _metrics(model: Model, scored: ScoredWindows, clips: tuple[Clip, ...]) -> tu
     return metrics, counts
 
 
-def _by_class(model: Model, scored: ScoredWindows, clips: tuple[Clip, ...]) -> dict[str, ClassScores]:
-    truth_NK = truth(clips, len(model.labels))
-    return measure_classes(scored.sounds_NK, truth_NK, model.labels, multi_label=model.facts["multi_label"])
+def _predictions(model: Model, scored: ScoredWindows, clips: tuple[Clip, ...], fold: int) -> RunPredictions:
+    several = bool(model.facts["multi_label"])
+    return scored_predictions(clips, model.labels, scored.sounds_NK, fold=fold, multi_label=several)
 
 
 def _own_others(fold: FoldModel) -> OtherData | None:

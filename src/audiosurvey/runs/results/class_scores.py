@@ -54,11 +54,13 @@ def measure_classes(
 ) -> dict[str, ClassScores]:
     """Scores of the classes on the clips of one fold or data set. `truth_NK`: 1 for each label of a clip."""
     decided_NK, true_NK = decisions(scores_NK, multi_label), truth_NK > 0
-    counts = [part_NK.sum(axis=0).tolist() for part_NK in (true_NK, decided_NK, true_NK & decided_NK)]
-    ranked = average_precisions(scores_NK, truth_NK), aurocs(scores_NK, truth_NK)
+    clips_K, predicted_K, right_K = (
+        part_NK.sum(axis=0).tolist() for part_NK in (true_NK, decided_NK, true_NK & decided_NK)
+    )
+    precision_K, auroc_K = average_precisions(scores_NK, truth_NK), aurocs(scores_NK, truth_NK)
     return {
-        name: ClassScores.of(*numbers, *ranks)
-        for name, numbers, ranks in zip(classes, zip(*counts, strict=True), zip(*ranked, strict=True), strict=True)
+        name: ClassScores.of(clips_K[k], predicted_K[k], right_K[k], precision_K[k], auroc_K[k])
+        for k, name in enumerate(classes)
     }
 
 
@@ -77,9 +79,9 @@ def pooled_classes(folds: Sequence[ByClass]) -> dict[str, ClassScores]:
 def classes_of_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[str, ClassScores]:
     """Scores from a confusion matrix alone, for results of earlier versions. Rows are true classes."""
     counts_KK = np.asarray(confusion)
-    sums = (counts_KK.sum(axis=1), counts_KK.sum(axis=0), counts_KK.diagonal())
+    clips_K, predicted_K, right_K = counts_KK.sum(axis=1), counts_KK.sum(axis=0), counts_KK.diagonal()
     return {
-        name: ClassScores.of(*map(int, numbers)) for name, numbers in zip(classes, zip(*sums, strict=True), strict=True)
+        name: ClassScores.of(int(clips_K[k]), int(predicted_K[k]), int(right_K[k])) for k, name in enumerate(classes)
     }
 
 

@@ -29,6 +29,24 @@ def write_predictions(
     *,
     multi_label: bool = False,
 ) -> None:
+    """Writes the predictions of clips of one fold, as `write_rows` does."""
+    rows = [PredictionRow(clip.id, clip.source, fold, clip.labels) for clip in clips]
+    write_rows(path, rows, classes, scores_NK, multi_label=multi_label)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRow:
+    """What a row says of a clip, beside its scores."""
+
+    clip: str
+    source: str | None
+    fold: int
+    labels: Sequence[int]
+
+
+def write_rows(
+    path: Path, rows: Sequence[PredictionRow], classes: Sequence[str], scores_NK: np.ndarray, *, multi_label: bool
+) -> None:
     """Columns clip, source (empty if unknown), fold, label, predicted, then `p:CLASS`.
 
     Several labels are joined with `|`. `predicted` is the best class or, with `multi_label`, every class with a score
@@ -38,11 +56,11 @@ def write_predictions(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["clip", "source", "fold", "label", "predicted", *(PREFIX + name for name in classes)])
         decided_NK = decisions(scores_NK, multi_label)
-        for clip, score_K, decided_K in zip(clips, scores_NK, decided_NK, strict=True):
+        for row, score_K, decided_K in zip(rows, scores_NK, decided_NK, strict=True):
             best = np.flatnonzero(decided_K).tolist()
-            label, predicted = (SEPARATOR.join(classes[index] for index in chosen) for chosen in (clip.labels, best))
+            label, predicted = (SEPARATOR.join(classes[index] for index in chosen) for chosen in (row.labels, best))
             scores = (f"{score:.9g}" for score in score_K)
-            writer.writerow([clip.id, clip.source or "", fold, label, predicted, *scores])
+            writer.writerow([row.clip, row.source or "", row.fold, label, predicted, *scores])
 
 
 def read_predictions(path: Path) -> tuple[list[str], list[str], np.ndarray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from audiosurvey.data.sets.registry import is_published
 from audiosurvey.data.table import Table
@@ -23,9 +23,11 @@ from audiosurvey.runs.results.facts import (
     PretrainingFacts,
     clips_left_out,
 )
+from audiosurvey.runs.results.mixed_up import MixedUp, mixed_up
 from audiosurvey.runs.results.other_scores import OtherScores, OtherSummary, summary
 from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.recipes import same_recipe
+from audiosurvey.runs.results.run_predictions import RunPredictions
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
 from audiosurvey.training.class_metrics import recall
 from audiosurvey.training.metrics import Metrics, mean_and_std, names_for
@@ -121,6 +123,20 @@ class RunResults(StoredPart):
     """Scores of a validation fold, of a trial in a search; never a test score."""
     conditions: ConditionResults | None = None
     """With `evaluate --conditions`; never in results.json."""
+    mixed_up: list[MixedUp] = []
+    """From `evaluate`; never in results.json."""
+    _predictions: RunPredictions | None = PrivateAttr(default=None)
+
+    @property
+    def predictions(self) -> RunPredictions | None:
+        """From `evaluate`: the clips with their scores; None for results that were read from a file."""
+        return self._predictions
+
+    def with_predictions(self, found: RunPredictions) -> "RunResults":
+        """With the predictions that they were computed from, and the classes that are mixed up in these."""
+        added = self.changed(mixed_up=mixed_up(found))
+        added._predictions = found
+        return added
 
     @property
     def metric_names(self) -> list[str]:

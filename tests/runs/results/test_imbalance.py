@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from audiosurvey.runs.imbalance import imbalance
+from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.results import RunResults
 
 COUNTS = [[382, 0, 0], [40, 0, 0], [9, 0, 0]]

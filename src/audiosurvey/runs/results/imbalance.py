@@ -4,7 +4,7 @@ Said wherever the accuracy is shown, which may be high although rare classes are
 """
 
 from audiosurvey.errors import number_of, some_of
-from audiosurvey.runs.results.class_scores import is_uneven, largest_class, never_recognised
+from audiosurvey.runs.results.class_scores import ByClass, is_uneven, largest_class, never_recognised
 from audiosurvey.runs.results.results import RunResults
 
 _NAMED = 6
@@ -14,26 +14,25 @@ KEY = "train.sampling: balanced"
 
 def imbalance(results: RunResults) -> list[str]:
     """A line each; none for classes of similar size that are all recognised."""
-    found = [*baseline(results), *unrecognised(results)]
+    found = class_lines(results.class_scores, multi_label=results.multi_label)
     uneven = is_uneven(results.class_scores) and not results.multi_label
     if uneven and _can_balance(results):
         found.append(f"set {KEY} to train all classes equally often")
     return found
 
 
-def baseline(results: RunResults) -> list[str]:
-    """The accuracy of always predicting the largest class; nothing for classes of similar size, or several labels."""
-    by_class = results.class_scores
-    if results.multi_label or not is_uneven(by_class):
-        return []
+def class_lines(by_class: ByClass, *, multi_label: bool) -> list[str]:
+    """The accuracy of always predicting the largest class, if classes are uneven, and classes never recognised."""
+    if multi_label or not is_uneven(by_class):
+        return unrecognised(by_class)
     name, share = largest_class(by_class)
     classes = sum(one.clips > 0 for one in by_class.values())
-    return [f"uneven classes: always '{name}' has accuracy {share:.3f}, balanced accuracy {1 / classes:.3f}"]
+    baseline = f"uneven classes: always '{name}' has accuracy {share:.3f}, balanced accuracy {1 / classes:.3f}"
+    return [baseline, *unrecognised(by_class)]
 
 
-def unrecognised(results: RunResults) -> list[str]:
+def unrecognised(by_class: ByClass) -> list[str]:
     """Classes of which no test clip was recognised."""
-    by_class = results.class_scores
     named = [f"{name} ({number_of(by_class[name].clips, 'clip')})" for name in never_recognised(by_class)]
     return [f"never recognised: {some_of(named, _NAMED)}"] if named else []
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 _BLOCK = 64 << 20
 _COUNT = f"""
 import resource
-from audiosurvey.training.allocator import keep_freed_memory
+from audiosurvey.allocator import keep_freed_memory
 print(KEEP and keep_freed_memory())
 def step():
     for _ in range(4):
@@ -56,7 +56,7 @@ def test_a_choice_in_the_environment_is_kept(chosen):
 
 
 def test_elsewhere_nothing_is_done(monkeypatch):
-    from audiosurvey.training import allocator
+    from audiosurvey import allocator
 
     monkeypatch.setattr(allocator.sys, "platform", "darwin")
     assert not allocator.keep_freed_memory()
