@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from audiosurvey.reporting.figures import confusion_figure, curves_figure, draw_batch, save_figure
+from audiosurvey.reporting.run_figures import confusion_of
+from audiosurvey.runs.results.results import RunResults
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -31,6 +33,34 @@ def test_a_confusion_of_any_size_is_readable(tmp_path, classes):
     # The diagonal is the darkest blue.
     assert (picture == picture.reshape(-1, 3).min(axis=0)).any()
     assert [path.name for path in tmp_path.iterdir()] == ["confusion.png"]
+
+
+def test_uneven_classes_are_told_in_the_title():
+    results = RunResults.model_validate(
+        {
+            "dataset": {"name": "folder", "subset": None, "hash": "abc"},
+            "official": False,
+            "not_official": None,
+            "selection": "last",
+            "optimistic": False,
+            "leaking": False,
+            "all_folds": [1],
+            "as_published": False,
+            "classes": ["robin", "owl"],
+            "multi_label": False,
+            "folds": [],
+            "mean": {"accuracy": 0.9, "balanced_accuracy": 0.5},
+            "std": {},
+            "seconds": 1.0,
+            "confusion": [[90, 0], [10, 0]],
+            "skipped": [],
+            "notes": [],
+        }
+    )
+    title = confusion_of(results).get_suptitle().replace("\n", " ")
+    assert "accuracy 0.900 (always 'robin': 0.900), balanced accuracy 0.500" in title
+    even = confusion_of(results.changed(confusion=[[9, 0], [9, 1]])).get_suptitle()
+    assert "always" not in even
 
 
 def test_a_class_without_clips_is_no_division_by_zero(tmp_path):

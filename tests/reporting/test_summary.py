@@ -65,6 +65,43 @@ def test_mean_and_deviation_stand_below_the_folds():
     assert "top-3" not in text
 
 
+UNEVEN = {
+    "classes": ["robin", "wren", "owl"],
+    "confusion": [[80, 0, 0], [5, 5, 0], [9, 0, 0]],
+    "config": {"train": {"sampling": "shuffle"}, "loss": {}},
+    "folds": [results().folds[0].as_json() | {"balanced_accuracy": 0.5}],
+    "mean": {"accuracy": 0.859, "balanced_accuracy": 0.5},
+    "std": {"accuracy": None, "balanced_accuracy": None},
+}
+
+
+def test_uneven_classes_have_the_balanced_accuracy_the_baseline_and_the_key_that_helps():
+    text = shown(results(**UNEVEN), told=True)
+    assert "balanced" in text
+    assert text.index("\nowl") < text.index("\nwren") < text.index("\nrobin")
+    for line in (
+        "uneven classes: always 'robin' has accuracy 0.808, balanced accuracy 0.333",
+        "never recognised: owl (9 clips)",
+        "set train.sampling: balanced to train all classes equally often",
+    ):
+        assert line in text.splitlines()
+
+
+def test_even_classes_have_no_second_accuracy():
+    even = {"classes": ["a", "b"], "confusion": [[3, 1], [0, 4]], "mean": UNEVEN["mean"], "std": UNEVEN["std"]}
+    text = shown(results(**(UNEVEN | even)), told=True)
+    assert "balanced" not in text
+    assert "uneven" not in text
+
+
+def test_results_of_earlier_versions_have_the_classes_of_their_confusion_matrix():
+    text = shown(results(confusion=[[4, 0, 0], [2, 2, 0], [0, 0, 4]]), told=True)
+    assert next(line for line in text.splitlines() if line.startswith("b ")).split() == [
+        "b", "4", "0.500", "1.000", "0.667", "a", "2",
+    ]  # fmt: skip
+    assert "calibration" not in text
+
+
 def test_one_fold_has_no_mean():
     text = shown(results(folds=results().folds[:1]))
     assert "mean" not in text
@@ -153,6 +190,18 @@ def test_usual_runs_fit_80_columns_on_one_line_each():
     lines = [line for line in listed(runs) if "runs/" in line]
     assert [len(line) <= 80 and "2026-11-30" in line and "my birds" in line for line in lines] == [True, True]
     assert ["yes" in line for line in lines] == [True, False]
+
+
+def test_runs_on_uneven_classes_show_what_the_largest_would_score():
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    runs = [ListedRun(Path("runs/a"), results(**UNEVEN), "sounds", "small", "2026-11-30")]
+    print_runs([*runs, ListedRun(Path("runs/b"), results(), "esc50", "small", "2026-11-30")], console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    uneven, even = (next(line for line in text.splitlines() if line.startswith(name)) for name in ("runs/a", "runs/b"))
+    assert uneven.split()[-3:] == ["0.859", "0.500", "0.808"]
+    assert "0.808" not in even
+    assert "runs/a: never recognised: owl (9 clips)" in text
 
 
 def test_a_caveat_of_some_runs_names_them():

@@ -53,7 +53,7 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False, 
         multi_label=results.multi_label,
         # `evaluate` has a table of its own for these.
         confusion=None if results.predictions else results.confusion,
-        more=more or "; all are in by_class of results.json, and on the page of `audiosurvey report`",
+        more=more or "; `audiosurvey report` shows all",
     )
     if results.predictions:
         print_mixed_up(results.mixed_up, console, multi_label=results.multi_label)
@@ -95,7 +95,7 @@ def print_evaluation(results: "EvaluationResult", console: Console, *, more: str
         )
     several, on = results.confusion is None, " on clips not trained on" if unseen else ""
     print_classes(
-        results.by_class, console, multi_label=several, clips=on, more=more or "; all are in by_class of --json"
+        results.by_class, console, multi_label=several, clips=on, more=more or "; --json, or --output FOLDER, has all"
     )
     print_mixed_up(results.mixed_up, console, multi_label=several, clips=on)
     _print_calibration(unseen or results.metrics, console)

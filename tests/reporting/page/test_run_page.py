@@ -72,6 +72,30 @@ def test_the_headline_is_the_corrected_interval(run_copy: Path):
     assert "own folds; there is no official protocol for this data" in said
 
 
+def test_classes_have_precision_f1_ap_and_auroc(run_copy: Path):
+    results = results_of(run_copy)
+    page = made(run_copy, audio=False)
+    table = page[page.index('aria-label="Classes"') : page.index('id="confusion"')]
+    assert re.findall(r"<button type=\"button\">(\w+)</button>", table)[3:] == [
+        "recall",
+        "precision",
+        "F1",
+        "AP",
+        "AUROC",
+    ]
+    values = [re.findall(r'<td class="n"[^>]*>([\d.–]+)</td>', row)[-4:] for row in table.split("<tr>")[2:]]
+    shown = [(one.precision, one.f1, one.average_precision, one.auroc) for one in results.by_class.values()]
+    assert values == [["–" if value is None else f"{value:.3f}" for value in row] for row in shown]
+
+
+def test_results_without_scores_of_classes_show_what_the_confusion_matrix_tells(run_copy: Path):
+    results = results_of(run_copy)
+    earlier = results.changed(by_class={}, folds=[row.changed(by_class={}) for row in results.folds])
+    page = run_page(replace(gather(RunFolder(run_copy), no_bar), results=earlier), audio=False)
+    table = page[page.index('aria-label="Classes"') : page.index('id="confusion"')]
+    assert re.findall(r"<button type=\"button\">(\w+)</button>", table)[3:] == ["recall", "precision", "F1"]
+
+
 def test_mistakes_have_sounds_and_what_the_model_attended_to(run_copy: Path):
     page = made(run_copy)
     mistakes = len(re.findall(r'<article class="card mistake"', page))
