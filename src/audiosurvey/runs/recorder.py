@@ -168,6 +168,7 @@ class Recorder:
             sounds.store, clips, sounds.table.classes, clip_samples=sounds.window_samples, pad=sounds.config.pad
         )
 
+
 def _class_facts(results: RunResults) -> dict[str, Any]:
     """What model.json and the card say of the single classes."""
     by_class = {name: one.as_json() for name, one in results.class_scores.items()}
