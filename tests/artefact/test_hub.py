@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_hub import FakeHub
 
 import audiosurvey
 from audiosurvey.artefact.folder import FILES, Model, _digest, load_artefact
@@ -17,52 +18,6 @@ from audiosurvey.artefact.hub import is_repo, push
 from audiosurvey.errors import UserError
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-class FakeHub:
-    """Repositories as folders below `root`; stands in for the module huggingface_hub."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.token: str | None = "hf_x"
-        self.fault: Exception | None = None
-        self.asked: list[Any] = []
-
-    def get_token(self) -> str | None:
-        return self.token
-
-    def snapshot_download(self, repo_id: str, *, revision: str | None = None, allow_patterns: list[str]) -> str:
-        self._fail()
-        self.asked.append((repo_id, revision))
-        snapshot = self.root / "snapshots" / repo_id
-        for name in allow_patterns:
-            if (self.root / repo_id / name).is_file():
-                snapshot.mkdir(parents=True, exist_ok=True)
-                shutil.copy(self.root / repo_id / name, snapshot / name)
-        snapshot.mkdir(parents=True, exist_ok=True)
-        return str(snapshot)
-
-    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> None:
-        self._fail()
-        self.asked.append((repo_id, "private" if private else "public"))
-        (self.root / repo_id).mkdir(parents=True, exist_ok=exist_ok)
-
-    def upload_folder(self, *, repo_id: str, folder_path: str, allow_patterns: list[str], commit_message: str) -> None:
-        for pattern in allow_patterns:
-            for file in Path(folder_path).glob(pattern):
-                shutil.copy(file, self.root / repo_id / file.name)
-
-    def _fail(self) -> None:
-        if self.fault is not None:
-            raise self.fault
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    fake = FakeHub(tmp_path / "hub")
-    monkeypatch.setattr("audiosurvey.artefact.hub.import_module", lambda name: fake)
-    monkeypatch.chdir(tmp_path)
-    return fake
 
 
 @pytest.fixture
