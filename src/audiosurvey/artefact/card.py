@@ -59,7 +59,7 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         std=std,
         metrics=metrics,
         calibration=calibration,
-        classes=_class_table(about.get("by_class") or {}),
+        classes=_class_table(about.get("by_class") or {}, "average_precision" if facts["multi_label"] else "f1"),
         other=_other_rows(about.get("other")),
         sound_temperature=calibration.get("sound_temperature", calibration["temperature"]),
         sound_thresholds=facts.get("sound_thresholds", facts["thresholds"]),
@@ -215,9 +215,9 @@ def _other_rows(other: dict[str, Any] | None) -> list[tuple[str, float, float | 
     return [(title, mean[name], std.get(name)) for name, title in _OTHER.items() if mean.get(name) is not None]
 
 
-def _class_table(by_class: dict[str, dict[str, Any]]) -> str:
-    """The classes with the lowest F1 score first; empty for a model without these."""
-    ordered = sorted(by_class.items(), key=lambda each: 2.0 if each[1]["f1"] is None else each[1]["f1"])
+def _class_table(by_class: dict[str, dict[str, Any]], by: str) -> str:
+    """The classes with the lowest score `by` first; empty for a model without scores of classes."""
+    ordered = sorted(by_class.items(), key=lambda each: 2.0 if each[1][by] is None else each[1][by])
     names = ("recall", "precision", "f1", "average_precision", "auroc")
     rows = [
         f"| {_cell(name)} | {one['clips']} | {' | '.join(_number(one[key], 3) for key in names)} |"

@@ -26,6 +26,7 @@ from audiosurvey.reporting.page.scores import (
     tested_per_trained,
 )
 from audiosurvey.reporting.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
+from audiosurvey.runs.results.class_scores import worst_first
 from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.recipes import flat
 from audiosurvey.runs.validity import caveats
@@ -172,7 +173,7 @@ def _folds(material: RunMaterial) -> dict[str, Any]:
             epochs = _Sorted(f"{row.chosen_epoch} of {row.epochs}", str(row.chosen_epoch))
         others = (_Sorted(str(row.clips)), _Sorted(str(row.train_clips)), epochs, _Sorted(f"{row.seconds:.0f}"))
         rows.append([_Sorted(str(row.fold)), *cells, *others])
-    titles = [METRICS[name].title for name in names]
+    titles = [METRICS[name].short or METRICS[name].title for name in names]
     return {"names": ["fold", *titles, "test clips", "training clips", "epoch", "seconds"], "rows": rows}
 
 
@@ -192,10 +193,11 @@ def _classes(material: RunMaterial) -> dict[str, Any] | None:
     fields = [_CLASS_FIELDS[one] for one in names] if by_class else []
     # Results of earlier versions tell what the confusion matrix does.
     known = [field for field in fields if any(getattr(one, field) is not None for one in by_class.values())]
-    rows = [
-        (one, [_share(getattr(by_class[one.name], field)) for field in known])
-        for one in class_scores(material.tables, several)
-    ]
+    order = [name for name, _ in worst_first(by_class, multi_label=several)]
+    scores = class_scores(material.tables, several)
+    if by_class:
+        scores.sort(key=lambda one: order.index(one.name))
+    rows = [(one, [_share(getattr(by_class[one.name], field)) for field in known]) for one in scores]
     titles = [name for name, field in zip(names, fields, strict=False) if field in known]
     return {"metric": "average precision" if several else "recall", "note": note, "rows": rows, "more": titles}
 
