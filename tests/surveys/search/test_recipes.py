@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_search import Ended, cells_of, run, survey
+from small_search import Ended, cells_of, run, survey, trials_of
 from small_survey import MakeSurvey
 
 from audiosurvey.errors import UserError
@@ -73,3 +73,11 @@ def test_trials_have_the_seed_of_the_survey(make_survey: MakeSurvey, tmp_path: P
     ended = Ended()
     run(path, tmp_path / "s", ended)
     assert {cell.seed for cell in ended.cells} == {3}
+
+
+def test_trials_are_compared_by_the_objective(make_survey: MakeSurvey, tmp_path: Path):
+    path = survey(make_survey, "single", trials=2, more=", objective: balanced_accuracy")
+    run(path, tmp_path / "s")
+    rows = [json.loads((cell / "result.json").read_text())["folds"][0] for cell in cells_of(tmp_path / "s", trial=True)]
+    told = [float(trial["score"]) for trial in trials_of(tmp_path / "s")]
+    assert sorted(told) == pytest.approx(sorted(row["balanced_accuracy"] for row in rows))
