@@ -74,6 +74,10 @@ def test_file_names_are_safe_and_tell_clips_apart() -> None:
     assert len(names) == 7
     assert all(len(name) < 140 and not set(name) & set('/\\:*?"<>| ') for name in names)
     assert not any(name.startswith(".") for name in names)
+    # Names stay readable in any script; what a system forbids gives way, and the hash tells clips apart.
+    assert file_name("собака/лай 1.wav").startswith("собака__лай_1-")
+    assert file_name("狗/1.wav") == "狗__1"
+    assert len(file_name("狗" * 200 + ".wav").encode()) < 140
 
 
 def test_the_axis_is_in_hz():

@@ -24,8 +24,8 @@ class ClipNames:
 
     def name(self, recording: Path, event: ChosenEvent) -> str:
         """`site1_morning_00h00m25.0s_dog_0.98`, without an ending."""
-        label = _safe(event.labels[0])
-        parts = [_safe(self._within(recording), end=True), _time(event.start_s), label, f"{event.score:.2f}"]
+        label = safe_part(event.labels[0])
+        parts = [safe_part(self._within(recording), end=True), _time(event.start_s), label, f"{event.score:.2f}"]
         plain = name = "_".join(parts)
         number = 1
         while name.casefold() in self._taken:
@@ -54,8 +54,8 @@ def _time(seconds: float) -> str:
     return f"{tenths // 36000:02}h{tenths // 600 % 60:02}m{tenths // 10 % 60:02}.{tenths % 10}s"
 
 
-def _safe(text: str, *, end: bool = False) -> str:
-    """`text` as a part of a file name; of one that is too long the beginning, or the `end`, is kept."""
+def safe_part(text: str, *, end: bool = False) -> str:
+    """`text`, in any script, as a part of a file name; of one that is too long the beginning, or the `end`, is kept."""
     visible = "".join("_" if unicodedata.category(sign)[0] == "C" else sign for sign in composed(text))
     encoded = _NOT_IN_NAMES.sub("_", visible).encode()
     encoded = encoded[-_MOST_BYTES:] if end else encoded[:_MOST_BYTES]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
@@ -20,12 +19,11 @@ from audiosurvey.data.other.reading import is_made
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip, clips_by_class
 from audiosurvey.pages.plain_figure import PlainFigure
+from audiosurvey.prediction.clip_names import safe_part
 from audiosurvey.runs.evaluation.heldout import prepare
 from audiosurvey.runs.listener import OpenBar, no_bar
 from audiosurvey.runs.rendering import render_clip
 from audiosurvey.targets import check_target
-
-LONGEST_NAME = 120
 
 
 def write_previews(
@@ -155,12 +153,12 @@ def in_words(drawn: Sequence[Mapping[str, object]]) -> str:
 
 
 def file_name(clip_id: str) -> str:
-    """A clip's id as part of a file name on every system: folders joined by `__`, no `.wav` at the end.
+    """A clip's id as part of a file name on every system, in any script: folders joined by `__`, no `.wav` at the end.
 
     If characters are lost, eight digits of the id's hash keep file names unique.
     """
     plain = clip_id.removesuffix(".wav").replace("/", "__")
-    safe = re.sub(r"[^A-Za-z0-9._#-]", "_", plain).lstrip(".")[-LONGEST_NAME:]
+    safe = safe_part(plain, end=True)
     return (
         safe
         if safe == plain
