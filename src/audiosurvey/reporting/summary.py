@@ -13,10 +13,9 @@ from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.class_scores import ByClass, is_uneven, largest_class
 from audiosurvey.runs.results.condition_scores import ConditionResults
 from audiosurvey.runs.results.facts import LeftOutClip
-from audiosurvey.runs.results.imbalance import class_lines, imbalance, unrecognised
 from audiosurvey.runs.results.other_scores import OTHER_COUNTS, OTHER_TITLES
 from audiosurvey.runs.results.results import RunResults
-from audiosurvey.runs.validity import caveats
+from audiosurvey.runs.validity import caveats, class_lines, imbalance, unrecognised
 from audiosurvey.training.metrics import METRICS
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from typing import Any
 import yaml
 
 from audiosurvey.errors import UserError
-from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.validity import caveats
+from audiosurvey.runs.validity import caveats, imbalance
 
 
 @dataclass(frozen=True)

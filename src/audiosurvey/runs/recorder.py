@@ -16,14 +16,13 @@ from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
 from audiosurvey.runs.results.facts import FinalFacts
 from audiosurvey.runs.results.fold_predictions import FILE, OTHER_FILE
-from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.predictions import write_predictions
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RESULT
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import FinalTraining
-from audiosurvey.runs.validity import caveats, marks
+from audiosurvey.runs.validity import caveats, imbalance, marks
 from audiosurvey.training.loss import Loss
 
 

@@ -27,9 +27,8 @@ from audiosurvey.reporting.page.scores import (
 )
 from audiosurvey.reporting.page.sound_bank import LONG_S, PLAY_RATE, SoundBank
 from audiosurvey.runs.results.class_scores import worst_first
-from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.recipes import flat
-from audiosurvey.runs.validity import caveats
+from audiosurvey.runs.validity import caveats, imbalance
 from audiosurvey.training.loss import Loss
 from audiosurvey.training.metrics import METRICS
 from audiosurvey.version import __version__

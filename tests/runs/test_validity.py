@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from audiosurvey.runs.results.imbalance import imbalance
 from audiosurvey.runs.results.results import RunResults
+from audiosurvey.runs.validity import imbalance
 
 COUNTS = [[382, 0, 0], [40, 0, 0], [9, 0, 0]]
 
