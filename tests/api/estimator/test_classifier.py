@@ -197,6 +197,10 @@ def test_mistakes_are_named(config: dict[str, Any], clips: list[str], tmp_path: 
         estimator.predict(clips)
     with pytest.raises(UserError, match="one path; give a list of sounds"):
         estimator.fit(clips[0], y)
+    with pytest.raises(UserError, match="a dict is no sound; give a path, or samples"):
+        estimator.fit([{"path": clip} for clip in clips], y)
+    with pytest.raises(UserError, match="X: has columns path, label; give the one with the paths"):
+        estimator.fit(pandas.DataFrame({"path": clips, "label": y}), y)
     with pytest.raises(UserError, match="y: contains one class, low; classification needs at least two"):
         estimator.fit(clips, ["low"] * len(clips))
     with pytest.raises(UserError, match=r"X: .*none\.wav: file not found"):

@@ -1,7 +1,7 @@
 """From the X, y and groups of scikit-learn to sounds, classes and recordings."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ def sounds_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> list[Any]:
         raise UserError(f"X: {os.fspath(X)}: one path; give a list of sounds")
     found = _listed(X)
     if found is None:
+        _refuse_tables(X)
         least = _LEAST_SAMPLES if reset else 1
         return list(validate_data(estimator, X, reset=reset, dtype="numeric", ensure_min_features=least))
     if reset:
@@ -60,6 +61,14 @@ def groups_of(groups: Any, count: int) -> list[str] | None:
     group_N = column_or_1d(groups)
     check_consistent_length(range(count), group_N)
     return [str(group) for group in group_N]
+
+
+def _refuse_tables(X: Any) -> None:
+    """Raises UserError for what is a table in other parts of the package."""
+    if isinstance(X, Sequence) and X and isinstance(X[0], Mapping):
+        raise UserError("X[0]: a dict is no sound; give a path, or samples")
+    if hasattr(X, "iloc") and X.ndim == 2 and any(is_path(value) for value in X.iloc[:1].to_numpy().ravel()):
+        raise UserError(f"X: has columns {', '.join(map(str, X.columns))}; give the one with the paths")
 
 
 def _listed(X: Any) -> list[Any] | None:
