@@ -27,6 +27,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
         ("measurements.md", "config.md", "config.md"),
         ("results/README.md", "../docs/config.md", "../config.md"),
         ("config.md", "https://example.org/a.md", "https://example.org/a.md"),
+        ("python.md", "tutorials/augmentation.ipynb", "tutorials/augmentation.md"),
+        ("tutorials/augmentation.md", "../survey.md", "../survey.md"),
     ],
 )
 def test_links_of_the_repository_are_links_of_the_site(page: str, link: str, on_the_site: str):
@@ -43,5 +45,8 @@ def test_the_site_builds_without_a_warning_or_a_request(tmp_path: Path, monkeypa
         text = page.read_text(encoding="utf-8")
         assert "https://fonts." not in text
         assert 'src="http' not in text
+    page = (tmp_path / "tutorials" / "augmentation.html").read_text(encoding="utf-8")
+    assert page.count("<audio") > 3
+    assert (tmp_path / "tutorials" / "augmentation.ipynb").exists()
     assert (tmp_path / "results" / "esc10" / "small.json").exists()
     assert (tmp_path / "search" / "search_index.json").exists()
