@@ -28,7 +28,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
         ("results/README.md", "../docs/config.md", "../config.md"),
         ("config.md", "https://example.org/a.md", "https://example.org/a.md"),
         ("python.md", "tutorials/augmentation.ipynb", "tutorials/augmentation.md"),
-        ("tutorials/augmentation.md", "../survey.md", "../survey.md"),
+        ("tutorials/own-sounds.md", "comparing.ipynb", "comparing.md"),
+        ("tutorials/own-sounds.md", "../own-sounds.md", "../own-sounds.md"),
     ],
 )
 def test_links_of_the_repository_are_links_of_the_site(page: str, link: str, on_the_site: str):
