@@ -37,7 +37,8 @@ _EXPORTS_INTRO = (
 def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
     """README.md of a model folder. `facts`: its model.json."""
     about: dict[str, Any] = facts["about"]
-    head = yaml.safe_dump(_hub_metadata(facts, config.dataset.spec), sort_keys=False, allow_unicode=True, width=10_000)
+    described = config.dataset.spec if isinstance(config.dataset.spec, SetFacts) else None
+    head = yaml.safe_dump(_hub_metadata(facts, described), sort_keys=False, allow_unicode=True, width=10_000)
     std = {name: value for name, value in about.get("std", {}).items() if value is not None}
     metrics = [
         (METRICS[name].title, value, std.get(name)) for name, value in about["metrics"].items() if value is not None
@@ -53,8 +54,8 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         config=config,
         golden=golden,
         seconds=config.clip_samples / config.sample_rate,
-        dataset=_dataset(about, config.dataset.spec),
-        described=config.dataset.spec,
+        dataset=_dataset(about, described),
+        described=described,
         protocol=describe_protocol(about),
         std=std,
         metrics=metrics,
