@@ -35,6 +35,7 @@ def wave_BS() -> torch.Tensor:
         MelConfig(compression="db", floor_db=-70, shift=30, divide=10),
         MelConfig(compression="db", power=1, floor_db=-70),
         MelConfig(compression="db", power=3, floor_db=-40),
+        MelConfig(compression="db", top_db=30, shift=30, divide=10),
         MelConfig(mel_scale="kaldi", f_min=20, f_max=7000, compression="ln"),
     ],
 )

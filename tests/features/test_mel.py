@@ -260,3 +260,23 @@ def test_reflection_is_that_of_torch(samples: int):
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     ours, theirs = (torch.autograd.grad(one.square().sum(), wave_BS)[0] for one in (found, expected))
     torch.testing.assert_close(ours, theirs)
+
+
+def test_the_range_below_the_maximum_of_each_clip_is_librosas():
+    import librosa
+
+    wave_BS = waves(clips=2) * torch.tensor([[1.0], [0.1]])
+    wave_BS[:, 2000:6000] *= 1e-4
+    config = MelConfig(compression="db", top_db=50)
+    found_BTF = MelFrontEnd(config, RATE)(wave_BS)[:, 0]
+    bands_BTF = MelFrontEnd(config, RATE).mel(wave_BS).numpy()
+    for found_TF, bands_TF in zip(found_BTF, bands_BTF, strict=True):
+        expected_TF = librosa.power_to_db(bands_TF, amin=1e-10, top_db=50)
+        np.testing.assert_allclose(found_TF, expected_TF, atol=1e-4)
+        assert found_TF.max() - found_TF.min() == pytest.approx(50, abs=1e-4)
+    assert MelFrontEnd(config, RATE).silence == -100
+
+
+def test_the_range_below_the_maximum_is_one_of_decibels():
+    with pytest.raises(ValidationError, match="leave top_db out"):
+        MelConfig(compression="ln", top_db=80)

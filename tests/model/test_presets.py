@@ -17,6 +17,7 @@ from audiosurvey.threads import one_thread
 
 # Small enough to be tried at every change; all others are slow.
 QUICK = {"toy", "tiny", "cnn6", "cnn10", "mobilenetv1", "mobilenetv2", "erann-0-1", "erann-1-2", "mn04", "mn05"}
+QUICK |= {"ced-tiny", "probe-ced-tiny"}
 EVERY = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in preset_names()]
 CLASSES = 3
 ON_GPU = [pytest.param(name, marks=pytest.mark.gpu) for name in preset_names()]

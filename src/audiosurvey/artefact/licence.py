@@ -16,6 +16,7 @@ _HUB = {
     "CC BY-NC 3.0": "cc-by-nc-3.0",
     "CC BY-NC 4.0": "cc-by-nc-4.0",
     "CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0",
+    "Apache-2.0": "apache-2.0",
     "MIT": "mit",
 }
 """Our name of a licence: its identifier on the Hugging Face Hub."""

@@ -65,7 +65,8 @@ def _heard(mel: MelConfig, sample_rate: int) -> dict[str, Any]:
         "normalized": "window" if mel.normalized is True else mel.normalized,
         "wkwargs": {name: float(value) for name, value in periodic.items()},
     }
-    used = {"floor_db": mel.compression == "db", "log_offset": mel.compression == "ln", "pad_mode": mel.center}
+    db = mel.compression == "db"
+    used = {"floor_db": db, "top_db": db, "log_offset": mel.compression == "ln", "pad_mode": mel.center}
     return {key: value for key, value in values.items() if used.get(key, True)}
 
 

@@ -78,6 +78,9 @@ class MelConfig(Section):
     any `power`; `ln`: ln(x + log_offset)."""
     floor_db: float = Field(default=-100.0, lt=0)
     """Floor of `compression: db` in dB relative to 1."""
+    top_db: float | None = Field(default=None, gt=0)
+    """Dynamic range in dB with `compression: db`: lower values are raised to this much below the clip's maximum. null:
+    no limit but `floor_db`."""
     log_offset: float = Field(default=1e-5, gt=0)
     """Offset added before the logarithm by `compression: ln`; determines the value of silence."""
     shift: float = 0.0
@@ -97,6 +100,13 @@ class MelConfig(Section):
         unknown = [name for name in value or {} if name not in known]
         if unknown:
             raise ValueError(f"{unknown[0]}: not an argument of this window; it takes {', '.join(known)}")
+        return value
+
+    @field_validator("top_db")
+    @classmethod
+    def _of_decibels(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("compression") not in ("db", None):
+            raise ValueError("applies to `compression: db` only; set that, or leave top_db out")
         return value
 
     @field_validator("mel_scale")
@@ -249,7 +259,7 @@ class MelFrontEnd(nn.Module):
         return wave_BS
 
     def compress(self, mel: torch.Tensor) -> torch.Tensor:
-        """The last stage: the logarithm of mel bands, shifted and scaled."""
+        """The last stage: the logarithm of mel bands (B, T, F), shifted and scaled."""
         config = self.config
         if config.compression == "log10p1":
             values = torch.log10(1 + mel)
@@ -257,6 +267,9 @@ class MelFrontEnd(nn.Module):
             values = torch.log(mel + config.log_offset)
         else:
             values = self._db_per_decade * torch.log10(mel.clamp(min=self._floor))
+            # A single value, such as that of silence, has no maximum of a clip.
+            if config.top_db is not None and values.dim() == 3:
+                values = torch.maximum(values, values.amax(dim=(1, 2), keepdim=True) - config.top_db)
         if config.shift or config.divide != 1:
             values = (values + config.shift) / config.divide
         return values

@@ -15,13 +15,14 @@ from audiosurvey.model.blocks.inputs import InputItem, JoinItem
 from audiosurvey.model.blocks.inverted import InvertedItem
 from audiosurvey.model.blocks.item import BlockItem
 from audiosurvey.model.blocks.linear import FcItem
-from audiosurvey.model.blocks.normalise import NormItem, RelativeItem
+from audiosurvey.model.blocks.normalise import BandNormItem, LayerNormItem, NormItem, RelativeItem
 from audiosurvey.model.blocks.pooling import MaxPoolItem, MeanItem, PoolingItem, PoolItem
 from audiosurvey.model.blocks.res import ResItem
 from audiosurvey.model.blocks.residual import ResidualItem
 from audiosurvey.model.blocks.separable import SeparableItem
 from audiosurvey.model.blocks.transformer import TransformerItem
 from audiosurvey.model.blocks.wave import ChannelsToBandsItem, PadMultipleItem, PeakNormItem
+from audiosurvey.model.families.ced import AttentionItem, PatchesItem
 from audiosurvey.model.families.eat import ResTfItem, WaveConvItem, WaveDownItem
 from audiosurvey.model.families.erann import ArbItem
 from audiosurvey.model.families.mobilenetv3 import MnBlockItem, MnConvItem
@@ -40,6 +41,8 @@ BLOCKS: dict[str, type[BlockItem]] = {
     "residual": ResidualItem,
     "separable": SeparableItem,
     "norm": NormItem,
+    "band_norm": BandNormItem,
+    "layer_norm": LayerNormItem,
     "relative": RelativeItem,
     "pool": PoolItem,
     "mean": MeanItem,
@@ -58,6 +61,8 @@ BLOCKS: dict[str, type[BlockItem]] = {
     "wave_down": WaveDownItem,
     "res_tf": ResTfItem,
     "transformer": TransformerItem,
+    "patches": PatchesItem,
+    "attention": AttentionItem,
 }
 
 

@@ -96,3 +96,25 @@ def test_behind_relative_every_value_hears_the_whole_clip(share: float, frames: 
     config = ModelConfig.model_validate({"blocks": [*blocks, {"pooling": {"mode": "avg"}}]})
     network = build_network(config, input_shape=(1, 50, 4), classes=3, seed=0)
     assert describe(network, (1, 50, 4)).layers[1].receptive_field == (frames, 3)
+
+
+def test_layer_norm_goes_over_the_channels_of_each_cell_and_over_features() -> None:
+    blocks: list[dict[str, Any]] = [{"layer_norm": 0.5}, {"pooling": {"mode": "avg"}}, {"layer_norm": 1e-5}]
+    config = ModelConfig.model_validate({"blocks": blocks})
+    network = build_network(config, input_shape=(6, 10, 4), classes=3, seed=0)
+    x = torch.randn(2, 6, 10, 4)
+    cell = x[1, :, 7, 2]
+    expected = (cell - cell.mean()) / (cell.var(correction=0) + 0.5).sqrt()
+    torch.testing.assert_close(network.blocks[0](x)[1, :, 7, 2], expected)
+    features = network.embed(x)
+    torch.testing.assert_close(features.mean(dim=1), torch.zeros(2), atol=1e-5, rtol=0)
+    assert sum(parameter.numel() for parameter in network.blocks.parameters()) == 2 * 2 * 6
+
+
+def test_band_norm_has_a_norm_for_each_band_and_the_momentum_that_it_is_given() -> None:
+    config = ModelConfig.model_validate({"blocks": [{"band_norm": 0.01}, {"pooling": {"mode": "avg"}}]})
+    network = build_network(config, input_shape=(1, 10, 4), classes=3, seed=0)
+    x = 5 + torch.arange(1.0, 5.0) * torch.randn(8, 1, 10, 4)
+    y = network.blocks[0](x)
+    torch.testing.assert_close(y.mean(dim=(0, 1, 2)), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.blocks[0].norm.running_mean, 0.01 * x.mean(dim=(0, 1, 2)))

@@ -118,11 +118,12 @@ def test_a_name_that_is_none() -> None:
 
 
 def test_what_is_published() -> None:
-    assert {name.split("/")[0] for name in RELEASED} == {"efficientat", "panns"}
+    assert {name.split("/")[0] for name in RELEASED} == {"efficientat", "panns", "ced"}
     assert RELEASED["efficientat/mn10_as"].url.endswith("/releases/download/v0.0.1/mn10_as_mAP_471.pt")
     assert RELEASED["panns/cnn14"].file == "Cnn14_mAP=0.431.pth"
     assert len({found.file for found in RELEASED.values()}) == len(RELEASED)
     # The file's name is enough to know what it is.
     assert released("/some/where/mn10_as_hop_15_mAP_463.pt") is RELEASED["efficientat/mn10_as_hop_15"]
     assert released("https://elsewhere.org/Cnn14_16k_mAP%3D0.438.pth?x=1") is RELEASED["panns/cnn14_16k"]
+    assert released("audiotransformer_small_mAP_4958.pt") is RELEASED["ced/ced-small"]
     assert released("mine.pt") is None

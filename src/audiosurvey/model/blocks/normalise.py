@@ -1,4 +1,4 @@
-"""Normalisation: the `norm` and `relative` blocks, and the standardisation of the input spectrogram."""
+"""Normalisation: the blocks `norm`, `band_norm`, `layer_norm` and `relative`, and standardisation of the input."""
 
 from typing import Annotated, Literal
 
@@ -21,6 +21,29 @@ class NormItem(BlockItem):
 
     def build(self, shape: Shape) -> nn.Module:
         return nn.BatchNorm2d(shape[0]) if is_map(shape) else nn.BatchNorm1d(shape[0])
+
+
+class BandNormItem(BlockItem):
+    """Batch-norm with a learned scale and shift per band; the value is the momentum of the running statistics, such as
+    0.1."""
+
+    band_norm: Annotated[float, Field(gt=0, le=1)]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return map_sizes(shape, "band_norm")
+
+    def build(self, shape: Shape) -> nn.Module:
+        return BandBatchNorm(shape[2], self.band_norm)
+
+
+class LayerNormItem(BlockItem):
+    """Layer normalisation over the channels of each cell of a map, or over the features after `pooling`, with a learned
+    scale and shift; the value is the epsilon added to the variance, such as 0.00001."""
+
+    layer_norm: Annotated[float, Field(gt=0, le=1)]
+
+    def build(self, shape: Shape) -> nn.Module:
+        return ChannelNorm(shape[0], eps=self.layer_norm)
 
 
 class RelativeItem(BlockItem):
@@ -65,12 +88,21 @@ class Relative(nn.Module):
         return x_BCTF - self.share * x_BCTF.mean(dim=2, keepdim=True)
 
 
+class ChannelNorm(nn.LayerNorm):
+    """(B, C, T, F) or (B, N) -> same."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if input.dim() == 2:
+            return super().forward(input)
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class BandBatchNorm(nn.Module):
     """Batch-norm per mel band instead of per channel, (B, C, T, F) -> same (PANNs, Kong et al. 2020)."""
 
-    def __init__(self, bands: int) -> None:
+    def __init__(self, bands: int, momentum: float = 0.1) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(bands)
+        self.norm = nn.BatchNorm2d(bands, momentum=momentum)
 
     def forward(self, x_BCTF: torch.Tensor) -> torch.Tensor:
         return self.norm(x_BCTF.transpose(1, 3)).transpose(1, 3)

@@ -12,7 +12,9 @@ from audiosurvey.errors import Fault, UserError, some_of
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.blocks.transformer import resize_positions
+from audiosurvey.model.families.ced import resize_patch_positions
 from audiosurvey.model.network import Network
+from audiosurvey.model.weights.ced import CED
 from audiosurvey.model.weights.efficientat import EFFICIENTAT
 from audiosurvey.model.weights.family import Family, Placed
 from audiosurvey.model.weights.panns_checkpoint import PANNS
@@ -29,7 +31,7 @@ OURS = Family(
     place=lambda tensors, network: Placed(dict(tensors), {name: name for name in tensors}),
     front_end=lambda tensors: None,
 )
-FAMILIES = (OURS, EFFICIENTAT, PANNS)
+FAMILIES = (OURS, EFFICIENTAT, PANNS, CED)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Weights:
             for name in [name for name in placed.tensors if name.startswith(_CLASSIFIER)]:
                 rows = len(placed.tensors.pop(name))
                 placed.dropped[placed.source.pop(name)] = f"a classifier for {rows} classes"
-        resized = resize_positions(placed.tensors, network)
+        resized = resize_positions(placed.tensors, network) | resize_patch_positions(placed.tensors, network)
         self._refuse_misfits(placed, {name: tuple(value.shape) for name, value in own.items()}, keep_classifier)
         return placed, resized
 

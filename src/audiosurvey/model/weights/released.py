@@ -10,10 +10,10 @@ from audiosurvey.cache import cache_folder
 from audiosurvey.data.download.fetch import discard, fetch
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError
-from audiosurvey.model.weights import efficientat, panns_checkpoint
+from audiosurvey.model.weights import ced, efficientat, panns_checkpoint
 from audiosurvey.model.weights.family import Released
 
-RELEASED: dict[str, Released] = {**efficientat.RELEASED, **panns_checkpoint.RELEASED}
+RELEASED: dict[str, Released] = {**efficientat.RELEASED, **panns_checkpoint.RELEASED, **ced.RELEASED}
 """Weights that `model.init` takes by name."""
 
 

@@ -19,6 +19,7 @@ from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip, Table
 from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.model.blocks.transformer import resize_positions
+from audiosurvey.model.families.ced import resize_patch_positions
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.scores import monitored
@@ -53,6 +54,7 @@ class PretrainingResult:
         """
         body = {name: value for name, value in self.tensors.items() if not name.startswith(_CLASSIFIER)}
         resize_positions(body, network)
+        resize_patch_positions(body, network)
         fresh = {name: value for name, value in network.state_dict().items() if name.startswith(_CLASSIFIER)}
         network.load_state_dict(body | fresh)
 
