@@ -82,7 +82,7 @@ def test_logits_of_the_authors_names(ced_file: Path, ced_tensors: Tensors, secon
     expected = torch.stack([logits(ced_tensors, loud), logits(ced_tensors, soft)])
     found = scored(network, np.stack([loud, soft]))
     assert expected.std() > 0.1
-    torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-4)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=5e-5)
 
 
 def test_logits_of_the_hubs_names(tmp_path: Path, ced_tensors: Tensors) -> None:
@@ -91,14 +91,14 @@ def test_logits_of_the_hubs_names(tmp_path: Path, ced_tensors: Tensors) -> None:
     report = saved(hub, tmp_path / "hub.pt").put_into(network, keep_classifier=True)
     assert (set(report.renamed), report.dropped, report.fresh) == (set(hub), {}, [])
     found = scored(network, sound(1)[None])[0]
-    torch.testing.assert_close(found.double(), logits(ced_tensors, sound(1)), rtol=0, atol=2e-4)
+    torch.testing.assert_close(found.double(), logits(ced_tensors, sound(1)), rtol=0, atol=5e-5)
 
 
 def test_positions_are_stretched_for_clips_above_ten_seconds(ced_file: Path, ced_tensors: Tensors) -> None:
     network = network_of("ced-tiny", 527, 12)
     open_weights(str(ced_file)).put_into(network, keep_classifier=True)
     found = scored(network, sound(12)[None])[0]
-    torch.testing.assert_close(found.double(), logits(ced_tensors, sound(12)), rtol=0, atol=2e-4)
+    torch.testing.assert_close(found.double(), logits(ced_tensors, sound(12)), rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize(("positions", "how"), [(40, "63 positions cut to 40"), (80, "63 positions stretched to 80")])
