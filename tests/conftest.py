@@ -21,7 +21,7 @@ import soundfile
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
-pytest_plugins = ["ced_files", "fake_hub", "model_fixtures", "own_weights", "small_survey", "docs_world"]
+pytest_plugins = ["ced_files", "hub_folders", "fake_hub", "model_fixtures", "own_weights", "small_survey", "docs_world"]
 
 PATIENCE_S = 300
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -62,6 +62,15 @@ EVERY_BLOCK: list[dict[str, Any]] = [
     {"patches": {"channels": 8, "size": [2, 1], "positions": 9}},
     {"attention": {"heads": 2, "hidden": 12, "dropout": 0.1}},
     {"layer_norm": 0.001},
+    {
+        "encoder": {
+            "hub": "user/name",
+            "layer": 3,
+            "pool": "max",
+            "config": {"model_type": "hubert"},
+            "extractor": {"sampling_rate": 16000},
+        }
+    },
     {"pooling": {"mode": "mul", "flat": True}},
     {"dropout": 0.15},
     {"fc": 12},

@@ -19,6 +19,7 @@ from audiosurvey.threads import one_thread
 QUICK = {"toy", "tiny", "cnn6", "cnn10", "mobilenetv1", "mobilenetv2", "erann-0-1", "erann-1-2", "mn04", "mn05"}
 QUICK |= {"ced-tiny", "probe-ced-tiny"}
 EVERY = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in preset_names()]
+OF_THE_HUB = {"ast", "probe-ast", "finetune-ast"}
 CLASSES = 3
 ON_GPU = [pytest.param(name, marks=pytest.mark.gpu) for name in preset_names()]
 
@@ -32,6 +33,8 @@ def in_one_thread() -> Iterator[None]:
 
 def built(name: str, seconds: float = 1) -> tuple[Network, NetworkInput]:
     """The preset's network and three unlike clips, in decibels where it standardises them."""
+    if name in OF_THE_HUB:
+        pytest.importorskip("transformers")
     config = load_config(name).config
     shape = config.input_shape_of(round(seconds * config.sample_rate))
     standardize = config.mel_spectrogram.standardize

@@ -11,6 +11,7 @@ from audiosurvey.errors import Fault, UserError
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.earlier import earlier_mel, is_earlier
 from audiosurvey.features.mel import MelConfig
+from audiosurvey.model.encoders.hub_folder import is_encoder_folder
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network
 from audiosurvey.model.weights.pretrained import OURS, Weights, open_weights, read_pretrained
@@ -41,7 +42,7 @@ def settings_of(init: str) -> WeightSettings:
     if (known := released(init)) is not None:
         return WeightSettings(known.front_end)
     path = on_disk(init)
-    if path is None:
+    if path is None or is_encoder_folder(path):
         return WeightSettings()
     weights = read_pretrained(init, path)
     config = _config_beside(weights)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from audiosurvey.config.checks.checks import cross_faults
 from audiosurvey.config.checks.obstacles import device_obstacles, obstacles
+from audiosurvey.config.from_encoder import fill_from_encoder
 from audiosurvey.config.from_weights import fill_from_weights
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.reading.document import Document, read
@@ -107,6 +108,9 @@ def load_document(document: Document, overrides: Overrides = ()) -> LoadedConfig
             override(document, word)
         fill_preset(document)
     fill_set(document)
+    if faults := fill_from_encoder(document):
+        # Without its settings, nothing can be said about what follows an encoder.
+        refuse(document, faults)
     taken = fill_from_weights(document)
     checked = validate(Config, document)
     if checked.config is None:

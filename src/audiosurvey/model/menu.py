@@ -22,6 +22,7 @@ from audiosurvey.model.blocks.residual import ResidualItem
 from audiosurvey.model.blocks.separable import SeparableItem
 from audiosurvey.model.blocks.transformer import TransformerItem
 from audiosurvey.model.blocks.wave import ChannelsToBandsItem, PadMultipleItem, PeakNormItem
+from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.model.families.ced import AttentionItem, PatchesItem
 from audiosurvey.model.families.eat import ResTfItem, WaveConvItem, WaveDownItem
 from audiosurvey.model.families.erann import ArbItem
@@ -63,6 +64,7 @@ BLOCKS: dict[str, type[BlockItem]] = {
     "transformer": TransformerItem,
     "patches": PatchesItem,
     "attention": AttentionItem,
+    "encoder": EncoderItem,
 }
 
 

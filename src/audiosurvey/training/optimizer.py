@@ -7,6 +7,7 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
+from audiosurvey.model.encoders.hub_encoder import HubEncoder
 from audiosurvey.model.network import Network
 from audiosurvey.section import Section
 from audiosurvey.training.adams import AdamS, Belonging
@@ -31,7 +32,8 @@ class OptimizerConfig(Section):
     nesterov: bool = False
     """Nesterov momentum (sgd)."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
-    """Layer-wise learning rate decay: the factor from each block with weights to the one before it. The classifier uses
+    """Layer-wise learning rate decay: the factor from each block with weights to the one before it (in an `encoder`,
+    from layer to layer). The classifier uses
     the full rate, the last block this times it, and so on; the input standardisation uses that of the first block. Not
     applied to pretraining from scratch."""
     decay_all: bool = False
@@ -86,13 +88,17 @@ def build_optimizer(
 
 
 def layer_rates(network: Network, decay: float) -> dict[nn.Parameter, float]:
-    """Learning rate factors: `decay` to the power of the distance from the classifier, in blocks with weights."""
+    """Learning rate factors: `decay` to the power of the distance from the classifier, in blocks with weights, and in
+    layers of an `encoder`."""
     rates = dict.fromkeys(network.classifier.parameters(), 1.0)
     rate = 1.0
     for blocks in network.blocks_by_member():
         rate = 1.0
         for block in reversed(blocks):
-            if own := list(block.parameters()):
-                rate *= decay
-                rates |= dict.fromkeys(own, rate)
+            # An encoder is one block of many layers.
+            parts = block.depth_groups() if isinstance(block, HubEncoder) else [list(block.parameters())]
+            for own in reversed(parts):
+                if own:
+                    rate *= decay
+                    rates |= dict.fromkeys(own, rate)
     return rates | dict.fromkeys(network.standardize.parameters(), rate)

@@ -10,6 +10,8 @@ from audiosurvey.config.init_weights import fit_faults, hearing_faults
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
+from audiosurvey.model.encoders.kinds import sample_rate
+from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.weights.pretrained import no_ensemble
 from audiosurvey.model.weights.released import released
@@ -64,6 +66,24 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         yield Fault(("model", "keep_statistics"), f"there are no statistics to keep; {mend}")
 
 
+def _encoder_hears_its_rate(config: Config) -> Iterable[Fault]:
+    for block in config.model.blocks or []:
+        if not isinstance(block, EncoderItem) or block.encoder.extractor is None:
+            continue
+        trained = sample_rate(block.encoder.extractor)
+        if config.sample_rate != trained:
+            yield Fault(
+                ("sample_rate",),
+                f"{config.sample_rate}, the encoder {block.encoder.hub} was trained with {trained}; write sample_rate: "
+                f"{trained}",
+            )
+        if block.encoder.layer == "all" and config.train.head_only:
+            yield Fault(
+                ("train", "head_only"),
+                "trains no mixture of the encoder's layers (layer: all); use model.freeze: body, or layer: mean",
+            )
+
+
 def _sizes(config: Config) -> list[torch.Size]:
     """Of all weights before the classifier, in the order of the blocks."""
     return [parameter.shape for parameter in meta_network(config).blocks.parameters()]
@@ -75,6 +95,7 @@ WEIGHT_RULES = (
         _weights_are_of_this_network,
     ),
     Rule(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
+    Rule(("model.blocks", "sample_rate", "train.head_only"), _encoder_hears_its_rate),
     Rule(
         ("model.init", "model.freeze", "model.keep_statistics", "pretrain_urban", "pretrain.dataset"),
         _frozen_weights_are_given,

@@ -19,6 +19,8 @@ class Placed:
     """Our name: the checkpoint's."""
     dropped: dict[str, str] = field(default_factory=dict)
     """The checkpoint's name: why it is not used."""
+    begun: set[str] = field(default_factory=set)
+    """Our names of what no checkpoint holds, such as the mixture of an encoder's layers: it stays as it is."""
 
     def put(self, theirs: str, ours: str, tensor: Tensor) -> None:
         self.tensors[ours], self.source[ours] = tensor, theirs

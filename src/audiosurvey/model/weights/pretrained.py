@@ -12,11 +12,13 @@ from audiosurvey.errors import Fault, UserError, some_of
 from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.blocks.transformer import resize_positions
+from audiosurvey.model.encoders.hub_folder import CONFIG, is_encoder_folder, read_json
 from audiosurvey.model.families.ced import resize_patch_positions
 from audiosurvey.model.network import Network
 from audiosurvey.model.weights.ced import CED
 from audiosurvey.model.weights.efficientat import EFFICIENTAT
 from audiosurvey.model.weights.family import Family, Placed
+from audiosurvey.model.weights.hub_checkpoint import family_of, read_encoder
 from audiosurvey.model.weights.panns_checkpoint import PANNS
 from audiosurvey.model.weights.released import locate, released
 from audiosurvey.model.weights.weightfile import Tensors, read_weights, sha256, weights_file
@@ -147,6 +149,7 @@ class Weights:
             name
             for name in own
             if name not in placed.tensors
+            and name not in placed.begun
             and not name.endswith(_COUNTER)
             and (classifier or not name.startswith(_CLASSIFIER))
         ]
@@ -176,6 +179,9 @@ def no_ensemble(init: str, members: int) -> str:
 
 def read_pretrained(init: str, path: Path) -> Weights:
     """The weights in a file, or in the folder of a model, whose front end is left to the caller."""
+    if is_encoder_folder(path):
+        tensors, file = read_encoder(path)
+        return Weights(init, file, tensors, family_of(read_json(path / CONFIG)), None)
     file = weights_file(path)
     tensors = read_weights(file)
     family = next((family for family in FAMILIES if family.recognises(tensors)), None)

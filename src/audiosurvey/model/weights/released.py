@@ -10,6 +10,7 @@ from audiosurvey.cache import cache_folder
 from audiosurvey.data.download.fetch import discard, fetch
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError
+from audiosurvey.model.encoders.hub_folder import PREFIX, cached_folder, weights_folder
 from audiosurvey.model.weights import ced, efficientat, panns_checkpoint
 from audiosurvey.model.weights.family import Released
 
@@ -32,6 +33,8 @@ def name_of(sha256: str) -> str | None:
 
 def on_disk(init: str) -> Path | None:
     """Where these weights are, if they are here; fetches nothing."""
+    if init.startswith(PREFIX):
+        return cached_folder(init)
     path = _cached(init) or Path(init).expanduser()
     try:
         return path if path.exists() else None
@@ -44,6 +47,8 @@ def locate(init: str, progress: ProgressCallback | None = None, *, tries: int = 
 
     Raises UserError in one line: no such file or name, no network, or other content than was published.
     """
+    if init.startswith(PREFIX):
+        return weights_folder(init)
     found, cached = on_disk(init), _cached(init)
     if cached is None:
         if found is None:
@@ -89,7 +94,7 @@ def _cached(init: str) -> Path | None:
 
 def missing_weights(init: str) -> str | None:
     """What to say where this is neither a name, nor an address, nor a file or folder that is there; None otherwise."""
-    if _cached(init) is not None or on_disk(init) is not None:
+    if init.startswith(PREFIX) or _cached(init) is not None or on_disk(init) is not None:
         return None
     return f"{init}: no such file or folder, and no weights of that name{_near(init)}"
 

@@ -1,0 +1,192 @@
+"""The audio encoders of `transformers` that can be used, by model type: their classes, sizes and limits.
+
+An architecture is plain data: the content of `config.json`, with every default written out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from audiosurvey.errors import UserError
+
+Hearing = Literal["kaldi", "whisper", "clap", "wave"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A model type of `transformers`."""
+
+    hearing: Hearing
+    """The input that its feature extractor makes."""
+    module: str
+    """In `transformers.models`, without the beginning `configuration_` or `modeling_` of its modules."""
+    config: str
+    model: str
+    extractor: str
+    whole: str | None = None
+    """The class of the model that checkpoints hold, if the encoder is only a part of it."""
+    part: str = ""
+    """The attribute of `whole` that is the encoder."""
+    width: str = "hidden_size"
+    layers: str = "num_hidden_layers"
+
+
+_WAVE = "Wav2Vec2FeatureExtractor"
+KINDS = {
+    "audio-spectrogram-transformer": Kind(
+        "kaldi", "audio_spectrogram_transformer", "ASTConfig", "ASTModel", "ASTFeatureExtractor"
+    ),
+    "whisper": Kind(
+        *("whisper", "whisper", "WhisperConfig", "WhisperEncoder", "WhisperFeatureExtractor"),
+        *("WhisperModel", "encoder", "d_model", "encoder_layers"),
+    ),
+    "clap_audio_model": Kind("clap", "clap", "ClapAudioConfig", "ClapAudioModel", "ClapFeatureExtractor"),
+    "wav2vec2": Kind("wave", "wav2vec2", "Wav2Vec2Config", "Wav2Vec2Model", _WAVE),
+    "hubert": Kind("wave", "hubert", "HubertConfig", "HubertModel", _WAVE),
+    "wavlm": Kind("wave", "wavlm", "WavLMConfig", "WavLMModel", _WAVE),
+    "data2vec-audio": Kind("wave", "data2vec", "Data2VecAudioConfig", "Data2VecAudioModel", _WAVE),
+}
+_IN_CHECKPOINTS = {"clap": Kind("clap", "clap", "ClapConfig", "ClapModel", "", "ClapModel", "audio_model")}
+"""Model types of whole checkpoints whose encoder is a model type of its own."""
+
+_NOT_ARCHITECTURE = {
+    *("transformers_version", "architectures", "dtype", "torch_dtype", "id2label", "label2id", "_name_or_path"),
+    *("problem_type", "output_hidden_states", "output_attentions", "return_dict", "auto_map", "suppress_tokens"),
+    *("begin_suppress_tokens", "forced_decoder_ids", "task_specific_params", "chunk_size_feed_forward", "mel_filters"),
+    *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "tie_word_embeddings"),
+}
+_NO_RANDOM_LAYERS = {"layerdrop": 0.0, "encoder_layerdrop": 0.0, "apply_spec_augment": False}
+"""Training draws nothing but dropout: a clip's augmentation is that of the config."""
+
+
+def is_installed() -> bool:
+    return find_spec("transformers") is not None
+
+
+def _require() -> None:
+    if not is_installed():
+        raise UserError("encoder: transformers is not installed; pip install 'audiosurvey[hub]'")
+
+
+def transformers(part: str, name: str) -> Any:
+    """A class such as `("configuration_whisper", "WhisperConfig")`; UserError where the library is not installed."""
+    _require()
+    kind, _, module = part.partition("_")
+    folder = "data2vec" if module.startswith("data2vec") else module
+    return getattr(import_module(f"transformers.models.{folder}.{kind}_{module}"), name)
+
+
+def config_class(kind: Kind) -> Any:
+    return transformers(f"configuration_{_file(kind)}", kind.config)
+
+
+def model_class(kind: Kind, name: str | None = None) -> Any:
+    return transformers(f"modeling_{_file(kind)}", name or kind.model)
+
+
+def extractor_class(kind: Kind) -> Any:
+    module = "wav2vec2" if kind.extractor == _WAVE else kind.module
+    part = "feature_extraction"
+    _require()
+    return getattr(import_module(f"transformers.models.{module}.{part}_{module}"), kind.extractor)
+
+
+def _file(kind: Kind) -> str:
+    return "data2vec_audio" if kind.module == "data2vec" else kind.module
+
+
+def kind_of(architecture: Mapping[str, Any]) -> Kind:
+    return KINDS[architecture["model_type"]]
+
+
+def checkpoint_kind(model_type: str) -> Kind:
+    return _IN_CHECKPOINTS.get(model_type) or KINDS[model_type]
+
+
+def architecture_from(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The architecture in the content of a `config.json`. Raises UserError for a model type that is none of KINDS."""
+    found = dict(stored)
+    if found.get("model_type") == "clap" and isinstance(found.get("audio_config"), Mapping):
+        found = {**found["audio_config"], "model_type": "clap_audio_model"}
+    if found.get("model_type") not in KINDS:
+        known = ", ".join(["clap", *(name for name in KINDS if name != "clap_audio_model")])
+        raise UserError(f"model type {found.get('model_type')!r}: not a known audio encoder ({known})")
+    full = config_class(KINDS[found["model_type"]]).from_dict(found).to_dict()
+    return _plain(full)
+
+
+def extractor_from(stored: Mapping[str, Any], architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the feature extractor in the content of a `preprocessor_config.json`, defaults written out."""
+    given = dict(stored.get("feature_extractor", stored))
+    return _plain(extractor_class(kind_of(architecture)).from_dict(given).to_dict())
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps({key: value for key, value in values.items() if key not in _NOT_ARCHITECTURE}))
+
+
+def new_model(architecture: Mapping[str, Any]) -> Any:
+    """The encoder with random weights. It draws from torch's global generator."""
+    kind = kind_of(architecture)
+    known = {key: value for key, value in _NO_RANDOM_LAYERS.items() if key in architecture}
+    model = model_class(kind)(config_class(kind).from_dict({**architecture, **known}))
+    if kind.hearing == "clap":
+        # Fusion is for clips that are longer than the input; its weights stay where they are, unused.
+        model.audio_encoder.enable_fusion = model.audio_encoder.patch_embed.enable_fusion = False
+    return model
+
+
+def width(architecture: Mapping[str, Any]) -> int:
+    """Features of a position of the output."""
+    if kind_of(architecture).hearing == "clap":
+        return architecture["patch_embeds_hidden_size"] * 2 ** (len(architecture["depths"]) - 1)
+    if architecture.get("add_adapter"):
+        return architecture["output_hidden_size"]
+    return architecture[kind_of(architecture).width]
+
+
+def layers(architecture: Mapping[str, Any]) -> int:
+    """Layers, or stages for CLAP."""
+    if kind_of(architecture).hearing == "clap":
+        return len(architecture["depths"])
+    return architecture[kind_of(architecture).layers]
+
+
+def sample_rate(extractor: Mapping[str, Any]) -> int:
+    return int(extractor["sampling_rate"])
+
+
+def limits(architecture: Mapping[str, Any], extractor: Mapping[str, Any]) -> tuple[int, int | None]:
+    """The least and the greatest number of samples of a clip; None: any number."""
+    hearing = kind_of(architecture).hearing
+    if hearing == "kaldi":
+        return 400, 400 + 160 * extractor["max_length"] - 1
+    if hearing == "whisper":
+        return 1, 2 * architecture["max_source_positions"] * extractor["hop_length"]
+    if hearing == "clap":
+        return 1, extractor["max_length_s"] * extractor["sampling_rate"]
+    least = 1
+    for kernel, stride in zip(
+        reversed(architecture["conv_kernel"]), reversed(architecture["conv_stride"]), strict=True
+    ):
+        least = (least - 1) * stride + kernel
+    return least, None
+
+
+def positions(architecture: Mapping[str, Any], samples: int) -> int:
+    """Positions of the output for a clip, special tokens included."""
+    hearing = kind_of(architecture).hearing
+    if hearing == "whisper":
+        return architecture["max_source_positions"]
+    if hearing == "kaldi":
+        size = architecture["patch_size"]
+        rows = (architecture["num_mel_bins"] - size) // architecture["frequency_stride"] + 1
+        return 2 + rows * ((architecture["max_length"] - size) // architecture["time_stride"] + 1)
+    if hearing == "clap":
+        return 1
+    for kernel, stride in zip(architecture["conv_kernel"], architecture["conv_stride"], strict=True):
+        samples = (samples - kernel) // stride + 1
+    return samples

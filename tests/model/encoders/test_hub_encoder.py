@@ -1,0 +1,129 @@
+"""Encoders of the Hub: outputs equal to those of `transformers`, feature extractor included, for every family."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hub_folders import FAMILIES
+
+from audiosurvey.model.describe import describe
+from audiosurvey.model.encoders.hub_encoder import HubEncoder
+from audiosurvey.model.encoders.hub_folder import read_settings
+from audiosurvey.model.grammar import ModelConfig
+from audiosurvey.model.network import Network, build_network
+from audiosurvey.model.weights.pretrained import open_weights
+
+hf = pytest.importorskip("transformers")
+Folder = Callable[[str], Path]
+
+
+def network_of(folder: Path, seconds: float = 1, device: str = "cpu", **options: Any) -> tuple[Network, int]:
+    """The network of an encoder, with its weights, and its sample rate."""
+    architecture, extractor = read_settings(str(folder))
+    block = {"hub": str(folder), "config": architecture, "extractor": extractor, **options}
+    config = ModelConfig.model_validate({"blocks": [{"input": "wave"}, {"encoder": block}]})
+    rate = extractor["sampling_rate"]
+    with torch.device(device):
+        network = build_network(config, input_shape=(1, round(seconds * rate)), classes=3, seed=0)
+    if device == "cpu":
+        open_weights(str(folder)).put_into(network)
+    return network.eval(), rate
+
+
+def sounds(rate: int, seconds: float = 1) -> np.ndarray:
+    """A loud tone, soft noise, and clicks."""
+    time_S, rng = np.arange(round(seconds * rate)) / rate, np.random.default_rng(0)
+    tone, noise = 0.5 * np.sin(2 * np.pi * 440 * time_S), 0.01 * rng.standard_normal(len(time_S))
+    return np.stack([tone + noise, noise, noise + (np.arange(len(time_S)) % (rate // 5) < 30)]).astype(np.float32)
+
+
+def theirs(family: str, folder: Path, wave_BS: np.ndarray, rate: int) -> Any:
+    """The outputs of `transformers` itself, from its own feature extractor, for a list of clips."""
+    extractor = hf.AutoFeatureExtractor.from_pretrained(folder)
+    heard = extractor(list(wave_BS), sampling_rate=rate, return_tensors="pt")
+    if family == "whisper":
+        model = hf.WhisperModel.from_pretrained(folder).encoder
+    elif family.startswith("clap"):
+        model = hf.ClapModel.from_pretrained(folder).audio_model
+        heard = {"input_features": heard["input_features"], "is_longer": torch.zeros(len(wave_BS), 1, dtype=torch.bool)}
+    else:
+        model = hf.AutoModel.from_pretrained(folder)
+    with torch.no_grad():
+        return model.eval()(**heard, output_hidden_states=not family.startswith("clap"))
+
+
+def embedded(network: Network, wave_BS: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        return network.embed(torch.from_numpy(wave_BS).unsqueeze(1))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_equal_to_transformers(family: str, hub_folder: Folder) -> None:
+    folder = hub_folder(family)
+    network, rate = network_of(folder)
+    wave_BS = sounds(rate)
+    found, out = embedded(network, wave_BS), theirs(family, folder, wave_BS, rate)
+    if family.startswith("clap"):
+        expected = out.pooler_output
+    elif family == "ast":
+        expected = out.last_hidden_state[:, 2:].mean(1)
+    elif family == "whisper":
+        # One of two seconds is the clip.
+        expected = out.last_hidden_state[:, :50].mean(1)
+    else:
+        expected = out.last_hidden_state.mean(1)
+    assert expected.std(0).mean() > 1e-3
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["ast", "wavlm", "wav2vec2"])
+def test_layers_and_pooling(family: str, hub_folder: Folder) -> None:
+    folder = hub_folder(family)
+    first = 2 if family == "ast" else 0
+    network, rate = network_of(folder, layer=1, pool="max")
+    wave_BS = sounds(rate)
+    out = theirs(family, folder, wave_BS, rate)
+    states = [state[:, first:] for state in out.hidden_states]
+    torch.testing.assert_close(embedded(network, wave_BS), states[1].amax(1), rtol=0, atol=1e-5)
+    mean, _ = network_of(folder, layer="mean")
+    torch.testing.assert_close(embedded(mean, wave_BS), torch.stack(states).mean((0, 2)), rtol=0, atol=1e-5)
+    mixed, _ = network_of(folder, layer="all")
+    torch.testing.assert_close(embedded(mixed, wave_BS), torch.stack(states).mean((0, 2)), rtol=0, atol=1e-5)
+    with torch.no_grad():
+        mixed.blocks[1].mixture[2] = 50
+    torch.testing.assert_close(embedded(mixed, wave_BS), states[2].mean(1), rtol=0, atol=1e-5)
+    if family == "ast":
+        token, _ = network_of(folder, pool="token")
+        torch.testing.assert_close(embedded(token, wave_BS), out.pooler_output, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_clip_alone_and_in_a_batch(family: str, hub_folder: Folder) -> None:
+    network, rate = network_of(hub_folder(family))
+    wave_BS = sounds(rate)
+    torch.testing.assert_close(embedded(network, wave_BS)[1:2], embedded(network, wave_BS[1:2]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parameters_are_those_of_the_encoder(family: str, hub_folder: Folder) -> None:
+    network, rate = network_of(hub_folder(family), device="meta")
+    described = describe(network, (1, rate))
+    encoder = network.blocks[1]
+    assert isinstance(encoder, HubEncoder)
+    own = sum(parameter.numel() for parameter in encoder.model.parameters() if parameter.requires_grad)
+    assert described.parameters == own + 3 * (encoder.width + 1)
+    assert described.macs > 1e5
+    grouped = [parameter for group in encoder.depth_groups() for parameter in group]
+    assert sorted(map(id, encoder.parameters())) == sorted(map(id, grouped))
+    assert len(encoder.depth_groups()) >= encoder.layers + 1
+
+
+def test_freezing_leaves_the_mixture(hub_folder: Folder) -> None:
+    network, _ = network_of(hub_folder("hubert"), layer="all")
+    network.freeze([0, 1])
+    trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert trained == {"blocks.1.mixture", "classifier.weight", "classifier.bias"}
+    assert not network.train().blocks[1].model.training
