@@ -116,12 +116,18 @@ def test_fine_tuning_with_layer_decay_and_a_mixture(
 def test_a_frozen_encoder_learns_its_mixture(
     train: Callable[..., dict[str, Any]], hub_folder: Folder, tmp_path: Path
 ) -> None:
-    train(hub_folder("hubert"), tmp_path / "run", "model.blocks.1.encoder.layer=all", "model.freeze=body")
+    said: list[str] = []
+    options = ("model.blocks.1.encoder.layer=all", "model.freeze=body", "ema.decay=0")
+    train(hub_folder("hubert"), tmp_path / "run", *options, say=said.append)
     body, _ = load_tensors(tmp_path / "run" / "fold-1" / "model" / "weights.safetensors")
     before = load_tensors(hub_folder("hubert") / "model.safetensors")[0]
     name = "encoder.layers.1.feed_forward.output_dense.weight"
     assert np.array_equal(body[f"blocks.1.model.{name}"], before[name])
-    assert body["blocks.1.mixture"].any()
+    shares = body["blocks.1.mixture"].softmax(dim=0).tolist()
+    assert len(set(shares)) == 3
+    table = (tmp_path / "run" / "fold-1" / "layers.csv").read_text().splitlines()
+    assert table == ["layer,weight", *(f"{layer},{share:.6f}" for layer, share in enumerate(shares))]
+    assert any(f"weights of the encoder's layers (0: before the first): 0 {shares[0]:.3f}" in line for line in said)
 
 
 def test_what_cannot_work_is_one_line(

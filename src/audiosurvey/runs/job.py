@@ -19,6 +19,7 @@ from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import Table, truth
 from audiosurvey.errors import ArgumentError
+from audiosurvey.model.encoders.hub_encoder import HubEncoder
 from audiosurvey.model.network import Network
 from audiosurvey.runs.consumption import metered
 from audiosurvey.runs.evaluation.heldout import fold_split
@@ -160,6 +161,7 @@ def run_job(
         else:
             show_first_batch(stage, tracking, listener)
             fitted = _train(job, stage, ready, split, folder, log, stop_hooks)
+    _say_layers(ready.network, job.title, listener)
     truth_NK = truth(split.test, len(sounds.table.classes))
     scores_NK = fitted.test.sounds_NK
     row: dict[str, Any] = {
@@ -200,6 +202,14 @@ def run_job(
         other_test,
         other_validation,
     )
+
+
+def _say_layers(network: Network, title: str, listener: RunListener) -> None:
+    """The learned weights of an encoder's layers, if there are any."""
+    for block in network.blocks:
+        if isinstance(block, HubEncoder) and (shares := block.layer_weights) is not None:
+            shown = ", ".join(f"{layer} {share:.3f}" for layer, share in enumerate(shares))
+            listener.say(f"{title}: weights of the encoder's layers (0: before the first): {shown}")
 
 
 def _train(

@@ -7,9 +7,11 @@ from typing import Any
 from audiosurvey.artefact.calibration import Calibration
 from audiosurvey.artefact.folder import save_artefact
 from audiosurvey.artefact.golden import Golden, choose_golden, make_golden
+from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
+from audiosurvey.model.encoders.hub_encoder import HubEncoder
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
 from audiosurvey.runs.job import FoldResult
@@ -24,6 +26,9 @@ from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import FinalTraining
 from audiosurvey.runs.validity import caveats, imbalance, marks
 from audiosurvey.training.loss import Loss
+
+LAYERS = "layers.csv"
+"""In the folder of a fold."""
 
 
 class Recorder:
@@ -45,9 +50,17 @@ class Recorder:
             path, scores_NK = run.fold(row.fold) / OTHER_FILE, result.other_test.sounds_NK
             others, several = result.others.test, table.multi_label
             write_predictions(path, others, row.fold, table.classes, scores_NK, multi_label=several)
+        self._write_layers(run.fold(row.fold) / LAYERS, result.network)
         if model:
             self._save_fold_model(result)
         write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
+
+    def _write_layers(self, path: Path, network: Network) -> None:
+        """The learned shares of an encoder's layers, for `encoder: {layer: all}`."""
+        for block in network.blocks:
+            if isinstance(block, HubEncoder) and (shares := block.layer_weights) is not None:
+                rows = [f"{layer},{share:.6f}" for layer, share in enumerate(shares)]
+                write_text(path, "\n".join(["layer,weight", *rows]) + "\n")
 
     def _save_fold_model(self, result: FoldResult) -> None:
         table, config = self.context.sounds.table, self.context.config

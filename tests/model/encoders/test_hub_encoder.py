@@ -92,8 +92,10 @@ def test_layers_and_pooling(family: str, hub_folder: Folder) -> None:
     torch.testing.assert_close(embedded(mean, wave_BS), torch.stack(states).mean((0, 2)), rtol=0, atol=1e-5)
     mixed, _ = network_of(folder, layer="all")
     torch.testing.assert_close(embedded(mixed, wave_BS), torch.stack(states).mean((0, 2)), rtol=0, atol=1e-5)
+    encoder = mixed.blocks[1]
+    assert isinstance(encoder, HubEncoder)
     with torch.no_grad():
-        mixed.blocks[1].mixture[2] = 50
+        encoder.mixture[2] = 50
     torch.testing.assert_close(embedded(mixed, wave_BS), states[2].mean(1), rtol=0, atol=1e-5)
     if family == "ast":
         token, _ = network_of(folder, pool="token")

@@ -88,6 +88,11 @@ class HubEncoder(nn.Module):
             state_BNC = state_BNC[:, : -(-samples // step)]
         return state_BNC.amax(dim=1) if self.pool == "max" else state_BNC.mean(dim=1)
 
+    @property
+    def layer_weights(self) -> list[float] | None:
+        """Shares of the layers in the mixture, from the input of the first layer on; None without a mixture."""
+        return self.mixture.softmax(dim=0).tolist() if self.layer == "all" else None
+
     def requires_grad_(self, requires_grad: bool = True) -> "HubEncoder":
         """Freezes the encoder; the mixture of its layers is trained all the same."""
         for name, parameter in self.model.named_parameters():

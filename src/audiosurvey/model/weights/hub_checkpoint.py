@@ -49,7 +49,7 @@ def read_encoder(folder: Path) -> tuple[dict[str, Tensor], Path]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without progress bars, and without messages on parts of the checkpoint that are not needed."""
-    from transformers.utils import logging as said
+    from transformers.utils import logging as said  # pyright: ignore[reportMissingImports]
 
     level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
     said.set_verbosity(logging.CRITICAL)
