@@ -129,3 +129,28 @@ def test_freezing_leaves_the_mixture(hub_folder: Folder) -> None:
     trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     assert trained == {"blocks.1.mixture", "classifier.weight", "classifier.bias"}
     assert not network.train().blocks[1].model.training
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checkpointing_and_bf16(family: str, hub_folder: Folder) -> None:
+    """A step with recomputed activations has the same gradients; under autocast the features stay close."""
+    network, rate = network_of(hub_folder(family))
+    wave_B1S = torch.from_numpy(sounds(rate)).unsqueeze(1)
+    gradients = []
+    for recompute in (False, True):
+        network.use_checkpoint = recompute
+        network.zero_grad()
+        network.train()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network(wave_B1S).square().sum().backward()
+        gradients.append([parameter.grad for parameter in network.parameters() if parameter.requires_grad])
+    for one, other in zip(*gradients, strict=True):
+        assert one is not None
+        torch.testing.assert_close(one, other)
+    network.eval()
+    exact = embedded(network, sounds(rate))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = embedded(network, sounds(rate))
+    assert rough.dtype == torch.float32
+    assert (rough - exact).norm() / exact.norm() < 0.1

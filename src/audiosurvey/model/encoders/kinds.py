@@ -58,7 +58,10 @@ _NOT_ARCHITECTURE = {
     *("begin_suppress_tokens", "forced_decoder_ids", "task_specific_params", "chunk_size_feed_forward", "mel_filters"),
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "tie_word_embeddings"),
 }
-_NO_RANDOM_LAYERS = {"layerdrop": 0.0, "encoder_layerdrop": 0.0, "apply_spec_augment": False}
+_NO_RANDOM_LAYERS = {
+    **{"layerdrop": 0.0, "encoder_layerdrop": 0.0, "apply_spec_augment": False},
+    **{"mask_time_prob": 0.0, "mask_feature_prob": 0.0},
+}
 """Training draws nothing but dropout: a clip's augmentation is that of the config."""
 
 
