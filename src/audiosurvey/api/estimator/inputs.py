@@ -65,9 +65,10 @@ def groups_of(groups: Any, count: int) -> list[str] | None:
 
 def _refuse_tables(X: Any) -> None:
     """Raises UserError for what is a table in other parts of the package."""
-    if isinstance(X, Sequence) and X and isinstance(X[0], Mapping):
-        raise UserError("X[0]: a dict is no sound; give a path, or samples")
-    if hasattr(X, "iloc") and X.ndim == 2 and any(is_path(value) for value in X.iloc[:1].to_numpy().ravel()):
+    if isinstance(X, Sequence):
+        if X and isinstance(X[0], Mapping):
+            raise UserError("X[0]: a dict is no sound; give a path, or samples")
+    elif hasattr(X, "iloc") and X.ndim == 2 and any(is_path(value) for value in X.iloc[:1].to_numpy().ravel()):
         raise UserError(f"X: has columns {', '.join(map(str, X.columns))}; give the one with the paths")
 
 
