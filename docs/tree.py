@@ -15,6 +15,7 @@ STAGES += [
     "prediction",
     "detection",
     "exporting",
+    "serving",
     "demo",
     "analysis",
     "comparison",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from audiosurvey.api.loop.parts import optimizer as optimizer
     from audiosurvey.api.models import export as export
     from audiosurvey.api.models import push as push
+    from audiosurvey.api.models import serve_api as serve_api
     from audiosurvey.api.models import serve_demo as serve_demo
     from audiosurvey.api.prediction import SoundPrediction as SoundPrediction
     from audiosurvey.api.prediction import predict as predict
@@ -74,7 +75,7 @@ _PLACES = {
     "api.loop.datasets": ("ClipDataset", "batches", "scores"),
     "api.estimator.classifier": ("AudioClassifier",),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events", "tune_run_events"),
-    "api.models": ("export", "push", "serve_demo"),
+    "api.models": ("export", "push", "serve_api", "serve_demo"),
     "api.loop.parts": ("average", "front_end", "learning_rate", "network", "optimizer"),
     "api.prediction": ("SoundPrediction", "predict"),
     "runs.results.run_predictions": ("RunPredictions",),
@@ -97,7 +98,7 @@ __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "load_config", "init", "list_presets", "check", "describe",
     "download", "prepare", "table", "doctor", "preview", "list_cache", "clear_cache",
     "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce", "AudioClassifier",
-    "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo",
+    "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo", "serve_api",
     "evaluate", "evaluate_events", "tune_events", "tune_run_events", "robustness", "suspects",
     "survey", "survey_status", "survey_forecast", "train_final", "compare", "report",
     "front_end", "augmentation", "Augmentation", "network", "optimizer", "learning_rate", "average", "FirstBatches",

@@ -27,6 +27,7 @@ COMMANDS = [
     "predict",
     "export",
     "demo",
+    "serve",
     "doctor",
     "predict",
     "merge",

@@ -19,6 +19,7 @@ HEAVY = (
     "sklearn",
     "tensorboard",
     "gradio",
+    "fastapi",
     "onnxruntime",
     "ray",
     "optuna",
@@ -44,7 +45,9 @@ def loaded(folder: Path, *words: str | Path, status: int = 0) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", ["--help", "train --help", "demo --help", "presets", "init", "check --schema"], ids=lambda words: words
+    "words",
+    ["--help", "train --help", "demo --help", "serve --help", "presets", "init", "check --schema"],
+    ids=lambda words: words,
 )
 def test_without_torch(words: str, tmp_path: Path):
     assert loaded(tmp_path, *words.split()) == set()

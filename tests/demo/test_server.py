@@ -294,7 +294,7 @@ def test_what_is_no_sound_is_refused_in_words_and_the_page_lives_on(
     visit.wait("#refused", "empty.wav: the file is empty (0 bytes)")
     soundfile.write(tmp_path / "large.wav", np.zeros(600_000), 8000)
     visit.upload(tmp_path / "large.wav")
-    visit.wait("#refused", "large.wav: 1.20 MB; the limit of this page is 1 MB")
+    visit.wait("#refused", "large.wav: 1.20 MB; the limit is 1 MB")
     assert not [url for url in visit.requests if "/upload" in url]
     (tmp_path / "notes.wav").write_text("no sound\n")
     visit.upload(tmp_path / "notes.wav")
@@ -304,7 +304,7 @@ def test_what_is_no_sound_is_refused_in_words_and_the_page_lives_on(
     visit.wait("#heard", "The classes of your sound appear here.")
     soundfile.write(tmp_path / "slow.wav", np.zeros(8000 * 31), 8000)
     visit.upload(tmp_path / "slow.wav")
-    visit.wait("#heard .mistake", "slow.wav: too long; the limit of this page is 0.5 minutes of sound")
+    visit.wait("#heard .mistake", "slow.wav: too long; the limit is 0.5 minutes of sound")
     visit.page.get_by_role("button", name="Clear").click()
     visit.wait("#heard", "The classes of your sound appear here.")
     visit.upload(clip)

@@ -97,9 +97,9 @@ def test_several_labels_are_all_that_reach_their_threshold(model: Model, tones: 
 def test_too_long_too_large_and_unreadable_are_told_by_name(model: Model, tmp_path: Path):
     path = tmp_path / "sound.wav"
     soundfile.write(path, tone(61, 300), 8000)
-    with pytest.raises(UserError, match=r"^sound\.wav: too long; the limit of this page is 1 minute of sound$"):
+    with pytest.raises(UserError, match=r"^sound\.wav: too long; the limit is 1 minute of sound$"):
         analyse_sound(path, model, limits=UploadLimits(minutes=1))
-    with pytest.raises(UserError, match=r"^sound\.wav: 0\.976 MB; the limit of this page is 0\.5 MB$"):
+    with pytest.raises(UserError, match=r"^sound\.wav: 0\.976 MB; the limit is 0\.5 MB$"):
         analyse_sound(path, model, limits=UploadLimits(mb=0.5))
     # Two hours that are less than 15 kB: their header is enough.
     soundfile.write(path, np.zeros(7200), 1)

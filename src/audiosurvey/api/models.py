@@ -1,4 +1,4 @@
-"""Models: exporting, publishing and demonstrating them. `audiosurvey.load` is in artefact/load.py."""
+"""Models: exporting, publishing, demonstrating and serving them. `audiosurvey.load` is in artefact/load.py."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -113,10 +113,56 @@ def serve_demo(
         UserError: without Gradio or a model, and for an address that cannot be used.
     """
     from audiosurvey.demo.server import DemoOptions, serve
-    from audiosurvey.demo.sound_analysis import UploadLimits
+    from audiosurvey.serving.limits import UploadLimits
 
     need_at_least(1, top=top)
-    if not 0 <= port <= 65535:
-        raise UserError(f"port: {port}; expected a number from 0 to 65535")
+    _need_port(port)
     options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, path_or_none(examples), trust)
     serve(str(model), options, opened)
+
+
+@keeps_state
+def serve_api(
+    model: PathLike,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    max_mb: float = 100,
+    max_minutes: float = 10,
+    max_waiting: int = 256,
+    batch_size: int = 16,
+    device: str = "auto",
+    threads: int | None = None,
+    trust: bool = False,
+    opened: Callable[[str], object] = say,
+) -> None:
+    """Serves a model as an HTTP API, until Ctrl-C. The function of the command `serve`.
+
+    Args:
+        model: a model folder, a run with one, or an exported file.
+        host: address to listen on; `0.0.0.0` allows other computers.
+        port: port to listen on; 0: any free one.
+        max_mb: largest upload in MB.
+        max_minutes: longest sound in minutes.
+        max_waiting: most requests at a time; others are answered with status 503.
+        batch_size: most windows and sounds scored together.
+        device: as in `train`.
+        threads: processor threads; None: as many as torch uses now.
+        trust: also open .pt2 files, which can run code of their author.
+        opened: called with the address once it can be asked; by default it is logged.
+
+    Raises:
+        UserError: without the extra `serve` or a model, and for an address that cannot be used.
+    """
+    from audiosurvey.serving.limits import UploadLimits
+    from audiosurvey.serving.server import ServeOptions, serve
+
+    need_at_least(1, max_waiting=max_waiting, batch_size=batch_size, threads=threads)
+    _need_port(port)
+    limits = UploadLimits(max_mb, max_minutes)
+    serve(str(model), ServeOptions(host, port, limits, max_waiting, batch_size, device, threads, trust), opened)
+
+
+def _need_port(port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise UserError(f"port: {port}; expected a number from 0 to 65535")

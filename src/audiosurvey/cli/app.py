@@ -5,6 +5,7 @@ Commands import what they run inside their functions, so that --help does not wa
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +18,8 @@ from audiosurvey.version import __version__
 
 _ORDER = (
     *("init", "check", "describe", "presets", "download", "prepare", "doctor", "preview", "train", "runs", "merge"),
-    *("evaluate", "robustness", "report", "compare", "survey", "reproduce", "predict", "demo", "export", "push"),
-    "cache",
+    *("evaluate", "robustness", "report", "compare", "survey", "reproduce", "predict", "demo", "serve", "export"),
+    *("push", "cache"),
 )
 """Of commands in --help: that of the work."""
 
@@ -130,6 +131,12 @@ def stdout() -> Any:
 def print_json(value: Any) -> None:
     """Prints JSON to stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note_open_address(host: str, what: str) -> None:
+    """Says on stderr that a server is not for this computer alone."""
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        print(f"note: listening on {host}; anyone who can reach this address can use the {what}", file=sys.stderr)
 
 
 def fold_numbers(text: str | None) -> list[int] | None:

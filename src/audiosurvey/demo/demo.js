@@ -10,7 +10,7 @@
     const most = Number(place().dataset.mb);
     const size = file.size / 1e6;
     if (!file.size) return `${file.name}: the file is empty (0 bytes)`;
-    if (size > most) return `${file.name}: ${size.toPrecision(3)} MB; the limit of this page is ${most} MB`;
+    if (size > most) return `${file.name}: ${size.toPrecision(3)} MB; the limit is ${most} MB`;
     // The same rule as the component's own.
     if (!file.type.startsWith("audio/")) return `${file.name}: not a sound file (WAV, FLAC, OGG, MP3, AIFF, ...)`;
     return "";

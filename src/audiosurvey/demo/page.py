@@ -13,9 +13,10 @@ import gradio
 
 from audiosurvey.artefact.load import ModelLibrary
 from audiosurvey.demo.example_sounds import ExampleSounds
-from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
+from audiosurvey.demo.sound_analysis import analyse_sound
 from audiosurvey.demo.view import error_html, model_html, refused_html, sound_html, waiting_html
 from audiosurvey.errors import UserError
+from audiosurvey.serving.limits import UploadLimits
 
 AT_ONCE = 2
 """Sounds analysed at the same time; others wait in a queue."""

@@ -3,22 +3,18 @@
 Uploads are stored in a temporary folder, which is deleted when the server ends.
 """
 
-import errno
-import logging
 import os
-import signal
-import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from audiosurvey.artefact.load import ModelLibrary
 from audiosurvey.demo.example_sounds import find_examples, golden_examples
-from audiosurvey.demo.sound_analysis import UploadLimits
-from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.errors import UserError
+from audiosurvey.serving.limits import UploadLimits
+from audiosurvey.serving.listening import address_of, listening, run
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -46,7 +42,10 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], object]) -> No
 
     Raises UserError without Gradio or a model, and for an address that cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="audiosurvey-demo-") as folder, _listening(options) as listener:
+    with (
+        tempfile.TemporaryDirectory(prefix="audiosurvey-demo-") as folder,
+        listening(options.host, options.port) as listener,
+    ):
         # Gradio reads these on import and whenever a component is created.
         os.environ |= {
             "GRADIO_ANALYTICS_ENABLED": "False",
@@ -57,9 +56,9 @@ def serve(target: str, options: DemoOptions, say: Callable[[str], object]) -> No
         _need_gradio()
         library = ModelLibrary(target, trust=options.trust)
         app = build_app(library, options, Path(folder))
-        host, port = listener.getsockname()[:2]
-        say(f"http://{f'[{host}]' if ':' in host else host}:{port}  (press Ctrl-C to stop)")
-        _run(app, listener)
+        say(f"{address_of(listener)}  (press Ctrl-C to stop)")
+        # Pages that are still open are not waited for.
+        run(app, listener, grace_s=1)
 
 
 def build_app(library: ModelLibrary, options: DemoOptions, folder: Path) -> Any:
@@ -93,66 +92,11 @@ def build_app(library: ModelLibrary, options: DemoOptions, folder: Path) -> Any:
     return mounted
 
 
-@contextmanager
-def _listening(options: DemoOptions) -> Iterator[socket.socket]:
-    """A socket bound to the address. Raises UserError if it is in use or not available."""
-    host, port = options.host, options.port
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except (OSError, UnicodeError):
-        raise ArgumentError("{host}: no such address; 127.0.0.1 is only this computer", host=host) from None
-    listener = socket.socket(family)
-    try:
-        if os.name != "nt":
-            # So that the port is available again immediately after a server has ended.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-            listener.listen(128)
-        except OSError as error:
-            raise _refused(host, port, error) from None
-        yield listener
-    finally:
-        listener.close()
-
-
-def _refused(host: str, port: int, error: OSError) -> ArgumentError:
-    if error.errno == errno.EADDRINUSE:
-        return ArgumentError(f"{{port}}: already in use on {host}; give another, or 0 for any free port", port=port)
-    if error.errno == errno.EACCES:
-        return ArgumentError("{port}: permission denied; give a port above 1023", port=port)
-    reason = error.strerror or error
-    return ArgumentError(f"{{host}}: not available ({reason}); 127.0.0.1 is only this computer", host=host)
-
-
 def _need_gradio() -> None:
     try:
         import gradio  # noqa: F401
     except ImportError:
         raise UserError("demo: the page needs gradio; run `pip install audiosurvey[demo]`") from None
-
-
-def _run(app: Any, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, without waiting for pages that are still open."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            # Do not report their closed connections as errors.
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-            await super().shutdown(sockets)
-
-    def end(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    try:
-        # uvicorn handles both signals while serving and raises them again afterwards.
-        with suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Policy:

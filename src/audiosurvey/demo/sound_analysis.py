@@ -12,11 +12,11 @@ import torch
 from audiosurvey.artefact.classifier import Classifier, unusable_reason
 from audiosurvey.artefact.decision import Threshold, decide
 from audiosurvey.artefact.folder import Model
-from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.errors import UserError
 from audiosurvey.features.front_end import mel_for_show
 from audiosurvey.features.mel import MelConfig, MelFrontEnd
-from audiosurvey.prediction.stream import WindowScores, read_blocks, score_sounds, score_stream
+from audiosurvey.prediction.stream import WindowScores, score_sounds, score_stream
+from audiosurvey.serving.limits import UploadLimits, decoded
 
 COLUMNS = 1000
 """Largest width of plots."""
@@ -24,19 +24,6 @@ _MOST_WINDOWS = 240
 """Most windows of the scores over time; a longer sound has a longer hop."""
 _BATCH = 8
 _CHUNK_FRAMES = 2000
-
-
-@dataclass(frozen=True)
-class UploadLimits:
-    """Largest upload and longest sound."""
-
-    mb: float = 100
-    minutes: float = 10
-
-    @property
-    def duration(self) -> str:
-        """The longest sound: `1 minute`, `2.5 minutes`."""
-        return f"{self.minutes:g} minute{'s' if self.minutes != 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -101,31 +88,14 @@ def analyse_sound(
 
 
 def read_wave(path: Path, model: Classifier, limits: UploadLimits) -> np.ndarray:
-    """The sound (S) at the model's rate. Raises UserError; no more than the limits allow is decoded.
-
-    The header is checked first: at a rate of a few Hz, a single block lasts for hours.
-    """
+    """The sound (S) at the model's rate. Raises UserError; no more than the limits allow is decoded."""
     try:
         size = path.stat().st_size
     except OSError:
         raise UserError(f"{path.name}: no longer available; upload it again") from None
-    if size > limits.mb * 1e6:
-        raise UserError(f"{path.name}: {size / 1e6:.3g} MB; the limit of this page is {limits.mb:g} MB")
-    too_long = UserError(f"{path.name}: too long; the limit of this page is {limits.duration} of sound")
-    longest = round(limits.minutes * 60 * model.sample_rate)
-    blocks: list[np.ndarray] = []
-    samples = 0
-    try:
-        if (probe(path).seconds or 0) > limits.minutes * 60:
-            raise too_long
-        for block_S in read_blocks(path, sample_rate=model.sample_rate, mono=model.facts["mono"]):
-            blocks.append(block_S)
-            samples += len(block_S)
-            if samples > longest:
-                raise too_long
-    except BadAudio as error:
-        raise UserError(f"{path.name}: {error.reason}") from None
-    return np.concatenate(blocks)
+    if size > limits.max_bytes:
+        raise UserError(f"{path.name}: {size / 1e6:.3g} MB; the limit is {limits.mb:g} MB")
+    return decoded(path, model, limits)
 
 
 def scores_over_time(model: Classifier, wave_S: np.ndarray) -> tuple[WindowScores, ...]:
