@@ -1,12 +1,12 @@
 """Executes the steps of the Dockerfile without a container engine, in a Debian root made by debootstrap.
 
-    python benchmarks/dockerfile.py ROOT MODEL SOUND [--bind PATH ...] [--env NAME ...]
+    python benchmarks/dockerfile.py ROOT MODEL SOUND [--bind PATH ...] [--env NAME=VALUE ...]
 
 As root, on Linux. ROOT is made if it is absent (`debootstrap --variant=minbase`, of the release that FROM names) and
 kept. Each step is read from the Dockerfile and runs in it, with mounts of its own that end with it. Then the entry
 point is started as the user of the image, with MODEL mounted at /model: the health check must succeed, SOUND is sent,
 and SIGTERM must end the server. `--bind`: folders of this computer to mount in each step, such as those of a package
-index; `--env`: variables of this process that steps see, such as PIP_CERT.
+index; they are read-only. `--env`: variables that steps see, such as PIP_CERT=/certificates/own.crt.
 """
 
 import argparse
@@ -55,7 +55,9 @@ def chrooted(image: Image, words: list[str], mounts: dict[Path, str], variables:
     for source, target in mounts.items():
         place = image.root / target.lstrip("/")
         place.mkdir(parents=True, exist_ok=True)
-        lines.append(f"mount --bind {shlex.quote(str(source))} {shlex.quote(str(place))}")
+        pair = f"{shlex.quote(str(source))} {shlex.quote(str(place))}"
+        # Read-only, so that no step can change anything outside of the root.
+        lines += [f"mount --bind {pair}", f"mount -o remount,bind,ro {pair}"]
     settings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"} | variables
     inside = ["env", "-i", *(f"{name}={value}" for name, value in settings.items()), *words]
     user = (
@@ -143,7 +145,7 @@ def main() -> None:
     words = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("run as root: steps are executed with chroot")
-    environment = {name: os.environ[name] for name in words.env}
+    environment = dict(word.split("=", 1) for word in words.env)
     image = Image(words.root.resolve(), [path.resolve() for path in words.bind], environment)
     for name, rest in steps(REPOSITORY / "Dockerfile"):
         print(f"{name} {rest}", flush=True)
