@@ -142,7 +142,10 @@ def test_alone_it_shows_its_commands(command: Command):
         (["predict", "weights.pt", "x.wav"], "weights.pt: not a model; expected a folder with a model.json; training"),
         (["predict", "model.pt2", "x.wav", "--trust"], "model.pt2: cannot be read as an exported program of torch"),
         (["predict", "nowhere.pt", "x.wav"], "nowhere.pt: no such file or folder, so not a model"),
-        (["export", "beside", "--format", "tflite"], "not one of onnx, torch, executorch; most other runtimes convert"),
+        (
+            ["export", "beside", "--format", "tflite"],
+            "not one of onnx, torch, executorch, web; most other runtimes convert",
+        ),
         (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
         (["evaluate", ".", "--device", "gpu"], "device gpu: not available on this machine; did you mean cuda"),
         (["evaluate", "."], "not a model"),

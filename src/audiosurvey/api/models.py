@@ -22,17 +22,19 @@ def export(
     output: PathLike | None = None,
     int8: bool = False,
     calibration: PathLike | None = None,
+    onnxruntime: PathLike | None = None,
     force: bool = False,
 ) -> "ExportResult":
-    """Exports a model to one file, from waveform to scores, after checking that it gives the same scores.
+    """Exports a model, from waveform to scores, to a file or a web page, after checking that its scores are the same.
 
     Args:
         model: a model folder, or a run with a final model.
-        format: `onnx`, `torch` or `executorch`.
-        output: the file to write; None: model.onnx, model.int8.onnx, ... in the model folder.
-        int8: ONNX with 8-bit integers, about a third of the size.
+        format: `onnx`, `torch`, `executorch` or `web`, a folder with a page that runs the model in the browser.
+        output: the file or folder to write; None: model.onnx, model.int8.onnx, web, ... in the model folder.
+        int8: ONNX, also in a page, with 8-bit integers, about a third of the size.
         calibration: with `int8`: a folder of sounds to calibrate on; None: the model's golden clips.
-        force: overwrite an existing file.
+        onnxruntime: with `web`: the npm package onnxruntime-web, as a folder or .tgz; None: from the cache, or npm.
+        force: overwrite an existing file or page.
 
     Returns:
         The file, and its differences to the model.
@@ -40,8 +42,10 @@ def export(
     Raises:
         UserError: if there is no such model, a package is missing, or the scores differ.
     """
-    if int8 and format != "onnx":
+    if int8 and format not in ("onnx", "web"):
         raise ArgumentError("{int8}: goes with {format} onnx, not " + format, int8=True, format=...)
+    if onnxruntime is not None and format != "web":
+        raise ArgumentError("{onnxruntime}: is for {format} web; leave it out", onnxruntime=..., format=...)
     if calibration is not None and not int8:
         text = "{calibration}: is for {int8}, which measures ranges on these sounds; leave it out"
         raise ArgumentError(text, calibration=..., int8=True)
@@ -49,12 +53,23 @@ def export(
     from audiosurvey.exporting.export import export_model
     from audiosurvey.exporting.formats import SUFFIXES, Format
 
+    if format == "web":
+        from audiosurvey.exporting.web.export import export_web
+
+        return export_web(
+            Path(model),
+            path_or_none(output),
+            int8=int8,
+            calibration=path_or_none(calibration),
+            onnxruntime=path_or_none(onnxruntime),
+            force=force,
+        )
     known: dict[str, Format] = {name: name for name in SUFFIXES}
     if format not in known:
-        near = nearest(format, list(known))
+        near = nearest(format, [*known, "web"])
         other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
         mend = f"did you mean {near}?" if near else other
-        raise ArgumentError(f"{{format}}: not one of {', '.join(known)}; {mend}", format=format)
+        raise ArgumentError(f"{{format}}: not one of {', '.join(known)}, web; {mend}", format=format)
     return export_model(
         Path(model), known[format], path_or_none(output), int8=int8, calibration=path_or_none(calibration), force=force
     )

@@ -15,8 +15,9 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            metavar="onnx|torch|executorch",
-            help="onnx: for any language; torch: a torch.export program; executorch: for phones.",
+            metavar="onnx|torch|executorch|web",
+            help="onnx: for any language; torch: a torch.export program; executorch: for phones; web: a page that "
+            "runs the model in the browser.",
         ),
     ] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers, about a third of the size.")] = False,
@@ -25,13 +26,20 @@ def export(
         typer.Option(help="With --int8: a folder of sounds to calibrate on; default: the model's golden clips."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The file to write; default: model.onnx, model.int8.onnx... in MODEL.")
+        Path | None,
+        typer.Option(help="File or folder to write; default: model.onnx, web, ... in MODEL."),
+    ] = None,
+    onnxruntime: Annotated[
+        Path | None,
+        typer.Option(help="For web: the npm package onnxruntime-web, a folder or .tgz; default: got with npm."),
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a model to one file, from waveform to scores, after checking that it gives the same scores."""
-    outcome = audiosurvey.export(model, format, output=output, int8=int8, calibration=calibration, force=force)
+    """Export a model, from waveform to scores, to a file or a web page, after checking that its scores are the same."""
+    outcome = audiosurvey.export(
+        model, format, output=output, int8=int8, calibration=calibration, onnxruntime=onnxruntime, force=force
+    )
     if as_json:
         print_json(outcome.as_json())
         return
