@@ -114,6 +114,43 @@ def test_a_missing_runtime_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+def test_litert_takes_windows(model: Model, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    pytest.importorskip("litert_torch")
+    outcome = export(model, tmp_path / "model.tflite", "litert")
+    assert outcome.difference <= 1e-4
+    exported = audiosurvey.load(tmp_path / "model.tflite")
+    assert capfd.readouterr() == ("", "")
+    assert (exported.labels, exported.facts["most_samples"]) == (model.labels, 4000)
+    assert model.golden is not None
+    wave_BS = model.golden.wave_BS
+    np.testing.assert_allclose(exported.scores(wave_BS), model.scores(wave_BS), atol=1e-4)
+    with pytest.raises(UserError, match="windows of 4000 samples only"):
+        exported.scores(wave_BS[:, :3999])
+    # Sounds of any length are predicted as by the model.
+    wave_S = np.concatenate(list(wave_BS[:3]))
+    assert exported.predict(wave_S) == pytest.approx(model.predict(wave_S), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_litert_with_8_bit_integers(model: Model, tmp_path: Path):
+    pytest.importorskip("litert_torch")
+    export(model, tmp_path / "model.tflite", "litert")
+    outcome = export(model, tmp_path / "int8.tflite", "litert", int8=True)
+    assert outcome.same_label is not None
+    assert outcome.difference <= 0.1
+    small, whole = (audiosurvey.load(tmp_path / name) for name in ("int8.tflite", "model.tflite"))
+    assert small.facts == whole.facts
+    assert not np.array_equal(small.scores(model.golden.wave_BS), whole.scores(model.golden.wave_BS))
+
+
+def test_a_damaged_litert_file_is_one_line(tmp_path: Path):
+    pytest.importorskip("ai_edge_litert")
+    (tmp_path / "model.tflite").write_bytes(b"TFL3 and nothing more")
+    with pytest.raises(UserError, match=r"model.tflite: cannot be read as a LiteRT model"):
+        audiosurvey.load(tmp_path / "model.tflite")
+
+
+@pytest.mark.slow
 def test_executorch_takes_windows(model: Model, tmp_path: Path):
     pytest.importorskip("executorch")
     outcome = export(model, tmp_path / "model.pte", "executorch")

@@ -144,7 +144,7 @@ def test_alone_it_shows_its_commands(command: Command):
         (["predict", "nowhere.pt", "x.wav"], "nowhere.pt: no such file or folder, so not a model"),
         (
             ["export", "beside", "--format", "tflite"],
-            "not one of onnx, torch, executorch, web; most other runtimes convert",
+            "--format tflite: not one of onnx, torch, executorch, litert, web; did you mean litert?",
         ),
         (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
         (["evaluate", ".", "--device", "gpu"], "device gpu: not available on this machine; did you mean cuda"),

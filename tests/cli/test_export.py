@@ -97,7 +97,8 @@ def test_an_exported_file_is_no_model_to_export(command: Command, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("format", "package", "extra"), [("onnx", "onnx", "onnx"), ("executorch", "executorch", "mobile")]
+    ("format", "package", "extra"),
+    [("onnx", "onnx", "onnx"), ("executorch", "executorch", "mobile"), ("litert", "litert_torch", "litert")],
 )
 def test_a_missing_package_names_its_extra(
     format: str, package: str, extra: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch

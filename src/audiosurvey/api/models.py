@@ -29,9 +29,9 @@ def export(
 
     Args:
         model: a model folder, or a run with a final model.
-        format: `onnx`, `torch`, `executorch` or `web`, a folder with a page that runs the model in the browser.
+        format: `onnx`, `torch`, `executorch`, `litert` or `web`, a folder with a page that runs in the browser.
         output: the file or folder to write; None: model.onnx, model.int8.onnx, web, ... in the model folder.
-        int8: ONNX, also in a page, with 8-bit integers, about a third of the size.
+        int8: ONNX, also in a page, or LiteRT with 8-bit integers, about a third of the size.
         calibration: with `int8`: a folder of sounds to calibrate on; None: the model's golden clips.
         onnxruntime: with `web`: the npm package onnxruntime-web, as a folder or .tgz; None: from the cache, or npm.
         force: overwrite an existing file or page.
@@ -42,8 +42,8 @@ def export(
     Raises:
         UserError: if there is no such model, a package is missing, or the scores differ.
     """
-    if int8 and format not in ("onnx", "web"):
-        raise ArgumentError("{int8}: goes with {format} onnx, not " + format, int8=True, format=...)
+    if int8 and format not in ("onnx", "litert", "web"):
+        raise ArgumentError("{int8}: goes with {format} onnx, litert and web, not " + format, int8=True, format=...)
     if onnxruntime is not None and format != "web":
         raise ArgumentError("{onnxruntime}: is for {format} web; leave it out", onnxruntime=..., format=...)
     if calibration is not None and not int8:
@@ -66,9 +66,8 @@ def export(
         )
     known: dict[str, Format] = {name: name for name in SUFFIXES}
     if format not in known:
-        near = nearest(format, [*known, "web"])
-        other = "most other runtimes convert an ONNX file (TensorFlow Lite: with onnx2tf)"
-        mend = f"did you mean {near}?" if near else other
+        near = "litert" if format in ("tflite", "tensorflow") else nearest(format, [*known, "web"])
+        mend = f"did you mean {near}?" if near else "most other runtimes convert an ONNX file"
         raise ArgumentError(f"{{format}}: not one of {', '.join(known)}, web; {mend}", format=format)
     return export_model(
         Path(model), known[format], path_or_none(output), int8=int8, calibration=path_or_none(calibration), force=force

@@ -1,13 +1,18 @@
-"""Exported files (.onnx, .pt2, .pte) as classifiers, with the labels and scores of the original model.
+"""Exported files (.onnx, .pt2, .pte, .tflite) as classifiers, with the labels and scores of the original model.
 
 Labels, sample rate and windows are stored in the file, so that the file alone is enough.
 """
 
+import io
 import json
 import logging
+import os
+import sys
+import threading
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +29,13 @@ Runner = Callable[[np.ndarray], np.ndarray]
 _REQUIRED = ("labels", "sample_rate", "clip_samples", "pad", "mono", "least_samples")
 FACTS = "audiosurvey"
 """Name of the facts in files that store them as one text; ONNX has a property for each."""
-SUFFIXES = (".onnx", ".pt2", ".pte")
+LITERT_FACTS = f"{FACTS}.json"
+"""Name of the facts in the archive at the end of a .tflite file."""
+SUFFIXES = (".onnx", ".pt2", ".pte", ".tflite")
 
 
 class ExportedModel(Classifier):
-    """A model in one file, run by onnxruntime, torch or ExecuTorch."""
+    """A model in one file, run by onnxruntime, torch, ExecuTorch or LiteRT."""
 
     def __init__(self, facts: dict[str, Any], run: Runner) -> None:
         activation = facts.get("activation")
@@ -70,8 +77,8 @@ def load_exported(path: Path, *, threads: int | None = None, trust: bool = False
             "or give {trust} if you trust the author",
             trust=True,
         )
-    open_file = {".onnx": _open_onnx, ".pt2": _open_torch, ".pte": _open_executorch}[path.suffix]
-    facts, run = open_file(path, threads)
+    openers = {".onnx": _open_onnx, ".pt2": _open_torch, ".pte": _open_executorch, ".tflite": _open_litert}
+    facts, run = openers[path.suffix](path, threads)
     if any(name not in facts for name in _REQUIRED):
         raise UserError(f"{path}: contains no labels; only files written by 'audiosurvey export' can be used")
     return ExportedModel(facts, run)
@@ -146,6 +153,50 @@ def _open_executorch(path: Path, threads: int | None) -> tuple[dict[str, Any], R
         return np.concatenate([forward.execute([torch.from_numpy(row[None])])[0].numpy() for row in wave_BS])
 
     return _parse(text), run
+
+
+def _open_litert(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
+    require_installed("ai_edge_litert", extra="litert")
+    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
+
+    try:
+        with without_output():
+            interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
+            runner = interpreter.get_signature_runner()
+            names = runner.get_input_details()
+            # The runtime prints what it uses when it runs first.
+            runner(**{name: np.zeros(about["shape"], np.float32) for name, about in names.items()})
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(LITERT_FACTS).decode("utf-8")
+    except (zipfile.BadZipFile, KeyError):
+        text, names, runner = "", {}, None
+    except Exception as error:
+        raise _unreadable(path, "a LiteRT model", error) from error
+    lock = threading.Lock()
+
+    def run(wave_BS: np.ndarray) -> np.ndarray:
+        assert runner is not None
+        (name,) = names
+        # The interpreter has one set of buffers.
+        with lock:
+            return np.concatenate([next(iter(runner(**{name: row[None]}).values())).copy() for row in wave_BS])
+
+    return _parse(text), run
+
+
+@contextmanager
+def without_output() -> Iterator[None]:
+    """Nothing is written to stdout and stderr in the block, by native code either."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nothing, ExitStack() as undone:
+        for stream in (1, 2):
+            kept = os.dup(stream)
+            undone.callback(os.close, kept)
+            undone.callback(os.dup2, kept, stream)
+            os.dup2(nothing.fileno(), stream)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _AT_ONCE = 4
 
 
 def load(path: str | Path, *, trust: bool = False) -> Classifier:
-    """Loads a model folder or an exported file (.onnx, .pt2, .pte) on the CPU, ready to predict.
+    """Loads a model folder or an exported file (.onnx, .pt2, .pte, .tflite) on the CPU, ready to predict.
 
     Args:
         path: a model folder, a run with a final model, an exported file, or, if there is no such path, `user/name` or

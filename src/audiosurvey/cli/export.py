@@ -15,12 +15,12 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            metavar="onnx|torch|executorch|web",
-            help="onnx: for any language; torch: a torch.export program; executorch: for phones; web: a page that "
-            "runs the model in the browser.",
+            metavar="onnx|torch|executorch|litert|web",
+            help="onnx: for any language; torch: a torch.export program; executorch and litert: for "
+            "phones; web: a page that runs the model in the browser.",
         ),
     ] = "onnx",
-    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit integers, about a third of the size.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX, web page or LiteRT with 8-bit integers.")] = False,
     calibration: Annotated[
         Path | None,
         typer.Option(help="With --int8: a folder of sounds to calibrate on; default: the model's golden clips."),

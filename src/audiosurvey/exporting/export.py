@@ -1,6 +1,7 @@
 """Export a model as one file for other runtimes, verified against the model."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from audiosurvey.errors import ArgumentError, UserError, is_full
 from audiosurvey.exporting.formats import EXPORT_WRITERS, OPSET, SUFFIXES, Format
 from audiosurvey.exporting.graph import Scorer, exported_facts, least_samples
 from audiosurvey.exporting.int8 import write_int8
+from audiosurvey.exporting.litert import write_litert_int8
 from audiosurvey.exporting.parity import (
     INT8_TOLERANCE,
     LENGTHS_S,
@@ -30,6 +32,10 @@ from audiosurvey.targets import check_target
 
 MOST_WINDOWS = 256
 """Most windows used to measure the ranges of 8-bit integers."""
+_INT8_WRITERS: dict[Format, Callable[[Path, np.ndarray, Path], None]] = {
+    "onnx": write_int8,
+    "litert": write_litert_int8,
+}
 
 
 @dataclass(frozen=True)
@@ -135,9 +141,9 @@ def export(
 ) -> ExportResult:
     """Write `model` to `output` if the exported file gives the same scores.
 
-    `int8`: ONNX with 8-bit integers, whose ranges are measured on the sounds in the folder `calibration` (default: on
-    the golden clips); `card`: README.md to which the export is added. Raises UserError, and writes nothing, for a
-    network that the format does not support, a missing runtime, and scores that differ.
+    `int8`: ONNX or LiteRT with 8-bit integers, whose ranges are measured on the sounds in the folder `calibration`
+    (default: on the golden clips); `card`: README.md to which the export is added. Raises UserError, and writes
+    nothing, for a network that the format does not support, a missing runtime, and scores that differ.
     """
     check_suffix(output, format)
     _refuse_changed(model)
@@ -162,10 +168,10 @@ def check_suffix(output: Path, format: Format) -> None:
 def takes_one_length(model: Model, format: Format) -> bool:
     """Whether a file accepts only waves of one window.
 
-    ExecuTorch plans its memory ahead. Networks on waveforms shorten them a dozen times, and torch.export does not
-    finish simplifying the resulting expression of a dynamic length.
+    ExecuTorch and LiteRT plan their memory ahead. Networks on waveforms shorten them a dozen times, and torch.export
+    does not finish simplifying the resulting expression of a dynamic length.
     """
-    return format == "executorch" or "wave" in model.config.model.hears
+    return format in ("executorch", "litert") or "wave" in model.config.model.hears
 
 
 def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Path) -> None:
@@ -177,7 +183,7 @@ def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Pa
         with silenced(), naming(path):
             EXPORT_WRITERS[format](scorer, samples, facts, path)
             if windows_WS is not None:
-                write_int8(path, windows_WS, path)
+                _INT8_WRITERS[format](path, windows_WS, path)
     except UserError:
         raise
     except OSError as error:
@@ -200,6 +206,7 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
         tolerance = INT8_TOLERANCE
     ms, torch_ms = processor_ms(exported, model, probes(model)[0])
     named = {"onnx": f"ONNX, opset {OPSET}", "torch": "torch.export program", "executorch": "ExecuTorch program"}
+    named["litert"] = "LiteRT (TensorFlow Lite) model"
     outcome = ExportResult(
         path=output,
         format=named[format] + ("" if windows_WS is None else f", int8 (ranges of {len(windows_WS)} windows)"),

@@ -3,6 +3,7 @@
 ONNX       metadata properties, each value as JSON
 torch      `torch.export`'s archive with the facts as an extra file; runs with torch alone
 ExecuTorch the facts as the program's method `audiosurvey`; waves of one window, one at a time
+LiteRT     the facts as a file in a zip archive at the end, as TFLite Metadata has them; one window at a time, too
 """
 
 import io
@@ -16,9 +17,10 @@ import torch
 from audiosurvey.artefact.exported import FACTS
 from audiosurvey.artefact.extras import matching_torch, require_installed
 from audiosurvey.exporting.graph import Scorer, shortest
+from audiosurvey.exporting.litert import write_litert
 
-Format = Literal["onnx", "torch", "executorch"]
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "executorch": ".pte"}
+Format = Literal["onnx", "torch", "executorch", "litert"]
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "executorch": ".pte", "litert": ".tflite"}
 OPSET = 18
 """ONNX operator set, supported since onnxruntime 1.14."""
 
@@ -90,6 +92,7 @@ EXPORT_WRITERS: dict[Format, Callable[[Scorer, int, dict[str, Any], Path], None]
     "onnx": write_onnx,
     "torch": write_torch,
     "executorch": write_executorch,
+    "litert": write_litert,
 }
 
 

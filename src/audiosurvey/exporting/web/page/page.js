@@ -147,10 +147,7 @@ function scroll(canvas) {
       heard = heard.slice(step);
       highest = Math.max(highest - 0.02, ...levels);
       context.drawImage(canvas, -columns, 0);
-      const image = new ImageData(columns, canvas.height);
-      levels.forEach((level, y) => {
-        for (let x = 0; x < columns; x++) image.data.set([...colour((level - highest + 80) / 80), 255], 4 * (y * columns + x));
-      });
+      const image = painted(new Array(columns).fill(levels), highest);
       context.putImageData(image, canvas.width - columns, 0);
     }
   };
