@@ -137,7 +137,7 @@ def check(image: Image, model: Path, sound: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     for name in ("root", "model", "sound"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--bind", type=Path, nargs="*", default=[])

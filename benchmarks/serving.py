@@ -72,7 +72,7 @@ def refusals(address: str, sound: bytes) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("model")
     parser.add_argument("sounds", type=Path)
     parser.add_argument("--clients", type=int, default=50)

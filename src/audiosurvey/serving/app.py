@@ -58,8 +58,9 @@ _ANSWER = {
 }
 _JSON = "application/json"
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "As `audiosurvey predict --format json`.", "content": {_JSON: {"schema": _ANSWER}}}
-} | {status: {"description": text, "content": {_JSON: {"schema": _ERROR}}} for status, text in _ERRORS.items()}
+    200: {"description": "As `audiosurvey predict --format json`.", "content": {_JSON: {"schema": _ANSWER}}},
+    **{status: {"description": text, "content": {_JSON: {"schema": _ERROR}}} for status, text in _ERRORS.items()},
+}
 
 
 def build_app(model: Classifier, name: str, options: ServeOptions, folder: Path) -> FastAPI:

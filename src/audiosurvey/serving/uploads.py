@@ -6,10 +6,11 @@ A request carries one sound: as its body, or as the only file of a form (multipa
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -70,7 +71,7 @@ def _too_large(limits: UploadLimits) -> RefusedUpload:
     return RefusedUpload(413, f"too large: the limit is {limits.mb:g} MB")
 
 
-async def _chunks(request: Request, room: int, limits: UploadLimits) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, room: int, limits: UploadLimits) -> AsyncGenerator[bytes, None]:
     """The body in pieces, until it exceeds `room` bytes."""
     stream = aiter(request.stream())
     size = 0
@@ -89,13 +90,13 @@ async def _chunks(request: Request, room: int, limits: UploadLimits) -> AsyncIte
         yield chunk
 
 
-async def _from_body(request: Request, chunks: AsyncIterator[bytes], file) -> str:
+async def _from_body(request: Request, chunks: AsyncGenerator[bytes, None], file: BinaryIO) -> str:
     async for chunk in chunks:
         file.write(chunk)
     return safe_name(request.query_params.get("name", ""))
 
 
-async def _from_form(request: Request, chunks: AsyncIterator[bytes], file) -> str:
+async def _from_form(request: Request, chunks: AsyncGenerator[bytes, None], file: BinaryIO) -> str:
     """Writes the only file of a form. Raises RefusedUpload for other forms."""
     parser = MultiPartParser(request.headers, chunks, max_files=1, max_fields=8, max_part_size=_FRAME_BYTES)
     try:
