@@ -4,8 +4,8 @@
 
 A server is started with the model on a free port of this computer. Each client sends sounds of the folder SOUNDS, each
 as soon as the last one is answered. Prints requests a second, the median and the 99th percentile of the time to the
-answer, answers other than 200, the server's processor time a request, and its memory before and after. Then broken,
-empty and oversized uploads are sent, whose answers are printed.
+answer, answers other than 200, the server's processor time a request, and its memory. Then broken, empty and oversized
+uploads are sent, whose answers are printed.
 """
 
 import argparse
@@ -91,11 +91,16 @@ def main() -> None:
         asyncio.run(clients(address[0], sounds, words.clients, 5))
         before = memory.memory_info().rss / 1e6
         used, began = sum(memory.cpu_times()[:2]), time.monotonic()
-        load = asyncio.run(clients(address[0], sounds, words.clients, words.seconds))
+        load, kept = Load(), [before]
+        for _ in range(4):
+            part = asyncio.run(clients(address[0], sounds, words.clients, words.seconds / 4))
+            load.seconds += part.seconds
+            load.statuses += part.statuses
+            kept.append(memory.memory_info().rss / 1e6)
         report(load, time.monotonic() - began)
         each_ms = 1000 * (sum(memory.cpu_times()[:2]) - used) / max(1, load.statuses[200])
         print(f"processor time of the server: {each_ms:.0f} ms a request")
-        print(f"memory {before:.0f} MB after 5 s, {memory.memory_info().rss / 1e6:.0f} MB at the end")
+        print(f"memory after a warm-up and each quarter: {', '.join(f'{one:.0f}' for one in kept)} MB")
         refusals(address[0], sounds[0])
     finally:
         server.terminate()

@@ -85,7 +85,7 @@ def test_the_command(command: Command, folder: Path, tmp_path: Path):
     pytest.importorskip("onnxruntime")
     status, out, err = command("export", folder, "--format", "web")
     assert (status, err) == (0, "")
-    assert "- web page, ONNX, opset 18" in out
+    assert "web page, ONNX, opset 18" in out
     assert f"wrote {folder / 'web'}" in out
     assert [path.name for path in (folder / "web").iterdir()] == ["index.html"]
     assert "### web" in (folder / "README.md").read_text(encoding="utf-8")
