@@ -23,9 +23,8 @@ const microphone = {
     this.rate = this.context.sampleRate;
     this.last = new Float32Array(Math.round(seconds * this.rate));
     this.count = 0;
-    const url = URL.createObjectURL(new Blob([RECORDER], { type: "text/javascript" }));
-    await this.context.audioWorklet.addModule(url);
-    URL.revokeObjectURL(url);
+    // Of a page from disk, browsers load modules from data URLs, but not from blobs.
+    await this.context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(RECORDER)}`);
     this.node = new AudioWorkletNode(this.context, "recorder", { numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => {
       for (const part of data) {
