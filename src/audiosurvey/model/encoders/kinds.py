@@ -58,10 +58,7 @@ _NOT_ARCHITECTURE = {
     *("begin_suppress_tokens", "forced_decoder_ids", "task_specific_params", "chunk_size_feed_forward", "mel_filters"),
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "tie_word_embeddings"),
 }
-_NO_RANDOM_LAYERS = {
-    **{"layerdrop": 0.0, "encoder_layerdrop": 0.0, "apply_spec_augment": False},
-    **{"mask_time_prob": 0.0, "mask_feature_prob": 0.0},
-}
+_NO_RANDOM_LAYERS = {"layerdrop": 0.0, "encoder_layerdrop": 0.0}
 """Training draws nothing but dropout: a clip's augmentation is that of the config."""
 
 
@@ -136,6 +133,8 @@ def new_model(architecture: Mapping[str, Any]) -> Any:
     kind = kind_of(architecture)
     known = {key: value for key, value in _NO_RANDOM_LAYERS.items() if key in architecture}
     model = model_class(kind)(config_class(kind).from_dict({**architecture, **known}))
+    # After it was built: without masks it would lack a tensor that checkpoints have.
+    model.config.apply_spec_augment = False
     if kind.hearing == "clap":
         # Fusion is for clips that are longer than the input; its weights stay where they are, unused.
         model.audio_encoder.enable_fusion = model.audio_encoder.patch_embed.enable_fusion = False
