@@ -2,7 +2,7 @@
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/audiosurvey
-# Torch for the processor alone is a tenth of the size of the one for GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Torch for the processor alone is a tenth of the size of the one for GPUs: --build-arg TORCH_INDEX=URL, of an index that has it
 ARG TORCH_INDEX=
 RUN if [ -n "$TORCH_INDEX" ]; then /opt/audiosurvey/bin/pip install --no-cache-dir --index-url "$TORCH_INDEX" "torch>=2.11,<2.14"; fi
 COPY pyproject.toml README.md LICENSE /src/

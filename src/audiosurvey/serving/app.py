@@ -89,13 +89,7 @@ def build_app(model: Classifier, name: str, options: ServeOptions, folder: Path)
         "/predict",
         summary="Predict the classes of a sound",
         openapi_extra={"requestBody": _BODY},
-        responses={
-            200: {"description": "As `audiosurvey predict --format json`.", "content": {_JSON: {"schema": _ANSWER}}},
-            **{
-                status: {"description": text, "content": {_JSON: {"schema": _ERROR}}}
-                for status, text in _ERRORS.items()
-            },
-        },
+        responses=_RESPONSES,
     )
     async def predict(
         request: Request,
