@@ -140,6 +140,7 @@ def test_litert_with_8_bit_integers(model: Model, tmp_path: Path):
     assert outcome.difference <= 0.1
     small, whole = (audiosurvey.load(tmp_path / name) for name in ("int8.tflite", "model.tflite"))
     assert small.facts == whole.facts
+    assert model.golden is not None
     assert not np.array_equal(small.scores(model.golden.wave_BS), whole.scores(model.golden.wave_BS))
 
 
