@@ -116,6 +116,8 @@ def test_a_missing_runtime_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.slow
 def test_litert_takes_windows(model: Model, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     pytest.importorskip("litert_torch")
+    # What the import itself has said.
+    capfd.readouterr()
     outcome = export(model, tmp_path / "model.tflite", "litert")
     assert outcome.difference <= 1e-4
     exported = audiosurvey.load(tmp_path / "model.tflite")

@@ -157,7 +157,8 @@ def _open_executorch(path: Path, threads: int | None) -> tuple[dict[str, Any], R
 
 def _open_litert(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
     require_installed("ai_edge_litert", extra="litert")
-    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
+    with without_output():
+        from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
     try:
         with without_output():
