@@ -79,7 +79,7 @@ class Scorer:
         self._metrics.sound(seconds)
         how = asked.postprocessing(self.model)
         file = io.StringIO()
-        writer = JsonWriter(file, how, self.model.labels, asked.scores)
+        writer = JsonWriter(file, how, self.model.labels, asked.all_scores(self.model))
         writer.begin()
         for result in make_predictions(groups, [upload.name], self.model.labels, how, self.model.training_range):
             if isinstance(result, FailedSound):
