@@ -53,16 +53,19 @@ def list_cache() -> "list[CachedItem]":
         Name, kind, size and last use of each, the largest first.
     """
     from audiosurvey.data.cached import list_cached
+    from audiosurvey.model.weights.released import RELEASED
 
-    return list_cached()
+    return list_cached({known.file for known in RELEASED.values()})
 
 
 @keeps_state
 def clear_cache(names: Sequence[str] | None = None, *, older_than_days: int | None = None) -> "list[CachedItem]":
     """Removes things from the cache. They are made, or downloaded, again when they are needed.
 
+    Tables that a program gave are not: runs on them read them in the cache. They are removed by name alone.
+
     Args:
-        names: names in `list_cache`, or their beginnings; None: all.
+        names: names in `list_cache`, or their beginnings; None: all that is made again.
         older_than_days: only what was used last so many days ago or earlier.
 
     Returns:
@@ -71,10 +74,10 @@ def clear_cache(names: Sequence[str] | None = None, *, older_than_days: int | No
     Raises:
         UserError: for a name that is not in the cache, or stands for several things.
     """
-    from audiosurvey.data.cached import choose_cached, list_cached, remove_cached
+    from audiosurvey.data.cached import choose_cached, remove_cached
 
     need_at_least(0, older_than_days=older_than_days)
-    return remove_cached(choose_cached(list_cached(), names, older_than_days))
+    return remove_cached(choose_cached(list_cache(), names, older_than_days))
 
 
 @keeps_state

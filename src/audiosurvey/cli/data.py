@@ -64,7 +64,7 @@ def cache(
         list[str] | None,
         typer.Option(metavar="NAME", help="Remove this, or what begins so; may be given several times."),
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove everything.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything that is made, or downloaded, again when it is needed.")] = False,
     older_than: Annotated[
         int | None,
         typer.Option(metavar="DAYS", min=0, help="Only what was used last so many days ago or earlier."),
@@ -74,10 +74,12 @@ def cache(
 ) -> None:
     """List decoded sounds, downloaded weights and what else is kept in the cache, or remove some of it.
 
-    What is removed is made, or downloaded, again when it is needed; tables that a program gave are not.
+    Do not remove stores while a training reads them. Tables that a program gave are removed by name alone.
     """
     from audiosurvey.data.cached import choose_cached, remove_cached
 
+    if yes and not clear and not remove:
+        raise UserError("--yes: is for --clear and --remove; leave it out")
     if clear and remove:
         raise UserError("--clear: removes everything; leave --remove out")
     found = choose_cached(audiosurvey.list_cache(), remove or None, older_than)
@@ -88,7 +90,7 @@ def cache(
         _print_cache(found, older_than)
     else:
         for item in found:
-            print(f"{'removed' if item in removed else 'left, in use'}: {item.name}")
+            print(f"{'removed' if item in removed else 'left, being built or behind a link'}: {item.name}")
         print(f"{size(sum(item.size for item in removed))} freed")
 
 
@@ -115,7 +117,7 @@ def _print_cache(found: "Sequence[CachedItem]", older_than: int | None = None) -
 
     if not found:
         print(
-            f"{cache_folder()}: {'nothing in it' if older_than is None else 'nothing in it was used last so long ago'}"
+            f"{cache_folder()}: {'nothing in it' if older_than is None else 'nothing in it was last used that long ago'}"
         )
         return
     columns = [

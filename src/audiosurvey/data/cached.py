@@ -6,8 +6,9 @@ their runs read them here.
 """
 
 import json
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,14 +23,16 @@ from audiosurvey.data.store.earlier import INDEX
 from audiosurvey.data.store.use import ENDING, read_use
 from audiosurvey.errors import UserError, some_of
 
+_TABLES = "tables"
 _KINDS = (
-    ("weights/*", "downloaded weights"),
-    ("rooms/*", "simulated rooms for reverb"),
-    ("tables/*", "a table that a program gave; runs on it read it here"),
-    ("made-sounds-*", "made sounds of no class"),
-    ("fingerprints.sqlite", "hashes of sound files"),
+    ("weights", r"[0-9a-f]{12}-.+", "downloaded weights"),
+    ("rooms", r"v\d+-\d+-\d+-\d+\.npz", "simulated rooms for reverb"),
+    (_TABLES, r"[0-9a-f]{24}", "a table that a program gave; runs on it read it here"),
+    (".", r"made-sounds-\d+", "made sounds of no class"),
+    (".", r"onnxruntime-web-[\d.]+", "ONNX Runtime for web pages"),
+    (".", r"fingerprints\.sqlite", "hashes of sound files"),
 )
-"""Patterns below the cache folder, besides stores, and what they are."""
+"""Folders below the cache folder, besides that of the stores; how names in them look; and what that is."""
 _SHOWN = 5
 
 
@@ -49,6 +52,11 @@ class CachedItem:
     """The cache folder."""
 
     @property
+    def remade(self) -> bool:
+        """Whether it is made, or downloaded, again when it is needed: all but tables that a program gave."""
+        return not self.name.startswith(f"{_TABLES}/")
+
+    @property
     def path(self) -> Path:
         return self.folder / self.name
 
@@ -56,12 +64,14 @@ class CachedItem:
         return asdict(self) | {"folder": self.folder.as_posix()}
 
 
-def list_cached() -> list[CachedItem]:
-    """What is in the cache, the largest first."""
+def list_cached(weights: Collection[str] = ()) -> list[CachedItem]:
+    """What is in the cache, the largest first. `weights`: names of files of published weights."""
     folder = cache_folder()
+    published = ("weights", "|".join(map(re.escape, weights)) or r"(?!)", "downloaded weights")
+    kinds = (published, *_KINDS)
     found = [
         *_stores(folder),
-        *(_other(folder, path, what) for pattern, what in _KINDS for path in _paths(folder, pattern)),
+        *(_other(folder, path, what) for below, names, what in kinds for path in _paths(folder / below, names)),
     ]
     return sorted(found, key=lambda item: (-item.size, item.name))
 
@@ -71,9 +81,11 @@ def choose_cached(
 ) -> list[CachedItem]:
     """Those of these names (or their beginnings, if these are unique), used last so many days ago or earlier.
 
-    Raises UserError for a name that none, or more than one, begins with.
+    None: all that is made again when it is needed. Raises UserError for a name that none, or more than one, begins
+    with.
     """
-    chosen = list(items) if names is None else [_named(items, name) for name in dict.fromkeys(names)]
+    remade = [item for item in items if item.remade]
+    chosen = remade if names is None else [_named(items, name) for name in dict.fromkeys(names)]
     if older_than_days is None:
         return chosen
     last = (datetime.now(UTC).date() - timedelta(days=older_than_days)).isoformat()
@@ -97,7 +109,7 @@ def _named(items: Sequence[CachedItem], name: str) -> CachedItem:
 
 
 def _stores(folder: Path) -> Iterator[CachedItem]:
-    for path in _paths(folder, "stores/*"):
+    for path in _paths(folder / "stores", ".+"):
         if not path.is_dir():
             continue
         if TEMPORARY in path.name:
@@ -126,9 +138,10 @@ def _other(folder: Path, path: Path, what: str) -> CachedItem:
     return CachedItem(path.relative_to(folder).as_posix(), what, _size(path), _day(path), folder)
 
 
-def _paths(folder: Path, pattern: str) -> list[Path]:
-    """Without locks and unfinished downloads, which go with what they belong to."""
-    return sorted(path for path in folder.glob(pattern) if path.suffix not in (".lock", ".part", ".tmp"))
+def _paths(folder: Path, names: str) -> list[Path]:
+    """What is named so, without locks and unfinished downloads, which go with what they belong to."""
+    named = (path for path in folder.glob("*") if re.fullmatch(names, path.name))
+    return sorted(path for path in named if path.suffix not in (".lock", ".part", ".tmp"))
 
 
 def _size(path: Path) -> int:

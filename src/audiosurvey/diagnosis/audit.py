@@ -155,6 +155,7 @@ def _check_table(
 def as_json(diagnosis: Diagnosis, *, clips: bool = False) -> dict[str, Any]:
     """The audit as JSON data. `clips`: include the profile of every clip."""
     table, profiles = diagnosis.table, diagnosis.profiles
+    own = [profile for name, profile in profiles.items() if not is_other(name)]
     value: dict[str, Any] = {
         "schema": 1,
         "dataset": {
@@ -162,13 +163,13 @@ def as_json(diagnosis: Diagnosis, *, clips: bool = False) -> dict[str, Any]:
             "subset": table.subset,
             "root": table.root.as_posix(),
             "clips": len(table.clips),
-            "readable": sum(not is_other(name) for name in profiles),
+            "readable": len(own),
             "others": len(diagnosis.others),
-            "hours": round(sum(one.seconds for one in profiles.values()) / 3600, 4),
+            "hours": round(sum(one.seconds for one in own) / 3600, 4),
             "classes": list(table.classes),
             "folds": list(table.folds),
-            "sample_rates": dict(Counter(str(one.sample_rate) for one in profiles.values())),
-            "formats": dict(Counter(one.form for one in profiles.values())),
+            "sample_rates": dict(Counter(str(one.sample_rate) for one in own)),
+            "formats": dict(Counter(one.form for one in own)),
             "ignored": [{"clip": clip.id, "reason": clip.reason} for clip in table.ignored],
             "notes": list(table.notes),
         },

@@ -157,6 +157,15 @@ def test_a_pipeline_and_a_pickle(probe: dict[str, Any], clips: list[str]):
     assert {sound.label for sound in audiosurvey.predict(again.model_, clips)} <= {"3", "4", "5"}
 
 
+def test_sounds_that_are_cut_otherwise_are_embedded_again(probe: dict[str, Any], clips: list[str]):
+    found, labels = [], [Path(clip).parent.name for clip in clips]
+    for seconds in (0.25, 0.1):
+        dataset = {**probe["dataset"], "clip_seconds": seconds}
+        fitted = AudioClassifier(config=probe | {"dataset": dataset}).fit(clips, labels)
+        found.append(fitted.predict_proba(clips[:4]))
+    assert not np.allclose(*found, atol=1e-4)
+
+
 def test_a_file_that_has_changed_is_embedded_again(probe: dict[str, Any], clips: list[str], tmp_path: Path):
     estimator = AudioClassifier(config=probe, device="cpu").fit(clips, labels_of(clips))
     copy = tmp_path / "sound.wav"

@@ -117,10 +117,10 @@ def wave_in(model: Model, sound: Any, row: int, sample_rate: int | None) -> np.n
 
 
 def _hash_of_body(model: Model) -> bytes:
-    """A hash of what embeddings depend on besides the windows."""
+    """A hash of what embeddings depend on besides the sound: how it is cut, the front end, the network."""
     config = model.config
     about = [config.sample_rate, config.mel_spectrogram.model_dump_json(), config.model.model_dump_json()]
-    about.append(str(model.network.classifier.weight.device))
+    about += [model.clip_samples, model.facts["pad"], model.facts["mono"], str(model.network.classifier.weight.device)]
     digest = hashlib.sha256(repr(about).encode())
     for name, value in model.network.state_dict().items():
         if not name.startswith("classifier."):

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,9 @@ def probabilities(model: Model, sounds: Sequence[Any], sample_rate: int | None, 
             of_windows = [model.to_scores(layer(each.to(layer.weight.device))).double() for each in windows]
             score_NK = np.stack([score_WK.mean(dim=0).cpu().numpy() for score_WK in of_windows])
         else:
-            found = model.predict([wave_in(model, sound, row, sample_rate) for row, sound in enumerate(sounds)])
+            found, rows = list[Any](), iter(enumerate(sounds))
+            while part := list(islice(rows, model.config.train.batch_size)):
+                found += model.predict([wave_in(model, sound, row, sample_rate) for row, sound in part])
             score_NK = np.array([[scores[label] for label in model.labels] for scores in found])
     # Of the sigmoids of `loss: bce` the sum is anything.
     return score_NK / np.maximum(score_NK.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)

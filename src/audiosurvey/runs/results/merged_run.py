@@ -4,6 +4,7 @@ Every finished fold is copied with its model, predictions, log and checkpoint; c
 first run, and environment.json names the others. A final model is not taken along: it is trained anew from here.
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,8 +39,8 @@ def check_merged_run(paths: Sequence[Path], target: Path) -> None:
 
 def write_merged_run(paths: Sequence[Path], merged: RunResults, target: Path) -> list[str]:
     """Makes the run folder of the `merged` results of these runs; returns notes on what it lacks."""
-    beside = target.with_name(f"{target.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
+    target = target.absolute()
+    beside = target.with_name(f".{target.name}-{os.getpid()}.tmp")
     beside.mkdir(parents=True)
     try:
         runs = [RunFolder(path) for path in paths]

@@ -1,5 +1,6 @@
 """Predictions of clips as columns: the test clips of the folds of a run, or the clips that a model was evaluated on."""
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,14 +38,32 @@ class RunPredictions:
     @classmethod
     def of(cls, tables: Sequence[PredictionTable], *, multi_label: bool) -> Self:
         """Joins the tables of folds."""
+        return cls.joined(
+            [
+                cls(
+                    tuple(one.clips),
+                    tuple(one.sources),
+                    tuple(int(fold) for fold in one.folds_N),
+                    one.classes,
+                    one.truth_NK,
+                    one.scores_NK,
+                    multi_label,
+                )
+                for one in tables
+            ]
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Self]") -> Self:
+        """Those of several folds, one after the other."""
         return cls(
-            tuple(clip for table in tables for clip in table.clips),
-            tuple(source for table in tables for source in table.sources),
-            tuple(int(fold) for table in tables for fold in table.folds_N),
-            tables[0].classes,
-            np.concatenate([table.truth_NK for table in tables]),
-            np.concatenate([table.scores_NK for table in tables]),
-            multi_label,
+            tuple(clip for part in parts for clip in part.clips),
+            tuple(source for part in parts for source in part.sources),
+            tuple(fold for part in parts for fold in part.folds),
+            parts[0].classes,
+            np.concatenate([part.truth_NK for part in parts]),
+            np.concatenate([part.scores_NK for part in parts]),
+            parts[0].multi_label,
         )
 
     def without(self, clips: Collection[str]) -> Self:
@@ -90,15 +109,18 @@ class RunPredictions:
         own = {"clip": self.clips, "source": self.sources, "fold": self.folds}
         return {**own, "label": self.labels, "predicted": self.predicted, **scores}
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Writes them as a predictions.csv, whole or not at all.
 
         Args:
             path: the file.
+
+        Raises:
+            OSError: if it cannot be written.
         """
         labels = [np.flatnonzero(true_K).tolist() for true_K in self.truth_NK]
         rows = [PredictionRow(*one) for one in zip(self.clips, self.sources, self.folds, labels, strict=True)]
-        write_rows(path, rows, self.classes, self.scores_NK, multi_label=self.multi_label)
+        write_rows(Path(path), rows, self.classes, self.scores_NK, multi_label=self.multi_label)
 
     def _names(self, chosen_NK: np.ndarray) -> tuple[Any, ...]:
         found = [tuple(self.classes[place] for place in np.flatnonzero(row)) for row in chosen_NK]
@@ -117,17 +139,4 @@ def scored_predictions(
         truth(clips, len(classes)) > 0,
         scores_NK,
         multi_label,
-    )
-
-
-def joined_predictions(parts: Sequence[RunPredictions]) -> RunPredictions:
-    """Those of several folds, one after the other."""
-    return RunPredictions(
-        tuple(clip for part in parts for clip in part.clips),
-        tuple(source for part in parts for source in part.sources),
-        tuple(fold for part in parts for fold in part.folds),
-        parts[0].classes,
-        np.concatenate([part.truth_NK for part in parts]),
-        np.concatenate([part.scores_NK for part in parts]),
-        parts[0].multi_label,
     )
