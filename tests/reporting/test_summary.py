@@ -80,7 +80,7 @@ def test_uneven_classes_have_the_balanced_accuracy_the_baseline_and_the_key_that
     assert "balanced" in text
     assert text.index("\nowl") < text.index("\nwren") < text.index("\nrobin")
     for line in (
-        "uneven classes: always 'robin' has accuracy 0.808, balanced accuracy 0.333",
+        "uneven classes: always 'robin' gives accuracy 0.808, balanced accuracy 0.333",
         "never recognised: owl (9 clips)",
         "set train.sampling: balanced to train all classes equally often",
     ):

@@ -37,7 +37,7 @@ def run(confusion: list[list[int]] | None = COUNTS, **config: Any) -> RunResults
 
 def test_always_the_largest_class():
     assert imbalance(run()) == [
-        "uneven classes: always 'robin' has accuracy 0.886, balanced accuracy 0.333",
+        "uneven classes: always 'robin' gives accuracy 0.886, balanced accuracy 0.333",
         "never recognised: wren (40 clips), owl (9 clips)",
         "set train.sampling: balanced to train all classes equally often",
     ]

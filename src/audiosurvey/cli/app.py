@@ -103,7 +103,7 @@ GoldenClipsOption = Annotated[
     bool,
     typer.Option(
         "--golden-clips/--no-golden-clips",
-        help="With or without eight windows of training clips in the model, which verify it; made sounds instead.",
+        help="Store eight windows of training clips in the model, to verify it later, or synthetic sounds instead.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON to stdout.")]

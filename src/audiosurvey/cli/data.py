@@ -64,7 +64,9 @@ def cache(
         list[str] | None,
         typer.Option(metavar="NAME", help="Remove this, or what begins so; may be given several times."),
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove everything that is made, or downloaded, again when it is needed.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove everything that is made, or downloaded, again when it is needed.")
+    ] = False,
     older_than: Annotated[
         int | None,
         typer.Option(metavar="DAYS", min=0, help="Only what was used last so many days ago or earlier."),
@@ -116,9 +118,8 @@ def _print_cache(found: "Sequence[CachedItem]", older_than: int | None = None) -
     from audiosurvey.pages.terminal_table import FittedTable
 
     if not found:
-        print(
-            f"{cache_folder()}: {'nothing in it' if older_than is None else 'nothing in it was last used that long ago'}"
-        )
+        when = "" if older_than is None else " was last used that long ago"
+        print(f"{cache_folder()}: nothing in it{when}")
         return
     columns = [
         Column("name", tuple(_short(item.name) for item in found), "name"),

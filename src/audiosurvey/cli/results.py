@@ -8,6 +8,7 @@ import typer
 
 import audiosurvey
 from audiosurvey.cli.app import ForceOption, JsonOption, app, print_json, stdout
+from audiosurvey.cli.messages import command_line
 
 
 @app.command()
@@ -52,5 +53,5 @@ def merge(
         print(f"results: {output}")
     if run_dir is not None:
         print(f"run folder: {run_dir}")
-        final = " --final" if merged.done == merged.all_folds else ""
-        print(f"next: audiosurvey train {run_dir}/config.yaml --run-dir {run_dir} --resume{final}")
+        final = ["--final"] if merged.done == merged.all_folds else []
+        print(f"next: {command_line(['train', run_dir / 'config.yaml', '--run-dir', run_dir, '--resume', *final])}")

@@ -106,9 +106,10 @@ def train(
     print(f"results: {run.path / 'results.json'}")
     if run.results.final:
         print(f"final model: {run.path / run.results.final.model}")
-        print(f"next: audiosurvey predict {run.path} SOUNDS")
+        print(f"next: {command_line(['predict', run.path])} SOUNDS")
     elif not quick and run.results.done == run.results.all_folds:
-        print(f"next, a model to use: audiosurvey train {run.path}/config.yaml --run-dir {run.path} --resume --final")
+        words = ["train", run.path / "config.yaml", "--run-dir", run.path, "--resume", "--final"]
+        print(f"next, a model to use: {command_line(words)}")
 
 
 def _resuming(folder: Path, given: Mapping[str, Any]) -> list[object]:

@@ -11,8 +11,8 @@ from typing import Any
 from audiosurvey.data.profile import DataProfile, quantile
 from audiosurvey.errors import number_of
 
-UNEVEN = 3.0
-"""The largest class has this many times the clips of the smallest: classes count as uneven."""
+BALANCED_FROM = 3.0
+"""If the largest class has this many times the clips of the smallest, balanced sampling is chosen."""
 FEW_STEPS = 200
 """Fewer training steps than this are few for a network that starts from random weights."""
 _STEPS, _MOST_STEPS = 2000, 20_000
@@ -85,7 +85,7 @@ def uneven(counts: Mapping[str, int]) -> float | None:
     """How many times as many clips the largest class has as the smallest, if that is a lot."""
     present = [count for count in counts.values() if count]
     ratio = max(present, default=1) / min(present, default=1)
-    return ratio if ratio >= UNEVEN else None
+    return ratio if ratio >= BALANCED_FROM else None
 
 
 def suited_window_s(seconds: Sequence[float]) -> float:

@@ -62,7 +62,7 @@ def print_mixed_up(pairs: Sequence[MixedUp], console: Console, *, multi_label: b
         Column("false label" if multi_label else "taken for", tuple(one.predicted for one in rows), "name"),
         Column("clips", tuple(str(one.clips) for one in rows)),
         Column("of the class", tuple(f"{one.share:.0%}" for one in rows)),
-        Column("such as", tuple("\n".join(one.examples[:_EXAMPLES]) for one in rows), "text"),
+        Column("examples", tuple("\n".join(one.examples[:_EXAMPLES]) for one in rows), "text"),
     ]
     title = "a label missed while another is given falsely" if multi_label else "classes that are mixed up"
     console.print(f"{title}{clips}, most often first", soft_wrap=True, markup=False)

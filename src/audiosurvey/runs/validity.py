@@ -1,11 +1,12 @@
 """Caveats of the scores of a run, shown wherever the scores are shown; and what uneven classes do to the accuracy."""
 
+from audiosurvey.config.suited import BALANCED_FROM
 from audiosurvey.errors import number_of, some_of
 from audiosurvey.runs.results.class_scores import ByClass, is_uneven, largest_class, never_recognised
 from audiosurvey.runs.results.results import RunResults
 
 _NAMED = 6
-KEY = "train.sampling: balanced"
+_BALANCED_SAMPLING = "train.sampling: balanced"
 """The setting that trains all classes equally often."""
 
 
@@ -45,9 +46,9 @@ def imbalance(results: RunResults) -> list[str]:
     all recognised.
     """
     found = class_lines(results.class_scores, multi_label=results.multi_label)
-    uneven = is_uneven(results.class_scores) and not results.multi_label
+    uneven = is_uneven(results.class_scores, BALANCED_FROM) and not results.multi_label
     if uneven and _can_balance(results):
-        found.append(f"set {KEY} to train all classes equally often")
+        found.append(f"set {_BALANCED_SAMPLING} to train all classes equally often")
     return found
 
 
@@ -57,7 +58,7 @@ def class_lines(by_class: ByClass, *, multi_label: bool) -> list[str]:
         return unrecognised(by_class)
     name, share = largest_class(by_class)
     classes = sum(one.clips > 0 for one in by_class.values())
-    baseline = f"uneven classes: always '{name}' has accuracy {share:.3f}, balanced accuracy {1 / classes:.3f}"
+    baseline = f"uneven classes: always '{name}' gives accuracy {share:.3f}, balanced accuracy {1 / classes:.3f}"
     return [baseline, *unrecognised(by_class)]
 
 

@@ -101,10 +101,11 @@ def never_recognised(by_class: ByClass) -> list[str]:
     return [name for name, one in by_class.items() if one.clips and not one.right]
 
 
-def is_uneven(by_class: ByClass) -> bool:
-    """Whether some class has so many test clips that the accuracy says little about the others."""
+def is_uneven(by_class: ByClass, ratio: float = UNEVEN) -> bool:
+    """Whether some class has so many test clips that the accuracy says little about the others: more than `ratio` times
+    those of another."""
     present = [one.clips for one in by_class.values() if one.clips]
-    return len(present) > 1 and max(present) > UNEVEN * min(present)
+    return len(present) > 1 and max(present) > ratio * min(present)
 
 
 def largest_class(by_class: ByClass) -> tuple[str, float]:
