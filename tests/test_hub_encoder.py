@@ -138,10 +138,12 @@ def test_what_cannot_work_is_one_line(
     (empty := tmp_path / "empty").mkdir()
     (said,) = lines(lambda: config(empty))
     assert said == f"hub.yaml:5: model.blocks.1.encoder.hub: {empty}/config.json: no such file; the folder of an " + (
-        "encoder has it, bring it there"
+        "encoder has it, copy it there"
     )
     (said,) = lines(lambda: config("no/such-encoder"))
-    assert "without a network, bring a folder with config.json, preprocessor_config.json and model.safetensors" in said
+    assert (
+        "without a network, provide a folder with config.json, preprocessor_config.json and model.safetensors" in said
+    )
     (said,) = lines(lambda: config("nosuchfolder"))
     assert "no such folder, and not the name of a repository (user/name)" in said
     (empty / "config.json").write_text('{"model_type": "bert", "auto_map": {"AutoModel": "evil.Model"}}')
@@ -150,7 +152,7 @@ def test_what_cannot_work_is_one_line(
     ast = hub_folder("ast")
     (said,) = lines(lambda: config(ast, "sample_rate=22050"))
     assert said.startswith("--set sample_rate: 22050, the encoder ")
-    assert said.endswith("was trained with 16000; write sample_rate: 16000")
+    assert said.endswith("was trained at 16000 Hz; write sample_rate: 16000")
     (said,) = lines(lambda: config(ast, "dataset.clip_seconds=10"))
     assert "takes clips of at most 1.3" in said
     (said,) = lines(lambda: config(hub_folder("whisper"), "model.blocks.1.encoder.pool=token"))
@@ -170,7 +172,7 @@ def test_weights_that_are_not_there_or_pickled(
         (tmp_path / name).write_bytes((hub_folder("hubert") / name).read_bytes())
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickled")
     (said,) = lines(lambda: train(tmp_path, tmp_path / "run"))
-    assert f"{tmp_path}: no model.safetensors in this folder; bring it there" in said
+    assert f"{tmp_path}: no model.safetensors in this folder; copy it there" in said
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     (said,) = lines(lambda: train(tmp_path, tmp_path / "run"))
     assert "its weights cannot be read" in said

@@ -10,7 +10,7 @@ from audiosurvey.model.encoders.hub_folder import init_of, read_settings
 def fill_from_encoder(document: Document) -> list[Fault]:
     """Reads the settings of encoders into the document, unless they are there; they may be downloaded.
 
-    Returns a fault for each encoder that cannot be had.
+    Returns a fault for each encoder whose settings cannot be read.
     """
     faults: list[Fault] = []
     model = document.data.get("model")

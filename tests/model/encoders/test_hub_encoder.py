@@ -123,6 +123,38 @@ def test_parameters_are_those_of_the_encoder(family: str, hub_folder: Folder) ->
     assert len(encoder.depth_groups()) >= encoder.layers + 1
 
 
+@pytest.mark.parametrize(
+    ("family", "changes", "group"),
+    [
+        ("wav2vec2", {}, 0),
+        ("hubert", {}, 0),
+        ("wavlm", {}, 0),
+        ("data2vec", {}, 0),
+        ("wav2vec2", {"do_stable_layer_norm": True}, -1),
+        ("wavlm", {"do_stable_layer_norm": True}, -1),
+    ],
+)
+def test_depth_of_the_norm_is_where_it_is_computed(
+    family: str, changes: dict[str, Any], group: int, hub_folder: Folder
+) -> None:
+    architecture, extractor = read_settings(str(hub_folder(family)))
+    encoder = HubEncoder({**architecture, **changes}, extractor, "last", "mean", 16_000).eval()
+    norm = encoder.model.encoder.layer_norm
+    order: list[str] = []
+    norm.register_forward_hook(lambda *given: order.append("norm"))
+    encoder.model.encoder.layers[0].register_forward_hook(lambda *given: order.append("layer"))
+    encoder(torch.randn(1, 1, 16_000, 1))
+    assert order == (["norm", "layer"] if group == 0 else ["layer", "norm"])
+    assert any(parameter is norm.weight for parameter in encoder.depth_groups()[group])
+    assert len(encoder.depth_groups()) == (3 if group == 0 else 4)
+
+
+def test_an_adapter_is_after_the_layers(hub_folder: Folder) -> None:
+    architecture, extractor = read_settings(str(hub_folder("wav2vec2")))
+    encoder = HubEncoder({**architecture, "add_adapter": True}, extractor, "last", "mean", 16_000)
+    assert {*map(id, encoder.depth_groups()[-1])} == {*map(id, encoder.model.adapter.parameters())}
+
+
 def test_freezing_leaves_the_mixture(hub_folder: Folder) -> None:
     network, _ = network_of(hub_folder("hubert"), layer="all")
     network.freeze([0, 1])

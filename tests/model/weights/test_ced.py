@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from ced_files import RATE, logits, made, named_as_on_the_hub
+from safetensors.torch import save_file
 
 from audiosurvey.config.loader import load_config
 from audiosurvey.errors import UserError
@@ -92,6 +93,19 @@ def test_logits_of_the_hubs_names(tmp_path: Path, ced_tensors: Tensors) -> None:
     assert (set(report.renamed), report.dropped, report.fresh) == (set(hub), {}, [])
     found = scored(network, sound(1)[None])[0]
     torch.testing.assert_close(found.double(), logits(ced_tensors, sound(1)), rtol=0, atol=5e-5)
+
+
+def test_a_folder_of_the_hub(tmp_path: Path, ced_tensors: Tensors) -> None:
+    hub = {name: tensor.float().contiguous() for name, tensor in named_as_on_the_hub(ced_tensors).items()}
+    save_file(hub, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"model_type": "ced"}')
+    weights = open_weights(str(tmp_path))
+    assert weights.family.name == "CED"
+    assert weights.front_end is not None
+    assert set(weights.put_into(network_of("ced-tiny", 527), keep_classifier=True).renamed) == set(hub)
+    save_file({"bert.embeddings.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="not weights of a known family"):
+        open_weights(str(tmp_path))
 
 
 def test_positions_are_stretched_for_clips_above_ten_seconds(ced_file: Path, ced_tensors: Tensors) -> None:

@@ -127,3 +127,8 @@ def test_what_is_published() -> None:
     assert released("https://elsewhere.org/Cnn14_16k_mAP%3D0.438.pth?x=1") is RELEASED["panns/cnn14_16k"]
     assert released("audiotransformer_small_mAP_4958.pt") is RELEASED["ced/ced-small"]
     assert released("mine.pt") is None
+
+
+def test_the_home_of_no_user_is_one_line() -> None:
+    with pytest.raises(UserError, match="no such file or folder"):
+        locate("~no-such-user/weights.pt")

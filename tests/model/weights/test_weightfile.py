@@ -112,7 +112,7 @@ def test_tensors_without_names(tmp_path: Path, content) -> None:
 
 
 def test_folders_and_files_that_are_not_there(tmp_path: Path) -> None:
-    assert "no weights.safetensors in this folder" in refused(tmp_path)
+    assert "no weights.safetensors or model.safetensors in this folder" in refused(tmp_path)
     save_tensors(tmp_path / "fold-2" / "model" / "weights.safetensors", TENSORS)
     assert refused(tmp_path).endswith(f"models here: {(tmp_path / 'fold-2/model').as_posix()}")
     assert "cannot be read" in refused(tmp_path / "nothing.pt")

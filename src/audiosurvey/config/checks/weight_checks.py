@@ -66,7 +66,7 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
         yield Fault(("model", "keep_statistics"), f"there are no statistics to keep; {mend}")
 
 
-def _encoder_hears_its_rate(config: Config) -> Iterable[Fault]:
+def _encoder_sample_rate(config: Config) -> Iterable[Fault]:
     for block in config.model.blocks or []:
         if not isinstance(block, EncoderItem) or block.encoder.extractor is None:
             continue
@@ -74,8 +74,8 @@ def _encoder_hears_its_rate(config: Config) -> Iterable[Fault]:
         if config.sample_rate != trained:
             yield Fault(
                 ("sample_rate",),
-                f"{config.sample_rate}, the encoder {block.encoder.hub} was trained with {trained}; write sample_rate: "
-                f"{trained}",
+                f"{config.sample_rate}, the encoder {block.encoder.hub} was trained at {trained} Hz; write "
+                f"sample_rate: {trained}",
             )
         if block.encoder.layer == "all" and config.train.head_only:
             yield Fault(
@@ -95,7 +95,7 @@ WEIGHT_RULES = (
         _weights_are_of_this_network,
     ),
     Rule(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
-    Rule(("model.blocks", "sample_rate", "train.head_only"), _encoder_hears_its_rate),
+    Rule(("model.blocks", "sample_rate", "train.head_only"), _encoder_sample_rate),
     Rule(
         ("model.init", "model.freeze", "model.keep_statistics", "pretrain_urban", "pretrain.dataset"),
         _frozen_weights_are_given,

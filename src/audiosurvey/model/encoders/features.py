@@ -132,14 +132,14 @@ class WaveFeatures(nn.Module):
 
 
 def make_features(architecture: Mapping[str, Any], extractor: Mapping[str, Any]) -> nn.Module:
-    hearing = kind_of(architecture).hearing
-    if hearing == "kaldi":
+    input_type = kind_of(architecture).input_type
+    if input_type == "kaldi":
         return KaldiFeatures(extractor)
-    if hearing == "whisper":
+    if input_type == "whisper":
         most = limits(architecture, extractor)[1]
         assert most is not None
         return WhisperFeatures(extractor, most)
-    return ClapFeatures(extractor) if hearing == "clap" else WaveFeatures(extractor)
+    return ClapFeatures(extractor) if input_type == "clap" else WaveFeatures(extractor)
 
 
 def _bank(edges_hz: tuple[float, float], n_fft: int, rate: int, bands: int, norm: Any, scale: Any) -> torch.Tensor:

@@ -20,7 +20,9 @@ _NEVER_TRAINED = (
 )
 """Whisper's sinusoids, the mask of a pretraining that is not done here, and what CLAP has for longer clips."""
 _IN_LAYER = re.compile(r"(?:encoder\.|audio_encoder\.)?layers\.(\d+)\.")
-_AFTER_LAYERS = re.compile(r"(?:encoder\.|audio_encoder\.)?(?:layer_?norm|norm)\.")
+_NORM = re.compile(r"(?:encoder\.|audio_encoder\.)?(?:layer_?norm|norm)\.")
+_ADAPTER = "adapter."
+"""Beside the encoder: more layers after the last one."""
 
 
 class HubEncoder(nn.Module):
@@ -35,7 +37,7 @@ class HubEncoder(nn.Module):
         samples: int,
     ) -> None:
         super().__init__()
-        self.hearing = kind_of(architecture).hearing
+        self.input_type = kind_of(architecture).input_type
         self.front_end = make_features(architecture, extractor)
         self.model = new_model(architecture)
         self.layer: Layer = layer
@@ -43,6 +45,8 @@ class HubEncoder(nn.Module):
         self.longest = limits(architecture, extractor)[1]
         self.layers, self.width = layers(architecture), width(architecture)
         self.positions = positions(architecture, samples)
+        # Encoders of waves have their norm before the layers, unless the layers themselves begin with one.
+        self.norm_is_last = self.input_type != "wave" or bool(architecture.get("do_stable_layer_norm"))
         if layer == "all":
             self.mixture = nn.Parameter(torch.zeros(self.layers + 1))
         if torch.get_default_device().type == "meta":
@@ -77,11 +81,11 @@ class HubEncoder(nn.Module):
 
     def _pooled(self, state_BNC: torch.Tensor, samples: int) -> torch.Tensor:
         state_BNC = state_BNC.float()
-        if self.hearing == "kaldi":
+        if self.input_type == "kaldi":
             if self.pool == "token":
                 return state_BNC[:, :2].mean(dim=1)
             state_BNC = state_BNC[:, 2:]
-        elif self.hearing == "whisper":
+        elif self.input_type == "whisper":
             assert self.longest is not None
             step = self.longest // state_BNC.shape[1]
             # The rest is the silence that the clip was padded with.
@@ -104,7 +108,8 @@ class HubEncoder(nn.Module):
         groups: list[list[nn.Parameter]] = [[] for _ in range(self.layers + 2)]
         for name, parameter in self.named_parameters():
             inside = name.removeprefix("model.")
-            if name == "mixture" or _AFTER_LAYERS.match(inside):
+            is_last = inside.startswith(_ADAPTER) or (self.norm_is_last and _NORM.match(inside))
+            if name == "mixture" or is_last:
                 groups[-1].append(parameter)
             elif found := _IN_LAYER.match(inside):
                 groups[int(found[1]) + 1].append(parameter)
@@ -125,6 +130,6 @@ class HubEncoder(nn.Module):
     def own_macs(self, output: torch.Tensor) -> int:
         """Queries by keys, and attention weights by values, over all layers and heads; windows of CLAP are not
         counted."""
-        if self.hearing == "clap":
+        if self.input_type == "clap":
             return 0
         return 2 * self.layers * len(output) * self.positions**2 * self.width

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from audiosurvey.errors import UserError
-from audiosurvey.model.encoders.kinds import architecture_from, extractor_from
+from audiosurvey.errors import UserError, some_of
+from audiosurvey.model.encoders.kinds import architecture_from, extractor_from, is_known
 
 PREFIX = "hub:"
 """Begins `model.init` where weights come from a repository of the Hub."""
@@ -27,14 +27,14 @@ def init_of(hub: str) -> str:
 def is_folder(hub: str) -> bool:
     try:
         return Path(hub).expanduser().is_dir()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: `~name` of no user
         return False
 
 
 def is_encoder_folder(path: Path) -> bool:
-    """Whether a folder is that of a model of `transformers`."""
+    """Whether a folder has the config of a model of `transformers` whose encoder can be used."""
     try:
-        return path.is_dir() and "model_type" in read_json(path / CONFIG)
+        return path.is_dir() and is_known(read_json(path / CONFIG).get("model_type"))
     except UserError:
         return False
 
@@ -68,11 +68,22 @@ def weights_folder(init: str) -> Path:
 
 
 def weights_files(folder: Path) -> list[Path]:
-    """The files of the weights; UserError without any in safetensors."""
-    found = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else sorted(folder.glob("model-*.safetensors"))
-    if not found:
-        raise UserError(f"{folder}: no {WEIGHTS} in this folder; bring it there (pickled files are not read)")
-    return found
+    """The files of the weights, in safetensors; UserError unless all of them are there."""
+    index = folder / _INDEX
+    names = _parts(index) if index.is_file() and not (folder / WEIGHTS).is_file() else [WEIGHTS]
+    lacking = [name for name in names if not (folder / name).is_file()]
+    if lacking:
+        what = some_of(lacking, 3)
+        raise UserError(f"{folder}: no {what} in this folder; copy it there (pickled files are not read)")
+    return [folder / name for name in names]
+
+
+def _parts(index: Path) -> list[str]:
+    """The names of the files that weights are split into."""
+    files = read_json(index).get("weight_map")
+    if not isinstance(files, dict) or not files:
+        raise UserError(f"{index}: names no files of weights; copy it again")
+    return sorted(set(map(str, files.values())))
 
 
 def _fetched(hub: str, files: tuple[str, ...], need: bool = False) -> Path:
@@ -88,14 +99,14 @@ def _fetched(hub: str, files: tuple[str, ...], need: bool = False) -> Path:
 
 
 def _snapshot(hub: str, files: tuple[str, ...], *, local: bool, need: bool) -> Path:
-    mend = f"without a network, bring a folder with {CONFIG}, {EXTRACTOR} and {WEIGHTS}, and write hub: FOLDER"
+    mend = f"without a network, provide a folder with {CONFIG}, {EXTRACTOR} and {WEIGHTS}, and write hub: FOLDER"
     library = import_module("huggingface_hub")
     try:
         folder = Path(library.snapshot_download(hub, allow_patterns=list(files), local_files_only=local))
     # The exceptions differ between versions of huggingface_hub.
     except Exception as error:
         reason = "not reachable" if "404" not in str(error) else "no such repository"
-        raise UserError(f"{hub}: cannot be had from the Hub ({reason}); {mend}") from None
+        raise UserError(f"{hub}: cannot be downloaded from the Hub ({reason}); {mend}") from None
     lacking = [name for name in (CONFIG, EXTRACTOR) if not (folder / name).is_file()]
     if lacking:
         raise UserError(f"{hub}: the repository has no {lacking[0]}; it is not an audio encoder")
@@ -108,7 +119,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the folder of an encoder has it, bring it there") from None
+        raise UserError(f"{path}: no such file; the folder of an encoder has it, copy it there") from None
     except (OSError, ValueError):
         raise UserError(f"{path}: cannot be read as JSON") from None
     if not isinstance(content, dict):

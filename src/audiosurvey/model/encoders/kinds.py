@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from audiosurvey.errors import UserError
 
-Hearing = Literal["kaldi", "whisper", "clap", "wave"]
+InputType = Literal["kaldi", "whisper", "clap", "wave"]
 
 
 @dataclass(frozen=True)
 class Kind:
     """A model type of `transformers`."""
 
-    hearing: Hearing
+    input_type: InputType
     """The input that its feature extractor makes."""
     module: str
     """In `transformers.models`, without the beginning `configuration_` or `modeling_` of its modules."""
@@ -54,10 +54,12 @@ _IN_CHECKPOINTS = {"clap": Kind("clap", "clap", "ClapConfig", "ClapModel", "", "
 
 _NOT_ARCHITECTURE = {
     *("transformers_version", "architectures", "dtype", "torch_dtype", "id2label", "label2id", "_name_or_path"),
-    *("problem_type", "output_hidden_states", "output_attentions", "return_dict", "auto_map", "suppress_tokens"),
+    *("problem_type", "output_hidden_states", "output_attentions", "return_dict", "suppress_tokens"),
     *("begin_suppress_tokens", "forced_decoder_ids", "task_specific_params", "chunk_size_feed_forward", "mel_filters"),
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "tie_word_embeddings"),
 }
+_NAMES_CODE = {"quantization_config", "auto_map"}
+"""Like every key with `implementation` in it, these may name code, which transformers would import or download."""
 _NO_RANDOM_LAYERS = {"layerdrop": 0.0, "encoder_layerdrop": 0.0}
 """Training draws nothing but dropout: a clip's augmentation is that of the config."""
 
@@ -71,7 +73,7 @@ def _require() -> None:
         raise UserError("encoder: transformers is not installed; pip install 'audiosurvey[hub]'")
 
 
-def transformers(part: str, name: str) -> Any:
+def transformers_class(part: str, name: str) -> Any:
     """A class such as `("configuration_whisper", "WhisperConfig")`; UserError where the library is not installed."""
     _require()
     kind, _, module = part.partition("_")
@@ -80,11 +82,11 @@ def transformers(part: str, name: str) -> Any:
 
 
 def config_class(kind: Kind) -> Any:
-    return transformers(f"configuration_{_file(kind)}", kind.config)
+    return transformers_class(f"configuration_{_file(kind)}", kind.config)
 
 
 def model_class(kind: Kind, name: str | None = None) -> Any:
-    return transformers(f"modeling_{_file(kind)}", name or kind.model)
+    return transformers_class(f"modeling_{_file(kind)}", name or kind.model)
 
 
 def extractor_class(kind: Kind) -> Any:
@@ -102,13 +104,18 @@ def kind_of(architecture: Mapping[str, Any]) -> Kind:
     return KINDS[architecture["model_type"]]
 
 
+def is_known(model_type: object) -> bool:
+    """Whether a checkpoint of this model type has an encoder that can be used."""
+    return isinstance(model_type, str) and (model_type in _IN_CHECKPOINTS or model_type in KINDS)
+
+
 def checkpoint_kind(model_type: str) -> Kind:
     return _IN_CHECKPOINTS.get(model_type) or KINDS[model_type]
 
 
 def architecture_from(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture in the content of a `config.json`. Raises UserError for a model type that is none of KINDS."""
-    found = dict(stored)
+    found = without_code(stored)
     if found.get("model_type") == "clap" and isinstance(found.get("audio_config"), Mapping):
         found = {**found["audio_config"], "model_type": "clap_audio_model"}
     if found.get("model_type") not in KINDS:
@@ -125,17 +132,27 @@ def extractor_from(stored: Mapping[str, Any], architecture: Mapping[str, Any]) -
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps({key: value for key, value in values.items() if key not in _NOT_ARCHITECTURE}))
+    kept = {key: value for key, value in without_code(values).items() if key not in _NOT_ARCHITECTURE}
+    return json.loads(json.dumps(kept))
+
+
+def without_code(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a model without those that may name code, sections included."""
+    return {
+        key: without_code(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if "implementation" not in str(key) and key not in _NAMES_CODE
+    }
 
 
 def new_model(architecture: Mapping[str, Any]) -> Any:
     """The encoder with random weights. It draws from torch's global generator."""
     kind = kind_of(architecture)
     known = {key: value for key, value in _NO_RANDOM_LAYERS.items() if key in architecture}
-    model = model_class(kind)(config_class(kind).from_dict({**architecture, **known}))
+    model = model_class(kind)(config_class(kind).from_dict({**without_code(architecture), **known}))
     # After it was built: without masks it would lack a tensor that checkpoints have.
     model.config.apply_spec_augment = False
-    if kind.hearing == "clap":
+    if kind.input_type == "clap":
         # Fusion is for clips that are longer than the input; its weights stay where they are, unused.
         model.audio_encoder.enable_fusion = model.audio_encoder.patch_embed.enable_fusion = False
     return model
@@ -143,7 +160,7 @@ def new_model(architecture: Mapping[str, Any]) -> Any:
 
 def width(architecture: Mapping[str, Any]) -> int:
     """Features of a position of the output."""
-    if kind_of(architecture).hearing == "clap":
+    if kind_of(architecture).input_type == "clap":
         return architecture["patch_embeds_hidden_size"] * 2 ** (len(architecture["depths"]) - 1)
     if architecture.get("add_adapter"):
         return architecture["output_hidden_size"]
@@ -152,7 +169,7 @@ def width(architecture: Mapping[str, Any]) -> int:
 
 def layers(architecture: Mapping[str, Any]) -> int:
     """Layers, or stages for CLAP."""
-    if kind_of(architecture).hearing == "clap":
+    if kind_of(architecture).input_type == "clap":
         return len(architecture["depths"])
     return architecture[kind_of(architecture).layers]
 
@@ -163,12 +180,12 @@ def sample_rate(extractor: Mapping[str, Any]) -> int:
 
 def limits(architecture: Mapping[str, Any], extractor: Mapping[str, Any]) -> tuple[int, int | None]:
     """The least and the greatest number of samples of a clip; None: any number."""
-    hearing = kind_of(architecture).hearing
-    if hearing == "kaldi":
+    input_type = kind_of(architecture).input_type
+    if input_type == "kaldi":
         return 400, 400 + 160 * extractor["max_length"] - 1
-    if hearing == "whisper":
+    if input_type == "whisper":
         return 1, 2 * architecture["max_source_positions"] * extractor["hop_length"]
-    if hearing == "clap":
+    if input_type == "clap":
         return 1, extractor["max_length_s"] * extractor["sampling_rate"]
     least = 1
     for kernel, stride in zip(
@@ -180,14 +197,14 @@ def limits(architecture: Mapping[str, Any], extractor: Mapping[str, Any]) -> tup
 
 def positions(architecture: Mapping[str, Any], samples: int) -> int:
     """Positions of the output for a clip, special tokens included."""
-    hearing = kind_of(architecture).hearing
-    if hearing == "whisper":
+    input_type = kind_of(architecture).input_type
+    if input_type == "whisper":
         return architecture["max_source_positions"]
-    if hearing == "kaldi":
+    if input_type == "kaldi":
         size = architecture["patch_size"]
         rows = (architecture["num_mel_bins"] - size) // architecture["frequency_stride"] + 1
         return 2 + rows * ((architecture["max_length"] - size) // architecture["time_stride"] + 1)
-    if hearing == "clap":
+    if input_type == "clap":
         return 1
     for kernel, stride in zip(architecture["conv_kernel"], architecture["conv_stride"], strict=True):
         samples = (samples - kernel) // stride + 1

@@ -36,7 +36,9 @@ class EncoderConfig(Section):
         config = info.data.get("config")
         if (config is None) != (extractor is None):
             raise ValueError("`config` and `extractor` belong together; leave both out to read them from the encoder")
-        if config is not None and (config.get("model_type") not in KINDS or "sampling_rate" not in (extractor or {})):
+        if config is not None and (
+            str(config.get("model_type")) not in KINDS or "sampling_rate" not in (extractor or {})
+        ):
             raise ValueError("not the settings of an encoder; leave `config` and `extractor` out")
         return extractor
 
@@ -53,9 +55,9 @@ class EncoderItem(BlockItem):
         if (channels, bands) != (1, 1):
             raise ShapeError("encoder: needs the waveform; put it right after `input: wave`")
         kind, hub = kind_of(config), self.encoder.hub
-        if self.encoder.pool == "token" and kind.hearing != "kaldi":
+        if self.encoder.pool == "token" and kind.input_type != "kaldi":
             raise ShapeError(f"encoder: {hub} has no class token; use pool: mean")
-        if kind.hearing == "clap" and self.encoder.layer != "last":
+        if kind.input_type == "clap" and self.encoder.layer != "last":
             raise ShapeError("encoder: the layers of CLAP's audio tower differ in width; use layer: last")
         if isinstance(self.encoder.layer, int) and self.encoder.layer > layers(config):
             raise ShapeError(f"encoder: {hub} has {layers(config)} layers, not {self.encoder.layer}")

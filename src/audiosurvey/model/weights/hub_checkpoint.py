@@ -10,7 +10,7 @@ from torch import Tensor
 
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.model.encoders.hub_folder import CONFIG, read_json, weights_files
-from audiosurvey.model.encoders.kinds import checkpoint_kind, model_class
+from audiosurvey.model.encoders.kinds import checkpoint_kind, config_class, model_class, without_code
 from audiosurvey.model.network import Network
 from audiosurvey.model.weights.family import Family, Placed
 
@@ -23,12 +23,15 @@ def read_encoder(folder: Path) -> tuple[dict[str, Tensor], Path]:
     Only safetensors are read, and no code of the folder is run. Raises UserError where tensors are missing or damaged.
     """
     files = weights_files(folder)
-    kind = checkpoint_kind(read_json(folder / CONFIG)["model_type"])
+    settings = read_json(folder / CONFIG)
+    kind = checkpoint_kind(settings["model_type"])
     loader = model_class(kind, kind.whole)
     try:
         with _quiet():
             model, found = loader.from_pretrained(
                 folder,
+                config=config_class(kind).from_dict(without_code(settings)),
+                attn_implementation="eager",
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,

@@ -35,10 +35,10 @@ def on_disk(init: str) -> Path | None:
     """Where these weights are, if they are here; fetches nothing."""
     if init.startswith(PREFIX):
         return cached_folder(init)
-    path = _cached(init) or Path(init).expanduser()
     try:
+        path = _cached(init) or Path(init).expanduser()
         return path if path.exists() else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: `~name` of no user
         return None
 
 

@@ -19,20 +19,23 @@ from audiosurvey.tensorfile import WEIGHTS, load_tensors
 
 Tensors = dict[str, torch.Tensor]
 
+_HUB_WEIGHTS = "model.safetensors"
+
 _WRAPPERS = ("model", "state_dict")
 """Keys under which checkpoints keep their tensors beside the state of their training."""
 
 
 def weights_file(path: Path) -> Path:
-    """The file itself; for a folder, the weights in it or in the `model` folder in it. Raises UserError for none."""
+    """The file itself; for a folder, the weights in it, also under the name they have on the Hugging Face Hub, or in
+    the `model` folder in it. Raises UserError for none."""
     if not path.is_dir():
         return path
-    for place in (path, path / "model"):
-        if (place / WEIGHTS).is_file():
-            return place / WEIGHTS
+    for file in (path / WEIGHTS, path / "model" / WEIGHTS, path / _HUB_WEIGHTS):
+        if file.is_file():
+            return file
     inside = sorted(found.parent.as_posix() for found in path.glob(f"fold-*/model/{WEIGHTS}"))
     hint = f"; models here: {', '.join(inside)}" if inside else ""
-    raise UserError(f"{path}: no {WEIGHTS} in this folder{hint}")
+    raise UserError(f"{path}: no {WEIGHTS} or {_HUB_WEIGHTS} in this folder{hint}")
 
 
 def read_weights(file: Path) -> Tensors:
