@@ -12,6 +12,6 @@ RUN useradd --create-home --uid 1000 audiosurvey
 USER audiosurvey
 ENV AUDIOSURVEY_CACHE=/home/audiosurvey/cache PYTHONUNBUFFERED=1
 EXPOSE 8000
-HEALTHCHECK --start-period=60s CMD ["/opt/audiosurvey/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health')"]
+HEALTHCHECK --start-period=60s CMD ["/opt/audiosurvey/bin/python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:8000/health')"]
 ENTRYPOINT ["/opt/audiosurvey/bin/audiosurvey", "serve", "--host", "0.0.0.0"]
 CMD ["/model"]

@@ -1,12 +1,13 @@
 """Executes the steps of the Dockerfile without a container engine, in a Debian root made by debootstrap.
 
-    python benchmarks/dockerfile.py ROOT MODEL SOUND [--bind PATH ...] [--env NAME=VALUE ...]
+    python benchmarks/dockerfile.py ROOT MODEL SOUND [--mirror URL] [--bind PATH ...] [--env NAME=VALUE ...]
 
-As root, on Linux. ROOT is made if it is absent (`debootstrap --variant=minbase`, of the release that FROM names) and
+As root, on Linux. ROOT must not exist; it is made (`debootstrap --variant=minbase`, of the release that FROM names) and
 kept. Each step is read from the Dockerfile and runs in it, with mounts of its own that end with it. Then the entry
 point is started as the user of the image, with MODEL mounted at /model: the health check must succeed, SOUND is sent,
 and SIGTERM must end the server. `--bind`: folders of this computer to mount in each step, such as those of a package
-index; they are read-only. `--env`: variables that steps see, such as PIP_CERT=/certificates/own.crt.
+index; they are read-only. `--env`: variables that steps see, such as PIP_CERT=/certificates/own.crt. `--mirror`: of
+Debian; without it, debootstrap chooses its own.
 """
 
 import argparse
@@ -23,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-MIRROR = "http://deb.debian.org/debian"
 PATIENCE_S = 300
 
 
@@ -33,6 +33,8 @@ class Image:
 
     root: Path
     binds: list[Path]
+    mirror: list[str]
+    """Of Debian; empty: that of debootstrap."""
     environment: dict[str, str]
     """Of steps alone, which the image does not keep."""
     variables: dict[str, str] = field(default_factory=dict)
@@ -56,7 +58,7 @@ def chrooted(image: Image, words: list[str], mounts: dict[Path, str], variables:
         place = image.root / target.lstrip("/")
         place.mkdir(parents=True, exist_ok=True)
         pair = f"{shlex.quote(str(source))} {shlex.quote(str(place))}"
-        # Read-only, so that no step can change anything outside of the root.
+        # Read-only, so that no step changes the bound folders.
         lines += [f"mount --bind {pair}", f"mount -o remount,bind,ro {pair}"]
     settings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"} | variables
     inside = ["env", "-i", *(f"{name}={value}" for name, value in settings.items()), *words]
@@ -92,8 +94,7 @@ def execute(image: Image, name: str, rest: str) -> None:
     if name == "FROM":
         release = re.fullmatch(r"debian:(\w+)-slim", rest)
         assert release is not None, f"FROM {rest}: expected debian:RELEASE-slim"
-        if not image.root.is_dir():
-            subprocess.run(["debootstrap", "--variant=minbase", release[1], str(image.root), MIRROR], check=True)
+        subprocess.run(["debootstrap", "--variant=minbase", release[1], str(image.root), *image.mirror], check=True)
         shutil.copy("/etc/resolv.conf", image.root / "etc" / "resolv.conf")
     elif name == "RUN":
         run(image, rest)
@@ -140,13 +141,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     for name in ("root", "model", "sound"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--mirror", nargs=1, default=[])
     parser.add_argument("--bind", type=Path, nargs="*", default=[])
     parser.add_argument("--env", nargs="*", default=[])
     words = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("run as root: steps are executed with chroot")
+    if words.root.exists():
+        sys.exit(f"{words.root}: exists already; give a new folder")
     environment = dict(word.split("=", 1) for word in words.env)
-    image = Image(words.root.resolve(), [path.resolve() for path in words.bind], environment)
+    image = Image(words.root.resolve(), [path.resolve() for path in words.bind], words.mirror, environment)
     for name, rest in steps(REPOSITORY / "Dockerfile"):
         print(f"{name} {rest}", flush=True)
         execute(image, name, rest)

@@ -8,6 +8,7 @@ training epoch of the page, its steps alone, and its data alone. threads: a step
 on a quiet machine and beside a busy process. All of them by default.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -15,19 +16,24 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import epoch
-import torch
-from augmentation import SIX
-from busy import busy
-from clips import MEL, RATE, Augmented, rooms, waves
-from mel import by_stft
-from rounds import alternate
-from step import prepared, stepping
-from torch.profiler import ProfilerActivity, profile
+from audiosurvey.cli.waiting import wait_without_spinning
 
-from audiosurvey.allocator import keep_freed_memory
-from audiosurvey.features.mel import MelFrontEnd
-from audiosurvey.model.blocks.inputs import laid_out
+# As the command line does, before torch is loaded.
+wait_without_spinning(os.environ)
+
+import epoch  # noqa: E402
+import torch  # noqa: E402
+from augmentation import SIX  # noqa: E402
+from busy import busy  # noqa: E402
+from clips import MEL, RATE, Augmented, rooms, waves  # noqa: E402
+from mel import by_stft  # noqa: E402
+from rounds import alternate  # noqa: E402
+from step import prepared, stepping  # noqa: E402
+from torch.profiler import ProfilerActivity, profile  # noqa: E402
+
+from audiosurvey.allocator import keep_freed_memory  # noqa: E402
+from audiosurvey.features.mel import MelFrontEnd  # noqa: E402
+from audiosurvey.model.blocks.inputs import laid_out  # noqa: E402
 
 CALLS = 10
 STEP = {
@@ -57,7 +63,6 @@ SPECTRA = {
             "aten::pow_",
         ),
         *(
-            "aten::pow_",
             "aten::linalg_vector_norm",
             "aten::abs",
             "aten::square",

@@ -10,8 +10,11 @@ import soundfile
 import audiosurvey
 from audiosurvey.artefact.exported import ExportedModel, load_exported
 from audiosurvey.artefact.folder import Model
+from audiosurvey.artefact.load import model_name
 from audiosurvey.errors import UserError
 from audiosurvey.exporting.export import export
+from audiosurvey.prediction.options import PredictOptions
+from audiosurvey.prediction.prediction import predict
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -165,3 +168,38 @@ def test_executorch_takes_windows(model: Model, tmp_path: Path):
     np.testing.assert_allclose(exported.scores(wave_BS), model.scores(wave_BS), atol=1e-4)
     with pytest.raises(UserError, match="windows of 4000 samples only"):
         exported.scores(wave_BS[:, :3999])
+
+
+def test_threads_reach_onnxruntime(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import onnxruntime
+
+    export(model, tmp_path / "model.onnx", "onnx")
+    asked: list[int] = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, path: str, options: onnxruntime.SessionOptions, **others: object) -> None:
+            asked.append(options.intra_op_num_threads)
+            super().__init__(path, options, **others)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    soundfile.write(tmp_path / "tone.wav", np.zeros(4000), 8000)
+    audiosurvey.load(tmp_path / "model.onnx", threads=3)
+    audiosurvey.predict(tmp_path / "model.onnx", tmp_path / "tone.wav")
+    assert predict(str(tmp_path / "model.onnx"), [str(tmp_path / "tone.wav")], PredictOptions(threads=2)).answers == 1
+    assert asked == [3, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("bird/fold-1/model", "bird"),
+        ("bird/model/model.int8.onnx", "bird"),
+        ("bird", "bird"),
+        ("bird/small.onnx", "small.onnx"),
+        ("user/model", "model"),
+    ],
+)
+def test_the_name_of_a_model_is_that_of_its_run(tmp_path: Path, place: str, name: str):
+    if not place.startswith("user/"):
+        (tmp_path / place).mkdir(parents=True)
+    assert model_name(tmp_path / place) == name

@@ -1,13 +1,16 @@
 """The API as its clients meet it: answers are those of `predict --format json`, faults are one line."""
 
 import asyncio
+import errno
 import gzip
 import io
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,8 @@ from audiosurvey.artefact.classifier import Classifier
 pytest.importorskip("fastapi", reason="the API needs audiosurvey[serve]")
 from fastapi.testclient import TestClient
 
+from audiosurvey.serving import app as app_module
+from audiosurvey.serving import uploads as uploads_module
 from audiosurvey.serving.app import build_app
 from audiosurvey.serving.limits import UploadLimits
 from audiosurvey.serving.server import ServeOptions
@@ -144,37 +149,30 @@ def test_what_is_refused_is_one_line(
     assert list(uploads.iterdir()) == []
 
 
+SCOPE = {
+    "type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": [],
+    "http_version": "1.1", "scheme": "http", "server": ("test", 80), "root_path": "", "raw_path": b"/predict",
+}  # fmt: skip
+
+
+def answer_to(client: TestClient, messages: Iterator[dict[str, Any]]) -> tuple[int, str]:
+    """Status and detail of the application itself: a test client would read the body first."""
+    answers: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    asyncio.run(client.app(dict(SCOPE), receive, send))  # pyright: ignore[reportArgumentType]
+    return answers[0]["status"], json.loads(answers[1]["body"])["detail"]
+
+
 def test_a_body_of_unknown_length_is_not_read_beyond_the_limit(client: TestClient):
-    sent = 0
-
-    def endless() -> Iterator[bytes]:
-        nonlocal sent
-        while sent < 100e6:
-            sent += 100_000
-            yield bytes(100_000)
-
-    asked: list[int] = []
-
-    async def receive_limited() -> None:
-        """The application itself: a test client would read the body first."""
-        body, answers = endless(), []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": next(body), "more_body": True}
-
-        async def send(message: Any) -> None:
-            answers.append(message)
-
-        scope = {
-            "type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": [],
-            "http_version": "1.1", "scheme": "http", "server": ("test", 80), "root_path": "", "raw_path": b"/predict",
-        }  # fmt: skip
-        await client.app(scope, receive, send)
-        asked.append(answers[0]["status"])
-
-    asyncio.run(receive_limited())
-    assert asked == [413]
-    assert sent < 1e6
+    sent = ({"type": "http.request", "body": bytes(100_000), "more_body": True} for _ in range(1000))
+    assert answer_to(client, sent) == (413, "too large: the limit is 0.5 MB")
+    assert len(list(sent)) > 990
 
 
 @pytest.mark.parametrize(
@@ -268,10 +266,73 @@ def test_health_model_metrics_and_page(client: TestClient, tones: Path, model: C
     assert "default-src 'none'" in page.headers["content-security-policy"]
     described = client.get("/openapi.json").json()
     assert set(described["paths"]) == {"/predict", "/health", "/model", "/metrics"}
-    assert set(described["paths"]["/predict"]["post"]["responses"]) == {"200", "400", "408", "413", "422", "503"}
+    assert set(described["paths"]["/predict"]["post"]["responses"]) == {
+        *("200", "400", "408", "413", "422", "500", "503", "507")
+    }
 
 
 def test_what_is_not_there(client: TestClient):
     answer = client.get("/predict")
     assert answer.status_code == 405
     assert answer.json()["detail"].startswith("GET /predict: not known here; there are POST /predict")
+
+
+class Failing:
+    """A model that raises an error."""
+
+    def __init__(self, model: Classifier, error: Exception) -> None:
+        self._model, self._error = model, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def uncalibrated(self, wave: Any) -> np.ndarray:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (RuntimeError("no memory\nat all"), 500, "internal error; see the server's log"),
+        (OSError(errno.EIO, "broken"), 500, "internal error; see the server's log"),
+        (OSError(errno.ENOSPC, "full"), 507, "The server's disk is full."),
+    ],
+)
+def test_internal_errors_are_one_line_and_counted(
+    model: Classifier, uploads: Path, error: Exception, status: int, line: str
+):
+    failing: Any = Failing(model, error)
+    app = build_app(failing, "tiny", ServeOptions(limits=LIMITS), uploads)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.post("/predict", content=wav(1), headers=RAW)
+        assert (answer.status_code, answer.json()) == (status, {"detail": line})
+        lines = client.get("/metrics").text.splitlines()
+    assert f'audiosurvey_requests_total{{path="/predict",status="{status}"}} 1.0' in lines
+
+
+def test_a_body_that_trickles_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    clock = itertools.count(step=29.0)
+    monkeypatch.setattr(uploads_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    sent = ({"type": "http.request", "body": b"1", "more_body": True} for _ in range(5))
+    assert answer_to(client, sent) == (408, "incomplete: sent too slowly")
+    assert len(list(sent)) == 3
+
+
+def test_a_client_that_leaves_is_not_waited_for(
+    model: Classifier, uploads: Path, tones: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(app_module, "_CONNECTED_S", 0.05)
+    leave = threading.Event()
+
+    class Slow(Failing):
+        def uncalibrated(self, wave: Any) -> np.ndarray:
+            assert leave.wait(60)
+            return model.uncalibrated(wave)
+
+    slow: Any = Slow(model, RuntimeError())
+    with TestClient(build_app(slow, "tiny", ServeOptions(), uploads)) as client:
+        body = (tones / "low" / "0.wav").read_bytes()
+        messages = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+        assert answer_to(client, iter(messages)) == (400, "incomplete: the connection was closed")
+        leave.set()
+        assert list(uploads.iterdir()) == []

@@ -106,3 +106,20 @@ def test_a_closed_lane_cancels_what_waits(model: Classifier):
     assert first.result(60)[0].windows
     assert not lane.alive
     assert lane.score(sounds(1)[0], HOW).cancelled()
+
+
+def test_a_closed_lane_does_not_finish_a_long_sound(model: Classifier):
+    gated: Any = Gated(model)
+    lane = Lane(gated, 1, threads=1)
+    long = lane.score(ArraySource(np.zeros(60 * 8000, np.float32), 8000, "long"), HOW)
+    assert gated.entered.wait(60)
+    closing = threading.Thread(target=lane.close)
+    closing.start()
+    while not lane._closed:
+        pass
+    gated.gate.set()
+    closing.join(60)
+    assert not lane.alive
+    with pytest.raises(CancelledError):
+        long.result(60)
+    assert len(gated.batches) == 1

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import audiosurvey
+from audiosurvey.errors import UserError
+
 pytest.importorskip("fastapi", reason="the API needs audiosurvey[serve]")
 httpx = pytest.importorskip("httpx")
 
@@ -70,3 +73,16 @@ def test_a_mistake_is_one_line(command, finished_run: Path, words: list[str], sa
     lines = [line for line in err.splitlines() if not line.startswith("note: ")]
     assert (status, out, len(lines)) == (2, "", 1), err
     assert said in lines[0]
+
+
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["max_mb", "max_minutes"])
+def test_limits_are_above_0(finished_run: Path, name: str, value: float):
+    for serve in (audiosurvey.serve_api, audiosurvey.serve_demo):
+        with pytest.raises(UserError, match=rf"{name}={value}: expected a number above 0"):
+            serve(finished_run, **{name: value})
+
+
+def test_a_port_is_a_whole_number(finished_run: Path):
+    with pytest.raises(UserError, match=r"port=70000: expected a number from 0 to 65535"):
+        audiosurvey.serve_api(finished_run, port=70000)

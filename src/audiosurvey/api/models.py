@@ -1,13 +1,15 @@
 """Models: exporting, publishing, demonstrating and serving them. `audiosurvey.load` is in artefact/load.py."""
 
+import math
 from collections.abc import Callable
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosurvey.api.arguments import PathLike, need_at_least, path_or_none
 from audiosurvey.api.progress import say
 from audiosurvey.api.state import keeps_state
-from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.errors import ArgumentError
 
 if TYPE_CHECKING:
     from audiosurvey.artefact.hub import Pushed
@@ -131,6 +133,7 @@ def serve_demo(
 
     need_at_least(1, top=top)
     _need_port(port)
+    _need_above_0(max_mb=max_mb, max_minutes=max_minutes)
     options = DemoOptions(host, port, UploadLimits(max_mb, max_minutes), threshold, top, path_or_none(examples), trust)
     serve(str(model), options, opened)
 
@@ -173,10 +176,17 @@ def serve_api(
 
     need_at_least(1, max_waiting=max_waiting, batch_size=batch_size, threads=threads)
     _need_port(port)
+    _need_above_0(max_mb=max_mb, max_minutes=max_minutes)
     limits = UploadLimits(max_mb, max_minutes)
     serve(str(model), ServeOptions(host, port, limits, max_waiting, batch_size, device, threads, trust), opened)
 
 
 def _need_port(port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise UserError(f"port: {port}; expected a number from 0 to 65535")
+    if not isinstance(port, Integral) or not 0 <= port <= 65535:
+        raise ArgumentError("{port}: expected a number from 0 to 65535", port=port)
+
+
+def _need_above_0(**arguments: float) -> None:
+    for name, value in arguments.items():
+        if not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
+            raise ArgumentError(f"{{{name}}}: expected a number above 0", **{name: value})

@@ -62,7 +62,7 @@ class ExportedModel(Classifier):
 
 
 def load_exported(path: Path, *, threads: int | None = None, trust: bool = False) -> ExportedModel:
-    """Load an exported file. `threads`: for onnxruntime, default all processors.
+    """Load an exported file. `threads`: for onnxruntime and LiteRT, None: as many as they choose.
 
     `trust`: also open a .pt2 file. Its loader unpickles data and evaluates expressions from the file, so that it can
     run any code of its author.
@@ -148,9 +148,12 @@ def _open_executorch(path: Path, threads: int | None) -> tuple[dict[str, Any], R
         text = program.load_method(FACTS).execute([])[0] if FACTS in program.method_names else ""
     except Exception as error:
         raise _unreadable(path, "an ExecuTorch program", error) from error
+    lock = threading.Lock()
 
     def run(wave_BS: np.ndarray) -> np.ndarray:
-        return np.concatenate([forward.execute([torch.from_numpy(row[None])])[0].numpy() for row in wave_BS])
+        # The method has one set of buffers.
+        with lock:
+            return np.concatenate([forward.execute([torch.from_numpy(row[None])])[0].numpy() for row in wave_BS])
 
     return _parse(text), run
 

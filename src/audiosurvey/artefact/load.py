@@ -19,13 +19,15 @@ _AT_ONCE = 4
 """Models kept in memory; the least recently used one is dropped."""
 
 
-def load(path: str | Path, *, trust: bool = False) -> Classifier:
+def load(path: str | Path, *, trust: bool = False, threads: int | None = None) -> Classifier:
     """Loads a model folder or an exported file (.onnx, .pt2, .pte, .tflite) on the CPU, ready to predict.
 
     Args:
         path: a model folder, a run with a final model, an exported file, or, if there is no such path, `user/name` or
             `user/name@revision` of a repository on the Hugging Face Hub.
         trust: also open .pt2 files, which can run code of their author. Nothing else that is opened here runs code.
+        threads: processor threads of an .onnx or .tflite file; None: as many as its runtime chooses. Those of other
+            models are torch's.
 
     Returns:
         The model.
@@ -35,12 +37,25 @@ def load(path: str | Path, *, trust: bool = False) -> Classifier:
     """
     path = Path(path) if Path(path).exists() else path
     if is_exported(Path(path)) and not Path(path).is_dir():
-        return load_exported(Path(path), trust=trust)
+        return load_exported(Path(path), threads=threads, trust=trust)
     if is_repo(str(path)) and not Path(path).exists():
         if isinstance(path, Path) or Path(path).parent.is_dir():
             raise UserError(f"{path}: no such model{_near(Path(path))}")
         path = fetch(str(path))
     return load_artefact(path)
+
+
+def model_name(target: str | Path) -> str:
+    """What to call a model: its run, else its folder or file. `target`: as in `load`."""
+    place = Path(target)
+    if not place.exists():
+        return place.name
+    place = place.resolve()
+    if is_exported(place) and place.name.startswith("model."):
+        place = place.parent
+    while place.name == "model" or re.fullmatch(r"fold-\d+", place.name):
+        place = place.parent
+    return place.name or Path(target).name
 
 
 def _near(path: Path) -> str:

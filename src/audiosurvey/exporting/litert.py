@@ -53,6 +53,6 @@ def write_litert_int8(float_path: Path, windows_WS: np.ndarray, path: Path) -> N
 
 
 def _append(path: Path, facts: str) -> None:
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "a") as archive:
         # A fixed time: the same model gives the same file.
-        archive.writestr(zipfile.ZipInfo(LITERT_FACTS, (1980, 1, 1, 0, 0, 0)), facts)
+        archive.writestr(zipfile.ZipInfo(LITERT_FACTS, (1980, 1, 1, 0, 0, 0)), facts, zipfile.ZIP_DEFLATED)

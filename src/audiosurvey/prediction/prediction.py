@@ -79,7 +79,7 @@ def _predict(
 ) -> PredictionSummary:
     check_device(options.device)
     options.check_clips(words)
-    model = load(path, trust=options.trust)
+    model = load(path, trust=options.trust, threads=options.threads)
     model.to(options.device)
     how, postprocessing, digest = (
         options.windowing(model),

@@ -1,7 +1,8 @@
 """The HTTP API as an ASGI application: sounds in, JSON out."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.errors import is_full
 from audiosurvey.pages.rendering import environment
 from audiosurvey.serving.metrics import Metrics
 from audiosurvey.serving.scoring import Scorer, question
@@ -27,10 +29,12 @@ _BODY = {"required": True, "content": {"multipart/form-data": _FORM, "applicatio
 _ERROR = {"type": "object", "properties": {"detail": {"type": "string"}}}
 _ERRORS = {
     400: "Empty or incomplete.",
-    408: "Nothing was sent for a while.",
+    408: "Nothing was sent for a while, or it was sent too slowly.",
     413: "Larger or longer than allowed.",
     422: "Not a sound that can be read, or a parameter that does not fit.",
+    500: "An internal error; the server's log has the cause.",
     503: "Too many requests; try again later.",
+    507: "The server's disk is full.",
 }
 _RESULT = {
     "type": "object",
@@ -57,6 +61,8 @@ _ANSWER = {
     },
 }
 _JSON = "application/json"
+_CONNECTED_S = 1.0
+"""Time between looks at whether a client still waits."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "As `audiosurvey predict --format json`.", "content": {_JSON: {"schema": _ANSWER}}},
     **{status: {"description": text, "content": {_JSON: {"schema": _ERROR}}} for status, text in _ERRORS.items()},
@@ -76,13 +82,14 @@ def build_app(model: Classifier, name: str, options: ServeOptions, folder: Path)
         try:
             yield
         finally:
-            state.pop("scorer").close()
+            # In a thread: the windows that are scored now come to their end.
+            await asyncio.to_thread(state.pop("scorer").close)
 
     app = FastAPI(
         title="audiosurvey", version=__version__, description=f"Classes of sounds, by the model {name}.",
         docs_url=None, redoc_url=None, lifespan=lifespan,
     )  # fmt: skip
-    _answer_errors_in_one_line(app)
+    _answer_errors_in_one_line(app, metrics)
     app.add_middleware(_Counted, metrics=metrics)
 
     @app.post(
@@ -118,7 +125,7 @@ def build_app(model: Classifier, name: str, options: ServeOptions, folder: Path)
             given = {"top": top, "threshold": threshold, "scores": scores, "events": events, "on": on}
             asked = question(model, options.batch_size, **given)
             async with received(request, folder, options.limits) as upload:
-                answer = await state["scorer"].predict(upload, asked)
+                answer = await _while_connected(request, state["scorer"].predict(upload, asked))
             return Response(answer, media_type=_JSON)
         finally:
             requests -= 1
@@ -155,7 +162,19 @@ def build_app(model: Classifier, name: str, options: ServeOptions, folder: Path)
     return app
 
 
-def _answer_errors_in_one_line(app: FastAPI) -> None:
+async def _while_connected(request: Request, work: Coroutine[Any, Any, str]) -> str:
+    """The result of `work`, which is cancelled if the client leaves."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_CONNECTED_S))[0]:
+            if await request.is_disconnected():
+                raise RefusedUpload(400, "incomplete: the connection was closed")
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _answer_errors_in_one_line(app: FastAPI, metrics: Metrics) -> None:
     """Errors as `{"detail": "one line"}`."""
 
     def refused(_: Request, error: Any) -> JSONResponse:
@@ -172,9 +191,26 @@ def _answer_errors_in_one_line(app: FastAPI) -> None:
             detail = f"{request.method} {request.url.path}: not known here; there are {ways}"
         return JSONResponse({"detail": detail}, error.status_code, error.headers)
 
+    def unwritten(_: Request, error: Any) -> JSONResponse:
+        if not is_full(error):
+            raise error
+        return JSONResponse({"detail": _ERRORS[507]}, 507)
+
+    def failed(request: Request, _: Any) -> JSONResponse:
+        # Outside of the middleware that counts. The error is raised again after the answer, and logged.
+        metrics.answered(_path_of(request.scope), 500)
+        return JSONResponse({"detail": "internal error; see the server's log"}, 500)
+
     app.add_exception_handler(RefusedUpload, refused)
+    app.add_exception_handler(OSError, unwritten)
+    app.add_exception_handler(Exception, failed)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, unknown)
+
+
+def _path_of(scope: Any) -> str:
+    """The path of a request; those that do not exist are one, because their number has no bound."""
+    return getattr(scope.get("route"), "path", "other")
 
 
 class _Counted:
@@ -186,9 +222,7 @@ class _Counted:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def counted(message: Any) -> None:
             if message["type"] == "http.response.start":
-                route = scope.get("route")
-                # Paths that do not exist are counted together: their number has no bound.
-                self._metrics.answered(getattr(route, "path", "other"), message["status"])
+                self._metrics.answered(_path_of(scope), message["status"])
             await send(message)
 
         await self.app(scope, receive, counted)

@@ -6,9 +6,9 @@ A long sound has a lane, a thread, of its own, so that short ones do not wait fo
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import torch
 
@@ -54,7 +54,7 @@ class Lane:
         return one.scored
 
     def close(self) -> None:
-        """Ends the thread after its current batch; sounds that still wait are cancelled."""
+        """Ends the thread after the windows that it scores now; sounds that are not done are cancelled."""
         with self._changed:
             self._closed = True
             for one in self._waiting:
@@ -101,7 +101,13 @@ class Lane:
 
     def _scores(self, batch: Sequence[_Waiting]) -> list[list[WindowGroup]]:
         found: list[list[WindowGroup]] = [[] for _ in batch]
+        left = len(batch)
         sources = [one.source for one in batch]
-        for group in chain.from_iterable(score_sources(self._model, sources, batch[0].windowing)):
-            found[group.sound].append(replace(group, sound=0))
+        with closing(score_sources(self._model, sources, batch[0].windowing)) as scored:
+            for groups in scored:
+                for group in groups:
+                    found[group.sound].append(replace(group, sound=0))
+                left -= sum(group.done for group in groups)
+                if self._closed and left:
+                    raise CancelledError
         return found

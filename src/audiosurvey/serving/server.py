@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from audiosurvey.artefact.extras import require_installed
-from audiosurvey.artefact.load import load
+from audiosurvey.artefact.load import load, model_name
 from audiosurvey.serving.limits import UploadLimits
 from audiosurvey.serving.listening import address_of, listening, run
 from audiosurvey.threads import threads
@@ -48,8 +48,8 @@ def serve(target: str, options: ServeOptions, say: Callable[[str], object]) -> N
         tempfile.TemporaryDirectory(prefix="audiosurvey-serve-") as folder,
         threads(number),
     ):
-        model = load(target, trust=options.trust)
+        model = load(target, trust=options.trust, threads=options.threads)
         model.to(options.device)
-        app = build_app(model, Path(target).name, options, Path(folder))
+        app = build_app(model, model_name(target), options, Path(folder))
         say(f"{address_of(listener)}  (press Ctrl-C to stop)")
         run(app, listener, grace_s=GRACE_S)

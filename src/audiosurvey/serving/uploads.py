@@ -6,6 +6,7 @@ A request carries one sound: as its body, or as the only file of a form (multipa
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from audiosurvey.serving.limits import UploadLimits
 
 SILENT_S = 30.0
 """A client that sends nothing for so long has gone."""
+_SLOWEST = 1000
+"""Least bytes a second, on average, after that time."""
 _FORM = "multipart/form-data"
 _FRAME_BYTES = 64 * 1024
 """What a form may have besides its file."""
@@ -74,7 +77,7 @@ def _too_large(limits: UploadLimits) -> RefusedUpload:
 async def _chunks(request: Request, room: int, limits: UploadLimits) -> AsyncGenerator[bytes, None]:
     """The body in pieces, until it exceeds `room` bytes."""
     stream = aiter(request.stream())
-    size = 0
+    size, began = 0, time.monotonic()
     while True:
         try:
             chunk = await asyncio.wait_for(anext(stream), SILENT_S)
@@ -87,6 +90,8 @@ async def _chunks(request: Request, room: int, limits: UploadLimits) -> AsyncGen
         size += len(chunk)
         if size > room:
             raise _too_large(limits)
+        if time.monotonic() - began > SILENT_S + size / _SLOWEST:
+            raise RefusedUpload(408, "incomplete: sent too slowly")
         yield chunk
 
 

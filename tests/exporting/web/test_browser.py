@@ -169,3 +169,29 @@ def test_the_microphone(visit: Callable[[str], Visit], exported: tuple[Path, Pat
     one.page.click("#microphone")
     assert one.page.inner_text("#status") == "stopped"
     assert one.complaints == []
+
+
+def test_a_sound_that_is_opened_while_the_microphone_starts(
+    visit: Callable[[str], Visit], exported: tuple[Path, Path], tones: Path
+):
+    one = visit((exported[0] / "index.html").as_uri())
+    ready(one)
+    one.page.evaluate(
+        """() => {
+          const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+          globalThis.streams = [];
+          navigator.mediaDevices.getUserMedia = async (wanted) => {
+            await new Promise((resolve) => (globalThis.allow = resolve));
+            streams.push(await get(wanted));
+            return streams.at(-1);
+          };
+          document.getElementById("microphone").click();
+        }"""
+    )
+    assert one.page.is_disabled("#microphone")
+    assert one.open(tones / "low" / "0.wav")
+    one.page.evaluate("() => allow()")
+    one.page.locator("#microphone:enabled").wait_for()
+    assert one.page.evaluate("() => streams.map((stream) => stream.getTracks()[0].readyState)") == ["ended"]
+    assert one.page.inner_text("#microphone") == "Microphone"
+    assert one.page.inner_text("#status").startswith("0.wav: ")

@@ -13,8 +13,9 @@ import pytest
 
 import audiosurvey
 from audiosurvey.artefact.temperature import Temperatures
+from audiosurvey.errors import UserError
 from audiosurvey.exporting.web import export, page
-from audiosurvey.exporting.web.page import page_facts, write_page
+from audiosurvey.exporting.web.page import new_page, page_facts, write_page
 from audiosurvey.exporting.web.runtime import WebRuntime
 
 RUNTIME = WebRuntime(b"const a=1,b=import.meta.url;export{a as env,b as Tensor,a as TRACE};", bytes(1000))
@@ -103,6 +104,8 @@ def test_the_command(command: Command, folder: Path, tmp_path: Path):
         (["--output", "page"], "--output page: already exists"),
         (["--output", "mine", "--force"], "--output mine: not a page, and would be replaced"),
         (["--output", "file.txt", "--force"], "--output file.txt: is a file"),
+        (["--output", "."], "--output .: cannot be replaced by a page; give the name of a folder"),
+        (["--output", "page/..", "--force"], "--output page/..: cannot be replaced by a page"),
         (["--output", "no/page"], "--output no/page: the folder no is missing"),
     ],
 )
@@ -124,3 +127,30 @@ def test_what_is_there_is_not_replaced(
 def test_the_runtime_is_for_pages(command: Command, folder: Path):
     status, _, err = command("export", folder, "--onnxruntime", "x")
     assert (status, err) == (2, "--onnxruntime: is for --format web; leave it out\n")
+
+
+def test_a_page_stays_if_the_new_one_cannot_replace_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "index.html").write_text("old")
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name == "made":
+            raise OSError("busy")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="busy"), new_page(tmp_path / "web") as made:
+        (made / "index.html").write_text("new")
+    assert (tmp_path / "web" / "index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["web"]
+
+
+def test_faults_name_the_target(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def export_badly(model: Any, path: Path, *args: Any, **options: Any) -> None:
+        raise UserError(f"{path}: its scores differ")
+
+    monkeypatch.setattr(export, "export", export_badly)
+    with pytest.raises(UserError) as fault:
+        export.export_web(folder, tmp_path / "page")
+    assert fault.value.lines == (f"{tmp_path / 'page'}: its scores differ",)

@@ -1,13 +1,17 @@
 """Export of a model as a web page: the verified ONNX file within a page that runs it."""
 
+import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from audiosurvey.artefact.card import add_export
 from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import find_model, load_artefact
-from audiosurvey.errors import ArgumentError
+from audiosurvey.artefact.load import model_name
+from audiosurvey.errors import ArgumentError, UserError
 from audiosurvey.exporting.export import ExportResult, export
 from audiosurvey.exporting.web.page import new_page, write_page
 from audiosurvey.exporting.web.runtime import find_runtime
@@ -36,11 +40,11 @@ def export_web(
     _check_target(target, own=output is None, force=force)
     runtime = find_runtime(onnxruntime)
     loaded = load_artefact(folder)
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, _naming(target, temporary):
         path = Path(temporary) / "model.onnx"
         outcome = export(loaded, path, "onnx", int8=int8, calibration=calibration)
         with new_page(target) as made:
-            write_page(made, load_exported(path), path.read_bytes(), runtime, _title(folder))
+            write_page(made, load_exported(path), path.read_bytes(), runtime, model_name(folder))
             megabytes = sum(file.stat().st_size for file in made.iterdir()) / 1e6
     outcome = replace(outcome, path=target, format=f"web page, {outcome.format}", megabytes=megabytes)
     if (folder / "README.md").is_file():
@@ -48,10 +52,24 @@ def export_web(
     return outcome
 
 
+@contextmanager
+def _naming(target: Path, temporary: str) -> Iterator[None]:
+    """Faults of files in the folder `temporary` name the target."""
+    try:
+        yield
+    except UserError as fault:
+        lines = [re.sub(rf"{re.escape(temporary)}[^\s:]*", lambda _: str(target), line) for line in fault.lines]
+        if tuple(lines) == fault.lines:
+            raise
+        raise UserError(*lines) from fault
+
+
 def _check_target(target: Path, *, own: bool, force: bool) -> None:
     """Raise UserError for a folder that holds anything else, or a page, unless it may be replaced."""
     if not own:
         check_target_folder("output", target)
+        if target.name in ("", ".."):
+            raise ArgumentError("{output}: cannot be replaced by a page; give the name of a folder", output=target)
         if not target.absolute().parent.is_dir():
             raise ArgumentError(f"{{output}}: the folder {target.parent} is missing", output=target)
     if not target.exists():
@@ -62,9 +80,3 @@ def _check_target(target: Path, *, own: bool, force: bool) -> None:
     if inside and not (own or force):
         text = "{output}: already exists; give another name, or {force} to overwrite it"
         raise ArgumentError(text, output=target, force=True)
-
-
-def _title(folder: Path) -> str:
-    """The name of the model: that of its folder, or of its run."""
-    place = folder.resolve()
-    return place.parent.name if place.name == "model" else place.name

@@ -107,4 +107,9 @@ def new_page(folder: Path) -> Iterator[Path]:
         yield made
         if folder.exists():
             folder.rename(old)
-        made.rename(folder)
+        try:
+            made.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise

@@ -91,7 +91,7 @@ def _fetch(cached: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".onnxruntime-web-") as folder:
         try:
             subprocess.run(
-                [npm, "pack", PACKAGE, "--silent", "--ignore-scripts"],
+                [npm, "pack", PACKAGE, "--loglevel=error", "--ignore-scripts"],
                 cwd=folder,
                 check=True,
                 capture_output=True,

@@ -24,7 +24,7 @@ from audiosurvey.runs.results.class_scores import measure_classes
 from audiosurvey.runs.results.facts import DatasetFacts, clips_left_out
 from audiosurvey.runs.results.results import FoldRow, RunResults, new_results
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.results.run_predictions import RunPredictions, scored_predictions
+from audiosurvey.runs.results.run_predictions import RunPredictions, joined_predictions, scored_predictions
 from audiosurvey.training.class_metrics import confusion, recall
 from audiosurvey.training.metrics import Metrics, evaluate
 from audiosurvey.training.sound_scores import ScoredWindows
@@ -129,7 +129,7 @@ def evaluate_run(
         if unheard is not None:
             row = row.changed(other=measure_others(fold.model, fold.clips, scored, unheard, device, reverse=reverse))
         results = results.with_folds([row], counts)
-    return results.with_predictions(RunPredictions.joined(predictions))
+    return results.with_predictions(joined_predictions(predictions))
 
 
 def evaluate_model(

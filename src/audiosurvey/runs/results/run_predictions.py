@@ -4,13 +4,15 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from audiosurvey.data.table import Clip, truth
 from audiosurvey.runs.results.predictions import PredictionRow, PredictionTable, write_rows
 from audiosurvey.training.class_metrics import decisions
+
+_Predictions = TypeVar("_Predictions", bound="RunPredictions")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class RunPredictions:
     @classmethod
     def of(cls, tables: Sequence[PredictionTable], *, multi_label: bool) -> Self:
         """Joins the tables of folds."""
-        return cls.joined(
+        return joined_predictions(
             [
                 cls(
                     tuple(one.clips),
@@ -51,19 +53,6 @@ class RunPredictions:
                 )
                 for one in tables
             ]
-        )
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Self]") -> Self:
-        """Those of several folds, one after the other."""
-        return cls(
-            tuple(clip for part in parts for clip in part.clips),
-            tuple(source for part in parts for source in part.sources),
-            tuple(fold for part in parts for fold in part.folds),
-            parts[0].classes,
-            np.concatenate([part.truth_NK for part in parts]),
-            np.concatenate([part.scores_NK for part in parts]),
-            parts[0].multi_label,
         )
 
     def without(self, clips: Collection[str]) -> Self:
@@ -139,4 +128,16 @@ def scored_predictions(
         truth(clips, len(classes)) > 0,
         scores_NK,
         multi_label,
+    )
+
+
+def joined_predictions(parts: Sequence[_Predictions]) -> _Predictions:
+    """Those of several folds, one after the other."""
+    return replace(
+        parts[0],
+        clips=tuple(clip for part in parts for clip in part.clips),
+        sources=tuple(source for part in parts for source in part.sources),
+        folds=tuple(fold for part in parts for fold in part.folds),
+        truth_NK=np.concatenate([part.truth_NK for part in parts]),
+        scores_NK=np.concatenate([part.scores_NK for part in parts]),
     )

@@ -79,28 +79,34 @@ function showAxes(seconds) {
   );
 }
 
-// Scores a sound (samples at the model's rate), and shows it. Gives its scores; null if another sound came.
+// Scores a sound (samples at the model's rate), and shows it. Gives its scores; null after a fault, and if another sound came.
 async function classify(wave, name) {
+  stopListening();
   const mine = ++task;
-  showAxes(wave.length / RATE);
-  drawSpectrogram($("spectrogram"), wave, RATE);
-  const ready = rounded(wave);
-  const starts = windowStarts(ready.length, MODEL.clip_samples);
-  const found = [];
-  let ms = 0;
-  for (const start of starts) {
-    const answer = await network.scores(windowAt(ready, start, MODEL.clip_samples, MODEL.pad));
-    if (mine !== task) return null;
-    found.push(answer.scores);
-    ms += answer.ms;
-    if (starts.length > 8) tell(`${name}: ${Math.round((100 * found.length) / starts.length)} %`);
+  try {
+    showAxes(wave.length / RATE);
+    drawSpectrogram($("spectrogram"), wave, RATE);
+    const ready = rounded(wave);
+    const starts = windowStarts(ready.length, MODEL.clip_samples);
+    const found = [];
+    let ms = 0;
+    for (const start of starts) {
+      const answer = await network.scores(windowAt(ready, start, MODEL.clip_samples, MODEL.pad));
+      if (mine !== task) return null;
+      found.push(answer.scores);
+      ms += answer.ms;
+      if (starts.length > 8) tell(`${name}: ${Math.round((100 * found.length) / starts.length)} %`);
+    }
+    const scores = soundScores(found);
+    showScores(scores, found.length);
+    showLines(starts, found, ready.length);
+    const length = `${+(wave.length / RATE).toPrecision(3)} s`;
+    tell(`${name}: ${length} of sound, ${(ms / found.length).toFixed(0)} ms for each window of ${MODEL.clip_samples / RATE} s`);
+    return { scores, windows: found.length, ms: ms / found.length };
+  } catch (error) {
+    if (mine === task) tell(`${name}: ${error.message}`, true);
+    return null;
   }
-  const scores = soundScores(found);
-  showScores(scores, found.length);
-  showLines(starts, found, ready.length);
-  const length = `${+(wave.length / RATE).toPrecision(3)} s`;
-  tell(`${name}: ${length} of sound, ${(ms / found.length).toFixed(0)} ms for each window of ${MODEL.clip_samples / RATE} s`);
-  return { scores, windows: found.length, ms: ms / found.length };
 }
 
 async function open(file) {
@@ -118,12 +124,7 @@ async function open(file) {
   $("player").hidden = false;
   if ($("player").src) URL.revokeObjectURL($("player").src);
   $("player").src = URL.createObjectURL(file);
-  try {
-    return await classify(wave, file.name);
-  } catch (error) {
-    tell(`${file.name}: ${error.message}`, true);
-    return null;
-  }
+  return classify(wave, file.name);
 }
 
 // A column of the spectrogram for each piece of sound that was heard.
@@ -156,14 +157,19 @@ function scroll(canvas) {
 async function listen() {
   const mine = ++task;
   const window_s = MODEL.clip_samples / RATE;
+  // Until the visitor has allowed the microphone; a sound may be opened meanwhile.
+  $("microphone").disabled = true;
   try {
     let show = () => {};
     await microphone.start(window_s, (part) => show(part));
+    if (mine !== task) return microphone.stop();
     show = scroll($("spectrogram"));
   } catch (error) {
     microphone.stop();
-    tell(`microphone: ${error.message}`, true);
+    if (mine === task) tell(`microphone: ${error.message}`, true);
     return;
+  } finally {
+    $("microphone").disabled = false;
   }
   listening = true;
   $("microphone").textContent = "Stop";
@@ -180,11 +186,11 @@ async function listen() {
       const { scores } = await network.scores(windowAt(wave, 0, MODEL.clip_samples, MODEL.pad));
       if (listening && mine === task) showScores(Array.from(scores), 1);
     } catch (error) {
+      if (mine !== task) return;
+      stopListening();
       tell(error.message, true);
-      break;
     }
   }
-  if (mine === task) stopListening();
 }
 
 function stopListening() {

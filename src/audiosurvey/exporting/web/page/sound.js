@@ -33,7 +33,7 @@ function mp3Rate(bytes) {
   return rates[(bytes[place + 1] >> 3) & 3]?.[(bytes[place + 2] >> 2) & 3] ?? null;
 }
 
-// Decodes a file. Gives its samples at the rate of the model, and its length in seconds.
+// Decodes a file to mono samples at the rate of the model.
 async function decoded(buffer) {
   let context;
   try {
