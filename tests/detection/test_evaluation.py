@@ -83,7 +83,7 @@ def test_the_command(field: Path, finished_run: Path, command: Callable[..., tup
     words = ("evaluate", model, "--events", field, "--window", "0.5", "--hop", "0.25", "--onset", "0.3", "--on", "0")
     status, out, _ = command(*words, "--picture", "worst.png")
     assert status == 0
-    assert "2 recordings, 0.25 min, 3 events" in out
+    assert "2 recordings, 15 s, 3 events" in out
     assert "an event is right if its start is within 0.3 s: 0 missed" in out
     assert Path("worst.png").read_bytes().startswith(b"\x89PNG")
     status, out, _ = command(*words, "--offset-share", "0.5", "--segment", "0.5", "--json")

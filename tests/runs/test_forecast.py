@@ -89,11 +89,11 @@ def test_the_quicker_way_is_said():
 
     assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0), "a fold") == ""
     assert one_thread_words(Forecast(4.0, 100, 0.0, 0, 0, 1.0), "a fold") == (
-        "; other programs use this machine: one thread would take about 2 min a fold, which is quicker: "
+        "; other programs use this machine: one thread would take about 1.7 min a fold, which is quicker: "
         "give --threads 1"
     )
     assert one_thread_words(Forecast(1.0, 80, 20.0, 0, 0, 2.0), "an epoch").endswith(
-        "one thread would take about 3 min an epoch, which is not quicker"
+        "one thread would take about 3.3 min an epoch, which is not quicker"
     )
 
 
@@ -112,5 +112,5 @@ def test_seconds_of_a_fold_are_said_in_words(tiny):
     from audiosurvey.pages.units import duration, size
 
     assert Forecast(0.5, 100, 10.0, 0, 0).seconds == 60
-    assert [duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4 s", "89 s", "2 min", "60 min", "2.0 h"]
+    assert [duration(seconds) for seconds in (4.2, 89, 120, 3600, 7200)] == ["4.2 s", "89 s", "2 min", "60 min", "2 h"]
     assert [size(count) for count in (1_500, 2_340_000, 5e9)] == ["2 kB", "2.3 MB", "5.0 GB"]

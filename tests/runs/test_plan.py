@@ -341,7 +341,7 @@ def test_several_labels_give_map_and_auroc(tmp_path, train_tiny: Train, tones):
     (tones / "several.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = f"dataset={{name: csv, root: '{tones.as_posix()}', table: several.csv, clip_seconds: 0.5}}"
     results = train_tiny(tmp_path / "run", dataset, ONE)
-    assert set(results["mean"]) == {"map", "auroc", "loss"}
+    assert set(results["mean"]) == {"map", "auroc", "loss", "f1", "precision", "calibration_error"}
     assert results["multi_label"] is True
     assert results["confusion"] is None
     assert not (tmp_path / "run" / "confusion.png").exists()

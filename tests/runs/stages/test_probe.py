@@ -182,7 +182,7 @@ def test_several_labels_and_long_clips(tmp_path: Path, train_tiny: Train, head, 
     # Half a second in windows of a fifth: three of each clip.
     data = f"dataset={{name: csv, root: '{tones.as_posix()}', table: several-probe.csv, clip_seconds: 0.2}}"
     results = train_tiny(tmp_path / "run", *head, LEAK, data, folds=[1])
-    assert set(results["mean"]) == {"map", "auroc", "loss"}
+    assert set(results["mean"]) == {"map", "auroc", "loss", "f1", "precision", "calibration_error"}
     assert results["mean"]["auroc"] > 0.7
     counts = load_tensors(tmp_path / "run" / "embeddings.safetensors")[0]["windows"]
     assert counts.tolist() == [3] * 18
