@@ -9,6 +9,11 @@ import typer
 import audiosurvey
 from audiosurvey.cli.app import DeviceOption, TrustOption, app, note_open_address
 
+HostOption = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows other computers.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")]
+MaxMbOption = Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")]
+MaxMinutesOption = Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")]
+
 
 @app.command()
 def demo(
@@ -16,10 +21,10 @@ def demo(
         str,
         typer.Argument(metavar="MODEL_OR_FOLDER", help="A model, an exported file, or a folder with several."),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows other computers.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")] = 7860,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")] = 100,
-    max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 7860,
+    max_mb: MaxMbOption = 100,
+    max_minutes: MaxMinutesOption = 10,
     threshold: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Minimum score of the best class, else 'unknown'; default: the model's own."),
@@ -47,10 +52,10 @@ def demo(
 @app.command()
 def serve(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run with one, or an exported file.")],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows other computers.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")] = 8000,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload in MB.")] = 100,
-    max_minutes: Annotated[float, typer.Option(min=0.001, help="Longest sound in minutes.")] = 10,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    max_mb: MaxMbOption = 100,
+    max_minutes: MaxMinutesOption = 10,
     max_waiting: Annotated[
         int, typer.Option(min=1, help="Most requests at a time; others are answered with status 503.")
     ] = 256,

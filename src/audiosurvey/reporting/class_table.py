@@ -9,6 +9,7 @@ from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.runs.results.class_scores import ByClass, ClassScores, worst_first
 from audiosurvey.runs.results.mixed_up import MixedUp
+from audiosurvey.training.class_metrics import mean_of
 
 MOST_ROWS = 10
 _EXAMPLES = 2
@@ -72,9 +73,7 @@ def print_mixed_up(pairs: Sequence[MixedUp], console: Console, *, multi_label: b
 
 
 def _column(title: str, shown: Sequence[float | None], of_all: Sequence[float | None]) -> Column:
-    numbers = [value for value in of_all if value is not None]
-    mean = sum(numbers) / len(numbers) if numbers else None
-    return Column(title, tuple("-" if value is None else f"{value:.3f}" for value in (*shown, mean)))
+    return Column(title, tuple("-" if value is None else f"{value:.3f}" for value in (*shown, mean_of(of_all))))
 
 
 def _zero_if_missed(one: ClassScores) -> float | None:

@@ -19,7 +19,7 @@ from audiosurvey.data.sounds import prepare_sounds
 from audiosurvey.data.splits.folds import Split
 from audiosurvey.data.table import Table, truth
 from audiosurvey.errors import ArgumentError
-from audiosurvey.model.encoders.hub_encoder import HubEncoder
+from audiosurvey.model.encoders.hub_encoder import layer_shares
 from audiosurvey.model.network import Network
 from audiosurvey.runs.consumption import metered
 from audiosurvey.runs.evaluation.heldout import fold_split
@@ -206,10 +206,9 @@ def run_job(
 
 def _say_layers(network: Network, title: str, listener: RunListener) -> None:
     """The learned weights of an encoder's layers, if there are any."""
-    for block in network.blocks:
-        if isinstance(block, HubEncoder) and (shares := block.layer_weights) is not None:
-            shown = ", ".join(f"{layer} {share:.3f}" for layer, share in enumerate(shares))
-            listener.say(f"{title}: weights of the encoder's layers (0: before the first): {shown}")
+    if (shares := layer_shares(network)) is not None:
+        shown = ", ".join(f"{layer} {share:.3f}" for layer, share in enumerate(shares))
+        listener.say(f"{title}: weights of the encoder's layers (0: before the first): {shown}")
 
 
 def _train(

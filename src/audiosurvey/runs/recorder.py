@@ -11,7 +11,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.splits.provenance import Provenance
 from audiosurvey.data.table import Clip
-from audiosurvey.model.encoders.hub_encoder import HubEncoder
+from audiosurvey.model.encoders.hub_encoder import layer_shares
 from audiosurvey.model.network import Network
 from audiosurvey.runs.evaluation.calibrating import calibrate_fold
 from audiosurvey.runs.job import FoldResult
@@ -50,17 +50,12 @@ class Recorder:
             path, scores_NK = run.fold(row.fold) / OTHER_FILE, result.other_test.sounds_NK
             others, several = result.others.test, table.multi_label
             write_predictions(path, others, row.fold, table.classes, scores_NK, multi_label=several)
-        self._write_layers(run.fold(row.fold) / LAYERS, result.network)
+        if (shares := layer_shares(result.network)) is not None:
+            rows = [f"{layer},{share:.6f}" for layer, share in enumerate(shares)]
+            write_text(run.fold(row.fold) / LAYERS, "\n".join(["layer,weight", *rows]) + "\n")
         if model:
             self._save_fold_model(result)
         write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
-
-    def _write_layers(self, path: Path, network: Network) -> None:
-        """The learned shares of an encoder's layers, for `encoder: {layer: all}`."""
-        for block in network.blocks:
-            if isinstance(block, HubEncoder) and (shares := block.layer_weights) is not None:
-                rows = [f"{layer},{share:.6f}" for layer, share in enumerate(shares)]
-                write_text(path, "\n".join(["layer,weight", *rows]) + "\n")
 
     def _save_fold_model(self, result: FoldResult) -> None:
         table, config = self.context.sounds.table, self.context.config

@@ -81,7 +81,7 @@ def f1(decided_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     Returns:
         From 0 to 1; None if no class occurs or is predicted.
     """
-    return _mean(_scores_of_decisions(decided_NK, truth_NK)[1])
+    return mean_of(_scores_of_decisions(decided_NK, truth_NK)[1])
 
 
 def precision(decided_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
@@ -94,7 +94,7 @@ def precision(decided_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     Returns:
         From 0 to 1; None if no class occurs or is predicted.
     """
-    return _mean(_scores_of_decisions(decided_NK, truth_NK)[0])
+    return mean_of(_scores_of_decisions(decided_NK, truth_NK)[0])
 
 
 def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
@@ -107,7 +107,7 @@ def auroc(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float | None:
     Returns:
         From 0 to 1; None if there is no such class.
     """
-    return _mean(aurocs(scores_NK, truth_NK))
+    return mean_of(aurocs(scores_NK, truth_NK))
 
 
 def aurocs(scores_NK: np.ndarray, truth_NK: np.ndarray) -> list[float | None]:
@@ -135,7 +135,7 @@ def mean_average_precision(scores_NK: np.ndarray, truth_NK: np.ndarray) -> float
     Returns:
         From 0 to 1; None if there is no such class.
     """
-    return _mean(average_precisions(scores_NK, truth_NK))
+    return mean_of(average_precisions(scores_NK, truth_NK))
 
 
 def average_precisions(scores_NK: np.ndarray, truth_NK: np.ndarray) -> list[float | None]:
@@ -173,6 +173,7 @@ def _scores_of_decisions(decided_NK: np.ndarray, truth_NK: np.ndarray) -> tuple[
     return found[0][there_K].tolist(), found[2][there_K].tolist()
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """The mean of those that are not None; None if all are."""
     numbers = [value for value in values if value is not None]
     return sum(numbers) / len(numbers) if numbers else None

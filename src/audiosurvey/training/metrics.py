@@ -105,14 +105,17 @@ def cross_entropy(scores_NK: np.ndarray, truth_NK: np.ndarray, binary: bool) -> 
     return float(-(truth_NK * np.log(p)).sum(axis=1).mean())
 
 
+_Compute = Callable[[np.ndarray, np.ndarray, bool], float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric of results.json, tables and model cards."""
 
     title: str
-    compute: Callable[[np.ndarray, np.ndarray, bool], float | None]
+    compute: _Compute
     """From scores (N, K), true labels (N, K), and whether the scores are independent probabilities (sigmoid)."""
-    compute_multi_label: Callable[[np.ndarray, np.ndarray, bool], float | None] | None = None
+    compute_multi_label: _Compute | None = None
     """For multi-label data, if it is another function."""
     multi_label: bool | None = None
     """Whether it is for multi-label data only (true), for exclusive classes only (false), or for both (absent)."""
@@ -122,6 +125,14 @@ class Metric:
     """Title in tables on the terminal, if different."""
     in_tables: bool = True
     """Whether tables of folds on the terminal show it; others are in results.json and on the page of a run."""
+
+
+def _of_decisions(metric: Callable[[np.ndarray, np.ndarray], float | None]) -> tuple[_Compute, _Compute]:
+    """A metric of decided labels as one of scores: for exclusive classes, and for multi-label data."""
+    return (
+        lambda scores, truth, _: metric(decisions(scores, False), truth),
+        lambda scores, truth, _: metric(decisions(scores, True), truth),
+    )
 
 
 METRICS = {
@@ -145,16 +156,14 @@ METRICS = {
     "auroc": Metric("AUROC", lambda scores, truth, _: auroc(scores, truth), hub="roc_auc"),
     "f1": Metric(
         "macro F1",
-        lambda scores, truth, _: f1(decisions(scores, False), truth),
-        lambda scores, truth, _: f1(decisions(scores, True), truth),
+        *_of_decisions(f1),
         hub="f1",
         short="F1",
         in_tables=False,
     ),
     "precision": Metric(
         "macro precision",
-        lambda scores, truth, _: precision(decisions(scores, False), truth),
-        lambda scores, truth, _: precision(decisions(scores, True), truth),
+        *_of_decisions(precision),
         hub="precision",
         short="precision",
         in_tables=False,

@@ -15,7 +15,7 @@ import numpy as np
 IN_MEMORY = 1 << 20
 """Samples: 4 MiB, or 33 s at 32 kHz."""
 FULL_SCALE = 32767
-_SILENT_PEAK = 1e-30
+SILENT_PEAK = 1e-30
 """Peaks below this (-600 dB) are stored as silence: their scale would leave the range of float32."""
 _BLOCK = 1 << 18
 
@@ -103,10 +103,10 @@ def _peak(wave_S: np.ndarray) -> float:
 
 
 def _quantized(wave_S: np.ndarray, peak: float) -> np.ndarray:
-    if peak < _SILENT_PEAK:
+    if peak < SILENT_PEAK:
         return np.zeros(len(wave_S), "<i2")
     return np.rint(wave_S * np.float32(FULL_SCALE / peak)).clip(-FULL_SCALE, FULL_SCALE).astype("<i2")
 
 
 def _scale(peak: float) -> float:
-    return peak / FULL_SCALE if peak >= _SILENT_PEAK else 1.0
+    return peak / FULL_SCALE if peak >= SILENT_PEAK else 1.0

@@ -18,13 +18,13 @@ import jinja2
 from markupsafe import Markup
 
 from audiosurvey.artefact.classifier import Classifier
+from audiosurvey.data.store.spool import SILENT_PEAK
 from audiosurvey.exporting.web.runtime import VERSION, WebRuntime
 from audiosurvey.version import __version__
 
 ONE_FILE_MB = 25
 """The largest page with everything in it."""
 _SCRIPTS = ("scoring.js", "sound.js", "spectrogram.js", "network.js", "microphone.js", "page.js")
-_SILENT_PEAK = 1e-30
 
 
 def write_page(folder: Path, model: Classifier, onnx: bytes, runtime: WebRuntime, name: str) -> None:
@@ -74,7 +74,7 @@ def page_facts(model: Classifier) -> dict[str, Any]:
         "sound_temperature": temperatures.sound,
         "thresholds": None if thresholds is None else dict(thresholds.window),
         "sound_thresholds": None if thresholds is None else dict(thresholds.sound),
-        "silent_peak": _SILENT_PEAK,
+        "silent_peak": SILENT_PEAK,
     }
 
 

@@ -133,3 +133,9 @@ class HubEncoder(nn.Module):
         if self.input_type == "clap":
             return 0
         return 2 * self.layers * len(output) * self.positions**2 * self.width
+
+
+def layer_shares(network: nn.Module) -> list[float] | None:
+    """The shares of the layers of a network's encoder, if it mixes them."""
+    encoders = (block for block in network.modules() if isinstance(block, HubEncoder))
+    return next((shares for one in encoders if (shares := one.layer_weights) is not None), None)

@@ -12,9 +12,9 @@ from audiosurvey.model.encoders.kinds import architecture_from, extractor_from, 
 
 PREFIX = "hub:"
 """Begins `model.init` where weights come from a repository of the Hub."""
-CONFIG, EXTRACTOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+CONFIG, EXTRACTOR, HUB_WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 _INDEX = "model.safetensors.index.json"
-_FILES = (CONFIG, EXTRACTOR, WEIGHTS, _INDEX, "model-*.safetensors")
+_FILES = (CONFIG, EXTRACTOR, HUB_WEIGHTS, _INDEX, "model-*.safetensors")
 """All that is downloaded: data, no code, nothing pickled."""
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -70,7 +70,7 @@ def weights_folder(init: str) -> Path:
 def weights_files(folder: Path) -> list[Path]:
     """The files of the weights, in safetensors; UserError unless all of them are there."""
     index = folder / _INDEX
-    names = _parts(index) if index.is_file() and not (folder / WEIGHTS).is_file() else [WEIGHTS]
+    names = _parts(index) if index.is_file() and not (folder / HUB_WEIGHTS).is_file() else [HUB_WEIGHTS]
     lacking = [name for name in names if not (folder / name).is_file()]
     if lacking:
         what = some_of(lacking, 3)
@@ -99,7 +99,7 @@ def _fetched(hub: str, files: tuple[str, ...], need: bool = False) -> Path:
 
 
 def _snapshot(hub: str, files: tuple[str, ...], *, local: bool, need: bool) -> Path:
-    mend = f"without a network, provide a folder with {CONFIG}, {EXTRACTOR} and {WEIGHTS}, and write hub: FOLDER"
+    mend = f"without a network, provide a folder with {CONFIG}, {EXTRACTOR} and {HUB_WEIGHTS}, and write hub: FOLDER"
     library = import_module("huggingface_hub")
     try:
         folder = Path(library.snapshot_download(hub, allow_patterns=list(files), local_files_only=local))

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 
 from audiosurvey.errors import UserError
+from audiosurvey.model.encoders.hub_folder import HUB_WEIGHTS
 from audiosurvey.plainfile import not_plain
 from audiosurvey.tensorfile import WEIGHTS, load_tensors
 
 Tensors = dict[str, torch.Tensor]
-
-_HUB_WEIGHTS = "model.safetensors"
 
 _WRAPPERS = ("model", "state_dict")
 """Keys under which checkpoints keep their tensors beside the state of their training."""
@@ -30,12 +29,12 @@ def weights_file(path: Path) -> Path:
     the `model` folder in it. Raises UserError for none."""
     if not path.is_dir():
         return path
-    for file in (path / WEIGHTS, path / "model" / WEIGHTS, path / _HUB_WEIGHTS):
+    for file in (path / WEIGHTS, path / "model" / WEIGHTS, path / HUB_WEIGHTS):
         if file.is_file():
             return file
     inside = sorted(found.parent.as_posix() for found in path.glob(f"fold-*/model/{WEIGHTS}"))
     hint = f"; models here: {', '.join(inside)}" if inside else ""
-    raise UserError(f"{path}: no {WEIGHTS} or {_HUB_WEIGHTS} in this folder{hint}")
+    raise UserError(f"{path}: no {WEIGHTS} or {HUB_WEIGHTS} in this folder{hint}")
 
 
 def read_weights(file: Path) -> Tensors:

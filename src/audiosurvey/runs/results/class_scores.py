@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from audiosurvey.runs.results.stored import StoredPart
-from audiosurvey.training.class_metrics import aurocs, average_precisions, decisions
+from audiosurvey.training.class_metrics import aurocs, average_precisions, decisions, mean_of
 
 UNEVEN = 1.5
 """Classes count as uneven if the largest has more than this many times the test clips of the smallest."""
@@ -71,7 +71,7 @@ def pooled_classes(folds: Sequence[ByClass]) -> dict[str, ClassScores]:
         rows = [fold[name] for fold in folds]
         counts = (sum(row.clips for row in rows), sum(row.predicted for row in rows), sum(row.right for row in rows))
         found[name] = ClassScores.of(
-            *counts, _mean([row.average_precision for row in rows]), _mean([row.auroc for row in rows])
+            *counts, mean_of([row.average_precision for row in rows]), mean_of([row.auroc for row in rows])
         )
     return found
 
@@ -112,8 +112,3 @@ def largest_class(by_class: ByClass) -> tuple[str, float]:
     """The class with the most test clips, and its share of them: the accuracy of always predicting it."""
     name = max(by_class, key=lambda each: by_class[each].clips)
     return name, by_class[name].clips / max(1, sum(one.clips for one in by_class.values()))
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    numbers = [value for value in values if value is not None]
-    return sum(numbers) / len(numbers) if numbers else None
