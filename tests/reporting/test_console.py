@@ -50,6 +50,14 @@ def test_several_labels_show_map_and_no_look_shows_training():
     assert "train accuracy 0.9000" in text(console)
 
 
+def test_a_line_of_a_linear_probe_has_no_gap():
+    console = plain()
+    probe = {name: value for name, value in RECORD.items() if not name.startswith(("test_", "val_", "train_acc"))}
+    with TerminalListener(console).stages(["final model"], 1) as (shown,):
+        shown.on_epoch({**probe, "epoch": 1, "lr": None})
+    assert text(console) == "final model: epoch 1/1: train loss 0.5123, 3.2 s\n"
+
+
 def test_a_bar_of_which_nothing_was_to_be_done_does_not_stay():
     """What a terminal shows at last: the bars of the last drawing, without what was drawn over."""
     console = terminal()

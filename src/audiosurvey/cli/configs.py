@@ -35,6 +35,8 @@ def init(
         print(f"{written.dataset}: {written.about}")
     if written.note:
         print(f"note: {written.note}", file=sys.stderr)
+    if written.advice:
+        print(f"note: {written.advice}", file=sys.stderr)
     print(f"wrote {path}; next: audiosurvey check {path}")
 
 

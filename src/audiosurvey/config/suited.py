@@ -25,6 +25,9 @@ _LONG_WINDOW_S = 5.0
 _RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000)
 _FOLDS, _LEAST_FOLDS = 5, 3
 _MASK_FRAMES = 20
+_EXCESS, _PADDED = 0.01, 1.05
+"""A window is the next round length; but where clips are longer than a round length by less than the first share, and
+the next one is longer than the clips by more than the second factor, it is their own length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,13 @@ def suited_values(
             reason = f"masks of up to {frames} frames: an eighth of the window at most"
             chosen["augmentation", "time_masking", "tmp"] = Choice(frames, reason)
     if not seen.divided:
-        chosen["dataset", "num_folds"] = folds = _folds(seen)
-        train = round(seen.clips * (folds.value - 1) / folds.value)
-    else:
-        train = round(seen.clips * seen.train_share)
+        chosen["dataset", "num_folds"] = _folds(seen)
+    train = _train_clips(seen)
     if seen.rates_hz:
         chosen["sample_rate",] = rate = _rate(seen.rates_hz)
         chosen |= _low_pass(rate.value)
     if batch_size is None:
-        small = train < _SMALL_SET
+        small = few_clips(seen)
         batch_size = _SMALL_BATCH if small else _BATCH
         if small:
             chosen["train", "batch_size"] = Choice(batch_size, f"{train} training clips are few: small batches")
@@ -67,6 +68,18 @@ def suited_values(
         reason = f"the largest class has {ratio:.0f} times the clips of the smallest ({largest} and {smallest})"
         chosen["train", "sampling"] = Choice("balanced", f"all classes equally often: {reason}")
     return chosen
+
+
+def few_clips(seen: DataProfile) -> bool:
+    """Whether the training clips are few for a network that starts from random weights."""
+    return _train_clips(seen) < _SMALL_SET
+
+
+def _train_clips(seen: DataProfile) -> int:
+    if seen.divided:
+        return round(seen.clips * seen.train_share)
+    folds = _folds(seen).value
+    return round(seen.clips * (folds - 1) / folds)
 
 
 def suited_windows(event_seconds: Sequence[float]) -> dict[tuple[str, ...], Choice]:
@@ -98,6 +111,14 @@ def suited_window_s(seconds: Sequence[float]) -> float:
         return _LONG_WINDOW_S
     length_s = max(min(most, 2 * median, _LONGEST_S), _SHORTEST_S)
     step = 0.05 if length_s < 1 else 0.1 if length_s < 3 else 0.5
+    window_s = _up(length_s, step)
+    if window_s > _PADDED * length_s and length_s % step < _EXCESS * length_s:
+        # Clips of 5.002 s would be padded by a tenth.
+        window_s = _up(length_s, 0.01)
+    return window_s
+
+
+def _up(length_s: float, step: float) -> float:
     return round(ceil(length_s / step - 1e-6) * step, 2)
 
 

@@ -118,9 +118,10 @@ class StageDisplay:
             self._bars.update(self._task, completed=record["epoch"], note=note)
             return
         of = f"/{self.epochs}" if self.epochs else ""
-        line = f"{self.title}: epoch {record['epoch']}{of}: train loss {record['train_loss']:.4f}, {self._note}"
-        line += f", lr {record['lr']:.2e}" if record["lr"] is not None else ""
-        self.console.print(f"{line}, {duration(record['seconds'])}", soft_wrap=True, markup=False)
+        parts = [f"train loss {record['train_loss']:.4f}", self._note]
+        parts += ["" if record["lr"] is None else f"lr {record['lr']:.2e}", duration(record["seconds"])]
+        line = f"{self.title}: epoch {record['epoch']}{of}: {', '.join(part for part in parts if part)}"
+        self.console.print(line, soft_wrap=True, markup=False)
 
 
 def _scores(record: Record) -> str:

@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,13 @@ def test_published_sets_are_not_looked_at(tmp_path: Path):
     (tmp_path / "meta").mkdir()
     assert write_starter(tmp_path / "my.yaml", "urbansound8k", root=tmp_path).about is None
     assert load_config(tmp_path / "my.yaml").config.dataset.root == tmp_path
+
+
+def test_few_clips_are_advised_to_start_from_pretrained_weights(sounds: Path, tmp_path: Path):
+    path = tmp_path / "my config.yaml"
+    advice = write_starter(path, root=sounds).advice
+    assert advice is not None
+    command = shlex.split(advice.rsplit(": ", 1)[1])
+    assert command == ["audiosurvey", "init", str(path), "--root", str(sounds), "--preset", "probe-mn04", "--force"]
+    assert write_starter(path, None, "probe-mn04", root=sounds, force=True).advice is None
+    assert write_starter(path, root=sounds, overrides=["train.epochs=9"], force=True).advice is None

@@ -1,5 +1,6 @@
 """`audiosurvey init`: looks at the data, and writes a starter config with values that suit it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from audiosurvey.config.presets import preset_document
 from audiosurvey.config.reading.document import Document
 from audiosurvey.config.reading.faults import refuse
 from audiosurvey.config.reading.overrides import override, override_value
-from audiosurvey.config.suited import Choice, suited_values, suited_windows
+from audiosurvey.config.suited import Choice, few_clips, suited_values, suited_windows
 from audiosurvey.data.dataset import DatasetConfig
 from audiosurvey.data.layout import TABLES, dataset_at
 from audiosurvey.data.profile import DataProfile, about, event_seconds, profile_data
@@ -36,6 +37,8 @@ class Starter:
     """The data in a few words; None if it was not looked at."""
     note: str | None = None
     """Why the data was not looked at, where it should have been."""
+    advice: str | None = None
+    """What may serve better than this config, where there are few clips."""
 
 
 def write_starter(
@@ -72,7 +75,14 @@ def write_starter(
         write_text(path, text)
     except OSError as error:
         raise not_written(error, f"{path}: cannot be written ({error.strerror}); give another path") from None
-    return Starter(path, name, told, note)
+    advice = _advice(path, root) if seen and preset is None and not overrides and few_clips(seen) else None
+    return Starter(path, name, told, note, advice)
+
+
+def _advice(path: Path, root: Path | None) -> str:
+    place = f" --root {shlex.quote(root.as_posix())}" if root else ""
+    command = f"audiosurvey init {shlex.quote(path.as_posix())}{place} --preset probe-mn04 --force"
+    return f"few clips for a network from scratch; a pretrained one is trained in a minute: {command}"
 
 
 def _put_root(section: dict[str, Any], root: Path) -> None:
