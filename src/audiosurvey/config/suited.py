@@ -15,9 +15,11 @@ BALANCED_FROM = 3.0
 """If the largest class has this many times the clips of the smallest, balanced sampling is chosen."""
 FEW_STEPS = 200
 """Fewer training steps than this are few for a network that starts from random weights."""
-_STEPS, _MOST_STEPS = 2000, 20_000
+_STEPS, _MOST_STEPS = 1100, 20_000
 _EPOCHS, _LEAST_EPOCHS, _MOST_EPOCHS = 100, 10, 300
-_BATCH, _SMALL_BATCH, _SMALL_SET = 16, 8, 200
+_BATCH, _SMALL_BATCH = 16, 8
+_FEW_CLIPS, _FEWEST_CLIPS = 200, 64
+"""Training clips below which pretrained weights are suggested, and below which batches are small."""
 _SHARE = 0.95
 """Share of the clips that fit into the window."""
 _LONGEST_S, _SHORTEST_S = 10.0, 0.25
@@ -58,7 +60,7 @@ def suited_values(
         chosen["sample_rate",] = rate = _rate(seen.rates_hz)
         chosen |= _low_pass(rate.value)
     if batch_size is None:
-        small = few_clips(seen)
+        small = train < _FEWEST_CLIPS
         batch_size = _SMALL_BATCH if small else _BATCH
         if small:
             chosen["train", "batch_size"] = Choice(batch_size, f"{train} training clips are few: small batches")
@@ -72,7 +74,7 @@ def suited_values(
 
 def few_clips(seen: DataProfile) -> bool:
     """Whether the training clips are few for a network that starts from random weights."""
-    return _train_clips(seen) < _SMALL_SET
+    return _train_clips(seen) < _FEW_CLIPS
 
 
 def _train_clips(seen: DataProfile) -> int:
@@ -123,7 +125,7 @@ def _up(length_s: float, step: float) -> float:
 
 
 def suited_epochs(train_clips: int, batch_size: int) -> int:
-    """Epochs for about 2000 training steps at least, and 20 000 at most; 100 where that is in between."""
+    """Epochs for about 1100 training steps at least, and 20 000 at most; 100 where that is in between."""
     steps = max(1, ceil(train_clips / batch_size))
     if steps * _EPOCHS < _STEPS:
         return min(_MOST_EPOCHS, 10 * ceil(_STEPS / steps / 10))

@@ -125,7 +125,7 @@ def _values(dataset: str, own: dict[str, Any] | None = None) -> dict[str, Any]:
             "time_masking": {"p": 0.5, "tmp": 20, "num": 2},
             "freq_masking": {"p": 0.5, "fmp": 8, "num": 2},
         },
-        "train": {"epochs": 100, "batch_size": 16, "lr": 0.001, "weight_decay": 0.01, "num_workers": 2},
+        "train": {"epochs": 100, "batch_size": 16, "lr": 0.003, "weight_decay": 0.01, "num_workers": 2},
         "loss": {"label_smoothing": 0.1},
         "protocol": {"selection": "last"},
         "seed": 0,
