@@ -14,6 +14,7 @@ STAGES += [
     "diagnosis",
     "prediction",
     "detection",
+    "embeddings",
     "exporting",
     "serving",
     "demo",

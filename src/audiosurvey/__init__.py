@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from audiosurvey.api.data import prepare as prepare
     from audiosurvey.api.data import preview as preview
     from audiosurvey.api.data import table as table
+    from audiosurvey.api.embeddings import similar as similar
+    from audiosurvey.api.embeddings import suggest as suggest
     from audiosurvey.api.estimator.classifier import AudioClassifier as AudioClassifier
     from audiosurvey.api.evaluation import evaluate as evaluate
     from audiosurvey.api.evaluation import evaluate_events as evaluate_events
@@ -63,6 +65,10 @@ if TYPE_CHECKING:
     from audiosurvey.api.training import train as train
     from audiosurvey.artefact.classifier import Classifier as Classifier
     from audiosurvey.artefact.load import load as load
+    from audiosurvey.embeddings.similar import SimilarSound as SimilarSound
+    from audiosurvey.embeddings.similar import SimilarSounds as SimilarSounds
+    from audiosurvey.embeddings.suggest import Suggestion as Suggestion
+    from audiosurvey.embeddings.suggest import Suggestions as Suggestions
     from audiosurvey.errors import UserError as UserError
     from audiosurvey.runs.results.run_predictions import RunPredictions as RunPredictions
     from audiosurvey.training.statistics import FirstBatches as FirstBatches
@@ -72,6 +78,7 @@ _PLACES = {
     "api.comparing": ("compare", "list_runs", "merge", "report"),
     "api.configs": ("check", "describe", "init", "list_presets", "load_config"),
     "api.data": ("clear_cache", "doctor", "download", "list_cache", "prepare", "preview", "table"),
+    "api.embeddings": ("similar", "suggest"),
     "api.loop.datasets": ("ClipDataset", "batches", "scores"),
     "api.estimator.classifier": ("AudioClassifier",),
     "api.evaluation": ("evaluate", "evaluate_events", "robustness", "suspects", "tune_events", "tune_run_events"),
@@ -85,6 +92,8 @@ _PLACES = {
     "api.training": ("reproduce", "train"),
     "artefact.classifier": ("Classifier",),
     "artefact.load": ("load",),
+    "embeddings.similar": ("SimilarSound", "SimilarSounds"),
+    "embeddings.suggest": ("Suggestion", "Suggestions"),
     "errors": ("UserError",),
     "training.statistics": ("FirstBatches",),
 }
@@ -98,7 +107,9 @@ __all__ = [  # noqa: RUF022  (in the order of docs/python.md)
     "load_config", "init", "list_presets", "check", "describe",
     "download", "prepare", "table", "doctor", "preview", "list_cache", "clear_cache",
     "train", "open_run", "list_runs", "merge", "Run", "Fold", "RunPredictions", "reproduce", "AudioClassifier",
-    "load", "Classifier", "predict", "SoundPrediction", "export", "push", "serve_demo", "serve_api",
+    "load", "Classifier", "predict", "SoundPrediction",
+    "similar", "SimilarSounds", "SimilarSound", "suggest", "Suggestions", "Suggestion",
+    "export", "push", "serve_demo", "serve_api",
     "evaluate", "evaluate_events", "tune_events", "tune_run_events", "robustness", "suspects",
     "survey", "survey_status", "survey_forecast", "train_final", "compare", "report",
     "front_end", "augmentation", "Augmentation", "network", "optimizer", "learning_rate", "average", "FirstBatches",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
 from small_survey import MakeSurvey
@@ -104,6 +105,16 @@ def test_predict_refuses_before_the_first_sound(finished_run: Path, tones: Path)
         audiosurvey.predict(model, "none.wav")
     with pytest.raises(audiosurvey.UserError, match="which sounds"):
         audiosurvey.predict(model, [])
+
+
+def test_similar_and_suggest(printed: Callable[..., Any], finished_run: Path, tones: Path):
+    model, query = finished_run / "fold-1" / "model", tones / "mid" / "2.wav"
+    found = audiosurvey.similar(model, query, tones, number=7, hop_s=0.2)
+    assert printed("similar", model, query, tones, "--number", 7, "--hop", 0.2) == found.as_json()
+    assert pandas.DataFrame(found.columns()).path.tolist() == [one.name for one in found]
+    asked = audiosurvey.suggest(model, tones, number=3, seed=4)
+    assert printed("suggest", model, tones, "--number", 3, "--seed", 4) == asked.as_json()
+    assert pandas.DataFrame(asked.columns()).suggested.tolist() == ["|".join(one.labels) for one in asked]
 
 
 def test_survey(printed: Callable[..., Any], make_survey: MakeSurvey, tmp_path: Path):

@@ -46,7 +46,17 @@ def loaded(folder: Path, *words: str | Path, status: int = 0) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    ["--help", "train --help", "demo --help", "serve --help", "presets", "init", "check --schema"],
+    [
+        "--help",
+        "train --help",
+        "similar --help",
+        "suggest --help",
+        "demo --help",
+        "serve --help",
+        "presets",
+        "init",
+        "check --schema",
+    ],
     ids=lambda words: words,
 )
 def test_without_torch(words: str, tmp_path: Path):
@@ -96,3 +106,9 @@ def test_configs_are_checked_and_described_without_the_compiler(tiny_yaml: str, 
 
 def test_a_prediction_loads_torch_alone(finished_run: Path, tones: Path, tmp_path: Path):
     assert loaded(tmp_path, "predict", finished_run / "fold-1" / "model", tones / "low" / "0.wav") == {"torch"}
+
+
+def test_sounds_are_searched_with_torch_alone(finished_run: Path, tones: Path, tmp_path: Path):
+    model = finished_run / "fold-1" / "model"
+    assert loaded(tmp_path, "similar", model, tones / "low" / "0.wav", tones) == {"torch"}
+    assert loaded(tmp_path, "suggest", model, tones, "--output", "ask.csv") == {"torch"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audiosurvey.artefact.embedding import unit_length
 from audiosurvey.artefact.folder import Model
 from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
@@ -28,8 +29,7 @@ def embeddings(model: Model, store: Store, clips: Sequence[Clip]) -> np.ndarray:
         for begin in range(0, len(clips), _AT_ONCE)
     ]
     found_NE = np.concatenate(parts) if parts else np.empty((0, model.network.classifier.in_features), np.float32)
-    length_N1 = np.linalg.norm(found_NE, axis=1, keepdims=True)
-    return found_NE / np.maximum(length_N1, 1e-12)
+    return unit_length(found_NE)
 
 
 def nearest(embedding_E: np.ndarray, clips: Sequence[Clip], embeddings_NE: np.ndarray) -> Neighbour | None:

@@ -85,7 +85,7 @@ def report(
     options = ReportOptions(audio, runs, force, tuple(numbers(folds) or ()))
     # A mistake is told before torch is loaded.
     check_report(Path(target), path_or_none(output), options)
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.reporting.page.writing import write_report
 
     return write_report(Path(target), path_or_none(output), options, bar_of(progress))

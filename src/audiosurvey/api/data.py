@@ -36,7 +36,7 @@ def download(
     Raises:
         UserError: for an unknown name, and if the download fails.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.data.download import datasets
     from audiosurvey.data.sets.registry import downloadable
 
@@ -102,7 +102,7 @@ def prepare(
     Raises:
         UserError: if the data is missing, its table is faulty, or none of its clips can be read.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.data.sounds import prepare_sounds
 
     need_at_least(1, workers=workers)
@@ -137,7 +137,7 @@ def doctor(
     Raises:
         UserError: if the data cannot be read, or a file must not be written.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.data.sets.ignore import write_ignore
 
     page, listed = path_or_none(html), path_or_none(quarantine)
@@ -236,7 +236,7 @@ def preview(
     Raises:
         UserError: for a clip that is not there or cannot be read, and if a file must not be written.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.reporting.preview import write_previews
     from audiosurvey.targets import check_target_folder
 

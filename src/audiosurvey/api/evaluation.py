@@ -55,7 +55,7 @@ def evaluate(
         UserError: if there is no such run or model, its data changed, a class is unknown to the model, or the files
             must not be written.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.reporting.evaluation_files import check_evaluation_folder, write_evaluation
     from audiosurvey.runs.evaluation import heldout
     from audiosurvey.runs.evaluation.conditions import measure_conditions
@@ -130,7 +130,7 @@ def evaluate_events(
     Raises:
         UserError: for annotations that cannot be read, or without a label of the model.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.detection.evaluation import evaluate_events as measure
     from audiosurvey.prediction.options import PredictOptions
 
@@ -180,7 +180,7 @@ def tune_events(
     Raises:
         UserError: as `evaluate_events` does.
     """
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.detection.tuning import tune_detection
 
     how = _measure(onset_s, offset_share, segment_s)
@@ -242,7 +242,7 @@ def robustness(
         UserError: if there is no such run, a fold has no model, or the baseline cannot be compared.
     """
     from audiosurvey.analysis.robustness import measure_robustness
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.training.devices import check_device
 
     path = Path(run)

@@ -1,25 +1,16 @@
-"""From `progress=...` to what follows a call: bars, trainings, surveys."""
+"""From `progress=...` to what follows a training."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from audiosurvey.api.bars import CallingBar, Tell
 from audiosurvey.api.progress import LOG, Progress, ShowProgress, say
-from audiosurvey.reporting.console import progress_bar
 from audiosurvey.reporting.listener import TerminalListener
-from audiosurvey.runs.listener import Advance, OpenBar, no_bar
+from audiosurvey.runs.listener import Advance
 from audiosurvey.runs.train import TrainListener
 from audiosurvey.training.listener import Listener, Record
-
-Tell = Callable[[Progress], object]
-
-
-def bar_of(show: ShowProgress) -> OpenBar:
-    """Opens a bar for a single task."""
-    if show is True:
-        return progress_bar
-    return no_bar if show is False else CallingBar(show)
 
 
 def listener_of(show: ShowProgress) -> TrainListener:
@@ -29,23 +20,6 @@ def listener_of(show: ShowProgress) -> TrainListener:
     if isinstance(show, bool):
         return TerminalListener(say=say, quiet=not show, forecasts=forecasts)
     return CallingListener(show, forecasts=forecasts)
-
-
-@dataclass(frozen=True)
-class CallingBar:
-    """Tells a function of the progress of single tasks."""
-
-    tell: Tell
-
-    def __call__(self, title: str) -> AbstractContextManager[Advance | None]:
-        return self._opened(title)
-
-    @contextmanager
-    def _opened(self, title: str) -> Iterator[Advance]:
-        def advance(done: float, total: float | None) -> None:
-            self.tell(Progress(title, done, total))
-
-        yield advance
 
 
 class CallingListener(TerminalListener):

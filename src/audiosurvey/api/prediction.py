@@ -1,7 +1,7 @@
 """Predictions of sounds of any length, one sound after another."""
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,7 @@ def predict(
     options.check()
     check_device(device)
     loaded = model if isinstance(model, Classifier) else load(str(model), trust=trust)
-    sources = _sources(sounds, loaded, sample_rate)
+    sources = sources_of(sounds, loaded, sample_rate)
     # Arguments that do not fit the model are refused before the first sound.
     options.windowing(loaded)
     options.postprocessing(loaded)
@@ -145,7 +145,7 @@ def _predictions(
 ) -> Generator[SoundPrediction, None, None]:
     import torch
 
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.prediction.postprocessing import FailedSound, predictions_by_sound
     from audiosurvey.prediction.window_scoring import score_sources
 
@@ -168,23 +168,30 @@ def _predictions(
             yield SoundPrediction(name, kept, faults[-1] if faults else None)
 
 
-def _sources(sounds: Any, model: "Classifier", sample_rate: int | None) -> "list[SoundSource]":
-    """Files in the order of the paths, each once, and arrays."""
+def sources_of(
+    sounds: Any,
+    model: "Classifier",
+    sample_rate: int | None,
+    find: "Callable[[Sequence[str]], Sequence[SoundSource]] | None" = None,
+) -> "list[SoundSource]":
+    """Files in the order of the paths, each once, and arrays. `find`: the sounds that paths stand for; None: files,
+    those in folders, and those that match patterns."""
     from audiosurvey.artefact.arrays import is_path, rate_of, several, wave_of
     from audiosurvey.errors import UserError
     from audiosurvey.prediction.array_source import ArraySource
     from audiosurvey.prediction.sources import find_sources
 
+    find = find or find_sources
     rate = model.sample_rate if sample_rate is None else rate_of(sample_rate)
     given, _ = several(sounds)
     if not given:
         raise UserError("which sounds? give paths, folders, patterns or arrays")
     if all(map(is_path, given)):
-        return list(find_sources([str(one) for one in given]))
+        return list(find([str(one) for one in given]))
     found: list[SoundSource] = []
     for number, one in enumerate(given, 1):
         if is_path(one):
-            found += find_sources([str(one)])
+            found += find([str(one)])
         else:
             found.append(ArraySource(wave_of(one, model.facts["mono"]), rate, f"array {number}"))
     return found

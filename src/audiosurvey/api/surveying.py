@@ -88,7 +88,7 @@ def survey_forecast(
         UserError: as `survey` does.
     """
     opened = _opened(survey, overrides, run_dir, jobs, ray, shard, progress, retry_failed=retry_failed, fresh=fresh)
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
 
     for line in opened.notes:
         say(line)
@@ -153,7 +153,7 @@ def _opened(
     # Mistakes are told before torch is loaded.
     part = Shard.parse(shard) if shard else Shard()
     read_survey_file(find_survey(Path(survey), path_or_none(run_dir)).file)
-    from audiosurvey.api.listeners import bar_of
+    from audiosurvey.api.bars import bar_of
     from audiosurvey.surveys.survey import SurveyOptions, open_survey
 
     options = SurveyOptions(

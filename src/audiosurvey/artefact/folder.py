@@ -296,6 +296,10 @@ class Model(Classifier):
         """Uncalibrated probabilities (B, K), float32, of waves (S) or (B, S) at `sample_rate`."""
         return self.to_scores(torch.from_numpy(self.logits(wave))).numpy()
 
+    def features(self, wave: Any) -> np.ndarray:
+        """The features (B, N) before the classifier, of waves as in `logits`."""
+        return self._through(self.network.embed, wave)
+
     def embed(self, sound: Any, sample_rate: int | None = None) -> np.ndarray:
         """The features before the classifier, float32, of sounds as in `predict`.
 
@@ -303,7 +307,7 @@ class Model(Classifier):
         or an array (B, S).
         """
         sounds, alone = several(sound)
-        means = self._means(lambda wave_BS: self._through(self.network.embed, wave_BS), sounds, sample_rate)
+        means = self._means(self.features, sounds, sample_rate)
         rows = [mean.value() for mean in means]
         if not rows:
             return np.empty((0, self.network.classifier.in_features), dtype=np.float32)

@@ -18,8 +18,8 @@ from audiosurvey.version import __version__
 
 _ORDER = (
     *("init", "check", "describe", "presets", "download", "prepare", "doctor", "preview", "train", "runs", "merge"),
-    *("evaluate", "robustness", "report", "compare", "survey", "reproduce", "predict", "demo", "serve", "export"),
-    *("push", "cache"),
+    *("evaluate", "robustness", "report", "compare", "survey", "reproduce", "predict", "similar", "suggest"),
+    *("demo", "serve", "export", "push", "cache"),
 )
 """Of commands in --help: that of the work."""
 

@@ -13,15 +13,14 @@ import typer
 
 # Importing a file of commands registers them.
 from audiosurvey.cli import (  # noqa: F401
-    analysis,
     compare,
     configs,
     data,
     doctor,
+    embeddings,
     export,
+    finished,
     predict,
-    report,
-    reproduce,
     results,
     serving,
     survey,

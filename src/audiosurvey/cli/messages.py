@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-_CONTINUING = ("download", "prepare", "survey", "robustness", "reproduce")
+_CONTINUING = ("download", "prepare", "survey", "robustness", "reproduce", "similar", "suggest")
 """Commands that go on where they stopped when they are given again."""
 
 

@@ -30,6 +30,7 @@ _KINDS = (
     (_TABLES, r"[0-9a-f]{24}", "a table that a program gave; runs on it read it here"),
     (".", r"made-sounds-\d+", "made sounds of no class"),
     (".", r"onnxruntime-web-[\d.]+", "ONNX Runtime for web pages"),
+    ("embeddings", r"[0-9a-f]{24}\.sqlite", "embeddings of sounds, for similar and suggest"),
     (".", r"fingerprints\.sqlite", "hashes of sound files"),
 )
 """Folders below the cache folder, besides that of the stores; how names in them look; and what that is."""

@@ -97,7 +97,7 @@ def _expand(word: str) -> Iterator[FileSource]:
             raise UserError(f"{path}: no sound files in this folder")
         yield from sources
     elif os.path.lexists(path):
-        yield _file(path)
+        yield file_source(path)
     elif any(sign in word for sign in "*?["):
         found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
         # Hidden files are skipped, as in folders, unless the pattern names them.
@@ -106,7 +106,7 @@ def _expand(word: str) -> Iterator[FileSource]:
         if not matches:
             raise UserError(f"{word}: no file matches this pattern")
         for match in matches:
-            yield from _below(match, set()) if match.is_dir() else [_file(match)]
+            yield from _below(match, set()) if match.is_dir() else [file_source(match)]
     else:
         raise UserError(f"{word}: no such file or folder")
 
@@ -129,10 +129,11 @@ def _below(folder: Path, visited: set[Path]) -> Iterator[FileSource]:
         inside = list(_below(entry, visited)) if entry.is_dir() else []
         yield from inside
         if is_sound and not inside:
-            yield _file(entry)
+            yield file_source(entry)
 
 
-def _file(path: Path) -> FileSource:
+def file_source(path: Path) -> FileSource:
+    """A sound file; what is known to be wrong with it is its fault."""
     try:
         size = path.stat().st_size
     except OSError as error:

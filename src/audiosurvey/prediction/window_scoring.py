@@ -53,7 +53,7 @@ class WindowGroup:
 
 
 @dataclass(slots=True)
-class _OpenedSound:
+class OpenedSound:
     """A sound whose beginning has been decoded."""
 
     sound: int
@@ -85,17 +85,17 @@ def score_sources(
     """
     skip = skip or {}
     window, hop = window_samples(model, how.window_s, how.hop_s)
-    short = max(round(SHORT_S * model.sample_rate), model.clip_samples)
+    short = short_samples(model)
     todo = [sound for sound in range(len(sources)) if sound not in done]
 
-    def open_(sound: int) -> _OpenedSound:
-        return _open(sound, model, sources[sound], -1 if skip.get(sound) or sources[sound].live else short)
+    def open_(sound: int) -> OpenedSound:
+        return open_sound(sound, model, sources[sound], -1 if skip.get(sound) or sources[sound].live else short)
 
     # A live sound is read in this thread, where Ctrl-C arrives.
     live = any(source.live for source in sources)
     workers, depth = (0, 0) if live else (min(4, cpu_count()), _BLOCKS_AHEAD)
     opened = in_order(open_, todo, workers=workers, ahead=2 * workers)
-    together: list[_OpenedSound] = []
+    together: list[OpenedSound] = []
     num_windows = 0
     with contextlib.closing(opened):
         for one in opened:
@@ -123,11 +123,16 @@ def score_sources(
         yield _score_short(model, together, how.batch_size)
 
 
-def _open(sound: int, model: Classifier, source: SoundSource, up_to: int) -> _OpenedSound:
+def short_samples(model: Classifier) -> int:
+    """Samples of the longest sound that gets a single prediction in mode `auto`."""
+    return max(round(SHORT_S * model.sample_rate), model.clip_samples)
+
+
+def open_sound(sound: int, model: Classifier, source: SoundSource, up_to: int) -> OpenedSound:
     """Decode the whole sound if it has at most `up_to` samples, else its beginning; nothing if `up_to` is -1."""
     blocks = source.blocks(model.sample_rate, model.facts["mono"])
     if up_to < 0:
-        return _OpenedSound(sound, [], blocks)
+        return OpenedSound(sound, [], blocks)
     begin: list[np.ndarray] = []
     samples = 0
     try:
@@ -135,13 +140,13 @@ def _open(sound: int, model: Classifier, source: SoundSource, up_to: int) -> _Op
             begin.append(block_S)
             samples += len(block_S)
             if samples > up_to:
-                return _OpenedSound(sound, begin, blocks)
+                return OpenedSound(sound, begin, blocks)
     except BadAudio as bad:
-        return _OpenedSound(sound, begin, fault=bad.reason)
-    return _OpenedSound(sound, begin)
+        return OpenedSound(sound, begin, fault=bad.reason)
+    return OpenedSound(sound, begin)
 
 
-def _score_short(model: Classifier, opened: Sequence[_OpenedSound], batch_size: int) -> list[WindowGroup]:
+def _score_short(model: Classifier, opened: Sequence[OpenedSound], batch_size: int) -> list[WindowGroup]:
     """One group for each sound; the windows of all sounds are scored together."""
     waves = {one.sound: np.concatenate(one.begin) for one in opened if one.fault is None}
     windows: dict[int, list[WindowScores]] = {}
@@ -157,7 +162,7 @@ def _score_short(model: Classifier, opened: Sequence[_OpenedSound], batch_size: 
 
 def _score_long(
     model: Classifier,
-    one: _OpenedSound,
+    one: OpenedSound,
     window: int,
     hop: Fraction,
     batch_size: int,

@@ -16,10 +16,10 @@ import torch
 
 from audiosurvey.artefact.arrays import as_array, is_path
 from audiosurvey.artefact.classifier import sound_wave
+from audiosurvey.artefact.embedding import hash_of_body
 from audiosurvey.artefact.folder import Model
 from audiosurvey.data.audio.sound_file import stamp_of
 from audiosurvey.errors import UserError
-from audiosurvey.model.blocks.inputs import laid_out
 
 _MOST_BYTES = 1 << 28
 Advance = Callable[[int, int | None], object]
@@ -56,7 +56,7 @@ class Embedder:
 
     def __init__(self, model: Model, batch_size: int) -> None:
         self._model, self._batch_size, self._memory = model, batch_size, MEMORY
-        self._body = _hash_of_body(model)
+        self._body = hash_of_body(model)
 
     def embed(
         self, sounds: Sequence[Any], sample_rate: int | None, advance: Advance | None = None
@@ -101,11 +101,8 @@ class Embedder:
             for window_S in self._model.windows(wave_in(self._model, sounds[row], row, sample_rate)):
                 yield row, window_S
 
-    @torch.no_grad()
     def _embedded(self, windows: Sequence[np.ndarray]) -> torch.Tensor:
-        network = self._model.network
-        wave_BS = torch.from_numpy(np.stack(windows)).to(network.classifier.weight.device)
-        return network.embed(laid_out(self._model.front_end(wave_BS))).float().cpu()
+        return torch.from_numpy(self._model.features(np.stack(windows)))
 
 
 def wave_in(model: Model, sound: Any, row: int, sample_rate: int | None) -> np.ndarray:
@@ -114,16 +111,3 @@ def wave_in(model: Model, sound: Any, row: int, sample_rate: int | None) -> np.n
         return sound_wave(model, sound, sample_rate)
     except UserError as error:
         raise (error if is_path(sound) else error.at(f"X[{row}]")) from None
-
-
-def _hash_of_body(model: Model) -> bytes:
-    """A hash of what embeddings depend on besides the sound: how it is cut, the front end, the network."""
-    config = model.config
-    about = [config.sample_rate, config.mel_spectrogram.model_dump_json(), config.model.model_dump_json()]
-    about += [model.clip_samples, model.facts["pad"], model.facts["mono"], str(model.network.classifier.weight.device)]
-    digest = hashlib.sha256(repr(about).encode())
-    for name, value in model.network.state_dict().items():
-        if not name.startswith("classifier."):
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.digest()

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import io
 import os
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,11 @@ from pathlib import Path
 from audiosurvey.cache import cache_folder
 from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.data.audio.sound_file import Stamp, parts_of_file, stamp_of
+from audiosurvey.data.kept_rows import KeptRows
 from audiosurvey.data.readahead import cpu_count, in_order
 from audiosurvey.plainfile import not_plain
 
-_TABLE = "CREATE TABLE IF NOT EXISTS content (path BLOB PRIMARY KEY, stamp TEXT, digest TEXT, seconds REAL)"
+_COLUMNS = ("path BLOB", "stamp TEXT", "digest TEXT", "seconds REAL")
 _SMALL = 1 << 22
 """Bytes. Files up to this size are read once for their hash and their streams."""
 
@@ -38,10 +38,10 @@ def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path
     """The fingerprint of each file, computed where it is not cached; None where it cannot be opened."""
     known: dict[Path, Fingerprint | None] = {}
     unknown: list[tuple[Path, Stamp]] = []
-    with _Cache(cache_folder() / "fingerprints.sqlite") as cache:
+    with KeptRows(cache_folder() / "fingerprints.sqlite", "content", _COLUMNS) as kept:
         for path in dict.fromkeys(paths):
             stamp = stamp_of(path)
-            known[path] = cache.find(path, stamp) if stamp else None
+            known[path] = _found(kept, path, stamp) if stamp else None
             if stamp and known[path] is None:
                 unknown.append((path, stamp))
         if unknown:
@@ -52,7 +52,7 @@ def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path
                     known[path] = fingerprint
                     # A file that changed while it was read is not cached.
                     if fingerprint and stamp_of(path) == stamp:
-                        cache.keep(path, stamp, fingerprint)
+                        kept.keep(_key(path), repr(stamp), fingerprint.digest, fingerprint.seconds)
     return known
 
 
@@ -77,51 +77,9 @@ def _read(path: Path) -> Fingerprint | None:
         return Fingerprint(hashed.hexdigest(), None)
 
 
-class _Cache:
-    """The SQLite file. Losing it costs only time, so a damaged or unwritable one is ignored."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._database: sqlite3.Connection | None = None
-        self._new: list[tuple[bytes, str, str, float | None]] = []
-
-    def __enter__(self) -> "_Cache":
-        for _ in range(2):
-            try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                database = sqlite3.connect(self._file, timeout=30, isolation_level="IMMEDIATE")
-                database.execute(_TABLE)
-                self._database = database
-                break
-            except (sqlite3.OperationalError, OSError):
-                break  # locked or not writable
-            except sqlite3.DatabaseError:
-                with contextlib.suppress(OSError):
-                    self._file.unlink()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._database is not None:
-            self._write(self._database)
-            self._database.close()
-
-    def find(self, path: Path, stamp: Stamp) -> Fingerprint | None:
-        if self._database is not None:
-            with contextlib.suppress(sqlite3.Error):
-                query = "SELECT digest, seconds FROM content WHERE path = ? AND stamp = ?"
-                row = self._database.execute(query, (_key(path), repr(stamp))).fetchone()
-                return Fingerprint(*row) if row else None
-        return None
-
-    def keep(self, path: Path, stamp: Stamp, fingerprint: Fingerprint) -> None:
-        self._new.append((_key(path), repr(stamp), fingerprint.digest, fingerprint.seconds))
-        if len(self._new) >= 1000 and self._database is not None:  # so that a stopped run keeps most of its work
-            self._write(self._database)
-
-    def _write(self, database: sqlite3.Connection) -> None:
-        with contextlib.suppress(sqlite3.Error), database:
-            database.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?)", self._new)
-            self._new = []
+def _found(kept: KeptRows, path: Path, stamp: Stamp) -> Fingerprint | None:
+    row = kept.find(_key(path))
+    return Fingerprint(*row[1:]) if row and row[0] == repr(stamp) else None
 
 
 def _key(path: Path) -> bytes:

@@ -10,7 +10,7 @@ import torch
 from audiosurvey.analysis.saliency import shown_spectrogram
 from audiosurvey.analysis.suspects import Suspect
 from audiosurvey.config.root import Config
-from audiosurvey.data.audio.windows import window_at
+from audiosurvey.data.audio.windows import Pad, window_at
 from audiosurvey.data.sounds import Sounds
 from audiosurvey.data.table import Clip
 from audiosurvey.demo.view import frequency_ticks, round_steps
@@ -127,16 +127,20 @@ def _shown(material: RunMaterial, bank: SoundBank, place: int) -> tuple[Spectrog
     return spectrogram(mel_TF, front_end, alt, 1 - mask_TF), heard
 
 
-@torch.no_grad()
 def _beginning(config: Config, sounds: Sounds, clip: str) -> Spectrogram:
-    """The spectrogram of the beginning of a clip, without padding."""
+    return beginning(config, sounds.store.read(clip, 0, round(LONG_S * config.sample_rate)), sounds.config.pad, clip)
+
+
+@torch.no_grad()
+def beginning(config: Config, wave_S: np.ndarray, pad: Pad, name: str) -> Spectrogram:
+    """The spectrogram of the beginning of a sound, without padding."""
     front_end = shown_spectrogram(config)
-    wave_S = sounds.store.read(clip, 0, round(LONG_S * config.sample_rate))
+    wave_S = wave_S[: round(LONG_S * config.sample_rate)]
     # Front ends may need as many samples as a window has.
-    window_S = window_at(wave_S, 0, max(len(wave_S), config.clip_samples), sounds.config.pad)
+    window_S = window_at(wave_S, 0, max(len(wave_S), config.clip_samples), pad)
     mel_TF = front_end(torch.from_numpy(window_S)[None])[0, 0].numpy()
     frames = max(1, -(-len(wave_S) // front_end.hop))
-    return spectrogram(mel_TF[:frames], front_end, f"Mel spectrogram of {clip}")
+    return spectrogram(mel_TF[:frames], front_end, f"Mel spectrogram of {name}")
 
 
 def spectrogram(

@@ -1,0 +1,1 @@
+"""Sounds by their embeddings: search by sound, and the choice of clips to label."""
