@@ -66,7 +66,9 @@ def test_the_choice_is_that_of_k_means_plus_plus_on_the_formed_gradients():
     formed_ND, rng = formed(gradients), np.random.default_rng(9)
     expected = [int((formed_ND**2).sum(axis=1).argmax())]
     for _ in range(9):
-        distance_N = np.min([((formed_ND - formed_ND[one]) ** 2).sum(axis=1) for one in expected], axis=0)
+        # The origin is a centre, too.
+        centres = [np.zeros_like(formed_ND[0]), *formed_ND[expected]]
+        distance_N = np.min([((formed_ND - centre) ** 2).sum(axis=1) for centre in centres], axis=0)
         expected.append(int(rng.choice(50, p=distance_N / distance_N.sum())))
     assert spread_out(gradients, 10, np.random.default_rng(9)) == expected
 
@@ -79,7 +81,9 @@ def test_copies_come_last():
     assert sorted(picked) == list(range(20))
 
 
-def test_certain_clips_are_as_good_as_copies_of_each_other():
-    probability_NK = np.array([[0.999, 0.001], [0.998, 0.002], [0.51, 0.49], [0.49, 0.51]])
-    gradients = GradientEmbeddings(residuals(probability_NK, multi_label=False), np.eye(4))
-    assert set(spread_out(gradients, 2, np.random.default_rng(0))) == {2, 3}
+@given(st.integers(0, 1000))
+def test_clips_of_which_the_model_is_certain_come_last(seed: int):
+    certain = [[1 - share, share] for share in np.linspace(1e-8, 2e-8, 20)]
+    probability_NK = np.array([*certain, [0.51, 0.49], [0.49, 0.51], [0.6, 0.4]])
+    gradients = GradientEmbeddings(residuals(probability_NK, multi_label=False), np.eye(23))
+    assert set(spread_out(gradients, 3, np.random.default_rng(seed))) == {20, 21, 22}

@@ -10,7 +10,9 @@ Products of outer products factorise, so that no embedding of size K x N is form
 
     |r1 h1' - r2 h2'|^2 = |r1|^2 |h1|^2 + |r2|^2 |h2|^2 - 2 (r1 . r2) (h1 . h2)
 
-As in the authors' code, the first clip is the one with the largest norm.
+As in the authors' code, the first clip is the one with the largest norm. Beyond the paper, the origin counts as picked
+from the beginning: there lie the gradients of the clips that the model was fitted to. Without it, a clip of which the
+model is certain would be far from any uncertain one that was picked, and would be picked itself.
 """
 
 from dataclasses import dataclass
@@ -60,6 +62,7 @@ class GradientEmbeddings:
 def spread_out(gradients: GradientEmbeddings, number: int, rng: np.random.Generator) -> list[int]:
     """`number` different clips (all, if there are fewer), in the order in which they were picked."""
     left_N = np.ones(len(gradients), bool)
+    # To the nearest clip that was picked, or to the origin.
     distance_N = gradients.squared_norm_N
     picked: list[int] = []
     while len(picked) < min(number, len(gradients)):
@@ -69,8 +72,7 @@ def spread_out(gradients: GradientEmbeddings, number: int, rng: np.random.Genera
         else:
             # The first; and when only copies of picked clips are left, those with the largest norm.
             one = int(np.where(left_N, gradients.squared_norm_N, -1.0).argmax())
-        found_N = gradients.squared_distance_N(one)
-        distance_N = np.minimum(distance_N, found_N) if picked else found_N
+        distance_N = np.minimum(distance_N, gradients.squared_distance_N(one))
         left_N[one] = False
         picked.append(one)
     return picked
