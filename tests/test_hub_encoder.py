@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import audiosurvey
 from audiosurvey.artefact.exported import load_exported
@@ -17,6 +18,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.exporting.export import export
 from audiosurvey.reporting.listener import TerminalListener
 from audiosurvey.runs.plan import TrainOptions
+from audiosurvey.runs.stages import embeddings
 from audiosurvey.tensorfile import load_tensors
 from audiosurvey.threads import one_thread
 
@@ -130,6 +132,80 @@ def test_a_frozen_encoder_learns_its_mixture(
     assert any(f"weights of the encoder's layers (0: before the first): 0 {shares[0]:.3f}" in line for line in said)
 
 
+@pytest.mark.parametrize("family", ["ast", "hubert"])
+def test_a_probe_on_all_layers_looks_at_the_clips_once(
+    family: str,
+    train: Callable[..., dict[str, Any]],
+    config: Callable[..., Any],
+    hub_folder: Folder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passes: list[int] = []
+    true_compute = embeddings._compute
+    monkeypatch.setattr(embeddings, "_compute", lambda *given: passes.append(1) or true_compute(*given))
+    options = ("train.head_only=true", "model.blocks.1.encoder.layer=all", "train.head_penalty=auto")
+    run = tmp_path / "run"
+    (row,) = train(hub_folder(family), run, *options)["folds"]
+    assert passes == [1]
+    layers = 4 if family == "ast" else 3
+    assert [one["layer"] for one in row["layers"]] == list(range(layers))
+    assert sum(one["weight"] for one in row["layers"]) == pytest.approx(1, abs=1e-5)
+    assert max(one["accuracy"] for one in row["layers"]) > 0.5
+    # The model mixes as the probe did, and its scores are those of the run.
+    body, _ = load_tensors(run / "fold-1" / "model" / "weights.safetensors")
+    shares = body["blocks.1.mixture"].softmax(dim=0).tolist()
+    assert [one["weight"] for one in row["layers"]] == pytest.approx(shares, abs=1e-6)
+    assert len({round(share, 3) for share in shares}) > 1
+    again = audiosurvey.evaluate(run, device="cpu").as_json()
+    assert again["folds"][0]["accuracy"] == row["accuracy"]
+    assert again["folds"][0]["loss"] == pytest.approx(row["loss"], abs=1e-4)
+    table = (run / "fold-1" / "layers.csv").read_text().splitlines()
+    assert table[0] == "layer,weight,accuracy"
+    assert table[2] == f"1,{row['layers'][1]['weight']:.6f},{row['layers'][1]['accuracy']:.6f}"
+    card = (run / "fold-1" / "model" / "README.md").read_text()
+    assert f"weights of the encoder's layers (0: before the first): 0 {shares[0]:.3f}, 1 {shares[1]:.3f}" in card
+    # A probe on one layer of its own scores as well, up to rounding: the features of a layer are those of `layer: 1`.
+    one = train(hub_folder(family), tmp_path / "one", options[0], "model.blocks.1.encoder.layer=1")
+    kept, alone = (load_tensors(path / "embeddings.safetensors")[0]["embedding"] for path in (run, tmp_path / "one"))
+    torch.testing.assert_close(kept.unflatten(1, (layers, -1))[:, 1], alone, rtol=0, atol=1e-5)
+    assert "layers" not in one["folds"][0]
+
+
+def test_scores_of_layers_do_not_depend_on_the_test_clips(
+    train: Callable[..., dict[str, Any]],
+    hub_folder: Folder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = ("train.head_only=true", "model.blocks.1.encoder.layer=all")
+    (row,) = train(hub_folder("hubert"), tmp_path / "run", *options)["folds"]
+    true_compute = embeddings._compute
+
+    def spoiled(stage: Any, *rest: Any) -> dict[str, torch.Tensor]:
+        trained = {clip.id for clip in stage.train_clips}
+        return {name: each if name in trained else -each for name, each in true_compute(stage, *rest).items()}
+
+    monkeypatch.setattr(embeddings, "_compute", spoiled)
+    (other,) = train(hub_folder("hubert"), tmp_path / "other", *options)["folds"]
+    assert other["loss"] != row["loss"]
+    assert other["layers"] == row["layers"]
+
+
+def test_a_final_model_with_a_mixture(config: Callable[..., Any], hub_folder: Folder, tmp_path: Path) -> None:
+    found = config(hub_folder("hubert"), "train.head_only=true", "model.blocks.1.encoder.layer=all")
+    with one_thread():
+        options = TrainOptions(tmp_path / "run", None, final=True, device="cpu", detection=False)
+        train_run(found, options, TerminalListener(say=lambda line: None, quiet=True))
+    body, _ = load_tensors(tmp_path / "run" / "model" / "weights.safetensors")
+    shares = body["blocks.1.mixture"].softmax(dim=0).tolist()
+    assert len({round(share, 3) for share in shares}) > 1
+    assert f"(0: before the first): 0 {shares[0]:.3f}," in (tmp_path / "run" / "model" / "README.md").read_text()
+    model = load_artefact(tmp_path / "run" / "model")
+    assert model.golden is not None
+    np.testing.assert_allclose(model.logits(model.golden.wave_BS), model.golden.logits_BK, atol=1e-4)
+
+
 def test_what_cannot_work_is_one_line(
     config: Callable[..., Any], hub_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,8 +237,14 @@ def test_what_cannot_work_is_one_line(
     assert "differ in width; use layer: last" in said
     (said,) = lines(lambda: config(ast, "model.blocks.1.encoder.layer=4"))
     assert "has 3 layers, not 4" in said
-    (said,) = lines(lambda: config(ast, "model.blocks.1.encoder.layer=all", "train.head_only=true"))
-    assert said.startswith("--set train.head_only: trains no mixture of the encoder's layers")
+    mixed = ("model.blocks.1.encoder.layer=all", "train.head_only=true")
+    config(ast, *mixed)
+    blocks = f"model.blocks=[{{input: wave}}, {{encoder: {{hub: '{ast}', layer: all}}}}, {{layer_norm: 0.00001}}]"
+    for more in ((blocks, "train.head_only=true"), (*mixed, "model.members=2")):
+        said = lines(lambda more=more: config(ast, *more))[-1]
+        assert said.startswith(
+            "--set train.head_only: fits the mixture of the encoder's layers (layer: all) only where"
+        )
 
 
 def test_weights_that_are_not_there_or_pickled(
@@ -189,3 +271,10 @@ def test_export_to_onnx(family: str, train: Callable[..., dict[str, Any]], hub_f
     assert model.golden is not None
     wave_BS = model.golden.wave_BS
     assert np.abs(exported.scores(wave_BS) - model.scores(wave_BS)).max() < 1e-4
+
+
+def test_the_estimator_refuses_a_mixture_of_layers(config: Callable[..., Any], hub_folder: Folder) -> None:
+    found = config(hub_folder("hubert"), "train.head_only=true", "model.blocks.1.encoder.layer=all").config
+    classifier = audiosurvey.AudioClassifier(found)
+    (said,) = lines(lambda: classifier.fit([np.zeros(8000, np.float32)] * 4, ["a", "b"] * 2))
+    assert "AudioClassifier fits no mixture of layers (layer: all); use layer: mean" in said

@@ -62,6 +62,7 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         calibration=calibration,
         classes=_class_table(about.get("by_class") or {}, "average_precision" if facts["multi_label"] else "f1"),
         other=_other_rows(about.get("other")),
+        layers=", ".join(f"{row['layer']} {row['weight']:.3f}" for row in about.get("layers") or []),
         sound_temperature=calibration.get("sound_temperature", calibration["temperature"]),
         sound_thresholds=facts.get("sound_thresholds", facts["thresholds"]),
         thresholds=_threshold_table,

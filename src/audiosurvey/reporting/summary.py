@@ -9,6 +9,7 @@ from audiosurvey.errors import some_of
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 from audiosurvey.reporting.class_table import print_classes, print_mixed_up
+from audiosurvey.reporting.layer_table import print_layers
 from audiosurvey.runs.listing import ListedRun
 from audiosurvey.runs.results.class_scores import ByClass, is_uneven, largest_class
 from audiosurvey.runs.results.condition_scores import ConditionResults
@@ -46,6 +47,7 @@ def print_summary(results: RunResults, console: Console, *, told: bool = False, 
     ]
     _print_titled(title, FittedTable(columns, totals=2 if several else 0), console)
     _print_others(results, console)
+    print_layers(results, console)
     print_classes(
         results.class_scores,
         console,

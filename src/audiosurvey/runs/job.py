@@ -28,6 +28,7 @@ from audiosurvey.runs.experiment import Experiment
 from audiosurvey.runs.listener import RunListener
 from audiosurvey.runs.results.class_scores import measure_classes
 from audiosurvey.runs.results.fold_log import epoch_log, read_history
+from audiosurvey.runs.results.layer_scores import layer_scores, layers_line
 from audiosurvey.runs.results.other_scores import other_scores
 from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
@@ -161,7 +162,6 @@ def run_job(
         else:
             show_first_batch(stage, tracking, listener)
             fitted = _train(job, stage, ready, split, folder, log, stop_hooks)
-    _say_layers(ready.network, job.title, listener)
     truth_NK = truth(split.test, len(sounds.table.classes))
     scores_NK = fitted.test.sounds_NK
     row: dict[str, Any] = {
@@ -178,6 +178,9 @@ def run_job(
     row["by_class"] = measure_classes(scores_NK, truth_NK, classes, multi_label=multi_label)
     if fitted.penalty is not None:
         row["penalty"] = fitted.penalty
+    if (shares := layer_shares(ready.network)) is not None:
+        row["layers"] = layer_scores(shares, fitted.layer_scores, multi_label=multi_label)
+        listener.say(f"{job.title}: {layers_line(row['layers'])}")
     if used.peak_memory_mb is not None and not interrupted:
         row["peak_memory_mb"] = round(used.peak_memory_mb, 1)
     if used.energy_wh is not None and not interrupted and context.accelerator.num_processes == 1:
@@ -202,13 +205,6 @@ def run_job(
         other_test,
         other_validation,
     )
-
-
-def _say_layers(network: Network, title: str, listener: RunListener) -> None:
-    """The learned weights of an encoder's layers, if there are any."""
-    if (shares := layer_shares(network)) is not None:
-        shown = ", ".join(f"{layer} {share:.3f}" for layer, share in enumerate(shares))
-        listener.say(f"{title}: weights of the encoder's layers (0: before the first): {shown}")
 
 
 def _train(

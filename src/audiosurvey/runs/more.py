@@ -13,8 +13,8 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.loader import LoadedConfig, Overrides, load_config
 from audiosurvey.config.root import Config
 from audiosurvey.errors import ArgumentError, UserError, some_of
+from audiosurvey.runs.results.facts import ParentFacts
 from audiosurvey.runs.results.fold_log import METRICS
-from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json
 from audiosurvey.runs.stages.final import PLAN

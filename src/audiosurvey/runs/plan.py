@@ -23,7 +23,7 @@ from audiosurvey.runs.more import adopt, check_parent, ended_folds, parent_facts
 from audiosurvey.runs.quick import epochs_of, shortened
 from audiosurvey.runs.recorder import Recorder
 from audiosurvey.runs.results.environment import environment
-from audiosurvey.runs.results.parent import ParentFacts
+from audiosurvey.runs.results.facts import ParentFacts
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import write_json

@@ -18,6 +18,7 @@ from audiosurvey.runs.job import FoldResult
 from audiosurvey.runs.measuring import training_range
 from audiosurvey.runs.results.facts import FinalFacts
 from audiosurvey.runs.results.fold_predictions import FILE, OTHER_FILE
+from audiosurvey.runs.results.layer_scores import LAYERS, layer_scores, layers_csv
 from audiosurvey.runs.results.predictions import write_predictions
 from audiosurvey.runs.results.results import RunResults
 from audiosurvey.runs.results.run_folder import RESULT
@@ -26,9 +27,6 @@ from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.final import FinalTraining
 from audiosurvey.runs.validity import caveats, imbalance, marks
 from audiosurvey.training.loss import Loss
-
-LAYERS = "layers.csv"
-"""In the folder of a fold."""
 
 
 class Recorder:
@@ -50,9 +48,8 @@ class Recorder:
             path, scores_NK = run.fold(row.fold) / OTHER_FILE, result.other_test.sounds_NK
             others, several = result.others.test, table.multi_label
             write_predictions(path, others, row.fold, table.classes, scores_NK, multi_label=several)
-        if (shares := layer_shares(result.network)) is not None:
-            rows = [f"{layer},{share:.6f}" for layer, share in enumerate(shares)]
-            write_text(run.fold(row.fold) / LAYERS, "\n".join(["layer,weight", *rows]) + "\n")
+        if row.layers:
+            write_text(run.fold(row.fold) / LAYERS, layers_csv(row.layers))
         if model:
             self._save_fold_model(result)
         write_json(run.fold_result(row.fold), self.about.with_folds([row], result.confusion_KK).as_json())
@@ -78,6 +75,8 @@ class Recorder:
         )
         if row.other is not None:
             about["other"] = row.other.as_json()
+        if row.layers:
+            about["layers"] = [one.as_json() for one in row.layers]
         chosen_by = split.test if config.protocol.selection == "test" else split.validation
         self._save(
             self.context.run.fold(row.fold) / "model",
@@ -105,6 +104,8 @@ class Recorder:
         about |= _class_facts(results)
         if results.other is not None:
             about["other"] = results.other.as_json()
+        if (shares := layer_shares(trained.network)) is not None:
+            about["layers"] = [one.as_json() for one in layer_scores(shares)]
         self._save(
             run.model,
             trained.config,

@@ -1,4 +1,5 @@
-"""Linear probe: a classifier fitted to embeddings by logistic regression (multinomial, or binary with bce)."""
+"""Linear probe: a classifier fitted to embeddings by logistic regression (multinomial, or binary with bce), alone or
+together with a mixture of an encoder's layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from audiosurvey.training.loss import Loss
 PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Candidates of `head_penalty: auto`; the strongest first, as each fit starts from the one before."""
 _MOST_ITERATIONS = 300
+_MOST_OF_MIXTURE = 100
+_CONSTANT = 1e-12
+"""Variance below which a feature is taken as constant in a mixture; it gets no weight there."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +112,50 @@ def join(parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> LabelledEmbeddin
     target_MK = torch.cat([target_K.expand(len(windows), -1) for windows, target_K in parts])
     weight_M = torch.cat([torch.full((len(windows),), 1 / len(windows)) for windows, _ in parts])
     return LabelledEmbeddings(embedding_MN, target_MK, weight_M)
+
+
+def fit_mixture(examples: LabelledEmbeddings, layers: int, loss: Loss, penalty: float) -> torch.Tensor:
+    """Logits (L) of the shares with which the features of L layers are added; their softmax are the shares.
+
+    `examples`: the features of all layers one after the other (M, L * N). Classifier and shares minimise together what
+    `fit_head` minimises for given features. It begins with equal shares.
+    """
+    x_MLN = examples.embedding_MN.double().unflatten(1, (layers, -1))
+    share_M = examples.weight_M.double() / examples.weight_M.sum()
+    classes, features = examples.target_MK.shape[1], x_MLN.shape[2]
+    scale = classes if loss.binary else 1
+    mixture_L = torch.zeros(layers, dtype=torch.float64, requires_grad=True)
+    weight_KN = torch.zeros(classes, features, dtype=torch.float64, requires_grad=True)
+    bias_K = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [mixture_L, weight_KN, bias_K],
+        max_iter=_MOST_OF_MIXTURE,
+        tolerance_grad=1e-5,
+        tolerance_change=1e-8,
+        line_search_fn="strong_wolfe",
+    )
+
+    def objective() -> torch.Tensor:
+        optimizer.zero_grad()
+        x_MN = _standardised(mixed(x_MLN, mixture_L), share_M)
+        value = scale * (share_M @ loss(x_MN @ weight_KN.T + bias_K, examples.target_MK))
+        value = value + penalty / 2 * weight_KN.square().sum()
+        value.backward()
+        return value
+
+    with one_thread():
+        optimizer.step(objective)  # pyright: ignore[reportArgumentType]
+    return mixture_L.detach().float()
+
+
+def mixed(features_MLN: torch.Tensor, mixture_L: torch.Tensor) -> torch.Tensor:
+    """Features (M, N): those of the layers (M, L, N), added with the shares of a mixture (L)."""
+    return torch.einsum("l,mln->mn", mixture_L.softmax(dim=0), features_MLN)
+
+
+def _standardised(x_MN: torch.Tensor, share_M: torch.Tensor) -> torch.Tensor:
+    x_MN = x_MN - share_M @ x_MN
+    variance_N = share_M @ x_MN.square()
+    varies_N = variance_N > _CONSTANT
+    # The root of 0 has no gradient.
+    return x_MN * varies_N / torch.where(varies_N, variance_N, 1.0).sqrt()

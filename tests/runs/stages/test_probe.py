@@ -17,7 +17,7 @@ from audiosurvey.errors import UserError
 from audiosurvey.runs.evaluation.heldout import evaluate_run, open_run
 from audiosurvey.runs.results.predictions import read_predictions
 from audiosurvey.runs.results.run_folder import RunFolder
-from audiosurvey.runs.stages import embeddings, probe
+from audiosurvey.runs.stages import embeddings, head_problem, probe
 from audiosurvey.tensorfile import load_tensors
 
 Train = Callable[..., dict[str, Any]]
@@ -151,7 +151,7 @@ def test_augmentation_and_dropout_are_not_heard(tmp_path: Path, train_tiny: Trai
 def test_no_clip_of_the_test_fold_is_fitted(tmp_path: Path, train_tiny: Train, head, monkeypatch, tones: Path) -> None:
     """The fit and the choice of the penalty see the training clips, a recording in one part."""
     seen: list[tuple[int, torch.Tensor]] = []
-    true_choose = probe.choose_penalty
+    true_choose = head_problem.choose_penalty
 
     def choose(examples: Any, group_M: torch.Tensor, loss: Any) -> float:
         seen.append((len(examples.weight_M), group_M))
@@ -163,7 +163,7 @@ def test_no_clip_of_the_test_fold_is_fitted(tmp_path: Path, train_tiny: Train, h
     rows += [f"{name}/{n}.wav,{name},{n % 2 + 1},odd-{name}{n // 3}" for name in names for n in (1, 3, 5)]
     (tones / "probe.csv").write_text("\n".join(rows), encoding="utf-8")
     data = f"dataset={{name: csv, root: '{tones.as_posix()}', table: probe.csv, clip_seconds: 0.5}}"
-    monkeypatch.setattr(probe, "choose_penalty", choose)
+    monkeypatch.setattr(head_problem, "choose_penalty", choose)
     results = train_tiny(tmp_path / "run", *head, LEAK, data, "train.head_penalty=auto", folds=[1])
     ((windows, groups),) = seen
     assert windows == results["folds"][0]["train_clips"] == 12

@@ -31,7 +31,8 @@ from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.stages.context import RunContext
 from audiosurvey.runs.stages.embeddings import Embeddings
 from audiosurvey.runs.stages.final import fit_last
-from audiosurvey.runs.stages.probe import fit_to_embeddings, put_head
+from audiosurvey.runs.stages.head_problem import HeadProblem
+from audiosurvey.runs.stages.probe import put_head
 from audiosurvey.runs.stages.starting import fetch_pretrained
 from audiosurvey.training.accelerator import make_accelerator
 from audiosurvey.training.devices import check_device
@@ -118,7 +119,7 @@ def _fit_probe(
     with on_device(model, device), listener.bar(f"embedding {len(sounds)} sounds") as advance:
         found = Embedder(model, config.train.batch_size).embed(sounds, sample_rate, advance)
     embeddings = Embeddings({clip.id: windows for clip, windows in zip(table.clips, found, strict=True)}, 0.0)
-    head = fit_to_embeddings(config, table, table.clips, embeddings)
+    head = HeadProblem(config, table, table.clips, embeddings).fit()
     put_head(head, network)
     return network, head.iterations
 

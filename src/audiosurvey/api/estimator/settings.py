@@ -11,6 +11,7 @@ from audiosurvey.config.checks.obstacles import obstacles
 from audiosurvey.config.reading.faults import refuse
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
+from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.runs.stages.final import final_config
 
 TITLE = "sounds given to AudioClassifier"
@@ -57,4 +58,11 @@ def _out_of_place(config: Config) -> list[Fault]:
     if not config.train.epochs and not config.train.head_only:
         stops = "ends when held-out clips no longer improve, and fit holds none out"
         faults.append(Fault(("train", "epochs"), f"with patience alone, training {stops}; give a number of epochs"))
+    if config.train.head_only and any(_mixes_layers(block) for block in config.model.blocks or []):
+        mend = "use layer: mean, or audiosurvey.train"
+        faults.append(Fault(("train", "head_only"), f"AudioClassifier fits no mixture of layers (layer: all); {mend}"))
     return faults
+
+
+def _mixes_layers(block: object) -> bool:
+    return isinstance(block, EncoderItem) and block.encoder.layer == "all"

@@ -77,10 +77,12 @@ def _encoder_sample_rate(config: Config) -> Iterable[Fault]:
                 f"{config.sample_rate}, the encoder {block.encoder.hub} was trained at {trained} Hz; write "
                 f"sample_rate: {trained}",
             )
-        if block.encoder.layer == "all" and config.train.head_only:
+        fits_mixture = block is (config.model.blocks or [])[-1] and config.model.members == 1
+        if block.encoder.layer == "all" and config.train.head_only and not fits_mixture:
             yield Fault(
                 ("train", "head_only"),
-                "trains no mixture of the encoder's layers (layer: all); use model.freeze: body, or layer: mean",
+                "fits the mixture of the encoder's layers (layer: all) only where the encoder is the last block, "
+                "without model.members; use model.freeze: body, or layer: mean",
             )
 
 
@@ -95,7 +97,7 @@ WEIGHT_RULES = (
         _weights_are_of_this_network,
     ),
     Rule(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
-    Rule(("model.blocks", "sample_rate", "train.head_only"), _encoder_sample_rate),
+    Rule(("model.blocks", "model.members", "sample_rate", "train.head_only"), _encoder_sample_rate),
     Rule(
         ("model.init", "model.freeze", "model.keep_statistics", "pretrain_urban", "pretrain.dataset"),
         _frozen_weights_are_given,

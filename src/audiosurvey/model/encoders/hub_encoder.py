@@ -1,8 +1,8 @@
 """A pretrained encoder as a module: waves (B, 1, S, 1) to features (B, N)."""
 
 import re
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -49,6 +49,8 @@ class HubEncoder(nn.Module):
         self.norm_is_last = self.input_type != "wave" or bool(architecture.get("do_stable_layer_norm"))
         if layer == "all":
             self.mixture = nn.Parameter(torch.zeros(self.layers + 1))
+        self.apart = False
+        """Whether the features of all layers are returned one after the other (B, L * N), in place of their mixture."""
         if torch.get_default_device().type == "meta":
             self.to("meta")  # some of transformers' tensors are not made on the default device
         self.requires_grad_(True)
@@ -63,6 +65,8 @@ class HubEncoder(nn.Module):
             heard = self.front_end(wave_BS)
         states = self._states(heard)
         pooled = [self._pooled(state_BNC, wave_BS.shape[1]) for state_BNC in states]
+        if self.apart:
+            return torch.cat(pooled, dim=1)
         if self.layer == "all":
             share_L = self.mixture.softmax(dim=0)
             return torch.einsum("l,lbc->bc", share_L, torch.stack(pooled))
@@ -96,6 +100,15 @@ class HubEncoder(nn.Module):
     def layer_weights(self) -> list[float] | None:
         """Shares of the layers in the mixture, from the input of the first layer on; None without a mixture."""
         return self.mixture.softmax(dim=0).tolist() if self.layer == "all" else None
+
+    @contextmanager
+    def layers_apart(self) -> Iterator[None]:
+        """The features of every layer in one pass; for encoders with a mixture."""
+        self.apart = True
+        try:
+            yield
+        finally:
+            self.apart = False
 
     def requires_grad_(self, requires_grad: bool = True) -> "HubEncoder":
         """Freezes the encoder; the mixture of its layers is trained all the same."""
@@ -135,7 +148,13 @@ class HubEncoder(nn.Module):
         return 2 * self.layers * len(output) * self.positions**2 * self.width
 
 
+def mixing_encoder(network: nn.Module) -> HubEncoder | None:
+    """The encoder of a network that mixes its layers, if there is one."""
+    encoders = (block for block in network.modules() if isinstance(block, HubEncoder))
+    return next((one for one in encoders if one.layer == "all"), None)
+
+
 def layer_shares(network: nn.Module) -> list[float] | None:
     """The shares of the layers of a network's encoder, if it mixes them."""
-    encoders = (block for block in network.modules() if isinstance(block, HubEncoder))
-    return next((shares for one in encoders if (shares := one.layer_weights) is not None), None)
+    encoder = mixing_encoder(network)
+    return None if encoder is None else encoder.layer_weights

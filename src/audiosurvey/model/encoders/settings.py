@@ -21,7 +21,8 @@ class EncoderConfig(Section):
     others; code in a repository is never run."""
     layer: Literal["last", "mean", "all"] | Annotated[int, Field(ge=0, le=200)] = "last"
     """Hidden states that are used: those of the last layer, their mean over all layers, those of one layer (0: before
-    the first), or `all`: a learned mixture of all layers."""
+    the first), or `all`: a learned mixture of all layers. With `train.head_only`, `all` also scores each layer on its
+    own."""
     pool: Literal["mean", "max", "token"] = "mean"
     """Pooling over the positions of a clip; `token`: the mean of the class tokens (AST), the encoder's own pooling."""
     config: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Facts of a run beside its scores: its data set, clips left out, its pretraining, its final model."""
+"""Facts of a run beside its scores: data set, clips left out, pretraining, final model, and the run it continues."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
@@ -84,3 +84,12 @@ class FinalFacts(StoredPart):
 
 def clips_left_out(clips: "Iterable[Ignored | Skipped]") -> list[LeftOutClip]:
     return [LeftOutClip(clip=clip.id, reason=clip.reason) for clip in clips]
+
+
+class ParentFacts(StoredPart):
+    """The run that another one continued with `train --more`."""
+
+    run: str
+    """Its folder, as it was given."""
+    epochs: int
+    """Epochs that it had trained."""

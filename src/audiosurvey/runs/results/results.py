@@ -20,12 +20,13 @@ from audiosurvey.runs.results.facts import (
     DatasetFacts,
     FinalFacts,
     LeftOutClip,
+    ParentFacts,
     PretrainingFacts,
     clips_left_out,
 )
+from audiosurvey.runs.results.layer_scores import LayerScore
 from audiosurvey.runs.results.mixed_up import MixedUp, mixed_up
 from audiosurvey.runs.results.other_scores import OtherScores, OtherSummary, summary
-from audiosurvey.runs.results.parent import ParentFacts
 from audiosurvey.runs.results.recipes import same_recipe
 from audiosurvey.runs.results.run_predictions import RunPredictions
 from audiosurvey.runs.results.stored import StoredPart, parse_part, read_json
@@ -71,6 +72,8 @@ class FoldRow(StoredPart):
     """Scores of each class; empty in results of earlier versions."""
     other: OtherScores | None = None
     """How well sounds of no class are told from the test clips, where `dataset.other` gives any."""
+    layers: list[LayerScore] = []
+    """Of an encoder with `layer: all`."""
 
     def metrics(self, names: Iterable[str]) -> Metrics:
         return {name: getattr(self, name, None) for name in names}

@@ -12,8 +12,7 @@ from filelock import FileLock, Timeout
 from audiosurvey.atomic import write_text
 from audiosurvey.config.reading.wording import show
 from audiosurvey.errors import ArgumentError, Interrupted, UserError, some_of
-from audiosurvey.runs.results.facts import FinalFacts
-from audiosurvey.runs.results.parent import ParentFacts
+from audiosurvey.runs.results.facts import FinalFacts, ParentFacts
 from audiosurvey.runs.results.recipes import differing
 from audiosurvey.runs.results.results import RunResults, joined, read_results
 from audiosurvey.runs.results.row import ROW, read_row

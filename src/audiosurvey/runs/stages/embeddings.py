@@ -3,7 +3,9 @@
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,9 +16,11 @@ from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.inputs import laid_out
+from audiosurvey.model.encoders.hub_encoder import mixing_encoder
 from audiosurvey.model.network import Network
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.tensorfile import load_tensors, save_tensors
+from audiosurvey.training.head import mixed
 
 FILE = "embeddings.safetensors"
 
@@ -29,29 +33,48 @@ class Embeddings:
     windows: dict[str, torch.Tensor]
     seconds: float
     """Time it took to compute them."""
+    layers: int = 1
+    """Layers of an encoder whose features follow one another: (W, L * N)."""
 
     def of(self, clip: Clip) -> torch.Tensor:
         return self.windows[clip.id]
+
+    def mixed(self, mixture_L: torch.Tensor) -> "Embeddings":
+        """Those of all layers, added with the shares of a mixture."""
+        return self._each(lambda features_WLN: mixed(features_WLN, mixture_L))
+
+    def layer(self, layer: int) -> "Embeddings":
+        return self._each(lambda features_WLN: features_WLN[:, layer])
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Embeddings":
+        changed = {name: change(each.unflatten(1, (self.layers, -1))) for name, each in self.windows.items()}
+        return Embeddings(changed, self.seconds)
 
 
 def embed_all(stage: Stage, network: Network, folder: Path, progress: ProgressCallback | None = None) -> Embeddings:
     """Embeddings of all clips of the stage, in windows as in evaluation; read from `folder` if they are there for the
     same network and sounds. Leaves the network in evaluation mode.
 
+    For a linear probe on an encoder with a mixture of its layers, they are those of every layer.
+
     Raises UserError, naming clips, if a feature is not finite.
     """
     accelerator, name = stage.accelerator, _name(stage, network)
+    encoder = mixing_encoder(network) if stage.settings.head_only else None
+    layers = 1 if encoder is None else len(encoder.mixture)
+    name = name if layers == 1 else f"{name}, {layers} layers"
     kept = _read(folder / FILE, name)
     # All processes compute together if one of them, on a machine with a disk of its own, has no file.
     everywhere = all(gather_object([kept is not None]))
     if kept is not None and everywhere:
-        return kept
+        return replace(kept, layers=layers)
     started = time.perf_counter()
-    windows = _compute(stage, network, progress)
+    with encoder.layers_apart() if encoder is not None else nullcontext():
+        windows = _compute(stage, network, progress)
     broken = [clip for clip, found in windows.items() if not found.isfinite().all()]
     if broken:
         raise UserError(f"train.head_only: the features of {len(broken)} clips are not finite, such as {broken[0]}")
-    made = Embeddings(windows, time.perf_counter() - started)
+    made = Embeddings(windows, time.perf_counter() - started, layers)
     if accelerator.is_main_process:
         _write(folder / FILE, name, made)
     accelerator.wait_for_everyone()

@@ -1,29 +1,23 @@
 """Linear probes: the classifier alone is fitted, to the embeddings of a network that is not trained."""
 
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from audiosurvey.config.root import Config
 from audiosurvey.data.splits.folds import Split
-from audiosurvey.data.splits.stratify import by_rarest_label
-from audiosurvey.data.table import Clip, Table, truth
+from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
-from audiosurvey.randomness import stream
 from audiosurvey.runs.stages.embeddings import Embeddings
+from audiosurvey.runs.stages.head_problem import problem_of
+from audiosurvey.runs.stages.layers import fit_layers, score_layers
 from audiosurvey.runs.stages.stage import Stage
-from audiosurvey.training.head import Head, LabelledEmbeddings, choose_penalty, fit_head, join
+from audiosurvey.training.head import Head
 from audiosurvey.training.listener import Listener
-from audiosurvey.training.loss import Loss, class_weights
 from audiosurvey.training.sound_scores import ScoredWindows
-
-_GROUPS = 3
-"""Parts of the training clips for choosing the penalty; each is held out once."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,8 @@ class FittedFold:
     """Without the embeddings, which all folds share."""
     penalty: float | None = None
     """Of a linear probe."""
+    layer_scores: list[float] | None = None
+    """Of a probe on each layer of the encoder alone, cross-validated within the training clips."""
 
 
 def probe_fold(
@@ -48,6 +44,10 @@ def probe_fold(
     `embedding_seconds` are added to the time that is logged.
     """
     started = time.perf_counter()
+    of_layers = None
+    if embeddings.layers > 1:
+        of_layers = score_layers(stage, split.train, embeddings)
+        embeddings = fit_layers(stage, split.train, network, embeddings)
     head = fit_probe(stage, split.train, network, embeddings)
 
     def metrics(scored: ScoredWindows, clips: Sequence[Clip], side: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def probe_fold(
     record |= metrics(test, split.test, "test")
     seconds = time.perf_counter() - started
     listener.on_epoch(record | {"seconds": round(seconds + embedding_seconds, 3)})
-    return FittedFold(test, validation, 1, 1, seconds, head.penalty)
+    return FittedFold(test, validation, 1, 1, seconds, head.penalty, of_layers)
 
 
 def epoch_record(head: Head) -> dict[str, Any]:
@@ -76,68 +76,10 @@ def epoch_record(head: Head) -> dict[str, Any]:
 def fit_probe(stage: Stage, clips: Sequence[Clip], network: Network, embeddings: Embeddings) -> Head:
     """Fits a classifier to the embeddings of these clips and of the stage's sounds of no class, and puts it into the
     network."""
-    others = stage.others
-    counts = zip((others.recorded, others.made), others.counts(len(clips)), strict=True)
-    weighted = [(sounds, count / len(sounds)) for sounds, count in counts if count]
-    head = fit_to_embeddings(stage.config, stage.sounds.table, clips, embeddings, weighted, stage.other_target)
+    head = problem_of(stage, clips, embeddings).fit()
     put_head(head, network)
     network.eval()
     return head
-
-
-def fit_to_embeddings(
-    config: Config,
-    table: Table,
-    clips: Sequence[Clip],
-    embeddings: Embeddings,
-    others: Sequence[tuple[Sequence[Clip], float]] = (),
-    other_target: float = 0.0,
-) -> Head:
-    """A classifier for the embeddings of these clips of the table, with the penalty of the config.
-
-    `others`: sounds of no class, each with its weight in place of the 1 of a clip; `other_target`: their target for
-    each class.
-    """
-    loss = Loss(config.loss, table.multi_label, class_weights(config.loss, table.classes, clips, table.multi_label))
-    examples = _examples(embeddings, clips, len(table.classes), others, other_target)
-    penalty = config.train.head_penalty
-    if penalty == "auto":
-        every = [*clips, *(sound for sounds, _ in others for sound in sounds)]
-        penalty = choose_penalty(examples, _groups(config, every, embeddings, len(table.classes)), loss)
-    return fit_head(examples, loss, penalty)
-
-
-def _examples(
-    embeddings: Embeddings,
-    clips: Sequence[Clip],
-    classes: int,
-    others: Sequence[tuple[Sequence[Clip], float]],
-    other_target: float,
-) -> LabelledEmbeddings:
-    """`others`: sounds of no class, each with its weight in place of the 1 of a clip."""
-    target_NK = torch.from_numpy(truth(clips, classes))
-    known = join([(embeddings.of(clip), target_K) for clip, target_K in zip(clips, target_NK, strict=True)])
-    target_K = torch.full((classes,), other_target)
-    parts = [known]
-    for sounds, weight in others:
-        part = join([(embeddings.of(sound), target_K) for sound in sounds])
-        parts.append(replace(part, weight_M=part.weight_M * weight))
-    return LabelledEmbeddings(
-        torch.cat([part.embedding_MN for part in parts]),
-        torch.cat([part.target_MK for part in parts]),
-        torch.cat([part.weight_M for part in parts]),
-    )
-
-
-def _groups(config: Config, clips: Sequence[Clip], embeddings: Embeddings, classes: int) -> torch.Tensor:
-    """The part of each window of the training clips; a recording is never divided."""
-    units: dict[tuple[bool, str], list[Clip]] = defaultdict(list)
-    for row in stream(config.seed, "penalty").permutation(len(clips)):
-        clip = clips[row]
-        units[clip.source is not None, clip.source or clip.id].append(clip)
-    parts = by_rarest_label(list(units.values()), _GROUPS, classes)
-    part_of = {clip.id: part for unit, part in zip(units.values(), parts, strict=True) for clip in unit}
-    return torch.tensor([part_of[clip.id] for clip in clips for _ in embeddings.of(clip)])
 
 
 def put_head(head: Head, network: Network) -> None:
