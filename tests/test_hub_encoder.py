@@ -73,7 +73,7 @@ def test_a_config_takes_rate_settings_and_weights_of_its_encoder(
     assert "id2label" not in block.encoder.config
 
 
-@pytest.mark.parametrize("family", ["ast", "whisper", "wav2vec2"])
+@pytest.mark.parametrize("family", ["ast", "whisper", "wav2vec2", "pe-a"])
 def test_a_probe_and_its_artefact_without_the_folder(
     family: str,
     train: Callable[..., dict[str, Any]],
@@ -224,7 +224,7 @@ def test_what_cannot_work_is_one_line(
     assert "no such folder, and not the name of a repository (user/name)" in said
     (empty / "config.json").write_text('{"model_type": "bert", "auto_map": {"AutoModel": "evil.Model"}}')
     (said,) = lines(lambda: config(empty))
-    assert "model type 'bert': not a known audio encoder (clap, audio-spectrogram-transformer, whisper" in said
+    assert "model type 'bert': not a known audio encoder (clap, pe_audio, pe_audio_video, audio-spectrogram-" in said
     ast = hub_folder("ast")
     (said,) = lines(lambda: config(ast, "sample_rate=22050"))
     assert said.startswith("--set sample_rate: 22050, the encoder ")
@@ -261,7 +261,7 @@ def test_weights_that_are_not_there_or_pickled(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["ast", "whisper", "clap", "wav2vec2", "hubert", "wavlm", "data2vec"])
+@pytest.mark.parametrize("family", ["ast", "whisper", "clap", "wav2vec2", "hubert", "wavlm", "data2vec", "pe-a"])
 def test_export_to_onnx(family: str, train: Callable[..., dict[str, Any]], hub_folder: Folder, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     train(hub_folder(family), tmp_path / "run", "train.head_only=true")

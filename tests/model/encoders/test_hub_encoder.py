@@ -1,5 +1,6 @@
 """Encoders of the Hub: outputs equal to those of `transformers`, feature extractor included, for every family."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from hub_folders import FAMILIES
+from safetensors.torch import save_file
 
 from audiosurvey.model.describe import describe
 from audiosurvey.model.encoders.hub_encoder import HubEncoder
@@ -15,6 +17,7 @@ from audiosurvey.model.encoders.hub_folder import read_settings
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.network import Network, build_network
 from audiosurvey.model.weights.pretrained import open_weights
+from audiosurvey.tensorfile import load_tensors
 
 hf = pytest.importorskip("transformers")
 Folder = Callable[[str], Path]
@@ -46,6 +49,8 @@ def theirs(family: str, folder: Path, wave_BS: np.ndarray, rate: int) -> Any:
     heard = extractor(list(wave_BS), sampling_rate=rate, return_tensors="pt")
     if family == "whisper":
         model = hf.WhisperModel.from_pretrained(folder).encoder
+    elif family == "pe-a":
+        model = hf.PeAudioModel.from_pretrained(folder).audio_encoder
     elif family.startswith("clap"):
         model = hf.ClapModel.from_pretrained(folder).audio_model
         heard = {"input_features": heard["input_features"], "is_longer": torch.zeros(len(wave_BS), 1, dtype=torch.bool)}
@@ -100,6 +105,41 @@ def test_layers_and_pooling(family: str, hub_folder: Folder) -> None:
     if family == "ast":
         token, _ = network_of(folder, pool="token")
         torch.testing.assert_close(embedded(token, wave_BS), out.pooler_output, rtol=0, atol=1e-5)
+
+
+def test_class_token_and_layers_of_pe_a(hub_folder: Folder) -> None:
+    """Clips that are no whole number of steps of the codec: their end is mirrored."""
+    folder = hub_folder("pe-a")
+    wave_BS = sounds(48_000)[:, :47_000]
+    out = theirs("pe-a", folder, wave_BS, 48_000)
+    for options, expected in (
+        ({"pool": "token"}, out.pooler_output),
+        ({"layer": 1}, out.hidden_states[1][:, 1:].mean(1)),
+        ({"layer": 1, "pool": "token"}, out.hidden_states[1][:, 0]),
+        ({"layer": 2}, out.last_hidden_state.mean(1)),
+    ):
+        network, _ = network_of(folder, 47_000 / 48_000, **options)
+        # States within the encoder are in the hundreds.
+        torch.testing.assert_close(embedded(network, wave_BS), expected, rtol=1e-6, atol=1e-5)
+    mixed, _ = network_of(folder, 47_000 / 48_000, layer="all")
+    states = [*(state[:, 1:] for state in out.hidden_states[:-1]), out.last_hidden_state]
+    torch.testing.assert_close(embedded(mixed, wave_BS), torch.stack(states).mean((0, 2)), rtol=1e-6, atol=1e-5)
+
+
+def test_the_audio_encoder_of_a_pe_av_checkpoint(hub_folder: Folder, tmp_path: Path) -> None:
+    """Such a checkpoint holds encoders of text and video too."""
+    folder = hub_folder("pe-a")
+    tensors, _ = load_tensors(folder / "model.safetensors")
+    begin = "audio_encoder."
+    inside = {f"audio_model.{name}": each for name, each in tensors.items() if name.startswith(begin)}
+    save_file(inside | {"video_model.weight": torch.zeros(2)}, tmp_path / "model.safetensors", {"format": "pt"})
+    settings = json.loads((folder / "config.json").read_text())
+    whole = {"model_type": "pe_audio_video", "audio_video_config": {"audio_config": settings["audio_config"]}}
+    (tmp_path / "config.json").write_text(json.dumps(whole))
+    (tmp_path / "preprocessor_config.json").write_bytes((folder / "preprocessor_config.json").read_bytes())
+    wave_BS = sounds(48_000)
+    (found, _), (expected, _) = network_of(tmp_path), network_of(folder)
+    assert torch.equal(embedded(found, wave_BS), embedded(expected, wave_BS))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

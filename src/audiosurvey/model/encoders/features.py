@@ -1,8 +1,8 @@
 """The feature extractors of `transformers` for a batch of waves at once, on their device.
 
-Equal to `ASTFeatureExtractor`, `WhisperFeatureExtractor`, `ClapFeatureExtractor` and `Wav2Vec2FeatureExtractor` applied
-to each clip, up to rounding. Spectra are matrix products, which every runtime has, in double precision where the device
-has it, as those classes compute them.
+Equal to `ASTFeatureExtractor`, `WhisperFeatureExtractor`, `ClapFeatureExtractor`, `Wav2Vec2FeatureExtractor` and
+`PeAudioFeatureExtractor` applied to each clip, up to rounding. Spectra are matrix products, which every runtime has, in
+double precision where the device has it, as those classes compute them.
 """
 
 import math
@@ -131,6 +131,18 @@ class WaveFeatures(nn.Module):
         return {"input_values": wave_BS}
 
 
+class CodecFeatures(nn.Module):
+    """As PeAudioFeatureExtractor: waves (B, S), mirrored at the end to whole steps of the codec, to (B, 1, S)."""
+
+    def __init__(self, extractor: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.hop = extractor["hop_length"]
+
+    def forward(self, wave_BS: torch.Tensor) -> dict[str, torch.Tensor]:
+        wave_B1S = wave_BS.unsqueeze(1)
+        return {"input_values": F.pad(wave_B1S, (0, -wave_BS.shape[1] % self.hop), mode="reflect")}
+
+
 def make_features(architecture: Mapping[str, Any], extractor: Mapping[str, Any]) -> nn.Module:
     input_type = kind_of(architecture).input_type
     if input_type == "kaldi":
@@ -139,6 +151,8 @@ def make_features(architecture: Mapping[str, Any], extractor: Mapping[str, Any])
         most = limits(architecture, extractor)[1]
         assert most is not None
         return WhisperFeatures(extractor, most)
+    if input_type == "codec":
+        return CodecFeatures(extractor)
     return ClapFeatures(extractor) if input_type == "clap" else WaveFeatures(extractor)
 
 

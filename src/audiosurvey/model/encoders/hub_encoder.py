@@ -17,12 +17,16 @@ Pool = Literal["mean", "max", "token"]
 _NEVER_TRAINED = (
     *("embed_positions.", "masked_spec_embed"),
     *("audio_encoder.patch_embed.fusion_model.", "audio_encoder.patch_embed.mel_conv2d."),
+    *("embedder.dac_encoder.", "embedder.bottleneck."),
 )
-"""Whisper's sinusoids, the mask of a pretraining that is not done here, and what CLAP has for longer clips."""
+"""Whisper's sinusoids, the mask of a pretraining that is not done here, what CLAP has for longer clips, and PE-A's
+codec, which transformers computes without gradients."""
 _IN_LAYER = re.compile(r"(?:encoder\.|audio_encoder\.)?layers\.(\d+)\.")
 _NORM = re.compile(r"(?:encoder\.|audio_encoder\.)?(?:layer_?norm|norm)\.")
-_ADAPTER = "adapter."
-"""Beside the encoder: more layers after the last one."""
+_AFTER = ("adapter.", "output.")
+"""Beside the layers: what comes after the last one."""
+_TOKENS = {"kaldi": 2, "codec": 1}
+"""Class tokens, which are the first positions."""
 
 
 class HubEncoder(nn.Module):
@@ -74,6 +78,8 @@ class HubEncoder(nn.Module):
 
     def _states(self, heard: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """The hidden states (B, N, C) that are taken: one, or those of all layers."""
+        if self.input_type == "codec":
+            return self._codec_states(heard)
         if self.layer == "last":
             found = self.model(**heard).last_hidden_state
             # CLAP's is a map (B, C, F, T).
@@ -83,12 +89,24 @@ class HubEncoder(nn.Module):
             return [torch.stack(list(hidden)).mean(dim=0)]
         return list(hidden) if self.layer == "all" else [hidden[self.layer]]
 
+    def _codec_states(self, heard: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Those of PE-A, which gives the class token of the last layer apart."""
+        out = self.model(**heard, output_hidden_states=self.layer != "last")
+        last = torch.cat([out.pooler_output.unsqueeze(1), out.last_hidden_state], dim=1)
+        if self.layer == "last":
+            return [last]
+        hidden = [*out.hidden_states[:-1], last]
+        if self.layer == "mean":
+            return [torch.stack(hidden).mean(dim=0)]
+        return hidden if self.layer == "all" else [hidden[self.layer]]
+
     def _pooled(self, state_BNC: torch.Tensor, samples: int) -> torch.Tensor:
         state_BNC = state_BNC.float()
-        if self.input_type == "kaldi":
+        if self.input_type in _TOKENS:
+            tokens = _TOKENS[self.input_type]
             if self.pool == "token":
-                return state_BNC[:, :2].mean(dim=1)
-            state_BNC = state_BNC[:, 2:]
+                return state_BNC[:, :tokens].mean(dim=1)
+            state_BNC = state_BNC[:, tokens:]
         elif self.input_type == "whisper":
             assert self.longest is not None
             step = self.longest // state_BNC.shape[1]
@@ -121,7 +139,7 @@ class HubEncoder(nn.Module):
         groups: list[list[nn.Parameter]] = [[] for _ in range(self.layers + 2)]
         for name, parameter in self.named_parameters():
             inside = name.removeprefix("model.")
-            is_last = inside.startswith(_ADAPTER) or (self.norm_is_last and _NORM.match(inside))
+            is_last = inside.startswith(_AFTER) or (self.norm_is_last and _NORM.match(inside))
             if name == "mixture" or is_last:
                 groups[-1].append(parameter)
             elif found := _IN_LAYER.match(inside):

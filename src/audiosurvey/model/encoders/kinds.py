@@ -4,6 +4,7 @@ An architecture is plain data: the content of `config.json`, with every default 
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from audiosurvey.errors import UserError
 
-InputType = Literal["kaldi", "whisper", "clap", "wave"]
+InputType = Literal["kaldi", "whisper", "clap", "wave", "codec"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Kind:
 
 
 _WAVE = "Wav2Vec2FeatureExtractor"
+_PE_AUDIO = Kind("codec", "pe_audio", "PeAudioEncoderConfig", "PeAudioEncoder", "PeAudioFeatureExtractor")
 KINDS = {
     "audio-spectrogram-transformer": Kind(
         "kaldi", "audio_spectrogram_transformer", "ASTConfig", "ASTModel", "ASTFeatureExtractor"
@@ -48,8 +50,14 @@ KINDS = {
     "hubert": Kind("wave", "hubert", "HubertConfig", "HubertModel", _WAVE),
     "wavlm": Kind("wave", "wavlm", "WavLMConfig", "WavLMModel", _WAVE),
     "data2vec-audio": Kind("wave", "data2vec", "Data2VecAudioConfig", "Data2VecAudioModel", _WAVE),
+    "pe_audio_encoder": _PE_AUDIO,
 }
-_IN_CHECKPOINTS = {"clap": Kind("clap", "clap", "ClapConfig", "ClapModel", "", "ClapModel", "audio_model")}
+_IN_CHECKPOINTS = {
+    "clap": Kind("clap", "clap", "ClapConfig", "ClapModel", "", "ClapModel", "audio_model"),
+    "pe_audio": Kind("codec", "pe_audio", "PeAudioConfig", "PeAudioModel", "", "PeAudioModel", "audio_encoder"),
+    # Its encoder alone finds its tensors in this checkpoint.
+    "pe_audio_video": _PE_AUDIO,
+}
 """Model types of whole checkpoints whose encoder is a model type of its own."""
 
 _NOT_ARCHITECTURE = {
@@ -113,13 +121,29 @@ def checkpoint_kind(model_type: str) -> Kind:
     return _IN_CHECKPOINTS.get(model_type) or KINDS[model_type]
 
 
+def checkpoint_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the class that reads a checkpoint, in the content of its `config.json`."""
+    settings = without_code(stored)
+    return _of_encoder(settings) if stored.get("model_type") == "pe_audio_video" else settings
+
+
+def _of_encoder(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the audio encoder in a checkpoint that holds more."""
+    inside: Any = stored
+    if stored.get("model_type") == "pe_audio_video" and isinstance(stored.get("audio_video_config"), Mapping):
+        inside = stored["audio_video_config"]
+    encoder = {"clap": "clap_audio_model", "pe_audio": "pe_audio_encoder", "pe_audio_video": "pe_audio_encoder"}
+    known = encoder.get(str(stored.get("model_type")))
+    if known is None or not isinstance(inside.get("audio_config"), Mapping):
+        return dict(stored)
+    return {**inside["audio_config"], "model_type": known}
+
+
 def architecture_from(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture in the content of a `config.json`. Raises UserError for a model type that is none of KINDS."""
-    found = without_code(stored)
-    if found.get("model_type") == "clap" and isinstance(found.get("audio_config"), Mapping):
-        found = {**found["audio_config"], "model_type": "clap_audio_model"}
+    found = _of_encoder(without_code(stored))
     if found.get("model_type") not in KINDS:
-        known = ", ".join(["clap", *(name for name in KINDS if name != "clap_audio_model")])
+        known = ", ".join([*_IN_CHECKPOINTS, *(name for name in KINDS if name != "clap_audio_model")])
         raise UserError(f"model type {found.get('model_type')!r}: not a known audio encoder ({known})")
     full = config_class(KINDS[found["model_type"]]).from_dict(found).to_dict()
     return _plain(full)
@@ -132,8 +156,11 @@ def extractor_from(stored: Mapping[str, Any], architecture: Mapping[str, Any]) -
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in without_code(values).items() if key not in _NOT_ARCHITECTURE}
-    return json.loads(json.dumps(kept))
+    def kept(section: Mapping[str, Any]) -> dict[str, Any]:
+        found = {key: value for key, value in section.items() if key not in _NOT_ARCHITECTURE}
+        return {key: kept(value) if isinstance(value, Mapping) else value for key, value in found.items()}
+
+    return json.loads(json.dumps(kept(without_code(values))))
 
 
 def without_code(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +214,9 @@ def limits(architecture: Mapping[str, Any], extractor: Mapping[str, Any]) -> tup
         return 1, 2 * architecture["max_source_positions"] * extractor["hop_length"]
     if input_type == "clap":
         return 1, extractor["max_length_s"] * extractor["sampling_rate"]
+    if input_type == "codec":
+        # Shorter clips have too little to mirror.
+        return extractor["hop_length"] // 2 + 1, None
     least = 1
     for kernel, stride in zip(
         reversed(architecture["conv_kernel"]), reversed(architecture["conv_stride"]), strict=True
@@ -206,6 +236,8 @@ def positions(architecture: Mapping[str, Any], samples: int) -> int:
         return 2 + rows * ((architecture["max_length"] - size) // architecture["time_stride"] + 1)
     if input_type == "clap":
         return 1
+    if input_type == "codec":
+        return 1 + -(-samples // math.prod(architecture["dac_config"]["downsampling_ratios"]))
     for kernel, stride in zip(architecture["conv_kernel"], architecture["conv_stride"], strict=True):
         samples = (samples - kernel) // stride + 1
     return samples

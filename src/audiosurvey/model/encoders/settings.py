@@ -12,8 +12,8 @@ from audiosurvey.section import Section
 
 
 class EncoderConfig(Section):
-    """A pretrained audio encoder of `transformers` (extra `hub`): AST, Whisper, Wav2Vec2, HuBERT, WavLM, Data2Vec or
-    CLAP's audio tower."""
+    """A pretrained audio encoder of `transformers` (extra `hub`): AST, Whisper, Wav2Vec2, HuBERT, WavLM, Data2Vec,
+    PE-A (Perception Encoder Audio) or CLAP's audio tower."""
 
     hub: str = Field(min_length=1)
     """Name of a repository of the Hugging Face Hub, such as `MIT/ast-finetuned-audioset-10-10-0.4593`, or a folder with
@@ -24,7 +24,8 @@ class EncoderConfig(Section):
     the first), or `all`: a learned mixture of all layers. With `train.head_only`, `all` also scores each layer on its
     own."""
     pool: Literal["mean", "max", "token"] = "mean"
-    """Pooling over the positions of a clip; `token`: the mean of the class tokens (AST), the encoder's own pooling."""
+    """Pooling over the positions of a clip; `token`: the mean of the class tokens (AST, PE-A), the encoder's own
+    pooling."""
     config: dict[str, Any] | None = None
     """Architecture of the encoder. It is read from its config.json and stored with the run, so that a model needs
     neither the Hub nor the folder."""
@@ -56,7 +57,7 @@ class EncoderItem(BlockItem):
         if (channels, bands) != (1, 1):
             raise ShapeError("encoder: needs the waveform; put it right after `input: wave`")
         kind, hub = kind_of(config), self.encoder.hub
-        if self.encoder.pool == "token" and kind.input_type != "kaldi":
+        if self.encoder.pool == "token" and kind.input_type not in ("kaldi", "codec"):
             raise ShapeError(f"encoder: {hub} has no class token; use pool: mean")
         if kind.input_type == "clap" and self.encoder.layer != "last":
             raise ShapeError("encoder: the layers of CLAP's audio tower differ in width; use layer: last")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.model.encoders.hub_folder import CONFIG, read_json, weights_files
-from audiosurvey.model.encoders.kinds import checkpoint_kind, config_class, model_class, without_code
+from audiosurvey.model.encoders.kinds import checkpoint_kind, checkpoint_settings, config_class, model_class
 from audiosurvey.model.network import Network
 from audiosurvey.model.weights.family import Family, Placed
 
@@ -30,7 +30,7 @@ def read_encoder(folder: Path) -> tuple[dict[str, Tensor], Path]:
         with _quiet():
             model, found = loader.from_pretrained(
                 folder,
-                config=config_class(kind).from_dict(without_code(settings)),
+                config=config_class(kind).from_dict(checkpoint_settings(settings)),
                 attn_implementation="eager",
                 local_files_only=True,
                 use_safetensors=True,
