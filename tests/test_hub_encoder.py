@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 import audiosurvey
 from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import Model, load_artefact
 from audiosurvey.config.loader import load_text
+from audiosurvey.demo.example_sounds import golden_examples
+from audiosurvey.demo.sound_analysis import UploadLimits, analyse_sound
 from audiosurvey.detection.training import train_run
 from audiosurvey.errors import UserError
 from audiosurvey.exporting.export import export
@@ -258,6 +261,38 @@ def test_weights_that_are_not_there_or_pickled(
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     (said,) = lines(lambda: train(tmp_path, tmp_path / "run"))
     assert "its weights cannot be read" in said
+
+
+@pytest.mark.parametrize("family", ["ast", "wavlm"])
+def test_demo_and_server(
+    family: str, train: Callable[..., dict[str, Any]], hub_folder: Folder, tones: Path, tmp_path: Path
+) -> None:
+    """A long sound, which is cut into windows, and one shorter than a window: the scores are those of predict."""
+    train(hub_folder(family), tmp_path / "run", "train.head_only=true")
+    model = audiosurvey.load(tmp_path / "run" / "fold-1" / "model")
+    short, long = tones / "high" / "1.wav", tmp_path / "long.wav"
+    wave_S, rate = soundfile.read(short)
+    soundfile.write(long, np.tile(wave_S, 5), rate)
+    expected = model.predict(long)
+    heard = analyse_sound(long, model, limits=UploadLimits())
+    assert heard.scores == pytest.approx(expected, abs=1e-6)
+    assert len(heard.over_time) > 1
+    assert np.isfinite(heard.mel_TF).all()
+    assert heard.mel_TF.std() > 0
+    (tmp_path / "examples").mkdir()
+    assert golden_examples(model, tmp_path / "examples")
+    pytest.importorskip("fastapi", reason="the API needs audiosurvey[serve]")
+    from fastapi.testclient import TestClient
+
+    from audiosurvey.serving.app import build_app
+    from audiosurvey.serving.server import ServeOptions
+
+    (tmp_path / "uploads").mkdir()
+    with TestClient(build_app(model, family, ServeOptions(), tmp_path / "uploads")) as client:
+        for path in (short, long):
+            answer = client.post("/predict?scores=true", content=path.read_bytes(), headers={"content-type": "audio/wav"})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["results"][0]["scores"] == pytest.approx(model.predict(path), abs=1e-4)
 
 
 @pytest.mark.slow
