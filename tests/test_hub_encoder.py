@@ -290,7 +290,8 @@ def test_demo_and_server(
     (tmp_path / "uploads").mkdir()
     with TestClient(build_app(model, family, ServeOptions(), tmp_path / "uploads")) as client:
         for path in (short, long):
-            answer = client.post("/predict?scores=true", content=path.read_bytes(), headers={"content-type": "audio/wav"})
+            kind = {"content-type": "audio/wav"}
+            answer = client.post("/predict?scores=true", content=path.read_bytes(), headers=kind)
             assert answer.status_code == 200, answer.text
             assert answer.json()["results"][0]["scores"] == pytest.approx(model.predict(path), abs=1e-4)
 
