@@ -55,6 +55,7 @@ def loaded(folder: Path, *words: str | Path, status: int = 0) -> set[str]:
         "serve --help",
         "presets",
         "init",
+        "cache",
         "check --schema",
     ],
     ids=lambda words: words,

@@ -53,9 +53,9 @@ def list_cache() -> "list[CachedItem]":
         Name, kind, size and last use of each, the largest first.
     """
     from audiosurvey.data.cached import list_cached
-    from audiosurvey.model.weights.released import RELEASED
+    from audiosurvey.model.weights.published import PUBLISHED
 
-    return list_cached({known.file for known in RELEASED.values()})
+    return list_cached({known.file for known in PUBLISHED.values()})
 
 
 @keeps_state

@@ -1,4 +1,4 @@
-"""The checkpoints of CED: their names, their front end, and where they are published.
+"""The checkpoints of CED: their front end, tensors and networks.
 
 Source: Dinkel et al. 2023 (arXiv 2308.11957), github.com/RicherMans/CED (Apache-2.0), Zenodo records 8275319 and
 8275347. On the Hugging Face Hub (mispeech/ced-tiny, ...) everything but `outputlayer` is under `encoder.`. Their maps
@@ -17,7 +17,8 @@ from audiosurvey.features.mel import MelConfig, MelFrontEnd
 from audiosurvey.model.blocks.normalise import BandBatchNorm, ChannelNorm
 from audiosurvey.model.families.ced import AttentionLayer, Patches
 from audiosurvey.model.network import Network
-from audiosurvey.model.weights.family import Family, Placed, Released
+from audiosurvey.model.weights.family import Family, Placed, released_as
+from audiosurvey.model.weights.published import PUBLISHED
 
 _FRONT_END = FrontEnd(
     16_000,
@@ -27,17 +28,7 @@ _WIDTHS = {192: "ced-tiny", 256: "ced-mini", 384: "ced-small", 768: "ced-base"}
 """Features of a patch: the preset."""
 
 
-def _released(record: int, file: str) -> Released:
-    url = f"https://zenodo.org/records/{record}/files/{file}?download=1"
-    return Released(url, _FRONT_END, licence="Apache-2.0")
-
-
-RELEASED = {
-    "ced/ced-tiny": _released(8275347, "audiotransformer_tiny_mAP_4814.pt"),
-    "ced/ced-mini": _released(8275347, "audiotransformer_mini_mAP_4896.pt"),
-    "ced/ced-small": _released(8275319, "audiotransformer_small_mAP_4958.pt"),
-    "ced/ced-base": _released(8275347, "audiotransformer_base_mAP_4999.pt"),
-}
+RELEASED = {name: released_as(name, _FRONT_END) for name in PUBLISHED if name.startswith("ced/")}
 """`model.init` name: the file. All trained on AudioSet."""
 
 _HUB = "encoder."

@@ -1,4 +1,4 @@
-"""The checkpoints of EfficientAT's mn family: their names, their front end, and where they are published.
+"""The checkpoints of EfficientAT's mn family: their front end, tensors and networks.
 
 Source: Schmid et al. 2022 (arXiv 2211.04772), github.com/fschmid56/EfficientAT (MIT). Their maps are (band, frame),
 ours (frame, band): kernels are transposed.
@@ -15,9 +15,9 @@ from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.families.mobilenetv3 import MnBlock, MnConv
 from audiosurvey.model.network import Network
-from audiosurvey.model.weights.family import Family, Placed, Released
+from audiosurvey.model.weights.family import Family, Placed, released_as
+from audiosurvey.model.weights.published import PUBLISHED
 
-_URL = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/"
 _MEL: dict[str, Any] = {
     "preemphasis": 0.97,
     "win_length": 0.025,
@@ -41,34 +41,21 @@ def _front_end(**other: Any) -> FrontEnd:
     return FrontEnd(32_000, MelConfig(**_MEL | other))
 
 
-def _released(file: str, sha256: str | None = None, **other: Any) -> Released:
-    return Released(_URL + file, _front_end(**other), f"sha256:{sha256}" if sha256 else None, "MIT")
-
-
-RELEASED = {
-    "efficientat/mn01_as": _released("mn01_as_mAP_298.pt"),
-    "efficientat/mn02_as": _released("mn02_as_mAP_378.pt"),
-    "efficientat/mn04_as": _released(
-        "mn04_as_mAP_432.pt", "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
-    ),
-    "efficientat/mn05_as": _released("mn05_as_mAP_443.pt"),
-    "efficientat/mn10_as": _released(
-        "mn10_as_mAP_471.pt", "0bd7dc2443af498c289a2e739f02ebb515d6aa3fd3ab9db539c86123ae368a4e"
-    ),
-    "efficientat/mn20_as": _released("mn20_as_mAP_478.pt"),
-    "efficientat/mn30_as": _released("mn30_as_mAP_482.pt"),
-    "efficientat/mn40_as": _released("mn40_as_mAP_484.pt"),
-    "efficientat/mn40_as_ext": _released("mn40_as_ext_mAP_487.pt"),
-    "efficientat/mn40_as_no_im_pre": _released("mn40_as_no_im_pre_mAP_483.pt"),
-    "efficientat/mn10_as_hop_5": _released("mn10_as_hop_5_mAP_475.pt", hop_length=0.005),
-    "efficientat/mn10_as_hop_15": _released("mn10_as_hop_15_mAP_463.pt", hop_length=0.015),
-    "efficientat/mn10_as_hop_20": _released("mn10_as_hop_20_mAP_456.pt", hop_length=0.020),
-    "efficientat/mn10_as_hop_25": _released("mn10_as_hop_25_mAP_447.pt", hop_length=0.025),
-    "efficientat/mn10_as_mels_40": _released("mn10_as_mels_40_mAP_453.pt", n_mels=40),
-    "efficientat/mn10_as_mels_64": _released("mn10_as_mels_64_mAP_461.pt", n_mels=64),
-    "efficientat/mn10_as_mels_256": _released("mn10_as_mels_256_mAP_474.pt", n_mels=256),
+_OTHER_FRONT_ENDS: dict[str, dict[str, Any]] = {
+    "hop_5": {"hop_length": 0.005},
+    "hop_15": {"hop_length": 0.015},
+    "hop_20": {"hop_length": 0.020},
+    "hop_25": {"hop_length": 0.025},
+    "mels_40": {"n_mels": 40},
+    "mels_64": {"n_mels": 64},
+    "mels_256": {"n_mels": 256},
 }
-"""`model.init` name: the file. `_as`: trained on AudioSet."""
+RELEASED = {
+    name: released_as(name, _front_end(**_OTHER_FRONT_ENDS.get(name.partition("_as_")[2], {})))
+    for name in PUBLISHED
+    if name.startswith("efficientat/")
+}
+"""`model.init` name: the file."""
 
 _LAYER = re.compile(r"features\.(\d+)\.(?:block\.(\d+)\.)?(.+)")
 

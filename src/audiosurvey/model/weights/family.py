@@ -7,6 +7,7 @@ from torch import Tensor
 
 from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.model.network import Network
+from audiosurvey.model.weights.published import PUBLISHED, Published
 
 
 @dataclass
@@ -41,17 +42,13 @@ class Family:
     """The shipped preset that they are the weights of."""
 
 
-@dataclass(frozen=True)
-class Released:
+@dataclass(frozen=True, kw_only=True)
+class Released(Published):
     """A checkpoint that its authors published."""
 
-    url: str
     front_end: FrontEnd
-    digest: str | None = None
-    """`sha256:...` or `md5:...` of the file, where one is published."""
-    licence: str | None = None
-    """Under which its authors published it."""
 
-    @property
-    def file(self) -> str:
-        return self.url.split("?")[0].rsplit("/", 1)[-1].replace("%3D", "=")
+
+def released_as(name: str, front_end: FrontEnd) -> Released:
+    """What is published under this name, for a network that hears by this front end."""
+    return Released(**vars(PUBLISHED[name]), front_end=front_end)

@@ -1,4 +1,4 @@
-"""The checkpoints of PANNs: their names, their front end, and where they are published.
+"""The checkpoints of PANNs: their front end, tensors and networks.
 
 Source: Kong et al. 2020 (arXiv 1912.10211), Zenodo record 3987831 (CC BY 4.0). Their maps are (frame, band), as ours,
 and their waves have one axis where ours have two. A network of ours has the same convolutions and norms in the same
@@ -17,9 +17,9 @@ from audiosurvey.features.agreement import FrontEnd
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.blocks.normalise import BandBatchNorm
 from audiosurvey.model.network import Network
-from audiosurvey.model.weights.family import Family, Placed, Released
+from audiosurvey.model.weights.family import Family, Placed, released_as
+from audiosurvey.model.weights.published import PUBLISHED
 
-_URL = "https://zenodo.org/records/3987831/files/"
 _F_MAX_HZ = {32_000: 14_000, 16_000: 8_000, 8_000: 4_000}
 _STORED = ("spectrogram_extractor.", "logmel_extractor.")
 _WHOLE = ("fc1", "fc_audioset", "bn0")
@@ -46,23 +46,11 @@ def _front_end(sample_rate: int = 32_000, n_mels: int = 64) -> FrontEnd:
 _WAVE_ALONE = FrontEnd(32_000, None)
 
 
-def _released(file: str, md5: str | None = None, front_end: FrontEnd | None = None) -> Released:
-    digest = f"md5:{md5}" if md5 else None
-    return Released(_URL + file.replace("=", "%3D") + "?download=1", front_end or _front_end(), digest, "CC BY 4.0")
-
-
+_OTHER_FRONT_ENDS = {"panns/cnn14_16k": _front_end(16_000), "panns/wavegram-cnn14": _WAVE_ALONE}
 RELEASED = {
-    "panns/cnn6": _released("Cnn6_mAP=0.343.pth", "e25e26b84585b14c7754c91e48efc9be"),
-    "panns/cnn10": _released("Cnn10_mAP=0.380.pth", "bfb1f1f9968938fa8ef4012b8471f5f6"),
-    "panns/cnn14": _released("Cnn14_mAP=0.431.pth", "541141fa2ee191a88f24a3219fff024e"),
-    "panns/cnn14_16k": _released("Cnn14_16k_mAP=0.438.pth", front_end=_front_end(16_000)),
-    "panns/resnet22": _released("ResNet22_mAP=0.430.pth", "cf36d413096793c4e15dc752a3abd599"),
-    "panns/resnet38": _released("ResNet38_mAP=0.434.pth", "bf12f36aaabac4e0855e22d3c3239c1b"),
-    "panns/resnet54": _released("ResNet54_mAP=0.429.pth", "4f1f1406d37a29e2379916885e18c5f3"),
-    "panns/mobilenetv1": _released("MobileNetV1_mAP=0.389.pth"),
-    "panns/mobilenetv2": _released("MobileNetV2_mAP=0.383.pth"),
-    "panns/wavegram-cnn14": _released("Wavegram_Cnn14_mAP=0.389.pth", "1e3506ab640371e0b5a417b15fd66d21", _WAVE_ALONE),
-    "panns/wavegram-logmel-cnn14": _released("Wavegram_Logmel_Cnn14_mAP=0.439.pth", "17fa9ab65af3c0eb5ffbc5f65552c4e1"),
+    name: released_as(name, _OTHER_FRONT_ENDS.get(name) or _front_end())
+    for name in PUBLISHED
+    if name.startswith("panns/")
 }
 """`model.init` name: the file. All trained on AudioSet."""
 
