@@ -111,7 +111,7 @@ def test_a_file_of_others(tmp_path: Path):
 
 def test_a_missing_runtime_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "model.onnx").write_bytes(b"never read")
-    monkeypatch.setattr("audiosurvey.artefact.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("audiosurvey.extras.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"onnxruntime: not installed; pip install 'audiosurvey\[onnx\]'"):
         load_exported(tmp_path / "model.onnx")
 

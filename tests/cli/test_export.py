@@ -103,7 +103,7 @@ def test_an_exported_file_is_no_model_to_export(command: Command, tmp_path: Path
 def test_a_missing_package_names_its_extra(
     format: str, package: str, extra: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("audiosurvey.artefact.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("audiosurvey.extras.find_spec", lambda name: None)
     before = files(folder)
     mistake(command("export", folder, "--format", format), package, f"pip install 'audiosurvey[{extra}]'")
     assert files(folder) == before

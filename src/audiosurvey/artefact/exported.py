@@ -3,16 +3,10 @@
 Labels, sample rate and windows are stored in the file, so that the file alone is enough.
 """
 
-import io
 import json
-import logging
-import os
-import sys
 import threading
-import warnings
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +14,10 @@ import numpy as np
 
 from audiosurvey.artefact.arrays import waves_of
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.artefact.extras import matching_torch, require_installed
-from audiosurvey.artefact.onnx_external import has_external_data
 from audiosurvey.errors import ArgumentError, UserError
+from audiosurvey.extras import matching_torch, require_installed
+from audiosurvey.model.encoders.onnx_external import has_external_data
+from audiosurvey.silence import silenced, without_output
 
 Runner = Callable[[np.ndarray], np.ndarray]
 """float32 waves (B, S) to scores (B, K)."""
@@ -186,34 +181,6 @@ def _open_litert(path: Path, threads: int | None) -> tuple[dict[str, Any], Runne
             return np.concatenate([next(iter(runner(**{name: row[None]}).values())).copy() for row in wave_BS])
 
     return _parse(text), run
-
-
-@contextmanager
-def without_output() -> Iterator[None]:
-    """Nothing is written to stdout and stderr in the block, by native code either."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with Path(os.devnull).open("wb") as nothing, ExitStack() as undone:
-        for stream in (1, 2):
-            kept = os.dup(stream)
-            undone.callback(os.close, kept)
-            undone.callback(os.dup2, kept, stream)
-            os.dup2(nothing.fileno(), stream)
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            yield
-
-
-@contextmanager
-def silenced() -> Iterator[None]:
-    """Suppress warnings and log messages of torch and the exporters: about torchvision, deprecations, damaged files."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _parse(text: str) -> dict[str, Any]:

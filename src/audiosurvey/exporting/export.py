@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.artefact.card import add_export
-from audiosurvey.artefact.exported import ExportedModel, load_exported, silenced
+from audiosurvey.artefact.exported import ExportedModel, load_exported
 from audiosurvey.artefact.folder import Model, find_model, load_artefact
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.atomic import naming
@@ -28,6 +28,7 @@ from audiosurvey.exporting.parity import (
     probes,
     processor_ms,
 )
+from audiosurvey.silence import silenced
 from audiosurvey.targets import check_target
 
 MOST_WINDOWS = 256

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import torch
 
 from audiosurvey.artefact.exported import FACTS
-from audiosurvey.artefact.extras import matching_torch, require_installed
 from audiosurvey.exporting.graph import Scorer, shortest
 from audiosurvey.exporting.litert import write_litert
+from audiosurvey.extras import matching_torch, require_installed
 
 Format = Literal["onnx", "torch", "executorch", "litert"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "executorch": ".pte", "litert": ".tflite"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.artefact.extras import require_installed
+from audiosurvey.extras import require_installed
 
 
 def write_int8(float_path: Path, windows_WS: np.ndarray, path: Path) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from audiosurvey.artefact.exported import LITERT_FACTS, without_output
-from audiosurvey.artefact.extras import matching_torch, require_installed
+from audiosurvey.artefact.exported import LITERT_FACTS
 from audiosurvey.exporting.graph import Scorer
+from audiosurvey.extras import matching_torch, require_installed
+from audiosurvey.silence import without_output
 
 _INPUT = "waveform"
 _SIGNATURE = "serving_default"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from audiosurvey.artefact.extras import require_installed
 from audiosurvey.artefact.load import load, model_name
+from audiosurvey.extras import require_installed
 from audiosurvey.serving.limits import UploadLimits
 from audiosurvey.serving.listening import address_of, listening, run
 from audiosurvey.threads import threads

@@ -2,8 +2,8 @@
 
 import pytest
 
-from audiosurvey.artefact.extras import matching_torch, require_installed
 from audiosurvey.errors import UserError
+from audiosurvey.extras import matching_torch, require_installed
 
 
 def test_what_is_there_is_not_asked_for():
