@@ -93,6 +93,8 @@ def describe(
     ]
     print(f"{config}, {description.classes} classes, input {' x '.join(map(str, description.input_shape))}")
     stdout().print(FittedTable(columns, totals=1))
+    for note in description.notes:
+        print(f"note: {note}")
 
 
 @app.command()

@@ -28,6 +28,7 @@ from audiosurvey.exporting.parity import (
     probes,
     processor_ms,
 )
+from audiosurvey.model.encoders.file_encoder import FileEncoder
 from audiosurvey.silence import silenced
 from audiosurvey.targets import check_target
 
@@ -147,6 +148,7 @@ def export(
     nothing, for a network that the format does not support, a missing runtime, and scores that differ.
     """
     check_suffix(output, format)
+    _refuse_encoder_file(model)
     _refuse_changed(model)
     windows_WS = _calibration_windows(model, calibration) if int8 else None
     # In the folder of the target, so that it is renamed atomically; loaders need the suffix.
@@ -227,6 +229,15 @@ def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, writte
             "nothing was written"
         )
     return outcome
+
+
+def _refuse_encoder_file(model: Model) -> None:
+    for block in model.network.blocks:
+        if isinstance(block, FileEncoder):
+            raise UserError(
+                f"this network cannot be exported: its encoder {block.name} is run by its own runtime; use the model "
+                "folder, which contains the file, with predict, serve, demo or audiosurvey.load"
+            )
 
 
 def _refuse_changed(model: Model) -> None:

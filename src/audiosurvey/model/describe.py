@@ -1,6 +1,6 @@
 """The layer table of a network: shapes, parameters, multiply-accumulates and receptive fields."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import nn
@@ -33,13 +33,15 @@ class Description:
     """That of the waveform for networks with both inputs."""
     classes: int
     layers: list[LayerRow]
+    notes: list[str] = field(default_factory=list)
+    """What the figures leave out."""
 
 
 def describe(network: Network, input_shape: InputShape, classes: int | None = None) -> Description:
     """Describes a network without computing anything.
 
     `macs` counts convolutions and matrix products, without the mel front end. Raises ValueError if the classifier does
-    not have `classes` outputs.
+    not have `classes` outputs. A block with work that cannot be counted says so in its attribute `uncounted`.
     """
     if classes is not None and classes != network.classifier.out_features:
         raise ValueError(f"the network has {network.classifier.out_features} classes, not {classes}")
@@ -59,6 +61,7 @@ def describe(network: Network, input_shape: InputShape, classes: int | None = No
         input_shape=each_input(input_shape)[0],
         classes=network.classifier.out_features,
         layers=rows,
+        notes=[note for block in network.blocks if (note := getattr(block, "uncounted", None)) is not None],
     )
 
 

@@ -34,6 +34,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
         f"{config.clip_samples / config.sample_rate:g} s, input {' x '.join(map(str, description.input_shape))}",
     ]
     lines.insert(1, f"classes: {_sizes(table)}")
+    lines += [f"note: {note}" for note in description.notes]
     if context.init is not None:
         lines += context.init.lines
     if plan.experiment.pretrain_on is not None:
@@ -65,13 +66,16 @@ def forecast_line(plan: RunPlan) -> str:
     device = plan.context.accelerator.device.type
     stage = plan.context.stage(config, plan.splits[fold].train, fold)
     if config.train.head_only:
-        once = f"about {duration(forecast_embedding(stage))} to look at {clips} clips once on {device}, fp32"
+        seconds = forecast_embedding(stage, plan.context.put_weights)
+        once = f"about {duration(seconds)} to look at {clips} clips once on {device}, fp32"
         return f"{once}; then seconds a fold"
     rounds = plan.rounds
     epochs = (config.train.epochs or 1) - (plan.parent.epochs if plan.parent else 0)
     evaluated = clips_to_evaluate(config, plan.splits[fold], epochs)
     with threads(rounds[0].threads):
-        expected = forecast(stage, evaluated, try_one_thread=rounds[0].planned == 1)
+        expected = forecast(
+            stage, evaluated, put_weights=plan.context.put_weights, try_one_thread=rounds[0].planned == 1
+        )
     expected = replace(expected, steps=len(stage.batches) * epochs)
     beside = max(len(members.folds) for members in rounds)
     where = f"{device}, {number_format(plan.context.accelerator)}"

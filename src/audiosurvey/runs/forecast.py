@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,11 +10,13 @@ import psutil
 import torch
 
 from audiosurvey.data.batches.batches import Batch
+from audiosurvey.model.network import Network
 from audiosurvey.runs.consumption import peak_memory_bytes
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.threads import one_thread
 from audiosurvey.training.step import TrainStep, read_results
 
+PutWeights = Callable[[Network], object]
 PROBE_STEPS = 3
 PROBE_SECONDS = 10.0
 LISTENING_SECONDS = 0.2
@@ -49,14 +51,22 @@ class Forecast:
         return self.seconds * self.seconds_per_step_on_one / self.seconds_per_step
 
 
-def forecast(stage: Stage, evaluated_clips: int, *, steps: int = PROBE_STEPS, try_one_thread: bool = False) -> Forecast:
+def forecast(
+    stage: Stage,
+    evaluated_clips: int,
+    *,
+    put_weights: PutWeights | None = None,
+    steps: int = PROBE_STEPS,
+    try_one_thread: bool = False,
+) -> Forecast:
     """Trains a copy of the network for a few steps, and times the evaluation of one batch; nothing is kept.
 
-    `evaluated_clips`: over all evaluations of a fold. `steps`: the fastest of so many counts, within 10 seconds.
-    `try_one_thread`: also on one thread, if other programs use the processors.
+    `evaluated_clips`: over all evaluations of a fold. `put_weights`: loads the weights that the network starts from; it
+    takes as long without them, unless it contains a model file. `steps`: the fastest of so many counts, within 10
+    seconds. `try_one_thread`: also on one thread, if other programs use the processors.
     """
-    network = stage.build()
-    parameters = sum(value.numel() for value in network.state_dict().values())
+    network = _build(stage, put_weights)
+    weights_bytes = sum(value.numel() * min(4, value.element_size()) for value in network.state_dict().values())
     step = stage.step(copy.deepcopy(network))
     batches = stage.batches.epoch(1)
     probes = list(islice(batches, steps + 1))
@@ -77,7 +87,7 @@ def forecast(stage: Stage, evaluated_clips: int, *, steps: int = PROBE_STEPS, tr
     stage.accelerator.free_memory()
     averaged = stage.config.ema.decay or stage.config.swa.start is not None
     # Weights, two moments of the optimizer, the model, and an average.
-    state = 4 * parameters * (5 if averaged else 4)
+    state = weights_bytes * (5 if averaged else 4)
     in_all = len(stage.batches) * (stage.settings.epochs or 1)
     peak = peak_memory_bytes(stage.accelerator.device)
     return Forecast(seconds_per_batch, in_all, evaluation, peak, state, seconds_on_one)
@@ -106,9 +116,16 @@ def others_are_busy() -> bool:
     return psutil.cpu_percent(interval=LISTENING_SECONDS) > 25
 
 
-def forecast_embedding(stage: Stage) -> float:
-    """Seconds to compute the embeddings of all clips once."""
+def _build(stage: Stage, put_weights: PutWeights | None) -> Network:
     network = stage.build()
+    if put_weights is not None:
+        put_weights(network)
+    return network
+
+
+def forecast_embedding(stage: Stage, put_weights: PutWeights | None = None) -> float:
+    """Seconds to compute the embeddings of all clips once. `put_weights`: as in `forecast`."""
+    network = _build(stage, put_weights)
     clips = stage.sounds.table.clips[: stage.settings.batch_size]
     times = []
     for _ in range(2):  # the first includes allocating memory

@@ -4,7 +4,6 @@ import torch
 
 from audiosurvey.config.network import network_of
 from audiosurvey.config.root import Config
-from audiosurvey.model.encoders.kinds import is_installed
 from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.model.faults import shape_faults
 from audiosurvey.model.meta_device import without_compiler
@@ -14,7 +13,7 @@ from audiosurvey.model.network import Network
 def can_be_built(config: Config) -> bool:
     """Whether every block of the network, and the front end before it, gives a nonempty output, and the library of an
     encoder is installed."""
-    if any(isinstance(block, EncoderItem) for block in config.model.blocks or []) and not is_installed():
+    if any(isinstance(block, EncoderItem) and not block.can_be_built for block in config.model.blocks or []):
         return False
     return not (config.hears_mel and config.num_frames < 1) and not shape_faults(config.model, config.input_shape)
 

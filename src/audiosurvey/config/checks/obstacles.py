@@ -15,6 +15,7 @@ from audiosurvey.config.root import Config
 from audiosurvey.data.dataset import DatasetConfig, builtin_classes, load_table
 from audiosurvey.data.sets.classes import kept_classes, unknown_classes
 from audiosurvey.errors import Fault, UserError
+from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.model.weights.released import missing_weights
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
@@ -27,6 +28,7 @@ def obstacles(config: Config) -> list[Fault]:
     """Everything that `train` would stop at before it begins, as far as can be told in no time."""
     return [
         *_weights(config),
+        *_runtimes(config),
         *_classes(config.dataset, ("dataset",)),
         *(_classes(config.pretrain.dataset, ("pretrain", "dataset")) if config.pretrain.dataset else ()),
         *_rooms(config),
@@ -51,6 +53,13 @@ def _weights(config: Config) -> Iterable[Fault]:
     init = config.model.init
     if init is not None and (missing := missing_weights(init)) is not None:
         yield Fault(("model", "init"), missing)
+
+
+def _runtimes(config: Config) -> Iterable[Fault]:
+    for index, block in enumerate(config.model.blocks or []):
+        if isinstance(block, EncoderItem) and (extra := block.missing_runtime) is not None:
+            where = ("model", "blocks", index, "encoder", "file")
+            yield Fault(where, f"its runtime is not installed; pip install 'audiosurvey[{extra}]'")
 
 
 def _classes(dataset: DatasetConfig, where: Path) -> Iterable[Fault]:

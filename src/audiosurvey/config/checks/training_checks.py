@@ -192,7 +192,7 @@ TRAINING_RULES = (
     Rule(("dataset", "pretrain_urban", "pretrain.dataset"), _pretraining_is_possible),
     Rule(("pretrain.dataset",), _pretraining_has_no_others),
     Rule(("model.thaw", "train.epochs"), _thaw_is_reached),
-    Rule(("train.head_only", "train.head_first", *_STARTED), _head_has_a_body),
+    Rule(("train.head_only", "train.head_first", "model.blocks", *_STARTED), _head_has_a_body),
     Rule(("train.head_only",), _head_alone_is_trained),
     Rule(("swa", "ema"), _one_average),
     Rule(("swa", "train", "pretrain", "pretrain_urban"), _end_is_known_to_swa),

@@ -10,7 +10,6 @@ from audiosurvey.config.init_weights import fit_faults, hearing_faults
 from audiosurvey.config.presets import preset_document, preset_names
 from audiosurvey.config.root import Config
 from audiosurvey.errors import Fault
-from audiosurvey.model.encoders.kinds import sample_rate
 from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.model.grammar import ModelConfig
 from audiosurvey.model.weights.pretrained import no_ensemble
@@ -68,13 +67,12 @@ def _frozen_weights_are_given(config: Config) -> Iterable[Fault]:
 
 def _encoder_sample_rate(config: Config) -> Iterable[Fault]:
     for block in config.model.blocks or []:
-        if not isinstance(block, EncoderItem) or block.encoder.extractor is None:
+        if not isinstance(block, EncoderItem) or (trained := block.trained_rate_hz) is None:
             continue
-        trained = sample_rate(block.encoder.extractor)
         if config.sample_rate != trained:
             yield Fault(
                 ("sample_rate",),
-                f"{config.sample_rate}, the encoder {block.encoder.hub} was trained at {trained} Hz; write "
+                f"{config.sample_rate}, the encoder {block.name} was trained at {trained} Hz; write "
                 f"sample_rate: {trained}",
             )
         fits_mixture = block is (config.model.blocks or [])[-1] and config.model.members == 1
@@ -83,6 +81,21 @@ def _encoder_sample_rate(config: Config) -> Iterable[Fault]:
                 ("train", "head_only"),
                 "fits the mixture of the encoder's layers (layer: all) only where the encoder is the last block, "
                 "without model.members; use model.freeze: body, or layer: mean",
+            )
+
+
+def _encoder_files_are_frozen(config: Config) -> Iterable[Fault]:
+    for index, block in enumerate(config.model.blocks or []):
+        if not isinstance(block, EncoderItem) or not block.is_file:
+            continue
+        where = ("model", "blocks", index, "encoder")
+        if config.pretrain_dataset is not None:
+            yield Fault(where, "an encoder from a file is not trained; leave pretrain.dataset out")
+        elif not config.train.head_only and index not in config.model.frozen("train", None):
+            yield Fault(
+                where,
+                "an encoder from a file is not trained; write train: {head_only: true} for a linear probe, or "
+                f"model.freeze: {index + 1} to train the blocks after it",
             )
 
 
@@ -98,6 +111,9 @@ WEIGHT_RULES = (
     ),
     Rule(("model", "sample_rate", "mel_spectrogram"), _weights_fit),
     Rule(("model.blocks", "model.members", "sample_rate", "train.head_only"), _encoder_sample_rate),
+    Rule(
+        ("model.blocks", "model.freeze", "model.thaw", "train.head_only", "pretrain.dataset"), _encoder_files_are_frozen
+    ),
     Rule(
         ("model.init", "model.freeze", "model.keep_statistics", "pretrain_urban", "pretrain.dataset"),
         _frozen_weights_are_given,

@@ -1,1 +1,1 @@
-"""Pretrained encoders of the Hugging Face Hub as blocks of a network: the library `transformers` computes them."""
+"""Pretrained encoders as blocks of a network: those of the Hugging Face Hub, and model files of other runtimes."""

@@ -34,7 +34,12 @@ def has_external_data(path: Path) -> bool:
             return _found(data, "model", 0, len(data), 0)
 
 
-def _found(data: mmap.mmap, kind: str, begin: int, end: int, depth: int) -> bool:
+def content_is_external(content: bytes) -> bool:
+    """As `has_external_data`, for the content of a file."""
+    return _found(content, "model", 0, len(content), 0)
+
+
+def _found(data: mmap.mmap | bytes, kind: str, begin: int, end: int, depth: int) -> bool:
     if depth > _MOST_NESTED:
         raise ValueError("nested too deeply")
     if kind == "tensor":
@@ -50,7 +55,7 @@ def _found(data: mmap.mmap, kind: str, begin: int, end: int, depth: int) -> bool
     )
 
 
-def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def _fields(data: mmap.mmap | bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Number, start and end of each field; for an integer its value and -1."""
     while at < end:
         tag, at = _varint(data, at, end)
@@ -72,7 +77,7 @@ def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]
         at += size
 
 
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+def _varint(data: mmap.mmap | bytes, at: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:

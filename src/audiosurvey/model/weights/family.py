@@ -40,6 +40,8 @@ class Family:
     """What these weights were trained with, as far as they tell."""
     preset: Callable[[Mapping[str, Tensor]], str | None] = lambda tensors: None
     """The shipped preset that they are the weights of."""
+    hints: bool = True
+    """Whether faults say that the weights are from another network."""
 
 
 @dataclass(frozen=True, kw_only=True)

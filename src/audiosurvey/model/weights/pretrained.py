@@ -13,10 +13,12 @@ from audiosurvey.features.agreement import FrontEnd, disagreements
 from audiosurvey.features.mel import MelConfig
 from audiosurvey.model.blocks.transformer import resize_positions
 from audiosurvey.model.encoders.hub_folder import CONFIG, is_encoder_folder, read_json
+from audiosurvey.model.encoders.model_file import is_model_file
 from audiosurvey.model.families.ced import resize_patch_positions
 from audiosurvey.model.network import Network
 from audiosurvey.model.weights.ced import CED
 from audiosurvey.model.weights.efficientat import EFFICIENTAT
+from audiosurvey.model.weights.encoder_file import ENCODER_FILE, read_model_file
 from audiosurvey.model.weights.family import Family, Placed
 from audiosurvey.model.weights.hub_checkpoint import family_of, read_encoder
 from audiosurvey.model.weights.panns_checkpoint import PANNS
@@ -157,6 +159,8 @@ class Weights:
             raise UserError(f"model.init: {self.name}: no weights for {_some(lacking)} of the network{self._hint()}")
 
     def _hint(self) -> str:
+        if not self.family.hints:
+            return ""
         preset = self.family.preset(self.tensors)
         return f"; they are the weights of preset {preset}" if preset else "; they are from another network"
 
@@ -182,6 +186,8 @@ def read_pretrained(init: str, path: Path) -> Weights:
     if is_encoder_folder(path):
         tensors, file = read_encoder(path)
         return Weights(init, file, tensors, family_of(read_json(path / CONFIG)), None)
+    if is_model_file(path) and not path.is_dir():
+        return Weights(init, path, read_model_file(init, path), ENCODER_FILE, None)
     file = weights_file(path)
     tensors = read_weights(file)
     family = next((family for family in FAMILIES if family.recognises(tensors)), None)

@@ -14,6 +14,7 @@ from audiosurvey.data.store.store import Store
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError, some_of
 from audiosurvey.model.blocks.inputs import laid_out
+from audiosurvey.model.encoders.file_encoder import FileEncoder
 from audiosurvey.training.metrics import Metrics
 from audiosurvey.training.sound_scores import ScoredWindows
 
@@ -71,5 +72,8 @@ def score_windows(
     broken = [clip.id for clip, scores_WK in zip(clips, of_clips, strict=True) if not np.isfinite(scores_WK).all()]
     if broken:
         shown = some_of(broken, 8)
-        raise UserError(f"the scores are not finite; lower train.lr or set train.grad_clip_norm: 1. Clips: {shown}")
+        mend = "lower train.lr or set train.grad_clip_norm: 1"
+        if file := next((part.name for part in network.modules() if isinstance(part, FileEncoder)), None):
+            mend = f"{file} may give NaN or infinity for these clips: leave them out (dataset.ignore). Else {mend}"
+        raise UserError(f"the scores are not finite; {mend}. Clips: {shown}")
     return ScoredWindows(np.concatenate(of_clips), np.array([len(scores_WK) for scores_WK in of_clips]))

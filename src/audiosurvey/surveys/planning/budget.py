@@ -32,7 +32,9 @@ def measure(experiment: Experiment, conditions: Conditions) -> Forecast:
     config, split = experiment.config, next(iter(experiment.splits.values()))
     with threads(conditions.threads):
         stage = open_stage(experiment, conditions)
-        return forecast(stage, clips_to_evaluate(config, split, config.train.epochs or 1), steps=_STEPS)
+        clips = clips_to_evaluate(config, split, config.train.epochs or 1)
+        put_weights = experiment.init.weights.put_into if experiment.init is not None else None
+        return forecast(stage, clips, put_weights=put_weights, steps=_STEPS)
 
 
 def open_stage(experiment: Experiment, conditions: Conditions) -> Stage:
