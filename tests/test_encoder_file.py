@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from encoder_files import write_onnx
 import audiosurvey
 from audiosurvey.artefact.folder import Model, load_artefact
 from audiosurvey.config.loader import load_text
+from audiosurvey.config.network import network_of
 from audiosurvey.errors import UserError
 from audiosurvey.exporting.export import export
+from audiosurvey.model.weights.pretrained import open_weights
 from audiosurvey.runs.stages import embeddings
 
 pytest.importorskip("onnxruntime")
@@ -68,7 +71,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_config_takes_rate_weights_and_settings_of_the_file(folder: Path) -> None:
     found = load_text((folder / "c.yaml").read_text(), "c.yaml").config
-    block: Any = found.model.blocks[1]
+    block: Any = found.model.network_blocks()[1]
     assert (found.sample_rate, found.model.init) == (8000, "models/encoder.onnx")
     assert (block.encoder.output, block.encoder.window_seconds) == ("embedding", 0.25)
     # The resolved config is read without the file.
@@ -90,6 +93,20 @@ def test_a_probe_beats_chance_and_embeds_every_clip_once(
     assert counted == []
     assert len(json.loads((folder / "run" / "results.json").read_text())["folds"]) == 3
     assert len(list((folder / "run").rglob("*.safetensors"))) == 1 + 3 * 2
+
+
+def test_embeddings_belong_to_a_tensor_of_the_file(folder: Path) -> None:
+    write_onnx(folder / "models" / "encoder.onnx", samples=2000, outputs=("embedding", "pooled"))
+    names = set()
+    for options in (("output=embedding",), ("output=pooled",), ("output=pooled", "pool=max")):
+        overrides = [f"model.blocks.1.encoder.{option}" for option in options]
+        config = load_text((folder / "c.yaml").read_text(), "c.yaml", overrides).config
+        network = network_of(config, 3)
+        assert config.model.init is not None
+        open_weights(config.model.init).put_into(network)
+        stage: Any = SimpleNamespace(sounds=SimpleNamespace(store=SimpleNamespace(hash="store"), window_samples=4000))
+        names.add(embeddings._name(stage, network))
+    assert len(names) == 3
 
 
 def test_the_model_folder_is_enough(folder: Path, command: Command, tones: Path, tmp_path: Path) -> None:
@@ -144,7 +161,8 @@ def test_a_file_that_changes_between_check_and_resume(folder: Path, command: Com
 def test_a_resolved_config_with_another_output_is_read_anew(folder: Path) -> None:
     resolved = load_text((folder / "c.yaml").read_text(), "c.yaml").resolved_yaml()
     write_onnx(folder / "models" / "encoder.onnx", samples=2000, outputs=("embedding", "scores"))
-    other = load_text(resolved, "again.yaml", ["model.blocks.1.encoder.output=scores"]).config.model.blocks[1]
+    config = load_text(resolved, "again.yaml", ["model.blocks.1.encoder.output=scores"]).config
+    other: Any = config.model.network_blocks()[1]
     assert (other.encoder.output, other.encoder.graph.output, other.encoder.graph.width) == ("scores", "scores", 3)
 
 

@@ -50,7 +50,8 @@ def test_equal_to_onnxruntime(given: dict[str, Any], wave_BS: np.ndarray, tmp_pa
     path = write_onnx(tmp_path / "e.onnx", **given)
     session = onnxruntime.InferenceSession(str(path))
     rank = len(session.get_inputs()[0].shape)
-    theirs = [np.ravel(session.run(None, {"wave": wave_S.reshape((1,) * (rank - 1) + (-1,))})[0]) for wave_S in wave_BS]
+    waves = [wave_S.reshape((1,) * (rank - 1) + (-1,)) for wave_S in wave_BS]
+    theirs = [np.asarray(session.run(None, {"wave": wave})[0]).ravel() for wave in waves]
     found = embedded(network_of(path, 9000), wave_BS)
     np.testing.assert_allclose(found, theirs, rtol=1e-5, atol=1e-5)
     ours = [embeddings_of(wave_S).mean(axis=0) for wave_S in wave_BS]

@@ -48,7 +48,7 @@ def test_an_inner_tensor_is_computed_like_an_output(scores_only: Path, wave_S: n
 
 
 def test_scores_are_those_of_the_interpreter(scores_only: Path, wave_S: np.ndarray) -> None:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
     interpreter = Interpreter(model_path=str(scores_only))
     interpreter.allocate_tensors()

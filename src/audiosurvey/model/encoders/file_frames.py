@@ -48,9 +48,9 @@ def embed_waves(
     several windows at once.
     """
     samples = wave_BS.shape[1]
-    window = window or samples
-    starts = window_starts(samples, window)
-    window_WS = np.stack([window_at(wave_S, start, window, "zeros") for wave_S in wave_BS for start in starts])
+    length = window or samples
+    starts = window_starts(samples, length)
+    window_WS = np.stack([window_at(wave_S, start, length, "zeros") for wave_S in wave_BS for start in starts])
     step = _AT_ONCE if batches else 1
     frames: list[np.ndarray] = []
     for first in range(0, len(window_WS), step):

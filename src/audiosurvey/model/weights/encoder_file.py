@@ -26,7 +26,7 @@ def read_model_file(init: str, path: Path) -> dict[str, Tensor]:
 def place(tensors: Mapping[str, Tensor], network: Network) -> Placed:
     """The content into the block that was made for it."""
     content, placed = tensors[CONTENT], Placed()
-    digest = hashlib.sha256(content.numpy()).hexdigest()
+    digest = hashlib.sha256(content.numpy().tobytes()).hexdigest()
     blocks = [(index, block) for index, block in enumerate(network.blocks) if isinstance(block, FileEncoder)]
     for index, block in blocks:
         if block.graph.sha256 == digest:

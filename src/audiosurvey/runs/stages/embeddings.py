@@ -16,6 +16,7 @@ from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.table import Clip
 from audiosurvey.errors import UserError
 from audiosurvey.model.blocks.inputs import laid_out
+from audiosurvey.model.encoders.file_encoder import FileEncoder
 from audiosurvey.model.encoders.hub_encoder import mixing_encoder
 from audiosurvey.model.network import Network
 from audiosurvey.runs.stages.stage import Stage
@@ -115,6 +116,10 @@ def _name(stage: Stage, network: Network) -> str:
         if not name.startswith("classifier."):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    for block in network.blocks:
+        if isinstance(block, FileEncoder):
+            # The same file gives other features at another tensor.
+            digest.update(f"{block.graph.model_dump_json()} {block.pool}".encode())
     return digest.hexdigest()
 
 
