@@ -218,7 +218,7 @@ def test_after_a_pretraining(tmp_path: Path, train_tiny: Train, tones: Path, net
 def test_features_that_are_not_finite_are_one_line(tmp_path: Path, train_tiny: Train, head, monkeypatch) -> None:
     true_embed = probe.Network.embed
     monkeypatch.setattr(probe.Network, "embed", lambda self, x: true_embed(self, x) * float("nan"))
-    monkeypatch.setattr("audiosurvey.reporting.plan.forecast_embedding", lambda stage: 1.0)
+    monkeypatch.setattr("audiosurvey.reporting.plan.forecast_embedding", lambda stage, put_weights: 1.0)
     with pytest.raises(UserError, match="features of 24 clips are not finite, such as ") as caught:
         train_tiny(tmp_path / "run", *head, folds=[1])
     assert len(caught.value.lines) == 1
