@@ -23,8 +23,13 @@ def test_means_and_the_best_layer() -> None:
     assert lines[0] == "layers of the encoder, mean over folds (0: before the first)"
     rows = [line.split() for line in lines if line[:1] in ("0", "1")]
     assert rows == [["0", "0.500", "0.6000"], ["1", "0.500", "0.6000"]]
-    assert any(line.startswith("best: layer 0. accuracy alone:") for line in lines)
-    assert any("protocol.tuned_on" in line for line in lines)
+    assert any(line.startswith("Best layer: 0. 'accuracy alone' is that of a linear probe") for line in lines)
+    assert any("the labels of all clips" in line and "protocol.tuned_on: [1, 2]" in line for line in lines)
+
+
+def test_with_one_fold_its_test_clips_had_no_part() -> None:
+    lines = shown(layer_scores([0.25, 0.75], [0.5, 0.9]))
+    assert lines[-1] == "No test clip of fold 1 was used; the labels of the other folds were"
 
 
 def test_weights_alone_claim_no_best_layer() -> None:

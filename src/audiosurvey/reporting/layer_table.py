@@ -29,8 +29,17 @@ def print_layers(results: RunResults, console: Console) -> None:
         return
     best = max(scores, key=lambda layer: scores[layer])
     for line in (
-        f"best: layer {best}. {measured} alone: of a linear probe on that layer, cross-validated within the training "
-        "clips of each fold; no test clip was used",
-        "a layer chosen by this table was chosen by the labels of these clips: list their folds in protocol.tuned_on",
+        f"Best layer: {best}. '{measured} alone' is that of a linear probe on one layer, cross-validated within the "
+        "training clips",
+        _mark([row.fold for row in results.folds]),
     ):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _mark(folds: list[int]) -> str:
+    """What a choice by the table has used."""
+    if len(folds) == 1:
+        return f"No test clip of fold {folds[0]} was used; the labels of the other folds were"
+    used = ", ".join(map(str, folds))
+    mark = f"if you choose a layer by it, set protocol.tuned_on: [{used}]"
+    return f"The mean over folds uses the labels of all clips: {mark}"

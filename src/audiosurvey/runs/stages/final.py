@@ -26,7 +26,7 @@ from audiosurvey.runs.results.results import FoldRow, RunResults
 from audiosurvey.runs.results.run_folder import RunFolder
 from audiosurvey.runs.results.stored import read_json, write_json
 from audiosurvey.runs.stages.context import ReadyNetwork, RunContext, show_first_batch
-from audiosurvey.runs.stages.layers import fit_layers
+from audiosurvey.runs.stages.layers import equally_mixed, fit_layers
 from audiosurvey.runs.stages.out_of_fold import held_out_scores
 from audiosurvey.runs.stages.probe import epoch_record, fit_probe
 from audiosurvey.runs.stages.stage import Stage
@@ -109,7 +109,7 @@ def _probe(stage: Stage, ready: ReadyNetwork, log: Listener) -> float:
     started = time.perf_counter()
     embeddings = ready.embeddings
     if embeddings.layers > 1:
-        embeddings = fit_layers(stage, stage.train_clips, ready.network, embeddings)
+        embeddings = fit_layers(equally_mixed(stage, stage.train_clips, embeddings), ready.network, embeddings)
     head = fit_probe(stage, stage.train_clips, ready.network, embeddings)
     seconds = time.perf_counter() - started
     log.on_epoch(epoch_record(head) | {"seconds": round(seconds, 3)})

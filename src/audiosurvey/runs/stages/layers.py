@@ -20,12 +20,15 @@ from audiosurvey.training.head import fit_head, fit_mixture
 from audiosurvey.training.sound_scores import ScoredWindows
 
 
-def fit_layers(stage: Stage, clips: Sequence[Clip], network: Network, embeddings: Embeddings) -> Embeddings:
-    """Fits the mixture of the encoder's layers to these clips, puts it into the network, and returns the embeddings
-    mixed by it."""
+def equally_mixed(stage: Stage, clips: Sequence[Clip], embeddings: Embeddings) -> HeadProblem:
+    """The fit to all layers in equal shares, whose penalty the other fits take."""
+    return problem_of(stage, clips, embeddings.mixed(torch.zeros(embeddings.layers)))
+
+
+def fit_layers(equal: HeadProblem, network: Network, embeddings: Embeddings) -> Embeddings:
+    """Fits the mixture of the encoder's layers, puts it into the network, and returns the embeddings mixed by it."""
     encoder = mixing_encoder(network)
     assert encoder is not None, "only an encoder with a mixture gives the features of each layer"
-    equal = _equally_mixed(stage, clips, embeddings)
     apart = replace(equal, embeddings=embeddings)
     mixture_L = fit_mixture(apart.examples, embeddings.layers, equal.loss, equal.penalty)
     with torch.no_grad():
@@ -33,17 +36,10 @@ def fit_layers(stage: Stage, clips: Sequence[Clip], network: Network, embeddings
     return embeddings.mixed(mixture_L)
 
 
-def score_layers(stage: Stage, clips: Sequence[Clip], embeddings: Embeddings) -> list[float]:
-    """The accuracy (mAP for several labels) of a linear probe on each layer alone, cross-validated over these clips.
-
-    The penalty is that of all layers in equal shares."""
-    equal = _equally_mixed(stage, clips, embeddings)
+def score_layers(stage: Stage, equal: HeadProblem, embeddings: Embeddings) -> list[float]:
+    """The accuracy (mAP for several labels) of a linear probe on each layer alone, cross-validated over its clips."""
     alone = (replace(equal, embeddings=embeddings.layer(layer)) for layer in range(embeddings.layers))
-    return [monitored(stage.measure(_cross_validated(stage, one, equal.penalty), clips))[0] for one in alone]
-
-
-def _equally_mixed(stage: Stage, clips: Sequence[Clip], embeddings: Embeddings) -> HeadProblem:
-    return problem_of(stage, clips, embeddings.mixed(torch.zeros(embeddings.layers)))
+    return [monitored(stage.measure(_cross_validated(stage, one, equal.penalty), one.clips))[0] for one in alone]
 
 
 def _cross_validated(stage: Stage, problem: HeadProblem, penalty: float) -> ScoredWindows:

@@ -13,7 +13,7 @@ from audiosurvey.data.table import Clip
 from audiosurvey.model.network import Network
 from audiosurvey.runs.stages.embeddings import Embeddings
 from audiosurvey.runs.stages.head_problem import problem_of
-from audiosurvey.runs.stages.layers import fit_layers, score_layers
+from audiosurvey.runs.stages.layers import equally_mixed, fit_layers, score_layers
 from audiosurvey.runs.stages.stage import Stage
 from audiosurvey.training.head import Head
 from audiosurvey.training.listener import Listener
@@ -29,7 +29,7 @@ class FittedFold:
     epochs: int
     chosen_epoch: int
     seconds: float
-    """Without the embeddings, which all folds share."""
+    """Without the embeddings, which all folds share, and without scoring the layers of an encoder."""
     penalty: float | None = None
     """Of a linear probe."""
     layer_scores: list[float] | None = None
@@ -44,10 +44,13 @@ def probe_fold(
     `embedding_seconds` are added to the time that is logged.
     """
     started = time.perf_counter()
-    of_layers = None
+    of_layers, scoring_seconds = None, 0.0
     if embeddings.layers > 1:
-        of_layers = score_layers(stage, split.train, embeddings)
-        embeddings = fit_layers(stage, split.train, network, embeddings)
+        equal = equally_mixed(stage, split.train, embeddings)
+        apart, embeddings = embeddings, fit_layers(equal, network, embeddings)
+        scoring = time.perf_counter()
+        of_layers = score_layers(stage, equal, apart)
+        scoring_seconds = time.perf_counter() - scoring
     head = fit_probe(stage, split.train, network, embeddings)
 
     def metrics(scored: ScoredWindows, clips: Sequence[Clip], side: str) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def probe_fold(
         validation = _scored(stage, network, embeddings, split.validation)
         record |= metrics(validation, split.validation, "val")
     record |= metrics(test, split.test, "test")
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started - scoring_seconds
     listener.on_epoch(record | {"seconds": round(seconds + embedding_seconds, 3)})
     return FittedFold(test, validation, 1, 1, seconds, head.penalty, of_layers)
 
