@@ -23,8 +23,27 @@ def test_similar_prints_a_table(command: Command, folder: Path, tones: Path, tmp
     head, *rows = out.splitlines()
     assert head.split() == ["similarity", "start", "end", "path"]
     assert [Path(row.split()[-1]).parent.name for row in rows] == ["low"] * 3
-    assert f"left out as part of the query: {tones / 'low' / '0.wav'}\n" in err
+    assert f"left out, same content as the query: {tones / 'low' / '0.wav'}\n" in err
     assert f"left out as silent: {tmp_path / 'quiet.wav'}\n" in err
+
+
+def test_a_part_of_a_recording_as_the_query(command: Command, folder: Path, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "long.wav", 0.1 * rng.standard_normal(32000), 8000)
+    words = [folder, tmp_path / "long.wav", tmp_path / "long.wav", "--start", 1, "--end", 1.5]
+    status, out, err = command("similar", *words)
+    assert status == 0
+    assert str(tmp_path / "long.wav") in out
+    assert f"windows that overlap the query were skipped in: {tmp_path / 'long.wav'}\n" in err
+    assert "left out" not in err
+
+
+def test_labelled_files_that_are_gone_are_told(command: Command, folder: Path, tones: Path, tmp_path: Path):
+    text = f"path,label\n{tones / 'low' / '0.wav'},low\ngone.wav,low\n"
+    (tmp_path / "done.csv").write_text(text, encoding="utf-8")
+    status, _, err = command("suggest", folder, tones, "--labelled", tmp_path / "done.csv")
+    assert status == 0
+    assert f"1 of 2 files of {tmp_path / 'done.csv'} could not be opened" in err
 
 
 def test_similar_writes_files_and_names_what_failed(command: Command, folder: Path, tones: Path, tmp_path: Path):
@@ -80,10 +99,20 @@ def test_nothing_is_left_to_suggest(command: Command, folder: Path, tones: Path,
         (["similar", "model.onnx", "SOUND", "SOUND"], "model.onnx: an exported file has scores, but no embedding"),
         (["similar", "MODEL", "none.wav", "SOUND"], "none.wav: no such file or folder"),
         (["similar", "MODEL", "SOUND", "SOUND", "--hop", "0"], "--hop 0: expected seconds above 0"),
-        (["similar", "MODEL", "SOUND", "SOUND", "--output", "SOUND"], "is an input of this command"),
-        (["similar", "MODEL", "SOUND", "SOUND", "--output", "a", "--page", "a"], "--page a: is the file of --output"),
+        (["similar", "MODEL", "SOUND", "SOUND", "--page", "SOUND"], "is an input of this command"),
+        (
+            ["similar", "MODEL", "SOUND", "SOUND", "--output", "a.csv", "--page", "a.csv"],
+            "--page a.csv: is the file of --output",
+        ),
+        (
+            ["similar", "MODEL", "SOUND", "SOUND", "--output", "a.txt"],
+            "--output a.txt: expected a file that ends in .csv",
+        ),
         (["suggest", "MODEL", "none"], "none: no such file or folder"),
-        (["suggest", "MODEL", "SOUND", "--output", "ask.txt"], "expected a file that ends in .csv"),
+        (
+            ["suggest", "MODEL", "SOUND", "--output", "ask.txt"],
+            "--output ask.txt: expected a file that ends in .csv or .json",
+        ),
         (["suggest", "MODEL", "SOUND", "--labelled", "none"], "none: no such file or folder; expected a table"),
         (["suggest", "MODEL", "SOUND", "--number", "0"], "invalid value for '--number': must be at least 1"),
     ],

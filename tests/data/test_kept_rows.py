@@ -1,6 +1,7 @@
 """Rows kept in a SQLite file."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,32 @@ def test_without_a_place_to_write_nothing_is_kept(tmp_path: Path):
     with rows(tmp_path / "file" / "kept.sqlite") as kept:
         kept.keep("a", 1, b"")
         assert kept.find("a") is None
+
+
+def test_a_row_that_is_too_large_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept_rows, "_MOST_ROW_BYTES", 20)
+    with rows(tmp_path / "kept.sqlite") as kept:
+        kept.keep("a", 1, b"one")
+        kept.keep("large", 2, b"0123456789" * 3)
+        # A value that SQLite refuses.
+        kept.keep("huge", 1 << 70, b"")
+        kept.keep("b", 3, b"two")
+    with rows(tmp_path / "kept.sqlite") as kept:
+        assert [kept.has(name) for name in ("a", "large", "huge", "b")] == [True, False, False, True]
+        assert kept.find("b") == (3, b"two")
+
+
+def test_a_locked_file_is_waited_for_once(tmp_path: Path):
+    with rows(tmp_path / "kept.sqlite") as kept:
+        kept.keep("a", 1, b"")
+    other = sqlite3.connect(tmp_path / "kept.sqlite")
+    with rows(tmp_path / "kept.sqlite") as kept:
+        assert kept._database is not None
+        kept._database.execute("PRAGMA busy_timeout = 300")
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(20):
+            kept.keep(str(number), number, b"")
+        begin = time.monotonic()
+        kept._write(kept._database)
+        assert time.monotonic() - begin < 3
+    other.close()

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import audiosurvey
+from audiosurvey.artefact import embedding
 from audiosurvey.artefact.folder import Model, load_artefact
 from audiosurvey.data.cached import list_cached
 from audiosurvey.embeddings import kept
-from audiosurvey.embeddings.kept import embed_collection
+from audiosurvey.embeddings.kept import embed_collection, stream_collection
 from audiosurvey.prediction.array_source import ArraySource
 from audiosurvey.prediction.sources import SoundSource, find_sources
 
@@ -93,8 +95,8 @@ def test_a_damaged_or_missing_cache_costs_only_time(
     monkeypatch.setenv("AUDIOSURVEY_CACHE", "/dev/null/nowhere")
     without = embed_collection(model, sources)
     assert len(computed) == 18
-    np.testing.assert_array_equal(first.sounds[2].features_WN, again.sounds[2].features_WN)
-    np.testing.assert_array_equal(first.sounds[2].features_WN, without.sounds[2].features_WN)
+    np.testing.assert_array_equal(list(first.sounds)[2].features_WN, list(again.sounds)[2].features_WN)
+    np.testing.assert_array_equal(list(first.sounds)[2].features_WN, list(without.sounds)[2].features_WN)
 
 
 def test_the_cache_lists_and_removes_them(model: Model, tones: Path, tmp_cache: Path):
@@ -103,3 +105,53 @@ def test_the_cache_lists_and_removes_them(model: Model, tones: Path, tmp_cache: 
     assert item.what == "embeddings of sounds, for similar and suggest"
     assert audiosurvey.clear_cache([item.name]) == [item]
     assert not list((tmp_cache / "embeddings").iterdir())
+
+
+def test_a_file_that_was_replaced_meanwhile_is_not_kept(
+    model: Model, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
+    path = write("a.wav", 300)
+    content = path.read_bytes()
+    true = kept.embed_sounds
+
+    def embed(*given: object) -> object:
+        write("a.wav", 2500)
+        return true(*given)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(kept, "embed_sounds", embed)
+    embed_collection(model, find_sources([str(path)]))
+    monkeypatch.setattr(kept, "embed_sounds", true)
+    path.write_bytes(content)
+    (sound,) = embed_collection(model, find_sources([str(path)])).sounds
+    np.testing.assert_allclose(sound.features_WN.mean(axis=0), model.embed(path), atol=1e-5)
+
+
+def test_a_stream_gives_the_same_one_after_another(model: Model, tones: Path, computed: list[str]):
+    sources = find_sources([str(tones / "low")])
+    stream = iter(stream_collection(model, [*sources, sources[0]]).sounds)
+    first = next(stream)
+    rest = list(stream)
+    assert rest[-1] is first
+    for one, other in zip([first, *rest], embed_collection(model, [*sources, sources[0]]).sounds, strict=True):
+        np.testing.assert_array_equal(one.features_WN, other.features_WN)
+        assert one.short
+        assert other.short
+    assert len(computed) == 6
+
+
+def test_a_hop_is_the_same_as_whole_number(model: Model, tones: Path, computed: list[str]):
+    sources = find_sources([str(tones / "low" / "0.wav")])
+    embed_collection(model, sources, hop_s=1)
+    embed_collection(model, sources, hop_s=1.0)
+    assert computed == ["0.wav"]
+    # The libraries are part of the key.
+    assert kept._versions(model) == [torch.__version__]
+
+
+def test_the_weights_are_hashed_once_per_search(model: Model, tones: Path, monkeypatch: pytest.MonkeyPatch):
+    calls = []
+    true = embedding.hash_of_body
+    for module in (embedding, kept):
+        monkeypatch.setattr(module, "hash_of_body", lambda model: calls.append(1) or true(model))
+    audiosurvey.similar(model, tones / "low" / "0.wav", tones / "low")
+    assert calls == [1]

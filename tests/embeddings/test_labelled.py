@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import audiosurvey
 from audiosurvey.artefact.folder import Model
 from audiosurvey.data.audio.content_hash import fingerprints
 from audiosurvey.data.splits.provenance import Provenance, TrainedClip
@@ -59,6 +60,37 @@ def test_a_table_without_its_files_is_refused(model: Model, tmp_path: Path):
     (tmp_path / "done.csv").write_text("path,label\nlost.wav,low\ngone.wav,low\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"done\.csv: none of its 2 files with a label can be read"):
         labelled_stretches(model, [str(tmp_path / "done.csv")])
+
+
+def test_what_is_no_table_of_labels_is_refused(model: Model, write: Callable[..., Path], tmp_path: Path):
+    path = write("a.wav", 310)
+    for name in ("labels.txt", "labels.xlsx"):
+        (tmp_path / name).write_text("path,label\na.wav,low\n", encoding="utf-8")
+        with pytest.raises(UserError, match=r"expected a table \(\.csv or \.tsv\), a folder of sounds"):
+            labelled_stretches(model, [str(tmp_path / name)])
+    (tmp_path / "list.csv").write_text("path,note\na.wav,x\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"list\.csv:1: no column label; there are path, note"):
+        labelled_stretches(model, [str(tmp_path / "list.csv")])
+    assert labelled_stretches(model, [str(path)]).overlaps(digest(path), 0, 0.5)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_marks_of_a_missing_value_are_no_label(
+    model: Model, write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, multi_label: bool
+):
+    path = write("a.wav", 310)
+    (tmp_path / "done.csv").write_text("path,label\na.wav,NA\n", encoding="utf-8")
+    monkeypatch.setattr(model, "multi_label", multi_label)
+    assert not labelled_stretches(model, [str(tmp_path / "done.csv")]).overlaps(digest(path), 0, 0.5)
+
+
+def test_files_that_are_not_there_are_told(model: Model, write: Callable[..., Path], tmp_path: Path):
+    write("a.wav", 310)
+    (tmp_path / "done.csv").write_text("path,label\na.wav,low\ngone.wav,low\n", encoding="utf-8")
+    table = tmp_path / "done.csv"
+    note = f"1 of 2 files of {table} could not be opened, such as {tmp_path / 'gone.wav'}"
+    assert labelled_stretches(model, [str(table)]).notes == (note,)
+    assert audiosurvey.suggest(model, tmp_path / "a.wav", labelled=table).notes == (note,)
 
 
 def test_all_sounds_of_a_folder_are_labelled(model: Model, write: Callable[..., Path], tmp_path: Path):

@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +63,7 @@ def test_windows_of_the_query_are_left_out():
     part = Query(("a",), np.array([1.0, 0.0]), (Stretch("a", 0.5, 1.5),))
     found = nearest_sounds(part, collection(embedded((1, 0), (1, 0), (0.6, 0.8)), embedded((0, 1))), 9)
     assert [(hit.name, hit.start_s) for hit in found] == [("a", 2), ("b", 0)]
-    assert found.left_out == ("a",)
+    assert (found.left_out, found.overlapping) == ((), ("a",))
     whole = Query(("a",), np.array([1.0, 0.0]), (Stretch("a"),))
     assert [hit.name for hit in nearest_sounds(whole, collection(embedded((1, 0)), embedded((0, 1))), 9)] == ["b"]
 
@@ -121,7 +123,16 @@ def test_results_are_written_as_csv_and_json(model: Model, tones: Path, tmp_path
     found.write(tmp_path / "found.csv")
     with (tmp_path / "found.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["path"] for row in rows] == [hit.name for hit in found]
+    assert list(rows[0]) == ["path", "start", "end", "similarity"]
+    assert [(tmp_path / row["path"]).resolve() for row in rows] == [Path(hit.name).resolve() for hit in found]
+    assert not any(Path(row["path"]).is_absolute() for row in rows)
+    # It is a table of sounds again.
+    assert len(audiosurvey.similar(model, tones / "low" / "1.wav", tmp_path / "found.csv")) >= 2
+    with pytest.raises(UserError, match="already exists"):
+        found.write(tmp_path / "found.csv")
+    found.write(tmp_path / "found.csv", force=True)
+    with pytest.raises(UserError, match=r"found\.txt: expected a file that ends in \.csv or \.json"):
+        found.write(tmp_path / "found.txt")
     assert [float(row["similarity"]) for row in rows] == found.columns()["similarity"]
     found.write(tmp_path / "found.json")
     assert json.loads((tmp_path / "found.json").read_text(encoding="utf-8")) == found.as_json()
@@ -152,6 +163,34 @@ def test_mistakes_are_told_in_one_line(model: Model, tones: Path, given: dict[st
     with pytest.raises(UserError, match=line.replace(".", r"\.")) as caught:
         audiosurvey.similar(**(arguments | given))  # pyright: ignore[reportArgumentType]
     assert len(caught.value.lines) == 1
+
+
+@pytest.mark.parametrize("target", ["sounds/a.wav", "list.csv", "link.html"])
+def test_a_page_replaces_no_input(model: Model, write: Callable[..., Path], tmp_path: Path, target: str):
+    write("sounds/a.wav", 300)
+    write("sounds/b.wav", 900)
+    (tmp_path / "list.csv").write_text("path\nsounds/b.wav\n", encoding="utf-8")
+    (tmp_path / "link.html").symlink_to(tmp_path / "sounds" / "b.wav")
+    before = (tmp_path / target).read_bytes()
+    sounds = [tmp_path / "sounds", tmp_path / "list.csv"]
+    with pytest.raises(UserError, match="is an input of this command and would be overwritten"):
+        audiosurvey.similar(model, tmp_path / "sounds" / "b.wav", sounds, page=tmp_path / target, force=True)
+    assert (tmp_path / target).read_bytes() == before
+
+
+def test_one_sound_is_held_at_a_time():
+    alive: list[weakref.ref[EmbeddedSound]] = []
+
+    def sounds() -> Iterator[EmbeddedSound]:
+        for number in range(8):
+            assert sum(ref() is not None for ref in alive) <= 1
+            sound = embedded((1, number))
+            alive.append(weakref.ref(sound))
+            yield sound
+            del sound
+
+    whole = collection(*[embedded((1, 0))] * 8)
+    assert len(nearest_sounds(EAST, replace(whole, sounds=sounds()), 3)) == 3
 
 
 def test_a_part_is_of_one_file(model: Model, tones: Path):

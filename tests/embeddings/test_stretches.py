@@ -41,16 +41,27 @@ def test_a_table_lists_files_and_parts_of_them(write: Callable[..., Path], tmp_p
 
 def test_faults_of_tables_are_told_with_their_lines(tmp_path: Path):
     table = tmp_path / "list.csv"
-    table.write_text("path,start\na.wav,x\n,1\nb.wav,-2\n", encoding="utf-8")
+    table.write_text("path,start,end\na.wav,x,\n,1,\nb.wav,-2,\na.wav,1,1\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         read_table(table)
     assert [line.split("list.csv")[1] for line in caught.value.lines] == [
         ":2: start: 'x' is not a time; expected seconds such as 1.5",
         ":3: path: empty; expected the path of a sound file",
         ":4: start: '-2' is not a time; expected seconds such as 1.5",
+        ":5: end: 1 s is not after the start, 1 s",
     ]
     table.write_text("name,label\na.wav,x\n", encoding="utf-8")
     with pytest.raises(UserError, match="no column path; there are name, label"):
         read_table(table)
     with pytest.raises(UserError, match="no such file"):
         find_stretches([str(tmp_path / "none.csv")])
+
+
+def test_a_pattern_of_tables_is_all_of_them(write: Callable[..., Path], tmp_path: Path):
+    for name in ("a", "b"):
+        write(f"{name}.wav", 300)
+        (tmp_path / f"l{name}.csv").write_text(f"path\n{name}.wav\n", encoding="utf-8")
+    found = find_stretches([str(tmp_path / "l*.csv")])
+    assert [Path(source.name).name for source in found] == ["a.wav", "b.wav"]
+    with pytest.raises(UserError, match=r"x\*\.csv: no file matches this pattern"):
+        find_stretches([str(tmp_path / "x*.csv")])

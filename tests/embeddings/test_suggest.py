@@ -1,6 +1,7 @@
 """The clips to label next."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,48 @@ def test_windows_of_long_recordings_are_clips(model: Model, write: Write, tmp_pa
     assert {one.start_s for one in again} == {float(row["start"]) for row in rows[60:]}
 
 
+def test_of_a_damaged_recording_the_windows_are_clips(model: Model, write: Write):
+    path = write("long.wav", *[300, 2500] * 35)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 9 // 10])
+    found = audiosurvey.suggest(model, path, number=100)
+    assert found.failures
+    assert found.candidates == len(found) > 50
+    assert all(one.start_s is not None and one.end_s is not None for one in found)
+    # Nor is the whole suggested if what can be read is short.
+    path.write_bytes(content[: len(content) * 8 // 10])
+    again = audiosurvey.suggest(model, path, number=100)
+    assert all(one.start_s is not None for one in again)
+
+
+def test_what_is_mostly_in_an_earlier_clip_is_no_other_one(model: Model, write: Write, tmp_path: Path):
+    write("a.wav", 300, 2500)
+    (tmp_path / "list.csv").write_text("path,start,end\na.wav,,\na.wav,0,0.5\n", encoding="utf-8")
+    found = audiosurvey.suggest(model, tmp_path / "list.csv")
+    assert (len(found), found.candidates, found.overlapping) == (1, 1, 1)
+    long = write("long.wav", *[300] * 70, seconds=0.43)
+    again = audiosurvey.suggest(model, long, number=100)
+    starts = sorted(one.start_s for one in again if one.start_s is not None)
+    assert min(np.diff(starts)) >= 0.25 - 0.001
+    assert again.overlapping == 1
+    # With a hop, windows overlap as it says.
+    assert audiosurvey.suggest(model, write("b.wav", 900, 2500), hop_s=0.1).candidates == 6
+
+
+def test_a_file_with_labels_is_not_replaced(model: Model, new_sounds: Path, tmp_path: Path):
+    found = audiosurvey.suggest(model, new_sounds, number=2)
+    (tmp_path / "ask.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match="already exists"):
+        found.write(tmp_path / "ask.csv")
+    assert (tmp_path / "ask.csv").read_text(encoding="utf-8") == "mine"
+    found.write(tmp_path / "ask.csv", force=True)
+    assert len((tmp_path / "ask.csv").read_text(encoding="utf-8").splitlines()) == 3
+    found.write(tmp_path / "ask.json")
+    assert json.loads((tmp_path / "ask.json").read_text(encoding="utf-8")) == found.as_json()
+    with pytest.raises(UserError, match=r"ask\.txt: expected a file that ends in \.csv or \.json"):
+        found.write(tmp_path / "ask.txt")
+
+
 def test_a_hop_makes_windows_of_short_sounds_too(model: Model, write: Write):
     found = audiosurvey.suggest(model, write("short.wav", 300, 2500), hop_s=0.25)
     assert {one.start_s for one in found} == {0, 0.25, 0.5}
@@ -134,7 +177,7 @@ def test_no_clip_twice_and_none_that_is_labelled(
     sources = [FileSource(Path(f"{place}.wav"), f"{place}.wav") for place in range(len(rows))]
     sounds = [embedded(count, seed) for count in rows]
     collection = Collection(sources, [Stretch(name) for name in files], sounds)
-    found = suggest_clips(model, collection, LabelledStretches(taken), number, windows=True, seed=seed)
+    found = suggest_clips(model, collection, LabelledStretches(taken), number, hop_s=1.0, seed=seed)
     assert len({(one.name, one.start_s) for one in found}) == len(found) == min(number, found.candidates)
     file_of = {source.name: name for source, name in zip(sources, files, strict=True)}
     labelled = {one.file for one in taken}
@@ -145,7 +188,7 @@ def test_no_clip_twice_and_none_that_is_labelled(
         assert not sound.silent_W[int(one.start_s)]
     # One file of a content.
     assert len({file_of[one.name] for one in found}) == len({one.name for one in found})
-    assert found == suggest_clips(model, collection, LabelledStretches(taken), number, windows=True, seed=seed)
+    assert found == suggest_clips(model, collection, LabelledStretches(taken), number, hop_s=1.0, seed=seed)
 
 
 def test_several_labels_are_suggested(model: Model, new_sounds: Path, monkeypatch: pytest.MonkeyPatch):
@@ -162,6 +205,9 @@ def test_several_labels_are_suggested(model: Model, new_sounds: Path, monkeypatc
         ({"number": 0}, "number=0: expected a whole number, at least 1"),
         ({"hop_s": -1.0}, r"hop_s=-1\.0: expected seconds above 0"),
         ({"labelled": "none.csv"}, r"none\.csv: no such file"),
+        ({"sounds": []}, "which sounds\\? give paths, folders, patterns or arrays"),
+        ({"sounds": np.zeros(4000)}, "a clip to label is part of a file; give paths, not arrays"),
+        ({"model": audiosurvey.AudioClassifier()}, "model: expected a path or a loaded model, not AudioClassifier"),
         ({"model": "model.tflite"}, r"model\.tflite: an exported file has scores, but no embedding"),
     ],
 )

@@ -1,5 +1,6 @@
 """Embedded windows of sounds."""
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,23 @@ def test_faulty_files_keep_their_place(model: Model, write: Callable[..., Path],
     assert len(cut.features_WN) == 69
     assert whole.fault is None
     np.testing.assert_allclose(cut.features_WN, whole.features_WN[:69], atol=1e-5)
+
+
+def test_samples_are_not_held_until_a_sound_ends(
+    model: Model, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
+    (source,) = find_sources([str(write("long.wav", *[300] * 200))])
+    alive: list[weakref.ref[np.ndarray]] = []
+    most = [0]
+    true = model.windows
+
+    def windows(wave_S: np.ndarray) -> np.ndarray:
+        cut_WS = true(wave_S).copy()
+        alive.append(weakref.ref(cut_WS))
+        most[0] = max(most[0], sum(ref() is not None for ref in alive))
+        return cut_WS
+
+    monkeypatch.setattr(model, "windows", windows)
+    (sound,) = embed_sounds(model, [source], batch_size=4)
+    assert len(sound.times_W2) == len(alive) == 200
+    assert most[0] <= 8

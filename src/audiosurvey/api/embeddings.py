@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiosurvey.api.arguments import PathLike, need_at_least, path_or_none, several
-from audiosurvey.api.prediction import sources_of
+from audiosurvey.api.prediction import opened_model, sources_of
 from audiosurvey.api.progress import ShowProgress
 from audiosurvey.api.state import keeps_state
 from audiosurvey.errors import ArgumentError, UserError
@@ -32,7 +32,7 @@ def similar(
     sample_rate: int | None = None,
     page: PathLike | None = None,
     force: bool = False,
-    batch_size: int = 16,
+    batch_size: int = 8,
     device: str = "auto",
     threads: int | None = None,
     progress: ShowProgress = False,
@@ -44,13 +44,14 @@ def similar(
 
     Args:
         model: a loaded model, a model folder, a run with one, or its name on the Hugging Face Hub.
-        query: a sound, or several, whose mean is searched by: paths, folders, patterns, or arrays as in `predict`.
-        sounds: the sounds to search: as in `predict`, and CSV files with a column `path`, perhaps with `start` and
-            `end`.
-        number: most recordings to find.
+        query: the sound to search for; if several are given, the mean of their embeddings. Paths, folders, patterns, or
+            arrays as in `predict`.
+        sounds: the sounds to search: as in `predict`, and CSV files with a column `path`, and optionally `start`
+            and `end`.
+        number: maximum number of recordings to list.
         start_s: where the part of the query begins that is searched by, in seconds; for a single file.
         end_s: where it ends.
-        hop_s: seconds from window to window; None: a window, and for sounds of up to 30 s evenly spread windows.
+        hop_s: step between windows in seconds; None: a window, and evenly spaced windows for sounds of up to 30 s.
         sample_rate: of arrays, in Hz; None: that of the model.
         page: an HTML file to write, with players and spectrograms.
         force: replace an existing page.
@@ -66,7 +67,8 @@ def similar(
         UserError: for arguments that do not fit, a query that cannot be read or is silent, an exported file, which has
             no embedding, and if there is no such model or sound.
     """
-    from audiosurvey.embeddings.kept import embed_collection
+    from audiosurvey.artefact.embedding import hash_of_body
+    from audiosurvey.embeddings.kept import stream_collection
     from audiosurvey.embeddings.similar import embed_query, nearest_sounds
     from audiosurvey.embeddings.stretches import find_stretches
     from audiosurvey.targets import check_target
@@ -79,10 +81,13 @@ def similar(
     with _opened(model, device, threads) as loaded:
         queries = _part(sources_of(query, loaded, sample_rate), start_s, end_s)
         sources = sources_of(sounds, loaded, sample_rate, find_stretches)
-        searched = embed_query(loaded, queries, batch_size)
+        if target is not None:
+            check_target("page", target, inputs=_inputs(query, sounds, queries, sources), force=force)
+        body = hash_of_body(loaded)
+        searched = embed_query(loaded, queries, batch_size, body)
         with _bar(progress) as advance:
-            collection = embed_collection(loaded, sources, hop_s, batch_size, advance)
-        found = nearest_sounds(searched, collection, number)
+            collection = stream_collection(loaded, sources, hop_s, batch_size, advance, body)
+            found = nearest_sounds(searched, collection, number)
         if target is not None:
             from audiosurvey.reporting.page.similar_page import write_similar_page
 
@@ -99,7 +104,7 @@ def suggest(
     labelled: PathLike | Sequence[PathLike] = (),
     hop_s: float | None = None,
     seed: int = 0,
-    batch_size: int = 16,
+    batch_size: int = 8,
     device: str = "auto",
     threads: int | None = None,
     progress: ShowProgress = False,
@@ -114,10 +119,10 @@ def suggest(
         model: a loaded model, a model folder, a run with one, or its name on the Hugging Face Hub.
         sounds: the sounds to choose from: paths, folders, patterns, and CSV files with a column `path`, perhaps with
             `start` and `end`.
-        number: most clips to choose.
+        number: maximum number of clips to choose.
         labelled: tables whose rows with a label are left out, and folders of labelled sounds.
-        hop_s: seconds from window to window; then each window is a clip, of short sounds too. None: a window.
-        seed: of the choice.
+        hop_s: step between windows in seconds. If given, every window is a clip, even in short sounds. None: a window.
+        seed: random seed.
         batch_size: windows computed at once.
         device: as in `train`.
         threads: processor threads; None: as many as torch uses now.
@@ -130,19 +135,22 @@ def suggest(
         UserError: for arguments that do not fit, an exported file, which has no embedding, and if there is no such
             model, sound or table.
     """
-    from audiosurvey.embeddings.kept import embed_collection
+    from audiosurvey.embeddings.kept import stream_collection
     from audiosurvey.embeddings.labelled import labelled_stretches
     from audiosurvey.embeddings.stretches import find_stretches
     from audiosurvey.embeddings.suggest import suggest_clips
+    from audiosurvey.prediction.array_source import ArraySource
 
     need_at_least(1, number=number, batch_size=batch_size, threads=threads)
     _check_times(None, None, hop_s)
     with _opened(model, device, threads) as loaded:
-        sources = find_stretches([str(one) for one in several(sounds)])
+        sources = sources_of(sounds, loaded, None, find_stretches)
+        if any(isinstance(source, ArraySource) for source in sources):
+            raise UserError("sounds: a clip to label is part of a file; give paths, not arrays")
         known = labelled_stretches(loaded, [str(one) for one in several(labelled)])
         with _bar(progress) as advance:
-            collection = embed_collection(loaded, sources, hop_s, batch_size, advance)
-        return suggest_clips(loaded, collection, known, number, windows=hop_s is not None, seed=seed)
+            collection = stream_collection(loaded, sources, hop_s, batch_size, advance)
+            return suggest_clips(loaded, collection, known, number, hop_s=hop_s, seed=seed)
 
 
 @contextmanager
@@ -150,23 +158,34 @@ def _opened(model: "Classifier | PathLike", device: str, count: int | None) -> "
     """The model on its device, and the threads that it may use. Raises UserError for an exported file."""
     import torch
 
-    from audiosurvey.artefact.classifier import Classifier
+    from audiosurvey.artefact.arrays import is_path
     from audiosurvey.artefact.exported import is_exported
     from audiosurvey.artefact.folder import Model
-    from audiosurvey.artefact.load import load
     from audiosurvey.threads import threads
     from audiosurvey.training.devices import check_device
 
     check_device(device)
     no_embedding = "an exported file has scores, but no embedding; give the model folder that it was made from"
-    if not isinstance(model, Classifier) and is_exported(Path(model)) and not Path(model).is_dir():
+    if is_path(model) and is_exported(Path(str(model))) and not Path(str(model)).is_dir():
         raise UserError(f"{model}: {no_embedding}")
-    loaded = model if isinstance(model, Classifier) else load(str(model))
+    loaded = opened_model(model)
     if not isinstance(loaded, Model):
         raise UserError(f"model: {no_embedding}")
     loaded.to(device)
     with threads(count or torch.get_num_threads()):
         yield loaded
+
+
+def _inputs(query: Any, sounds: Any, queries: "Sequence[SoundSource]", sources: "Sequence[SoundSource]") -> list[Path]:
+    """All files that are read: sounds, and the tables that list them."""
+    from audiosurvey.artefact.arrays import is_path
+    from audiosurvey.artefact.arrays import several as sounds_of
+    from audiosurvey.embeddings.stretches import tables_of
+    from audiosurvey.prediction.array_source import ArraySource
+
+    words = [str(one) for given in (query, sounds) for one in sounds_of(given)[0] if is_path(one)]
+    tables = [table for word in words for table in tables_of(word)]
+    return [*tables, *(Path(one.name) for one in (*queries, *sources) if not isinstance(one, ArraySource))]
 
 
 def _bar(progress: ShowProgress) -> Any:

@@ -105,8 +105,6 @@ def predict(
     Raises:
         UserError: at once, for arguments that do not fit, and if there is no such model or sound.
     """
-    from audiosurvey.artefact.classifier import Classifier
-    from audiosurvey.artefact.load import load
     from audiosurvey.prediction.options import PredictOptions
     from audiosurvey.training.devices import check_device
 
@@ -132,7 +130,7 @@ def predict(
     )
     options.check()
     check_device(device)
-    loaded = model if isinstance(model, Classifier) else load(str(model), trust=trust)
+    loaded = opened_model(model, trust=trust)
     sources = sources_of(sounds, loaded, sample_rate)
     # Arguments that do not fit the model are refused before the first sound.
     options.windowing(loaded)
@@ -166,6 +164,21 @@ def _predictions(
             faults = [one.reason for one in listed if isinstance(one, FailedSound)]
             kept = tuple(one for one in listed if not isinstance(one, FailedSound))
             yield SoundPrediction(name, kept, faults[-1] if faults else None)
+
+
+def opened_model(model: "Classifier | PathLike", *, trust: bool = False) -> "Classifier":
+    """A loaded model as it is, or the one at a path. Raises UserError for anything else."""
+    from audiosurvey.artefact.arrays import is_path
+    from audiosurvey.artefact.classifier import Classifier
+    from audiosurvey.artefact.load import load
+    from audiosurvey.errors import UserError
+
+    if isinstance(model, Classifier):
+        return model
+    if not is_path(model):
+        own = "; of a fitted AudioClassifier, give its model_" if hasattr(model, "model_") else ""
+        raise UserError(f"model: expected a path or a loaded model, not {type(model).__name__}{own}")
+    return load(str(model), trust=trust)
 
 
 def sources_of(

@@ -9,7 +9,7 @@ import typer
 
 import audiosurvey
 from audiosurvey.cli.app import DeviceOption, ForceOption, JsonOption, app, print_json
-from audiosurvey.errors import ArgumentError, UserError, number_of, some_of
+from audiosurvey.errors import ArgumentError, number_of, some_of
 from audiosurvey.targets import check_target
 
 if TYPE_CHECKING:
@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run with one, or its name on the Hub.")]
-_Query = Annotated[str, typer.Argument(metavar="QUERY", help="The sound to search by; of several, their mean.")]
+_Query = Annotated[
+    str,
+    typer.Argument(
+        metavar="QUERY", help="The sound to search for; if several are given, the mean of their embeddings."
+    ),
+]
 _Sounds = Annotated[
     list[str],
     typer.Argument(metavar="PATH", help='Sound files, folders (with subfolders), "patterns", or CSV tables of them.'),
 ]
 _Also = Annotated[
     list[str] | None,
-    typer.Option("--also", metavar="QUERY", help="Another sound to search by; may be given several times."),
+    typer.Option("--also", metavar="QUERY", help="Another sound to search for; may be given several times."),
 ]
 _Start = Annotated[float | None, typer.Option("--start", help="Where the part of the query begins, in seconds.")]
 _End = Annotated[float | None, typer.Option("--end", help="Where the part of the query ends, in seconds.")]
@@ -43,14 +48,14 @@ def similar(
     query: _Query,
     sounds: _Sounds,
     also: _Also = None,
-    number: Annotated[int, typer.Option(min=1, help="Most recordings to find.")] = 20,
+    number: Annotated[int, typer.Option(min=1, help="Maximum number of recordings to list.")] = 20,
     start_s: _Start = None,
     end_s: _End = None,
     hop_s: _Hop = None,
     output: Annotated[Path | None, typer.Option(help="Output file: .csv, or .json with what was left out.")] = None,
     page: _Page = None,
     force: ForceOption = False,
-    batch_size: _BatchSize = 16,
+    batch_size: _BatchSize = 8,
     device: DeviceOption = "auto",
     threads: _Threads = None,
     as_json: JsonOption = False,
@@ -61,10 +66,13 @@ def similar(
     the mean of its windows. The query itself, by content, and silence are left out. Embeddings are kept in the cache,
     so that the next search of the same files takes seconds.
     """
+    from audiosurvey.embeddings.result_files import check_result_file
+
     inputs = [Path(word) for word in (query, *(also or ()), *sounds)]
-    for name, path in (("output", output), ("page", page)):
-        if path is not None:
-            check_target(name, path, inputs=inputs, force=force)
+    if output is not None:
+        check_result_file("output", output, inputs, force=force)
+    if page is not None:
+        check_target("page", page, inputs=inputs, force=force)
     if page is not None and output is not None and page.absolute() == output.absolute():
         raise ArgumentError("{page}: is the file of {output}; give another name", page=page, output=...)
     found = audiosurvey.similar(
@@ -83,7 +91,7 @@ def similar(
         progress=True,
     )
     if output is not None:
-        found.write(output)
+        found.write(output, force=force)
     if as_json:
         print_json(found.as_json())
     elif output is None:
@@ -93,7 +101,9 @@ def similar(
     if not found.hits:
         _note("nothing found: no sound is left to compare with")
     if found.left_out:
-        _note(f"left out as part of the query: {some_of(found.left_out, _SHOWN)}")
+        _note(f"left out, same content as the query: {some_of(found.left_out, _SHOWN)}")
+    if found.overlapping:
+        _note(f"windows that overlap the query were skipped in: {some_of(found.overlapping, _SHOWN)}")
     _note_silent(found.silent)
     _end(found.failures, found.sounds)
 
@@ -102,7 +112,7 @@ def similar(
 def suggest(
     model: _Model,
     sounds: _Sounds,
-    number: Annotated[int, typer.Option(min=1, help="Most clips to suggest.")] = 50,
+    number: Annotated[int, typer.Option(min=1, help="Maximum number of clips to suggest.")] = 50,
     labelled: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,14 +120,18 @@ def suggest(
             help="A table whose rows with a label are left out, or a folder of labelled sounds; may be repeated.",
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="The CSV file to fill in.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The .csv file to fill in, or .json with what was left out.")
+    ] = None,
     hop_s: Annotated[
         float | None,
-        typer.Option("--hop", help="Step between windows in seconds; then each is a clip, also of short sounds."),
+        typer.Option(
+            "--hop", help="Step between windows in seconds. If given, every window is a clip, even in short sounds."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     force: ForceOption = False,
-    batch_size: _BatchSize = 16,
+    batch_size: _BatchSize = 8,
     device: DeviceOption = "auto",
     threads: _Threads = None,
     as_json: JsonOption = False,
@@ -128,12 +142,12 @@ def suggest(
     longer ones, each window is. What the model was trained on, copies and silence are left out. --output writes a CSV
     with an empty column label; filled in, it is a data set (name: csv).
     """
+    from audiosurvey.embeddings.result_files import check_result_file
+
     tables = [Path(one) for one in labelled or ()]
     inputs = [*tables, *map(Path, sounds)]
     if output is not None:
-        if output.suffix.lower() != ".csv":
-            raise UserError(f"--output {output}: expected a file that ends in .csv, such as to_label.csv")
-        check_target("output", output, inputs=inputs, force=force)
+        check_result_file("output", output, inputs, force=force)
     found = audiosurvey.suggest(
         model,
         sounds,
@@ -147,7 +161,7 @@ def suggest(
         progress=True,
     )
     if output is not None and found.clips:
-        found.write(output)
+        found.write(output, force=force)
     if as_json:
         print_json(found.as_json())
     elif output is None:
@@ -160,6 +174,10 @@ def suggest(
         _note(f"left out as labelled: {number_of(found.labelled, 'clip')}")
     if found.copies:
         _note(f"left out as copies of others: {some_of(found.copies, _SHOWN)}")
+    if found.overlapping:
+        _note(f"left out, more than half of it in another clip: {number_of(found.overlapping, 'clip')}")
+    for line in found.notes:
+        _note(line)
     _note_silent(found.silent)
     _end(found.failures, None)
 

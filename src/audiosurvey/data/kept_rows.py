@@ -8,6 +8,8 @@ from typing import Any, Self
 
 _MOST_ROWS, _MOST_BYTES = 1000, 1 << 24
 """Rows are written after so many of them, or so many bytes: a process that is stopped keeps most of its work."""
+_MOST_ROW_BYTES = 1 << 28
+"""Larger rows are not kept: SQLite refuses those of over 1 GB, and reading them back would take as much memory."""
 
 
 class KeptRows:
@@ -44,6 +46,14 @@ class KeptRows:
             self._write(self._database)
             self._database.close()
 
+    def has(self, key: object) -> bool:
+        """Whether there is a row with this key."""
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                query = f"SELECT 1 FROM {self._table} WHERE {self._key} = ?"
+                return self._database.execute(query, (key,)).fetchone() is not None
+        return False
+
     def find(self, key: object) -> tuple[Any, ...] | None:
         """The other columns of the row with this key."""
         if self._database is not None:
@@ -53,16 +63,25 @@ class KeptRows:
         return None
 
     def keep(self, *row: object) -> None:
-        """Adds a row, or replaces that with its key."""
-        if self._database is None:
+        """Adds a row, or replaces that with its key; a row of over 256 MB is not kept."""
+        size = sum(len(value) for value in row if isinstance(value, bytes | str))
+        if self._database is None or size > _MOST_ROW_BYTES:
             return
         self._new.append(row)
-        self._new_bytes += sum(len(value) for value in row if isinstance(value, bytes | str))
+        self._new_bytes += size
         if len(self._new) >= _MOST_ROWS or self._new_bytes >= _MOST_BYTES:
             self._write(self._database)
 
     def _write(self, database: sqlite3.Connection) -> None:
-        places = ", ".join("?" * (1 + len(self._others)))
-        with contextlib.suppress(sqlite3.Error), database:
-            database.executemany(f"INSERT OR REPLACE INTO {self._table} VALUES ({places})", self._new)
-        self._new, self._new_bytes = [], 0
+        insert = f"INSERT OR REPLACE INTO {self._table} VALUES ({', '.join('?' * (1 + len(self._others)))})"
+        new, self._new, self._new_bytes = self._new, [], 0
+        try:
+            with database:
+                database.executemany(insert, new)
+        except sqlite3.OperationalError:
+            pass  # locked or not writable, which each row would wait for again
+        except (sqlite3.Error, OverflowError):
+            # A value that SQLite refuses costs its own row, not the others.
+            for row in new:
+                with contextlib.suppress(sqlite3.Error, OverflowError), database:
+                    database.execute(insert, row)

@@ -10,8 +10,8 @@ Products of outer products factorise, so that no embedding of size K x N is form
 
     |r1 h1' - r2 h2'|^2 = |r1|^2 |h1|^2 + |r2|^2 |h2|^2 - 2 (r1 . r2) (h1 . h2)
 
-As in the authors' code, the first clip is the one with the largest norm. Beyond the paper, the origin counts as picked
-from the beginning: there lie the gradients of the clips that the model was fitted to. Without it, a clip of which the
+As in the authors' code, the first clip is the one with the largest norm. Beyond the paper, the origin, where the
+gradients of clips lie that the model is certain of, counts as a point already picked. Without it, a clip of which the
 model is certain would be far from any uncertain one that was picked, and would be picked itself.
 """
 

@@ -4,9 +4,13 @@ They do not depend on the classifier: models that differ in their last layer onl
 encoder, share them. `audiosurvey cache` lists and removes them.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +18,7 @@ from audiosurvey.artefact.embedding import hash_of_body
 from audiosurvey.artefact.folder import Model
 from audiosurvey.cache import cache_folder
 from audiosurvey.data.audio.content_hash import fingerprints
+from audiosurvey.data.audio.sound_file import Stamp, stamp_of
 from audiosurvey.data.kept_rows import KeptRows
 from audiosurvey.data.names import stretch_mark
 from audiosurvey.data.readahead import ProgressCallback
@@ -23,7 +28,7 @@ from audiosurvey.prediction.array_source import ArraySource
 from audiosurvey.prediction.sources import FileSource, SoundSource
 from audiosurvey.version import __version__
 
-_COLUMNS = ("sound TEXT", "windows INTEGER", "times BLOB", "features BLOB", "silent BLOB")
+_COLUMNS = ("sound TEXT", "windows INTEGER", "times BLOB", "features BLOB", "silent BLOB", "short INTEGER")
 
 
 @dataclass(frozen=True)
@@ -33,39 +38,91 @@ class Collection:
     sources: Sequence[SoundSource]
     stretches: Sequence[Stretch | None]
     """Of what content each is; None for a file that cannot be opened."""
-    sounds: Sequence[EmbeddedSound]
+    sounds: Iterable[EmbeddedSound]
+    """Of `stream_collection` they can be gone through once."""
 
 
 def embed_collection(
     model: Model,
     sources: Sequence[SoundSource],
     hop_s: float | None = None,
-    batch_size: int = 16,
+    batch_size: int = 8,
     advance: ProgressCallback | None = None,
+    body: bytes | None = None,
 ) -> Collection:
     """The embeddings of sounds, from the cache where they are there. Equal contents are computed once.
 
-    `advance` is called with the number of sounds that are done, and of all.
+    `advance` is called with the number of sounds that are done, and of all; `body`: `hash_of_body(model)`, if known.
     """
+    found = stream_collection(model, sources, hop_s, batch_size, advance, body)
+    return replace(found, sounds=list(found.sounds))
+
+
+def stream_collection(
+    model: Model,
+    sources: Sequence[SoundSource],
+    hop_s: float | None = None,
+    batch_size: int = 8,
+    advance: ProgressCallback | None = None,
+    body: bytes | None = None,
+) -> Collection:
+    """As `embed_collection`, but each sound is embedded when it is asked for, and not held after that."""
+    stamps = [stamp_of(one.path) if isinstance(one, FileSource | StretchSource) else None for one in sources]
     stretches = stretches_of(sources)
+    file = cache_folder() / "embeddings" / f"{_name(model, hop_s, body or hash_of_body(model))}.sqlite"
+    return Collection(
+        sources, stretches, _embedded(model, sources, stretches, stamps, file, hop_s, batch_size, advance)
+    )
+
+
+def _embedded(
+    model: Model,
+    sources: Sequence[SoundSource],
+    stretches: Sequence[Stretch | None],
+    stamps: Sequence[Stamp | None],
+    file: Path,
+    hop_s: float | None,
+    batch_size: int,
+    advance: ProgressCallback | None,
+) -> Iterator[EmbeddedSound]:
+    """`stamps`: of the files, taken before they were hashed."""
     keys = [_key(place, stretch) for place, stretch in enumerate(stretches)]
-    found: dict[str, EmbeddedSound] = {}
-    with KeptRows(cache_folder() / "embeddings" / f"{_name(model, hop_s)}.sqlite", "embeddings", _COLUMNS) as kept:
-        missing: dict[str, int] = {}
-        for place, (key, stretch) in enumerate(zip(keys, stretches, strict=True)):
-            row = kept.find(key) if stretch and key not in found else None
-            if row is not None:
-                found[key] = _from_row(model, *row)
-            elif key not in found:
-                missing.setdefault(key, place)
-        new = embed_sounds(model, [sources[place] for place in missing.values()], hop_s, batch_size)
-        for done, ((key, place), sound) in enumerate(zip(missing.items(), new, strict=True), 1):
-            found[key] = sound
-            if stretches[place] is not None and sound.fault is None:
-                kept.keep(key, *_as_row(sound))
-            if advance:
-                advance(done, len(missing))
-    return Collection(sources, stretches, [found[key] for key in keys])
+    uses = Counter(keys)
+    repeated: dict[str, EmbeddedSound] = {}
+    with KeptRows(file, "embeddings", _COLUMNS) as kept:
+        first = {key: place for place, key in reversed(list(enumerate(keys)))}
+        missing = [place for place, key in enumerate(keys) if first[key] == place and not kept.has(key)]
+        new = embed_sounds(model, [sources[place] for place in missing], hop_s, batch_size)
+        order = {place: done for done, place in enumerate(missing, 1)}
+        with contextlib.closing(new):
+            for place, (key, source) in enumerate(zip(keys, sources, strict=True)):
+                if (sound := repeated.get(key)) is None:
+                    if place in order:
+                        sound = next(new)
+                        if advance:
+                            advance(order[place], len(missing))
+                    elif (row := kept.find(key)) is not None:
+                        sound = _from_row(model, *row)
+                    else:  # removed meanwhile
+                        (sound,) = embed_sounds(model, [source], hop_s, batch_size)
+                    # A file that changed after it was hashed is not what its hash says.
+                    if (
+                        place in order
+                        and stretches[place]
+                        and sound.fault is None
+                        and _unchanged(source, stamps[place])
+                    ):
+                        kept.keep(key, *_as_row(sound))
+                uses[key] -= 1
+                if uses[key]:
+                    repeated[key] = sound
+                else:
+                    repeated.pop(key, None)
+                yield sound
+
+
+def _unchanged(source: SoundSource, stamp: Stamp | None) -> bool:
+    return not isinstance(source, FileSource | StretchSource) or stamp_of(source.path) == stamp
 
 
 def stretches_of(sources: Sequence[SoundSource]) -> list[Stretch | None]:
@@ -89,18 +146,36 @@ def _key(place: int, stretch: Stretch | None) -> str:
     return f"place {place}" if stretch is None else stretch.file + stretch_mark(stretch.start_s, stretch.end_s)
 
 
-def _name(model: Model, hop_s: float | None) -> str:
+def _name(model: Model, hop_s: float | None, body: bytes) -> str:
     """A hash of what embeddings depend on besides the sound."""
-    return hashlib.sha256(hash_of_body(model) + repr((hop_s, __version__)).encode()).hexdigest()[:24]
+    used = (None if hop_s is None else float(hop_s), __version__, *_versions(model))
+    return hashlib.sha256(body + repr(used).encode()).hexdigest()[:24]
 
 
-def _as_row(sound: EmbeddedSound) -> tuple[int, bytes, bytes, bytes]:
-    return len(sound.silent_W), sound.times_W2.tobytes(), sound.features_WN.tobytes(), sound.silent_W.tobytes()
+def _versions(model: Model) -> list[str]:
+    """Of the libraries that compute the embeddings."""
+    names = ["torch", *(["transformers"] if _uses(model, "transformers") else [])]
+    return [version(name) for name in names]
 
 
-def _from_row(model: Model, windows: int, times: bytes, features: bytes, silent: bytes) -> EmbeddedSound:
+def _uses(model: Model, library: str) -> bool:
+    return any(type(module).__module__.partition(".")[0] == library for module in model.network.modules())
+
+
+def _as_row(sound: EmbeddedSound) -> tuple[int, bytes, bytes, bytes, int]:
+    return (
+        len(sound.silent_W),
+        sound.times_W2.tobytes(),
+        sound.features_WN.tobytes(),
+        sound.silent_W.tobytes(),
+        int(sound.short),
+    )
+
+
+def _from_row(model: Model, windows: int, times: bytes, features: bytes, silent: bytes, short: int) -> EmbeddedSound:
     return EmbeddedSound(
         np.frombuffer(times, np.float64).reshape(windows, 2),
         np.frombuffer(features, np.float32).reshape(windows, model.network.classifier.in_features),
         np.frombuffer(silent, bool),
+        short=bool(short),
     )

@@ -5,9 +5,6 @@ is the mean of its windows, each brought to length 1 first; several queries are 
 input of the classifier, as `Classifier.embed` gives it; that of an ensemble contains the features of all members.
 """
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +14,8 @@ import numpy as np
 
 from audiosurvey.artefact.embedding import unit_length
 from audiosurvey.artefact.folder import Model
-from audiosurvey.atomic import write_text
-from audiosurvey.data.names import as_text
 from audiosurvey.embeddings.kept import Collection, embed_collection
+from audiosurvey.embeddings.result_files import write_result_file
 from audiosurvey.embeddings.stretches import Stretch, offset_s
 from audiosurvey.embeddings.windows import EmbeddedSound
 from audiosurvey.errors import UserError
@@ -52,8 +48,9 @@ class SimilarSounds:
         queries: names of the sounds that were searched by.
         hits: the nearest recordings.
         sounds: how many sounds were searched.
-        left_out: names of sounds that are the query itself, or contain it; other parts of them may be hits.
-        silent: names of sounds without anything to hear, which are left out.
+        left_out: names of sounds with the same content as the query.
+        overlapping: names of sounds of which the windows that overlap the query were skipped; others may be hits.
+        silent: names of silent sounds, which are left out.
         failures: sounds that could not be read, or not to their end, each with its `name` and the `reason`.
     """
 
@@ -61,6 +58,7 @@ class SimilarSounds:
     hits: tuple[SimilarSound, ...]
     sounds: int
     left_out: tuple[str, ...] = ()
+    overlapping: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     failures: tuple[FailedSound, ...] = ()
 
@@ -97,28 +95,25 @@ class SimilarSounds:
             "sounds": self.sounds,
             "results": rows,
             "left_out": list(self.left_out),
+            "overlapping": list(self.overlapping),
             "silent": list(self.silent),
             "failed": [{"path": one.name, "reason": one.reason} for one in self.failures],
         }
 
-    def write(self, path: Path | str) -> None:
-        """Writes them as JSON, or for any other ending than .json as CSV, whole or not at all.
+    def write(self, path: Path | str, *, force: bool = False) -> None:
+        """Writes a .csv with columns path, start, end and similarity, whose paths are relative to its folder, or a
+        .json with what was left out, whole or not at all.
 
         Args:
             path: the file.
+            force: replace an existing file.
 
         Raises:
+            UserError: for other endings, for a file that exists, and for one of the sounds.
             OSError: if it cannot be written.
         """
-        if Path(path).suffix.lower() == ".json":
-            write_text(Path(path), json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
-            return
-        text, columns = io.StringIO(), self.columns()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(columns)
-        for name, start_s, end_s, similarity in zip(*columns.values(), strict=True):
-            table.writerow([as_text(name), f"{start_s:.3f}", f"{end_s:.3f}", f"{similarity:.6f}"])
-        write_text(Path(path), text.getvalue())
+        rows = [(hit.name, f"{hit.start_s:.3f}", f"{hit.end_s:.3f}", f"{hit.similarity:.6f}") for hit in self.hits]
+        write_result_file(Path(path), ("path", "start", "end", "similarity"), rows, self.as_json(), force=force)
 
 
 @dataclass(frozen=True)
@@ -131,9 +126,9 @@ class Query:
     stretches: tuple[Stretch, ...]
 
 
-def embed_query(model: Model, sources: Sequence[SoundSource], batch_size: int = 16) -> Query:
+def embed_query(model: Model, sources: Sequence[SoundSource], batch_size: int = 8, body: bytes | None = None) -> Query:
     """The mean of sounds, each the mean of its windows. Raises UserError for one that cannot be read, or is silent."""
-    means, given = [], embed_collection(model, sources, batch_size=batch_size)
+    means, given = [], embed_collection(model, sources, batch_size=batch_size, body=body)
     for source, sound in zip(sources, given.sounds, strict=True):
         if sound.fault:
             raise UserError(f"{source.name}: {sound.fault}")
@@ -148,14 +143,19 @@ def nearest_sounds(query: Query, collection: Collection, number: int) -> Similar
     """The `number` nearest sounds of a collection; of equally near ones the first.
 
     What the query was made of is left out by content, wherever its file lies: windows that it overlaps, so that other
-    parts of a long recording can be found. Silent windows are left out too.
+    parts of a long recording can be found. Silent windows are left out too. One sound is held at a time.
     """
     hits: list[SimilarSound] = []
-    left_out: list[str] = []
+    left_out, overlapping, silent = list[str](), list[str](), list[str]()
+    failures: list[FailedSound] = []
     for source, stretch, sound in zip(collection.sources, collection.stretches, collection.sounds, strict=True):
         own_W = _own(query, stretch, sound, offset_s(source))
         if own_W.any():
-            left_out.append(source.name)
+            (left_out if own_W.all() else overlapping).append(source.name)
+        if sound.silent:
+            silent.append(source.name)
+        if sound.fault:
+            failures.append(FailedSound(source.name, sound.fault))
         usable_W = ~(own_W | sound.silent_W)
         if not usable_W.any():
             continue
@@ -163,14 +163,14 @@ def nearest_sounds(query: Query, collection: Collection, number: int) -> Similar
         best = int(cosine_W.argmax())
         start_s, end_s = sound.times_W2[best] + offset_s(source)
         hits.append(SimilarSound(source.name, float(start_s), float(end_s), min(1.0, float(cosine_W[best]))))
-    pairs = list(zip(collection.sources, collection.sounds, strict=True))
     return SimilarSounds(
         query.names,
         tuple(sorted(hits, key=lambda hit: -hit.similarity)[:number]),
-        len(pairs),
+        len(collection.sources),
         tuple(left_out),
-        tuple(source.name for source, sound in pairs if sound.silent),
-        tuple(FailedSound(source.name, sound.fault) for source, sound in pairs if sound.fault),
+        tuple(overlapping),
+        tuple(silent),
+        tuple(failures),
     )
 
 

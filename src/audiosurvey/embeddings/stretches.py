@@ -72,7 +72,8 @@ def find_stretches(words: Sequence[str]) -> list[SoundSource]:
     """
     found: dict[tuple[Path, str], SoundSource] = {}
     for word in words:
-        sources = _of_table(Path(word)) if is_table_file(word) else find_sources([word])
+        tables = tables_of(word)
+        sources = [one for table in tables for one in _of_table(table)] if tables else find_sources([word])
         for source in sources:
             start_s, end_s = (source.start_s, source.end_s) if isinstance(source, StretchSource) else (None, None)
             found.setdefault((source.path.absolute(), stretch_mark(start_s, end_s)), source)
@@ -97,15 +98,26 @@ def read_part(source: SoundSource, start_s: float, end_s: float, sample_rate: in
     return wave_S[round(start_s * sample_rate) : round(end_s * sample_rate)]
 
 
-def is_table_file(word: str) -> bool:
-    """Whether a word is the name of a table of sounds."""
-    return Path(word).suffix.lower() in _TABLES and not Path(word).is_dir()
+def tables_of(word: str) -> list[Path]:
+    """The tables of sounds that a word names, or a pattern such as `l*.csv` matches; none if it means sounds.
+
+    Raises UserError for a pattern that matches none.
+    """
+    path = Path(word)
+    if path.suffix.lower() not in _TABLES or path.is_dir():
+        return []
+    if path.exists() or not any(sign in word for sign in "*?["):
+        return [path]
+    found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if not found:
+        raise UserError(f"{word}: no file matches this pattern")
+    return found
 
 
-def read_table(path: Path) -> list[TableRow]:
+def read_table(path: Path, *, labelled: bool = False) -> list[TableRow]:
     """The rows of a table, with paths relative to its folder; columns have the usual names (path, start, end, label).
 
-    Raises UserError with all faults of the table.
+    Raises UserError with all faults of the table; `labelled`: also if it has no column of labels.
     """
     if not path.is_file():
         raise UserError(f"{path.as_posix()}: no such file")
@@ -113,6 +125,8 @@ def read_table(path: Path) -> list[TableRow]:
     columns = {key: usual_column(key, header) for key in ("path", "start", "end", "label")}
     if (named := columns["path"]) is None:
         raise UserError(f"{path.as_posix()}:1: no column path; there are {', '.join(header)}")
+    if labelled and columns["label"] is None:
+        raise UserError(f"{path.as_posix()}:1: no column label; there are {', '.join(header)}")
     faults, found = Faults(path), []
     for row in rows:
         if not row[named]:
@@ -120,6 +134,8 @@ def read_table(path: Path) -> list[TableRow]:
             continue
         file = on_disk(path.parent / row[named].replace("\\", "/"))
         start_s, end_s = (_seconds(row, columns[key], faults) for key in ("start", "end"))
+        if end_s is not None and end_s <= (start_s or 0.0):
+            faults.add(row.line, str(columns["end"]), f"{end_s:g} s is not after the start, {start_s or 0.0:g} s")
         found.append(TableRow(file, start_s, end_s, row[columns["label"]] if columns["label"] else ""))
     faults.raise_all()
     return found

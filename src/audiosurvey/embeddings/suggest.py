@@ -4,9 +4,9 @@ The clips are those of `gradients.py` (BADGE): uncertain, and different from eac
 in `predict`. A sound of up to 30 s is one clip, the mean of its windows; of longer ones, each window is a clip.
 """
 
-import csv
-import io
-import os
+import math
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +16,20 @@ import numpy as np
 import torch
 
 from audiosurvey.artefact.folder import Model
-from audiosurvey.atomic import write_text
 from audiosurvey.data.names import as_text
 from audiosurvey.data.sets.csv_table import label_cell
 from audiosurvey.embeddings.gradients import GradientEmbeddings, residuals, spread_out
 from audiosurvey.embeddings.kept import Collection
 from audiosurvey.embeddings.labelled import LabelledStretches
+from audiosurvey.embeddings.result_files import write_result_file
 from audiosurvey.embeddings.stretches import StretchSource, offset_s
 from audiosurvey.embeddings.windows import EmbeddedSound
 from audiosurvey.prediction.postprocessing import FailedSound
 from audiosurvey.prediction.sources import SoundSource
-from audiosurvey.prediction.window_scoring import SHORT_S
 from audiosurvey.randomness import stream
+
+_ROUNDING_S = 0.001
+"""As times in tables are rounded."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class Suggestions:
         candidates: how many clips they were chosen from.
         labelled: how many were left out because they are labelled already.
         copies: names of sounds that are left out because their content is that of another.
-        silent: names of sounds without anything to hear, which are left out.
+        silent: names of silent sounds, which are left out.
         failures: sounds that could not be read, or not to their end, each with its `name` and the `reason`.
+        overlapping: how many were left out because an earlier one contains more than half of them.
+        notes: what else is worth knowing, such as labelled files that could not be opened.
     """
 
     clips: tuple[Suggestion, ...]
@@ -73,6 +77,8 @@ class Suggestions:
     copies: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     failures: tuple[FailedSound, ...] = ()
+    overlapping: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -107,30 +113,31 @@ class Suggestions:
             "candidates": self.candidates,
             "labelled": self.labelled,
             "copies": list(self.copies),
+            "overlapping": self.overlapping,
+            "notes": list(self.notes),
             "silent": list(self.silent),
             "failed": [{"path": one.name, "reason": one.reason} for one in self.failures],
         }
 
-    def write(self, path: Path | str) -> None:
-        """Writes a CSV with an empty column `label`, which is a data set once that is filled in (`name: csv`).
-
-        Paths are relative to its folder.
+    def write(self, path: Path | str, *, force: bool = False) -> None:
+        """Writes a .csv with an empty column `label`, which is a data set once that is filled in (`name: csv`), or a
+        .json with what was left out, whole or not at all. Paths in the CSV are relative to its folder.
 
         Args:
             path: the file.
+            force: replace an existing file, with the labels in it.
 
         Raises:
+            UserError: for other endings, for a file that exists, and for one of the sounds.
             OSError: if it cannot be written.
         """
         timed = any(one.start_s is not None for one in self.clips)
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["path", *(("start", "end") if timed else ()), "label", "suggested", "score"])
+        header = ["path", *(("start", "end") if timed else ()), "label", "suggested", "score"]
+        rows: list[list[str]] = []
         for one in self.clips:
             times = ["" if at_s is None else f"{at_s:.3f}" for at_s in (one.start_s, one.end_s)]
-            place = _relative(Path(one.name), Path(path).absolute().parent)
-            table.writerow([place, *(times if timed else ()), "", one.text, f"{one.score:.6f}"])
-        write_text(Path(path), text.getvalue())
+            rows.append([one.name, *(times if timed else ()), "", one.text, f"{one.score:.6f}"])
+        write_result_file(Path(path), header, rows, self.as_json(), force=force)
 
 
 @dataclass
@@ -141,6 +148,7 @@ class _Candidates:
     probabilities: list[np.ndarray] = field(default_factory=list)
     embeddings: list[np.ndarray] = field(default_factory=list)
     labelled: int = 0
+    overlapping: int = 0
     copies: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     failures: list[FailedSound] = field(default_factory=list)
@@ -152,15 +160,15 @@ def suggest_clips(
     labelled: LabelledStretches,
     number: int,
     *,
-    windows: bool = False,
+    hop_s: float | None = None,
     seed: int = 0,
 ) -> Suggestions:
     """`number` clips of a collection to label, or fewer if there are not so many.
 
-    `windows`: each window is a clip, of short sounds too; `seed`: of the choice, which is the same for the same sounds
-    in the same order.
+    `hop_s`: from window to window; then each window is a clip, of short sounds too. `seed`: of the choice, which is
+    the same for the same sounds in the same order.
     """
-    found = _candidates(model, collection, labelled, windows)
+    found = _candidates(model, collection, labelled, hop_s)
     chosen: list[int] = []
     if found.places:
         residual_NK = residuals(np.stack(found.probabilities), multi_label=model.multi_label)
@@ -173,11 +181,36 @@ def suggest_clips(
         tuple(found.copies),
         tuple(found.silent),
         tuple(found.failures),
+        found.overlapping,
+        labelled.notes,
     )
 
 
-def _candidates(model: Model, collection: Collection, labelled: LabelledStretches, windows: bool) -> _Candidates:
-    found, known = _Candidates(), set()
+class _Taken:
+    """The parts of files that are candidates: another of the same content is none if one of them contains more than
+    half of it. With a hop, windows may overlap as the hop says."""
+
+    def __init__(self, hop_s: float | None) -> None:
+        self.hop_s = hop_s
+        self._found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._longest_s = 0.0
+
+    def take(self, file: str, start_s: float, end_s: float) -> bool:
+        """Whether this part is taken now."""
+        parts, seconds = self._found[file], end_s - start_s
+        most_s = max(seconds / 2, seconds - (math.inf if self.hop_s is None else self.hop_s)) + _ROUNDING_S
+        for begin_s, stop_s in parts[bisect_left(parts, (start_s - self._longest_s,)) :]:
+            if begin_s >= end_s:
+                break
+            if min(stop_s, end_s) - max(begin_s, start_s) > most_s:
+                return False
+        insort(parts, (start_s, end_s))
+        self._longest_s = max(self._longest_s, seconds)
+        return True
+
+
+def _candidates(model: Model, collection: Collection, labelled: LabelledStretches, hop_s: float | None) -> _Candidates:
+    found, known, taken = _Candidates(), set(), _Taken(hop_s)
     for source, stretch, sound in zip(collection.sources, collection.stretches, collection.sounds, strict=True):
         if sound.fault:
             found.failures.append(FailedSound(source.name, sound.fault))
@@ -191,7 +224,7 @@ def _candidates(model: Model, collection: Collection, labelled: LabelledStretche
             found.silent.append(source.name)
         else:
             known.add(stretch)
-            _add(found, model, source, stretch.file, sound, labelled, windows)
+            _add(found, model, source, stretch.file, sound, labelled, taken)
     return found
 
 
@@ -202,18 +235,21 @@ def _add(
     file: str,
     sound: EmbeddedSound,
     labelled: LabelledStretches,
-    windows: bool,
+    taken: "_Taken",
 ) -> None:
     """Adds the clips of one sound."""
     offset = offset_s(source)
     scores_WK = uncalibrated_scores(model, sound.features_WN)
-    longest_s = max(SHORT_S, model.clip_samples / model.sample_rate)
-    apart = windows or sound.seconds > longest_s
+    # Of a sound that cannot be read to its end, the parts that can be are clips.
+    apart = taken.hop_s is not None or not sound.short or sound.fault is not None
     sounding = np.flatnonzero(~sound.silent_W)
     for row in sounding[:, None] if apart else [np.arange(len(sound.silent_W))]:
         start_s, end_s = offset + sound.times_W2[row[0], 0], offset + sound.times_W2[row[-1], 1]
         if labelled.overlaps(file, start_s, end_s):
             found.labelled += 1
+            continue
+        if not taken.take(file, start_s, end_s):
+            found.overlapping += 1
             continue
         whole = not apart and not isinstance(source, StretchSource)
         found.places.append((source, None, None) if whole else (source, float(start_s), float(end_s)))
@@ -236,11 +272,3 @@ def _suggestion(
     chosen = np.flatnonzero(probability_K >= 0.5) if model.multi_label else [best]
     labels = tuple(model.labels[k] for k in sorted(chosen, key=lambda k: -probability_K[k]))
     return Suggestion(source.name, start_s, end_s, labels, float(probability_K[best]))
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """A path as the table in this folder names it."""
-    try:
-        return Path(os.path.relpath(path.absolute(), folder)).as_posix()
-    except ValueError:  # another drive on Windows
-        return path.absolute().as_posix()

@@ -38,6 +38,8 @@ class EmbeddedSound:
     """Whether there is nothing in the window; its features mean nothing."""
     fault: str | None = None
     """Why the sound could not be read to its end."""
+    short: bool = False
+    """It was cut into evenly spaced windows, whose mean stands for the whole sound."""
 
     @property
     def silent(self) -> bool:
@@ -50,12 +52,19 @@ class EmbeddedSound:
         return float(self.times_W2[-1, 1]) if len(self.times_W2) else 0.0
 
 
-@dataclass(frozen=True)
-class _Window:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is kept of a window once its features are computed: its samples are not."""
+
     start_s: float
     end_s: float
-    window_S: np.ndarray
     silent: bool
+
+
+_Window = tuple[_Place, np.ndarray]
+"""A window and its samples (S)."""
+_Embedded = tuple[_Place, np.ndarray]
+"""A window and its features (N)."""
 
 
 def embed_sounds(
@@ -74,24 +83,25 @@ def embed_sounds(
         workers=workers,
         ahead=2 * workers,
     )
-    found: defaultdict[int, list[tuple[_Window, np.ndarray]]] = defaultdict(list)
+    found: defaultdict[int, list[_Embedded]] = defaultdict(list)
     waiting: list[tuple[int, _Window]] = []
-    ended: list[tuple[int, str | None]] = []
+    ended: list[tuple[int, bool, str | None]] = []
     with contextlib.closing(opened):
         for one in opened:
+            short = one.rest is None and hop_s is None
             try:
                 for window in _windows(model, one, hop_s):
                     waiting.append((one.sound, window))
                     if len(waiting) >= batch_size:
                         _compute(model, waiting, found)
-                        yield from (_sound(model, found.pop(sound, []), fault) for sound, fault in ended)
+                        yield from (_sound(model, found.pop(sound, []), fault, short) for sound, short, fault in ended)
                         waiting, ended = [], []
-                ended.append((one.sound, None))
+                ended.append((one.sound, short, None))
             except BadAudio as bad:
-                ended.append((one.sound, bad.reason))
+                ended.append((one.sound, short, bad.reason))
     if waiting:
         _compute(model, waiting, found)
-    yield from (_sound(model, found.pop(sound, []), fault) for sound, fault in ended)
+    yield from (_sound(model, found.pop(sound, []), fault, short) for sound, short, fault in ended)
 
 
 def _windows(model: Model, one: OpenedSound, hop_s: float | None) -> Iterator[_Window]:
@@ -114,19 +124,17 @@ def _windows(model: Model, one: OpenedSound, hop_s: float | None) -> Iterator[_W
 def _window(start: int, part_S: np.ndarray, window_S: np.ndarray, rate: int) -> _Window:
     """`part_S`: the sound in the window, before its padding."""
     silent = float(part_S.max() - part_S.min()) <= 2 * _SILENT
-    return _Window(start / rate, (start + len(part_S)) / rate, window_S, silent)
+    return _Place(start / rate, (start + len(part_S)) / rate, silent), window_S
 
 
-def _compute(
-    model: Model, waiting: Sequence[tuple[int, _Window]], found: dict[int, list[tuple[_Window, np.ndarray]]]
-) -> None:
+def _compute(model: Model, waiting: Sequence[tuple[int, _Window]], found: dict[int, list[_Embedded]]) -> None:
     """Adds the features of each window to those of its sound."""
-    features_BN = model.features(np.stack([window.window_S for _, window in waiting]))
-    for (sound, window), features_N in zip(waiting, features_BN, strict=True):
-        found[sound].append((window, features_N))
+    features_BN = model.features(np.stack([window_S for _, (_, window_S) in waiting]))
+    for (sound, (place, _)), features_N in zip(waiting, features_BN, strict=True):
+        found[sound].append((place, features_N))
 
 
-def _sound(model: Model, rows: Sequence[tuple[_Window, np.ndarray]], fault: str | None) -> EmbeddedSound:
+def _sound(model: Model, rows: Sequence[_Embedded], fault: str | None, short: bool) -> EmbeddedSound:
     """A sound of its windows, as far as their features are numbers."""
     finite = [bool(np.isfinite(features_N).all()) for _, features_N in rows]
     if not all(finite):
@@ -134,8 +142,9 @@ def _sound(model: Model, rows: Sequence[tuple[_Window, np.ndarray]], fault: str 
         rows, fault = rows[:first], f"the features are not numbers, from {rows[first][0].start_s:g} s on"
     size = model.network.classifier.in_features
     return EmbeddedSound(
-        np.array([(window.start_s, window.end_s) for window, _ in rows], np.float64).reshape(-1, 2),
+        np.array([(place.start_s, place.end_s) for place, _ in rows], np.float64).reshape(-1, 2),
         np.array([features_N for _, features_N in rows], np.float32).reshape(-1, size),
-        np.array([window.silent for window, _ in rows], bool),
+        np.array([place.silent for place, _ in rows], bool),
         fault,
+        short,
     )

@@ -52,3 +52,13 @@ def test_what_cannot_be_read_any_more_is_said(finished_run: Path, tones: Path, t
     found = SimilarSounds(("low",), (SimilarSound("gone.wav", 0, 0.5, 0.5),), 1)
     text = similar_page(load(finished_run / "fold-1" / "model"), found, [there], [gone])
     assert "file not found" in text
+
+
+def test_a_few_queries_are_shown(finished_run: Path, tones: Path):
+    queries = [FileSource(tones / "low" / f"{number % 6}.wav", f"low/{number}.wav") for number in range(9)]
+    found = SimilarSounds(tuple(source.name for source in queries), (), 1)
+    text = similar_page(load(finished_run / "fold-1" / "model"), found, queries, [])
+    assert "<h1>Sounds like 0.wav, 1.wav, 2.wav and 6 more</h1>" in text
+    assert text.count('<article class="card"') == 6
+    assert "and 3 more</p>" in text
+    assert ">Queries</h2>" in text

@@ -11,7 +11,7 @@ from audiosurvey.data.audio.decoding import BadAudio
 from audiosurvey.data.names import as_text
 from audiosurvey.embeddings.similar import SimilarSounds
 from audiosurvey.embeddings.stretches import StretchSource, read_part
-from audiosurvey.errors import number_of
+from audiosurvey.errors import number_of, some_of
 from audiosurvey.pages.rendering import environment
 from audiosurvey.prediction.sources import SoundSource
 from audiosurvey.prediction.writers import clock
@@ -23,6 +23,9 @@ from audiosurvey.version import __version__
 SOUND_BUDGET = 6_000_000
 _MOST = 200
 """Recordings on a page; the spectrogram of each takes about 30 kB."""
+
+_MOST_QUERIES, _MOST_NAMES = 6, 3
+"""Queries on a page, and in its title."""
 
 _BEGINNING_S = 0.05
 """A window that begins no later begins with the recording, as far as times are shown."""
@@ -58,15 +61,16 @@ def similar_page(
     bank = SoundBank(SOUND_BUDGET)
     by_name = {source.name: source for source in sources}
     shown = found.hits[:_MOST]
-    asked = [_query(model, bank, source) for source in queries]
+    asked = [_query(model, bank, source) for source in queries[:_MOST_QUERIES]]
     hits = [
         _view(model, bank, by_name[hit.name], hit.start_s, hit.end_s, hit.similarity, ("hit", place))
         for place, hit in enumerate(shown)
     ]
     values = {
-        "title": f"Sounds like {', '.join(as_text(Path(name).name) for name in found.queries)}",
+        "title": f"Sounds like {some_of([as_text(Path(name).name) for name in found.queries], _MOST_NAMES)}",
         "about": _about(found, len(shown)),
         "queries": asked,
+        "num_queries": len(queries),
         "hits": hits,
         "note": bank.note,
         "sounds": bank.uris,
