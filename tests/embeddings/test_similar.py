@@ -14,7 +14,7 @@ import audiosurvey
 from audiosurvey.artefact.folder import Model
 from audiosurvey.embeddings.kept import Collection
 from audiosurvey.embeddings.similar import Query, embed_query, nearest_sounds
-from audiosurvey.embeddings.stretches import Stretch
+from audiosurvey.embeddings.stretches import FileStretch
 from audiosurvey.embeddings.windows import EmbeddedSound
 from audiosurvey.errors import UserError
 from audiosurvey.prediction.array_source import ArraySource
@@ -32,10 +32,10 @@ def collection(*sounds: EmbeddedSound) -> Collection:
     """Named `a`, `b`, ..., with contents of these names."""
     names = "abcdefgh"[: len(sounds)]
     sources = [ArraySource(np.zeros(1, np.float32), 8000, name) for name in names]
-    return Collection(sources, [Stretch(name) for name in names], sounds)
+    return Collection(sources, [FileStretch(name) for name in names], sounds)
 
 
-EAST = Query(("query",), np.array([1.0, 0.0]), (Stretch("query"),))
+EAST = Query(("query",), np.array([1.0, 0.0]), (FileStretch("query"),))
 
 
 def test_a_sound_is_as_near_as_its_nearest_window():
@@ -60,11 +60,11 @@ def test_silence_is_left_out_and_told():
 
 
 def test_windows_of_the_query_are_left_out():
-    part = Query(("a",), np.array([1.0, 0.0]), (Stretch("a", 0.5, 1.5),))
+    part = Query(("a",), np.array([1.0, 0.0]), (FileStretch("a", 0.5, 1.5),))
     found = nearest_sounds(part, collection(embedded((1, 0), (1, 0), (0.6, 0.8)), embedded((0, 1))), 9)
     assert [(hit.name, hit.start_s) for hit in found] == [("a", 2), ("b", 0)]
     assert (found.left_out, found.overlapping) == ((), ("a",))
-    whole = Query(("a",), np.array([1.0, 0.0]), (Stretch("a"),))
+    whole = Query(("a",), np.array([1.0, 0.0]), (FileStretch("a"),))
     assert [hit.name for hit in nearest_sounds(whole, collection(embedded((1, 0)), embedded((0, 1))), 9)] == ["b"]
 
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosurvey.embeddings.stretches import Stretch, StretchSource, find_stretches, read_table
+from audiosurvey.embeddings.stretches import FileStretch, StretchSource, find_stretches, read_sound_table
 from audiosurvey.errors import UserError
 from audiosurvey.prediction.sources import FileSource
 
 
 def test_parts_of_a_file_overlap_if_they_share_more_than_rounding():
-    part = Stretch("a", 1.0, 2.0)
+    part = FileStretch("a", 1.0, 2.0)
     assert part.overlaps(1.5, 3)
     assert part.overlaps(0, 1.1)
     assert not part.overlaps(2.0, 3)
     assert not part.overlaps(0, 1.0004)
-    assert Stretch("a").overlaps(100, 101)
-    assert Stretch("a", 5.0).overlaps(100, 101)
+    assert FileStretch("a").overlaps(100, 101)
+    assert FileStretch("a", 5.0).overlaps(100, 101)
 
 
 def test_a_table_lists_files_and_parts_of_them(write: Callable[..., Path], tmp_path: Path):
@@ -43,7 +43,7 @@ def test_faults_of_tables_are_told_with_their_lines(tmp_path: Path):
     table = tmp_path / "list.csv"
     table.write_text("path,start,end\na.wav,x,\n,1,\nb.wav,-2,\na.wav,1,1\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        read_table(table)
+        read_sound_table(table)
     assert [line.split("list.csv")[1] for line in caught.value.lines] == [
         ":2: start: 'x' is not a time; expected seconds such as 1.5",
         ":3: path: empty; expected the path of a sound file",
@@ -52,7 +52,7 @@ def test_faults_of_tables_are_told_with_their_lines(tmp_path: Path):
     ]
     table.write_text("name,label\na.wav,x\n", encoding="utf-8")
     with pytest.raises(UserError, match="no column path; there are name, label"):
-        read_table(table)
+        read_sound_table(table)
     with pytest.raises(UserError, match="no such file"):
         find_stretches([str(tmp_path / "none.csv")])
 

@@ -16,7 +16,7 @@ from audiosurvey.data.sets.csv_columns import ColumnsConfig
 from audiosurvey.data.sets.csv_table import read_csv
 from audiosurvey.embeddings.kept import Collection
 from audiosurvey.embeddings.labelled import LabelledStretches
-from audiosurvey.embeddings.stretches import Stretch
+from audiosurvey.embeddings.stretches import FileStretch
 from audiosurvey.embeddings.suggest import suggest_clips, uncalibrated_scores
 from audiosurvey.embeddings.windows import EmbeddedSound
 from audiosurvey.errors import UserError
@@ -173,10 +173,10 @@ def test_no_clip_twice_and_none_that_is_labelled(
     model: Model, rows: list[int], number: int, seed: int, data: st.DataObject
 ):
     files = [data.draw(st.sampled_from("abcd")) for _ in rows]
-    taken = [Stretch(name, 2.0, 5.0) for name in data.draw(st.sets(st.sampled_from("abcd")))]
+    taken = [FileStretch(name, 2.0, 5.0) for name in data.draw(st.sets(st.sampled_from("abcd")))]
     sources = [FileSource(Path(f"{place}.wav"), f"{place}.wav") for place in range(len(rows))]
     sounds = [embedded(count, seed) for count in rows]
-    collection = Collection(sources, [Stretch(name) for name in files], sounds)
+    collection = Collection(sources, [FileStretch(name) for name in files], sounds)
     found = suggest_clips(model, collection, LabelledStretches(taken), number, hop_s=1.0, seed=seed)
     assert len({(one.name, one.start_s) for one in found}) == len(found) == min(number, found.candidates)
     file_of = {source.name: name for source, name in zip(sources, files, strict=True)}

@@ -22,7 +22,7 @@ from audiosurvey.data.audio.sound_file import Stamp, stamp_of
 from audiosurvey.data.kept_rows import KeptRows
 from audiosurvey.data.names import stretch_mark
 from audiosurvey.data.readahead import ProgressCallback
-from audiosurvey.embeddings.stretches import Stretch, StretchSource
+from audiosurvey.embeddings.stretches import FileStretch, StretchSource
 from audiosurvey.embeddings.windows import EmbeddedSound, embed_sounds
 from audiosurvey.prediction.array_source import ArraySource
 from audiosurvey.prediction.sources import FileSource, SoundSource
@@ -36,7 +36,7 @@ class Collection:
     """Sounds with their embeddings, in one order."""
 
     sources: Sequence[SoundSource]
-    stretches: Sequence[Stretch | None]
+    stretches: Sequence[FileStretch | None]
     """Of what content each is; None for a file that cannot be opened."""
     sounds: Iterable[EmbeddedSound]
     """Of `stream_collection` they can be gone through once."""
@@ -78,7 +78,7 @@ def stream_collection(
 def _embedded(
     model: Model,
     sources: Sequence[SoundSource],
-    stretches: Sequence[Stretch | None],
+    stretches: Sequence[FileStretch | None],
     stamps: Sequence[Stamp | None],
     file: Path,
     hop_s: float | None,
@@ -125,24 +125,24 @@ def _unchanged(source: SoundSource, stamp: Stamp | None) -> bool:
     return not isinstance(source, FileSource | StretchSource) or stamp_of(source.path) == stamp
 
 
-def stretches_of(sources: Sequence[SoundSource]) -> list[Stretch | None]:
+def stretches_of(sources: Sequence[SoundSource]) -> list[FileStretch | None]:
     """The content of each sound."""
     digests = fingerprints([one.path for one in sources if isinstance(one, FileSource | StretchSource)])
 
-    def stretch(source: SoundSource) -> Stretch | None:
+    def stretch(source: SoundSource) -> FileStretch | None:
         if isinstance(source, ArraySource):
             hashed = hashlib.blake2b(np.ascontiguousarray(source.wave_S).tobytes(), digest_size=16)
-            return Stretch(f"array:{hashed.hexdigest()}:{source.rate}")
+            return FileStretch(f"array:{hashed.hexdigest()}:{source.rate}")
         if not isinstance(source, FileSource | StretchSource) or (found := digests[source.path]) is None:
             return None
         if isinstance(source, FileSource):
-            return Stretch(found.digest)
-        return Stretch(found.digest, source.start_s, source.end_s)
+            return FileStretch(found.digest)
+        return FileStretch(found.digest, source.start_s, source.end_s)
 
     return list(map(stretch, sources))
 
 
-def _key(place: int, stretch: Stretch | None) -> str:
+def _key(place: int, stretch: FileStretch | None) -> str:
     return f"place {place}" if stretch is None else stretch.file + stretch_mark(stretch.start_s, stretch.end_s)
 
 

@@ -10,7 +10,7 @@ from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.data.csv_rows import number
 from audiosurvey.data.sets.csv_table import MISSING
 from audiosurvey.data.splits.recordings import file_of
-from audiosurvey.embeddings.stretches import Stretch, read_table, tables_of
+from audiosurvey.embeddings.stretches import FileStretch, read_sound_table, tables_of
 from audiosurvey.errors import UserError
 from audiosurvey.prediction.sources import FileSource, find_sources
 
@@ -21,13 +21,13 @@ _Row = tuple[Path, float | None, float | None]
 class LabelledStretches:
     """Labelled stretches by the content of their files, so that copies elsewhere count as labelled too."""
 
-    def __init__(self, stretches: Iterable[Stretch], notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, stretches: Iterable[FileStretch], notes: tuple[str, ...] = ()) -> None:
         """`notes`: lines about what could not be read."""
         self.notes = notes
-        found: defaultdict[str, list[Stretch]] = defaultdict(list)
+        found: defaultdict[str, list[FileStretch]] = defaultdict(list)
         for one in stretches:
             found[one.file].append(one)
-        self._found: Mapping[str, Sequence[Stretch]] = found
+        self._found: Mapping[str, Sequence[FileStretch]] = found
 
     def overlaps(self, file: str, start_s: float, end_s: float) -> bool:
         """Whether something in this part of a file is labelled."""
@@ -54,7 +54,7 @@ def labelled_stretches(model: Model, places: Sequence[str]) -> LabelledStretches
 
 def _labelled_rows(table: Path, model: Model) -> list[_Row]:
     named = MISSING - set(model.labels)
-    rows = read_table(table, labelled=True)
+    rows = read_sound_table(table, labelled=True)
     return [(row.path, row.start_s, row.end_s) for row in rows if _counts(row.label, named, model.multi_label)]
 
 
@@ -74,7 +74,7 @@ def _sounds_of(place: str) -> list[FileSource]:
     return find_sources([place])
 
 
-def _of_rows(place: str, rows: Sequence[_Row], notes: list[str]) -> list[Stretch]:
+def _of_rows(place: str, rows: Sequence[_Row], notes: list[str]) -> list[FileStretch]:
     """The content of each row whose file can be opened; `notes` gets a line about the others."""
     digests = fingerprints([path for path, _, _ in rows])
     files, lost = list(digests), [path for path, found in digests.items() if found is None]
@@ -83,11 +83,11 @@ def _of_rows(place: str, rows: Sequence[_Row], notes: list[str]) -> list[Stretch
         raise UserError(f"{place}: none of its {text}; paths are relative to the folder of the table")
     if lost:
         notes.append(f"{len(lost)} of {len(files)} files of {place} could not be opened, such as {lost[0]}")
-    return [Stretch(found.digest, *times) for path, *times in rows if (found := digests[path]) is not None]
+    return [FileStretch(found.digest, *times) for path, *times in rows if (found := digests[path]) is not None]
 
 
-def _of_digest(digest: str) -> Stretch:
+def _of_digest(digest: str) -> FileStretch:
     """The stretch in the digest of a clip: `HASH#1.500-3.000`."""
     file, mark = file_of(digest), digest.partition("#")[2]
     start, _, end = mark.partition("-")
-    return Stretch(file, number(start) if start else None, number(end) if end else None)
+    return FileStretch(file, number(start) if start else None, number(end) if end else None)

@@ -16,7 +16,7 @@ from audiosurvey.artefact.embedding import unit_length
 from audiosurvey.artefact.folder import Model
 from audiosurvey.embeddings.kept import Collection, embed_collection
 from audiosurvey.embeddings.result_files import write_result_file
-from audiosurvey.embeddings.stretches import Stretch, offset_s
+from audiosurvey.embeddings.stretches import FileStretch, offset_s
 from audiosurvey.embeddings.windows import EmbeddedSound
 from audiosurvey.errors import UserError
 from audiosurvey.prediction.postprocessing import FailedSound
@@ -123,7 +123,7 @@ class Query:
     names: tuple[str, ...]
     embedding_N: np.ndarray
     """Of length 1."""
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[FileStretch, ...]
 
 
 def embed_query(model: Model, sources: Sequence[SoundSource], batch_size: int = 8, body: bytes | None = None) -> Query:
@@ -174,7 +174,7 @@ def nearest_sounds(query: Query, collection: Collection, number: int) -> Similar
     )
 
 
-def _own(query: Query, stretch: Stretch | None, sound: EmbeddedSound, offset_s: float) -> np.ndarray:
+def _own(query: Query, stretch: FileStretch | None, sound: EmbeddedSound, offset_s: float) -> np.ndarray:
     """Which windows (W) of a sound the query overlaps."""
     of_file = [one for one in query.stretches if stretch is not None and one.file == stretch.file]
     if not of_file:

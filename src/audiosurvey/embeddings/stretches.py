@@ -19,7 +19,7 @@ _ROUNDING_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FileStretch:
     """What a sound is by its content: a file by the hash of its bytes, or a part of it."""
 
     file: str
@@ -55,7 +55,7 @@ class StretchSource:
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class ListedSound:
     """A row of a table of sounds."""
 
     path: Path
@@ -114,7 +114,7 @@ def tables_of(word: str) -> list[Path]:
     return found
 
 
-def read_table(path: Path, *, labelled: bool = False) -> list[TableRow]:
+def read_sound_table(path: Path, *, labelled: bool = False) -> list[ListedSound]:
     """The rows of a table, with paths relative to its folder; columns have the usual names (path, start, end, label).
 
     Raises UserError with all faults of the table; `labelled`: also if it has no column of labels.
@@ -136,13 +136,13 @@ def read_table(path: Path, *, labelled: bool = False) -> list[TableRow]:
         start_s, end_s = (_seconds(row, columns[key], faults) for key in ("start", "end"))
         if end_s is not None and end_s <= (start_s or 0.0):
             faults.add(row.line, str(columns["end"]), f"{end_s:g} s is not after the start, {start_s or 0.0:g} s")
-        found.append(TableRow(file, start_s, end_s, row[columns["label"]] if columns["label"] else ""))
+        found.append(ListedSound(file, start_s, end_s, row[columns["label"]] if columns["label"] else ""))
     faults.raise_all()
     return found
 
 
 def _of_table(path: Path) -> Iterator[FileSource | StretchSource]:
-    for row in read_table(path):
+    for row in read_sound_table(path):
         source = file_source(row.path)
         whole = row.start_s is None and row.end_s is None
         yield source if whole else part_of(source, row.start_s, row.end_s)
