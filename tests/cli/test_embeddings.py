@@ -46,6 +46,20 @@ def test_labelled_files_that_are_gone_are_told(command: Command, folder: Path, t
     assert f"1 of 2 files of {tmp_path / 'done.csv'} could not be opened" in err
 
 
+@pytest.mark.parametrize("words", [("similar", "SOUND"), ("suggest",)])
+def test_a_table_that_a_pattern_matches_is_not_replaced(
+    command: Command, folder: Path, tones: Path, tmp_path: Path, words: tuple[str, ...]
+):
+    table = tmp_path / "list.csv"
+    table.write_text(f"path\n{tones / 'low' / '0.wav'}\n", encoding="utf-8")
+    before = table.read_bytes()
+    name, *query = (tones / "low" / "1.wav" if word == "SOUND" else word for word in words)
+    status, _, err = command(name, folder, *query, tmp_path / "l*.csv", "--output", table, "--force")
+    assert status == 2
+    assert "is an input of this command" in err
+    assert table.read_bytes() == before
+
+
 def test_similar_writes_files_and_names_what_failed(command: Command, folder: Path, tones: Path, tmp_path: Path):
     (tmp_path / "sounds").mkdir()
     (tmp_path / "sounds" / "broken.wav").write_bytes(b"RIFF")

@@ -155,3 +155,10 @@ def test_the_weights_are_hashed_once_per_search(model: Model, tones: Path, monke
         monkeypatch.setattr(module, "hash_of_body", lambda model: calls.append(1) or true(model))
     audiosurvey.similar(model, tones / "low" / "0.wav", tones / "low")
     assert calls == [1]
+
+
+def test_progress_is_told_of_files_to_read_and_sounds(model: Model, write: Callable[..., Path]):
+    files = [write("a.wav", 300), write("b.wav", 900)]
+    told: list[tuple[str, float, float | None]] = []
+    audiosurvey.suggest(model, files, progress=lambda one: told.append((one.task, one.done, one.total)))
+    assert told == [(task, done, 2) for task in ("reading files", "computing embeddings") for done in (1, 2)]

@@ -58,7 +58,7 @@ def similar(
         batch_size: windows computed at once.
         device: as in `train`.
         threads: processor threads; None: as many as torch uses now.
-        progress: see `audiosurvey.Progress`; counts sounds that are not in the cache.
+        progress: see `audiosurvey.Progress`; counts files to read, then sounds that are not in the cache.
 
     Returns:
         The nearest recordings with their similarity, and what was left out.
@@ -68,7 +68,7 @@ def similar(
             no embedding, and if there is no such model or sound.
     """
     from audiosurvey.artefact.embedding import hash_of_body
-    from audiosurvey.embeddings.kept import stream_collection
+    from audiosurvey.embeddings.kept import contents_of, stream_collection
     from audiosurvey.embeddings.similar import embed_query, nearest_sounds
     from audiosurvey.embeddings.stretches import find_stretches
     from audiosurvey.targets import check_target
@@ -85,8 +85,10 @@ def similar(
             check_target("page", target, inputs=_inputs(query, sounds, queries, sources), force=force)
         body = hash_of_body(loaded)
         searched = embed_query(loaded, queries, batch_size, body)
-        with _bar(progress) as advance:
-            collection = stream_collection(loaded, sources, hop_s, batch_size, advance, body)
+        with _bar(progress, "reading files") as advance:
+            contents = contents_of(sources, advance)
+        with _bar(progress, "computing embeddings") as advance:
+            collection = stream_collection(loaded, sources, hop_s, batch_size, advance, body, contents)
             found = nearest_sounds(searched, collection, number)
         if target is not None:
             from audiosurvey.reporting.page.similar_page import write_similar_page
@@ -126,7 +128,7 @@ def suggest(
         batch_size: windows computed at once.
         device: as in `train`.
         threads: processor threads; None: as many as torch uses now.
-        progress: see `audiosurvey.Progress`; counts sounds that are not in the cache.
+        progress: see `audiosurvey.Progress`; counts files to read, then sounds that are not in the cache.
 
     Returns:
         The chosen clips, with `write(path)` for a CSV to fill in, and what was left out.
@@ -135,7 +137,7 @@ def suggest(
         UserError: for arguments that do not fit, an exported file, which has no embedding, and if there is no such
             model, sound or table.
     """
-    from audiosurvey.embeddings.kept import stream_collection
+    from audiosurvey.embeddings.kept import contents_of, stream_collection
     from audiosurvey.embeddings.labelled import labelled_stretches
     from audiosurvey.embeddings.stretches import find_stretches
     from audiosurvey.embeddings.suggest import suggest_clips
@@ -148,8 +150,10 @@ def suggest(
         if any(isinstance(source, ArraySource) for source in sources):
             raise UserError("sounds: a clip to label is part of a file; give paths, not arrays")
         known = labelled_stretches(loaded, [str(one) for one in several(labelled)])
-        with _bar(progress) as advance:
-            collection = stream_collection(loaded, sources, hop_s, batch_size, advance)
+        with _bar(progress, "reading files") as advance:
+            contents = contents_of(sources, advance)
+        with _bar(progress, "computing embeddings") as advance:
+            collection = stream_collection(loaded, sources, hop_s, batch_size, advance, contents=contents)
             return suggest_clips(loaded, collection, known, number, hop_s=hop_s, seed=seed)
 
 
@@ -188,10 +192,10 @@ def _inputs(query: Any, sounds: Any, queries: "Sequence[SoundSource]", sources: 
     return [*tables, *(Path(one.name) for one in (*queries, *sources) if not isinstance(one, ArraySource))]
 
 
-def _bar(progress: ShowProgress) -> Any:
+def _bar(progress: ShowProgress, title: str) -> Any:
     from audiosurvey.api.bars import bar_of
 
-    return bar_of(progress)("computing embeddings")
+    return bar_of(progress)(title)
 
 
 def _check_times(start_s: float | None, end_s: float | None, hop_s: float | None) -> None:

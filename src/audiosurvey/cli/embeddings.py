@@ -68,7 +68,7 @@ def similar(
     """
     from audiosurvey.embeddings.result_files import check_result_file
 
-    inputs = [Path(word) for word in (query, *(also or ()), *sounds)]
+    inputs = _inputs([query, *(also or ()), *sounds])
     if output is not None:
         check_result_file("output", output, inputs, force=force)
     if page is not None:
@@ -145,7 +145,7 @@ def suggest(
     from audiosurvey.embeddings.result_files import check_result_file
 
     tables = [Path(one) for one in labelled or ()]
-    inputs = [*tables, *map(Path, sounds)]
+    inputs = _inputs([*map(str, tables), *sounds])
     if output is not None:
         check_result_file("output", output, inputs, force=force)
     found = audiosurvey.suggest(
@@ -180,6 +180,13 @@ def suggest(
         _note(line)
     _note_silent(found.silent)
     _end(found.failures, None)
+
+
+def _inputs(words: Sequence[str]) -> list[Path]:
+    """What is named, and the tables that patterns match."""
+    from audiosurvey.embeddings.stretches import tables_of
+
+    return [path for word in words for path in (tables_of(word) or [Path(word)])]
 
 
 def _print_similar(found: "SimilarSounds") -> None:

@@ -65,27 +65,27 @@ def stream_collection(
     batch_size: int = 8,
     advance: ProgressCallback | None = None,
     body: bytes | None = None,
+    contents: "Contents | None" = None,
 ) -> Collection:
-    """As `embed_collection`, but each sound is embedded when it is asked for, and not held after that."""
-    stamps = [stamp_of(one.path) if isinstance(one, FileSource | StretchSource) else None for one in sources]
-    stretches = stretches_of(sources)
+    """As `embed_collection`, but each sound is embedded when it is asked for, and not held after that.
+
+    `contents`: those of the sources, if they are known.
+    """
+    known = contents or contents_of(sources)
     file = cache_folder() / "embeddings" / f"{_name(model, hop_s, body or hash_of_body(model))}.sqlite"
-    return Collection(
-        sources, stretches, _embedded(model, sources, stretches, stamps, file, hop_s, batch_size, advance)
-    )
+    return Collection(sources, known.stretches, _embedded(model, sources, known, file, hop_s, batch_size, advance))
 
 
 def _embedded(
     model: Model,
     sources: Sequence[SoundSource],
-    stretches: Sequence[FileStretch | None],
-    stamps: Sequence[Stamp | None],
+    contents: "Contents",
     file: Path,
     hop_s: float | None,
     batch_size: int,
     advance: ProgressCallback | None,
 ) -> Iterator[EmbeddedSound]:
-    """`stamps`: of the files, taken before they were hashed."""
+    stretches, stamps = contents.stretches, contents.stamps
     keys = [_key(place, stretch) for place, stretch in enumerate(stretches)]
     uses = Counter(keys)
     repeated: dict[str, EmbeddedSound] = {}
@@ -125,9 +125,19 @@ def _unchanged(source: SoundSource, stamp: Stamp | None) -> bool:
     return not isinstance(source, FileSource | StretchSource) or stamp_of(source.path) == stamp
 
 
-def stretches_of(sources: Sequence[SoundSource]) -> list[FileStretch | None]:
-    """The content of each sound."""
-    digests = fingerprints([one.path for one in sources if isinstance(one, FileSource | StretchSource)])
+@dataclass(frozen=True)
+class Contents:
+    """What sounds are by their content; `stamps`: of the files, from before they were read."""
+
+    stretches: Sequence[FileStretch | None]
+    stamps: Sequence[Stamp | None]
+
+
+def contents_of(sources: Sequence[SoundSource], advance: ProgressCallback | None = None) -> Contents:
+    """The content of each sound. `advance`: as in `fingerprints`."""
+    paths = [one.path if isinstance(one, FileSource | StretchSource) else None for one in sources]
+    stamps = [None if path is None else stamp_of(path) for path in paths]
+    digests = fingerprints([path for path in paths if path is not None], advance=advance)
 
     def stretch(source: SoundSource) -> FileStretch | None:
         if isinstance(source, ArraySource):
@@ -139,7 +149,7 @@ def stretches_of(sources: Sequence[SoundSource]) -> list[FileStretch | None]:
             return FileStretch(found.digest)
         return FileStretch(found.digest, source.start_s, source.end_s)
 
-    return list(map(stretch, sources))
+    return Contents(list(map(stretch, sources)), stamps)
 
 
 def _key(place: int, stretch: FileStretch | None) -> str:

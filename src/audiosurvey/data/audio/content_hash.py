@@ -17,7 +17,7 @@ from audiosurvey.cache import cache_folder
 from audiosurvey.data.audio.decoding import BadAudio, probe
 from audiosurvey.data.audio.sound_file import Stamp, parts_of_file, stamp_of
 from audiosurvey.data.kept_rows import KeptRows
-from audiosurvey.data.readahead import cpu_count, in_order
+from audiosurvey.data.readahead import ProgressCallback, cpu_count, in_order
 from audiosurvey.plainfile import not_plain
 
 _COLUMNS = ("path BLOB", "stamp TEXT", "digest TEXT", "seconds REAL")
@@ -34,8 +34,13 @@ class Fingerprint:
     """Length by its header; None where it is not a readable sound file or leaves the length open."""
 
 
-def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path, Fingerprint | None]:
-    """The fingerprint of each file, computed where it is not cached; None where it cannot be opened."""
+def fingerprints(
+    paths: Iterable[Path], workers: int | None = None, advance: ProgressCallback | None = None
+) -> dict[Path, Fingerprint | None]:
+    """The fingerprint of each file, computed where it is not cached; None where it cannot be opened.
+
+    `advance` is called with the number of files that are read, and of all that have to be.
+    """
     known: dict[Path, Fingerprint | None] = {}
     unknown: list[tuple[Path, Stamp]] = []
     with KeptRows(cache_folder() / "fingerprints.sqlite", "content", _COLUMNS) as kept:
@@ -48,11 +53,13 @@ def fingerprints(paths: Iterable[Path], workers: int | None = None) -> dict[Path
             threads = workers or min(cpu_count(), 16)
             read = in_order(_read, (path for path, _ in unknown), workers=threads, ahead=4 * threads)
             with contextlib.closing(read):
-                for (path, stamp), fingerprint in zip(unknown, read, strict=True):
+                for done, ((path, stamp), fingerprint) in enumerate(zip(unknown, read, strict=True), 1):
                     known[path] = fingerprint
                     # A file that changed while it was read is not cached.
                     if fingerprint and stamp_of(path) == stamp:
                         kept.keep(_key(path), repr(stamp), fingerprint.digest, fingerprint.seconds)
+                    if advance:
+                        advance(done, len(unknown))
     return known
 
 
