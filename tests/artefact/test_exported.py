@@ -1,7 +1,11 @@
 """Exported files as classifiers: the same answers as their model, and one line for what is no such file."""
 
+import json
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +14,10 @@ import soundfile
 import audiosurvey
 from audiosurvey.artefact.exported import ExportedModel, load_exported
 from audiosurvey.artefact.folder import Model
-from audiosurvey.artefact.load import model_name
+from audiosurvey.artefact.load import ModelLibrary, find_models, model_name
 from audiosurvey.errors import UserError
 from audiosurvey.exporting.export import export
+from audiosurvey.exporting.graph import exported_facts
 from audiosurvey.prediction.options import PredictOptions
 from audiosurvey.prediction.prediction import predict
 
@@ -122,6 +127,7 @@ def test_litert_takes_windows(model: Model, tmp_path: Path, capfd: pytest.Captur
     # What the import itself has said.
     capfd.readouterr()
     outcome = export(model, tmp_path / "model.tflite", "litert")
+    assert outcome.difference is not None
     assert outcome.difference <= 1e-4
     exported = audiosurvey.load(tmp_path / "model.tflite")
     assert capfd.readouterr() == ("", "")
@@ -142,6 +148,7 @@ def test_litert_with_8_bit_integers(model: Model, tmp_path: Path):
     export(model, tmp_path / "model.tflite", "litert")
     outcome = export(model, tmp_path / "int8.tflite", "litert", int8=True)
     assert outcome.same_label is not None
+    assert outcome.difference is not None
     assert outcome.difference <= 0.1
     small, whole = (audiosurvey.load(tmp_path / name) for name in ("int8.tflite", "model.tflite"))
     assert small.facts == whole.facts
@@ -156,10 +163,79 @@ def test_a_damaged_litert_file_is_one_line(tmp_path: Path):
         audiosurvey.load(tmp_path / "model.tflite")
 
 
+class FakeCoreML:
+    """Stands in for `coremltools.models.MLModel` on a Mac: a package that is a folder with its metadata in a file."""
+
+    def __init__(self, path: str, compute_units: str) -> None:
+        assert compute_units == "processor"
+        self.user_defined_metadata = json.loads((Path(path) / "metadata.json").read_text(encoding="utf-8"))
+
+    def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The first samples, as scores."""
+        (wave_BS,) = inputs.values()
+        assert list(inputs) == ["waveform"]
+        assert wave_BS.shape == (1, 4000)
+        return {"scores": wave_BS[:, :5]}
+
+
+@pytest.fixture
+def package(model: Model, tmp_path: Path) -> Path:
+    folder = tmp_path / "model.mlpackage"
+    folder.mkdir()
+    facts = exported_facts(model, 4000, 4000)
+    (folder / "metadata.json").write_text(json.dumps({"audiosurvey": json.dumps(facts)}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = types.ModuleType("coremltools")
+    fake.models = SimpleNamespace(MLModel=FakeCoreML)
+    fake.ComputeUnit = SimpleNamespace(CPU_ONLY="processor")
+    monkeypatch.setitem(sys.modules, "coremltools", fake)
+    monkeypatch.setattr("audiosurvey.extras.find_spec", lambda name: name)
+    monkeypatch.setattr("audiosurvey.artefact.exported.platform", SimpleNamespace(system=lambda: "Darwin"))
+
+
+@pytest.mark.usefixtures("mac")
+def test_core_ml_takes_windows(package: Path, model: Model):
+    exported = audiosurvey.load(package)
+    assert isinstance(exported, ExportedModel)
+    assert (exported.labels, exported.thresholds) == (model.labels, {"saw": 0.25})
+    wave_BS = np.arange(8000, dtype=np.float32).reshape(2, 4000)
+    assert exported.scores(wave_BS).tolist() == [[0, 1, 2, 3, 4], [4000, 4001, 4002, 4003, 4004]]
+    with pytest.raises(UserError, match="windows of 4000 samples only"):
+        exported.scores(wave_BS[:, :3999])
+
+
+@pytest.mark.usefixtures("mac")
+def test_a_core_ml_package_of_others(package: Path):
+    (package / "metadata.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match="only files written by 'audiosurvey export'"):
+        audiosurvey.load(package)
+    (package / "metadata.json").unlink()
+    with pytest.raises(UserError, match=r"model\.mlpackage: cannot be read as a Core ML package"):
+        audiosurvey.load(package)
+
+
+@pytest.mark.usefixtures("mac")
+def test_core_ml_packages_are_found_on_a_mac(package: Path):
+    assert list(find_models(package.parent)) == ["model.mlpackage"]
+    assert ModelLibrary(package)["model.mlpackage"].sample_rate == 8000
+
+
+def test_core_ml_needs_a_mac(package: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("audiosurvey.artefact.exported.platform", SimpleNamespace(system=lambda: "Linux"))
+    with pytest.raises(UserError, match=r"model\.mlpackage: Core ML runs on macOS only; give the model folder, or"):
+        audiosurvey.load(package)
+    assert not find_models(package.parent)
+
+
 @pytest.mark.slow
 def test_executorch_takes_windows(model: Model, tmp_path: Path):
     pytest.importorskip("executorch")
     outcome = export(model, tmp_path / "model.pte", "executorch")
+    assert outcome.difference is not None
     assert outcome.difference <= 1e-4
     exported = audiosurvey.load(tmp_path / "model.pte")
     assert exported.labels == model.labels
@@ -195,6 +271,7 @@ def test_threads_reach_onnxruntime(model: Model, tmp_path: Path, monkeypatch: py
         ("bird/fold-1/model", "bird"),
         ("bird/model/model.int8.onnx", "bird"),
         ("bird", "bird"),
+        ("bird/model/model.mlpackage", "bird"),
         ("bird/small.onnx", "small.onnx"),
         ("user/model", "model"),
     ],

@@ -144,8 +144,10 @@ def test_alone_it_shows_its_commands(command: Command):
         (["predict", "nowhere.pt", "x.wav"], "nowhere.pt: no such file or folder, so not a model"),
         (
             ["export", "beside", "--format", "tflite"],
-            "--format tflite: not one of onnx, torch, executorch, litert, web; did you mean litert?",
+            "--format tflite: not one of onnx, torch, executorch, litert, coreml, web; did you mean litert?",
         ),
+        (["export", "beside", "--format", "mlpackage"], "did you mean coreml?"),
+        (["export", "beside", "--format", "core-ml"], "did you mean coreml?"),
         (["export", "beside", "--format", "ONNX"], "did you mean onnx?"),
         (["evaluate", ".", "--device", "gpu"], "device gpu: not available on this machine; did you mean cuda"),
         (["evaluate", "."], "not a model"),

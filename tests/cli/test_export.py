@@ -81,6 +81,8 @@ def test_mistakes_leave_the_folder_as_it_was(command: Command, folder: Path, tmp
     mistake(command("export", tmp_path / "none"), "none", "not a model")
     mistake(command("export", folder, "--format", "tflite"), "tflite")
     mistake(command("export", folder, "--format", "torch", "--int8"), "--int8", "--format onnx")
+    mistake(command("export", folder, "--format", "coreml", "--int8"), "--int8", "not coreml")
+    mistake(command("export", folder, "--format", "coreml", "--output", tmp_path / "app"), "coreml end in .mlpackage")
     mistake(command("export", folder, "--calibration", tmp_path), "--calibration", "--int8")
     mistake(command("export", folder, "--int8", "--calibration", tmp_path / "none"), "none", "no such folder")
     mistake(command("export", folder, "--output", tmp_path / "model.pt2"), "model.pt2", "files of onnx end in .onnx")
@@ -98,7 +100,12 @@ def test_an_exported_file_is_no_model_to_export(command: Command, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("format", "package", "extra"),
-    [("onnx", "onnx", "onnx"), ("executorch", "executorch", "mobile"), ("litert", "litert_torch", "litert")],
+    [
+        ("onnx", "onnx", "onnx"),
+        ("executorch", "executorch", "mobile"),
+        ("litert", "litert_torch", "litert"),
+        ("coreml", "coremltools", "coreml"),
+    ],
 )
 def test_a_missing_package_names_its_extra(
     format: str, package: str, extra: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,8 +14,9 @@ from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import Model
 from audiosurvey.errors import UserError
 from audiosurvey.exporting import export as exporting
-from audiosurvey.exporting.export import ExportResult, export
+from audiosurvey.exporting.export import export
 from audiosurvey.exporting.parity import BATCHES, LENGTHS_S
+from audiosurvey.exporting.result import ExportResult
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -62,6 +63,7 @@ def test_onnx_says_what_it_is(model: Model, outcome: ExportResult, file: Path):
     assert not {node.op_type for node in proto.graph.node} & {"DFT", "STFT"}
     assert str(Path(exporting.__file__).parent).encode() not in proto.SerializeToString()
     assert "opset 18" in outcome.lines()[0]
+    assert outcome.difference is not None
     assert outcome.difference <= 1e-4
     assert outcome.megabytes == pytest.approx(file.stat().st_size / 1e6)
 
@@ -144,6 +146,7 @@ def test_int8_is_smaller_and_a_little_off(model_of: Callable[..., Model], tmp_pa
     whole = export(tiny, tmp_path / "model.onnx", "onnx")
     small = export(tiny, tmp_path / "model.int8.onnx", "onnx", int8=True)
     assert small.megabytes < 0.75 * whole.megabytes
+    assert small.difference is not None
     assert 1e-4 < small.difference <= small.tolerance
     kinds = [node.op_type for node in onnx.load(str(tmp_path / "model.int8.onnx")).graph.node]
     assert kinds.count("DequantizeLinear") > kinds.count("Conv")

@@ -170,7 +170,7 @@ def _opened(model: "Classifier | PathLike", device: str, count: int | None) -> "
 
     check_device(device)
     no_embedding = "an exported file has scores, but no embedding; give the model folder that it was made from"
-    if is_path(model) and is_exported(Path(str(model))) and not Path(str(model)).is_dir():
+    if is_path(model) and is_exported(Path(str(model))):
         raise UserError(f"{model}: {no_embedding}")
     loaded = opened_model(model)
     if not isinstance(loaded, Model):

@@ -13,7 +13,10 @@ from audiosurvey.errors import ArgumentError
 
 if TYPE_CHECKING:
     from audiosurvey.artefact.hub import Pushed
-    from audiosurvey.exporting.export import ExportResult
+    from audiosurvey.exporting.result import ExportResult
+
+_OTHER_NAMES = {"tflite": "litert", "tensorflow": "litert", "mlpackage": "coreml", "apple": "coreml", "ios": "coreml"}
+"""Formats by names that users may try."""
 
 
 @keeps_state
@@ -31,7 +34,7 @@ def export(
 
     Args:
         model: a model folder, or a run with a final model.
-        format: `onnx`, `torch`, `executorch`, `litert` or `web`, a folder with a page that runs in the browser.
+        format: `onnx`, `torch`, `executorch`, `litert`, `coreml`, or `web`, a folder with a page for the browser.
         output: the file or folder to write; None: model.onnx, model.int8.onnx, web, ... in the model folder.
         int8: ONNX, also in a page, or LiteRT with 8-bit integers, about a third of the size.
         calibration: with `int8`: a folder of sounds to calibrate on; None: the model's golden clips.
@@ -39,7 +42,7 @@ def export(
         force: overwrite an existing file or page.
 
     Returns:
-        The file, and its differences to the model.
+        The file, and its differences to the model; for `coreml` on another system than macOS, only the file.
 
     Raises:
         UserError: if there is no such model, a package is missing, or the scores differ.
@@ -68,7 +71,7 @@ def export(
         )
     known: dict[str, Format] = {name: name for name in SUFFIXES}
     if format not in known:
-        near = "litert" if format in ("tflite", "tensorflow") else nearest(format, [*known, "web"])
+        near = _OTHER_NAMES.get(format.lower()) or nearest(format, [*known, "web"])
         mend = f"did you mean {near}?" if near else "most other runtimes convert an ONNX file"
         raise ArgumentError(f"{{format}}: not one of {', '.join(known)}, web; {mend}", format=format)
     return export_model(

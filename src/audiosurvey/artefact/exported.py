@@ -1,9 +1,10 @@
-"""Exported files (.onnx, .pt2, .pte, .tflite) as classifiers, with the labels and scores of the original model.
+"""Exported files (.onnx, .pt2, .pte, .tflite, .mlpackage) as classifiers: the labels and scores of the original model.
 
 Labels, sample rate and windows are stored in the file, so that the file alone is enough.
 """
 
 import json
+import platform
 import threading
 import zipfile
 from collections.abc import Callable
@@ -26,11 +27,13 @@ FACTS = "audiosurvey"
 """Name of the facts in files that store them as one text; ONNX has a property for each."""
 LITERT_FACTS = f"{FACTS}.json"
 """Name of the facts in the archive at the end of a .tflite file."""
-SUFFIXES = (".onnx", ".pt2", ".pte", ".tflite")
+CORE_ML = ".mlpackage"
+"""Suffix of Core ML packages, which are folders."""
+SUFFIXES = (".onnx", ".pt2", ".pte", ".tflite", CORE_ML)
 
 
 class ExportedModel(Classifier):
-    """A model in one file, run by onnxruntime, torch, ExecuTorch or LiteRT."""
+    """A model in one file, run by onnxruntime, torch, ExecuTorch, LiteRT or Core ML."""
 
     def __init__(self, facts: dict[str, Any], run: Runner) -> None:
         activation = facts.get("activation")
@@ -64,7 +67,7 @@ def load_exported(path: Path, *, threads: int | None = None, trust: bool = False
 
     Raises UserError for a .pt2 file without `trust`, a missing, damaged or foreign file, and a missing runtime.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{path}: no such file; expected one written by 'audiosurvey export'")
     if path.suffix == ".pt2" and not trust:
         raise ArgumentError(
@@ -73,6 +76,7 @@ def load_exported(path: Path, *, threads: int | None = None, trust: bool = False
             trust=True,
         )
     openers = {".onnx": _open_onnx, ".pt2": _open_torch, ".pte": _open_executorch, ".tflite": _open_litert}
+    openers[CORE_ML] = _open_coreml
     facts, run = openers[path.suffix](path, threads)
     if any(name not in facts for name in _REQUIRED):
         raise UserError(f"{path}: contains no labels; only files written by 'audiosurvey export' can be used")
@@ -80,8 +84,13 @@ def load_exported(path: Path, *, threads: int | None = None, trust: bool = False
 
 
 def is_exported(path: Path) -> bool:
-    """Whether a path has the suffix of an exported file."""
-    return path.suffix in SUFFIXES
+    """Whether a path has the suffix of an exported file; of folders, only Core ML packages have."""
+    return path.suffix in SUFFIXES and (path.suffix == CORE_ML or not path.is_dir())
+
+
+def runs_here(path: Path) -> bool:
+    """Whether this system has a runtime for an exported file: Core ML is part of macOS, the others run anywhere."""
+    return path.suffix != CORE_ML or platform.system() == "Darwin"
 
 
 def _open_onnx(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
@@ -179,6 +188,28 @@ def _open_litert(path: Path, threads: int | None) -> tuple[dict[str, Any], Runne
         # The interpreter has one set of buffers.
         with lock:
             return np.concatenate([next(iter(runner(**{name: row[None]}).values())).copy() for row in wave_BS])
+
+    return _parse(text), run
+
+
+def _open_coreml(path: Path, threads: int | None) -> tuple[dict[str, Any], Runner]:
+    if not runs_here(path):
+        text = "Core ML runs on macOS only; give the model folder, or an .onnx or .tflite file of the model"
+        raise UserError(f"{path}: {text}")
+    require_installed("coremltools", extra="coreml")
+    with without_output():
+        import coremltools  # pyright: ignore[reportMissingImports]
+
+    try:
+        with without_output():
+            # The processor computes in float32, as the file says; other units may round.
+            package = coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
+        text = dict(package.user_defined_metadata).get(FACTS, "")
+    except Exception as error:
+        raise _unreadable(path, "a Core ML package", error) from error
+
+    def run(wave_BS: np.ndarray) -> np.ndarray:
+        return np.concatenate([package.predict({"waveform": row[None]})["scores"] for row in wave_BS])
 
     return _parse(text), run
 

@@ -205,7 +205,7 @@ def find_model(path: Path) -> Path:
 
     Raises UserError if there is none; for a run it names the fold models.
     """
-    if is_exported(path) and not path.is_dir():
+    if is_exported(path):
         raise UserError(f"{path}: has the name of an exported file; give the model folder that it was made from")
     for folder in (path, path / "model"):
         if (folder / "model.json").is_file():

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from audiosurvey.artefact.classifier import Classifier
-from audiosurvey.artefact.exported import SUFFIXES, is_exported, load_exported
+from audiosurvey.artefact.exported import SUFFIXES, is_exported, load_exported, runs_here
 from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.artefact.hub import fetch, is_repo
 from audiosurvey.config.reading.faults import nearest
@@ -20,7 +20,7 @@ _AT_ONCE = 4
 
 
 def load(path: str | Path, *, trust: bool = False, threads: int | None = None) -> Classifier:
-    """Loads a model folder or an exported file (.onnx, .pt2, .pte, .tflite) on the CPU, ready to predict.
+    """Loads a model folder or an exported file (.onnx, .pt2, .pte, .tflite, .mlpackage) on the CPU, ready to predict.
 
     Args:
         path: a model folder, a run with a final model, an exported file, or, if there is no such path, `user/name` or
@@ -36,7 +36,7 @@ def load(path: str | Path, *, trust: bool = False, threads: int | None = None) -
         UserError: for a model that is incomplete, was changed, or cannot be downloaded, and for anything else.
     """
     path = Path(path) if Path(path).exists() else path
-    if is_exported(Path(path)) and not Path(path).is_dir():
+    if is_exported(Path(path)):
         return load_exported(Path(path), threads=threads, trust=trust)
     if is_repo(str(path)) and not Path(path).exists():
         if isinstance(path, Path) or Path(path).parent.is_dir():
@@ -51,7 +51,7 @@ def model_name(target: str | Path) -> str:
     if not place.exists():
         return place.name
     place = place.resolve()
-    if is_exported(place) and place.name.startswith("model."):
+    if place.suffix in SUFFIXES and place.name.startswith("model."):
         place = place.parent
     while place.name == "model" or re.fullmatch(r"fold-\d+", place.name):
         place = place.parent
@@ -79,7 +79,7 @@ class ModelLibrary:
         path = Path(target)
         # A path that is not a folder may be the name of a model on the Hub; `load` knows.
         self.places: dict[str, str | Path] = {path.name: target}
-        if path.is_dir():
+        if path.is_dir() and not is_exported(path):
             self.places = dict(find_models(path))
             if not self.places:
                 endings = ", ".join(SUFFIXES)
@@ -125,9 +125,12 @@ def find_models(path: Path) -> dict[str, Path]:
     for folder, inside, files in os.walk(path):
         here = Path(folder)
         depth = len(here.relative_to(path).parts)
-        inside[:] = [name for name in inside if not name.startswith(".") and depth < _DEEPEST]
         found += [here] if "model.json" in files else []
-        found += [here / name for name in files if is_exported(Path(name))]
+        # A Core ML package is a folder; here, only Macs can run it.
+        found += [here / name for name in (*files, *inside) if is_exported(here / name) and runs_here(here / name)]
+        inside[:] = [
+            name for name in inside if not (name.startswith(".") or is_exported(here / name)) and depth < _DEEPEST
+        ]
     return {_name(place, path): place for place in sorted(found, key=lambda place: _natural(place, path))}
 
 

@@ -15,9 +15,9 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            metavar="onnx|torch|executorch|litert|web",
+            metavar="onnx|torch|executorch|litert|coreml|web",
             help="onnx: for any language; torch: a torch.export program; executorch and litert: for "
-            "phones; web: a page that runs the model in the browser.",
+            "phones; coreml: for iOS and macOS; web: a page that runs the model in the browser.",
         ),
     ] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="ONNX, web page or LiteRT with 8-bit integers.")] = False,

@@ -1,20 +1,20 @@
-"""Export a model as one file for other runtimes, verified against the model."""
+"""Export a model as one file (or, for Core ML, one package) for other runtimes, verified against the model."""
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from audiosurvey.artefact.card import add_export
-from audiosurvey.artefact.exported import ExportedModel, load_exported
+from audiosurvey.artefact.exported import ExportedModel, load_exported, runs_here
 from audiosurvey.artefact.folder import Model, find_model, load_artefact
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.atomic import naming
 from audiosurvey.data.audio.extensions import AUDIO_EXTENSIONS
 from audiosurvey.errors import ArgumentError, UserError, is_full
+from audiosurvey.exporting.coreml import check_package_target
 from audiosurvey.exporting.formats import EXPORT_WRITERS, OPSET, SUFFIXES, Format
 from audiosurvey.exporting.graph import Scorer, exported_facts, least_samples
 from audiosurvey.exporting.int8 import write_int8
@@ -28,88 +28,24 @@ from audiosurvey.exporting.parity import (
     probes,
     processor_ms,
 )
+from audiosurvey.exporting.result import ExportResult
 from audiosurvey.model.encoders.file_encoder import FileEncoder
 from audiosurvey.silence import silenced
 from audiosurvey.targets import check_target
 
 MOST_WINDOWS = 256
 """Most windows used to measure the ranges of 8-bit integers."""
+_NAMES: dict[Format, str] = {
+    "onnx": f"ONNX, opset {OPSET}",
+    "torch": "torch.export program",
+    "executorch": "ExecuTorch program",
+    "litert": "LiteRT (TensorFlow Lite) model",
+    "coreml": "Core ML package (ML program, float32)",
+}
 _INT8_WRITERS: dict[Format, Callable[[Path, np.ndarray, Path], None]] = {
     "onnx": write_int8,
     "litert": write_litert_int8,
 }
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """An exported file and its differences to the model."""
-
-    path: Path
-    format: str
-    megabytes: float
-    tolerance: float
-    golden: float | None
-    """Largest difference of the scores of the golden clips; None for a model without any."""
-    compared: list[BatchDifference]
-    same_label: float | None
-    """For 8 bits: share of the calibration windows with the same best label as in the model."""
-    ms: float
-    """Processor time of one clip of `clip_seconds` in a batch of one."""
-    torch_ms: float
-    clip_seconds: float
-    one_length: bool
-    """Whether the file accepts only waves of one window."""
-
-    @property
-    def difference(self) -> float:
-        """The difference that is compared with the tolerance: the largest; for 8 bits the mean over the windows."""
-        golden = [self.golden] if self.golden is not None and self.same_label is None else []
-        return max(*golden, *(row.difference for row in self.compared if row.difference is not None), 0.0)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"path": self.path.as_posix(), "difference": self.difference}
-
-    def facts(self) -> list[str]:
-        """A line for each fact, without the table of differences."""
-        lines = [
-            f"{self.format}, {self.megabytes:.2f} MB",
-            f"{self.ms:.1f} ms for a clip of {self.clip_seconds:g} s; the model in torch: {self.torch_ms:.1f} ms "
-            f"({self.torch_ms / self.ms:.2g} times as long)",
-        ]
-        if self.one_length:
-            lines.append(f"accepts only waves of {self.clip_seconds:g} s, as cut by `predict`")
-        if self.golden is not None:
-            lines.append(f"golden clips: largest difference of scores {self.golden:.1e}")
-        if self.same_label is not None:
-            clips = self.compared[0].batch
-            return [
-                *lines,
-                f"scores differ by {self.difference:.1e} (largest of a clip, mean over {clips} clips; allowed: "
-                f"{self.tolerance:g}); the best label is the same for {self.same_label:.1%} of them",
-            ]
-        return [*lines, f"largest difference of scores: {self.difference:.1e} (allowed: {self.tolerance:g})"]
-
-    def differences(self) -> tuple[list[float], dict[int, list[float | None]]]:
-        """The lengths of the sounds in seconds, and the difference for each of them, by batch size; none for 8 bits."""
-        compared = self.compared if self.same_label is None else []
-        lengths = list(dict.fromkeys(row.seconds for row in compared))
-        found = {(row.batch, row.seconds): row.difference for row in compared}
-        batches = dict.fromkeys(row.batch for row in compared)
-        return lengths, {batch: [found[batch, seconds] for seconds in lengths] for batch in batches}
-
-    def lines(self) -> list[str]:
-        """The facts and the differences as Markdown, for the model card."""
-        facts = [f"- {fact}" for fact in self.facts()]
-        lengths, rows = self.differences()
-        if not rows:
-            return facts
-        head = [f"| batch | {' | '.join(f'{seconds:g} s' for seconds in lengths)} |", "|---" * (len(lengths) + 1) + "|"]
-        return [
-            *facts,
-            "",
-            *head,
-            *(f"| {batch} | {' | '.join(map(shown_difference, row))} |" for batch, row in rows.items()),
-        ]
 
 
 def export_model(
@@ -128,7 +64,10 @@ def export_model(
     folder = find_model(model)
     path = output or folder / f"model{'.int8' if int8 else ''}{SUFFIXES[format]}"
     check_suffix(path, format)
-    check_target("output", path, force=force or output is None, own_folder=folder)
+    if format == "coreml":
+        check_package_target(path, force=force or output is None, own_folder=folder)
+    else:
+        check_target("output", path, force=force or output is None, own_folder=folder)
     return export(load_artefact(folder), path, format, int8=int8, calibration=calibration, card=folder / "README.md")
 
 
@@ -143,6 +82,7 @@ def export(
 ) -> ExportResult:
     """Write `model` to `output` if the exported file gives the same scores.
 
+    A Core ML package is run, and compared, on macOS only; elsewhere it is written without, and the result says so.
     `int8`: ONNX or LiteRT with 8-bit integers, whose ranges are measured on the sounds in the folder `calibration`
     (default: on the golden clips); `card`: README.md to which the export is added. Raises UserError, and writes
     nothing, for a network that the format does not support, a missing runtime, and scores that differ.
@@ -156,7 +96,7 @@ def export(
         written = Path(folder) / f"model{output.suffix}"
         _write(model, format, windows_WS, written)
         outcome = _measure(model, format, windows_WS, written, output)
-        written.replace(output)
+        _place(written, output)
     if card is not None and card.is_file():
         add_export(card, output.name, outcome.lines())
     return outcome
@@ -171,10 +111,10 @@ def check_suffix(output: Path, format: Format) -> None:
 def takes_one_length(model: Model, format: Format) -> bool:
     """Whether a file accepts only waves of one window.
 
-    ExecuTorch and LiteRT plan their memory ahead. Networks on waveforms shorten them a dozen times, and torch.export
-    does not finish simplifying the resulting expression of a dynamic length.
+    ExecuTorch, LiteRT and Core ML plan their memory ahead. Networks on waveforms shorten them a dozen times, and
+    torch.export does not finish simplifying the resulting expression of a dynamic length.
     """
-    return format in ("executorch", "litert") or "wave" in model.config.model.hears
+    return format in ("executorch", "litert", "coreml") or "wave" in model.config.model.hears
 
 
 def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Path) -> None:
@@ -200,35 +140,52 @@ def _write(model: Model, format: Format, windows_WS: np.ndarray | None, path: Pa
 
 
 def _measure(model: Model, format: Format, windows_WS: np.ndarray | None, written: Path, output: Path) -> ExportResult:
+    """The file run and compared; for one that this system cannot run, its size only. Raises UserError as `export`."""
+    made = ExportResult(
+        path=output,
+        format=_NAMES[format] + ("" if windows_WS is None else f", int8 (ranges of {len(windows_WS)} windows)"),
+        megabytes=_size(written) / 1e6,
+        tolerance=TOLERANCE if windows_WS is None else INT8_TOLERANCE,
+        clip_seconds=model.clip_samples / model.sample_rate,
+        one_length=takes_one_length(model, format),
+    )
+    if not runs_here(written):
+        return made
     exported = load_exported(written, threads=1, trust=True)
     if windows_WS is None:
-        same, tolerance = None, TOLERANCE
-        compared = compare_batches(model, exported, _lengths(model, exported))
+        compared, same = compare_batches(model, exported, _lengths(model, exported)), None
     else:
         compared, same = _compare_windows(model, exported, windows_WS)
-        tolerance = INT8_TOLERANCE
     ms, torch_ms = processor_ms(exported, model, probes(model)[0])
-    named = {"onnx": f"ONNX, opset {OPSET}", "torch": "torch.export program", "executorch": "ExecuTorch program"}
-    named["litert"] = "LiteRT (TensorFlow Lite) model"
-    outcome = ExportResult(
-        path=output,
-        format=named[format] + ("" if windows_WS is None else f", int8 (ranges of {len(windows_WS)} windows)"),
-        megabytes=written.stat().st_size / 1e6,
-        tolerance=tolerance,
-        golden=_golden(model, exported),
-        compared=compared,
-        same_label=same,
-        ms=ms,
-        torch_ms=torch_ms,
-        clip_seconds=model.clip_samples / model.sample_rate,
-        one_length=exported.facts["most_samples"] is not None,
-    )
-    if not outcome.difference <= tolerance:
+    golden = _golden(model, exported)
+    outcome = replace(made, golden=golden, compared=compared, same_label=same, ms=ms, torch_ms=torch_ms)
+    difference = outcome.difference
+    assert difference is not None
+    if not difference <= outcome.tolerance:
         raise UserError(
-            f"{output}: its scores differ from the model's by {outcome.difference:.2g} (allowed: {tolerance:g}); "
+            f"{output}: its scores differ from the model's by {difference:.2g} (allowed: {outcome.tolerance:g}); "
             "nothing was written"
         )
     return outcome
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of the files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _place(written: Path, output: Path) -> None:
+    """Give what was written its name. A package there is moved aside first: a folder cannot be renamed onto another."""
+    if not (written.is_dir() and output.is_dir()):
+        written.replace(output)
+        return
+    before = output.rename(written.with_name("before"))
+    try:
+        written.rename(output)
+    except OSError:
+        before.rename(output)
+        raise
 
 
 def _refuse_encoder_file(model: Model) -> None:
@@ -292,8 +249,3 @@ def _calibration_windows(model: Model, folder: Path | None) -> np.ndarray:
     # Evenly spaced, to include all classes, which are usually folders.
     chosen = paths[:: -(-len(paths) // MOST_WINDOWS)]
     return np.stack([model.windows(model.decoded(path))[0] for path in chosen])
-
-
-def shown_difference(difference: float | None) -> str:
-    """A difference of scores as in tables."""
-    return "not compared: too slow" if difference is None else f"{difference:.1e}"

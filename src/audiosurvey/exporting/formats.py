@@ -4,6 +4,7 @@ ONNX       metadata properties, each value as JSON
 torch      `torch.export`'s archive with the facts as an extra file; runs with torch alone
 ExecuTorch the facts as the program's method `audiosurvey`; waves of one window, one at a time
 LiteRT     the facts as a file in a zip archive at the end, as TFLite Metadata has them; one window at a time, too
+Core ML    a folder; the facts as an entry of its metadata; one window at a time, too
 """
 
 import io
@@ -15,12 +16,19 @@ from typing import Any, Literal
 import torch
 
 from audiosurvey.artefact.exported import FACTS
+from audiosurvey.exporting.coreml import write_coreml
 from audiosurvey.exporting.graph import Scorer, shortest
 from audiosurvey.exporting.litert import write_litert
 from audiosurvey.extras import matching_torch, require_installed
 
-Format = Literal["onnx", "torch", "executorch", "litert"]
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "executorch": ".pte", "litert": ".tflite"}
+Format = Literal["onnx", "torch", "executorch", "litert", "coreml"]
+SUFFIXES: dict[Format, str] = {
+    "onnx": ".onnx",
+    "torch": ".pt2",
+    "executorch": ".pte",
+    "litert": ".tflite",
+    "coreml": ".mlpackage",
+}
 OPSET = 18
 """ONNX operator set, supported since onnxruntime 1.14."""
 
@@ -93,6 +101,7 @@ EXPORT_WRITERS: dict[Format, Callable[[Scorer, int, dict[str, Any], Path], None]
     "torch": write_torch,
     "executorch": write_executorch,
     "litert": write_litert,
+    "coreml": write_coreml,
 }
 
 

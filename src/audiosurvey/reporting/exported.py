@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from audiosurvey.exporting.export import ExportResult, shown_difference
+from audiosurvey.exporting.result import ExportResult, shown_difference
 from audiosurvey.pages.columns import Column
 from audiosurvey.pages.terminal_table import FittedTable
 

@@ -12,7 +12,8 @@ from audiosurvey.artefact.exported import load_exported
 from audiosurvey.artefact.folder import find_model, load_artefact
 from audiosurvey.artefact.load import model_name
 from audiosurvey.errors import ArgumentError, UserError
-from audiosurvey.exporting.export import ExportResult, export
+from audiosurvey.exporting.export import export
+from audiosurvey.exporting.result import ExportResult
 from audiosurvey.exporting.web.page import new_page, write_page
 from audiosurvey.exporting.web.runtime import find_runtime
 from audiosurvey.targets import check_target_folder
