@@ -167,7 +167,8 @@ def suggest(
     elif output is None:
         _print_suggestions(found)
     if output is not None and found.clips:
-        _note(f"wrote {output}: {number_of(len(found), 'clip')} of {found.candidates}; fill in the column label")
+        then = "; fill in the column label" if output.suffix.lower() == ".csv" else ""
+        _note(f"wrote {output}: {number_of(len(found), 'clip')} of {found.candidates}{then}")
     elif not found.clips:
         _note("nothing to suggest: no clip without a label is left")
     if found.labelled:
