@@ -191,7 +191,7 @@ def test_nothing_but_packages_is_replaced(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["tiny", "small", "mn04", "cnn6"])
+@pytest.mark.parametrize("preset", ["tiny", "small", "mn04", "cnn6", "erann-0-1", "eat-s", "ced-tiny"])
 def test_presets_give_their_scores(preset: str, model_of: Callable[..., Model], tmp_path: Path):
     pytest.importorskip("coremltools")
     model = model_of(preset)

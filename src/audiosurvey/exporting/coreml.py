@@ -35,7 +35,7 @@ def write_coreml(scorer: Scorer, samples: int, facts: dict[str, Any], path: Path
         with matching_torch("coremltools"):
             import coremltools  # pyright: ignore[reportMissingImports]
 
-        package = coremltools.convert(
+        package: Any = coremltools.convert(
             program,
             inputs=[coremltools.TensorType(name="waveform", shape=(1, samples))],
             outputs=[coremltools.TensorType(name="scores")],
@@ -76,12 +76,18 @@ def check_package_target(path: Path, *, force: bool, own_folder: Path) -> None:
 
 def _program(scorer: Scorer, samples: int) -> torch.export.ExportedProgram:
     """An exported program of operations that coremltools 9 converts."""
-    table = torch.export.default_decompositions()
-    exported = torch.export.export(scorer, (torch.zeros(1, samples),))
-    program = exported.run_decompositions({operation: table[operation] for operation in _DECOMPOSED})
+    known = torch.export.default_decompositions()
+    table: dict[Any, Any] = {operation: known[operation] for operation in _DECOMPOSED}
+    table[_ATEN.reciprocal.default] = _reciprocal
+    program = torch.export.export(scorer, (torch.zeros(1, samples),)).run_decompositions(table)
     # Another name for the same tensor.
     for node in list(program.graph.nodes):
         if node.target is _ATEN.alias.default:
             node.replace_all_uses_with(node.args[0])
             program.graph.erase_node(node)
     return program
+
+
+def _reciprocal(x: torch.Tensor) -> torch.Tensor:
+    """1 / x as a division: coremltools 9 converts a reciprocal to 1 / (x + 1e-4)."""
+    return torch.ones_like(x) / x
