@@ -25,6 +25,7 @@ PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 NOT_RUN = {
     "docs/app.md js": "needs Node.js with onnxruntime-node; the output beside it was made by it",
+    "docs/app.md swift": "needs a Mac; not compiled yet, which the page says",
     "docs/app.md cpp": "needs a compiler and the headers of ONNX Runtime; the output beside it was made by it",
 }
 """Blocks of other languages."""

@@ -65,10 +65,15 @@ EVERY_BLOCK: list[dict[str, Any]] = [
     {
         "encoder": {
             "hub": "user/name",
+            "file": None,
+            "output": None,
+            "sample_rate": None,
+            "window_seconds": None,
             "layer": 3,
             "pool": "max",
             "config": {"model_type": "hubert"},
             "extractor": {"sampling_rate": 16000},
+            "graph": None,
         }
     },
     {"pooling": {"mode": "mul", "flat": True}},
