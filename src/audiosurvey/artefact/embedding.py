@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from audiosurvey.artefact.folder import Model
+from audiosurvey.model.network import Network
 
 
 def hash_of_body(model: Model) -> bytes:
@@ -13,11 +14,16 @@ def hash_of_body(model: Model) -> bytes:
     about = [config.sample_rate, config.mel_spectrogram.model_dump_json(), config.model.model_dump_json()]
     about += [model.clip_samples, model.facts["pad"], model.facts["mono"], str(model.network.classifier.weight.device)]
     digest = hashlib.sha256(repr(about).encode())
-    for name, value in model.network.state_dict().items():
+    add_body(digest, model.network)
+    return digest.digest()
+
+
+def add_body(digest: "hashlib._Hash", network: Network) -> None:
+    """Updates a hash with all weights and statistics of a network but those of its classifier."""
+    for name, value in network.state_dict().items():
         if not name.startswith("classifier."):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.digest()
 
 
 def unit_length(embedding_NE: np.ndarray) -> np.ndarray:

@@ -92,27 +92,23 @@ def _embedded(
     with KeptRows(file, "embeddings", _COLUMNS) as kept:
         first = {key: place for place, key in reversed(list(enumerate(keys)))}
         missing = [place for place, key in enumerate(keys) if first[key] == place and not kept.has(key)]
+        to_embed = set(missing)
         new = embed_sounds(model, [sources[place] for place in missing], hop_s, batch_size)
-        order = {place: done for done, place in enumerate(missing, 1)}
+        done = 0
         with contextlib.closing(new):
             for place, (key, source) in enumerate(zip(keys, sources, strict=True)):
                 if (sound := repeated.get(key)) is None:
-                    if place in order:
-                        sound = next(new)
+                    if place in to_embed:
+                        sound, done = next(new), done + 1
                         if advance:
-                            advance(order[place], len(missing))
+                            advance(done, len(missing))
+                        # A file that changed after it was hashed is not what its hash says.
+                        if stretches[place] and sound.fault is None and _unchanged(source, stamps[place]):
+                            kept.keep(key, *_as_row(sound))
                     elif (row := kept.find(key)) is not None:
                         sound = _from_row(model, *row)
                     else:  # removed meanwhile
                         (sound,) = embed_sounds(model, [source], hop_s, batch_size)
-                    # A file that changed after it was hashed is not what its hash says.
-                    if (
-                        place in order
-                        and stretches[place]
-                        and sound.fault is None
-                        and _unchanged(source, stamps[place])
-                    ):
-                        kept.keep(key, *_as_row(sound))
                 uses[key] -= 1
                 if uses[key]:
                     repeated[key] = sound

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from accelerate.utils import gather_object
 
+from audiosurvey.artefact.embedding import add_body
 from audiosurvey.data.batches.batches import EvalBatches
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.data.table import Clip
@@ -112,10 +113,7 @@ def _compute(stage: Stage, network: Network, progress: ProgressCallback | None) 
 def _name(stage: Stage, network: Network) -> str:
     """A hash of what the embeddings depend on besides the config: weights of the body, sounds and windows."""
     digest = hashlib.sha256(f"{stage.sounds.store.hash} {stage.sounds.window_samples}".encode())
-    for name, value in network.state_dict().items():
-        if not name.startswith("classifier."):
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    add_body(digest, network)
     for block in network.blocks:
         if isinstance(block, FileEncoder):
             # The same file gives other features at another tensor.
