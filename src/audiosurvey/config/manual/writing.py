@@ -82,7 +82,7 @@ def write_starter(
 def _advice(path: Path, root: Path | None) -> str:
     place = f" --root {shlex.quote(root.as_posix())}" if root else ""
     command = f"audiosurvey init {shlex.quote(path.as_posix())}{place} --preset probe-mn04 --force"
-    return f"few clips for a network from scratch; a pretrained one is trained in a minute: {command}"
+    return f"few clips to train a network from scratch; a pretrained network needs about a minute: {command}"
 
 
 def _put_root(section: dict[str, Any], root: Path) -> None:
