@@ -126,13 +126,14 @@ def wav(seconds: float, rate: int = 8000) -> bytes:
     [
         (b"", 400, "empty: no sound was sent"),
         (b"hello", 422, "sound: not a sound file that can be read"),
-        (gzip.compress(b"hello"), 422, "sound: not a sound file that can be read"),
+        (gzip.compress(b"hello", mtime=0), 422, "sound: not a sound file that can be read"),
         (wav(1)[:3000], 422, "sound: "),
         (bytes(600_000), 413, "too large: the limit is 0.5 MB"),
         (wav(61), 413, "sound: too long; the limit is 1 minute of sound"),
         (wav(100, rate=100), 413, "sound: too long; the limit is 1 minute of sound"),
         (wav(0), 422, "sound: "),
     ],
+    ids=["nothing", "text", "gzip", "cut off", "too many bytes", "too long", "too long at a low rate", "no samples"],
 )
 @pytest.mark.parametrize("as_form", [False, True])
 def test_what_is_refused_is_one_line(
