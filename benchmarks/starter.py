@@ -1,6 +1,7 @@
 """The config that `audiosurvey init` writes, against the best of ten that a search finds at the same cost.
 
-    python benchmarks/starter.py SHARED runs/starter [--sets toy,people,outdoors] [--trials 10] [--jobs 2] [--make]
+    python benchmarks/starter.py SHARED runs/starter [--sets toy,people,outdoors] [--trials 10] [--seeds 3] [--jobs 2]
+        [--make]
 
 SHARED is a folder with `esc50-16k` and `esc10`, both in the layout of ESC-50. Three folders of class folders are made,
 as a user would have them:
@@ -11,9 +12,10 @@ as a user would have them:
 
 `init` writes a config for each, with the recordings that names tell of. A survey then tries other values of eight keys,
 with the same network and as many epochs. Its search (scheme `single`) scores each trial on the fold after the first,
-without the first. Then the config of `init` and the best one found are trained on all folds. The score is the balanced
-accuracy over the clips of all folds. One of the five test folds took part in the choice of the second config, so the
-comparison is somewhat optimistic for the search. The interval of the difference is a bootstrap over recordings.
+without the first. Then the config of `init` and the best one found are trained on all folds with each seed. The score
+is the balanced accuracy over the clips of all folds, mean of the seeds. One of the five test folds took part in the
+choice of the second config, so the comparison is somewhat optimistic for the search. The interval of the difference is
+a bootstrap over recordings.
 `--make` makes the sets and configs, and trains nothing. A command that was interrupted continues.
 """
 
@@ -45,6 +47,7 @@ SPACE = {
     "augmentation.noise.p": {"uniform": [0, 0.8]},
 }
 DRAWS = 2000
+ROWS = ("init", "init-searched")
 
 
 def make_toy(folder: Path) -> None:
@@ -98,6 +101,19 @@ def write_survey(name: str, root: Path, config: Path, trials: int) -> Path:
     return survey
 
 
+def write_seeds(name: str, config: Path, found: Path, seeds: list[int]) -> Path:
+    """Both configs with other seeds."""
+    survey = config.with_name(f"{name}-seeds.yaml")
+    epochs = audiosurvey.load_config(config).config.train.epochs
+    configs = [
+        {"config": path.absolute().as_posix(), "name": row, "set": {"protocol.test_every": 0}}
+        for path, row in zip((config, found), ROWS, strict=True)
+    ]
+    plan = {"configs": configs, "seeds": seeds, "budget": {"epochs": epochs}}
+    survey.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    return survey
+
+
 def balanced(found: RunPredictions, weight_N: np.ndarray | None = None) -> float:
     """Mean recall of the classes, over the clips of all folds."""
     weight_N = np.ones(len(found)) if weight_N is None else weight_N
@@ -106,32 +122,38 @@ def balanced(found: RunPredictions, weight_N: np.ndarray | None = None) -> float
     return float((np.bincount(target_N, weight_N * right_N)[clips_K > 0] / clips_K[clips_K > 0]).mean())
 
 
-def difference_interval(ours: RunPredictions, best: RunPredictions) -> tuple[float, float]:
-    """95 % of the differences when the recordings are drawn again."""
-    assert ours.clips == best.clips
-    _, recording_N = np.unique([s or c for s, c in zip(ours.sources, ours.clips, strict=True)], return_inverse=True)
+def difference_interval(pairs: list[tuple[RunPredictions, RunPredictions]]) -> tuple[float, float]:
+    """95 % of the differences, mean of the seeds, when the recordings are drawn again."""
+    first = pairs[0][0]
+    assert all(run.clips == first.clips for pair in pairs for run in pair)
+    _, recording_N = np.unique([s or c for s, c in zip(first.sources, first.clips, strict=True)], return_inverse=True)
     rng = stream(0, "benchmark", "starter")
     drawn = []
     for _ in range(DRAWS):
         picked = np.floor(rng.random(recording_N.max() + 1) * (recording_N.max() + 1)).astype(int)
         weight_N = np.bincount(picked, minlength=recording_N.max() + 1)[recording_N].astype(float)
-        drawn.append(balanced(ours, weight_N) - balanced(best, weight_N))
+        drawn.append(np.mean([balanced(ours, weight_N) - balanced(best, weight_N) for ours, best in pairs]))
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(low), float(high)
 
 
-def measure(name: str, folder: Path) -> str:
-    """The row of a set: the config of `init` and the best one found, over all folds and over those not chosen by."""
-    runs = [audiosurvey.open_run(folder / "runs" / f"{row}-seed0") for row in ("init", "init-searched")]
-    ours, best = (run.predictions() for run in runs)
-    low, high = difference_interval(ours, best)
-    difference = balanced(ours) - balanced(best)
-    minutes = sum(row.seconds for run in runs for row in run.results.folds) / 60
-    accuracy = [run.mean["accuracy"] or 0.0 for run in runs]
-    scores = f"{balanced(ours):.3f} ({accuracy[0]:.3f}) | {balanced(best):.3f} ({accuracy[1]:.3f})"
-    epochs = runs[0].results.folds[0].epochs
-    interval = f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-    return f"| {name} | {epochs} | {scores} | {interval} | {minutes:.0f} |"
+def measure(name: str, folders: dict[int, Path]) -> str:
+    """The row of a set: the config of `init` and the best one found, over all folds, mean of the seeds.
+
+    `folders`: the survey of each seed.
+    """
+    runs = [
+        [audiosurvey.open_run(path / "runs" / f"{row}-seed{seed}") for seed, path in folders.items()] for row in ROWS
+    ]
+    pairs = [(ours.predictions(), best.predictions()) for ours, best in zip(*runs, strict=True)]
+    scores = np.array([[balanced(one) for one in pair] for pair in pairs])
+    low, high = difference_interval(pairs)
+    minutes = sum(fold.seconds for row in runs for run in row for fold in run.results.folds) / 60
+    accuracy = [np.mean([run.mean["accuracy"] or 0.0 for run in row]) for row in runs]
+    ours, best = (f"{mean:.3f} ({plain:.3f})" for mean, plain in zip(scores.mean(axis=0), accuracy, strict=True))
+    each = ", ".join(f"{100 * (row[0] - row[1]):+.1f}" for row in scores)
+    difference = f"{100 * (scores[:, 0] - scores[:, 1]).mean():+.1f} ({100 * low:+.1f} to {100 * high:+.1f}; {each})"
+    return f"| {name} | {runs[0][0].results.folds[0].epochs} | {ours} | {best} | {difference} | {minutes:.0f} |"
 
 
 def main() -> None:
@@ -140,6 +162,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", default="toy,people,outdoors")
     parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--make", action="store_true")
     given = parser.parse_args()
@@ -148,10 +171,17 @@ def main() -> None:
     for name in given.sets.split(","):
         make_set(name, given.shared, given.folder / name)
         survey = write_survey(name, given.folder / name, given.folder / f"{name}.yaml", given.trials)
-        if not given.make:
-            audiosurvey.survey(survey, run_dir=given.folder / f"{name}-survey", jobs=given.jobs, progress=True)
-            rows.append(measure(name, given.folder / f"{name}-survey"))
-    print("| set | epochs | init: balanced (plain) accuracy | best of the search | difference in points | minutes |")
+        if given.make:
+            continue
+        folder = given.folder / f"{name}-survey"
+        audiosurvey.survey(survey, run_dir=folder, jobs=given.jobs, progress=True)
+        folders = {0: folder}
+        if others := list(range(1, given.seeds)):
+            survey = write_seeds(name, given.folder / f"{name}.yaml", folder / "search" / "best.yaml", others)
+            folders |= dict.fromkeys(others, given.folder / f"{name}-seeds")
+            audiosurvey.survey(survey, run_dir=folders[1], jobs=given.jobs, progress=True)
+        rows.append(measure(name, folders))
+    print("| set | epochs | init: balanced (plain) accuracy | search | difference (95 %; each seed) | minutes |")
     print("|---|---|---|---|---|---|", *rows, sep="\n")
 
 

@@ -1,4 +1,4 @@
-"""Freed memory is kept: a step that allocates what the last one freed meets no page faults."""
+"""Freed memory is kept, or shared by all threads."""
 
 import os
 import subprocess
@@ -60,3 +60,37 @@ def test_elsewhere_nothing_is_done(monkeypatch):
 
     monkeypatch.setattr(allocator.sys, "platform", "darwin")
     assert not allocator.keep_freed_memory()
+    assert not allocator.share_freed_memory()
+
+
+_HEAPS = """
+import ctypes, re, tempfile, threading
+from audiosurvey.allocator import share_freed_memory
+print(SHARE and share_freed_memory())
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+all_there = threading.Barrier(12)
+def allocate():
+    all_there.wait()
+    libc.malloc(ctypes.c_size_t(100_000))
+    all_there.wait()
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+with tempfile.NamedTemporaryFile() as file:
+    stream = ctypes.c_void_p(libc.fopen(file.name.encode(), b"w"))
+    libc.malloc_info(0, stream)
+    libc.fclose(stream)
+    print(len(re.findall(b"<heap nr", file.read())))
+"""
+
+
+def test_threads_share_one_heap():
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+
+    def said(share: bool) -> list[str]:
+        command = [sys.executable, "-c", f"SHARE = {share}\n{_HEAPS}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=clean).stdout.split()
+
+    assert int(said(False)[1]) > 1
+    assert said(True) == ["True", "1"]

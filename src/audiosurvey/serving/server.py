@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from audiosurvey.allocator import share_freed_memory
 from audiosurvey.artefact.load import load, model_name
 from audiosurvey.extras import require_installed
 from audiosurvey.serving.limits import UploadLimits
@@ -42,6 +43,7 @@ def serve(target: str, options: ServeOptions, say: Callable[[str], object]) -> N
     from audiosurvey.serving.app import build_app
 
     check_device(options.device)
+    share_freed_memory()
     number = options.threads or torch.get_num_threads()
     with (
         listening(options.host, options.port) as listener,
