@@ -60,6 +60,40 @@ def test_what_is_pushed_is_loaded_and_says_the_same(hub: FakeHub, folder: Path, 
     assert loaded.predict(sound) == audiosurvey.load(folder).predict(sound)
 
 
+def test_exported_files_are_pushed_with_the_model(hub: FakeHub, folder: Path, command: Command):
+    files = ["model.onnx", "model.int8.onnx", "model.tflite", "model.int8.tflite", "model.pte"]
+    package = ["model.mlpackage/Manifest.json", "model.mlpackage/Data/com.apple.CoreML/model.mlmodel"]
+    # A page of a large model holds an ONNX file of its own.
+    kept_back = ["model.pt2", "web/index.html", "web/model.onnx", "code.py", "notes.mlpackage.txt"]
+    for name in (*files, *package, *kept_back):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"exported")
+    status, out, _ = command("push", folder, "me/tones")
+    assert status == 0
+    there = {path.relative_to(hub.root / "me" / "tones").as_posix() for path in _files(hub.root / "me" / "tones")}
+    assert there == {*FILES, *files, *package}
+    names = "model.int8.onnx, model.int8.tflite, model.mlpackage, model.onnx, model.pte, model.tflite"
+    assert f"exported files: {names}\n" in out
+    assert "not included: model.pt2, which can run code when it is opened\n" in out
+    command("push", folder, "me/other", "--no-golden-clips")
+    assert {
+        path.relative_to(hub.root / "me" / "other").as_posix() for path in _files(hub.root / "me" / "other")
+    } == there
+    audiosurvey.load("me/tones")
+    assert {path.name for path in (hub.root / "snapshots" / "me" / "tones").iterdir()} == set(FILES)
+
+
+def test_names_of_exported_files_are_no_patterns(hub: FakeHub, folder: Path):
+    for name in ("model[1].onnx", "model1.onnx.bak"):
+        (folder / name).write_bytes(b"exported")
+    push(folder, "me/tones")
+    assert {path.name for path in (hub.root / "me" / "tones").iterdir()} == {*FILES, "model[1].onnx"}
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 def test_a_path_that_exists_is_no_repository(hub: FakeHub, folder: Path):
     (folder.parent / "me").mkdir()
     folder.rename(folder.parent / "me" / "tones")

@@ -5,11 +5,13 @@ Downloads are cached by huggingface_hub, so that a model loads without a network
 
 import re
 from dataclasses import dataclass
+from glob import escape
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from audiosurvey.artefact.exported import is_exported
 from audiosurvey.artefact.folder import FILES, find_model, load_artefact, without_golden_clips
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.artefact.licence import NOT_STATED, non_commercial
@@ -17,8 +19,8 @@ from audiosurvey.errors import UserError
 
 _REPO = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 _OFFLINE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectTimeout", "ReadTimeout")
-_EXPORTS = ("*.onnx",)
-"""Exported files that are published with a model."""
+_TRUSTED = ".pt2"
+"""Suffix of exported files that can run code when they are opened: they are not published."""
 
 
 def is_repo(name: str) -> bool:
@@ -60,7 +62,8 @@ class Pushed:
 def push(model_path: Path, repo: str, *, private: bool = False, golden_clips: bool = True) -> Pushed:
     """Upload a model to a repository of the Hub, which is created if necessary.
 
-    `golden_clips`: False uploads made sounds in place of the golden clips, which are training audio.
+    `golden_clips`: False uploads made sounds in place of the golden clips, which are training audio. Exported files in
+    the folder are uploaded too, except for .pt2 files.
 
     Raises UserError, before anything is uploaded, for a folder that is incomplete or changed or whose golden clips give
     other logits; also without a token or a network, and if the repository cannot be written.
@@ -79,6 +82,9 @@ def push(model_path: Path, repo: str, *, private: bool = False, golden_clips: bo
     hub = _hub(repo)
     if hub.get_token() is None:
         raise UserError(f"{repo}: no token for the Hub; log in with 'hf auth login', or set HF_TOKEN")
+    exports = sorted(entry.name for entry in folder.iterdir() if is_exported(entry))
+    left_out = [name for name in exports if name.endswith(_TRUSTED)]
+    exports = [name for name in exports if name not in left_out]
     message = f"audiosurvey {model.facts['version']} model"
     with TemporaryDirectory(prefix="audiosurvey-") as beside:
         made = model.golden.made or not golden_clips
@@ -86,7 +92,10 @@ def push(model_path: Path, repo: str, *, private: bool = False, golden_clips: bo
         try:
             hub.create_repo(repo, private=private, exist_ok=True)
             hub.upload_folder(
-                repo_id=repo, folder_path=str(upload), allow_patterns=[*FILES, *_EXPORTS], commit_message=message
+                repo_id=repo,
+                folder_path=str(upload),
+                allow_patterns=[*FILES, *(_pattern(folder / name) for name in exports)],
+                commit_message=message,
             )
         except Exception as error:
             raise UserError(f"{repo}: not pushed: {_one_line(error)}") from error
@@ -101,11 +110,20 @@ def push(model_path: Path, repo: str, *, private: bool = False, golden_clips: bo
         else f"included: {len(model.golden.clips)} training clips (golden clips), under the licence of the data; "
         "--no-golden-clips leaves them out",
     ]
+    if exports:
+        lines.append(f"exported files: {', '.join(exports)}")
+    if left_out:
+        lines.append(f"not included: {', '.join(left_out)}, which can run code when it is opened")
     if non_commercial(licence):
         lines.append("non-commercial: the model must not be used commercially, as its card states")
     if licence == NOT_STATED:
         lines.append("licence: none is stated; add one to README.md of the repository, or nobody may use the model")
     return Pushed(url, difference, licence, lines)
+
+
+def _pattern(exported: Path) -> str:
+    """The pattern of huggingface_hub for one exported file, or for all files of a package."""
+    return escape(exported.name) + ("/*" if exported.is_dir() else "")
 
 
 def _hub(name: str) -> Any:
