@@ -36,6 +36,11 @@ class Description:
     notes: list[str] = field(default_factory=list)
     """What the figures leave out."""
 
+    @property
+    def whole_macs(self) -> int | None:
+        """`macs`; None if those of a block are not known, so that networks are not compared by a part of them."""
+        return None if self.notes else self.macs
+
 
 def describe(network: Network, input_shape: InputShape, classes: int | None = None) -> Description:
     """Describes a network without computing anything.

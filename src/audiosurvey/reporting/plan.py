@@ -7,6 +7,7 @@ import torch
 
 from audiosurvey.data.table import Table, clips_by_class
 from audiosurvey.errors import some_of
+from audiosurvey.model.describe import Description
 from audiosurvey.pages.units import duration, size
 from audiosurvey.runs.advice import advice
 from audiosurvey.runs.executors.side_by_side import Round
@@ -30,7 +31,7 @@ def plan_lines(plan: RunPlan) -> list[str]:
     table = context.sounds.table
     lines = [
         f"data: {_about(table)}, {len(table.folds)} folds" + _licence(table),
-        f"network: {description.parameters:,} parameters, {description.macs / 1e6:,.1f} MMAC a clip of "
+        f"network: {description.parameters:,} parameters, {_macs(description)} a clip of "
         f"{config.clip_samples / config.sample_rate:g} s, input {' x '.join(map(str, description.input_shape))}",
     ]
     lines.insert(1, f"classes: {_sizes(table)}")
@@ -120,6 +121,10 @@ def one_thread_words(expected: Forecast, of: str) -> str:
         return ""
     line = f"; other programs use this machine: one thread would take about {duration(alone)} {of}"
     return line + (", which is quicker: give --threads 1" if alone < expected.seconds else ", which is not quicker")
+
+
+def _macs(description: Description) -> str:
+    return "unknown MACs" if description.whole_macs is None else f"{description.whole_macs / 1e6:,.1f} MMAC"
 
 
 def _about(table: Table) -> str:

@@ -65,5 +65,5 @@ def open_experiment(
     if pretrain_on is not None:
         check_length(config, pretrain_on)
     about = new_results(config, sounds.table, sounds.store, leaking=leaking)
-    about = about.changed(parameters=description.parameters, macs=description.macs)
+    about = about.changed(parameters=description.parameters, macs=description.whole_macs)
     return Experiment(config, sounds, init, pretrain_on, background and background.hash, splits, description, about)

@@ -33,8 +33,8 @@ class RowForecast:
     pending: int
     """Cells to train: failed ones only if they are retried."""
     parameters: int
-    macs: int
-    """Multiply-accumulates for one window."""
+    macs: int | None
+    """Multiply-accumulates for one window; None: not known."""
     epochs: int
     """0: ended by patience."""
     seconds_per_cell: float
@@ -145,7 +145,7 @@ def forecast_survey(
                         len(own),
                         sum(cell.id not in ended for cell in own),
                         experiment.description.parameters,
-                        experiment.description.macs,
+                        experiment.description.whole_macs,
                         row.config.train.epochs or 0,
                         measured.seconds,
                         kept * len(own),

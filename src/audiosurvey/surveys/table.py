@@ -109,7 +109,7 @@ def forecast_table(forecast: "SurveyForecast") -> Group:
         Column("row", tuple(row.name for row in rows), "name"),
         Column("cells", tuple(str(row.cells) for row in rows)),
         Column("params", tuple(f"{row.parameters / 1e6:.2f} M" for row in rows)),
-        Column("MMACs", tuple(f"{row.macs / 1e6:,.1f}" for row in rows)),
+        Column("MMACs", tuple("-" if row.macs is None else f"{row.macs / 1e6:,.1f}" for row in rows)),
         Column("epochs", tuple(str(row.epochs or "?") for row in rows)),
         Column("per cell", tuple(duration(row.seconds_per_cell) for row in rows)),
         Column("to train", tuple(duration(row.seconds) for row in rows)),

@@ -156,6 +156,7 @@ def test_describe_says_what_is_not_counted(tmp_path: Path) -> None:
     found = describe(network_of(path, 9000, device="meta"), (1, 9000))
     assert [row.output_shape for row in found.layers] == [(1, 9000, 1), (FILTERS,), (3,)]
     assert found.parameters == 3 * FILTERS + 3
+    assert found.whole_macs is None
     (note,) = found.notes
     assert note.startswith("e.onnx: 6,2")
     assert note.endswith("not trained, and the multiply-accumulates of its runtime are not counted")
