@@ -185,7 +185,7 @@ def test_what_is_not_frozen_is_one_line(folder: Path) -> None:
 
 def test_faults_have_the_line_of_their_key(folder: Path) -> None:
     assert faults(folder, "model.blocks.1.encoder.file=models/encode.onnx") == [
-        "--set model.blocks.1.encoder.file: models/encode.onnx: no such file; model files there: models/encoder.onnx"
+        "--set model.blocks.1.encoder.file: models/encode.onnx: no such file; did you mean models/encoder.onnx?"
     ]
     (said_rate,) = faults(folder, "model.blocks.1.encoder.sample_rate=null")
     assert said_rate.startswith(

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from encoder_files import FILTERS, embeddings_of, write_onnx
+from encoder_files import FILTERS, embeddings_of, write_frames_after, write_onnx
 
 from audiosurvey.errors import UserError
 from audiosurvey.model.describe import describe
@@ -166,6 +166,16 @@ def test_a_length_that_the_file_refuses(wave_BS: np.ndarray, tmp_path: Path) -> 
     network = network_of(write_onnx(tmp_path / "e.onnx"), 9000)
     with pytest.raises(UserError, match=r"encoder: e\.onnx refuses waves of 100 samples \("):
         embedded(network, wave_BS[:, :100])
+
+
+def test_a_clip_of_which_the_file_gives_no_frames(wave_BS: np.ndarray, tmp_path: Path) -> None:
+    network = network_of(write_frames_after(tmp_path / "e.onnx", 100), 9000, output="later")
+    assert np.isfinite(embedded(network, wave_BS)).all()
+    with pytest.raises(UserError) as caught:
+        embedded(network, wave_BS[:, :4000])
+    assert str(caught.value) == (
+        "encoder: e.onnx: gives no features for waves of 4000 samples, which are too short for it"
+    )
 
 
 def test_a_file_whose_width_depends_on_the_length(wave_BS: np.ndarray, tmp_path: Path) -> None:

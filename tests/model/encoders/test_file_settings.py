@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from encoder_files import FILTERS, write_onnx
+from encoder_files import FILTERS, write_frames_after, write_onnx
 
 from audiosurvey.model.encoders.file_settings import FileSettings, SettingFault, read_file_settings
 
@@ -111,11 +111,14 @@ def test_what_is_no_encoder(tmp_path: Path) -> None:
     assert refused(tmp_path / "none.onnx") == ("file", "no such file (relative to the working directory)")
     write_onnx(tmp_path / "encoder.onnx")
     assert refused(tmp_path / "none.onnx") == ("file", f"no such file; model files there: {tmp_path}/encoder.onnx")
+    for name in ("a.onnx", "b.onnx", "c.onnx"):
+        write_onnx(tmp_path / name)
+    assert refused(tmp_path / "encodr.onnx") == ("file", f"no such file; did you mean {tmp_path}/encoder.onnx?")
     assert refused(tmp_path / "model.pt")[1] == "expected a file whose name ends in .onnx or .tflite"
     (tmp_path / "text.onnx").write_text("no model at all")
     assert refused(tmp_path / "text.onnx")[1].startswith("cannot be read as an ONNX file (")
     (tmp_path / "empty.onnx").write_bytes(b"")
-    assert refused(tmp_path / "empty.onnx")[1] == "cannot be read as an ONNX file (there is no graph in it)"
+    assert refused(tmp_path / "empty.onnx")[1] == "is empty; copy it again"
     (tmp_path / "folder.onnx").mkdir()
     assert refused(tmp_path / "folder.onnx")[1].startswith("cannot be read (")
     cut = tmp_path / "cut.onnx"
@@ -143,7 +146,35 @@ def test_inputs_that_are_no_waveform(tmp_path: Path) -> None:
         assert message.startswith(
             f"its input mel ({', '.join(map(str, shape))}) is a spectrogram, not a waveform; use a"
         )
+    model = onnx.load(str(write_onnx(path)))
+    model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("mel", onnx.TensorProto.FLOAT, ["frames", 128]))
+    onnx.save(model, str(path))
+    assert refused(path)[1].startswith(
+        "its input mel (?, 128) takes 128 numbers, a frame of a spectrogram rather than a waveform; use a file that"
+    )
     assert settings(write_onnx(path, kind=onnx.TensorProto.DOUBLE)).graph.width == FILTERS
+
+
+def test_features_that_differ_each_time_are_refused(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "e.onnx")
+    model = onnx.load(str(path))
+    model.graph.node.append(onnx.helper.make_node("RandomNormalLike", ["pooled"], ["random"]))
+    model.graph.node.append(onnx.helper.make_node("Add", ["pooled", "random"], ["dropped"]))
+    onnx.save(model, str(path))
+    assert refused(path, output="dropped") == (
+        "output",
+        "its tensor dropped differs each time for the same wave; write the file anew for inference, without dropout",
+    )
+    assert settings(path, output="pooled").graph.width == FILTERS
+
+
+def test_windows_that_are_too_short(tmp_path: Path) -> None:
+    path = write_frames_after(tmp_path / "e.onnx", 50)
+    assert settings(path, output="later").graph.width == FILTERS
+    assert refused(path, output="later", window_seconds=0.25) == (
+        "output",
+        "its tensor later gives no features for waves of 2000 samples, which are too short for it",
+    )
 
 
 def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:

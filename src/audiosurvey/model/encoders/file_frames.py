@@ -19,11 +19,14 @@ def shaped(wave_BS: np.ndarray, axes: int) -> np.ndarray:
     return wave_BS[:, None] if axes == 3 else wave_BS
 
 
-def frames_of(found: np.ndarray) -> np.ndarray:
-    """What a file gives for one window as frames (T, N): axes of size 1 do not count, the last one holds the features.
+def frames_of(found: np.ndarray, samples: int) -> np.ndarray:
+    """What a file gives for one window of so many samples as frames (T, N): axes of size 1 do not count, the last one
+    holds the features.
 
-    Raises UserError for more axes.
+    Raises UserError for more axes, and for a window of which the file makes no frame.
     """
+    if not found.size:
+        raise UserError(f"gives no features for waves of {samples} samples, which are too short for it")
     sizes = [size for size in found.shape if size != 1]
     if len(sizes) > 2:
         raise UserError(
@@ -56,7 +59,7 @@ def embed_waves(
     for first in range(0, len(window_WS), step):
         part_WS = window_WS[first : first + step]
         found = run(shaped(part_WS, axes))
-        frames += [frames_of(row) for row in found] if batches else [frames_of(found)]
+        frames += [frames_of(row, length) for row in found] if batches else [frames_of(found, length)]
     each = len(starts)
     of_waves = [np.concatenate(frames[first : first + each]) for first in range(0, len(frames), each)]
     return np.stack([frames_TN.max(axis=0) if pool == "max" else frames_TN.mean(axis=0) for frames_TN in of_waves])

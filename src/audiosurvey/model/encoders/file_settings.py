@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from audiosurvey.section import Section
 _FLOATS = ("float32", "float16", "float64")
 _TRIED_S = (5.0, 10.0, 1.0)
 """Lengths of the noise for a file that takes any length."""
+_LEAST_SAMPLES = 500
+"""Inputs of fewer numbers take the bands of one frame of a spectrogram."""
 _COMMON = "BirdNET: 48000, Perch: 32000, YAMNet and VGGish: 16000"
 
 
@@ -59,13 +62,23 @@ def read_content(file: str) -> bytes:
     """Raises UserError, without the name of the file, if it cannot be read."""
     path = Path(file).expanduser()
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
-        near = [each.as_posix() for each in sorted(path.parent.glob("*")) if is_model_file(each)][:3]
-        mend = f"; model files there: {', '.join(near)}" if near else " (relative to the working directory)"
-        raise UserError(f"no such file{mend}") from None
+        raise UserError(f"no such file{_near(path)}") from None
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror or error})") from None
+    if not content:
+        raise UserError("is empty; copy it again")
+    return content
+
+
+def _near(path: Path) -> str:
+    """What a mistyped path may have meant, or which model files are there."""
+    there = sorted(each.name for each in path.parent.glob("*") if is_model_file(each))
+    if near := get_close_matches(path.name, there, n=1, cutoff=0.8):
+        return f"; did you mean {path.with_name(near[0]).as_posix()}?"
+    shown = [path.with_name(name).as_posix() for name in there[:3]]
+    return f"; model files there: {', '.join(shown)}" if shown else " (relative to the working directory)"
 
 
 def read_file_settings(section: Mapping[str, Any]) -> FileSettings:
@@ -123,13 +136,16 @@ def _only_input(model: ModelFile) -> TensorInfo:
     shape = taken.shape
     if shape is None:
         raise UserError(f"does not state the shape of its input {taken.name}")
+    mend = "use a file that contains its front end, with an input (samples), (batch, samples) or (batch, 1, samples)"
     if not 1 <= len(shape) <= 3 or (len(shape) == 3 and shape[1] != 1):
-        raise UserError(
-            f"its input {taken.text()} is a spectrogram, not a waveform; use a file that contains its front end, "
-            "with an input (samples), (batch, samples) or (batch, 1, samples)"
-        )
+        raise UserError(f"its input {taken.text()} is a spectrogram, not a waveform; {mend}")
     if len(shape) > 1 and shape[0] not in (1, None):
         raise UserError(f"its input {taken.text()} is a batch of {shape[0]}; write the file anew for a batch of 1")
+    length = _length(taken)
+    if length is not None and length < _LEAST_SAMPLES:
+        raise UserError(
+            f"its input {taken.text()} takes {length} numbers, a frame of a spectrogram rather than a waveform; {mend}"
+        )
     return taken
 
 
@@ -186,11 +202,15 @@ def _tried(run: Run, taken: TensorInfo, samples: int | None, rate: int, name: st
         reason = " ".join(str(failure).split())[:160]
         raise UserError(f"does not run on noise of {', '.join(f'{one / rate:g}' for one in lengths)} s ({reason})")
     try:
-        frames = [frames_of(found) for found in single]
+        frames = [frames_of(found, noise_BS.shape[1]) for found in single]
     except UserError as error:
         raise UserError(f"its tensor {name} {error}") from None
     if not np.isfinite(frames[0]).all():
         raise UserError(f"its tensor {name} is not finite for soft noise (NaN or infinity)")
+    if not _same(run(shaped(noise_BS[:1], axes)), single[0]):
+        raise UserError(
+            f"its tensor {name} differs each time for the same wave; write the file anew for inference, without dropout"
+        )
     can_batch = axes > 1 and taken.shape is not None and taken.shape[0] is None
     return frames[0].shape[1], can_batch and _batches(run, noise_BS, axes, single)
 
@@ -202,4 +222,8 @@ def _batches(run: Run, noise_BS: np.ndarray, axes: int, single: list[np.ndarray]
     except Exception:
         return False
     alone = np.concatenate(single) if single[0].shape[:1] == (1,) else None
-    return alone is not None and both.shape == alone.shape and np.allclose(both, alone, rtol=1e-3, atol=1e-4)
+    return alone is not None and _same(both, alone)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-3, atol=1e-4)
