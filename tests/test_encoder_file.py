@@ -85,6 +85,7 @@ def test_a_probe_beats_chance_and_embeds_every_clip_once(
     status, _, err = command("train", "c.yaml", "--run-dir", "run", "--folds", "1")
     assert status == 0, err
     assert "network: 100 parameters, unknown MACs a clip of 0.5 s" in err
+    assert "init: models/encoder.onnx (file of another runtime): taken as it is\n" in err
     assert counted == [len(list(tones.rglob("*.wav")))]
     results = json.loads((folder / "run" / "results.json").read_text())
     assert results["folds"][0]["accuracy"] > 0.6
@@ -137,6 +138,30 @@ def test_the_model_folder_is_enough(folder: Path, command: Command, tones: Path,
         weights.write(b"\0" * 8)
     (said,) = lines(lambda: load_artefact(tmp_path / "elsewhere" / "model"))
     assert "weights.safetensors was changed since it was written" in said
+
+
+def test_a_missing_runtime_is_said_before_the_first_sound(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("train", "c.yaml", "--run-dir", "run", "--folds", "1")[0] == 0
+    monkeypatch.setattr("audiosurvey.extras.find_spec", lambda name: None)
+    assert lines(lambda: audiosurvey.load("run/fold-1/model")) == [
+        "run/fold-1/model: encoder encoder.onnx: onnx, onnxruntime: not installed; pip install 'audiosurvey[onnx]'"
+    ]
+    # What computes no scores needs no runtime.
+    assert load_artefact(folder / "run" / "fold-1" / "model").labels == ["high", "low", "mid", "noise"]
+
+
+def test_a_file_that_moved_after_training(folder: Path, command: Command) -> None:
+    assert command("train", "c.yaml", "--run-dir", "run", "--folds", "1")[0] == 0
+    (folder / "models" / "encoder.onnx").rename(folder / "encoder.onnx")
+    status, _, err = command("reproduce", "run", "--run-dir", "again")
+    assert status == 2
+    assert err == (
+        "model.init: models/encoder.onnx: no such file (relative to the working directory); if the encoder's file was "
+        "moved, put it back, or set model.init to its new place\n"
+    )
+    assert command("reproduce", "run", "--run-dir", "again", "--set", "model.init=encoder.onnx")[0] == 0
 
 
 def test_layers_after_it_are_trained(folder: Path, command: Command) -> None:

@@ -11,6 +11,7 @@ from audiosurvey.artefact.folder import load_artefact
 from audiosurvey.artefact.hub import fetch, is_repo
 from audiosurvey.config.reading.faults import nearest
 from audiosurvey.errors import UserError
+from audiosurvey.model.encoders.file_encoder import FileEncoder
 
 FINAL = "final model"
 _DEEPEST = 4
@@ -33,7 +34,8 @@ def load(path: str | Path, *, trust: bool = False, threads: int | None = None) -
         The model.
 
     Raises:
-        UserError: for a model that is incomplete, was changed, or cannot be downloaded, and for anything else.
+        UserError: for a model that is incomplete, was changed, or cannot be downloaded, for a missing runtime of the
+            model, and for anything else.
     """
     path = Path(path) if Path(path).exists() else path
     if is_exported(Path(path)):
@@ -42,7 +44,14 @@ def load(path: str | Path, *, trust: bool = False, threads: int | None = None) -
         if isinstance(path, Path) or Path(path).parent.is_dir():
             raise UserError(f"{path}: no such model{_near(Path(path))}")
         path = fetch(str(path))
-    return load_artefact(path)
+    model = load_artefact(path)
+    for block in model.network.blocks:
+        if isinstance(block, FileEncoder):
+            try:
+                block.require_runtime()
+            except UserError as error:
+                raise error.at(str(path)) from None
+    return model
 
 
 def model_name(target: str | Path) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 from audiosurvey.errors import UserError
 from audiosurvey.model.encoders.file_frames import embed_waves
 from audiosurvey.model.encoders.file_settings import FileGraph
-from audiosurvey.model.encoders.model_file import Run, open_model_file
+from audiosurvey.model.encoders.model_file import Run, open_model_file, require_runtime
 
 CONTENT = "content"
 """The name of the file's content among the tensors of the block."""
@@ -39,6 +39,13 @@ class FileEncoder(nn.Module):
             f"{self.name}: {self.graph.parameters:,} constant numbers in the file, which are not trained, and the "
             "multiply-accumulates of its runtime are not counted"
         )
+
+    def require_runtime(self) -> None:
+        """Raises UserError, naming the extra, if the packages that run the file are not installed."""
+        try:
+            require_runtime(self.content[:8].numpy().tobytes())
+        except UserError as error:
+            raise error.at(f"encoder {self.name}") from None
 
     @torch.no_grad()
     def forward(self, wave_B1S1: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from audiosurvey.extras import require_installed
 from audiosurvey.model.encoders.flat_table import FlatTable
 from audiosurvey.model.encoders.model_file import ModelFile, Run, TensorInfo, rate_in, unreadable
 from audiosurvey.silence import without_output
@@ -31,7 +30,6 @@ class LiteRTFile(ModelFile):
     """The content of a LiteRT file."""
 
     def __init__(self, content: bytes) -> None:
-        require_installed("ai_edge_litert", extra="litert")
         self._content = content
         try:
             model = FlatTable.root(content)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.errors import UserError, some_of
+from audiosurvey.extras import require_installed
 
 Run = Callable[[np.ndarray], np.ndarray]
 """From the input of a model, in its own shape, to one of its tensors."""
@@ -77,14 +78,27 @@ class ModelFile(ABC):
 
 def open_model_file(content: bytes) -> ModelFile:
     """The model in the content of a file. Raises UserError for anything else, and without the package that reads it."""
+    require_runtime(content)
     # The runtimes are needed by networks with such an encoder alone.
-    if content[4:8] == b"TFL3":
+    if _is_litert(content):
         from audiosurvey.model.encoders.litert_file import LiteRTFile
 
         return LiteRTFile(content)
     from audiosurvey.model.encoders.onnx_file import OnnxFile
 
     return OnnxFile(content)
+
+
+def require_runtime(content: bytes) -> None:
+    """Raises UserError, naming the extra, without the packages that run a file that begins like this."""
+    if _is_litert(content):
+        require_installed("ai_edge_litert", extra="litert")
+    else:
+        require_installed("onnx", "onnxruntime", extra="onnx")
+
+
+def _is_litert(content: bytes) -> bool:
+    return content[4:8] == b"TFL3"
 
 
 def is_model_file(name: str | Path) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from audiosurvey.errors import UserError
-from audiosurvey.extras import require_installed
 from audiosurvey.model.encoders.model_file import ModelFile, Run, TensorInfo, rate_in, unreadable
 from audiosurvey.model.encoders.onnx_external import content_is_external
 
@@ -18,7 +17,6 @@ class OnnxFile(ModelFile):
     """The content of an ONNX file. Weights in other files are refused: the content stands alone in a model folder."""
 
     def __init__(self, content: bytes) -> None:
-        require_installed("onnx", "onnxruntime", extra="onnx")
         import onnx
 
         try:

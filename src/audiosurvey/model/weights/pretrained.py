@@ -64,9 +64,10 @@ class Report:
         """For a reader: what was taken, dropped and left fresh."""
         taken = len(self.matched) + len(self.renamed)
         of = taken + len(self.dropped)
-        lines = [
-            f"init: {self.name} ({self.family}): {taken} of {of} tensors taken, {len(self.renamed)} of them renamed"
-        ]
+        # A file of another runtime has one tensor, its content.
+        is_file = self.family == ENCODER_FILE.name
+        found = f"{taken} of {of} tensors taken, {len(self.renamed)} of them renamed"
+        lines = [f"init: {self.name} ({self.family}): {'taken as it is' if is_file else found}"]
         reasons = sorted(set(self.dropped.values()))
         for reason in reasons:
             names = [name for name, why in self.dropped.items() if why == reason]

@@ -11,6 +11,7 @@ from audiosurvey.data.download.fetch import discard, fetch
 from audiosurvey.data.readahead import ProgressCallback
 from audiosurvey.errors import UserError
 from audiosurvey.model.encoders.hub_folder import PREFIX, cached_folder, weights_folder
+from audiosurvey.model.encoders.model_file import is_model_file
 from audiosurvey.model.weights import ced, efficientat, panns_checkpoint
 from audiosurvey.model.weights.family import Released
 
@@ -96,6 +97,9 @@ def missing_weights(init: str) -> str | None:
     """What to say where this is neither a name, nor an address, nor a file or folder that is there; None otherwise."""
     if init.startswith(PREFIX) or _cached(init) is not None or on_disk(init) is not None:
         return None
+    if is_model_file(init):
+        place = "no such file (relative to the working directory)"
+        return f"{init}: {place}; if the encoder's file was moved, put it back, or set model.init to its new place"
     return f"{init}: no such file or folder, and no weights of that name{_near(init)}"
 
 
