@@ -1,12 +1,17 @@
 """The list of runs: every run folder below a folder, and nothing else."""
 
+import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from rich.console import Console
 
+from audiosurvey.reporting.summary import print_runs
 from audiosurvey.runs.listing import list_runs
 
 
@@ -38,6 +43,27 @@ def test_a_run_without_a_fold_and_what_is_no_run(tmp_path: Path, finished_run: P
     assert said == [
         f"{tmp_path / 'broken' / 'config.yaml'}: damaged, not the config of a run; restore a copy of it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "shown"),
+    [
+        ([{"input": "wave"}, {"encoder": {"hub": None, "file": "models/birdnet.tflite"}}], "birdnet.tflite"),
+        ([{"input": "wave"}, {"encoder": {"hub": "user/name"}}, {"fc": 16}], "user/name"),
+        ([{"pool": "mean"}, "norm"], "2 blocks"),
+    ],
+)
+def test_networks_without_a_preset(tmp_path: Path, finished_run: Path, blocks: list[object], shown: str):
+    config = yaml.safe_load((finished_run / "config.yaml").read_text())
+    config["model"] |= {"preset": None, "blocks": blocks}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "run" / "environment.json").write_text("{}")
+    (run,) = list_runs(tmp_path, pytest.fail)
+    assert run.as_json()["model"] == shown
+    width = io.StringIO()
+    print_runs([replace(run, model="BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite")], Console(file=width, width=200))
+    assert " BirdNET_GLOBAL_6K_V… " in width.getvalue()
 
 
 def test_on_the_command_line(

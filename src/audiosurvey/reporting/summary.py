@@ -22,6 +22,7 @@ from audiosurvey.training.metrics import METRICS
 if TYPE_CHECKING:
     from audiosurvey.runs.evaluation.evaluation_result import EvaluationResult
 
+_MODEL_LETTERS = 20
 _SHOWN = 5
 """Clips named of those outside the range of the training clips, and runs named before a line about them."""
 _TITLES = {name: metric.short or metric.title for name, metric in METRICS.items()}
@@ -144,7 +145,7 @@ def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
         Column("run", tuple(run.path.as_posix() for run in runs), "name"),
         Column("begun", tuple(run.begun for run in runs), "text"),
         Column("data", tuple(run.dataset for run in runs), "text"),
-        Column("model", tuple(run.model for run in runs), "text"),
+        Column("model", tuple(_short(run.model) for run in runs), "text"),
         Column("folds", tuple(f"{len(one.done)} of {len(one.all_folds)}" if one else "none yet" for one in found)),
         Column("score", tuple(map(_score, found))),
         Column("balanced", tuple(map(_balanced, found))),
@@ -160,6 +161,11 @@ def print_runs(runs: Sequence[ListedRun], console: Console) -> None:
     for line, names in said.items():
         of = "all runs" if len(names) == scored > 1 else some_of(names, _SHOWN)
         console.print(f"{of}: {line}", soft_wrap=True, markup=False)
+
+
+def _short(model: str) -> str:
+    """A long name, such as that of an encoder's file, in the width of a column."""
+    return model if len(model) <= _MODEL_LETTERS else model[: _MODEL_LETTERS - 1] + "…"
 
 
 def print_conditions(found: ConditionResults, console: Console) -> None:

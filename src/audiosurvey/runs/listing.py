@@ -74,9 +74,18 @@ def _listed(run: RunFolder) -> ListedRun:
         config = yaml.safe_load(run.config_path.read_text(encoding="utf-8"))
         dataset, model = config["dataset"], config["model"]
         name = dataset.get("title") or dataset["name"] + (f" ({dataset['subset']})" if dataset.get("subset") else "")
-        network = model.get("preset") or f"{len(model.get('blocks') or [])} blocks"
+        network = model.get("preset") or _network(model.get("blocks") or [])
         begun = time.strftime("%Y-%m-%d", time.localtime(run.config_path.stat().st_mtime))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         raise UserError(f"{run.config_path}: damaged, not the config of a run; restore a copy of it") from None
     final = (run.model / "model.json").exists()
     return ListedRun(run.path, run.read_results(), name, network, begun, final)
+
+
+def _network(blocks: list[Any]) -> str:
+    """What to call a network without a preset: its pretrained encoder, or the number of its blocks."""
+    for block in blocks:
+        if isinstance(block, dict) and "encoder" in block:
+            file = block["encoder"].get("file")
+            return str(block["encoder"].get("hub")) if file is None else Path(file).name
+    return f"{len(blocks)} blocks"

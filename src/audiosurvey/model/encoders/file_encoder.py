@@ -53,7 +53,10 @@ class FileEncoder(nn.Module):
         if wave_BS.is_meta:
             return wave_BS.new_empty(len(wave_BS), self.graph.width)
         if wave_B1S1.requires_grad:
-            raise UserError(f"encoder: {self.name} is run by its own runtime, through which no gradient passes")
+            raise UserError(
+                f"encoder: {self.name} is run by its own runtime, through which no gradient passes; what the model "
+                "attends to cannot be shown"
+            )
         heard_BS = wave_BS.float().cpu().numpy()
         graph = self.graph
         try:
