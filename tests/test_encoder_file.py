@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from encoder_files import write_onnx
+from fake_hub import FakeHub
 
 import audiosurvey
 from audiosurvey.artefact.folder import Model, load_artefact
@@ -118,6 +119,11 @@ def test_the_model_folder_is_enough(folder: Path, command: Command, tones: Path,
     sounds = sorted(tones.rglob("*.wav"))[:3]
     before = command("predict", "run/fold-1/model", *sounds)
     shutil.copytree("run/fold-1/model", "elsewhere/model")
+    card = (tmp_path / "elsewhere" / "model" / "README.md").read_text()
+    assert (
+        "```\n\nIt needs `pip install 'audiosurvey[onnx]'`, because of its encoder encoder.onnx, a file that "
+        "`weights.safetensors` contains.\n\n## Results\n"
+    ) in card
     shutil.rmtree("run")
     shutil.rmtree("models")
     assert command("predict", "elsewhere/model", *sounds)[:2] == before[:2]
@@ -138,6 +144,13 @@ def test_the_model_folder_is_enough(folder: Path, command: Command, tones: Path,
         weights.write(b"\0" * 8)
     (said,) = lines(lambda: load_artefact(tmp_path / "elsewhere" / "model"))
     assert "weights.safetensors was changed since it was written" in said
+
+
+def test_push_says_that_the_file_is_published(folder: Path, command: Command, hub: FakeHub) -> None:
+    assert command("train", "c.yaml", "--run-dir", "run", "--folds", "1")[0] == 0
+    status, out, _ = command("push", "run/fold-1/model", "me/tones")
+    assert status == 0
+    assert "included: encoder.onnx, the file of the encoder, under its own licence\n" in out
 
 
 def test_a_missing_runtime_is_said_before_the_first_sound(

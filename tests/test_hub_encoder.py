@@ -94,6 +94,7 @@ def test_a_probe_and_its_artefact_without_the_folder(
     # Nothing but the model folder is left to read from.
     shutil.rmtree(hub)
     folder = tmp_path / "run" / "fold-1" / "model"
+    assert f"`pip install 'audiosurvey[hub]'`, because of its encoder {hub}." in (folder / "README.md").read_text()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     model = audiosurvey.load(folder)
     assert isinstance(model, Model)

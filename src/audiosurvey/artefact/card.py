@@ -19,6 +19,7 @@ from audiosurvey.atomic import write_text
 from audiosurvey.config.root import Config
 from audiosurvey.data.sets.registry import spec_of
 from audiosurvey.data.sets.set_facts import SetFacts
+from audiosurvey.model.encoders.settings import EncoderItem
 from audiosurvey.training.metrics import METRICS
 
 _SELECTIONS = {
@@ -54,6 +55,7 @@ def model_card(facts: dict[str, Any], config: Config, golden: Golden) -> str:
         config=config,
         golden=golden,
         seconds=config.clip_samples / config.sample_rate,
+        encoders=[block for block in config.model.blocks or [] if isinstance(block, EncoderItem)],
         dataset=_dataset(about, described),
         described=described,
         protocol=describe_protocol(about),

@@ -16,6 +16,7 @@ from audiosurvey.artefact.folder import FILES, find_model, load_artefact, withou
 from audiosurvey.artefact.golden import check_golden
 from audiosurvey.artefact.licence import NOT_STATED, non_commercial
 from audiosurvey.errors import UserError
+from audiosurvey.model.encoders.file_encoder import FileEncoder
 
 _REPO = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 _OFFLINE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectTimeout", "ReadTimeout")
@@ -110,6 +111,9 @@ def push(model_path: Path, repo: str, *, private: bool = False, golden_clips: bo
         else f"included: {len(model.golden.clips)} training clips (golden clips), under the licence of the data; "
         "--no-golden-clips leaves them out",
     ]
+    for block in model.network.blocks:
+        if isinstance(block, FileEncoder):
+            lines.append(f"included: {block.name}, the file of the encoder, under its own licence")
     if exports:
         lines.append(f"exported files: {', '.join(exports)}")
     if left_out:

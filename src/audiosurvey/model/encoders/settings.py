@@ -165,9 +165,15 @@ class EncoderItem(BlockItem):
         """The extra that the runtime of a file is in, if that is not installed."""
         if not self.is_file:
             return None
-        is_litert = self.name.lower().endswith(".tflite")
-        package, extra = ("ai_edge_litert", "litert") if is_litert else ("onnxruntime", "onnx")
-        return extra if find_spec(package) is None else None
+        package = "ai_edge_litert" if self.extra == "litert" else "onnxruntime"
+        return self.extra if find_spec(package) is None else None
+
+    @property
+    def extra(self) -> str:
+        """The extra of this package that the encoder needs."""
+        if not self.is_file:
+            return "hub"
+        return "litert" if self.name.lower().endswith(".tflite") else "onnx"
 
     @property
     def trained_rate_hz(self) -> int | None:
