@@ -109,7 +109,7 @@ def write_seeds(name: str, config: Path, found: Path, seeds: list[int]) -> Path:
         {"config": path.absolute().as_posix(), "name": row, "set": {"protocol.test_every": 0}}
         for path, row in zip((config, found), ROWS, strict=True)
     ]
-    plan = {"configs": configs, "seeds": seeds, "budget": {"epochs": epochs}}
+    plan = {"configs": configs, "seeds": seeds, "budget": {"epochs": epochs}, "keep": "model"}
     survey.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
     return survey
 

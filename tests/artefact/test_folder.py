@@ -122,6 +122,13 @@ def test_what_is_no_sound_is_one_line(model: Model, sound, rate, wrong):
     assert len(error.value.lines) == 1
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="that device is there")
+@pytest.mark.parametrize("device", ["cuda", "gpu"])
+def test_a_device_that_is_not_there_is_one_line(model: Model, device):
+    with pytest.raises(UserError, match=f"^device {device}: not available on this machine; "):
+        model.to(device)
+
+
 def test_a_file_that_is_no_sound_is_named(model: Model, tmp_path):
     (tmp_path / "text.wav").write_text("not a sound")
     with pytest.raises(UserError, match=r"text\.wav: "):

@@ -43,7 +43,7 @@ from audiosurvey.features.front_end import make_front_end
 from audiosurvey.model.blocks.inputs import laid_out
 from audiosurvey.model.network import Network
 from audiosurvey.tensorfile import WEIGHTS, load_tensors, save_tensors
-from audiosurvey.training.devices import pick_device
+from audiosurvey.training.devices import check_device, pick_device
 from audiosurvey.training.loss import Loss
 from audiosurvey.version import __version__
 
@@ -276,7 +276,11 @@ class Model(Classifier):
         """Convert logits to probabilities, without a temperature."""
 
     def to(self, device: str) -> None:
-        """Move the model to a device (`auto`: a GPU if available). Sounds and scores stay on the CPU."""
+        """Move the model to a device (`auto`: a GPU if available). Sounds and scores stay on the CPU.
+
+        Raises UserError for a device that is not there.
+        """
+        check_device(device)
         self.network.to(pick_device(device))
         self.front_end.to(pick_device(device))
 
