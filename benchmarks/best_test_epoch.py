@@ -2,10 +2,9 @@
 
     python benchmarks/best_test_epoch.py RUN_OR_SURVEY [RUN_OR_SURVEY ...]
 
-The runs must have been tested after every epoch (`protocol.test_every: 1`). For each run that has all of its folds,
-prints the mean accuracy after the last epoch, which is its result; at the epoch whose mean over the test folds is the
-highest; and with the best epoch of each test fold. Only the first is a result. The others were selected on the test
-clips.
+The runs must have been tested after every epoch (`protocol.test_every: 1`). For each run, prints the mean accuracy over
+its folds after the last epoch, which is its result; at the epoch whose mean over the test folds is the highest; and
+with the best epoch of each test fold. Only the first is a result. The others were selected on the test clips.
 """
 
 import argparse
