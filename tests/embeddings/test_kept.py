@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from audiosurvey.artefact import embedding
 from audiosurvey.artefact.folder import Model, load_artefact
 from audiosurvey.data.cached import list_cached
 from audiosurvey.embeddings import kept
-from audiosurvey.embeddings.kept import embed_collection, stream_collection
+from audiosurvey.embeddings.kept import Collection, stream_collection
 from audiosurvey.prediction.array_source import ArraySource
 from audiosurvey.prediction.sources import SoundSource, find_sources
 
@@ -30,6 +31,12 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(kept, "embed_sounds", embed)
     return names
+
+
+def embed_collection(*arguments: Any, **options: Any) -> Collection:
+    """All embeddings of a collection."""
+    found = stream_collection(*arguments, **options)
+    return replace(found, sounds=list(found.sounds))
 
 
 def test_what_was_computed_is_not_computed_again(model: Model, write: Callable[..., Path], computed: list[str]):

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,22 +42,6 @@ class Collection:
     """Of `stream_collection` they can be gone through once."""
 
 
-def embed_collection(
-    model: Model,
-    sources: Sequence[SoundSource],
-    hop_s: float | None = None,
-    batch_size: int = 8,
-    advance: ProgressCallback | None = None,
-    body: bytes | None = None,
-) -> Collection:
-    """The embeddings of sounds, from the cache where they are there. Equal contents are computed once.
-
-    `advance` is called with the number of sounds that are done, and of all; `body`: `hash_of_body(model)`, if known.
-    """
-    found = stream_collection(model, sources, hop_s, batch_size, advance, body)
-    return replace(found, sounds=list(found.sounds))
-
-
 def stream_collection(
     model: Model,
     sources: Sequence[SoundSource],
@@ -67,9 +51,10 @@ def stream_collection(
     body: bytes | None = None,
     contents: "Contents | None" = None,
 ) -> Collection:
-    """As `embed_collection`, but each sound is embedded when it is asked for, and not held after that.
+    """The embeddings of sounds, from the cache where they are there. Equal contents are computed once.
 
-    `contents`: those of the sources, if they are known.
+    Each sound is embedded when it is asked for, and not held after that. `advance` is called with the number of sounds
+    that are done, and of all; `body`: `hash_of_body(model)`, if known; `contents`: those of the sources, if known.
     """
     known = contents or contents_of(sources)
     file = cache_folder() / "embeddings" / f"{_name(model, hop_s, body or hash_of_body(model))}.sqlite"

@@ -14,7 +14,7 @@ import numpy as np
 
 from audiosurvey.artefact.embedding import unit_length
 from audiosurvey.artefact.folder import Model
-from audiosurvey.embeddings.kept import Collection, embed_collection
+from audiosurvey.embeddings.kept import Collection, stream_collection
 from audiosurvey.embeddings.result_files import write_result_file
 from audiosurvey.embeddings.stretches import FileStretch, offset_s
 from audiosurvey.embeddings.windows import EmbeddedSound
@@ -128,7 +128,7 @@ class Query:
 
 def embed_query(model: Model, sources: Sequence[SoundSource], batch_size: int = 8, body: bytes | None = None) -> Query:
     """The mean of sounds, each the mean of its windows. Raises UserError for one that cannot be read, or is silent."""
-    means, given = [], embed_collection(model, sources, batch_size=batch_size, body=body)
+    means, given = [], stream_collection(model, sources, batch_size=batch_size, body=body)
     for source, sound in zip(sources, given.sounds, strict=True):
         if sound.fault:
             raise UserError(f"{source.name}: {sound.fault}")
